@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// What was built: version and the configuration that is compiled in. The sources are made by CMake.
+#pragma once
+
+#include <string_view>
+
+namespace nswarden::app {
+
+struct BuildInfo {
+  std::string_view version;
+  std::string_view revision;  ///< of git, or "unknown"
+  std::string_view compiler;
+};
+BuildInfo build_info();
+
+/// config/nswarden.yaml as it was at build time.
+std::string_view builtin_config();
+
+}  // namespace nswarden::app

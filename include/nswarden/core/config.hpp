@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration as its author wrote it, read strictly from YAML (kernel fact 35): every problem of a file is found
+// at once, with its line and column, and a file with a problem gives no configuration at all. Pure, any thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <nswarden/core/key.hpp>
+
+namespace nswarden::core {
+
+enum class Mode : std::uint8_t { enforce, audit };
+
+/// A place in the configuration text; both count from 1.
+struct Position {
+  int line = 0;
+  int column = 0;
+};
+
+struct Setting {
+  Key key;
+  std::string want;  ///< normalised (value.hpp)
+  Position where;
+};
+
+struct PolicyConfig {
+  std::string name;
+  std::string netns;  ///< RE2, matched at the start of a netns name; known to compile (policy.hpp)
+  Mode mode = Mode::enforce;
+  std::vector<Setting> sysctls;  ///< in file order
+  Position where;
+};
+
+struct Config {
+  std::vector<std::string> netns_dirs;  ///< absolute, no trailing slash; empty when the file does not say
+  std::optional<std::chrono::milliseconds> reconcile_interval;
+  std::vector<PolicyConfig> policies;  ///< in file order
+};
+
+struct Problem {
+  Position where;
+  std::string message;  ///< one line: what is wrong and what to do
+};
+
+/// Shortest reconcile interval that a file or a flag may ask for.
+constexpr std::chrono::milliseconds min_reconcile_interval{100};
+
+/// Largest configuration that is read at all, bytes.
+constexpr std::size_t max_config_size = std::size_t{1} << 20;
+
+/// Reads the native form. Problems come in the order of their positions. Refused besides wrong fields and values: a text that
+/// is empty, over 1 MiB, no UTF-8 or without a newline at its end (half written); anchors, aliases, tags, duplicate keys, a
+/// second document.
+std::variant<Config, std::vector<Problem>> parse_config(std::string_view yaml);
+
+/// `FILE:LINE:COL: message`, as `config check` prints it.
+std::string format_problem(std::string_view file, const Problem& problem);
+
+}  // namespace nswarden::core

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// The boundary: all that the reconciler asks of the kernel. The real one is os/linux_catalog.hpp; tests use an in-memory
+// fake (tests/support/fake_kernel.hpp) that journals what it was asked and is never cleverer than the kernel.
+// One thread, the loop's, calls everything here. Nothing behind it keeps a netns alive between two calls (kernel fact 5).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <nswarden/core/key.hpp>
+#include <nswarden/core/result.hpp>
+
+namespace nswarden::core {
+
+/// What a directory entry is, as told without opening or entering it (kernel facts 1, 3, 6).
+enum class EntryKind : std::uint8_t {
+  absent,       ///< no such name
+  placeholder,  ///< an empty plain file: a netns may be mounted over it at any moment, or was until now
+  namespace_,   ///< something of nsfs is mounted here; of which kind is told by bind()
+  other,        ///< never a netns: FIFO, directory, symbolic link, device, socket, a file with content
+};
+
+/// One name in one of the netns directories.
+struct Entry {
+  std::uint16_t directory = 0;  ///< index into the catalog's directories
+  std::string name;             ///< bytes, as readdir gives them
+  EntryKind kind = EntryKind::absent;
+  std::uint64_t inode = 0;  ///< of nsfs when kind is namespace_, else 0. No identity by itself (kernel fact 4), but two live netns never share one.
+};
+
+/// Identity of a netns for its whole life; never used twice until reboot (kernel fact 4).
+struct NetnsId {
+  std::uint64_t cookie = 0;  ///< 0 before Linux 5.14
+  std::uint64_t inode = 0;
+  friend bool operator==(const NetnsId&, const NetnsId&) = default;
+};
+
+/// How a bound netns holds its keys (kernel fact 20): by one fd each; by one directory fd for each family, entered for
+/// each visit; or by nothing, opened anew for each visit because not even those fit the limit of open files.
+enum class Tier : std::uint8_t { held, directories, transient };
+
+struct Reading {
+  enum class Status : std::uint8_t {
+    value,       ///< `bytes` is what the kernel printed
+    missing,     ///< no such key in this netns when it was last looked for
+    vanished,    ///< the key was there: now it or the whole netns is gone (ENOENT); bind again to tell which
+    unreadable,  ///< `error` says why: EACCES, EPERM, EIO, ...
+  };
+  Status status = Status::missing;
+  int error = 0;
+  std::string_view bytes;  ///< valid until the next call on any netns of the catalog
+};
+
+class BoundNetns {
+ public:
+  virtual ~BoundNetns() = default;
+  BoundNetns() = default;
+  BoundNetns(const BoundNetns&) = delete;
+  BoundNetns& operator=(const BoundNetns&) = delete;
+
+  /// One Reading for each key of bind(), in that order, valid until the next call on any netns of the catalog. An Error
+  /// (ESTALE) means that its name no longer leads to this netns: drop it and bind again.
+  virtual Result<std::span<const Reading>> read() = 0;
+
+  /// Writes the whole value in one call. Success only means that the kernel took it: what it stored is told by read()
+  /// (kernel fact 28). EACCES and EROFS also stand for a key that could only be opened for reading.
+  virtual Result<void> write(std::size_t key, std::string_view value) = 0;
+
+  /// Looks again for the keys that were missing. The number of keys that have appeared, or ESTALE as read() gives it.
+  virtual Result<std::size_t> find_missing() = 0;
+};
+
+struct Binding {
+  NetnsId id;
+  std::unique_ptr<BoundNetns> netns;
+  std::size_t fds = 0;  ///< that it holds
+};
+
+/// Why an entry cannot be bound: expected states, no errors.
+enum class Refusal : std::uint8_t {
+  absent,       ///< the name is gone
+  not_ready,    ///< a placeholder (kernel facts 1 and 3)
+  not_a_netns,  ///< anything else, other kinds of namespace included
+  host_netns,   ///< our own or init's (kernel fact 7)
+};
+
+using BindResult = std::variant<Binding, Refusal, Error>;
+
+class NetnsCatalog {
+ public:
+  virtual ~NetnsCatalog() = default;
+  NetnsCatalog() = default;
+  NetnsCatalog(const NetnsCatalog&) = delete;
+  NetnsCatalog& operator=(const NetnsCatalog&) = delete;
+
+  enum class Detail : std::uint8_t {
+    names,  ///< one getdents for many: kind and inode stay unset
+    full,   ///< one stat a name, as costly as reading a key
+  };
+  /// All entries of all directories, in any order. A directory that is absent has none; one that cannot be read is an Error.
+  virtual Result<std::vector<Entry>> list(Detail detail) = 0;
+
+  /// The entry as it is now, Detail::full.
+  virtual Entry look(std::uint16_t directory, std::string_view name) = 0;
+
+  /// Enters the netns once, opens `keys` (all for reading; for writing too where `writable`), and leaves. `keys` outlives the result.
+  struct Wish {
+    const Key* key = nullptr;
+    bool writable = false;
+  };
+  virtual BindResult bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, Tier tier) = 0;
+};
+
+}  // namespace nswarden::core

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// A sysctl key of a netns, checked: it stays below net/, whatever the policy text says (kernel fact 25). Pure, any thread.
+#pragma once
+
+#include <compare>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace nswarden::core {
+
+/// Which keys are written before which: `conf.all` overwrites `conf.default` and interfaces, `ip_forward` overwrites
+/// `conf.*` (kernel fact 27).
+enum class WriteRank { plain, conf_all, conf_default, conf_interface };
+
+class Key {
+ public:
+  /// Reads a key in the syntax of sysctl.d(5): when the first separator is a dot, dots separate and a slash stands for a
+  /// dot inside a component (`net.ipv4.conf.eth0/100.rp_filter`); when it is a slash, slashes separate and dots are
+  /// literal (`net/ipv4/conf/eth0.100/rp_filter`). The string is the reason for a refusal, ready to print.
+  /// Refused: not below `net`, fewer than three components, an empty component, `.`, `..`, NUL, white space or control bytes.
+  static std::variant<Key, std::string> parse(std::string_view text);
+
+  /// Relative to /proc/sys/net: "ipv4/conf/eth0.100/rp_filter". Never absolute, never with `.` or `..` components.
+  [[nodiscard]] const std::string& path() const { return path_; }
+  /// Dotted, as parse() takes it and metrics show it: "net.ipv4.conf.eth0/100.rp_filter".
+  [[nodiscard]] const std::string& name() const { return name_; }
+
+  [[nodiscard]] WriteRank write_rank() const;
+  /// True for conf/ and neigh/ keys of one interface, which come and go with it; not for `all` and `default`.
+  [[nodiscard]] bool names_interface() const;
+  /// True for files of mode 0600 (kernel fact 29): tcp_fastopen_key, stable_secret. Their values are never shown.
+  [[nodiscard]] bool is_secret() const;
+  /// True for families whose handlers use the caller's netns before Linux 6.13 (kernel fact 14): sctp, mptcp, rds.
+  [[nodiscard]] bool needs_entering() const;
+
+  friend bool operator==(const Key&, const Key&) = default;
+  friend auto operator<=>(const Key&, const Key&) = default;
+
+ private:
+  explicit Key(std::string path, std::string name) : path_(std::move(path)), name_(std::move(name)) {}
+
+  std::string path_;
+  std::string name_;
+};
+
+}  // namespace nswarden::core

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Result<T>: a value, or an errno with what was being attempted. Every call that may fail in the kernel returns one.
+// It never throws and never allocates for the error; callers add the netns and key they know.
+#pragma once
+
+#include <cassert>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+namespace nswarden::core {
+
+/// `attempt` is static text naming the step, such as "setns" or "open sysctl".
+struct Error {
+  int code = 0;  ///< an errno value, never 0 in a returned error
+  std::string_view attempt;
+};
+
+template <class T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor): `return value;` is the point
+  Result(Error error) : state_(std::in_place_index<1>, error) {}         // NOLINT(google-explicit-constructor): as above
+
+  [[nodiscard]] bool ok() const { return state_.index() == 0; }
+  explicit operator bool() const { return ok(); }
+
+  /// Precondition of the value accessors: ok().
+  T& operator*() { return *std::get_if<0>(&state_); }
+  const T& operator*() const { return *std::get_if<0>(&state_); }
+  T* operator->() { return std::get_if<0>(&state_); }
+  const T* operator->() const { return std::get_if<0>(&state_); }
+  /// Precondition: !ok().
+  [[nodiscard]] const Error& error() const { return *std::get_if<1>(&state_); }
+
+ private:
+  std::variant<T, Error> state_;
+};
+
+template <>
+class [[nodiscard]] Result<void> {
+ public:
+  Result() = default;
+  Result(Error error) : error_(error) {}  // NOLINT(google-explicit-constructor): `return error;` is the point
+
+  [[nodiscard]] bool ok() const { return error_.code == 0; }
+  explicit operator bool() const { return ok(); }
+  [[nodiscard]] const Error& error() const { return error_; }
+
+ private:
+  Error error_;
+};
+
+}  // namespace nswarden::core

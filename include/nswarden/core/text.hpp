@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Text that people and Prometheus see. Names in /run/netns are bytes (kernel fact 8): newlines, quotes, invalid UTF-8.
+// Pure functions, any thread.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace nswarden::core {
+
+/// `bytes` made safe for a log line, a table or a label value: valid UTF-8 in which control characters (C0, DEL, C1),
+/// line and paragraph separators, bidirectional controls, bytes that are no UTF-8, and the backslash itself stand as `\xNN`
+/// for each byte. Injective: two different names never print alike.
+std::string printable(std::string_view bytes);
+
+bool is_valid_utf8(std::string_view bytes);
+
+/// The candidate nearest to `word` by edit distance, for "did you mean"; none when nothing is near (more than a third of
+/// the word's length, at least 1, would have to change).
+std::optional<std::string_view> nearest(std::string_view word, std::span<const std::string_view> candidates);
+
+/// `500ms`, `10s`, `5m`, `1h`: one unsigned decimal number and one unit. Nothing else is a duration.
+std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
+
+/// The shortest form that parse_duration reads back: 10000 ms is "10s".
+std::string format_duration(std::chrono::milliseconds duration);
+
+}  // namespace nswarden::core
