@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every metric that nswarden exports, by the names that users rely on. Counters and histograms are counted by the loop as
+// things happen; gauges come from the snapshot at the scrape, so that a scrape asks nothing of the kernel.
+// The loop calls the counting functions; any thread may call text().
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <nswarden/app/snapshot.hpp>
+#include <nswarden/core/policy.hpp>
+#include <nswarden/core/report.hpp>
+
+namespace nswarden::app {
+
+enum class Trigger { startup, interval, reload, lost };
+enum class ComplianceTrigger { create, drift };
+
+class Metrics {
+ public:
+  Metrics();
+  ~Metrics();
+  Metrics(const Metrics&) = delete;
+  Metrics& operator=(const Metrics&) = delete;
+
+  /// Brings all series of these policies into being at 0. What is counted already stays.
+  void know(const core::PolicySet& policies);
+
+  void drift_detected(std::string_view policy, std::string_view key, core::Source source);
+  void write_attempt(std::string_view policy, core::Outcome outcome, int error);
+  /// `event`: an inotify name for source inotify, "change" for mount.
+  void event(std::string_view source, std::string_view event);
+  void overflow(std::string_view source);
+  void reconciled(Trigger trigger, std::chrono::nanoseconds loop_time);
+  void became_compliant(ComplianceTrigger trigger, std::chrono::nanoseconds after);
+  void reloaded(bool success);
+
+  /// Prometheus text format 0.0.4. Label values pass core::printable().
+  [[nodiscard]] std::string text(const Snapshot& snapshot) const;
+
+ private:
+  struct Families;
+  std::unique_ptr<Families> families_;
+};
+
+}  // namespace nswarden::app

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the daemon knows at one moment, immutable once published: the loop makes one after each change of state, the HTTP
+// threads read the newest. Plain data.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nswarden/core/report.hpp>
+
+namespace nswarden::app {
+
+struct PolicySnapshot {
+  std::string name;
+  std::size_t netns = 0;      ///< bound netns that match it
+  std::size_t settings = 0;   ///< that it owns, over all netns
+  std::size_t drifted = 0;    ///< of these: drifted, missing or unreadable
+  std::size_t suspended = 0;
+  std::size_t conflicts = 0;  ///< (netns, key) pairs that it lost to a later policy with another value or mode
+  bool enforcing = false;
+};
+
+/// A way to learn of changes early. A source that is down costs promptness, never correctness: the sweep remains.
+struct SourceSnapshot {
+  std::string name;    ///< the label `source`: inotify, mount
+  bool up = false;
+  std::string reason;  ///< when down: what is wrong and what to do, one line
+};
+
+struct ProcessSnapshot {
+  double cpu_seconds = 0;
+  double start_time_seconds = 0;  ///< Unix time
+  std::uint64_t resident_bytes = 0;
+  std::uint64_t virtual_bytes = 0;
+  std::uint64_t open_fds = 0;
+  std::uint64_t max_fds = 0;
+};
+
+struct Snapshot {
+  bool ready = false;  ///< the first sweep is done
+  core::Totals totals;  ///< attempts since the start
+  std::vector<PolicySnapshot> policies;
+  std::size_t netns_unmatched = 0;
+  std::size_t netns_pending = 0;
+  std::size_t bound_sysctls = 0;
+  std::size_t dirfd_sysctls = 0;
+  std::vector<core::Finding> drift;  ///< not compliant; the first in byte order of netns, then key, up to the cap
+  std::size_t drift_hidden = 0;      ///< how many more there are
+  std::vector<SourceSnapshot> sources;
+  bool config_ok = true;                     ///< the last load or reload succeeded
+  double config_loaded_seconds = 0;          ///< Unix time of the last good one
+  double last_reconcile_seconds = 0;         ///< Unix time of the last completed sweep, 0 before the first
+  ProcessSnapshot process;
+};
+
+/// Hands the newest snapshot from the loop to the HTTP threads. The lock is held for one pointer copy.
+class SnapshotSlot {
+ public:
+  void publish(std::shared_ptr<const Snapshot> snapshot) {
+    const std::lock_guard lock(mutex_);
+    newest_ = std::move(snapshot);
+  }
+  [[nodiscard]] std::shared_ptr<const Snapshot> newest() const {
+    const std::lock_guard lock(mutex_);
+    return newest_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Snapshot> newest_ = std::make_shared<const Snapshot>();
+};
+
+}  // namespace nswarden::app

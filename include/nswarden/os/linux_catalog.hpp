@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The real kernel behind core/kernel.hpp: netns by their entries in directories such as /run/netns, sysctls by fds that were
+// opened inside and work from outside (kernel facts 5, 6, 11-14, 25). The only user of setns.
+// Aborts the process only when its thread cannot return to its own netns. Loop thread only.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nswarden/core/kernel.hpp>
+#include <nswarden/os/fd.hpp>
+
+namespace nswarden::os {
+
+class LinuxCatalog final : public core::NetnsCatalog {
+ public:
+  /// Throws std::system_error when /proc/sys/net or our own netns cannot be opened.
+  explicit LinuxCatalog(std::vector<std::string> directories);
+  ~LinuxCatalog() override;
+
+  /// Whether this process may enter netns at all: EPERM without CAP_SYS_ADMIN.
+  core::Result<void> may_enter() const;
+
+  core::Result<std::vector<core::Entry>> list(Detail detail) override;
+  core::Entry look(std::uint16_t directory, std::string_view name) override;
+  core::BindResult bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, core::Tier tier) override;
+
+ private:
+  struct Shared;  // what bound netns use too: home netns, /proc/sys/net, the read buffer
+  std::shared_ptr<Shared> shared_;
+  std::vector<std::string> directories_;
+};
+
+}  // namespace nswarden::os

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Learns early that something changed in the netns directories: inotify on each directory (or on its nearest existing ancestor
+// while it is absent), and the mount table, since no inotify event marks a mount (kernel facts 1, 2, 9). It decides nothing:
+// every event only says "look again". Loop thread only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <nswarden/core/result.hpp>
+#include <nswarden/os/fd.hpp>
+
+namespace nswarden::os {
+
+struct DirectoryEvent {
+  enum class What : std::uint8_t {
+    entry,      ///< `name` in `directory` may have changed; `mask` as inotify gave it
+    directory,  ///< the directory itself came, went or was replaced: list it again
+    overflow,   ///< the kernel dropped events: list everything again
+  };
+  What what = What::entry;
+  std::uint16_t directory = 0;
+  std::string name;
+  std::uint32_t mask = 0;
+};
+
+/// The names that inotify(7) gives to the bits of `mask`, without flags such as IN_ISDIR: {"IN_CREATE"}.
+std::vector<std::string_view> inotify_event_names(std::uint32_t mask);
+
+class NetnsWatcher {
+ public:
+  /// Never fails: a source that cannot be had is down, with its error, and rearm() tries it again.
+  explicit NetnsWatcher(std::vector<std::string> directories);
+  ~NetnsWatcher();
+  NetnsWatcher(const NetnsWatcher&) = delete;
+  NetnsWatcher& operator=(const NetnsWatcher&) = delete;
+
+  /// To be polled for POLLIN; -1 while down.
+  [[nodiscard]] int inotify_fd() const;
+  /// To be polled for POLLPRI (a poll consumes the event: nothing is to be read); -1 while down.
+  [[nodiscard]] int mounts_fd() const;
+
+  /// Makes each watch sit on what its path leads to now; cheap when nothing changed. True when a directory was found
+  /// replaced, come or gone, so that it must be listed again. Called at start, after a mount event, before each sweep.
+  bool rearm();
+
+  /// All events that wait, without blocking.
+  std::vector<DirectoryEvent> read();
+
+  /// Errors of the sources; ok when up.
+  [[nodiscard]] core::Result<void> inotify_state() const;
+  [[nodiscard]] core::Result<void> mounts_state() const;
+
+ private:
+  struct Watch;
+  std::vector<Watch> watches_;
+  Fd inotify_;
+  Fd mounts_;
+  core::Error inotify_error_;
+  core::Error mounts_error_;
+};
+
+}  // namespace nswarden::os
