@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Every text file that we write names its licence near the top, is ASCII, and has no tabs or blanks at line ends.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+wrong=0
+report() {
+  [ -z "$2" ] || {
+    printf '%s:\n%s\n' "$1" "$2"
+    wrong=1
+  }
+}
+mapfile -t files < <(find CMakeLists.txt cmake config include scripts src tests .ci -type f \
+  -not -path '*/__pycache__/*' -not -path '*/corpus/*' -not -path '*/data/*')
+unlicensed=()
+for file in "${files[@]}"; do
+  head -n 3 "$file" | grep -q 'SPDX-License-Identifier: Apache-2.0' || unlicensed+=("$file")
+done
+report "no SPDX line" "${unlicensed[*]-}"
+report "not ASCII" "$(LC_ALL=C grep -nP '[^\x00-\x7F]' "${files[@]}" || true)"
+report "tab" "$(grep -nP '\t' "${files[@]}" || true)"
+report "blank at the end of a line" "$(grep -nE ' +$' "${files[@]}" || true)"
+exit $wrong
