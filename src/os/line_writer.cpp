@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <nswarden/os/line_writer.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <string>
+
+namespace nswarden::os {
+
+LineWriter::LineWriter(int fd) : fd_(fd) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return;
+  if (S_ISREG(status.st_mode)) {
+    kind_ = Kind::file;
+  } else if (S_ISSOCK(status.st_mode)) {
+    kind_ = Kind::socket;
+  } else if (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode)) {
+    // O_NONBLOCK on the fd itself would be seen by every process that shares it, the user's shell included.
+    const std::string path = "/proc/self/fd/" + std::to_string(fd);
+    own_.reset(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    if (own_) {
+      kind_ = Kind::nonblocking;
+      fd_ = own_.get();
+    }
+  }
+}
+
+LineWriter::~LineWriter() { flush(); }
+
+bool LineWriter::write(std::string_view line) {
+  if (drain() == Progress::broken || line.size() > capacity - waiting()) return false;
+  buffer_.append(line);
+  return drain() != Progress::broken;
+}
+
+void LineWriter::flush() { drain(); }
+
+LineWriter::Progress LineWriter::drain() {
+  while (waiting() > 0) {
+    const long count = put(std::string_view(buffer_).substr(written_));
+    if (count > 0) {
+      written_ += static_cast<std::size_t>(count);
+      continue;
+    }
+    if (count < 0 && errno == EINTR) continue;
+    if (count == 0 || errno == EAGAIN || errno == EWOULDBLOCK) {
+      buffer_.erase(0, written_);
+      written_ = 0;
+      return Progress::blocked;
+    }
+    // A later reader starts with a whole line.
+    buffer_.clear();
+    written_ = 0;
+    return Progress::broken;
+  }
+  buffer_.clear();
+  written_ = 0;
+  return Progress::all;
+}
+
+long LineWriter::put(std::string_view bytes) const {
+  switch (kind_) {
+    case Kind::file:
+    case Kind::nonblocking: return ::write(fd_, bytes.data(), bytes.size());
+    case Kind::socket: return ::send(fd_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    case Kind::polled: break;
+  }
+  pollfd ready{fd_, POLLOUT, 0};
+  const int polled = ::poll(&ready, 1, 0);
+  if (polled <= 0) return polled;
+  // A pipe that polls writable takes PIPE_BUF bytes at once; more could block.
+  return ::write(fd_, bytes.data(), std::min<std::size_t>(bytes.size(), PIPE_BUF));
+}
+
+}  // namespace nswarden::os
