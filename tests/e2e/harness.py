@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs tests of the built binary where they can break nothing: in mount, PID and network namespaces of their own, with an
+empty /run. The namespaces end with the test process, however it ends, and take every daemon and netns with them.
+
+A test file calls main() and uses Case. The binary is $NSWARDEN_BINARY. Standard library only.
+"""
+
+import ctypes
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+CLONE_NEWNET = 0x40000000
+MS_BIND = 4096
+MNT_DETACH = 2
+NETNS_DIR = "/run/netns"
+DEADLINE = 20  # seconds that anything may take before it counts as not happening: sanitizers on a busy machine are slow
+INTERVAL = 0.2  # the daemon's sweep interval in most tests
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def call(name, *arguments):
+    """A libc function that returns -1 on error. Paths as bytes."""
+    result = getattr(libc, name)(*arguments)
+    if result == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}: {os.strerror(number)}")
+    return result
+
+
+def mount(source, target, kind, flags=0, data=None):
+    call("mount", os.fsencode(source), os.fsencode(target), kind, ctypes.c_ulong(flags), data)
+
+
+def umount(target):
+    call("umount2", os.fsencode(target), MNT_DETACH)
+
+
+def main():
+    if os.geteuid() != 0:
+        print("SKIP: needs root, for namespaces of its own")
+        sys.exit(77)
+    if "NSWARDEN_BINARY" not in os.environ:
+        sys.exit("NSWARDEN_BINARY must name the built binary")
+    if os.environ.get("NSWARDEN_E2E_INSIDE") != "1":
+        os.environ["NSWARDEN_E2E_INSIDE"] = "1"
+        os.execvp("unshare", ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc",
+                              "--propagation", "private", sys.executable, "-B", *sys.argv])
+    mount("tmpfs", "/run", b"tmpfs")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    unittest.main()
+
+
+def wait_until(condition, what, deadline=DEADLINE):
+    """Returns the first true result of condition(). An OSError counts as not yet."""
+    end = time.monotonic() + deadline
+    while True:
+        try:
+            result = condition()
+        except OSError as error:
+            result, what_now = None, f"{what} ({error})"
+        else:
+            what_now = what
+        if result:
+            return result
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline} s: {what_now() if callable(what_now) else what_now}")
+        time.sleep(0.01)
+
+
+def in_thread(function):
+    """Runs function in a thread that ends with it, so that namespaces it enters stay nobody's."""
+    box = {}
+
+    def run():
+        try:
+            box["result"] = function()
+        except BaseException as error:  # handed to the caller
+            box["error"] = error
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if "error" in box:
+        raise box["error"]
+    return box.get("result")
+
+
+def path_of(name, directory=NETNS_DIR):
+    return os.path.join(os.fsencode(directory), os.fsencode(name))
+
+
+def add_netns(name, directory=NETNS_DIR):
+    """As `ip netns add`: an empty file first, then a netns mounted over it. Quicker, and takes any bytes."""
+    os.makedirs(directory, exist_ok=True)
+    place_file(name, directory)
+    mount_netns(name, directory)
+
+
+def place_file(name, directory=NETNS_DIR):
+    os.close(os.open(path_of(name, directory), os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0))
+
+
+def mount_netns(name, directory=NETNS_DIR):
+    def make():
+        call("unshare", CLONE_NEWNET)
+        mount("/proc/thread-self/ns/net", path_of(name, directory), b"none", MS_BIND)
+
+    in_thread(make)
+
+
+def delete_netns(name, directory=NETNS_DIR):
+    umount(path_of(name, directory))
+    os.unlink(path_of(name, directory))
+
+
+def inside(name, function, directory=NETNS_DIR):
+    """Runs function in the netns and keeps nothing of it afterwards."""
+
+    def run():
+        fd = os.open(path_of(name, directory), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            call("setns", fd, CLONE_NEWNET)
+        finally:
+            os.close(fd)
+        return function()
+
+    return in_thread(run)
+
+
+def key_path(key):
+    return "/proc/sys/" + key.replace(".", "/")
+
+
+def read_here(key):
+    with open(key_path(key), encoding="ascii") as file:
+        return " ".join(file.read().split())
+
+
+def write_here(key, value):
+    with open(key_path(key), "w", encoding="ascii") as file:
+        file.write(str(value))
+
+
+def get(name, key, directory=NETNS_DIR):
+    return inside(name, lambda: read_here(key), directory)
+
+
+def put(name, key, value, directory=NETNS_DIR):
+    inside(name, lambda: write_here(key, value), directory)
+
+
+def run_inside(name, *command):
+    """Runs a command in the netns. Only for names that a command line can carry."""
+    subprocess.run(["ip", "netns", "exec", name, *command], check=True, stdout=subprocess.DEVNULL)
+
+
+SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)')
+LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)')
+
+
+def parse_metrics(text):
+    """Prometheus text format, read strictly: {name: {labels as a frozenset of pairs: value}}. A series that comes twice is an
+    error, which promtool would not notice."""
+    metrics = {}
+    for line in text.split("\n")[:-1]:
+        if line.startswith(("# HELP ", "# TYPE ")):
+            continue
+        match = SAMPLE.fullmatch(line)
+        if not match:
+            raise AssertionError(f"no sample: {line!r}")
+        name, label_text, value = match.groups()
+        labels, position = {}, 0
+        while label_text and position < len(label_text):
+            label = LABEL.match(label_text, position)
+            if not label:
+                raise AssertionError(f"no label: {label_text[position:]!r}")
+            labels[label[1]] = re.sub(r'\\(.)', lambda m: {"n": "\n"}.get(m[1], m[1]), label[2])
+            position = label.end()
+        series = metrics.setdefault(name, {})
+        key = frozenset(labels.items())
+        if key in series:
+            raise AssertionError(f"twice: {line!r}")
+        series[key] = float(value)
+    return metrics
+
+
+class Metrics(dict):
+    """parse_metrics() with questions. Names without their prefix."""
+
+    def all(self, name, **labels):
+        """{labels: value} of the series that have at least these labels."""
+        wanted = set(labels.items())
+        return {key: value for key, value in self.get("nswarden_" + name, {}).items() if wanted <= key}
+
+    def sum(self, name, **labels):
+        return sum(self.all(name, **labels).values())
+
+    def labels(self, name, label, **labels):
+        """The values of one label, over the series that have at least `labels`."""
+        return sorted(dict(key)[label] for key in self.all(name, **labels))
+
+
+def policy(name, netns, sysctls, mode=None):
+    lines = [f"  - name: {name}", f"    netns: {json.dumps(netns)}"]
+    if mode:
+        lines.append(f"    mode: {mode}")
+    lines.append("    sysctls:")
+    lines += [f"      {key}: {json.dumps(str(value)) if ' ' in str(value) else value}" for key, value in sysctls.items()]
+    return "\n".join(lines) + "\n"
+
+
+def config(*policies, **top):
+    head = "".join(f"{name}: {value}\n" for name, value in top.items())
+    return f"version: 1\n{head}policies:\n" + "".join(policies)
+
+
+BINARY = os.environ.get("NSWARDEN_BINARY", "")
+UNPRIVILEGED = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
+
+
+def run_binary(*arguments, prefix=(), environment=None):
+    """A command that ends by itself: its exit status, stdout and stderr."""
+    return subprocess.run([*prefix, BINARY, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False,
+                          encoding="utf-8", errors="surrogateescape", env={**os.environ, **(environment or {})})
+
+
+class Daemon:
+    """A running `nswarden run`. Reads its log as it comes."""
+
+    def __init__(self, *arguments, log_level="debug", netns_dirs=(NETNS_DIR,), interval="200ms"):
+        command = [BINARY, "run", "--web.listen-address=127.0.0.1:0", f"--log.level={log_level}", "--log.format=json", *arguments]
+        command += [f"--netns.dir={directory}" for directory in netns_dirs]
+        if interval:
+            command.append(f"--reconcile.interval={interval}")
+        self.lines = []
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        try:
+            self.address = self.wait_log(lambda line: "address" in line, "the address it listens on")["address"]
+            self.wait_ready()
+        except BaseException:
+            self.kill()
+            raise
+
+    def _read(self):
+        for line in self.process.stderr:
+            try:
+                self.lines.append(json.loads(line))
+            except ValueError:
+                self.lines.append({"not_json": line.decode("utf-8", "replace")})
+
+    def log(self):
+        return "\n".join(json.dumps(line) for line in self.lines[-60:])
+
+    def wait_log(self, wanted, what):
+        def find():
+            if self.process.poll() is not None:
+                self.reader.join(DEADLINE)
+                raise AssertionError(f"the daemon ended with {self.process.returncode} before {what}:\n{self.log()}")
+            return next((line for line in list(self.lines) if wanted(line)), None)
+
+        return wait_until(find, lambda: f"{what}; its log:\n{self.log()}")
+
+    def wait_ready(self):
+        wait_until(lambda: self.http("GET", "/-/ready")[0] == 200, lambda: f"ready; its log:\n{self.log()}")
+
+    def http(self, method, path, headers=None, body=None):
+        """Status, headers (names in lower case) and body of one request on a connection of its own."""
+        import http.client
+        host, port = self.address.rsplit(":", 1)
+        connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=DEADLINE)
+        try:
+            connection.request(method, path, body=body, headers=headers or {})
+            response = connection.getresponse()
+            return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+        finally:
+            connection.close()
+
+    def scrape_text(self):
+        status, _, body = self.http("GET", "/metrics")
+        assert status == 200, status
+        return body.decode("utf-8")
+
+    def scrape(self):
+        return Metrics(parse_metrics(self.scrape_text()))
+
+    def wait_metrics(self, condition, what):
+        """The first scrape for which condition(metrics) is true."""
+
+        def look():
+            metrics = self.scrape()
+            return metrics if condition(metrics) else None
+
+        return wait_until(look, lambda: f"{what}; its log:\n{self.log()}")
+
+    def wait_sweeps(self, count=2):
+        """Until so many sweeps have begun and ended from now on, so that one of them saw all that was there before."""
+        name = "reconciles_total"
+        before = self.scrape().sum(name)
+        return self.wait_metrics(lambda metrics: metrics.sum(name) >= before + count, f"{count} sweeps")
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def stop(self):
+        """Ends it as a service manager does; its exit status."""
+        self.signal(signal.SIGTERM)
+        status = self.process.wait(DEADLINE)
+        self._close()
+        return status
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._close()
+
+    def _close(self):
+        self.reader.join(DEADLINE)
+        self.process.stderr.close()
+
+
+class Case(unittest.TestCase):
+    """A test with a directory of its own, no netns at the start, and none of its daemons and netns left at its end."""
+
+    def setUp(self):
+        self.directory = tempfile.mkdtemp(prefix="nswarden-e2e-")
+        self.addCleanup(shutil.rmtree, self.directory)
+        self.addCleanup(self._clear_run)
+        self.config_file = os.path.join(self.directory, "nswarden.yaml")
+
+    def _clear_run(self):
+        with open("/proc/self/mountinfo", "rb") as file:
+            targets = [line.split()[4].decode("unicode_escape").encode("latin1") for line in file]
+        for target in reversed(targets):
+            if target.startswith(b"/run/"):
+                umount(target)
+        for entry in os.listdir("/run"):
+            shutil.rmtree(os.path.join("/run", entry), ignore_errors=True)
+
+    def configure(self, text, path=None):
+        """Puts a configuration in place as careful people do: moved over the old one, never half written."""
+        path = path or self.config_file
+        with open(path + ".new", "w", encoding="utf-8") as file:
+            file.write(text)
+        os.rename(path + ".new", path)
+
+    def start(self, *arguments, **options):
+        daemon = Daemon(f"--config.file={self.config_file}", *arguments, **options)
+        self.addCleanup(self._end, daemon)
+        return daemon
+
+    def _end(self, daemon):
+        if daemon.process.poll() is not None:
+            daemon.kill()
+            return
+        status = daemon.stop()
+        self.assertEqual(status, 0, f"its end; its log:\n{daemon.log()}")
+
+    def wait_value(self, name, key, value, directory=NETNS_DIR):
+        wait_until(lambda: get(name, key, directory) == str(value), f"{key} is {value} in {name}")
