@@ -1,1 +1,77 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <nswarden/core/value.hpp>
+
+#include <algorithm>
+
+namespace nswarden::core {
+namespace {
+
+constexpr std::size_t longest_value = 4096;
+constexpr std::string_view white_space = " \t\n\v\f\r";
+constexpr std::string_view digits = "0123456789";
+
+/// Takes the next word off the front of `rest`; empty when there is none left.
+std::string_view next_word(std::string_view& rest) {
+  const std::size_t begin = std::min(rest.find_first_not_of(white_space), rest.size());
+  const std::size_t end = std::min(rest.find_first_of(white_space, begin), rest.size());
+  const std::string_view word = rest.substr(begin, end - begin);
+  rest.remove_prefix(end);
+  return word;
+}
+
+bool is_control(char c) { return (c >= 0 && c < ' ') || c == '\x7f'; }
+
+bool starts_with_digit(std::string_view word) { return !word.empty() && digits.find(word[0]) != std::string_view::npos; }
+
+/// Problems of a word that the kernel would take as another number than its reader does (kernel fact 28).
+std::optional<std::string> number_problem(std::string_view word) {
+  const bool plus = word[0] == '+';
+  if (plus || word[0] == '-') word.remove_prefix(1);
+  if (!starts_with_digit(word)) return std::nullopt;
+  if (word.starts_with("0x") || word.starts_with("0X")) return "a number is in hexadecimal; write it in decimal";
+  if (word.find_first_not_of(digits) != std::string_view::npos) return std::nullopt;
+  if (plus) return "a number has a plus sign; write it without";
+  if (word.size() > 1 && word[0] == '0') {
+    return "a number has a leading zero, so the kernel would read it as octal; write it in decimal, without the zero";
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+// No message repeats the value: it may be a secret.
+std::optional<std::string> value_problem(std::string_view text) {
+  if (text.size() > longest_value) return "the value is longer than 4096 bytes";
+  if (text.find('\0') != std::string_view::npos) return "the value has a NUL byte in it";
+  if (text.find('\n') != std::string_view::npos) return "the value has a newline in it; write it on one line";
+  if (std::any_of(text.begin(), text.end(), [](char c) { return c != '\t' && is_control(c); })) {
+    return "the value has a control character in it";
+  }
+  std::string_view rest = text;
+  std::string_view word = next_word(rest);
+  if (word.empty()) return "the value is empty, and the kernel would ignore it; write the value that is wanted";
+  for (; !word.empty(); word = next_word(rest)) {
+    if (auto problem = number_problem(word)) return problem;
+  }
+  return std::nullopt;
+}
+
+std::string normalised(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::string_view word = next_word(text); !word.empty(); word = next_word(text)) {
+    if (!out.empty()) out += ' ';
+    out += word;
+  }
+  return out;
+}
+
+bool same_value(std::string_view a, std::string_view b) {
+  while (true) {
+    const std::string_view word = next_word(a);
+    if (word != next_word(b)) return false;
+    if (word.empty()) return true;
+  }
+}
+
+}  // namespace nswarden::core

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
@@ -18,11 +19,15 @@ std::string printable(std::string_view bytes);
 
 bool is_valid_utf8(std::string_view bytes);
 
-/// The candidate nearest to `word` by edit distance, for "did you mean"; none when nothing is near (more than a third of
+/// Length in bytes of the longest prefix that is valid UTF-8: the place of the first bad byte.
+std::size_t valid_utf8_prefix(std::string_view bytes);
+
+/// The candidate nearest to `word` by edit distance (two neighbours swapped count once), for "did you mean"; none when nothing is near (more than a third of
 /// the word's length, at least 1, would have to change).
 std::optional<std::string_view> nearest(std::string_view word, std::span<const std::string_view> candidates);
 
-/// `500ms`, `10s`, `5m`, `1h`: one unsigned decimal number and one unit. Nothing else is a duration.
+/// `500ms`, `10s`, `5m`, `1h`: one unsigned decimal number without leading zeros and one unit, up to 100 years so that
+/// adding it to the time of any clock cannot overflow. Nothing else is a duration.
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 
 /// The shortest form that parse_duration reads back: 10000 ms is "10s".
