@@ -1,1 +1,224 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <civetweb.h>
+#include <fmt/format.h>
+#include <nswarden/app/web.hpp>
+#include <nswarden/os/tcp.hpp>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <ctime>
+#include <stdexcept>
+#include <system_error>
+#include <thread>
+
+#include "app/listen_address.hpp"
+
+namespace nswarden::app {
+namespace {
+
+// A connection occupies a thread, and an idle one does so for the request timeout (kernel fact 33).
+constexpr const char* request_timeout_ms = "2000";
+constexpr const char* worker_threads = "8";
+
+bool has_ipv6() { return mg_check_feature(MG_FEATURES_IPV6) != 0; }
+
+[[noreturn]] void refuse(const std::string& address, const std::string& why) {
+  throw std::runtime_error(fmt::format("cannot listen on {}: {}", address, why));
+}
+
+std::string why_not(int error) {
+  switch (error) {
+    case EADDRINUSE: return "address already in use; another nswarden may be running, or choose --web.listen-address";
+    case EACCES: return "permission denied; ports below 1024 need CAP_NET_BIND_SERVICE";
+    case EADDRNOTAVAIL: return "this host has no such address";
+    default: return std::generic_category().message(error);
+  }
+}
+
+/// One address in CivetWeb's syntax.
+struct Listener {
+  std::string civetweb;
+  std::string host;  ///< as shown
+};
+
+/// Finds what an address means and that it can be had, since CivetWeb tells of a failure in prose only.
+/// The sockets in `held` show that all of them can be had at the same time.
+Listener prepare(const std::string& text, std::vector<os::Fd>& held) {
+  const auto address = parse_listen_address(text);
+  if (!address) refuse(text, "it is written as :PORT, HOST:PORT or [V6]:PORT");
+
+  const auto try_on = [&](const std::string& host, os::AddressFamily family) {
+    auto fd = os::listen_on(host, address->port, family);
+    if (fd) held.push_back(std::move(*fd));
+    return fd.ok() ? 0 : fd.error().code;
+  };
+  const auto need = [&](int error) {
+    if (error != 0) refuse(text, why_not(error));
+  };
+
+  if (address->kind == ListenAddress::Host::any) {
+    // Where IPv6 is switched off, IPv4 alone is all addresses. The wildcard of IPv6 takes IPv4 too.
+    const int error = has_ipv6() ? try_on("::", os::AddressFamily::ipv6) : EAFNOSUPPORT;
+    if (error == 0) return {fmt::format("+{}", address->port), "[::]"};
+    if (error != EAFNOSUPPORT && error != EADDRNOTAVAIL) need(error);
+    need(try_on("0.0.0.0", os::AddressFamily::ipv4));
+    return {fmt::format("0.0.0.0:{}", address->port), "0.0.0.0"};
+  }
+  if (address->kind == ListenAddress::Host::name) {
+    if (const auto ipv4 = os::numeric_address(address->host, os::AddressFamily::ipv4)) {
+      need(try_on(*ipv4, os::AddressFamily::ipv4));
+      return {fmt::format("{}:{}", *ipv4, address->port), *ipv4};
+    }
+  }
+  const auto ipv6 = os::numeric_address(address->host, os::AddressFamily::ipv6);
+  if (!ipv6) refuse(text, "no such host");
+  if (!has_ipv6()) refuse(text, "the CivetWeb library of this system has no IPv6; use an IPv4 address");
+  need(try_on(*ipv6, os::AddressFamily::ipv6));
+  return {fmt::format("[{}]:{}", *ipv6, address->port), fmt::format("[{}]", *ipv6)};
+}
+
+std::string date_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  std::array<char, 40> text{};
+  const std::size_t length = std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &utc);
+  return {text.data(), length};
+}
+
+std::string serialized(const Response& response, std::string_view method, const char* reason) {
+  std::string out = fmt::format("HTTP/1.1 {} {}\r\nDate: {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n", response.status,
+                                reason, date_now(), response.content_type, response.body.size());
+  for (const auto& header : response.headers) out += fmt::format("{}: {}\r\n", header.first, header.second);
+  out += "Connection: close\r\n\r\n";
+  if (method != "HEAD") out += response.body;
+  return out;
+}
+
+}  // namespace
+
+struct WebServer::Impl {
+  WebOptions options;
+  WebSources sources;
+  std::vector<std::uint16_t> ports;
+  mg_context* context = nullptr;
+  std::atomic<bool> started{false};
+  std::string problem;  ///< what CivetWeb said while it started
+
+  void start(const std::string& listening_ports);
+  void stop();
+
+  [[nodiscard]] Response answer(const mg_request_info& request, const char* accept_encoding) const {
+    // Not local_uri, which makes /metrics of //metrics and of /x/../metrics.
+    const auto path = decoded_path(request.local_uri_raw);
+    if (!path) return {404, "text/plain; charset=utf-8", "Not found.\n", {}};
+    return respond({request.request_method, *path, accept_encoding == nullptr ? "" : accept_encoding}, options, sources);
+  }
+
+  /// CivetWeb's callback for each request; its result is the status.
+  static int serve(mg_connection* connection) {
+    const mg_request_info* request = mg_get_request_info(connection);
+    const auto* impl = static_cast<const Impl*>(request->user_data);
+    // Or else CivetWeb reads a body to its end, however slowly it comes.
+    mg_disable_connection_keep_alive(connection);
+    Response response;
+    try {
+      response = impl->answer(*request, mg_get_header(connection, "Accept-Encoding"));
+    } catch (const std::exception& failure) {
+      response = {500, "text/plain; charset=utf-8", fmt::format("{}\n", failure.what()), {}};
+    }
+    const char* reason = mg_get_response_code_text(connection, response.status);
+    const std::string bytes = serialized(response, request->request_method, reason);
+    mg_write(connection, bytes.data(), bytes.size());
+    return response.status;
+  }
+
+  /// CivetWeb's own log: kept while it starts, since it is the only reason it gives; of no use afterwards (it tells of what
+  /// clients do wrong), and never on stderr.
+  static int keep_problem(const mg_connection* connection, const char* message) {
+    auto* impl = static_cast<Impl*>(mg_get_user_data(mg_get_context(connection)));
+    if (impl != nullptr && !impl->started && impl->problem.empty()) impl->problem = message;
+    return 1;
+  }
+};
+
+void WebServer::Impl::start(const std::string& listening_ports) {
+  // No document_root: CVE-2025-55763 is reachable with one (kernel fact 33). decode_url and enable_auth_domain_check: the
+  // path is judged as it was sent, whatever name of this host the client used.
+  const char* configuration[] = {"listening_ports",
+                                 listening_ports.c_str(),
+                                 "num_threads",
+                                 worker_threads,
+                                 "request_timeout_ms",
+                                 request_timeout_ms,
+                                 "enable_keep_alive",
+                                 "no",
+                                 "max_request_size",
+                                 "8192",
+                                 "tcp_nodelay",
+                                 "1",
+                                 "decode_url",
+                                 "no",
+                                 "enable_auth_domain_check",
+                                 "no",
+                                 "enable_directory_listing",
+                                 "no",
+                                 nullptr};
+  mg_callbacks callbacks{};
+  callbacks.begin_request = &Impl::serve;
+  callbacks.log_message = &Impl::keep_problem;
+  // The loop takes signals by signalfd, which works only while no thread takes them first.
+  const os::SignalsBlocked blocked;
+  context = mg_start(&callbacks, this, configuration);
+  if (context == nullptr) {
+    throw std::runtime_error(
+        fmt::format("cannot serve HTTP on {}: {}", listening_ports, problem.empty() ? "CivetWeb does not start" : problem));
+  }
+  started = true;
+}
+
+// CivetWeb's threads notice mg_stop() only when their poll ends, after up to 2 s. What a scrape has been promised may still be
+// sent for a moment; then even a client that does not read is cut off.
+void WebServer::Impl::stop() {
+  std::atomic<bool> stopped{false};
+  std::thread stopper([&] {
+    mg_stop(context);
+    stopped = true;
+  });
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::milliseconds{300};
+  while (!stopped) {
+    os::stop_sockets(ports, std::chrono::steady_clock::now() < patience ? os::Stop::reading : os::Stop::all);
+    std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  }
+  stopper.join();
+}
+
+WebServer::WebServer(const WebOptions& options, WebSources sources) : impl_(std::make_unique<Impl>()) {
+  impl_->options = options;
+  impl_->sources = std::move(sources);
+
+  std::string ports;
+  std::vector<Listener> listeners;
+  {
+    std::vector<os::Fd> held;
+    for (const std::string& address : options.listen_addresses) {
+      listeners.push_back(prepare(address, held));
+      ports += (ports.empty() ? "" : ",") + listeners.back().civetweb;
+    }
+  }
+
+  impl_->start(ports);
+
+  std::vector<mg_server_port> bound(listeners.size());
+  const int count = mg_get_server_ports(impl_->context, static_cast<int>(bound.size()), bound.data());
+  for (std::size_t i = 0; i < listeners.size() && static_cast<int>(i) < count; ++i) {
+    addresses_.push_back(fmt::format("{}:{}", listeners[i].host, bound[i].port));
+    impl_->ports.push_back(static_cast<std::uint16_t>(bound[i].port));
+  }
+}
+
+WebServer::~WebServer() { impl_->stop(); }
+
+}  // namespace nswarden::app
