@@ -105,6 +105,11 @@ std::string printable(std::string_view bytes) {
   return out;
 }
 
+std::string excerpt(std::string_view bytes) {
+  constexpr std::size_t longest = 80;
+  return printable(bytes.substr(0, longest)) + (bytes.size() > longest ? "..." : "");
+}
+
 std::size_t valid_utf8_prefix(std::string_view bytes) {
   std::size_t at = 0;
   while (at < bytes.size()) {

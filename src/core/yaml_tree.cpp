@@ -180,7 +180,7 @@ class TreeBuilder : public YAML::EventHandler {
     const auto [seen, is_new] = frame.lines_of_keys.emplace(made.text, made.where.line);
     if (!is_new) {
       add_problem(made.where,
-                  fmt::format("\"{}\" is here twice, first in line {}; keep one of them", printable(made.text), seen->second));
+                  fmt::format("\"{}\" is here twice, first in line {}; keep one of them", excerpt(made.text), seen->second));
       return;
     }
     frame.keeps_value = true;

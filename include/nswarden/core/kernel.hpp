@@ -30,7 +30,8 @@ struct Entry {
   std::uint16_t directory = 0;  ///< index into the catalog's directories
   std::string name;             ///< bytes, as readdir gives them
   EntryKind kind = EntryKind::absent;
-  std::uint64_t inode = 0;  ///< of nsfs when kind is namespace_, else 0. No identity by itself (kernel fact 4), but two live netns never share one.
+  std::uint64_t inode =
+      0;  ///< of nsfs when kind is namespace_, else 0. No identity by itself (kernel fact 4), but two live netns never share one.
 };
 
 /// Identity of a netns for its whole life; never used twice until reboot (kernel fact 4).

@@ -44,11 +44,11 @@ inline constexpr std::array<std::string_view, 10> all_failure_reasons{"enoent", 
 
 /// A setting of a netns, as `check` lists it.
 struct Finding {
-  std::string netns;   ///< label: the name in the first directory, the full path in others; bytes, not yet printable()
+  std::string netns;  ///< label: the name in the first directory, the full path in others; bytes, not yet printable()
   std::string policy;
-  std::string key;     ///< dotted
-  std::string want;    ///< `redacted` for secrets
-  std::string have;    ///< normalised; empty when missing or unreadable; `redacted` for secrets
+  std::string key;   ///< dotted
+  std::string want;  ///< `redacted` for secrets
+  std::string have;  ///< normalised; empty when missing or unreadable; `redacted` for secrets
   State state = State::compliant;
   Reason reason = Reason::none;
   int error = 0;  ///< errno when unreadable
@@ -65,14 +65,16 @@ struct Attempt {
 /// A fact about one setting that is not as it was at the last look; one log line each.
 struct Change {
   enum class What : std::uint8_t {
-    drifted,     ///< became drifted, missing or unreadable, or did so with another value
-    repaired,    ///< was so and was set right by us
-    recovered,   ///< was so and is right without our doing
-    not_repaired ///< a repair ended otherwise than the last one did; see outcome and error
+    drifted,      ///< became drifted, missing or unreadable, or did so with another value
+    repaired,     ///< was so and was set right by us
+    recovered,    ///< was so and is right without our doing
+    not_repaired  ///< a repair ended otherwise than the last one did; see outcome and error
   };
   What what = What::drifted;
+  bool detected = false;  ///< counts as new drift: it was right, or not known, at the last look
   PolicyIndex policy = 0;
-  Finding finding;  ///< after the visit, except that for `repaired` `have` is what was found
+  Finding finding;         ///< after the visit, except that for `repaired` `have` is what was found
+  bool attempted = false;  ///< whether this visit wrote; `outcome` and `error` are of the last write
   Outcome outcome = Outcome::fixed;
   int error = 0;
 };

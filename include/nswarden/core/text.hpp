@@ -17,6 +17,9 @@ namespace nswarden::core {
 /// for each byte. Injective: two different names never print alike.
 std::string printable(std::string_view bytes);
 
+/// printable() of the first 80 bytes, with `...` when there are more: what a message repeats of a text that may be long.
+std::string excerpt(std::string_view bytes);
+
 bool is_valid_utf8(std::string_view bytes);
 
 /// Length in bytes of the longest prefix that is valid UTF-8: the place of the first bad byte.

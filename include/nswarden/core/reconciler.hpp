@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// The heart: knows every name in the netns directories and every netns behind them, binds those that a policy matches, and
+// visits them. Level-triggered: whatever woke the caller up, it calls touch, look_pending, list or begin_sweep, any of them at
+// any time, in any order, twice or late, then step() while there is work(), and comes to the same state.
+// Loop thread only. No clock: `now` is given, and only ever compared with an earlier `now`.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <nswarden/core/kernel.hpp>
+#include <nswarden/core/policy.hpp>
+#include <nswarden/core/report.hpp>
+
+namespace nswarden::core {
+
+using Time = std::chrono::steady_clock::time_point;
+
+/// What one look at one netns brought that is worth telling. Quiet looks make none.
+struct Report {
+  /// What became of the netns itself.
+  enum class Life : std::uint8_t {
+    unchanged,
+    governed,      ///< bound for the first time in its life
+    unmatched,     ///< entered for the first time in its life; no policy matches
+    gone,          ///< its last name went, or it died
+    host_refused,  ///< a name of the host's own netns; nothing is done there
+    cannot_enter,  ///< `error` is new; its settings are unreadable
+  };
+  std::string netns;  ///< label, bytes
+  Life life = Life::unchanged;
+  Error error;
+  Source source = Source::reconcile;
+  std::vector<Change> changes;
+  std::vector<Attempt> attempts;
+  /// Set when all settings of a netns are right for the first time in its life: when its entry was first seen.
+  std::optional<Time> first_seen;
+};
+
+/// Counts over all bound netns, all from one moment.
+struct Overview {
+  struct OfPolicy {
+    std::size_t netns = 0;
+    std::size_t settings = 0;
+    std::size_t not_compliant = 0;
+    std::size_t conflicts = 0;
+  };
+  std::vector<OfPolicy> policies;  ///< as in the PolicySet
+  Totals totals;                   ///< without attempts
+  std::size_t unmatched = 0;
+  std::size_t pending = 0;
+  std::size_t held_keys = 0;
+  std::size_t directory_keys = 0;
+  std::size_t transient_keys = 0;
+};
+
+struct SharedPlan;
+class KeyCensus;
+struct GovernedContext;
+
+class Reconciler {
+ public:
+  struct Options {
+    std::vector<std::string> directories;  ///< as the catalog has them; for labels
+    std::size_t fd_budget = 0;             ///< how many fds bound netns may hold in all
+    bool write = true;                     ///< false: nothing is written, whatever the policies say
+  };
+  Reconciler(NetnsCatalog& catalog, std::shared_ptr<const PolicySet> policies, Options options);
+  ~Reconciler();
+  Reconciler(const Reconciler&) = delete;
+  Reconciler& operator=(const Reconciler&) = delete;
+
+  /// Governs by these from now on. What is known of settings that stay as they were is kept. A sweep should follow.
+  void set_policies(std::shared_ptr<const PolicySet> policies, Time now);
+  [[nodiscard]] const PolicySet& policies() const { return *policies_; }
+
+  /// Looks at one name again; a netns that is new is queued for a visit.
+  void touch(std::uint16_t directory, std::string_view name, Time now);
+
+  /// Looks again at the names that may become netns at any moment.
+  void look_pending(Time now);
+  /// When look_pending is due without any event; none while nothing is pending.
+  [[nodiscard]] std::optional<Time> pending_due() const { return pending_due_; }
+
+  /// Lists the directories: finds names that came, went, or (Detail::full) lead to another netns than before. An Error leaves
+  /// everything as it was known.
+  Result<void> list(NetnsCatalog::Detail detail, Time now);
+
+  /// A sweep is a list and a visit to every netns known then; the first one is the startup sweep.
+  Result<void> begin_sweep(NetnsCatalog::Detail detail, Time now);
+  [[nodiscard]] bool sweeping() const { return sweeping_; }
+
+  /// Whether step() has anything to visit: netns that are new, or a sweep that is not done.
+  [[nodiscard]] bool work() const { return !queue_.empty() || sweeping_; }
+  /// Visits what is new, then goes on with the sweep, until about `cost` keys have been read; at least one netns.
+  void step(std::size_t cost, Time now);
+
+  /// What came to light since the last call, in order.
+  [[nodiscard]] std::vector<Report> take_reports() { return std::exchange(reports_, {}); }
+
+  [[nodiscard]] Overview overview(Time now) const;
+  enum class Which : std::uint8_t { not_compliant, all };
+  /// In byte order of the netns, then in write order; at most `cap`.
+  [[nodiscard]] std::vector<Finding> findings(Which which, std::size_t cap) const;
+
+ private:
+  struct Name;
+  struct Netns;
+  struct NameHash;
+  using Names = std::unordered_map<std::string, std::unique_ptr<Name>, NameHash, std::equal_to<>>;
+
+  Name& name_of(std::uint16_t directory, std::string_view name, Time now);
+  void place(Name& name, const Entry& entry, Time now);
+  void attach(Name& name, std::uint64_t inode, Time first_seen);
+  void detach(Name& name, Time now);
+  void drop(Netns& netns);
+  void replan(Netns& netns, Time now);
+  void enqueue(Netns& netns);
+  void unbind(Netns& netns);
+  bool bind(Netns& netns, Report& report, Time now);
+  void take(Netns& netns, Binding binding, Tier tier, Report& report, Time now);
+  void refuse(Name& name, Refusal refusal, Time now);
+  void visit(Netns& netns, Time now);
+  [[nodiscard]] Tier best_tier(const Netns& netns) const;
+  [[nodiscard]] bool better_elsewhere(const Netns& netns) const;
+  GovernedContext context(Time now);
+
+  NetnsCatalog& catalog_;
+  std::shared_ptr<const PolicySet> policies_;
+  Options options_;
+  std::unique_ptr<KeyCensus> census_;
+  std::map<std::vector<PolicyIndex>, std::shared_ptr<const SharedPlan>> plans_;
+  std::vector<Names> names_;                   // by directory
+  std::vector<std::unique_ptr<Netns>> netns_;  // null where one has gone, until the next sweep begins
+  std::unordered_map<std::uint64_t, Netns*> by_inode_;
+  std::deque<Netns*> queue_;  // new ones, to be visited first
+  std::vector<Report> reports_;
+  std::optional<Time> pending_due_;
+  std::size_t sweep_next_ = 0;  // index into netns_
+  bool sweeping_ = false;
+  bool started_ = false;          // the startup sweep is done
+  std::uint64_t listing_ = 0;     // number of the last one
+  std::uint64_t sweep_ = 0;       // likewise
+  std::size_t reserved_fds_ = 0;  // what all would hold in Tier::directories
+  std::size_t extra_fds_ = 0;     // what those in Tier::held hold above that
+};
+
+}  // namespace nswarden::core

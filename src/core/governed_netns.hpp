@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// One netns that a policy may match: its plan, its binding while it has one, and what was last judged of each setting.
+// visit() is the one function that decides what to do, whatever woke us up. Knows nothing of names and directories.
+// Loop thread only; used by the reconciler alone.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nswarden/core/kernel.hpp>
+#include <nswarden/core/reconciler.hpp>
+#include "core/key_census.hpp"
+
+namespace nswarden::core {
+
+/// A plan with what binding it needs; shared by all netns that match the same policies.
+struct SharedPlan {
+  std::shared_ptr<const PolicySet> policies;  ///< whose keys the plan and the wishes point to
+  Plan plan;
+  std::vector<NetnsCatalog::Wish> wishes;  ///< as plan.settings
+  std::size_t directories = 0;             ///< distinct folders of its keys: what Tier::directories holds
+};
+
+/// What a visit needs besides the netns itself.
+struct GovernedContext {
+  KeyCensus& census;
+  bool write = true;
+  Time now;
+};
+
+class GovernedNetns {
+ public:
+  GovernedNetns(std::uint64_t inode, Time first_seen) : inode_(inode), first_seen_(first_seen) {}
+
+  [[nodiscard]] std::uint64_t inode() const { return inode_; }
+  [[nodiscard]] const SharedPlan* plan() const { return plan_.get(); }
+  [[nodiscard]] bool bound() const { return netns_ != nullptr; }
+  [[nodiscard]] bool unreadable() const { return enter_error_ != 0; }
+  [[nodiscard]] Tier tier() const { return tier_; }
+  [[nodiscard]] std::size_t fds() const { return fds_; }
+  [[nodiscard]] std::size_t not_compliant() const { return not_compliant_; }
+
+  /// Wants this from now on. What was judged of a setting that stays as it was is kept; the binding is not.
+  void set_plan(std::shared_ptr<const SharedPlan> plan, const GovernedContext& context);
+
+  /// `binding` is of this inode. True when it is bound for the first time in its life.
+  bool bound_as(Binding binding, Tier tier, const GovernedContext& context);
+  void unbind();
+  /// Forgets all judgements: this netns is not counted until it is visited again.
+  void forget(const GovernedContext& context);
+  /// Every setting is unreadable. True when the error is another one than last time.
+  bool cannot_enter(const Error& error, const GovernedContext& context, Report& report);
+
+  /// Reads all, judges, writes what drifted, reads all again. Precondition: bound(). False when the binding turned out stale
+  /// (the netns or an interface has gone): unbind, bind again, and visit again.
+  bool visit(const GovernedContext& context, Source source, Report& report);
+
+  /// One finding for each setting that has been judged (all, or those that are not compliant).
+  void append_findings(const std::string& label, Reconciler::Which which, std::size_t cap,
+                       std::vector<Finding>& findings) const;
+  /// Adds what is judged of this netns.
+  void add_to(Overview& overview) const;
+
+ private:
+  /// Kept only for a setting whose repair did not succeed.
+  struct Trouble {
+    Outcome outcome = Outcome::failed;
+    int error = 0;
+    std::string stored_instead;  // when clamped: what the kernel makes of our value
+    Time retry_at;
+    std::chrono::seconds delay{0};
+  };
+  struct SettingState {
+    std::string seen;  // bytes as last read
+    std::unique_ptr<Trouble> trouble;
+    int error = 0;
+    std::optional<State> state;  // none: not judged
+  };
+  struct Trace;
+
+  [[nodiscard]] bool all_as_judged_good(std::span<const Reading> readings) const;
+  bool look_for_missing(const GovernedContext& context);
+  bool read_and_judge(const GovernedContext& context);
+  void judge(std::size_t setting, const Reading& reading, const GovernedContext& context);
+  void set_state(std::size_t setting, std::optional<State> state, const GovernedContext& context);
+  bool repair(const GovernedContext& context, std::vector<Trace>& traces, Report& report);
+  [[nodiscard]] bool may_write(std::size_t setting, const Trace& trace, const GovernedContext& context) const;
+  void conclude_write(std::size_t setting, Trace& trace, const GovernedContext& context, Report& report);
+  void tell_changes(const std::vector<Trace>& traces, Report& report) const;
+  [[nodiscard]] Finding finding(std::size_t setting, const std::string& label) const;
+  [[nodiscard]] Reason reason(std::size_t setting) const;
+
+  std::uint64_t inode_;
+  Time first_seen_;
+  std::optional<NetnsId> id_;  // once bound
+  std::shared_ptr<const SharedPlan> plan_;
+  std::unique_ptr<BoundNetns> netns_;
+  Tier tier_ = Tier::held;
+  std::size_t fds_ = 0;
+  bool fresh_ = false;                  // bound since the last visit, so nothing can be missing that bind() would have found
+  std::vector<SettingState> settings_;  // as plan_->plan.settings
+  std::size_t not_compliant_ = 0;
+  int enter_error_ = 0;
+  bool was_compliant_ = false;
+};
+
+}  // namespace nswarden::core

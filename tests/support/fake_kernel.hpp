@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// An in-memory kernel behind core/kernel.hpp that journals what it was asked. Each quirk that it models is held by a test of
+// the same name on the real kernel in tests/netns. `before` may change the world between any two calls, as other programs do.
+#pragma once
+
+#include <nswarden/core/kernel.hpp>
+
+#include <cerrno>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace nswarden::test {
+
+struct FakeNetns;
+
+struct FakeKey {
+  std::string value;
+  int read_error = 0;
+  int write_error = 0;
+  std::function<std::string(std::string_view)> store;  ///< what the kernel makes of a value; default: the value and a newline
+  std::function<void(FakeNetns&)> side_effect;         ///< of a write
+};
+
+struct FakeNetns {
+  std::uint64_t inode = 0;
+  std::uint64_t cookie = 0;
+  bool alive = true;
+  int enter_error = 0;
+  core::Refusal refusal = core::Refusal::absent;  ///< other than absent: bind() answers this
+  std::map<std::string, FakeKey> keys;            ///< by path below net/
+  int bound = 0;                                  ///< bindings that hold a key of it now
+};
+
+class FakeKernel final : public core::NetnsCatalog {
+ public:
+  using NetnsPtr = std::shared_ptr<FakeNetns>;
+  struct FakeEntry {
+    core::EntryKind kind = core::EntryKind::placeholder;
+    NetnsPtr netns;
+  };
+  using Place = std::pair<std::uint16_t, std::string>;
+
+  std::map<Place, FakeEntry> entries;
+  std::vector<std::string> journal;
+  std::function<void(std::string_view operation)> before;
+  std::size_t fd_limit = 1000000;
+  std::size_t fds = 0;
+  int list_error = 0;
+
+  NetnsPtr make(std::map<std::string, std::string> values, std::uint64_t inode = 0) {
+    auto netns = std::make_shared<FakeNetns>();
+    netns->cookie = ++last_cookie_;
+    netns->inode = inode != 0 ? inode : 4026532000 + netns->cookie;
+    for (auto& [path, value] : values) netns->keys[path].value = value + "\n";
+    return netns;
+  }
+  void mount(const std::string& name, NetnsPtr netns, std::uint16_t directory = 0) {
+    entries[{directory, name}] = {core::EntryKind::namespace_, std::move(netns)};
+  }
+  NetnsPtr add(const std::string& name, std::map<std::string, std::string> values, std::uint64_t inode = 0) {
+    auto netns = make(std::move(values), inode);
+    mount(name, netns);
+    return netns;
+  }
+  void place(const std::string& name, core::EntryKind kind) { entries[{0, name}] = {kind, nullptr}; }
+  /// `ip netns del` of the last name: the netns dies at once.
+  void remove(const std::string& name) {
+    const NetnsPtr netns = entries[{0, name}].netns;
+    entries.erase({0, name});
+    if (netns) netns->alive = false;
+  }
+  [[nodiscard]] std::size_t count(std::string_view operation) const {
+    std::size_t found = 0;
+    for (const std::string& line : journal) found += line.starts_with(operation) ? 1 : 0;
+    return found;
+  }
+
+  core::Result<std::vector<core::Entry>> list(Detail detail) override {
+    note(detail == Detail::full ? "list full" : "list names");
+    if (list_error != 0) return core::Error{list_error, "open directory"};
+    std::vector<core::Entry> found;
+    for (const auto& [place, entry] : entries) {
+      found.push_back(detail == Detail::full ? describe(place, entry) : core::Entry{place.first, place.second});
+    }
+    return found;
+  }
+
+  core::Entry look(std::uint16_t directory, std::string_view name) override {
+    note("look " + std::string(name));
+    const auto found = entries.find({directory, std::string(name)});
+    if (found == entries.end()) return {directory, std::string(name)};
+    return describe(found->first, found->second);
+  }
+
+  core::BindResult bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, core::Tier tier) override;
+
+  void note(std::string operation) {
+    if (before) before(operation);
+    journal.push_back(std::move(operation));
+  }
+
+ private:
+  static core::Entry describe(const Place& place, const FakeEntry& entry) {
+    return {place.first, place.second, entry.kind, entry.netns ? entry.netns->inode : 0};
+  }
+  std::uint64_t last_cookie_ = 0;
+};
+
+class FakeBound final : public core::BoundNetns {
+ public:
+  FakeBound(FakeKernel& kernel, FakeKernel::NetnsPtr netns, std::string name, std::span<const core::NetnsCatalog::Wish> wishes,
+            core::Tier tier, std::size_t fds)
+      : kernel_(kernel), netns_(std::move(netns)), name_(std::move(name)), tier_(tier), fds_(fds) {
+    for (const auto& wish : wishes) {
+      wishes_.push_back(wish);
+      open_.push_back(netns_->keys.contains(wish.key->path()));
+    }
+    kernel_.fds += fds_;
+    netns_->bound += wishes_.empty() ? 0 : 1;
+  }
+  ~FakeBound() override {
+    kernel_.fds -= fds_;
+    netns_->bound -= wishes_.empty() ? 0 : 1;
+  }
+  FakeBound(const FakeBound&) = delete;
+  FakeBound& operator=(const FakeBound&) = delete;
+
+  core::Result<std::span<const core::Reading>> read() override {
+    kernel_.note("read " + name_);
+    if (tier_ != core::Tier::held && !netns_->alive) return core::Error{ESTALE, "enter netns"};
+    readings_.clear();
+    values_.clear();
+    values_.reserve(wishes_.size());
+    for (std::size_t i = 0; i < wishes_.size(); ++i) {
+      const auto key = netns_->keys.find(wishes_[i].key->path());
+      const bool there = netns_->alive && key != netns_->keys.end();
+      if (tier_ != core::Tier::held) open_[i] = there;
+      if (!open_[i]) {
+        readings_.push_back({core::Reading::Status::missing, 0, {}});
+      } else if (!there) {
+        readings_.push_back({core::Reading::Status::vanished, ENOENT, {}});
+      } else if (key->second.read_error != 0) {
+        readings_.push_back({core::Reading::Status::unreadable, key->second.read_error, {}});
+      } else {
+        values_.push_back(key->second.value);
+        readings_.push_back({core::Reading::Status::value, 0, values_.back()});
+      }
+    }
+    return std::span<const core::Reading>(readings_);
+  }
+
+  core::Result<void> write(std::size_t index, std::string_view value) override {
+    const std::string& path = wishes_[index].key->path();
+    kernel_.note("write " + name_ + " " + path + "=" + std::string(value));
+    const auto key = netns_->keys.find(path);
+    if (!netns_->alive || key == netns_->keys.end()) return core::Error{ENOENT, "write sysctl"};
+    if (!wishes_[index].writable) return core::Error{EACCES, "write sysctl"};
+    if (key->second.write_error != 0) return core::Error{key->second.write_error, "write sysctl"};
+    key->second.value = key->second.store ? key->second.store(value) : std::string(value) + "\n";
+    if (key->second.side_effect) key->second.side_effect(*netns_);
+    return {};
+  }
+
+  core::Result<std::size_t> find_missing() override {
+    kernel_.note("find_missing " + name_);
+    if (!netns_->alive) return core::Error{ESTALE, "enter netns"};
+    std::size_t appeared = 0;
+    for (std::size_t i = 0; i < wishes_.size(); ++i) {
+      if (open_[i] || !netns_->keys.contains(wishes_[i].key->path())) continue;
+      open_[i] = true;
+      ++appeared;
+    }
+    return appeared;
+  }
+
+ private:
+  FakeKernel& kernel_;
+  FakeKernel::NetnsPtr netns_;  // the fake alone may do so: it keeps no kernel object alive
+  std::string name_;
+  core::Tier tier_;
+  std::size_t fds_;
+  std::vector<core::NetnsCatalog::Wish> wishes_;
+  std::vector<bool> open_;
+  std::vector<core::Reading> readings_;
+  std::vector<std::string> values_;
+};
+
+inline core::BindResult FakeKernel::bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys,
+                                         core::Tier tier) {
+  note("bind " + std::string(name));
+  const auto found = entries.find({directory, std::string(name)});
+  if (found == entries.end()) return core::Refusal::absent;
+  const FakeEntry& entry = found->second;
+  if (entry.kind == core::EntryKind::placeholder) return core::Refusal::not_ready;
+  if (entry.kind != core::EntryKind::namespace_) return core::Refusal::not_a_netns;
+  if (entry.netns->refusal != core::Refusal::absent) return entry.netns->refusal;
+  if (entry.netns->enter_error != 0) return core::Error{entry.netns->enter_error, "setns"};
+  const std::size_t wanted = tier == core::Tier::held ? keys.size() : tier == core::Tier::directories ? 1 : 0;
+  if (fds + wanted > fd_limit) return core::Error{EMFILE, "open sysctl"};
+  core::Binding binding;
+  binding.id = {entry.netns->cookie, entry.netns->inode};
+  binding.fds = wanted;
+  binding.netns = std::make_unique<FakeBound>(*this, entry.netns, std::string(name), keys, tier, wanted);
+  return binding;
+}
+
+}  // namespace nswarden::test

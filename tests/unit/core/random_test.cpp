@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// A random world: netns made, deleted, stacked, aliased and drifted between any two calls, events lost, late and doubled. Whatever
+// happened, one full sweep in a world that holds still ends with everything right.
+#include <random>
+
+#include "catch.hpp"
+#include "reconciler_fixture.hpp"
+
+using namespace nswarden;
+using namespace nswarden::test;
+
+namespace {
+
+class Chaos {
+ public:
+  Chaos(World& world, unsigned seed) : world_(world), random_(seed) {}
+
+  void act() {
+    const std::string name = names_[roll(names_.size())];
+    switch (roll(8)) {
+      case 0:
+      case 1: remember(world_.kernel.add(name, router_defaults(), 100 + roll(6))); break;
+      case 2: vanish(name); break;
+      case 3: world_.kernel.place(name, core::EntryKind::placeholder); break;
+      case 4: alias(name); break;
+      case 5: drift(); break;
+      case 6: world_.kernel.place(name, core::EntryKind::other); break;
+      default: world_.kernel.fd_limit = roll(3) == 0 ? roll(8) : 1000; break;
+    }
+    bury();
+  }
+  std::size_t roll(std::size_t sides) { return random_() % sides; }
+  [[nodiscard]] const std::vector<FakeKernel::NetnsPtr>& all() const { return all_; }
+  std::string some_name() { return names_[roll(names_.size())]; }
+
+ private:
+  void remember(const FakeKernel::NetnsPtr& netns) {
+    // No two live netns have the same inode number: a netns that takes one is the death of the one that had it.
+    for (const auto& other : all_) {
+      if (other != netns && other->inode == netns->inode) kill(other);
+    }
+    all_.push_back(netns);
+  }
+  void kill(const FakeKernel::NetnsPtr& netns) {
+    std::erase_if(world_.kernel.entries, [&](const auto& entry) { return entry.second.netns == netns; });
+    netns->alive = false;
+  }
+  void vanish(const std::string& name) { world_.kernel.entries.erase({0, name}); }
+  void alias(const std::string& name) {
+    if (all_.empty() || !all_.back()->alive) return;
+    world_.kernel.mount(name, all_.back());
+  }
+  void drift() {
+    if (all_.empty()) return;
+    all_[roll(all_.size())]->keys[loose_path].value = "0\n";
+  }
+  /// A netns without a name dies, sooner or later.
+  void bury() {
+    for (const auto& netns : all_) {
+      const bool named = std::any_of(world_.kernel.entries.begin(), world_.kernel.entries.end(),
+                                     [&](const auto& entry) { return entry.second.netns == netns; });
+      if (!named && roll(2) == 0) netns->alive = false;
+    }
+  }
+
+  World& world_;
+  std::minstd_rand random_;
+  std::vector<std::string> names_{"qrouter-1", "qrouter-2", "qrouter-3", "dhcp-1", "dhcp-2"};
+  std::vector<FakeKernel::NetnsPtr> all_;
+};
+
+void look_somehow(World& world, Chaos& chaos) {
+  const auto detail = chaos.roll(2) == 0 ? core::NetnsCatalog::Detail::names : core::NetnsCatalog::Detail::full;
+  switch (chaos.roll(5)) {
+    case 0: world.reconciler.touch(0, chaos.some_name(), world.now); break;
+    case 1: world.reconciler.look_pending(world.now); break;
+    case 2: (void)world.reconciler.list(detail, world.now).ok(); break;
+    case 3: (void)world.reconciler.begin_sweep(detail, world.now).ok(); break;
+    default: world.reconciler.step(chaos.roll(5) + 1, world.now); break;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("whatever happened, one full sweep of a world that holds still sets everything right") {
+  for (unsigned seed = 1; seed <= 400; ++seed) {
+    World world(router_policy(), seed % 3 == 0 ? 3 : 1000);
+    Chaos chaos(world, seed);
+    world.kernel.before = [&](std::string_view) {
+      if (chaos.roll(4) == 0) chaos.act();
+    };
+    for (int i = 0; i < 60; ++i) {
+      chaos.act();
+      look_somehow(world, chaos);
+      world.now += std::chrono::milliseconds(chaos.roll(3000));
+    }
+    world.kernel.before = nullptr;
+    world.kernel.fd_limit = 1000;
+    world.sweep(core::NetnsCatalog::Detail::full);
+    world.sweep(core::NetnsCatalog::Detail::full);
+    CAPTURE(seed);
+
+    std::size_t governed = 0;
+    for (const auto& netns : chaos.all()) {
+      bool router = false;
+      for (const auto& [place, entry] : world.kernel.entries) {
+        if (entry.netns == netns) router = router || place.second.starts_with("qrouter-");
+      }
+      if (router) {
+        ++governed;
+        CHECK(netns->keys[liberal_path].value == "1\n");
+        CHECK(netns->keys[loose_path].value == "1\n");
+      }
+      CHECK(netns->bound == (router ? 1 : 0));
+    }
+    const core::Totals totals = world.totals();
+    CHECK(totals.netns == governed);
+    CHECK(totals.settings == 2 * governed);
+    CHECK(totals.compliant == totals.settings);
+    CHECK(world.findings().empty());
+    CHECK(world.sweep().empty());
+  }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// A reconciler over the fake kernel with a policy made from a few words.
+#pragma once
+
+#include <nswarden/core/reconciler.hpp>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "fake_kernel.hpp"
+
+namespace nswarden::test {
+
+struct PolicySketch {
+  std::string name;
+  std::string netns;
+  std::vector<std::pair<std::string, std::string>> sysctls;
+  core::Mode mode = core::Mode::enforce;
+};
+
+inline std::shared_ptr<const core::PolicySet> policies(const std::vector<PolicySketch>& sketches) {
+  core::Config config;
+  int line = 1;
+  for (const PolicySketch& sketch : sketches) {
+    core::PolicyConfig policy{sketch.name, sketch.netns, sketch.mode, {}, {line++, 1}};
+    for (const auto& [key, want] : sketch.sysctls) {
+      policy.sysctls.push_back({std::get<core::Key>(core::Key::parse(key)), want, {line++, 1}});
+    }
+    config.policies.push_back(std::move(policy));
+  }
+  return std::make_shared<core::PolicySet>(config, core::PolicySet::Audit::as_configured);
+}
+
+inline const std::string liberal = "net.netfilter.nf_conntrack_tcp_be_liberal";
+inline const std::string loose = "net.netfilter.nf_conntrack_tcp_loose";
+inline const std::string liberal_path = "netfilter/nf_conntrack_tcp_be_liberal";
+inline const std::string loose_path = "netfilter/nf_conntrack_tcp_loose";
+
+inline std::shared_ptr<const core::PolicySet> router_policy(core::Mode mode = core::Mode::enforce) {
+  return policies({{"routers", "^qrouter-", {{liberal, "1"}, {loose, "1"}}, mode}});
+}
+inline std::map<std::string, std::string> router_defaults() { return {{liberal_path, "0"}, {loose_path, "1"}}; }
+inline std::map<std::string, std::string> router_right() { return {{liberal_path, "1"}, {loose_path, "1"}}; }
+
+struct World {
+  FakeKernel kernel;
+  core::Reconciler reconciler;
+  core::Time now{std::chrono::hours(1)};
+
+  explicit World(std::shared_ptr<const core::PolicySet> set, std::size_t fd_budget = 1000)
+      : reconciler(kernel, std::move(set), {{"/run/netns", "/run/other"}, fd_budget, true}) {}
+
+  void settle() {
+    while (reconciler.work()) reconciler.step(64, now);
+  }
+  std::vector<core::Report> sweep(core::NetnsCatalog::Detail detail = core::NetnsCatalog::Detail::names) {
+    (void)reconciler.begin_sweep(detail, now).ok();
+    settle();
+    return reconciler.take_reports();
+  }
+  std::vector<core::Report> touch(const std::string& name) {
+    reconciler.touch(0, name, now);
+    settle();
+    return reconciler.take_reports();
+  }
+  [[nodiscard]] core::Totals totals() const { return reconciler.overview(now).totals; }
+  [[nodiscard]] std::vector<core::Finding> findings() const {
+    return reconciler.findings(core::Reconciler::Which::not_compliant, 1000);
+  }
+};
+
+}  // namespace nswarden::test
