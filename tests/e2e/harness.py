@@ -64,16 +64,15 @@ def wait_until(condition, what, deadline=DEADLINE):
     """Returns the first true result of condition(). An OSError counts as not yet."""
     end = time.monotonic() + deadline
     while True:
+        trouble = ""
         try:
             result = condition()
         except OSError as error:
-            result, what_now = None, f"{what} ({error})"
-        else:
-            what_now = what
+            result, trouble = None, f" ({error})"
         if result:
             return result
         if time.monotonic() > end:
-            raise AssertionError(f"not within {deadline} s: {what_now() if callable(what_now) else what_now}")
+            raise AssertionError(f"not within {deadline} s: {what() if callable(what) else what}{trouble}")
         time.sleep(0.01)
 
 

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which netns are found, when, and what is left alone."""
+
+import os
+import subprocess
+import threading
+import time
+
+import harness
+from harness import MS_BIND, NETNS_DIR, add_netns, config, delete_netns, get, mount_netns, path_of, place_file, policy, put
+
+KEY = "net.ipv4.tcp_keepalive_time"
+WANT = 1234
+ROUTERS = policy("routers", "^router-", {KEY: WANT})
+
+
+class Discovery(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.configure(config(ROUTERS))
+
+    def start_slow(self):
+        """A daemon whose next sweep comes too late for any test: what happens early comes from events."""
+        return self.start(interval="1h")
+
+    def wait_governed(self, daemon, count, policy_name="routers"):
+        return daemon.wait_metrics(lambda metrics: metrics.sum("netns", policy=policy_name) == count, f"{count} netns")
+
+    def test_a_netns_that_was_there_before_is_set_right_in_the_first_sweep(self):
+        add_netns("router-1")
+        add_netns("other-1")
+        daemon = self.start_slow()
+        self.assertEqual(get("router-1", KEY), str(WANT))
+        self.assertEqual(get("other-1", KEY), "7200")
+        metrics = daemon.scrape()
+        self.assertEqual(metrics.sum("netns", policy="routers"), 1)
+        self.assertEqual(metrics.sum("netns_unmatched"), 1)
+        self.assertEqual(metrics.sum("managed_sysctls", policy="routers"), 1)
+        self.assertEqual(metrics.sum("drifted_sysctls", policy="routers"), 0)
+        self.assertEqual(metrics.sum("drift_detected_total", source="startup"), 1)
+        self.assertEqual(metrics.sum("actions_total", action="write", result="success"), 1)
+        self.assertEqual(metrics.sum("reconciles_total", trigger="startup"), 1)
+
+    def test_a_new_netns_is_governed_at_once_and_not_at_the_next_sweep(self):
+        os.mkdir(NETNS_DIR)
+        daemon = self.start_slow()
+        add_netns("router-1")
+        self.wait_value("router-1", KEY, WANT)
+        metrics = self.wait_governed(daemon, 1)
+        self.assertEqual(metrics.sum("drift_detected_total", source="create"), 1)
+        self.assertGreaterEqual(metrics.sum("events_total", source="inotify", event="IN_CREATE"), 1)
+        self.assertEqual(metrics.sum("time_to_compliance_seconds_count", trigger="create"), 1)
+
+    def test_iproute2_makes_and_deletes_netns_that_are_governed_and_forgotten(self):
+        daemon = self.start_slow()
+        for number in range(20):
+            subprocess.run(["ip", "netns", "add", f"router-{number}"], check=True)
+        for number in range(20):
+            self.wait_value(f"router-{number}", KEY, WANT)
+        self.wait_governed(daemon, 20)
+        for number in range(20):
+            subprocess.run(["ip", "netns", "delete", f"router-{number}"], check=True)
+        metrics = self.wait_governed(daemon, 0)
+        self.assertEqual(metrics.sum("managed_sysctls"), 0)
+        self.assertEqual(metrics.sum("bound_sysctls"), 0)
+        self.assertEqual(metrics.sum("netns_pending"), 0)
+
+    def test_a_netns_that_is_deleted_and_made_again_at_once_is_a_new_one(self):
+        add_netns("router-1")
+        daemon = self.start_slow()
+        for _ in range(30):
+            delete_netns("router-1")
+            add_netns("router-1")
+            self.wait_value("router-1", KEY, WANT)
+        self.wait_governed(daemon, 1)
+
+    def test_a_netns_mounted_over_a_deleted_one_without_a_new_file_is_governed(self):
+        # Kernel fact 2: no inotify event tells of it.
+        add_netns("router-1")
+        self.start_slow()
+        for _ in range(5):
+            harness.umount(path_of("router-1"))
+            mount_netns("router-1")
+            self.wait_value("router-1", KEY, WANT)
+
+    def test_a_second_netns_stacked_on_the_first_is_governed(self):
+        add_netns("router-1")
+        self.start_slow()
+        mount_netns("router-1")
+        self.wait_value("router-1", KEY, WANT)
+
+    def test_a_half_made_netns_is_pending_and_governed_as_soon_as_it_is_mounted(self):
+        os.mkdir(NETNS_DIR)
+        daemon = self.start_slow()
+        place_file("router-1")
+        daemon.wait_metrics(lambda metrics: metrics.sum("netns_pending") == 1, "one pending netns")
+        mount_netns("router-1")
+        self.wait_value("router-1", KEY, WANT)
+        daemon.wait_metrics(lambda metrics: metrics.sum("netns_pending") == 0, "no pending netns")
+
+    def test_entries_that_are_no_netns_hang_nothing_and_hide_nothing(self):
+        add_netns("router-good")
+        os.mkfifo(path_of("router-fifo"))
+        os.mkdir(path_of("router-directory"))
+        with open(path_of("router-content"), "w", encoding="ascii") as file:
+            file.write("no netns\n")
+        os.symlink("/nowhere", path_of("router-dangling"))
+        os.symlink("router-loop", path_of("router-loop"))
+        os.mknod(path_of("router-null"), 0o20600, os.makedev(1, 3))
+        place_file("router-uts")
+        harness.mount("/proc/self/ns/uts", path_of("router-uts"), b"none", MS_BIND)
+        daemon = self.start()
+        daemon.wait_sweeps()
+        self.assertEqual(get("router-good", KEY), str(WANT))
+        self.assertEqual(daemon.scrape().sum("netns", policy="routers"), 1)
+        # And still awake.
+        add_netns("router-late")
+        self.wait_value("router-late", KEY, WANT)
+
+    def test_the_hosts_netns_is_never_touched_under_whatever_name_it_comes(self):
+        before = harness.read_here(KEY)
+        os.mkdir(NETNS_DIR)
+        os.symlink("/proc/self/ns/net", path_of("router-link"))
+        os.symlink("/proc/1/ns/net", path_of("router-init"))
+        place_file("router-bind")
+        harness.mount("/proc/1/ns/net", path_of("router-bind"), b"none", MS_BIND)
+        add_netns("router-good")
+        daemon = self.start()
+        self.wait_value("router-good", KEY, WANT)
+        metrics = daemon.wait_sweeps()
+        self.assertEqual(harness.read_here(KEY), before)
+        self.assertEqual(metrics.sum("netns", policy="routers"), 1)
+
+    def test_two_names_of_one_netns_are_one_netns_and_either_name_matches(self):
+        self.configure(config(ROUTERS, policy("others", "^other-", {"net.ipv4.tcp_keepalive_intvl": 33})))
+        add_netns("router-b")
+        for name in ("other-c", "aaa"):
+            place_file(name)
+            harness.mount(path_of("router-b"), path_of(name), b"none", MS_BIND)
+        daemon = self.start("--audit")
+        metrics = daemon.wait_sweeps()
+        self.assertEqual(metrics.sum("netns", policy="routers"), 1)
+        self.assertEqual(metrics.sum("netns", policy="others"), 1)
+        self.assertEqual(metrics.sum("managed_sysctls"), 2)
+        self.assertEqual(metrics.labels("sysctl_drift", "netns"), ["aaa", "aaa"])  # the first in byte order
+        delete_netns("aaa")
+        daemon.wait_metrics(lambda m: m.labels("sysctl_drift", "netns") == ["other-c", "other-c"], "the next name")
+        delete_netns("router-b")
+        metrics = self.wait_governed(daemon, 0)
+        self.assertEqual(metrics.labels("sysctl_drift", "policy"), ["others"])
+
+    def test_nothing_keeps_a_dead_netns_alive(self):
+        add_netns("router-1")
+        self.start_slow()
+        # Such an fd does not keep it alive either, and tells by ENOENT that it is dead (kernel fact 5).
+        witness = harness.inside("router-1", lambda: os.open(harness.key_path(KEY), os.O_RDONLY | os.O_CLOEXEC))
+        try:
+            self.assertEqual(os.pread(witness, 64, 0), b"%d\n" % WANT)
+            delete_netns("router-1")
+
+            def is_dead():
+                try:
+                    os.pread(witness, 64, 0)
+                except FileNotFoundError:
+                    return True
+                return False
+
+            harness.wait_until(is_dead, "the netns is dead", deadline=5)
+        finally:
+            os.close(witness)
+
+    def test_netns_that_come_and_go_quickly_are_neither_lost_nor_left_behind(self):
+        os.mkdir(NETNS_DIR)
+        daemon = self.start()
+        stop = time.monotonic() + 3
+
+        def churn(worker):
+            number = 0
+            while time.monotonic() < stop:
+                name = f"router-churn-{worker}-{number % 5}"
+                add_netns(name)
+                if number % 3:
+                    put(name, KEY, 99)
+                delete_netns(name)
+                number += 1
+
+        threads = [threading.Thread(target=churn, args=(worker,)) for worker in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        add_netns("router-last")
+        self.wait_value("router-last", KEY, WANT)
+        metrics = daemon.wait_metrics(lambda m: m.sum("netns") == 1 and m.sum("netns_pending") == 0, "only the last")
+        self.assertEqual(metrics.sum("bound_sysctls"), 1)
+
+
+if __name__ == "__main__":
+    harness.main()
