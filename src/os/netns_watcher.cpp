@@ -1,1 +1,194 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <nswarden/os/netns_watcher.hpp>
+
+#include <fcntl.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+namespace nswarden::os {
+
+using core::Error;
+using core::Result;
+
+namespace {
+
+// Narrow: with IN_OPEN our own looks would wake us (kernel fact 9). The same for directories and for their ancestors, because
+// one inode has one watch. A symbolic link on the way is followed: /var/run/netns is an honest name of /run/netns.
+constexpr std::uint32_t watched =
+    IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+constexpr std::uint32_t about_itself = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED;
+
+struct EventName {
+  std::uint32_t bit;
+  std::string_view name;
+};
+constexpr std::array event_names{
+    EventName{IN_ACCESS, "IN_ACCESS"},
+    EventName{IN_MODIFY, "IN_MODIFY"},
+    EventName{IN_ATTRIB, "IN_ATTRIB"},
+    EventName{IN_CLOSE_WRITE, "IN_CLOSE_WRITE"},
+    EventName{IN_CLOSE_NOWRITE, "IN_CLOSE_NOWRITE"},
+    EventName{IN_OPEN, "IN_OPEN"},
+    EventName{IN_MOVED_FROM, "IN_MOVED_FROM"},
+    EventName{IN_MOVED_TO, "IN_MOVED_TO"},
+    EventName{IN_CREATE, "IN_CREATE"},
+    EventName{IN_DELETE, "IN_DELETE"},
+    EventName{IN_DELETE_SELF, "IN_DELETE_SELF"},
+    EventName{IN_MOVE_SELF, "IN_MOVE_SELF"},
+    EventName{IN_UNMOUNT, "IN_UNMOUNT"},
+    EventName{IN_Q_OVERFLOW, "IN_Q_OVERFLOW"},
+    EventName{IN_IGNORED, "IN_IGNORED"},
+};
+
+std::string parent_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+bool is_absent(int error) { return error == ENOENT || error == ENOTDIR; }
+
+}  // namespace
+
+std::vector<std::string_view> inotify_event_names(std::uint32_t mask) {
+  std::vector<std::string_view> names;
+  for (const EventName& event : event_names) {
+    if ((mask & event.bit) != 0) names.push_back(event.name);
+  }
+  return names;
+}
+
+struct NetnsWatcher::Watch {
+  std::string directory;
+  int wd = -1;
+  std::string path;  // what wd is on: the directory or an ancestor of it
+  [[nodiscard]] bool sits_on_directory() const { return wd >= 0 && path == directory; }
+};
+
+NetnsWatcher::NetnsWatcher(std::vector<std::string> directories) {
+  for (std::string& directory : directories) watches_.push_back({std::move(directory), -1, {}});
+  rearm();
+}
+
+NetnsWatcher::~NetnsWatcher() = default;
+
+int NetnsWatcher::inotify_fd() const { return inotify_.get(); }
+int NetnsWatcher::mounts_fd() const { return mounts_.get(); }
+
+Result<void> NetnsWatcher::inotify_state() const {
+  if (inotify_error_.code != 0) return inotify_error_;
+  return {};
+}
+
+Result<void> NetnsWatcher::mounts_state() const {
+  if (mounts_error_.code != 0) return mounts_error_;
+  return {};
+}
+
+bool NetnsWatcher::rearm() {
+  if (!mounts_) {
+    // Of this thread's mount namespace: a leader's may be another (kernel fact 21).
+    mounts_.reset(::open("/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC));
+    mounts_error_ = mounts_ ? Error{} : Error{errno, "open mountinfo"};
+  }
+  if (!inotify_) {
+    inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+    if (!inotify_) {
+      inotify_error_ = {errno, "inotify_init"};
+      return false;
+    }
+  }
+  inotify_error_ = {};
+  bool changed = false;
+  for (Watch& watch : watches_) changed = place(watch) || changed;
+  return changed;
+}
+
+bool NetnsWatcher::place(Watch& watch) {
+  const bool sat = watch.sits_on_directory();
+  const int before = watch.wd;
+  // Again after each find, because the directory, or what is between, may have been made between two looks. That ends when
+  // nothing new is found; a path that is made and removed all the time ends it too, and the next sweep looks again.
+  for (int round = 0; round < 16; ++round) {
+    const int last = watch.wd;
+    if (const Result<void> added = add_nearest(watch); !added) {
+      inotify_error_ = added.error();
+      watch.wd = -1;
+    }
+    if (watch.wd == last) break;
+    drop(last);
+    if (watch.wd < 0 || watch.sits_on_directory()) break;
+  }
+  return watch.wd != before && (sat || watch.sits_on_directory());
+}
+
+Result<void> NetnsWatcher::add_nearest(Watch& watch) {
+  std::string path = watch.directory;
+  while (true) {
+    const int wd = ::inotify_add_watch(inotify_.get(), path.c_str(), watched);
+    if (wd >= 0) {
+      watch.wd = wd;
+      watch.path = std::move(path);
+      return {};
+    }
+    if (!is_absent(errno) || path == "/" || path == ".") return Error{errno, "watch netns directory"};
+    path = parent_of(path);
+  }
+}
+
+void NetnsWatcher::drop(int wd) {
+  const bool used = std::any_of(watches_.begin(), watches_.end(), [wd](const Watch& watch) { return watch.wd == wd; });
+  if (wd >= 0 && !used) ::inotify_rm_watch(inotify_.get(), wd);
+}
+
+std::vector<DirectoryEvent> NetnsWatcher::read() {
+  std::vector<DirectoryEvent> events;
+  if (!inotify_) return events;
+  std::vector<bool> moved(watches_.size(), false);
+  alignas(inotify_event) std::array<char, std::size_t{32} << 10> batch;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+  // What waits now, not what others add meanwhile.
+  int waiting = 0;
+  if (::ioctl(inotify_.get(), FIONREAD, &waiting) != 0) waiting = 1;
+  while (waiting > 0) {
+    const ssize_t size = ::read(inotify_.get(), batch.data(), batch.size());
+    if (size <= 0) break;
+    waiting -= static_cast<int>(size);
+    for (ssize_t at = 0; at < size;) {
+      const auto* event = reinterpret_cast<const inotify_event*>(batch.data() + at);
+      at += static_cast<ssize_t>(sizeof *event + event->len);
+      if ((event->mask & IN_Q_OVERFLOW) != 0) {
+        events.push_back({DirectoryEvent::What::overflow, 0, {}, event->mask});
+        moved.assign(moved.size(), true);
+      } else {
+        take(event->wd, event->mask, event->len > 0 ? event->name : "", events, moved);
+      }
+    }
+  }
+  for (std::uint16_t i = 0; i < watches_.size(); ++i) {
+    if (moved[i] && place(watches_[i])) events.push_back({DirectoryEvent::What::directory, i, {}, 0});
+  }
+  return events;
+}
+
+void NetnsWatcher::take(int wd, std::uint32_t mask, std::string_view name, std::vector<DirectoryEvent>& events,
+                        std::vector<bool>& moved) {
+  for (std::uint16_t i = 0; i < watches_.size(); ++i) {
+    Watch& watch = watches_[i];
+    if (watch.wd != wd) continue;
+    if ((mask & about_itself) != 0) {
+      moved[i] = true;
+    } else if (watch.sits_on_directory()) {
+      events.push_back({DirectoryEvent::What::entry, i, std::string(name), mask});
+    } else {
+      moved[i] = true;
+    }
+  }
+}
+
+}  // namespace nswarden::os

@@ -1,1 +1,264 @@
 // SPDX-License-Identifier: Apache-2.0
+// Entries and binding on the real kernel.
+#include <nswarden/os/fd.hpp>
+#include <nswarden/os/linux_catalog.hpp>
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "bound_keys.hpp"
+#include "catch.hpp"
+#include "private_netns.hpp"
+
+namespace nswarden {
+namespace {
+
+using core::EntryKind;
+using core::Refusal;
+using core::Tier;
+using os::LinuxCatalog;
+using test::Keys;
+
+using Detail = core::NetnsCatalog::Detail;
+
+const core::Entry* find(const std::vector<core::Entry>& entries, std::string_view name) {
+  const auto found = std::find_if(entries.begin(), entries.end(), [name](const core::Entry& e) { return e.name == name; });
+  return found == entries.end() ? nullptr : &*found;
+}
+
+/// The same by look() and by list(), as they must be.
+EntryKind kind_of(LinuxCatalog& catalog, const std::string& name) {
+  const auto entries = catalog.list(Detail::full);
+  REQUIRE(entries.ok());
+  const core::Entry* listed = find(*entries, name);
+  const core::Entry looked = catalog.look(0, name);
+  CHECK((listed == nullptr ? EntryKind::absent : listed->kind) == looked.kind);
+  CHECK((listed == nullptr ? 0 : listed->inode) == looked.inode);
+  return looked.kind;
+}
+
+Refusal refusal(LinuxCatalog& catalog, const std::string& name) {
+  const auto result = catalog.bind(0, name, {}, Tier::held);
+  REQUIRE(std::holds_alternative<Refusal>(result));
+  return std::get<Refusal>(result);
+}
+
+core::NetnsId id_of(LinuxCatalog& catalog, const std::string& name) { return test::bind(catalog, name, {}, Tier::held).id; }
+
+TEST_CASE("a name begins as an empty file, becomes a netns, and is an empty file again (kernel facts 1, 3)") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const std::string path = test::netns_dir() + "/slow";
+  CHECK(kind_of(catalog, "slow") == EntryKind::absent);
+  CHECK(refusal(catalog, "slow") == Refusal::absent);
+  test::write_file(path, "");
+  CHECK(kind_of(catalog, "slow") == EntryKind::placeholder);
+  CHECK(refusal(catalog, "slow") == Refusal::not_ready);
+  test::make_netns(path);
+  CHECK(kind_of(catalog, "slow") == EntryKind::namespace_);
+  CHECK(id_of(catalog, "slow").inode == catalog.look(0, "slow").inode);
+  test::unmount(path);
+  CHECK(kind_of(catalog, "slow") == EntryKind::placeholder);
+  CHECK(refusal(catalog, "slow") == Refusal::not_ready);
+  test::remove_netns(path);
+}
+
+TEST_CASE("entries that are no netns are told without being opened, and none of them hangs us (kernel fact 6)") {
+  const test::TempDir dir;
+  LinuxCatalog catalog({dir.path()});
+  REQUIRE(::mkfifo((dir / "fifo").c_str(), 0600) == 0);
+  REQUIRE(::mkdir((dir / "directory").c_str(), 0700) == 0);
+  REQUIRE(::mknod((dir / "device").c_str(), S_IFCHR | 0600, makedev(1, 3)) == 0);
+  REQUIRE(::symlink("nowhere", (dir / "dangling").c_str()) == 0);
+  REQUIRE(::symlink("loop", (dir / "loop").c_str()) == 0);
+  REQUIRE(::symlink("/proc/self/ns/net", (dir / "link-to-netns").c_str()) == 0);
+  test::write_file(dir / "text", "some text");
+  test::bind_mount("/proc/version", dir / "bound-file");
+  const os::Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  (dir / "socket").copy(address.sun_path, sizeof address.sun_path - 1);
+  REQUIRE(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  for (const std::string name : {"fifo", "directory", "device", "dangling", "loop", "link-to-netns", "text", "socket"}) {
+    CAPTURE(name);
+    CHECK(kind_of(catalog, name) == EntryKind::other);
+    CHECK(refusal(catalog, name) == Refusal::not_a_netns);
+  }
+  // An empty file of another file system is what it looks like: something that may become a netns.
+  CHECK(refusal(catalog, "bound-file") == Refusal::not_ready);
+  test::unmount(dir / "bound-file");
+}
+
+TEST_CASE("a namespace of another kind is on nsfs too, and is refused before it is entered (kernel fact 6)") {
+  const test::TempDir dir;
+  LinuxCatalog catalog({dir.path()});
+  for (const std::string kind : {"uts", "ipc", "user"}) {
+    CAPTURE(kind);
+    test::bind_mount("/proc/self/ns/" + kind, dir / kind);
+    CHECK(kind_of(catalog, kind) == EntryKind::namespace_);
+    CHECK(refusal(catalog, kind) == Refusal::not_a_netns);
+  }
+}
+
+TEST_CASE("names are bytes: whatever ip netns accepts is found and bound (kernel fact 8)") {
+  LinuxCatalog catalog({test::netns_dir()});
+  for (const std::string& name : {std::string("new\nline"), std::string("$(id>f)"), std::string("-rf"), std::string("*"),
+                                  std::string("\"'\\"), std::string("\xff\xfe"), std::string(255, 'x'), std::string("...")}) {
+    CAPTURE(name);
+    const test::TestNetns netns(name);
+    CHECK(kind_of(catalog, name) == EntryKind::namespace_);
+    CHECK(id_of(catalog, name).inode != 0);
+  }
+}
+
+TEST_CASE("a name that no directory could hold leads nowhere") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const test::TestNetns netns("plain");
+  for (const std::string& name : {std::string(), std::string("."), std::string(".."), std::string("x/../plain"),
+                                  std::string("plain\0", 6), std::string(256, 'x')}) {
+    CAPTURE(name);
+    CHECK(catalog.look(0, name).kind != EntryKind::namespace_);
+    CHECK_FALSE(std::holds_alternative<core::Binding>(catalog.bind(0, name, {}, Tier::held)));
+  }
+}
+
+TEST_CASE("a list of names has each of them once, without what they are") {
+  LinuxCatalog catalog({test::netns_dir(), "/run/no-such-directory"});
+  const test::TestNetns one("one");
+  const test::TestNetns two("two");
+  const auto entries = catalog.list(Detail::names);
+  REQUIRE(entries.ok());
+  std::multiset<std::string> names;
+  for (const core::Entry& entry : *entries) {
+    names.insert(entry.name);
+    CHECK(entry.kind == EntryKind::absent);
+    CHECK(entry.inode == 0);
+  }
+  CHECK(names == std::multiset<std::string>{"one", "two"});
+}
+
+TEST_CASE("a directory that is absent has no entries, one that is a file is an error") {
+  CHECK(LinuxCatalog({"/run/no-such-directory"}).list(Detail::full)->empty());
+  const test::TempDir dir;
+  test::write_file(dir / "file", "");
+  const auto entries = LinuxCatalog({dir / "file"}).list(Detail::full);
+  REQUIRE_FALSE(entries.ok());
+  CHECK(entries.error().code == ENOTDIR);
+}
+
+TEST_CASE("the second directory's entries carry its index") {
+  const test::TempDir dir;
+  test::make_netns(dir / "elsewhere");
+  LinuxCatalog catalog({test::netns_dir(), dir.path()});
+  const auto entries = catalog.list(Detail::full);
+  REQUIRE(entries->size() == 1);
+  CHECK(entries->front().directory == 1);
+  CHECK(std::holds_alternative<core::Binding>(catalog.bind(1, "elsewhere", {}, Tier::held)));
+}
+
+TEST_CASE("listing holds no fd of the directory, so that an admin can unmount it (kernel fact 9)") {
+  const test::TempDir dir;
+  REQUIRE(::mkdir((dir / "netns").c_str(), 0755) == 0);
+  REQUIRE(::mount("none", (dir / "netns").c_str(), "tmpfs", 0, nullptr) == 0);
+  LinuxCatalog catalog({dir / "netns"});
+  test::make_netns(dir / "netns/a");
+  const Keys keys({"net.ipv4.ip_forward"});
+  const core::Binding bound = test::bind(catalog, "a", keys.wishes(), Tier::held);
+  REQUIRE(catalog.list(Detail::full).ok());
+  test::remove_netns(dir / "netns/a");
+  CHECK(::umount2((dir / "netns").c_str(), 0) == 0);
+}
+
+TEST_CASE("an inode number may come again, a cookie never does (kernel fact 4)") {
+  LinuxCatalog catalog({test::netns_dir()});
+  std::set<std::uint64_t> cookies;
+  std::set<std::uint64_t> inodes;
+  for (int life = 0; life < 60; ++life) {
+    const test::TestNetns netns("again");
+    const core::NetnsId id = id_of(catalog, "again");
+    cookies.insert(id.cookie);
+    inodes.insert(id.inode);
+  }
+  CHECK(cookies.size() == 60);
+  CHECK(inodes.size() < 60);
+}
+
+TEST_CASE("two names of one netns have one identity") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const test::TestNetns netns("first");
+  test::bind_mount(netns.path(), test::netns_dir() + "/second");
+  CHECK(id_of(catalog, "first") == id_of(catalog, "second"));
+  test::remove_netns(test::netns_dir() + "/second");
+}
+
+TEST_CASE("our own netns is refused as the host's (kernel fact 7)") {
+  LinuxCatalog catalog({test::netns_dir()});
+  test::bind_mount("/proc/thread-self/ns/net", test::netns_dir() + "/host");
+  CHECK(kind_of(catalog, "host") == EntryKind::namespace_);
+  CHECK(refusal(catalog, "host") == Refusal::host_netns);
+  test::remove_netns(test::netns_dir() + "/host");
+}
+
+TEST_CASE("the netns of process 1 is refused as the host's, also by a daemon that lives elsewhere (kernel fact 7)") {
+  const test::TestNetns ours("ours");
+  test::bind_mount("/proc/1/ns/net", test::netns_dir() + "/host");
+  auto result = core::BindResult(Refusal::absent);
+  auto own = core::BindResult(Refusal::absent);
+  test::inside(ours.path(), [&] {
+    LinuxCatalog catalog({test::netns_dir()});
+    result = catalog.bind(0, "host", {}, Tier::held);
+    own = catalog.bind(0, "ours", {}, Tier::held);
+  });
+  REQUIRE(std::holds_alternative<Refusal>(result));
+  CHECK(std::get<Refusal>(result) == Refusal::host_netns);
+  REQUIRE(std::holds_alternative<Refusal>(own));
+  CHECK(std::get<Refusal>(own) == Refusal::host_netns);
+  test::remove_netns(test::netns_dir() + "/host");
+}
+
+TEST_CASE("home is the netns of the thread, not of the process (kernel fact 21)") {
+  const test::TestNetns home("home");
+  const test::TestNetns target("target");
+  const Keys keys({"net.ipv4.ip_forward"});
+  std::string before;
+  std::string after;
+  test::inside(home.path(), [&] {
+    const auto here = [] {
+      struct stat status {};
+      return ::stat("/proc/thread-self/ns/net", &status) == 0 ? std::to_string(status.st_ino) : std::string();
+    };
+    before = here();
+    LinuxCatalog catalog({test::netns_dir()});
+    const core::Binding bound = test::bind(catalog, "target", keys.wishes(), Tier::transient);
+    CHECK(bound.netns->read().ok());
+    after = here();
+  });
+  CHECK(before == after);
+  CHECK_FALSE(before.empty());
+}
+
+TEST_CASE("who may enter a netns is told by trying") {
+  CHECK(LinuxCatalog({test::netns_dir()}).may_enter().ok());
+  std::thread([] {
+    LinuxCatalog catalog({test::netns_dir()});
+    test::drop_capabilities();
+    const auto entered = catalog.may_enter();
+    REQUIRE_FALSE(entered.ok());
+    CHECK(entered.error().code == EPERM);
+  }).join();
+}
+
+}  // namespace
+}  // namespace nswarden

@@ -11,9 +11,10 @@
 #include <vector>
 
 #include <nswarden/core/kernel.hpp>
-#include <nswarden/os/fd.hpp>
 
 namespace nswarden::os {
+
+struct CatalogShared;
 
 class LinuxCatalog final : public core::NetnsCatalog {
  public:
@@ -22,16 +23,18 @@ class LinuxCatalog final : public core::NetnsCatalog {
   ~LinuxCatalog() override;
 
   /// Whether this process may enter netns at all: EPERM without CAP_SYS_ADMIN.
-  core::Result<void> may_enter() const;
+  [[nodiscard]] core::Result<void> may_enter() const;
 
   core::Result<std::vector<core::Entry>> list(Detail detail) override;
   core::Entry look(std::uint16_t directory, std::string_view name) override;
   core::BindResult bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, core::Tier tier) override;
 
  private:
-  struct Shared;  // what bound netns use too: home netns, /proc/sys/net, the read buffer
-  std::shared_ptr<Shared> shared_;
+  [[nodiscard]] std::string path_of(std::uint16_t directory, std::string_view name) const;
+
+  std::shared_ptr<CatalogShared> shared_;  // with the netns it bound
   std::vector<std::string> directories_;
+  std::size_t last_count_ = 0;  // of entries, so that the next list need not grow
 };
 
 }  // namespace nswarden::os

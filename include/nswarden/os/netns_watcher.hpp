@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nswarden/core/result.hpp>
@@ -36,9 +37,9 @@ class NetnsWatcher {
   NetnsWatcher(const NetnsWatcher&) = delete;
   NetnsWatcher& operator=(const NetnsWatcher&) = delete;
 
-  /// To be polled for POLLIN; -1 while down.
+  /// To be polled for POLLIN; -1 while there is none. It stays the same while some watches cannot be had.
   [[nodiscard]] int inotify_fd() const;
-  /// To be polled for POLLPRI (a poll consumes the event: nothing is to be read); -1 while down.
+  /// To be polled for POLLPRI (a poll consumes the event: nothing is to be read); -1 while there is none.
   [[nodiscard]] int mounts_fd() const;
 
   /// Makes each watch sit on what its path leads to now; cheap when nothing changed. True when a directory was found
@@ -54,6 +55,11 @@ class NetnsWatcher {
 
  private:
   struct Watch;
+  bool place(Watch& watch);
+  core::Result<void> add_nearest(Watch& watch);
+  void drop(int wd);
+  void take(int wd, std::uint32_t mask, std::string_view name, std::vector<DirectoryEvent>& events, std::vector<bool>& moved);
+
   std::vector<Watch> watches_;
   Fd inotify_;
   Fd mounts_;

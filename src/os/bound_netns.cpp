@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "os/bound_netns.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace nswarden::os {
+
+using core::Error;
+using core::Reading;
+using core::Result;
+using core::Tier;
+
+namespace {
+
+/// Errors that say nothing about the key, only that we cannot open any more.
+bool is_exhausted(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM; }
+
+bool is_refused(int error) { return error == EACCES || error == EPERM || error == EROFS; }
+
+Result<void> write_whole(int fd, std::string_view value) {
+  // At offset 0 and in one call: a second write on a kept fd would be accepted and ignored (kernel fact 12). A short count is
+  // what the kernel gives for a value that it parsed in part; what it stored is for read() to tell (kernel fact 28).
+  if (::pwrite(fd, value.data(), value.size(), 0) < 0) return Error{errno, "write sysctl"};
+  return {};
+}
+
+}  // namespace
+
+LinuxNetns::LinuxNetns(std::shared_ptr<CatalogShared> shared, std::string path, core::NetnsId id, std::span<const Wish> wishes,
+                       Tier tier)
+    : shared_(std::move(shared)), path_(std::move(path)), id_(id), wishes_(wishes), slots_(wishes.size()), tier_(tier) {
+  for (std::size_t i = 0; i < wishes_.size(); ++i) {
+    const std::string_view family = family_of(wishes_[i].key->path());
+    slots_[i].needs_entering = wishes_[i].key->needs_entering();
+    slots_[i].alone = std::count_if(wishes_.begin(), wishes_.end(),
+                                    [family](const Wish& other) { return family_of(other.key->path()) == family; }) == 1;
+    enters_ = enters_ || slots_[i].needs_entering;
+  }
+  if (tier_ != Tier::held) enters_ = true;
+}
+
+Result<void> LinuxNetns::open_inside() {
+  FamilyDirectories passing;
+  FamilyDirectories& families = tier_ == Tier::directories ? families_ : passing;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (const Result<void> opened = open_slot(i, families); !opened) return opened;
+  }
+  return {};
+}
+
+std::size_t LinuxNetns::fds() const {
+  const auto held = std::count_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return static_cast<bool>(slot.fd); });
+  return static_cast<std::size_t>(held) + families_.size();
+}
+
+Result<Fd> LinuxNetns::open_key(std::size_t key, int flags, FamilyDirectories& families) {
+  const std::string& path = wishes_[key].key->path();
+  const std::string_view family = family_of(path);
+  const SysctlTree& tree = shared_->tree;
+  // Each lookup right below net/ costs time for every netns of the host (kernel fact 11). So a family is looked up once for
+  // all its keys; and for a single key there is no use in two opens.
+  if (slots_[key].alone && tier_ != Tier::directories) return tree.open_below(tree.root(), path.c_str(), flags);
+  const Result<int> directory = families.get(tree, family);
+  if (!directory) return directory.error();
+  return tree.open_below(*directory, path.c_str() + family.size() + 1, flags);
+}
+
+Result<void> LinuxNetns::open_slot(std::size_t key, FamilyDirectories& families) {
+  Slot& slot = slots_[key];
+  slot.read_error = slot.write_error = 0;
+  const bool writable = wishes_[key].writable;
+  Result<Fd> fd = open_key(key, writable ? O_RDWR : O_RDONLY, families);
+  if (!fd && writable && is_refused(fd.error().code)) {
+    slot.write_error = static_cast<std::int16_t>(fd.error().code);
+    fd = open_key(key, O_RDONLY, families);
+    if (!fd && is_refused(fd.error().code)) {
+      slot.read_error = static_cast<std::int16_t>(fd.error().code);
+      // Some files can only be written, such as route/flush (kernel fact 29).
+      fd = open_key(key, O_WRONLY, families);
+      if (fd) slot.write_error = 0;
+    }
+  }
+  if (!fd) {
+    if (is_exhausted(fd.error().code)) return fd.error();
+    slot.read_error = static_cast<std::int16_t>(fd.error().code);
+    return {};
+  }
+  if (tier_ == Tier::held) slot.fd = std::move(*fd);
+  return {};
+}
+
+Result<NetnsScope> LinuxNetns::enter(Proof proof) const {
+  auto opened = open_netns(path_, shared_->home);
+  if (const auto* error = std::get_if<Error>(&opened)) return *error;
+  const auto* netns = std::get_if<OpenNetns>(&opened);
+  const Error stale{ESTALE, "find netns by name"};
+  if (netns == nullptr || netns->inode != id_.inode) return stale;
+  const std::optional<std::uint64_t> cookie = cookie_of_file(netns->fd.get());
+  if (proof == Proof::cookie && cookie && *cookie != id_.cookie) return stale;
+
+  Result<NetnsScope> scope = NetnsScope::enter(netns->fd.get(), shared_->home);
+  if (!scope || proof == Proof::inode || cookie) return scope;
+  // Before Linux 6.18 a cookie is told only inside, before 5.14 not at all: then a file of the netns that still lives proves
+  // that nobody else can have its inode.
+  if (id_.cookie == 0) {
+    if (!holds_living_file()) return stale;
+    return scope;
+  }
+  const Result<std::uint64_t> inside = cookie_inside();
+  if (!inside) return inside.error();
+  if (*inside != id_.cookie) return stale;
+  return scope;
+}
+
+bool LinuxNetns::holds_living_file() const {
+  const auto held = std::find_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return static_cast<bool>(slot.fd); });
+  const int fd = held != slots_.end() ? held->fd.get() : families_.any();
+  struct stat status {};
+  return fd < 0 || ::fstat(fd, &status) == 0;
+}
+
+std::optional<Reading> LinuxNetns::known(const Slot& slot) const {
+  if (slot.read_error == 0) return std::nullopt;
+  if (slot.read_error == ENOENT) return Reading{Reading::Status::missing, 0, {}};
+  return Reading{Reading::Status::unreadable, slot.read_error, {}};
+}
+
+Result<std::span<const Reading>> LinuxNetns::read() {
+  ReadBuffer& buffer = shared_->buffer;
+  buffer.start(slots_.size());
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const Slot& slot = slots_[i];
+    if (slot.read_error != 0) {
+      buffer.set(i, *known(slot));
+    } else if (slot.fd && !slot.needs_entering) {
+      buffer.read(i, slot.fd.get());
+    }
+  }
+  if (enters_) {
+    if (const Result<void> done = read_inside(); !done) return done.error();
+  }
+  return buffer.readings();
+}
+
+Result<void> LinuxNetns::read_inside() {
+  const Result<NetnsScope> scope = enter(tier_ == Tier::transient ? Proof::cookie : Proof::inode);
+  if (!scope) return scope.error();
+  ReadBuffer& buffer = shared_->buffer;
+  FamilyDirectories passing;
+  FamilyDirectories& families = tier_ == Tier::directories ? families_ : passing;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const Slot& slot = slots_[i];
+    if (slot.read_error != 0 || (slot.fd && !slot.needs_entering)) continue;
+    if (slot.fd) {
+      buffer.read(i, slot.fd.get());
+      continue;
+    }
+    const Result<Fd> fd = open_key(i, O_RDONLY, families);
+    if (fd) {
+      buffer.read(i, fd->get());
+    } else {
+      if (is_exhausted(fd.error().code)) return fd.error();
+      buffer.set(i, ReadBuffer::failed(fd.error().code));
+    }
+  }
+  return {};
+}
+
+Result<void> LinuxNetns::write(std::size_t key, std::string_view value) {
+  const Slot& slot = slots_[key];
+  if (slot.write_error != 0) return Error{slot.write_error, "open sysctl for writing"};
+  if (slot.read_error == ENOENT) return Error{ENOENT, "open sysctl for writing"};
+  if (slot.fd && !slot.needs_entering) return write_whole(slot.fd.get(), value);
+  return write_inside(key, value);
+}
+
+Result<void> LinuxNetns::write_inside(std::size_t key, std::string_view value) {
+  const Result<NetnsScope> scope = enter(tier_ == Tier::transient ? Proof::cookie : Proof::inode);
+  if (!scope) return scope.error();
+  if (slots_[key].fd) return write_whole(slots_[key].fd.get(), value);
+  FamilyDirectories passing;
+  const Result<Fd> fd = open_key(key, O_WRONLY, tier_ == Tier::directories ? families_ : passing);
+  if (!fd) return fd.error();
+  return write_whole(fd->get(), value);
+}
+
+Result<std::size_t> LinuxNetns::find_missing() {
+  const auto is_missing = [](const Slot& slot) { return slot.read_error == ENOENT; };
+  if (std::none_of(slots_.begin(), slots_.end(), is_missing)) return std::size_t{0};
+  const Result<NetnsScope> scope = enter(Proof::cookie);
+  if (!scope) return scope.error();
+  FamilyDirectories passing;
+  FamilyDirectories& families = tier_ == Tier::directories ? families_ : passing;
+  std::size_t appeared = 0;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (!is_missing(slots_[i])) continue;
+    if (const Result<void> opened = open_slot(i, families); !opened) {
+      slots_[i].read_error = ENOENT;
+      return opened.error();
+    }
+    if (!is_missing(slots_[i])) ++appeared;
+  }
+  return appeared;
+}
+
+}  // namespace nswarden::os

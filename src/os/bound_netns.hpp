@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// One netns whose keys were opened inside it. See core/kernel.hpp for the contract and the three tiers.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <nswarden/core/kernel.hpp>
+#include <nswarden/os/fd.hpp>
+#include "os/netns_entry.hpp"
+#include "os/netns_scope.hpp"
+#include "os/read_buffer.hpp"
+#include "os/sysctl_tree.hpp"
+
+namespace nswarden::os {
+
+/// What all bound netns of a catalog use. One thread.
+struct CatalogShared {
+  HomeNetns home;
+  SysctlTree tree;
+  ReadBuffer buffer;
+  std::optional<std::uint64_t> init_inode = init_netns_inode();
+};
+
+class LinuxNetns final : public core::BoundNetns {
+ public:
+  using Wish = core::NetnsCatalog::Wish;
+  LinuxNetns(std::shared_ptr<CatalogShared> shared, std::string path, core::NetnsId id, std::span<const Wish> wishes,
+             core::Tier tier);
+
+  /// Opens what the tier says. The thread is inside the netns. An error only when files or memory ran out: every other one is
+  /// the state of its key.
+  core::Result<void> open_inside();
+  [[nodiscard]] std::size_t fds() const;
+
+  core::Result<std::span<const core::Reading>> read() override;
+  core::Result<void> write(std::size_t key, std::string_view value) override;
+  core::Result<std::size_t> find_missing() override;
+
+ private:
+  struct Slot {
+    Fd fd;                         // held tier only
+    std::int16_t read_error = 0;   // ENOENT: missing
+    std::int16_t write_error = 0;  // of opening for writing
+    bool needs_entering = false;
+    bool alone = false;  // no other key of its family
+  };
+  /// How sure we must be, before we use a netns found by name, that it is the bound one.
+  enum class Proof {
+    inode,   // enough for fds that were opened before: those of a dead netns only give ENOENT
+    cookie,  // needed to open anything by a path: an inode number may be that of a later netns (kernel fact 4)
+  };
+
+  [[nodiscard]] core::Result<NetnsScope> enter(Proof proof) const;
+  [[nodiscard]] bool holds_living_file() const;  // true also when it holds none
+  core::Result<Fd> open_key(std::size_t key, int flags, FamilyDirectories& families);
+  core::Result<void> open_slot(std::size_t key, FamilyDirectories& families);
+  /// Of a key that has no fd: what there is to say, or nothing when it may be opened.
+  [[nodiscard]] std::optional<core::Reading> known(const Slot& slot) const;
+  core::Result<void> read_inside();
+  core::Result<void> write_inside(std::size_t key, std::string_view value);
+
+  std::shared_ptr<CatalogShared> shared_;
+  std::string path_;
+  core::NetnsId id_;
+  std::span<const Wish> wishes_;
+  std::vector<Slot> slots_;
+  FamilyDirectories families_;  // directories tier only
+  core::Tier tier_;
+  bool enters_ = false;  // at each read
+};
+
+}  // namespace nswarden::os

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "os/netns_entry.hpp"
+
+#include <asm/socket.h>
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+
+namespace nswarden::os {
+namespace {
+
+// Newer than the headers of Debian 12 and 13.
+constexpr unsigned long ns_get_id = _IOR(NSIO, 13, std::uint64_t);
+#ifdef SO_NETNS_COOKIE
+constexpr int so_netns_cookie = SO_NETNS_COOKIE;
+#else
+constexpr int so_netns_cookie = 71;
+#endif
+
+core::Refusal refusal_of(core::EntryKind kind) {
+  return kind == core::EntryKind::placeholder ? core::Refusal::not_ready : core::Refusal::not_a_netns;
+}
+
+}  // namespace
+
+core::EntryKind classify(const struct stat& status, const HomeNetns& home) {
+  // One superblock holds all of nsfs, so the device number says what statfs would (NSFS_MAGIC).
+  if (status.st_dev == home.nsfs_device()) return core::EntryKind::namespace_;
+  if (S_ISREG(status.st_mode) && status.st_size == 0) return core::EntryKind::placeholder;
+  return core::EntryKind::other;
+}
+
+PathLook look_at(const std::string& path, const HomeNetns& home) {
+  struct stat status {};
+  if (::fstatat(AT_FDCWD, path.c_str(), &status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0) {
+    return {errno == ENOENT || errno == ENOTDIR ? core::EntryKind::absent : core::EntryKind::other, 0};
+  }
+  const core::EntryKind kind = classify(status, home);
+  return {kind, kind == core::EntryKind::namespace_ ? status.st_ino : 0};
+}
+
+std::variant<OpenNetns, core::Refusal, core::Error> open_netns(const std::string& path, const HomeNetns& home) {
+  // O_PATH opens without effect: a FIFO does not hang, a device does not notice (kernel fact 6).
+  const Fd entry(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!entry) {
+    if (errno == ENOENT || errno == ENOTDIR) return core::Refusal::absent;
+    return core::Error{errno, "open entry"};
+  }
+  struct stat status {};
+  if (::fstat(entry.get(), &status) != 0) return core::Error{errno, "stat entry"};
+  const core::EntryKind kind = classify(status, home);
+  if (kind != core::EntryKind::namespace_) return refusal_of(kind);
+
+  std::array<char, 32> link{};
+  std::snprintf(link.data(), link.size(), "/proc/self/fd/%d", entry.get());
+  OpenNetns opened{Fd(::open(link.data(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)), status.st_ino};
+  if (!opened.fd) return core::Error{errno, "open netns"};
+  // All kinds of namespace live on nsfs, and setns enters whatever it is given.
+  if (::ioctl(opened.fd.get(), NS_GET_NSTYPE) != CLONE_NEWNET) return core::Refusal::not_a_netns;
+  return opened;
+}
+
+std::optional<std::uint64_t> cookie_of_file(int netns) {
+  std::uint64_t cookie = 0;
+  if (::ioctl(netns, ns_get_id, &cookie) != 0) return std::nullopt;
+  return cookie;
+}
+
+core::Result<std::uint64_t> cookie_inside() {
+  // A local socket: other families free theirs, and with it the netns, only after a grace period.
+  const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket) return core::Error{errno, "open socket in netns"};
+  std::uint64_t cookie = 0;
+  socklen_t size = sizeof cookie;
+  if (::getsockopt(socket.get(), SOL_SOCKET, so_netns_cookie, &cookie, &size) != 0) return std::uint64_t{0};
+  return cookie;
+}
+
+std::optional<std::uint64_t> init_netns_inode() {
+  struct stat status {};
+  if (::stat("/proc/1/ns/net", &status) != 0) return std::nullopt;
+  return status.st_ino;
+}
+
+}  // namespace nswarden::os

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// The entries of a netns directory: what they are, and opening one without side effects (kernel fact 6). A path may name
+// anything here: a FIFO, a device, a link, a namespace of another kind.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include <nswarden/core/kernel.hpp>
+#include <nswarden/core/result.hpp>
+#include <nswarden/os/fd.hpp>
+#include "os/netns_scope.hpp"
+
+namespace nswarden::os {
+
+/// `status` as lstat gives it.
+core::EntryKind classify(const struct stat& status, const HomeNetns& home);
+
+/// What is at `path` now; a symbolic link is not followed.
+struct PathLook {
+  core::EntryKind kind = core::EntryKind::absent;
+  std::uint64_t inode = 0;
+};
+PathLook look_at(const std::string& path, const HomeNetns& home);
+
+struct OpenNetns {
+  Fd fd;  ///< of the netns file: to be closed before the call that opened it returns (kernel fact 5)
+  std::uint64_t inode = 0;
+};
+/// Opens `path` when it is a netns, whichever one; otherwise says why it is none. Never Refusal::host_netns.
+std::variant<OpenNetns, core::Refusal, core::Error> open_netns(const std::string& path, const HomeNetns& home);
+
+/// Cookie of the netns behind an fd of its file: Linux 6.18, none before.
+std::optional<std::uint64_t> cookie_of_file(int netns);
+/// Cookie of the netns that the thread is in, by a socket that is closed at once: Linux 5.14, 0 before.
+core::Result<std::uint64_t> cookie_inside();
+
+/// Inode of the netns of process 1; none when we may not see it.
+std::optional<std::uint64_t> init_netns_inode();
+
+}  // namespace nswarden::os

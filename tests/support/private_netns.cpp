@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "private_netns.hpp"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <system_error>
+#include <thread>
+
+#include <nswarden/os/fd.hpp>
+
+namespace nswarden::test {
+namespace {
+
+[[noreturn]] void fail(const std::string& what) { throw std::system_error(errno, std::generic_category(), what); }
+
+void check(bool done, const std::string& what) {
+  if (!done) fail(what);
+}
+
+/// In a thread of its own, so that whatever it does to its namespaces goes with it.
+void in_thread(const std::function<void()>& what) {
+  std::exception_ptr thrown;
+  std::thread thread([&] {
+    try {
+      what();
+    } catch (...) {
+      thrown = std::current_exception();
+    }
+  });
+  thread.join();
+  if (thrown) std::rethrow_exception(thrown);
+}
+
+void touch(const std::string& path) {
+  const os::Fd file(::open(path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0444));
+  check(static_cast<bool>(file), "create " + path);
+}
+
+std::string enter_private_mounts() {
+  if (::geteuid() != 0 || ::unshare(CLONE_NEWNS) != 0) {
+    std::fputs("skipped: making network namespaces needs root\n", stderr);
+    std::_Exit(77);
+  }
+  check(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0, "make mounts private");
+  std::string directory = "/run/netns";
+  if (::mkdir(directory.c_str(), 0755) != 0) check(errno == EEXIST, "mkdir " + directory);
+  check(::mount("none", directory.c_str(), "tmpfs", 0, nullptr) == 0, "mount " + directory);
+  return directory;
+}
+
+}  // namespace
+
+const std::string& netns_dir() {
+  static const std::string directory = enter_private_mounts();
+  return directory;
+}
+
+TempDir::TempDir() {
+  netns_dir();
+  std::string pattern = "/tmp/nswarden-test.XXXXXX";
+  check(::mkdtemp(pattern.data()) != nullptr, "mkdtemp");
+  path_ = pattern;
+  // Mounts of its own, gone with it, and memory instead of somebody's disk.
+  check(::mount("none", path_.c_str(), "tmpfs", 0, nullptr) == 0, "mount " + path_);
+}
+
+TempDir::~TempDir() {
+  ::umount2(path_.c_str(), MNT_DETACH);
+  ::rmdir(path_.c_str());
+}
+
+void make_netns(const std::string& path) {
+  netns_dir();
+  touch(path);
+  in_thread([&] {
+    check(::unshare(CLONE_NEWNET) == 0, "unshare netns");
+    check(::mount("/proc/thread-self/ns/net", path.c_str(), nullptr, MS_BIND, nullptr) == 0, "mount netns on " + path);
+  });
+}
+
+void remove_netns(const std::string& path) {
+  while (::umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
+  }
+  ::unlink(path.c_str());
+}
+
+void bind_mount(const std::string& source, const std::string& path) {
+  netns_dir();
+  touch(path);
+  check(::mount(source.c_str(), path.c_str(), nullptr, MS_BIND, nullptr) == 0, "mount " + source + " on " + path);
+}
+
+void unmount(const std::string& path) { check(::umount2(path.c_str(), MNT_DETACH) == 0, "umount " + path); }
+
+namespace {
+std::string fresh_name() {
+  static std::atomic<int> count{0};
+  return "test-" + std::to_string(++count);
+}
+}  // namespace
+
+TestNetns::TestNetns() : TestNetns(fresh_name()) {}
+TestNetns::TestNetns(std::string name) : name_(std::move(name)), path_(netns_dir() + "/" + name_) { make_netns(path_); }
+TestNetns::~TestNetns() { remove_netns(path_); }
+
+void inside(const std::string& path, const std::function<void()>& what) {
+  in_thread([&] {
+    const os::Fd netns(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    check(static_cast<bool>(netns), "open " + path);
+    check(::setns(netns.get(), CLONE_NEWNET) == 0, "setns " + path);
+    what();
+  });
+}
+
+std::string read_sysctl(const std::string& path, const std::string& key) {
+  std::string value;
+  inside(path, [&] {
+    const os::Fd file(::open(("/proc/sys/" + key).c_str(), O_RDONLY | O_CLOEXEC));
+    check(static_cast<bool>(file), "open " + key);
+    std::array<char, 4096> bytes{};
+    const ssize_t size = ::read(file.get(), bytes.data(), bytes.size());
+    check(size >= 0, "read " + key);
+    value.assign(bytes.data(), static_cast<std::size_t>(size));
+  });
+  return value;
+}
+
+void write_sysctl(const std::string& path, const std::string& key, const std::string& value) {
+  inside(path, [&] { write_file("/proc/sys/" + key, value); });
+}
+
+void drop_capabilities() {
+  // The bare system call acts on one thread; libc's functions would act on all.
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> none{};
+  check(::syscall(SYS_capset, &header, none.data()) == 0, "capset");
+}
+
+void write_file(const std::string& path, std::string_view content) {
+  const os::Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  check(static_cast<bool>(file), "open " + path);
+  check(::write(file.get(), content.data(), content.size()) == static_cast<ssize_t>(content.size()), "write " + path);
+}
+
+bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
+
+}  // namespace nswarden::test
