@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Says when the configuration file may be read again: it was closed after writing, moved into place, or, for a link, leads to
+// another file (a ConfigMap swaps a link beside it). Never while it is being written (kernel fact 35). Loop thread only.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include <nswarden/core/result.hpp>
+#include <nswarden/os/fd.hpp>
+
+namespace nswarden::os {
+
+class ConfigWatcher {
+ public:
+  /// Never fails: while the directory is absent or cannot be watched it is down, and rearm() tries again.
+  explicit ConfigWatcher(std::string path);
+
+  /// To be polled for POLLIN; -1 while there is none. It stays the same once there is one.
+  [[nodiscard]] int fd() const { return inotify_.get(); }
+  /// All that waits, without blocking: true when the file may have changed.
+  bool read_changed();
+  /// Watches the directory that the path leads to now; cheap when nothing changed. True when, by that, the file is another one.
+  /// Called now and then, such as before a sweep.
+  bool rearm();
+  [[nodiscard]] core::Result<void> state() const;
+
+ private:
+  struct Identity {
+    dev_t device = 0;
+    ino_t inode = 0;
+    friend bool operator==(const Identity&, const Identity&) = default;
+  };
+  /// Of the file that the path leads to; zeros when there is none.
+  [[nodiscard]] Identity identify() const;
+  [[nodiscard]] bool is_link() const;
+
+  std::string path_;
+  std::string directory_;
+  std::string name_;
+  Fd inotify_;
+  int wd_ = -1;
+  Identity seen_;
+  core::Error error_;
+};
+
+}  // namespace nswarden::os

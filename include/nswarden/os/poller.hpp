@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Waits for many fds at once: a thin owner of an epoll, level-triggered. One thread.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <span>
+
+#include <nswarden/core/result.hpp>
+#include <nswarden/os/fd.hpp>
+
+namespace nswarden::os {
+
+class Poller {
+ public:
+  /// Throws std::system_error.
+  Poller();
+
+  /// POLLIN, POLLPRI, ... for `events`; `token` comes back with each report. An fd that is there already gets the new
+  /// events and token.
+  core::Result<void> add(int fd, std::uint32_t events, std::uint64_t token);
+  /// Before the fd is closed; one that is not there is fine.
+  void remove(int fd);
+
+  struct Ready {
+    std::uint64_t token = 0;
+    std::uint32_t events = 0;
+  };
+  static constexpr std::chrono::nanoseconds forever = std::chrono::nanoseconds::max();
+  /// What is ready, valid until the next call: nothing after `timeout`, or when a signal handler ran. A negative timeout is 0.
+  std::span<const Ready> wait(std::chrono::nanoseconds timeout);
+
+ private:
+  Fd epoll_;
+  std::array<Ready, 16> ready_;
+};
+
+}  // namespace nswarden::os

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/os/poller.hpp>
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+#include <limits>
+#include <system_error>
+
+namespace nswarden::os {
+namespace {
+
+int wait_precisely(int epoll, std::span<epoll_event> events, std::chrono::nanoseconds timeout) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(timeout);
+  const timespec limit{static_cast<time_t>(seconds.count()), static_cast<long>((timeout - seconds).count())};
+  const timespec* const until = timeout == Poller::forever ? nullptr : &limit;
+  return ::epoll_pwait2(epoll, events.data(), static_cast<int>(events.size()), until, nullptr);
+}
+
+int wait_roughly(int epoll, std::span<epoll_event> events, std::chrono::nanoseconds timeout) {
+  // Rounded up: a loop that wakes before its next deed is due would spin.
+  using std::chrono::milliseconds;
+  constexpr milliseconds longest{std::numeric_limits<int>::max()};
+  const milliseconds rounded = timeout >= longest ? longest : std::chrono::ceil<milliseconds>(timeout);
+  const int limit = timeout == Poller::forever ? -1 : static_cast<int>(rounded.count());
+  return ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()), limit);
+}
+
+}  // namespace
+
+Poller::Poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)), ready_{} {
+  if (!epoll_) throw std::system_error(errno, std::generic_category(), "cannot make an epoll");
+}
+
+core::Result<void> Poller::add(int fd, std::uint32_t events, std::uint64_t token) {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = token;
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0) return {};
+  if (errno == EEXIST && ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) == 0) return {};
+  return core::Error{errno, "add to epoll"};
+}
+
+void Poller::remove(int fd) { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+
+std::span<const Poller::Ready> Poller::wait(std::chrono::nanoseconds timeout) {
+  timeout = std::max(timeout, std::chrono::nanoseconds::zero());
+  std::array<epoll_event, std::tuple_size_v<decltype(ready_)>> events{};
+  int count = wait_precisely(epoll_.get(), events, timeout);
+  // Linux 5.11, and unknown to the system call filters of older container runtimes, which answer EPERM.
+  if (count < 0 && errno != EINTR) count = wait_roughly(epoll_.get(), events, timeout);
+  const auto size = static_cast<std::size_t>(std::max(count, 0));
+  for (std::size_t i = 0; i < size; ++i) ready_[i] = {events[i].data.u64, events[i].events};
+  return {ready_.data(), size};
+}
+
+}  // namespace nswarden::os

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/os/process_stats.hpp>
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <nswarden/os/file.hpp>
+#include <nswarden/os/limits.hpp>
+
+namespace nswarden::os {
+namespace {
+
+constexpr std::size_t largest_proc_file = std::size_t{16} << 20;  // /proc/stat has a column for each interrupt
+
+std::uint64_t number(std::string_view text) {
+  std::uint64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+// Positions in /proc/self/stat as proc(5) counts them.
+enum StatField : std::size_t { utime = 14, stime = 15, starttime = 22, vsize = 23, rss = 24, stat_fields = 25 };
+using StatFields = std::array<std::uint64_t, stat_fields>;
+
+core::Result<StatFields> read_stat() {
+  const core::Result<std::string> text = read_file("/proc/self/stat", 4096);
+  if (!text) return text.error();
+  // The second field is the program's name in parentheses, and may hold blanks and parentheses itself.
+  std::string_view rest = std::string_view(*text).substr(text->rfind(')') + 2);
+  StatFields fields{};
+  for (std::size_t field = 3; field < stat_fields && !rest.empty(); ++field) {
+    const std::size_t end = std::min(rest.find(' '), rest.size());
+    fields[field] = number(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return fields;
+}
+
+double ticks_per_second() { return static_cast<double>(::sysconf(_SC_CLK_TCK)); }
+
+double boot_time() {
+  const core::Result<std::string> text = read_file("/proc/stat", largest_proc_file);
+  if (!text) return 0;
+  constexpr std::string_view label = "\nbtime ";
+  const std::size_t at = text->find(label);
+  if (at == std::string::npos) return 0;
+  return static_cast<double>(number(std::string_view(*text).substr(at + label.size())));
+}
+
+std::size_t count_open_fds() {
+  struct stat status {};
+  // Since Linux 6.2 the size of this directory is the number of fds.
+  if (::stat("/proc/self/fd", &status) == 0 && status.st_size > 0) return static_cast<std::size_t>(status.st_size);
+  const auto close = [](DIR* open) { ::closedir(open); };
+  const std::unique_ptr<DIR, decltype(close)> directory(::opendir("/proc/self/fd"), close);
+  if (!directory) return 0;
+  std::size_t entries = 0;
+  while (::readdir(directory.get()) != nullptr) ++entries;
+  constexpr std::size_t not_counted = 3;  // ".", ".." and the directory's own fd
+  return entries - not_counted;
+}
+
+}  // namespace
+
+ProcessMeter::ProcessMeter() {
+  const core::Result<StatFields> fields = read_stat();
+  if (fields) start_time_ = boot_time() + static_cast<double>((*fields)[starttime]) / ticks_per_second();
+}
+
+core::Result<ProcessStats> ProcessMeter::read() const {
+  const core::Result<StatFields> fields = read_stat();
+  if (!fields) return fields.error();
+  ProcessStats stats;
+  stats.cpu_seconds = static_cast<double>((*fields)[utime] + (*fields)[stime]) / ticks_per_second();
+  stats.start_time_seconds = start_time_;
+  stats.resident_bytes = (*fields)[rss] * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  stats.virtual_bytes = (*fields)[vsize];
+  stats.open_fds = count_open_fds();
+  stats.max_fds = open_files_limit();
+  return stats;
+}
+
+}  // namespace nswarden::os

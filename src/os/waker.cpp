@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/os/waker.hpp>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <system_error>
+
+namespace nswarden::os {
+
+Waker::Waker() : fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  if (!fd_) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
+}
+
+void Waker::wake() const {
+  const std::uint64_t one = 1;
+  // It can only fail when the counter is full, and then the loop is awake anyway.
+  [[maybe_unused]] const ssize_t size = ::write(fd_.get(), &one, sizeof one);
+}
+
+bool Waker::read() const {
+  std::uint64_t count = 0;
+  return ::read(fd_.get(), &count, sizeof count) == static_cast<ssize_t>(sizeof count);
+}
+
+}  // namespace nswarden::os
