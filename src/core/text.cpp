@@ -89,8 +89,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::string printable(std::string_view bytes) {
-  const auto first_other = std::find_if_not(bytes.begin(), bytes.end(), is_plain);
-  auto at = static_cast<std::size_t>(first_other - bytes.begin());
+  std::size_t at = 0;
+  while (at < bytes.size() && is_plain(bytes[at])) ++at;
   std::string out(bytes.substr(0, at));
   while (at < bytes.size()) {
     const std::size_t length = utf8_length(bytes.substr(at));

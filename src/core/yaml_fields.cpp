@@ -64,7 +64,7 @@ const YamlNode* YamlFields::require(std::string_view field, std::string_view rem
   const YamlNode* found = find(field);
   const bool is_misspelt = std::find(meant_.begin(), meant_.end(), field) != meant_.end();
   if (found == nullptr && !is_misspelt) {
-    const std::string_view place = name_.empty() ? "the file" : std::string_view(name_);
+    const std::string place = name_.empty() ? "the file" : name_;
     problems_.push_back({node_.where, fmt::format("{} has no {}; {}", place, field, remedy)});
   }
   return found;

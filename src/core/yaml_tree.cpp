@@ -57,7 +57,7 @@ std::optional<Problem> text_problem(std::string_view text) {
   if (text.starts_with("\xEF\xBB\xBF")) {
     return Problem{{1, 1}, "the file starts with a byte order mark; save it as UTF-8 without one"};
   }
-  const auto control = std::find_if(text.begin(), text.end(), is_refused_control);
+  const std::string_view::const_iterator control = std::find_if(text.begin(), text.end(), is_refused_control);
   const auto control_at = static_cast<std::size_t>(control - text.begin());
   const std::size_t valid = valid_utf8_prefix(text);
   if (valid < control_at) return Problem{position_of(text, valid), "this byte is not UTF-8; save the file as UTF-8"};

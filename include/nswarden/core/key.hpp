@@ -35,7 +35,7 @@ class Key {
   [[nodiscard]] bool needs_entering() const;
 
   friend bool operator==(const Key&, const Key&) = default;
-  friend auto operator<=>(const Key&, const Key&) = default;
+  friend auto operator<=>(const Key&, const Key&) = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14, of its `< 0`
 
  private:
   explicit Key(std::string path, std::string name) : path_(std::move(path)), name_(std::move(name)) {}
