@@ -1,2 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-int main() {}
+#include <cstdio>
+#include <exception>
+#include <variant>
+
+#include <nswarden/app/daemon.hpp>
+#include <nswarden/app/one_shot.hpp>
+#include <nswarden/app/options.hpp>
+
+int main(int argc, char** argv) {
+  using namespace nswarden::app;
+  try {
+    const auto parsed = parse_options(argc, argv);
+    if (const int* code = std::get_if<int>(&parsed)) return *code;
+    const auto& options = std::get<Options>(parsed);
+    return options.command == Command::run ? run_daemon(options) : run_one_shot(options);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "nswarden: %s\n", error.what());
+    return exit_usage;
+  }
+}

@@ -320,14 +320,13 @@ bool Reconciler::better_elsewhere(const Netns& netns) const {
   return best < now || (now == Tier::held && best > now);
 }
 
-Result<void> Reconciler::begin_sweep(NetnsCatalog::Detail detail, Time now) {
+void Reconciler::begin_sweep() {
   std::erase(netns_, nullptr);
   for (std::size_t i = 0; i < netns_.size(); ++i) netns_[i]->index = i;
   census_->begin_sweep();
   ++sweep_;
   sweep_next_ = 0;
   sweeping_ = true;
-  return list(detail, now);
 }
 
 void Reconciler::step(std::size_t cost, Time now) {

@@ -17,9 +17,9 @@ namespace nswarden::app {
 
 struct PolicySnapshot {
   std::string name;
-  std::size_t netns = 0;      ///< bound netns that match it
-  std::size_t settings = 0;   ///< that it owns, over all netns
-  std::size_t drifted = 0;    ///< of these: drifted, missing or unreadable
+  std::size_t netns = 0;     ///< bound netns that match it
+  std::size_t settings = 0;  ///< that it owns, over all netns
+  std::size_t drifted = 0;   ///< of these: drifted, missing or unreadable
   std::size_t suspended = 0;
   std::size_t conflicts = 0;  ///< (netns, key) pairs that it lost to a later policy with another value or mode
   bool enforcing = false;
@@ -27,7 +27,7 @@ struct PolicySnapshot {
 
 /// A way to learn of changes early. A source that is down costs promptness, never correctness: the sweep remains.
 struct SourceSnapshot {
-  std::string name;    ///< the label `source`: inotify, mount
+  std::string name;  ///< the label `source`: inotify, mount
   bool up = false;
   std::string reason;  ///< when down: what is wrong and what to do, one line
 };
@@ -42,7 +42,7 @@ struct ProcessSnapshot {
 };
 
 struct Snapshot {
-  bool ready = false;  ///< the first sweep is done
+  bool ready = false;   ///< the first sweep is done
   core::Totals totals;  ///< attempts since the start
   std::vector<PolicySnapshot> policies;
   std::size_t netns_unmatched = 0;
@@ -52,9 +52,9 @@ struct Snapshot {
   std::vector<core::Finding> drift;  ///< not compliant; the first in byte order of netns, then key, up to the cap
   std::size_t drift_hidden = 0;      ///< how many more there are
   std::vector<SourceSnapshot> sources;
-  bool config_ok = true;                     ///< the last load or reload succeeded
-  double config_loaded_seconds = 0;          ///< Unix time of the last good one
-  double last_reconcile_seconds = 0;         ///< Unix time of the last completed sweep, 0 before the first
+  bool config_ok = true;              ///< the last load or reload succeeded
+  double config_loaded_seconds = 0;   ///< Unix time of the last good one
+  double last_reconcile_seconds = 0;  ///< Unix time of the last completed sweep, 0 before the first
   ProcessSnapshot process;
 };
 

@@ -3,6 +3,7 @@
 // HTTP threads see snapshots and counters only; the one thing they can cause is a reload, through a callback.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -20,6 +21,7 @@ struct WebOptions {
   std::vector<std::string> listen_addresses{"127.0.0.1:10042"};  ///< `:PORT`, `HOST:PORT`, `[V6]:PORT`
   std::string telemetry_path = "/metrics";
   bool enable_lifecycle = false;
+  std::chrono::milliseconds request_timeout{2000};  ///< also how long an idle connection may occupy one of 8 threads
 };
 
 struct Request {
@@ -31,7 +33,7 @@ struct Request {
 struct Response {
   int status = 200;
   std::string content_type;
-  std::string body;  ///< also for HEAD, whose body is not sent
+  std::string body;                                          ///< also for HEAD, whose body is not sent
   std::vector<std::pair<std::string, std::string>> headers;  ///< besides Content-Type and Content-Length
 };
 

@@ -96,8 +96,8 @@ class Reconciler {
   /// everything as it was known.
   Result<void> list(NetnsCatalog::Detail detail, Time now);
 
-  /// A sweep is a list and a visit to every netns known then; the first one is the startup sweep.
-  Result<void> begin_sweep(NetnsCatalog::Detail detail, Time now);
+  /// A sweep visits every netns; the first one is the startup sweep. list() goes with it, before or after.
+  void begin_sweep();
   [[nodiscard]] bool sweeping() const { return sweeping_; }
 
   /// Whether step() has anything to visit: netns that are new, or a sweep that is not done.

@@ -57,7 +57,8 @@ struct World {
     while (reconciler.work()) reconciler.step(64, now);
   }
   std::vector<core::Report> sweep(core::NetnsCatalog::Detail detail = core::NetnsCatalog::Detail::names) {
-    (void)reconciler.begin_sweep(detail, now).ok();
+    reconciler.begin_sweep();
+    (void)reconciler.list(detail, now).ok();
     settle();
     return reconciler.take_reports();
   }

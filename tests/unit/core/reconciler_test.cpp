@@ -264,7 +264,8 @@ TEST_CASE("a directory that cannot be listed keeps what is known governed") {
   world.sweep();
   world.kernel.list_error = EACCES;
   netns->keys[liberal_path].value = "0\n";
-  CHECK_FALSE(world.reconciler.begin_sweep(NetnsCatalog::Detail::names, world.now).ok());
+  world.reconciler.begin_sweep();
+  CHECK_FALSE(world.reconciler.list(NetnsCatalog::Detail::names, world.now).ok());
   world.settle();
   CHECK(netns->keys[liberal_path].value == "1\n");
 }
@@ -273,7 +274,8 @@ TEST_CASE("a sweep is cut into steps, and a netns that comes in between is visit
   World world(router_policy());
   for (int i = 0; i < 50; ++i) world.kernel.add("qrouter-" + std::to_string(100 + i), router_right());
   world.sweep();
-  REQUIRE(world.reconciler.begin_sweep(NetnsCatalog::Detail::names, world.now).ok());
+  world.reconciler.begin_sweep();
+  REQUIRE(world.reconciler.list(NetnsCatalog::Detail::names, world.now).ok());
   world.kernel.journal.clear();
   world.reconciler.step(10, world.now);
   CHECK(world.kernel.count("read") == 5);

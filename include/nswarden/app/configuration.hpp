@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which configuration counts: the named file, the default file, or the built-in policy. Reads files; no other state.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <nswarden/app/options.hpp>
+#include <nswarden/core/config.hpp>
+
+namespace nswarden::app {
+
+struct Configuration {
+  core::Config config;
+  std::string source;  ///< the file, or "built-in policy"
+  bool built_in = false;
+};
+
+/// Why there is none: lines ready to print, at least one. Each problem of a file is one line, FILE:LINE:COL: message.
+struct NoConfiguration {
+  std::vector<std::string> lines;
+};
+
+/// At start and for the one-shot commands: the absence of the default file selects the built-in policy.
+std::variant<Configuration, NoConfiguration> load_configuration(const Options& options);
+
+/// For a reload: where a file was in force, its absence is a failure like any other, so that the last good policy stays.
+std::variant<Configuration, NoConfiguration> reload_configuration(const Options& options, const Configuration& in_force);
+
+/// The file that counts, whether it is there or not.
+std::string configuration_path(const Options& options);
+
+/// Flag, else file, else default.
+std::vector<std::string> netns_directories(const Options& options, const core::Config& config);
+std::chrono::milliseconds reconcile_interval(const Options& options, const core::Config& config);
+
+}  // namespace nswarden::app

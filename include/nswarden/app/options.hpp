@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line, as parsed: what to do and with what. Flags that the configuration may also set are empty when not given.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <nswarden/app/log.hpp>
+#include <nswarden/app/web.hpp>
+
+namespace nswarden::app {
+
+enum class Command : std::uint8_t { run, check, apply, explain, config_check };
+enum class Output : std::uint8_t { table, json };
+
+inline constexpr std::string_view default_config_file = "/etc/nswarden/nswarden.yaml";
+inline constexpr std::string_view default_netns_dir = "/run/netns";
+inline constexpr std::chrono::seconds default_reconcile_interval{10};
+
+struct Options {
+  Command command = Command::run;
+  std::optional<std::string> config_file;  ///< none: the default path, or the built-in policy when that is absent
+  std::vector<std::string> netns_dirs;     ///< absolute; none: the configuration's, or the default
+  std::optional<std::chrono::milliseconds> reconcile_interval;
+  bool audit = false;
+  bool dry_run = false;
+  bool all = false;  ///< reports list compliant settings too
+  WebOptions web;
+  LogLevel log_level = LogLevel::info;
+  LogFormat log_format = LogFormat::logfmt;
+  Output output = Output::table;
+  std::vector<std::string> netns;  ///< names or full paths given to check, apply and explain
+  std::optional<std::string> key;  ///< given to explain
+};
+
+/// What to do, or the exit code of a call that ends here (help, version, a mistake: already printed, one line for a mistake).
+std::variant<Options, int> parse_options(int argc, const char* const* argv);
+
+}  // namespace nswarden::app

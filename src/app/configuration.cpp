@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/app/configuration.hpp>
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include <nswarden/app/build_info.hpp>
+#include <nswarden/core/text.hpp>
+#include <nswarden/os/file.hpp>
+
+namespace nswarden::app {
+namespace {
+
+using Loaded = std::variant<Configuration, NoConfiguration>;
+
+Loaded parse(std::string_view text, std::string source, bool built_in) {
+  auto parsed = core::parse_config(text);
+  if (auto* config = std::get_if<core::Config>(&parsed)) return Configuration{std::move(*config), std::move(source), built_in};
+  NoConfiguration none;
+  for (const core::Problem& problem : std::get<std::vector<core::Problem>>(parsed)) {
+    none.lines.push_back(core::format_problem(source, problem));
+  }
+  return none;
+}
+
+Loaded unreadable(const std::string& path, int error) {
+  const std::string what = error == EFBIG ? "larger than 1 MiB" : std::generic_category().message(error);
+  return NoConfiguration{{fmt::format("cannot read the configuration {}: {}", core::printable(path), what)}};
+}
+
+}  // namespace
+
+std::string configuration_path(const Options& options) {
+  return options.config_file.value_or(std::string(default_config_file));
+}
+
+Loaded load_configuration(const Options& options) {
+  const std::string path = configuration_path(options);
+  const auto text = os::read_file(path, core::max_config_size);
+  if (text) return parse(*text, path, false);
+  if (text.error().code == ENOENT && !options.config_file) return parse(builtin_config(), "built-in policy", true);
+  return unreadable(path, text.error().code);
+}
+
+Loaded reload_configuration(const Options& options, const Configuration& in_force) {
+  if (in_force.built_in) return load_configuration(options);
+  Options named = options;
+  named.config_file = in_force.source;
+  return load_configuration(named);
+}
+
+std::vector<std::string> netns_directories(const Options& options, const core::Config& config) {
+  if (!options.netns_dirs.empty()) return options.netns_dirs;
+  if (!config.netns_dirs.empty()) return config.netns_dirs;
+  return {std::string(default_netns_dir)};
+}
+
+std::chrono::milliseconds reconcile_interval(const Options& options, const core::Config& config) {
+  if (options.reconcile_interval) return *options.reconcile_interval;
+  return config.reconcile_interval.value_or(default_reconcile_interval);
+}
+
+}  // namespace nswarden::app

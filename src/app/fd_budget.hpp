@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// How many open files bound netns may hold (kernel fact 20): the limit less what HTTP connections, watches, logs and one
+// netns being entered need.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+namespace nswarden::app {
+
+constexpr std::size_t fd_budget(std::size_t limit) { return limit - std::min<std::size_t>(limit / 2, 512); }
+
+}  // namespace nswarden::app

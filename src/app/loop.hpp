@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// The loop: the one owner of the state. Waits for events, turns each into "look again", gives the reconciler its time in small
+// steps, and publishes what came of it. Loop thread only, but for the slot, which HTTP threads read.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nswarden/app/configuration.hpp>
+#include <nswarden/app/log.hpp>
+#include <nswarden/app/metrics.hpp>
+#include <nswarden/app/options.hpp>
+#include <nswarden/app/snapshot.hpp>
+#include <nswarden/core/reconciler.hpp>
+#include <nswarden/os/config_watcher.hpp>
+#include <nswarden/os/linux_catalog.hpp>
+#include <nswarden/os/netns_watcher.hpp>
+#include <nswarden/os/poller.hpp>
+#include <nswarden/os/process_stats.hpp>
+#include <nswarden/os/signals.hpp>
+#include <nswarden/os/waker.hpp>
+#include "app/reload_desk.hpp"
+#include "app/report_log.hpp"
+
+namespace nswarden::app {
+
+class Loop {
+ public:
+  /// What it borrows; all outlive it.
+  struct Parts {
+    const Options& options;
+    os::Signals& signals;
+    const os::Waker& waker;
+    ReloadDesk& desk;
+    os::LinuxCatalog& catalog;
+    Metrics& metrics;
+    SnapshotSlot& slot;
+    Log& log;
+  };
+  /// Throws std::system_error.
+  Loop(Parts parts, Configuration configuration, std::size_t fd_budget);
+
+  /// Until SIGTERM or SIGINT.
+  void run();
+
+ private:
+  using Time = core::Time;
+  using Detail = core::NetnsCatalog::Detail;
+
+  [[nodiscard]] std::chrono::nanoseconds until_next(Time now) const;
+  void take_event(std::uint64_t token);
+  void take_signals();
+  void take_directory_events();
+  void take_mount_event();
+  void rearm();
+  void watch(int fd, std::uint32_t events, std::uint64_t token);
+  void watch_sources();
+  void tell_source(std::string_view name, const core::Result<void>& state, const std::string& remedy);
+  void list(Detail detail, Time now);
+  void begin_sweep(Trigger trigger, Time now);
+  void finish_sweep();
+  void see_to_what_is_due(Time now);
+  void work(Time now);
+  void tell_reports();
+  std::string reload(Time now);
+  void tell_configuration(std::string_view message);
+  void publish(Time now);
+
+  Parts parts_;
+  Configuration configuration_;
+  std::vector<std::string> directories_;
+  core::Reconciler reconciler_;
+  ReportLog report_log_;
+  os::NetnsWatcher netns_watcher_;
+  os::ConfigWatcher config_watcher_;
+  os::Poller poller_;
+  os::ProcessMeter process_;
+
+  bool stopping_ = false;
+  bool ready_ = false;
+  bool config_ok_ = true;
+  double config_loaded_ = 0;
+  double last_reconcile_ = 0;
+  std::vector<SourceSnapshot> sources_;
+  int listing_error_ = 0;
+
+  Trigger trigger_ = Trigger::startup;
+  std::chrono::nanoseconds sweep_time_{0};
+  Time next_sweep_;
+  Time last_full_listing_;
+  bool mounts_changed_ = true;  // since the last full listing, as far as we know
+  bool dirty_ = true;           // since the last snapshot
+  Time next_publish_;
+};
+
+}  // namespace nswarden::app

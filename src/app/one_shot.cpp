@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/app/one_shot.hpp>
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <memory>
+#include <system_error>
+
+#include <nswarden/app/configuration.hpp>
+#include <nswarden/app/render.hpp>
+#include <nswarden/core/reconciler.hpp>
+#include <nswarden/core/text.hpp>
+#include <nswarden/os/limits.hpp>
+#include <nswarden/os/linux_catalog.hpp>
+#include <nswarden/os/terminal.hpp>
+#include "app/fd_budget.hpp"
+#include "app/selected_catalog.hpp"
+
+namespace nswarden::app {
+namespace {
+
+constexpr std::size_t no_cap = std::numeric_limits<std::size_t>::max();
+
+void complain(std::string_view line) { fmt::print(stderr, "nswarden: {}\n", line); }
+
+Colour colour_of_stdout() {
+  const char* no_colour = std::getenv("NO_COLOR");  // NOLINT(concurrency-mt-unsafe): one thread
+  const bool wanted = no_colour == nullptr || *no_colour == '\0';
+  return wanted && os::is_terminal(1) ? Colour::always : Colour::never;
+}
+
+/// None: the lines why are printed.
+std::optional<Configuration> configuration_or_complaint(const Options& options) {
+  auto loaded = load_configuration(options);
+  if (auto* configuration = std::get_if<Configuration>(&loaded)) return std::move(*configuration);
+  for (const std::string& line : std::get<NoConfiguration>(loaded).lines) fmt::print(stderr, "{}\n", line);
+  return std::nullopt;
+}
+
+class Sweep {
+ public:
+  Sweep(const Options& options, const Configuration& configuration)
+      : options_(options),
+        directories_(netns_directories(options, configuration.config)),
+        catalog_(directories_),
+        selected_(catalog_, directories_, options.netns),
+        reconciler_(selected_, policies(configuration), reconciler_options()) {}
+
+  int run() {
+    if (const auto may = catalog_.may_enter(); !may) {
+      complain(fmt::format("cannot enter network namespaces: {}; run as root or with CAP_SYS_ADMIN and CAP_NET_ADMIN",
+                           std::generic_category().message(may.error().code)));
+      return exit_unreadable;
+    }
+    const auto now = std::chrono::steady_clock::now();
+    reconciler_.begin_sweep();
+    const auto listed = reconciler_.list(core::NetnsCatalog::Detail::full, now);
+    if (!listed) {
+      complain(fmt::format("cannot list the netns directories: {}: {}", listed.error().attempt,
+                           std::generic_category().message(listed.error().code)));
+    }
+    while (reconciler_.work()) reconciler_.step(no_cap, now);
+    const CheckReport report = judge(now);
+    print(report);
+    const auto missing = selected_.not_found();
+    for (const std::string& name : missing) complain(fmt::format("no netns is named {}", core::printable(name)));
+    if (report.totals.drifted + report.totals.missing > 0) return exit_drifted;
+    return report.compliant() && listed && missing.empty() ? exit_compliant : exit_unreadable;
+  }
+
+ private:
+  static std::shared_ptr<const core::PolicySet> policies(const Configuration& configuration) {
+    return std::make_shared<core::PolicySet>(configuration.config, core::PolicySet::Audit::as_configured);
+  }
+  core::Reconciler::Options reconciler_options() {
+    // A failure leaves the limit as it was, and the budget follows it.
+    (void)os::raise_open_files().ok();
+    const bool write = options_.command == Command::apply && !options_.dry_run;
+    return {directories_, fd_budget(os::open_files_limit()), write};
+  }
+
+  CheckReport judge(core::Time now) {
+    using Which = core::Reconciler::Which;
+    CheckReport report;
+    report.totals = reconciler_.overview(now).totals;
+    report.findings = reconciler_.findings(options_.all ? Which::all : Which::not_compliant, no_cap);
+    for (core::Report& told : reconciler_.take_reports()) {
+      for (const core::Attempt& attempt : told.attempts) {
+        ++(attempt.outcome == core::Outcome::fixed ? report.totals.fixed : report.totals.failed);
+      }
+      for (core::Change& change : told.changes) {
+        if (change.what == core::Change::What::repaired) report.repaired.push_back(std::move(change.finding));
+      }
+    }
+    return report;
+  }
+
+  void print(const CheckReport& report) const {
+    const std::string text = options_.output == Output::json ? check_json(report) : check_table(report, colour_of_stdout());
+    fmt::print("{}", text);
+    if (options_.dry_run && options_.output == Output::table) fmt::print("dry run: nothing was written\n");
+  }
+
+  const Options& options_;
+  std::vector<std::string> directories_;
+  os::LinuxCatalog catalog_;
+  SelectedCatalog selected_;
+  core::Reconciler reconciler_;
+};
+
+int explain(const Options& options, const Configuration& configuration) {
+  const core::PolicySet policies(configuration.config, core::PolicySet::Audit::as_configured);
+  Explanation explanation;
+  explanation.netns = options.netns.front();
+  explanation.source = configuration.source;
+  explanation.policies = &policies;
+  const std::string_view name = explanation.netns;
+  const std::vector<std::string_view> names{name.substr(name.rfind('/') + 1)};
+  explanation.plan = policies.plan(policies.match(names));
+  if (options.key) {
+    const auto key = core::Key::parse(*options.key);
+    if (const auto* refusal = std::get_if<std::string>(&key)) {
+      complain(fmt::format("{}: {}", core::printable(*options.key), *refusal));
+      return exit_usage;
+    }
+    std::erase_if(explanation.plan.settings, [&](const core::PlannedSetting& setting) {
+      return policies.keys()[setting.key] != std::get<core::Key>(key);
+    });
+    if (explanation.plan.settings.empty() && options.output == Output::table) {
+      fmt::print("no policy wants {} in {}\n", core::printable(*options.key), core::printable(explanation.netns));
+      return exit_compliant;
+    }
+  }
+  fmt::print("{}", options.output == Output::json ? explain_json(explanation) : explain_table(explanation));
+  return exit_compliant;
+}
+
+int config_check(const Configuration& configuration) {
+  std::size_t settings = 0;
+  for (const auto& policy : configuration.config.policies) settings += policy.sysctls.size();
+  fmt::print("{}: ok, {} {}, {} {}\n", configuration.source, configuration.config.policies.size(),
+             configuration.config.policies.size() == 1 ? "policy" : "policies", settings,
+             settings == 1 ? "setting" : "settings");
+  return exit_compliant;
+}
+
+}  // namespace
+
+int run_one_shot(const Options& options) {
+  const auto configuration = configuration_or_complaint(options);
+  if (!configuration) return exit_usage;
+  if (options.command == Command::explain) return explain(options, *configuration);
+  if (options.command == Command::config_check) return config_check(*configuration);
+  try {
+    return Sweep(options, *configuration).run();
+  } catch (const std::system_error& error) {
+    complain(error.what());
+    return exit_unreadable;
+  }
+}
+
+}  // namespace nswarden::app

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/app/render.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include <nswarden/core/text.hpp>
+
+namespace nswarden::app {
+namespace {
+
+using core::printable;
+// Keys stay in the order in which the contract shows them.
+using Json = nlohmann::ordered_json;
+
+/// Columns as wide as their longest cell, two spaces between them, nothing trailing. A cell may carry a colour.
+class Table {
+ public:
+  struct Cell {
+    std::string text;
+    std::string_view colour;
+  };
+  void row(std::vector<Cell> cells) { rows_.push_back(std::move(cells)); }
+  [[nodiscard]] bool empty() const { return rows_.size() < 2; }
+
+  [[nodiscard]] std::string text() const {
+    std::vector<std::size_t> widths;
+    for (const auto& cells : rows_) {
+      widths.resize(std::max(widths.size(), cells.size()));
+      for (std::size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], columns(cells[i].text));
+    }
+    std::string out;
+    for (const auto& cells : rows_) {
+      for (std::size_t i = 0; i < cells.size(); ++i) {
+        const Cell& cell = cells[i];
+        if (cell.colour.empty()) {
+          out += cell.text;
+        } else {
+          out += fmt::format("{}{}\x1b[0m", cell.colour, cell.text);
+        }
+        if (i + 1 < cells.size()) out.append(widths[i] - columns(cell.text) + 2, ' ');
+      }
+      out += '\n';
+    }
+    return out;
+  }
+
+ private:
+  /// Code points, near enough for names.
+  static std::size_t columns(std::string_view text) {
+    return static_cast<std::size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+  }
+  std::vector<std::vector<Cell>> rows_;
+};
+
+std::string state_text(const core::Finding& finding) {
+  if (finding.state == core::State::unreadable) {
+    return fmt::format("unreadable ({})", std::generic_category().message(finding.error));
+  }
+  if (finding.reason == core::Reason::clamped) return "drifted (clamped)";
+  return std::string(core::to_string(finding.state));
+}
+
+std::string_view state_colour(core::State state, Colour colour) {
+  if (colour == Colour::never) return {};
+  return state == core::State::compliant ? "\x1b[32m" : "\x1b[31m";
+}
+
+/// `-` where there is nothing to show, so that columns stay columns for awk.
+std::string or_dash(const std::string& text) { return text.empty() ? "-" : printable(text); }
+
+std::string_view to_string(core::Mode mode) { return mode == core::Mode::enforce ? "enforce" : "audit"; }
+
+Json to_json(const core::Finding& finding) {
+  const bool has_value = finding.state == core::State::compliant || finding.state == core::State::drifted;
+  Json json{{"netns", printable(finding.netns)},
+            {"policy", finding.policy},
+            {"key", printable(finding.key)},
+            {"want", printable(finding.want)},
+            {"have", has_value ? Json(printable(finding.have)) : Json(nullptr)},
+            {"state", core::to_string(finding.state)}};
+  if (finding.reason != core::Reason::none) json["reason"] = core::to_string(finding.reason);
+  if (finding.error != 0) json["error"] = std::generic_category().message(finding.error);
+  return json;
+}
+
+}  // namespace
+
+std::string check_table(const CheckReport& report, Colour colour) {
+  Table table;
+  table.row({{"NETNS", {}}, {"KEY", {}}, {"WANT", {}}, {"HAVE", {}}, {"STATE", {}}, {"POLICY", {}}});
+  const auto add = [&](const core::Finding& finding, std::string state, std::string_view shade) {
+    table.row({{printable(finding.netns), {}},
+               {printable(finding.key), {}},
+               {or_dash(finding.want), {}},
+               {or_dash(finding.have), {}},
+               {std::move(state), shade},
+               {finding.policy, {}}});
+  };
+  for (const core::Finding& finding : report.repaired) {
+    add(finding, "fixed", state_colour(core::State::compliant, colour));
+  }
+  for (const core::Finding& finding : report.findings) {
+    add(finding, state_text(finding), state_colour(finding.state, colour));
+  }
+  const core::Totals& totals = report.totals;
+  std::string out = table.empty() ? std::string() : table.text();
+  out += fmt::format("{} netns, {} settings: {} compliant, {} drifted, {} missing, {} unreadable", totals.netns,
+                     totals.settings, totals.compliant, totals.drifted, totals.missing, totals.unreadable);
+  if (totals.fixed + totals.failed > 0) out += fmt::format("; {} fixed, {} failed", totals.fixed, totals.failed);
+  return out + '\n';
+}
+
+std::string check_json(const CheckReport& report) {
+  const core::Totals& totals = report.totals;
+  Json json{{"schema", 1},
+            {"compliant", report.compliant()},
+            {"totals",
+             {{"netns", totals.netns},
+              {"settings", totals.settings},
+              {"compliant", totals.compliant},
+              {"drifted", totals.drifted},
+              {"missing", totals.missing},
+              {"unreadable", totals.unreadable},
+              {"fixed", totals.fixed},
+              {"failed", totals.failed}}},
+            {"findings", Json::array()}};
+  for (const core::Finding& finding : report.findings) json["findings"].push_back(to_json(finding));
+  return json.dump() + '\n';
+}
+
+std::string explain_table(const Explanation& explanation) {
+  const auto& [netns, source, policies, plan] = explanation;
+  if (plan.policies.empty()) return fmt::format("no policy matches {}\n", printable(netns));
+  std::string matched;
+  for (const core::PolicyIndex index : plan.policies) {
+    matched += fmt::format("{}{}", matched.empty() ? "" : ", ", policies->policies()[index].name);
+  }
+  Table table;
+  table.row({{"KEY", {}}, {"WANT", {}}, {"MODE", {}}, {"POLICY", {}}, {"WHERE", {}}, {"OVERRIDES", {}}});
+  for (const core::PlannedSetting& setting : plan.settings) {
+    const core::Key& key = policies->keys()[setting.key];
+    std::string overrides;
+    for (const core::Overridden& lost : plan.overridden) {
+      if (lost.key != setting.key) continue;
+      overrides +=
+          fmt::format("{}{} ({}{}, {}:{})", overrides.empty() ? "" : ", ", policies->policies()[lost.loser].name,
+                      key.is_secret() ? "redacted" : printable(lost.want),
+                      lost.mode == setting.mode ? "" : fmt::format(", {}", to_string(lost.mode)), source, lost.where.line);
+    }
+    table.row({{printable(key.name()), {}},
+               {key.is_secret() ? "redacted" : printable(setting.want), {}},
+               {std::string(to_string(setting.mode)), {}},
+               {policies->policies()[setting.policy].name, {}},
+               {fmt::format("{}:{}", source, setting.where.line), {}},
+               {or_dash(overrides), {}}});
+  }
+  return fmt::format("{} is matched by: {}\n", printable(netns), matched) + table.text();
+}
+
+std::string explain_json(const Explanation& explanation) {
+  const auto& [netns, source, policies, plan] = explanation;
+  Json json{
+      {"schema", 1}, {"netns", printable(netns)}, {"source", source}, {"policies", Json::array()}, {"settings", Json::array()}};
+  for (const core::PolicyIndex index : plan.policies) json["policies"].push_back(policies->policies()[index].name);
+  for (const core::PlannedSetting& setting : plan.settings) {
+    const core::Key& key = policies->keys()[setting.key];
+    Json overrides = Json::array();
+    for (const core::Overridden& lost : plan.overridden) {
+      if (lost.key != setting.key) continue;
+      overrides.push_back({{"policy", policies->policies()[lost.loser].name},
+                           {"want", key.is_secret() ? "redacted" : printable(lost.want)},
+                           {"mode", to_string(lost.mode)},
+                           {"line", lost.where.line},
+                           {"conflict", lost.conflict}});
+    }
+    json["settings"].push_back({{"key", printable(key.name())},
+                                {"want", key.is_secret() ? "redacted" : printable(setting.want)},
+                                {"mode", to_string(setting.mode)},
+                                {"policy", policies->policies()[setting.policy].name},
+                                {"line", setting.where.line},
+                                {"overrides", std::move(overrides)}});
+  }
+  return json.dump() + '\n';
+}
+
+}  // namespace nswarden::app
