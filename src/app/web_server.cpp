@@ -19,7 +19,6 @@ namespace nswarden::app {
 namespace {
 
 // A connection occupies a thread, and an idle one does so for the request timeout (kernel fact 33).
-constexpr const char* request_timeout_ms = "2000";
 constexpr const char* worker_threads = "8";
 
 bool has_ipv6() { return mg_check_feature(MG_FEATURES_IPV6) != 0; }
@@ -147,12 +146,13 @@ struct WebServer::Impl {
 void WebServer::Impl::start(const std::string& listening_ports) {
   // No document_root: CVE-2025-55763 is reachable with one (kernel fact 33). decode_url and enable_auth_domain_check: the
   // path is judged as it was sent, whatever name of this host the client used.
+  const std::string timeout = std::to_string(options.request_timeout.count());
   const char* configuration[] = {"listening_ports",
                                  listening_ports.c_str(),
                                  "num_threads",
                                  worker_threads,
                                  "request_timeout_ms",
-                                 request_timeout_ms,
+                                 timeout.c_str(),
                                  "enable_keep_alive",
                                  "no",
                                  "max_request_size",

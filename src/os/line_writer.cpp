@@ -16,6 +16,7 @@ namespace nswarden::os {
 LineWriter::LineWriter(int fd) : fd_(fd) {
   struct stat status {};
   if (::fstat(fd, &status) != 0) return;
+  kind_ = Kind::polled;
   if (S_ISREG(status.st_mode)) {
     kind_ = Kind::file;
   } else if (S_ISSOCK(status.st_mode)) {
@@ -69,6 +70,7 @@ long LineWriter::put(std::string_view bytes) const {
     case Kind::file:
     case Kind::nonblocking: return ::write(fd_, bytes.data(), bytes.size());
     case Kind::socket: return ::send(fd_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    case Kind::none: errno = EBADF; return -1;
     case Kind::polled: break;
   }
   pollfd ready{fd_, POLLOUT, 0};

@@ -17,7 +17,8 @@ class LineWriter {
   static constexpr std::size_t capacity = std::size_t{256} * 1024;
 
   /// `fd` stays the caller's and keeps its file status flags: others may share them. A pipe or terminal is opened once more
-  /// where that is allowed, for an O_NONBLOCK of our own. Never fails: lines for an fd that takes none are dropped.
+  /// where that is allowed, for an O_NONBLOCK of our own. Never fails: lines for an fd that takes none are
+  /// dropped, and one that is closed now is never written to, whatever gets its number later.
   explicit LineWriter(int fd);
   /// Tries once more to write what waits.
   ~LineWriter();
@@ -32,7 +33,7 @@ class LineWriter {
   [[nodiscard]] std::size_t waiting() const { return buffer_.size() - written_; }
 
  private:
-  enum class Kind { file, nonblocking, socket, polled };
+  enum class Kind { none, file, nonblocking, socket, polled };
   enum class Progress { all, blocked, broken };
 
   Progress drain();
@@ -40,7 +41,7 @@ class LineWriter {
 
   int fd_;
   Fd own_;
-  Kind kind_ = Kind::polled;
+  Kind kind_ = Kind::none;
   std::string buffer_;
   std::size_t written_ = 0;  ///< how much of buffer_ is out already
 };

@@ -1,1 +1,236 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <zlib.h>
+#include <catch.hpp>
+#include <nswarden/app/build_info.hpp>
+#include <nswarden/app/web.hpp>
+#include <string>
+
+#include "app/gzip.hpp"
+#include "app/listen_address.hpp"
+
+namespace {
+
+using namespace nswarden::app;
+
+struct Site {
+  Metrics metrics;
+  SnapshotSlot snapshots;
+  WebOptions options;
+  int reloads = 0;
+  std::string reload_problem;
+
+  Response ask(std::string_view method, std::string_view path, std::string_view accept_encoding = "") {
+    const WebSources sources{&metrics, &snapshots, [this] {
+                               ++reloads;
+                               return reload_problem;
+                             }};
+    return respond({method, path, accept_encoding}, options, sources);
+  }
+};
+
+std::string header(const Response& response, std::string_view name) {
+  for (const auto& field : response.headers) {
+    if (field.first == name) return field.second;
+  }
+  return "";
+}
+
+std::string unpacked(std::string packed) {
+  z_stream stream{};
+  REQUIRE(inflateInit2(&stream, 16 + MAX_WBITS) == Z_OK);
+  std::string text(1 << 20, '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(packed.data());
+  stream.avail_in = static_cast<uInt>(packed.size());
+  stream.next_out = reinterpret_cast<Bytef*>(text.data());
+  stream.avail_out = static_cast<uInt>(text.size());
+  const int result = inflate(&stream, Z_FINISH);
+  text.resize(stream.total_out);
+  inflateEnd(&stream);
+  REQUIRE(result == Z_STREAM_END);
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("each path answers its methods and no others") {
+  struct Row {
+    const char* method;
+    const char* path;
+    bool lifecycle;
+    int status;
+    const char* allow;
+  };
+  const Row rows[] = {
+      {"GET", "/", false, 200, ""},
+      {"HEAD", "/", false, 200, ""},
+      {"POST", "/", false, 405, "GET, HEAD"},
+      {"GET", "/metrics", false, 200, ""},
+      {"HEAD", "/metrics", false, 200, ""},
+      {"DELETE", "/metrics", false, 405, "GET, HEAD"},
+      {"OPTIONS", "/metrics", false, 405, "GET, HEAD"},
+      {"get", "/metrics", false, 405, "GET, HEAD"},
+      {"GET", "/-/healthy", false, 200, ""},
+      {"HEAD", "/-/healthy", false, 200, ""},
+      {"PUT", "/-/healthy", false, 405, "GET, HEAD"},
+      {"GET", "/-/ready", false, 503, ""},
+      {"HEAD", "/-/ready", false, 503, ""},
+      {"POST", "/-/ready", false, 405, "GET, HEAD"},
+      {"POST", "/-/reload", false, 404, ""},
+      {"GET", "/-/reload", false, 404, ""},
+      {"POST", "/-/reload", true, 200, ""},
+      {"GET", "/-/reload", true, 405, "POST"},
+      {"HEAD", "/-/reload", true, 405, "POST"},
+      {"GET", "", false, 404, ""},
+      {"GET", "//", false, 404, ""},
+      {"GET", "//metrics", false, 404, ""},
+      {"GET", "/metrics/", false, 404, ""},
+      {"GET", "/metricsfoo", false, 404, ""},
+      {"GET", "/Metrics", false, 404, ""},
+      {"GET", "/metrics/../metrics", false, 404, ""},
+      {"GET", "/./metrics", false, 404, ""},
+      {"DELETE", "/nothing", false, 404, ""},
+      {"GET", "/-/healthy/", true, 404, ""},
+      {"GET", "/index.html", true, 404, ""},
+  };
+  for (const Row& row : rows) {
+    INFO(row.method << " " << row.path << " lifecycle " << row.lifecycle);
+    Site site;
+    site.options.enable_lifecycle = row.lifecycle;
+    const Response response = site.ask(row.method, row.path);
+    CHECK(response.status == row.status);
+    CHECK(header(response, "Allow") == row.allow);
+    CHECK_FALSE(response.body.empty());
+    CHECK(site.reloads == (row.status == 200 && std::string(row.method) == "POST" ? 1 : 0));
+  }
+}
+
+TEST_CASE("metrics live where the operator put them, and only there") {
+  Site site;
+  site.options.telemetry_path = "/a b";
+  CHECK(site.ask("GET", "/a b").body.find("nswarden_build_info{") != std::string::npos);
+  CHECK(site.ask("GET", "/metrics").status == 404);
+  site.options.telemetry_path = "/";
+  CHECK(site.ask("GET", "/").body.find("nswarden_build_info{") != std::string::npos);
+}
+
+TEST_CASE("metrics are text format 0.0.4 of the newest snapshot") {
+  Site site;
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->netns_pending = 17;
+  site.snapshots.publish(snapshot);
+  const Response response = site.ask("GET", "/metrics");
+  CHECK(response.content_type == "text/plain; version=0.0.4; charset=utf-8");
+  CHECK(header(response, "Vary") == "Accept-Encoding");
+  CHECK(header(response, "Content-Encoding").empty());
+  CHECK(response.body.find("\nnswarden_netns_pending 17\n") != std::string::npos);
+}
+
+TEST_CASE("metrics are packed for who asks for it, and say the same") {
+  Site site;
+  const Response packed = site.ask("GET", "/metrics", "gzip");
+  CHECK(header(packed, "Content-Encoding") == "gzip");
+  CHECK(header(packed, "Vary") == "Accept-Encoding");
+  CHECK(unpacked(packed.body) == site.ask("GET", "/metrics").body);
+  CHECK(unpacked(gzip("")).empty());
+}
+
+TEST_CASE("gzip is wanted when it is named or starred with a weight above 0") {
+  struct Row {
+    const char* field;
+    bool wanted;
+  };
+  const Row rows[] = {{"gzip", true},
+                      {"GZIP", true},
+                      {"x-gzip", true},
+                      {"deflate, gzip;q=1.0, *;q=0.5", true},
+                      {"br;q=1.0, gzip;q=0.001", true},
+                      {"*", true},
+                      {"*;q=0", false},
+                      {"gzip;q=0", false},
+                      {"gzip;q=0.000", false},
+                      {"gzip ; q=0", false},
+                      {"gzip;Q=0, *", false},
+                      {"*, gzip;q=0", false},
+                      {"", false},
+                      {"identity", false},
+                      {"gzipped", false},
+                      {"not-gzip", false},
+                      {",,;;=,", false}};
+  for (const Row& row : rows) {
+    INFO(row.field);
+    CHECK(wants_gzip(row.field) == row.wanted);
+  }
+}
+
+TEST_CASE("healthy is said before and after the first sweep, ready only after it, with the sources that are down") {
+  Site site;
+  CHECK(site.ask("GET", "/-/healthy").body == "nswarden is healthy.\n");
+  CHECK(site.ask("GET", "/-/ready").body == "not ready: the first sweep is not done\n");
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->ready = true;
+  snapshot->sources = {{"inotify", true, ""}, {"mount", false, "cannot open\n/proc/self/mountinfo"}};
+  site.snapshots.publish(snapshot);
+  const Response response = site.ask("GET", "/-/ready");
+  CHECK(response.status == 200);
+  CHECK(response.body == "nswarden is ready.\nmount is down: cannot open\\x0a/proc/self/mountinfo\n");
+  CHECK(site.ask("GET", "/-/healthy").status == 200);
+}
+
+TEST_CASE("a configuration that is refused makes a reload fail, with the reason") {
+  Site site;
+  site.options.enable_lifecycle = true;
+  site.reload_problem = "/etc/nswarden/nswarden.yaml:3:1: unknown field";
+  const Response response = site.ask("POST", "/-/reload");
+  CHECK(response.status == 500);
+  CHECK(response.body.find(site.reload_problem) != std::string::npos);
+}
+
+TEST_CASE("the start page links to the others, tells the version, and cannot be broken by the telemetry path") {
+  Site site;
+  site.options.telemetry_path = "/m\"><script>";
+  const Response response = site.ask("GET", "/");
+  CHECK(response.content_type == "text/html; charset=utf-8");
+  CHECK(response.body.find("href=\"/m&quot;&gt;&lt;script&gt;\"") != std::string::npos);
+  CHECK(response.body.find("href=\"/-/healthy\"") != std::string::npos);
+  CHECK(response.body.find("href=\"/-/ready\"") != std::string::npos);
+  CHECK(response.body.find(std::string(build_info().version)) != std::string::npos);
+}
+
+TEST_CASE("a listen address is :PORT, HOST:PORT or [V6]:PORT") {
+  using Host = ListenAddress::Host;
+  struct Row {
+    const char* text;
+    Host kind;
+    const char* host;
+    int port;
+  };
+  const Row good[] = {{":10042", Host::any, "", 10042},
+                      {"127.0.0.1:0", Host::name, "127.0.0.1", 0},
+                      {"localhost:80", Host::name, "localhost", 80},
+                      {"[::1]:65535", Host::ipv6, "::1", 65535},
+                      {"[fe80::1%eth0]:1", Host::ipv6, "fe80::1%eth0", 1}};
+  for (const Row& row : good) {
+    INFO(row.text);
+    const auto address = parse_listen_address(row.text);
+    REQUIRE(address);
+    CHECK(address->kind == row.kind);
+    CHECK(address->host == row.host);
+    CHECK(address->port == row.port);
+  }
+  for (const char* bad : {"", "10042", ":", ":65536", ":-1", ":+1", ": 1", ":1s", "::1:80", "[::1]", "[]:80", "[::1:80",
+                          "a b:80", "a,b:80", "127.0.0.1:80,127.0.0.1:81", "http://a:80"}) {
+    INFO(bad);
+    CHECK_FALSE(parse_listen_address(bad));
+  }
+}
+
+TEST_CASE("a path is decoded once, and what cannot be one of ours is none") {
+  CHECK(decoded_path("/metrics") == "/metrics");
+  CHECK(decoded_path("/%6Detrics") == "/metrics");
+  CHECK(decoded_path("/a%2541") == "/a%41");
+  CHECK(decoded_path("/a+b") == "/a+b");
+  for (const char* bad : {"/metrics%00", "/%", "/%4", "/%zz", "/%+1", "/%-1", "/% 1"}) {
+    INFO(bad);
+    CHECK_FALSE(decoded_path(bad));
+  }
+}
