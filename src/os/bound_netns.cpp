@@ -102,13 +102,14 @@ Result<NetnsScope> LinuxNetns::enter(Proof proof) const {
   const Error stale{ESTALE, "find netns by name"};
   if (netns == nullptr || netns->inode != id_.inode) return stale;
   const std::optional<std::uint64_t> cookie = cookie_of_file(netns->fd.get());
-  if (proof == Proof::cookie && cookie && *cookie != id_.cookie) return stale;
+  const bool has_cookie = id_.cookie != 0;
+  if (proof == Proof::cookie && has_cookie && cookie && *cookie != id_.cookie) return stale;
 
   Result<NetnsScope> scope = NetnsScope::enter(netns->fd.get(), shared_->home);
-  if (!scope || proof == Proof::inode || cookie) return scope;
+  if (!scope || proof == Proof::inode || (has_cookie && cookie)) return scope;
   // Before Linux 6.18 a cookie is told only inside, before 5.14 not at all: then a file of the netns that still lives proves
   // that nobody else can have its inode.
-  if (id_.cookie == 0) {
+  if (!has_cookie) {
     if (!holds_living_file()) return stale;
     return scope;
   }

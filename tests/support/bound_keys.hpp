@@ -46,6 +46,12 @@ inline core::Binding bind(core::NetnsCatalog& catalog, const std::string& name, 
   return std::get<core::Binding>(std::move(result));
 }
 
+/// 0 when it went well.
+template <class T>
+int error_of(const core::Result<T>& result) {
+  return result ? 0 : result.error().code;
+}
+
 /// A reading as one can see it in a failed test: "1\n", or "missing", "vanished", "unreadable 13".
 inline std::string shown(const core::Reading& reading) {
   switch (reading.status) {

@@ -3,8 +3,14 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <linux/sockios.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -12,6 +18,8 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -142,12 +150,52 @@ void write_sysctl(const std::string& path, const std::string& key, const std::st
   inside(path, [&] { write_file("/proc/sys/" + key, value); });
 }
 
-void drop_capabilities() {
-  // The bare system call acts on one thread; libc's functions would act on all.
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  std::array<__user_cap_data_struct, 2> none{};
-  check(::syscall(SYS_capset, &header, none.data()) == 0, "capset");
+void as_nobody(Keep keep, const std::function<void()>& what) {
+  in_thread([&] {
+    // Bare system calls act on one thread; libc's functions would act on all.
+    constexpr long nobody = 65534;
+    check(::prctl(PR_SET_KEEPCAPS, 1L, 0L, 0L, 0L) == 0, "keep capabilities");
+    check(::syscall(SYS_setresgid, nobody, nobody, nobody) == 0, "setresgid");
+    check(::syscall(SYS_setresuid, nobody, nobody, nobody) == 0, "setresuid");
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    std::array<__user_cap_data_struct, 2> sets{};
+    if (keep != Keep::nothing) sets[0].effective |= 1U << CAP_SYS_ADMIN;
+    if (keep == Keep::net_admin) sets[0].effective |= 1U << CAP_NET_ADMIN;
+    sets[0].permitted = sets[0].effective;
+    check(::syscall(SYS_capset, &header, sets.data()) == 0, "capset");
+    what();
+  });
 }
+
+void on_older_kernel(const std::function<void()>& what) {
+  in_thread([&] {
+    constexpr unsigned ns_get_id = _IOR(0xb7, 13, std::uint64_t);
+    const auto number = static_cast<unsigned>(offsetof(seccomp_data, nr));
+    const auto request = static_cast<unsigned>(offsetof(seccomp_data, args) + sizeof(std::uint64_t));
+    std::array filter{sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, number),
+                      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 5, 0),
+                      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 4, 0),
+                      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 2),
+                      sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, request),
+                      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ns_get_id, 2, 0),
+                      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+                      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+                      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOTTY)};
+    const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
+    check(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0, "seccomp");
+    what();
+  });
+}
+
+namespace {
+void ask_for_bridge(unsigned long request, const std::string& name) {
+  const os::Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  check(socket && ::ioctl(socket.get(), request, name.c_str()) == 0, "bridge " + name);
+}
+}  // namespace
+
+void add_bridge(const std::string& name) { ask_for_bridge(SIOCBRADDBR, name); }
+void remove_bridge(const std::string& name) { ask_for_bridge(SIOCBRDELBR, name); }
 
 void write_file(const std::string& path, std::string_view content) {
   const os::Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));

@@ -59,8 +59,17 @@ void inside(const std::string& path, const std::function<void()>& what);
 std::string read_sysctl(const std::string& path, const std::string& key);
 void write_sysctl(const std::string& path, const std::string& key, const std::string& value);
 
-/// Takes all capabilities from the calling thread alone.
-void drop_capabilities();
+/// Runs `what` in a thread that is no root any more, with the capabilities that are kept.
+enum class Keep { nothing, sys_admin, net_admin };  ///< net_admin: SYS_ADMIN and NET_ADMIN
+void as_nobody(Keep keep, const std::function<void()>& what);
+
+/// Runs `what` in a thread for which the kernel lacks what is newer than Linux 5.14 has and we use: NS_GET_ID and
+/// epoll_pwait2; and openat2 too.
+void on_older_kernel(const std::function<void()>& what);
+
+/// Makes an interface in the netns of the calling thread.
+void add_bridge(const std::string& name);
+void remove_bridge(const std::string& name);
 
 void write_file(const std::string& path, std::string_view content);
 

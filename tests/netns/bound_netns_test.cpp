@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bound netns on the real kernel: what is read and written in each tier, and what is kept alive (nothing).
+#include "os/bound_netns.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+
+#include <nswarden/os/limits.hpp>
+#include <nswarden/os/linux_catalog.hpp>
+#include "bound_keys.hpp"
+#include "catch.hpp"
+#include "private_netns.hpp"
+
+namespace nswarden {
+namespace {
+
+using core::Tier;
+using os::LinuxCatalog;
+using test::Keys;
+using test::read_all;
+using Strings = std::vector<std::string>;
+
+constexpr std::array all_tiers{Tier::held, Tier::directories, Tier::transient};
+
+std::size_t open_fds() {
+  const std::filesystem::directory_iterator fds("/proc/self/fd");
+  return static_cast<std::size_t>(std::distance(begin(fds), end(fds)));
+}
+
+/// A list of ports that the kernel prints as it was written, in that many bytes without the newline.
+std::string ports(std::size_t length) {
+  std::string text = length % 6 == 0 ? "1,1111" : std::string(length % 6, '1');
+  for (int port = 20001; text.size() < length; port += 2) text += "," + std::to_string(port);
+  REQUIRE(text.size() == length);
+  return text;
+}
+
+TEST_CASE("all tiers read the same") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const test::TestNetns netns;
+  const Keys keys({"net.netfilter.nf_conntrack_tcp_loose", "net.ipv4.tcp_rmem", "net.ipv4.no_such_key", "net.no_family.key",
+                   "net.ipv4.conf.all.rp_filter", "net.ipv6.conf.lo.stable_secret", "net.ipv4.route.flush", "net.ipv4.conf.all",
+                   "net.unix.max_dgram_qlen", "net.mptcp.enabled", "net.core.rmem_max",
+                   "net.ipv4.conf.no_such_interface.rp_filter"});
+  test::write_sysctl(netns.path(), "net/ipv4/conf/all/rp_filter", "2");
+  const Strings expected{"1\n",
+                         test::read_sysctl(netns.path(), "net/ipv4/tcp_rmem"),
+                         "missing",
+                         "missing",
+                         "2\n",
+                         "unreadable " + std::to_string(EIO),
+                         "unreadable " + std::to_string(EACCES),
+                         "unreadable " + std::to_string(EISDIR),
+                         test::read_sysctl(netns.path(), "net/unix/max_dgram_qlen"),
+                         "1\n",
+                         test::read_sysctl(netns.path(), "net/core/rmem_max"),
+                         "missing"};
+  for (const Tier tier : all_tiers) {
+    CAPTURE(static_cast<int>(tier));
+    const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    CHECK(read_all(*bound.netns) == expected);
+    CHECK(read_all(*bound.netns) == expected);
+  }
+}
+
+TEST_CASE("keys that are only read are read the same in all tiers") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const test::TestNetns netns;
+  Keys keys({"net.ipv4.ip_forward", "net.ipv4.route.flush", "net.core.rmem_max"});
+  keys.read_only();
+  for (const Tier tier : all_tiers) {
+    CAPTURE(static_cast<int>(tier));
+    const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    const Strings values = read_all(*bound.netns);
+    CHECK(values[0] == "0\n");
+    CHECK(values[1] == "unreadable " + std::to_string(EACCES));
+    CHECK(values[2] == test::read_sysctl(netns.path(), "net/core/rmem_max"));
+  }
+}
+
+TEST_CASE("a value is read whole, however long it is (kernel fact 12)") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const test::TestNetns netns;
+  const Keys keys({"net.ipv4.ip_forward", "net.ipv4.ip_local_reserved_ports"});
+  for (const Tier tier : all_tiers) {
+    const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    for (const std::size_t length : {1U, 125U, 126U, 127U, 128U, 300U, 4093U, 4094U}) {
+      CAPTURE(static_cast<int>(tier), length);
+      const std::string value = ports(length);
+      REQUIRE(bound.netns->write(1, value).ok());
+      CHECK(read_all(*bound.netns) == Strings{"0\n", value + "\n"});
+    }
+    REQUIRE(bound.netns->write(1, "\n").ok());
+  }
+}
+
+TEST_CASE("what is read stays valid while further netns are bound") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const test::TestNetns netns;
+  const Keys keys({"net.ipv4.ip_forward", "net.netfilter.nf_conntrack_tcp_loose"});
+  const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
+  const auto readings = bound.netns->read();
+  REQUIRE(readings.ok());
+  CHECK((*readings)[0].bytes == "0\n");
+  CHECK((*readings)[1].bytes == "1\n");
+}
+
+TEST_CASE("a held fd reads and writes the netns in which it was opened, from anywhere (kernel fact 12)") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const test::TestNetns one;
+  const test::TestNetns two;
+  const Keys keys({"net.ipv4.ip_forward"});
+  for (const Tier tier : all_tiers) {
+    CAPTURE(static_cast<int>(tier));
+    const core::Binding first = test::bind(catalog, one.name(), keys.wishes(), tier);
+    const core::Binding second = test::bind(catalog, two.name(), keys.wishes(), tier);
+    REQUIRE(first.netns->write(0, "1").ok());
+    CHECK(read_all(*first.netns) == Strings{"1\n"});
+    CHECK(read_all(*second.netns) == Strings{"0\n"});
+    CHECK(test::read_sysctl(one.path(), "net/ipv4/ip_forward") == "1\n");
+    // Again and again: not what a second write(2) on one fd would do.
+    REQUIRE(first.netns->write(0, "0").ok());
+    CHECK(read_all(*first.netns) == Strings{"0\n"});
+  }
+}
+
+TEST_CASE("a short count is a success, and reading tells what was stored (kernel fact 28)") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const test::TestNetns netns;
+  const Keys keys({"net.ipv4.conf.all.rp_filter"});
+  for (const Tier tier : all_tiers) {
+    CAPTURE(static_cast<int>(tier));
+    const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    REQUIRE(bound.netns->write(0, "0").ok());
+    CHECK(bound.netns->write(0, "1 2 3").ok());
+    CHECK(read_all(*bound.netns) == Strings{"1\n"});
+  }
+}
+
+TEST_CASE("a write that fails says why, in each tier (kernel facts 29, 30)") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const test::TestNetns netns;
+  const Keys keys({"net.ipv4.tcp_congestion_control", "net.netfilter.nf_conntrack_max", "net.ipv4.no_such_key",
+                   "net.ipv4.ip_forward", "net.ipv4.route.flush"});
+  for (const Tier tier : all_tiers) {
+    CAPTURE(static_cast<int>(tier));
+    const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    CHECK(test::error_of(bound.netns->write(0, "no-such-algorithm")) == ENOENT);
+    CHECK(test::error_of(bound.netns->write(1, "65536")) == EACCES);
+    CHECK(test::error_of(bound.netns->write(2, "1")) == ENOENT);
+    CHECK(test::error_of(bound.netns->write(3, "yes")) == EINVAL);
+    CHECK(bound.netns->write(4, "1").ok());
+    // None of that spoils the reading.
+    CHECK(read_all(*bound.netns)[3] == "0\n");
+  }
+}
+
+TEST_CASE("binding keeps nothing alive: the netns dies with its last name (kernel fact 5)") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const Keys keys({"net.ipv4.ip_forward", "net.ipv4.tcp_rmem", "net.netfilter.nf_conntrack_tcp_loose", "net.mptcp.enabled",
+                   "net.ipv4.no_such_key"});
+  for (const Tier tier : all_tiers) {
+    CAPTURE(static_cast<int>(tier));
+    const std::string path = test::netns_dir() + "/mortal";
+    test::make_netns(path);
+    const core::Binding bound = test::bind(catalog, "mortal", keys.wishes(), tier);
+    REQUIRE(bound.netns->read().ok());
+    REQUIRE(bound.netns->find_missing().ok());
+    REQUIRE(bound.netns->write(0, "1").ok());
+    os::Fd witness;
+    test::inside(path, [&] { witness.reset(::open("/proc/sys/net/ipv4/tcp_keepalive_time", O_RDONLY | O_CLOEXEC)); });
+    REQUIRE(witness);
+    char byte = 0;
+    REQUIRE(::pread(witness.get(), &byte, 1, 0) == 1);
+    test::remove_netns(path);
+    CHECK(test::eventually([&] { return ::pread(witness.get(), &byte, 1, 0) == -1 && errno == ENOENT; },
+                           std::chrono::seconds(1)));
+    // Entering is needed for one key of the held tier too, so the name is looked for, and is gone.
+    CHECK(read_all(*bound.netns) == Strings{"error " + std::to_string(ESTALE)});
+    CHECK(test::error_of(bound.netns->find_missing()) == ESTALE);
+  }
+}
+
+TEST_CASE("the keys of a dead netns vanish, and a missing one stays missing") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const Keys keys({"net.ipv4.ip_forward", "net.ipv4.no_such_key"});
+  const std::string path = test::netns_dir() + "/mortal";
+  test::make_netns(path);
+  const core::Binding bound = test::bind(catalog, "mortal", keys.wishes(), Tier::held);
+  test::remove_netns(path);
+  CHECK(test::eventually([&] { return read_all(*bound.netns) == Strings{"vanished", "missing"}; }));
+  CHECK(test::error_of(bound.netns->write(0, "1")) == ENOENT);
+}
+
+TEST_CASE("another netns mounted over the name is never taken for the bound one") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const Keys keys({"net.ipv4.ip_forward", "net.ipv4.no_such_key"});
+  for (const Tier tier : all_tiers) {
+    CAPTURE(static_cast<int>(tier));
+    const std::string path = test::netns_dir() + "/covered";
+    test::make_netns(path);
+    const core::Binding bound = test::bind(catalog, "covered", keys.wishes(), tier);
+    test::make_netns(path);  // on top; the first one lives on below
+    CHECK(test::error_of(bound.netns->find_missing()) == ESTALE);
+    if (tier == Tier::held) {
+      CHECK(bound.netns->write(0, "1").ok());
+      CHECK(read_all(*bound.netns) == Strings{"1\n", "missing"});
+    } else {
+      CHECK(test::error_of(bound.netns->write(0, "1")) == ESTALE);
+      CHECK(read_all(*bound.netns) == Strings{"error " + std::to_string(ESTALE)});
+    }
+    CHECK(test::read_sysctl(path, "net/ipv4/ip_forward") == "0\n");
+    test::unmount(path);
+    CHECK(bound.netns->find_missing().ok());
+    CHECK(read_all(*bound.netns).size() == 2);
+    test::remove_netns(path);
+  }
+}
+
+TEST_CASE("a netns that got the name and the inode number of a dead one is told by its cookie (kernel fact 4)") {
+  const Keys keys({"net.ipv4.ip_forward", "net.ipv4.no_such_key"});
+  const std::string path = test::netns_dir() + "/reborn";
+  const auto check = [&] {
+    LinuxCatalog catalog({test::netns_dir()});
+    for (const Tier tier : all_tiers) {
+      CAPTURE(static_cast<int>(tier));
+      std::map<std::uint64_t, core::Binding> lives;
+      std::uint64_t inode = 0;
+      const bool came_again = test::eventually([&] {
+        test::remove_netns(path);
+        test::make_netns(path);
+        inode = catalog.look(0, "reborn").inode;
+        if (lives.count(inode) != 0) return true;
+        lives.emplace(inode, test::bind(catalog, "reborn", keys.wishes(), tier));
+        return false;
+      });
+      REQUIRE(came_again);
+      const core::Binding& dead = lives.at(inode);
+      CHECK(test::error_of(dead.netns->find_missing()) == ESTALE);
+      const Strings gone =
+          tier == Tier::transient ? Strings{"error " + std::to_string(ESTALE)} : Strings{"vanished", "missing"};
+      CHECK(read_all(*dead.netns) == gone);
+      CHECK_FALSE(dead.netns->write(0, "1").ok());
+      CHECK(test::read_sysctl(path, "net/ipv4/ip_forward") == "0\n");
+      test::remove_netns(path);
+    }
+  };
+  SECTION("which Linux 6.18 tells of the file") { check(); }
+  SECTION("which Linux 5.14 tells inside") { test::on_older_kernel(check); }
+}
+
+TEST_CASE("without NS_GET_ID and openat2, a netns has the same identity and the same readings") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const test::TestNetns netns;
+  const Keys keys({"net.ipv4.ip_forward", "net.ipv4.tcp_rmem", "net.core.rmem_max", "net.ipv4.no_such_key"});
+  for (const Tier tier : all_tiers) {
+    CAPTURE(static_cast<int>(tier));
+    const core::Binding here = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    const Strings expected = read_all(*here.netns);
+    test::on_older_kernel([&] {
+      LinuxCatalog older({test::netns_dir()});
+      const core::Binding there = test::bind(older, netns.name(), keys.wishes(), tier);
+      CHECK(there.id == here.id);
+      CHECK(read_all(*there.netns) == expected);
+      CHECK(*there.netns->find_missing() == 0);
+    });
+  }
+}
+
+TEST_CASE("without cookies, a living file proves that an inode number is still the bound netns'") {
+  const Keys keys({"net.ipv4.ip_forward", "net.ipv4.no_such_key"});
+  const auto shared = std::make_shared<os::CatalogShared>();
+  for (const Tier tier : {Tier::held, Tier::directories}) {
+    CAPTURE(static_cast<int>(tier));
+    const test::TestNetns other;
+    const std::string path = test::netns_dir() + "/old-kernel";
+    test::make_netns(path);
+    const auto enter = [&] {
+      return os::NetnsScope::enter(os::Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)).get(), shared->home);
+    };
+    const auto inode_of = [&](const std::string& entry) { return os::look_at(entry, shared->home).inode; };
+    os::LinuxNetns bound(shared, path, {0, inode_of(path)}, keys.wishes(), tier);
+    // As after the death of a netns whose name and inode number went to another.
+    os::LinuxNetns outlived(shared, other.path(), {0, inode_of(other.path())}, keys.wishes(), tier);
+    {
+      const auto scope = enter();
+      REQUIRE(scope.ok());
+      REQUIRE(bound.open_inside().ok());
+      REQUIRE(outlived.open_inside().ok());
+    }
+    CHECK(bound.find_missing().ok());
+    CHECK(outlived.find_missing().ok());
+    test::remove_netns(path);
+    CHECK(test::eventually([&] { return !outlived.find_missing().ok(); }));
+    CHECK(test::error_of(outlived.find_missing()) == ESTALE);
+  }
+}
+
+TEST_CASE("a key that was missing is found when it appears, and vanishes with its interface (kernel facts 31, 38)") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const Keys keys({"net.ipv4.ip_forward", "net.ipv4.conf.br0.rp_filter"});
+  for (const Tier tier : all_tiers) {
+    CAPTURE(static_cast<int>(tier));
+    const test::TestNetns netns;
+    const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    CHECK(read_all(*bound.netns) == Strings{"0\n", "missing"});
+    CHECK(*bound.netns->find_missing() == 0);
+    test::inside(netns.path(), [] { test::add_bridge("br0"); });
+    CHECK(read_all(*bound.netns) == Strings{"0\n", "missing"});
+    CHECK(*bound.netns->find_missing() == 1);
+    CHECK(*bound.netns->find_missing() == 0);
+    CHECK(read_all(*bound.netns) == Strings{"0\n", "0\n"});
+    REQUIRE(bound.netns->write(1, "2").ok());
+    CHECK(read_all(*bound.netns) == Strings{"0\n", "2\n"});
+    test::inside(netns.path(), [] { test::remove_bridge("br0"); });
+    CHECK(read_all(*bound.netns) == Strings{"0\n", "vanished"});
+  }
+}
+
+TEST_CASE("the number of fds is the tier's: one a key, one a family, none (kernel fact 20)") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const test::TestNetns netns;
+  const Keys keys(
+      {"net.ipv4.ip_forward", "net.netfilter.nf_conntrack_tcp_loose", "net.ipv4.conf.all.rp_filter", "net.ipv4.no_such_key"});
+  constexpr std::array<std::size_t, 3> expected{3, 2, 0};
+  for (const Tier tier : all_tiers) {
+    CAPTURE(static_cast<int>(tier));
+    const std::size_t before = open_fds();
+    {
+      const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+      CHECK(bound.fds == expected[static_cast<std::size_t>(tier)]);
+      CHECK(open_fds() - before == bound.fds);
+      REQUIRE(bound.netns->read().ok());
+      CHECK(open_fds() - before == bound.fds);
+    }
+    CHECK(open_fds() == before);
+  }
+}
+
+TEST_CASE("when the limit of open files is met, nothing stays open, and a lower tier still fits (kernel fact 20)") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const test::TestNetns netns;
+  const Keys keys({"net.ipv4.ip_forward", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem", "net.ipv4.tcp_sack", "net.ipv4.tcp_ecn",
+                   "net.ipv4.tcp_timestamps"});
+  const std::size_t before = open_fds();
+  const std::size_t old_limit = os::open_files_limit();
+  // Iterating took one fd itself; four more than are open are enough for the way in, but not for six keys.
+  REQUIRE(os::set_open_files_limit(before - 1 + 4).ok());
+  const core::BindResult held = catalog.bind(0, netns.name(), keys.wishes(), Tier::held);
+  const core::BindResult transient = catalog.bind(0, netns.name(), keys.wishes(), Tier::transient);
+  REQUIRE(os::set_open_files_limit(old_limit).ok());
+  REQUIRE(std::holds_alternative<core::Error>(held));
+  CHECK(std::get<core::Error>(held).code == EMFILE);
+  REQUIRE(std::holds_alternative<core::Binding>(transient));
+  CHECK(read_all(*std::get<core::Binding>(transient).netns).front() == "0\n");
+  CHECK(open_fds() == before);
+}
+
+TEST_CASE("a daemon that is not root but has SYS_ADMIN and NET_ADMIN binds, reads and writes (kernel fact 22)") {
+  const test::TestNetns netns;
+  const Keys keys({"net.ipv4.ip_forward"});
+  Strings read;
+  core::Result<void> written;
+  test::as_nobody(test::Keep::net_admin, [&] {
+    LinuxCatalog catalog({test::netns_dir()});
+    CHECK(catalog.may_enter().ok());
+    const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
+    written = bound.netns->write(0, "1");
+    read = read_all(*bound.netns);
+  });
+  CHECK(written.ok());
+  CHECK(read == Strings{"1\n"});
+}
+
+TEST_CASE("with SYS_ADMIN alone one may read but not write, and the attempt says so (kernel fact 22)") {
+  const test::TestNetns netns;
+  const Keys keys({"net.ipv4.ip_forward"});
+  test::as_nobody(test::Keep::sys_admin, [&] {
+    LinuxCatalog catalog({test::netns_dir()});
+    const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
+    CHECK(test::error_of(bound.netns->write(0, "1")) == EACCES);
+    CHECK(read_all(*bound.netns) == Strings{"0\n"});
+  });
+}
+
+TEST_CASE("credentials count at each write, not only when the file was opened (kernel fact 22)") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const test::TestNetns netns;
+  const Keys keys({"net.ipv4.ip_forward"});
+  const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
+  test::as_nobody(test::Keep::nothing, [&] { CHECK(test::error_of(bound.netns->write(0, "1")) == EPERM); });
+  CHECK(bound.netns->write(0, "1").ok());
+}
+
+}  // namespace
+}  // namespace nswarden
