@@ -1,1 +1,268 @@
 // SPDX-License-Identifier: Apache-2.0
+// The watcher on a real directory: what it must notice, whatever happens to the directory itself.
+#include <nswarden/os/netns_watcher.hpp>
+
+#include <poll.h>
+#include <sys/inotify.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include <nswarden/os/limits.hpp>
+#include "catch.hpp"
+#include "private_netns.hpp"
+
+namespace nswarden {
+namespace {
+
+using os::DirectoryEvent;
+using os::NetnsWatcher;
+using What = os::DirectoryEvent::What;
+using Strings = std::vector<std::string>;
+
+/// "create a", "delete a", "directory", "overflow": all that waits now. The kernel queues an event before the call that
+/// caused it returns, so there is nothing to wait for.
+Strings events(NetnsWatcher& watcher) {
+  Strings all;
+  for (const DirectoryEvent& event : watcher.read()) {
+    std::string text = event.what == What::overflow ? "overflow" : event.what == What::directory ? "directory" : "";
+    if (event.what == What::entry) {
+      for (const std::string_view name : os::inotify_event_names(event.mask)) text.append(name).append(" ");
+      text += event.name;
+    }
+    all.push_back(text + (event.directory == 0 ? "" : " of " + std::to_string(event.directory)));
+  }
+  return all;
+}
+
+bool is_up(const NetnsWatcher& watcher) { return watcher.inotify_state().ok() && watcher.inotify_fd() >= 0; }
+
+void make_directory(const std::string& path) { REQUIRE(::mkdir(path.c_str(), 0755) == 0); }
+void remove_directory(const std::string& path) { REQUIRE(::rmdir(path.c_str()) == 0); }
+void cover(const std::string& path) { REQUIRE(::mount("none", path.c_str(), "tmpfs", 0, nullptr) == 0); }
+
+TEST_CASE("names that come, go and move are told, and looking at them is not") {
+  const test::TempDir dir;
+  NetnsWatcher watcher({dir.path()});
+  REQUIRE(is_up(watcher));
+  test::write_file(dir / "a", "");
+  REQUIRE(::rename((dir / "a").c_str(), (dir / "b").c_str()) == 0);
+  REQUIRE(::unlink((dir / "b").c_str()) == 0);
+  CHECK(events(watcher) == Strings{"IN_CREATE a", "IN_MOVED_FROM a", "IN_MOVED_TO b", "IN_DELETE b"});
+  CHECK(events(watcher).empty());
+  CHECK_FALSE(watcher.rearm());
+}
+
+TEST_CASE("mounting a netns over a name makes no inotify event, nor does unmounting it (kernel fact 2)") {
+  const test::TempDir dir;
+  NetnsWatcher watcher({dir.path()});
+  test::make_netns(dir / "a");
+  CHECK(events(watcher) == Strings{"IN_CREATE a"});
+  test::unmount(dir / "a");
+  CHECK(events(watcher).empty());
+}
+
+TEST_CASE("each mount and unmount wakes the mount table's fd once, by POLLPRI (kernel fact 2)") {
+  const test::TempDir dir;
+  test::write_file(dir / "a", "");
+  const NetnsWatcher watcher({dir.path()});
+  REQUIRE(watcher.mounts_state().ok());
+  const auto woken = [&] {
+    pollfd fd{watcher.mounts_fd(), POLLPRI, 0};
+    return ::poll(&fd, 1, 0) == 1 && (fd.revents & POLLPRI) != 0;
+  };
+  CHECK_FALSE(woken());
+  test::bind_mount("/proc/thread-self/ns/net", dir / "a");
+  CHECK(woken());
+  CHECK_FALSE(woken());
+  test::unmount(dir / "a");
+  CHECK(woken());
+}
+
+TEST_CASE("a directory that is absent at start is found when it is made, and watched before it is listed") {
+  const test::TempDir dir;
+  NetnsWatcher watcher({dir / "netns"});
+  CHECK(is_up(watcher));
+  CHECK_FALSE(watcher.rearm());
+  test::write_file(dir / "something-else", "");
+  CHECK(events(watcher).empty());
+  make_directory(dir / "netns");
+  CHECK(events(watcher) == Strings{"directory"});
+  test::write_file(dir / "netns/a", "");
+  CHECK(events(watcher) == Strings{"IN_CREATE a"});
+  CHECK_FALSE(watcher.rearm());
+}
+
+TEST_CASE("a directory whose parent is absent too is found, whether made step by step or at once") {
+  const test::TempDir dir;
+  NetnsWatcher watcher({dir / "x/y/netns"});
+  make_directory(dir / "x");
+  CHECK(events(watcher).empty());
+  make_directory(dir / "x/y");
+  make_directory(dir / "x/y/netns");
+  CHECK(events(watcher) == Strings{"directory"});
+  test::write_file(dir / "x/y/netns/a", "");
+  CHECK(events(watcher) == Strings{"IN_CREATE a"});
+
+  test::remove_netns(dir / "x/y/netns/a");
+  remove_directory(dir / "x/y/netns");
+  remove_directory(dir / "x/y");
+  remove_directory(dir / "x");
+  CHECK(events(watcher) == Strings{"IN_DELETE a", "directory"});
+  make_directory(dir / "x");
+  make_directory(dir / "x/y");
+  make_directory(dir / "x/y/netns");
+  CHECK(events(watcher) == Strings{"directory"});
+}
+
+TEST_CASE("a directory that is moved into place is found") {
+  const test::TempDir dir;
+  NetnsWatcher watcher({dir / "netns"});
+  make_directory(dir / "prepared");
+  test::write_file(dir / "prepared/a", "");
+  REQUIRE(::rename((dir / "prepared").c_str(), (dir / "netns").c_str()) == 0);
+  CHECK(events(watcher) == Strings{"directory"});
+  test::write_file(dir / "netns/b", "");
+  CHECK(events(watcher) == Strings{"IN_CREATE b"});
+}
+
+TEST_CASE("a directory that is removed and remade, or moved away, is told and watched again") {
+  const test::TempDir dir;
+  make_directory(dir / "netns");
+  NetnsWatcher watcher({dir / "netns"});
+  remove_directory(dir / "netns");
+  make_directory(dir / "netns");
+  CHECK(events(watcher) == Strings{"directory"});
+  test::write_file(dir / "netns/a", "");
+  CHECK(events(watcher) == Strings{"IN_CREATE a"});
+  REQUIRE(::rename((dir / "netns").c_str(), (dir / "old").c_str()) == 0);
+  CHECK(events(watcher) == Strings{"directory"});
+  test::write_file(dir / "old/b", "");
+  CHECK(events(watcher).empty());
+  make_directory(dir / "netns");
+  CHECK(events(watcher) == Strings{"directory"});
+}
+
+TEST_CASE("a directory that is covered by another mount and uncovered is found by rearm (kernel fact 2)") {
+  const test::TempDir dir;
+  make_directory(dir / "netns");
+  NetnsWatcher watcher({dir / "netns"});
+  cover(dir / "netns");
+  CHECK(events(watcher).empty());
+  CHECK(watcher.rearm());
+  CHECK_FALSE(watcher.rearm());
+  test::write_file(dir / "netns/a", "");
+  CHECK(events(watcher) == Strings{"IN_CREATE a"});
+  REQUIRE(::umount2((dir / "netns").c_str(), 0) == 0);
+  // The watch died with its file system, which is an event.
+  CHECK(events(watcher) == Strings{"directory"});
+  test::write_file(dir / "netns/b", "");
+  CHECK(events(watcher) == Strings{"IN_CREATE b"});
+}
+
+TEST_CASE("a directory that is bound over itself, as the first ip netns add does, keeps its watch (kernel fact 9)") {
+  const test::TempDir dir;
+  make_directory(dir / "netns");
+  NetnsWatcher watcher({dir / "netns"});
+  REQUIRE(::mount((dir / "netns").c_str(), (dir / "netns").c_str(), nullptr, MS_BIND | MS_REC, nullptr) == 0);
+  CHECK_FALSE(watcher.rearm());
+  test::write_file(dir / "netns/a", "");
+  CHECK(events(watcher) == Strings{"IN_CREATE a"});
+}
+
+TEST_CASE("a directory may be reached through a link") {
+  const test::TempDir dir;
+  make_directory(dir / "run");
+  make_directory(dir / "run/netns");
+  REQUIRE(::symlink("run", (dir / "var").c_str()) == 0);
+  REQUIRE(::symlink("run/netns", (dir / "link").c_str()) == 0);
+  NetnsWatcher watcher({dir / "var/netns", dir / "link"});
+  REQUIRE(is_up(watcher));
+  test::write_file(dir / "run/netns/a", "");
+  CHECK(events(watcher) == Strings{"IN_CREATE a", "IN_CREATE a of 1"});
+}
+
+TEST_CASE("a file in place of the directory is as good as nothing, until it is one") {
+  const test::TempDir dir;
+  test::write_file(dir / "netns", "");
+  NetnsWatcher watcher({dir / "netns"});
+  CHECK(is_up(watcher));
+  REQUIRE(::unlink((dir / "netns").c_str()) == 0);
+  make_directory(dir / "netns");
+  CHECK(events(watcher) == Strings{"directory"});
+}
+
+TEST_CASE("two directories, one absent and one its parent, share one watch and lose none") {
+  const test::TempDir dir;
+  NetnsWatcher watcher({dir / "netns", dir.path()});
+  make_directory(dir / "netns");
+  CHECK(events(watcher) == Strings{"IN_CREATE netns of 1", "directory"});
+  test::write_file(dir / "netns/a", "");
+  test::write_file(dir / "b", "");
+  CHECK(events(watcher) == Strings{"IN_CREATE a", "IN_CREATE b of 1"});
+}
+
+TEST_CASE("when the queue overflows that is told, and the watch goes on (kernel fact 10)") {
+  const test::TempDir dir;
+  NetnsWatcher watcher({dir.path()});
+  // Twice the default length, which an admin may have changed: neither equal events in a row nor few of them.
+  int queue = 16384;
+  if (FILE* limit = std::fopen("/proc/sys/fs/inotify/max_queued_events", "re"); limit != nullptr) {
+    REQUIRE(std::fscanf(limit, "%d", &queue) == 1);
+    std::fclose(limit);
+  }
+  test::write_file(dir / "a", "");
+  const std::string first = dir / "a";
+  const std::string second = dir / "b";
+  for (int i = 0; i <= queue / 2 + 1; ++i) {
+    REQUIRE(::rename((i % 2 == 0 ? first : second).c_str(), (i % 2 == 0 ? second : first).c_str()) == 0);
+  }
+  Strings all;
+  REQUIRE(test::eventually([&] {
+    const Strings more = events(watcher);
+    all.insert(all.end(), more.begin(), more.end());
+    return more.empty();
+  }));
+  CHECK(std::count(all.begin(), all.end(), "overflow") == 1);
+  test::write_file(dir / "c", "");
+  CHECK(events(watcher) == Strings{"IN_CREATE c"});
+}
+
+TEST_CASE("a source that cannot be had is down with its error, and rearm gets it when it can be had (kernel fact 10)") {
+  const test::TempDir dir;
+  const std::size_t limit = os::open_files_limit();
+  REQUIRE(os::set_open_files_limit(3).ok());
+  NetnsWatcher watcher({dir.path()});
+  const auto inotify = watcher.inotify_state();
+  const auto mounts = watcher.mounts_state();
+  CHECK_FALSE(watcher.rearm());
+  CHECK(watcher.read().empty());
+  REQUIRE(os::set_open_files_limit(limit).ok());
+  CHECK(watcher.inotify_fd() == -1);
+  CHECK(watcher.mounts_fd() == -1);
+  REQUIRE_FALSE(inotify.ok());
+  CHECK(inotify.error().code == EMFILE);
+  REQUIRE_FALSE(mounts.ok());
+  CHECK(mounts.error().code == EMFILE);
+  CHECK(watcher.rearm());
+  CHECK(is_up(watcher));
+  CHECK(watcher.mounts_state().ok());
+  test::write_file(dir / "a", "");
+  CHECK(events(watcher) == Strings{"IN_CREATE a"});
+}
+
+TEST_CASE("event names are those of inotify(7), without flags") {
+  using Names = std::vector<std::string_view>;
+  CHECK(os::inotify_event_names(IN_CREATE | IN_ISDIR) == Names{"IN_CREATE"});
+  CHECK(os::inotify_event_names(IN_MOVED_TO | IN_DELETE) == Names{"IN_MOVED_TO", "IN_DELETE"});
+  CHECK(os::inotify_event_names(0).empty());
+}
+
+}  // namespace
+}  // namespace nswarden

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// The small pieces that the loop stands on.
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <ctime>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <nswarden/os/file.hpp>
+#include <nswarden/os/limits.hpp>
+#include <nswarden/os/poller.hpp>
+#include <nswarden/os/process_stats.hpp>
+#include <nswarden/os/signals.hpp>
+#include <nswarden/os/waker.hpp>
+#include "bound_keys.hpp"
+#include "catch.hpp"
+#include "private_netns.hpp"
+
+namespace nswarden {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+TEST_CASE("signals wait to be read, each by its number, and SIGPIPE is dropped") {
+  // In a thread, whose mask goes with it.
+  std::vector<int> read;
+  bool idle = false;
+  std::thread([&] {
+    os::Signals signals;
+    idle = !signals.read();
+    for (const int signal : {SIGHUP, SIGPIPE, SIGTERM}) ::pthread_kill(::pthread_self(), signal);
+    while (const auto signal = signals.read()) read.push_back(*signal);
+  }).join();
+  CHECK(idle);
+  CHECK(read == std::vector<int>{SIGHUP, SIGTERM});
+}
+
+TEST_CASE("a waker wakes a waiting poller from another thread, and is quiet again when read") {
+  os::Poller poller;
+  const os::Waker waker;
+  REQUIRE(poller.add(waker.fd(), EPOLLIN, 7).ok());
+  CHECK(poller.wait(0ns).empty());
+  CHECK_FALSE(waker.read());
+  std::thread other([&] {
+    waker.wake();
+    waker.wake();
+  });
+  const auto ready = poller.wait(os::Poller::forever);
+  REQUIRE(ready.size() == 1);
+  CHECK(ready[0].token == 7);
+  CHECK(ready[0].events == EPOLLIN);
+  other.join();
+  CHECK(waker.read());
+  CHECK_FALSE(waker.read());
+  CHECK(poller.wait(0ns).empty());
+}
+
+TEST_CASE("a poller takes new events and tokens for an fd, and forgets one that is removed") {
+  os::Poller poller;
+  const os::Waker waker;
+  waker.wake();
+  REQUIRE(poller.add(waker.fd(), EPOLLIN, 1).ok());
+  REQUIRE(poller.add(waker.fd(), EPOLLIN, 2).ok());
+  REQUIRE(poller.wait(0ns).size() == 1);
+  CHECK(poller.wait(0ns)[0].token == 2);
+  poller.remove(waker.fd());
+  poller.remove(waker.fd());
+  CHECK(poller.wait(0ns).empty());
+  CHECK(test::error_of(poller.add(-1, EPOLLIN, 1)) == EBADF);
+}
+
+TEST_CASE("a poller never returns before its timeout, with or without epoll_pwait2") {
+  const auto check = [] {
+    os::Poller poller;
+    for (const auto timeout : {-1ns, 0ns, 1ns, 300000ns, 2500000ns}) {
+      const auto start = Clock::now();
+      CHECK(poller.wait(timeout).empty());
+      CHECK(Clock::now() - start >= timeout);
+    }
+    const os::Waker waker;
+    waker.wake();
+    REQUIRE(poller.add(waker.fd(), EPOLLIN, 1).ok());
+    CHECK(poller.wait(os::Poller::forever).size() == 1);
+    CHECK(poller.wait(std::chrono::hours(24 * 365)).size() == 1);
+  };
+  SECTION("with") { check(); }
+  SECTION("without") { test::on_older_kernel(check); }
+}
+
+TEST_CASE("a poller returns with nothing when a signal handler ran") {
+  struct sigaction action {};
+  action.sa_handler = [](int) {};
+  struct sigaction before {};
+  REQUIRE(::sigaction(SIGUSR1, &action, &before) == 0);
+  os::Poller poller;
+  const pthread_t self = ::pthread_self();
+  std::atomic<bool> done{false};
+  std::thread other([&] {
+    while (!done) {
+      ::pthread_kill(self, SIGUSR1);
+      std::this_thread::sleep_for(1ms);
+    }
+  });
+  CHECK(poller.wait(os::Poller::forever).empty());
+  done = true;
+  other.join();
+  REQUIRE(::sigaction(SIGUSR1, &before, nullptr) == 0);
+}
+
+TEST_CASE("the limit of open files is raised to the hard one (kernel fact 20)") {
+  const std::size_t before = os::open_files_limit();
+  REQUIRE(os::set_open_files_limit(100).ok());
+  CHECK(os::open_files_limit() == 100);
+  const auto raised = os::raise_open_files();
+  REQUIRE(raised.ok());
+  CHECK(*raised >= before);
+  CHECK(os::open_files_limit() == *raised);
+  CHECK_FALSE(os::set_open_files_limit(*raised + 1).ok());
+  REQUIRE(os::set_open_files_limit(before).ok());
+}
+
+TEST_CASE("what the process uses is measured") {
+  const os::ProcessMeter meter;
+  const auto first = meter.read();
+  REQUIRE(first.ok());
+  CHECK(first->resident_bytes > 1U << 20);
+  CHECK(first->virtual_bytes >= first->resident_bytes);
+  CHECK(first->max_fds == os::open_files_limit());
+  const auto now = static_cast<double>(std::time(nullptr));
+  CHECK(first->start_time_seconds > now - 3600);
+  CHECK(first->start_time_seconds <= now + 1);
+
+  std::array<os::Fd, 5> more;
+  for (os::Fd& fd : more) fd.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const auto second = meter.read();
+  CHECK(second->open_fds == first->open_fds + more.size());
+  CHECK(second->start_time_seconds == first->start_time_seconds);
+  CHECK(test::eventually([&] { return meter.read()->cpu_seconds > first->cpu_seconds; }));
+}
+
+TEST_CASE("a file is read whole, and all that is no such file has its own error") {
+  const test::TempDir dir;
+  test::write_file(dir / "text", "some text\n");
+  test::write_file(dir / "empty", "");
+  const std::string big(100000, 'x');
+  test::write_file(dir / "big", big);
+  REQUIRE(::mkfifo((dir / "fifo").c_str(), 0600) == 0);
+  CHECK(*os::read_file(dir / "text", 100) == "some text\n");
+  CHECK(*os::read_file(dir / "text", 10) == "some text\n");
+  CHECK(*os::read_file(dir / "empty", 0) == "");
+  CHECK(*os::read_file(dir / "big", 100000) == big);
+  CHECK(test::error_of(os::read_file(dir / "text", 9)) == EFBIG);
+  CHECK(test::error_of(os::read_file(dir / "big", 99999)) == EFBIG);
+  CHECK(test::error_of(os::read_file(dir / "absent", 100)) == ENOENT);
+  CHECK(test::error_of(os::read_file(dir.path(), 100)) == EISDIR);
+  CHECK(test::error_of(os::read_file(dir / "fifo", 100)) == EINVAL);
+  CHECK(test::error_of(os::read_file("/dev/null", 100)) == EINVAL);
+  REQUIRE(::chmod((dir / "text").c_str(), 0) == 0);
+  test::as_nobody(test::Keep::nothing, [&] { CHECK(test::error_of(os::read_file(dir / "text", 100)) == EACCES); });
+}
+
+}  // namespace
+}  // namespace nswarden
