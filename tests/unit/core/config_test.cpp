@@ -26,7 +26,7 @@ policies:
     sysctls:
       net.netfilter.nf_conntrack_tcp_be_liberal: 1
       net/ipv4/conf/eth0.100/rp_filter: "2"
-      net.ipv4.tcp_rmem: "4096  87380	6291456"
+      net.ipv4.tcp_rmem: "4096  87380\t6291456"
   - {name: all, netns: .*, sysctls: {net.ipv4.ip_forward: 0}}
 version: 1
 )";
