@@ -58,7 +58,6 @@ Loop::Loop(Parts parts, Configuration configuration, std::size_t fd_budget)
   watch(parts_.signals.fd(), POLLIN, signals_token);
   watch(parts_.waker.fd(), POLLIN, waker_token);
   parts_.metrics.know(reconciler_.policies());
-  parts_.metrics.reloaded(true);
   tell_configuration("configuration loaded");
   rearm();
   publish(Clock::now());

@@ -4,8 +4,11 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <iostream>
-#include <map>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include <nswarden/app/build_info.hpp>
 #include <nswarden/core/config.hpp>
@@ -16,35 +19,40 @@ namespace {
 
 constexpr int usage_error = 2;
 
-/// The flags that `word` may have been meant to be, of the command that was named.
+/// What `word` may have been meant to be: a flag of the command that was named, or a command.
 std::string suggestion(const CLI::App& app, std::string_view word) {
-  std::vector<std::string> flags;
+  std::vector<std::string> known;
   const auto collect = [&](const CLI::App& from) {
     for (const CLI::Option* option : from.get_options()) {
-      for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
+      for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
     }
   };
   collect(app);
   for (const CLI::App* command : app.get_subcommands()) collect(*command);
-  const std::vector<std::string_view> candidates(flags.begin(), flags.end());
+  for (const CLI::App* command : app.get_subcommands({})) known.push_back(command->get_name());
+  const std::vector<std::string_view> candidates(known.begin(), known.end());
   const auto near = core::nearest(word.substr(0, word.find('=')), candidates);
   return near ? fmt::format("; did you mean {}?", *near) : std::string();
 }
 
+/// The first word of `argv` that no command or flag explains, as far as CLI11 tells.
+std::string unexpected_word(const CLI::App& app, const CLI::Error& error) {
+  if (error.get_name() == "ExtrasError") {
+    const std::string_view message = error.what();
+    const std::size_t colon = message.find(": ");
+    if (colon != std::string_view::npos) return std::string(message.substr(colon + 2));
+  }
+  const std::vector<std::string> rest = app.remaining(true);
+  return rest.empty() ? std::string() : rest.front();
+}
+
 /// One line, whatever CLI11 says.
 std::string failure_line(const CLI::App* app, const CLI::Error& error) {
+  const std::string word = unexpected_word(*app, error);
   std::string message = error.what();
-  std::string hint;
-  if (error.get_name() == "ExtrasError") {
-    for (const std::string& word : app->remaining(true)) {
-      message = fmt::format("unexpected argument {}", core::printable(word));
-      hint = suggestion(*app, word);
-      break;
-    }
-  }
-  for (char& c : message) {
-    if (c == '\n') c = ' ';
-  }
+  if (!word.empty()) message = fmt::format("unexpected argument {}", core::printable(word));
+  std::replace(message.begin(), message.end(), '\n', ' ');
+  std::string hint = word.empty() ? std::string() : suggestion(*app, word);
   if (hint.empty()) hint = fmt::format("; see {} --help", app->get_name());
   return fmt::format("nswarden: {}{}\n", message, hint);
 }
@@ -56,8 +64,42 @@ CLI::Validator duration_at_least(std::chrono::milliseconds minimum) {
             if (*duration < minimum) return fmt::format("{} is shorter than {}", text, core::format_duration(minimum));
             return {};
           },
-          "DURATION"};
+          ""};
 }
+
+/// Words for the values of an enumeration, in the order in which help and complaints list them. CLI11 itself would convert an
+/// enumeration by its number, and list that.
+template <class Enum>
+class Words {
+ public:
+  Words(std::initializer_list<std::pair<std::string_view, Enum>> words) : words_(words) {}
+
+  [[nodiscard]] CLI::Validator validator() const {
+    return {[words = words_](std::string& text) -> std::string {
+              std::string names;
+              for (const auto& [name, value] : words) {
+                if (name == text) return {};
+                names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
+              }
+              return fmt::format("'{}' is not one of {}", core::printable(text), names);
+            },
+            ""};
+  }
+  [[nodiscard]] Enum value(std::string_view text, Enum otherwise) const {
+    for (const auto& [name, value] : words_) {
+      if (name == text) return value;
+    }
+    return otherwise;
+  }
+
+ private:
+  std::vector<std::pair<std::string_view, Enum>> words_;
+};
+
+const Words<LogLevel> log_levels{
+    {"debug", LogLevel::debug}, {"info", LogLevel::info}, {"warn", LogLevel::warn}, {"error", LogLevel::error}};
+const Words<LogFormat> log_formats{{"logfmt", LogFormat::logfmt}, {"json", LogFormat::json}};
+const Words<Output> outputs{{"table", Output::table}, {"json", Output::json}};
 
 CLI::Validator absolute_path() {
   return {[](std::string& text) -> std::string {
@@ -65,12 +107,15 @@ CLI::Validator absolute_path() {
             while (text.size() > 1 && text.ends_with('/')) text.pop_back();
             return {};
           },
-          "DIR"};
+          ""};
 }
 
 struct Parser {
   Options options;
   std::string interval;
+  std::string log_level;
+  std::string log_format;
+  std::string output;
   CLI::App app{"Keeps the sysctls of network namespaces as the policy says, and shows it on /metrics."};
   CLI::App* run = nullptr;
   CLI::App* check = nullptr;
@@ -82,7 +127,6 @@ struct Parser {
   Parser() {
     app.name("nswarden");
     app.require_subcommand(1);
-    app.fallthrough();
     app.failure_message(failure_line);
     const BuildInfo build = build_info();
     app.set_version_flag("--version",
@@ -90,33 +134,28 @@ struct Parser {
     app.footer(
         "Exit codes: 0 compliant, 1 something is drifted or missing, 2 usage or configuration, 3 something could not "
         "be read or entered.");
-    add_common();
     add_run();
     add_one_shot();
     add_config();
+    for (CLI::App* command : {&app, run, check, apply, explain, config_check}) add_common(*command);
   }
 
-  void add_common() {
-    app.add_option(
-           "--config.file", options.config_file,
-           fmt::format("Configuration; without this flag {}, or the built-in policy when that is absent", default_config_file))
+  /// On the program and on each command, so that they may stand before or after it and every --help shows them.
+  void add_common(CLI::App& to) {
+    to.add_option(
+          "--config.file", options.config_file,
+          fmt::format("Configuration; without this flag {}, or the built-in policy when that is absent", default_config_file))
         ->type_name("FILE");
-    app.add_option("--netns.dir", options.netns_dirs,
-                   fmt::format("Directory of netns names, default {}; may be repeated", default_netns_dir))
+    to.add_option("--netns.dir", options.netns_dirs,
+                  fmt::format("Directory of netns names, default {}; may be repeated", default_netns_dir))
+        ->type_name("DIR")
         ->take_all()
         ->allow_extra_args(false)
         ->transform(absolute_path());
-    app.add_option("--log.level", options.log_level, "debug, info, warn or error")
+    to.add_option("--log.level", log_level, "debug, info (default), warn or error")
         ->type_name("LEVEL")
-        ->transform(CLI::Transformer(std::map<std::string, LogLevel>{{"debug", LogLevel::debug},
-                                                                     {"info", LogLevel::info},
-                                                                     {"warn", LogLevel::warn},
-                                                                     {"error", LogLevel::error}})
-                        .description(""));
-    app.add_option("--log.format", options.log_format, "logfmt or json")
-        ->type_name("FORMAT")
-        ->transform(CLI::Transformer(std::map<std::string, LogFormat>{{"logfmt", LogFormat::logfmt}, {"json", LogFormat::json}})
-                        .description(""));
+        ->check(log_levels.validator());
+    to.add_option("--log.format", log_format, "logfmt (default) or json")->type_name("FORMAT")->check(log_formats.validator());
   }
 
   void add_run() {
@@ -132,15 +171,13 @@ struct Parser {
         ->capture_default_str();
     run->add_flag("--web.enable-lifecycle", options.web.enable_lifecycle, "Allow POST /-/reload");
     run->add_option("--reconcile.interval", interval, "Time between sweeps, default 10s, at least 100ms")
+        ->type_name("DURATION")
         ->check(duration_at_least(core::min_reconcile_interval));
     run->add_flag("--audit", options.audit, "Write nothing, whatever the policies say");
   }
 
   void add_report_flags(CLI::App& command) {
-    command.add_option("--output", options.output, "table or json")
-        ->type_name("FORMAT")
-        ->transform(
-            CLI::Transformer(std::map<std::string, Output>{{"table", Output::table}, {"json", Output::json}}).description(""));
+    command.add_option("--output", output, "table (default) or json")->type_name("FORMAT")->check(outputs.validator());
   }
 
   void add_one_shot() {
@@ -161,7 +198,6 @@ struct Parser {
   void add_config() {
     config = app.add_subcommand("config", "Work with configuration files");
     config->require_subcommand(1);
-    config->fallthrough();
     config_check = config->add_subcommand("check", "Every error of a file, as FILE:LINE:COL: message");
     config_check->add_option("FILE", options.config_file, "Default: as for run");
   }
@@ -178,6 +214,9 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   }
   Options& options = parser.options;
   if (!parser.interval.empty()) options.reconcile_interval = core::parse_duration(parser.interval);
+  options.log_level = log_levels.value(parser.log_level, options.log_level);
+  options.log_format = log_formats.value(parser.log_format, options.log_format);
+  options.output = outputs.value(parser.output, options.output);
   if (parser.run->parsed()) options.command = Command::run;
   if (parser.check->parsed()) options.command = Command::check;
   if (parser.apply->parsed()) options.command = Command::apply;
