@@ -194,9 +194,9 @@ void Loop::list(Detail detail, Time now) {
     parts_.log.warn("cannot list a netns directory; what is known stays governed",
                     {{"error", std::generic_category().message(error)}});
   }
-  if (detail == Detail::full && error == 0) {
-    mounts_changed_ = false;
+  if (detail == Detail::full) {
     last_full_listing_ = now;
+    if (error == 0) mounts_changed_ = false;
   }
   dirty_ = true;
 }
