@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/app/render.hpp>
+
+#include <cerrno>
+#include <nlohmann/json.hpp>
+
+#include "catch.hpp"
+
+using namespace nswarden;
+
+namespace {
+
+app::CheckReport report_of_each_state() {
+  app::CheckReport report;
+  report.totals.netns = 1;
+  report.totals.settings = 4;
+  report.totals.compliant = 1;
+  report.totals.drifted = 1;
+  report.totals.missing = 1;
+  report.totals.unreadable = 1;
+  report.findings = {
+      {"qrouter-1", "p", "net.a.b", "1", "0", core::State::drifted, core::Reason::value, 0},
+      {"a\nb", "p", "net.a.c", "1", "", core::State::missing, core::Reason::missing, 0},
+      {"qrouter-1", "p", "net.a.d", "1", "", core::State::unreadable, core::Reason::unreadable, EIO},
+  };
+  return report;
+}
+
+}  // namespace
+
+TEST_CASE("a table lists findings in columns and ends with totals that add up") {
+  CHECK(app::check_table(report_of_each_state(), app::Colour::never) ==
+        "NETNS      KEY      WANT  HAVE  STATE                            POLICY\n"
+        "qrouter-1  net.a.b  1     0     drifted                          p\n"
+        "a\\x0ab     net.a.c  1     -     missing                          p\n"
+        "qrouter-1  net.a.d  1     -     unreadable (Input/output error)  p\n"
+        "1 netns, 4 settings: 1 compliant, 1 drifted, 1 missing, 1 unreadable\n");
+}
+
+TEST_CASE("nothing to list leaves only the totals") {
+  CHECK(app::check_table({}, app::Colour::never) == "0 netns, 0 settings: 0 compliant, 0 drifted, 0 missing, 0 unreadable\n");
+}
+
+TEST_CASE("colour is only around states and does not move columns") {
+  const std::string plain = app::check_table(report_of_each_state(), app::Colour::never);
+  std::string coloured = app::check_table(report_of_each_state(), app::Colour::always);
+  CHECK(coloured != plain);
+  for (const std::string code : {"\x1b[31m", "\x1b[32m", "\x1b[0m"}) {
+    for (std::size_t at = coloured.find(code); at != std::string::npos; at = coloured.find(code)) {
+      coloured.erase(at, code.size());
+    }
+  }
+  CHECK(coloured == plain);
+}
+
+TEST_CASE("the JSON report has the contract's form") {
+  const auto json = nlohmann::json::parse(app::check_json(report_of_each_state()));
+  CHECK(json["schema"] == 1);
+  CHECK(json["compliant"] == false);
+  CHECK(json["totals"]["settings"] == 4);
+  REQUIRE(json["findings"].size() == 3);
+  CHECK(json["findings"][0]["have"] == "0");
+  CHECK(json["findings"][0]["state"] == "drifted");
+  CHECK(json["findings"][1]["netns"] == "a\\x0ab");
+  CHECK(json["findings"][1]["have"].is_null());
+  CHECK(json["findings"][2]["error"] == "Input/output error");
+}
+
+TEST_CASE("an explanation says who owns a key, where, and whom it overrides") {
+  core::Config config;
+  const auto key = std::get<core::Key>(core::Key::parse("net.ipv4.ip_forward"));
+  config.policies.push_back({"first", ".*", core::Mode::enforce, {{key, "0", {4, 7}}}, {2, 5}});
+  config.policies.push_back({"second", "^q", core::Mode::audit, {{key, "1", {8, 7}}}, {6, 5}});
+  const core::PolicySet policies(config, core::PolicySet::Audit::as_configured);
+  app::Explanation explanation{"qrouter-1", "f.yaml", &policies, {}};
+  explanation.plan = policies.plan(policies.match(std::vector<std::string_view>{"qrouter-1"}));
+  CHECK(app::explain_table(explanation) ==
+        "qrouter-1 is matched by: first, second\n"
+        "KEY                  WANT  MODE   POLICY  WHERE     OVERRIDES\n"
+        "net.ipv4.ip_forward  1     audit  second  f.yaml:8  first (0, enforce, f.yaml:4)\n");
+  const auto json = nlohmann::json::parse(app::explain_json(explanation));
+  CHECK(json["settings"][0]["overrides"][0]["conflict"] == true);
+  explanation.plan = {};
+  CHECK(app::explain_table(explanation) == "no policy matches qrouter-1\n");
+}
