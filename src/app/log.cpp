@@ -51,7 +51,7 @@ std::string utc_milliseconds(std::chrono::system_clock::time_point time) {
 
 // As Go's log packages write it, so that what parses the log of Prometheus parses this one.
 std::string logfmt_value(std::string_view bytes) {
-  const std::string text = core::printable(bytes);
+  std::string text = core::printable(bytes);
   if (!text.empty() && text.find_first_of(" =\"") == std::string::npos) return text;
   std::string quoted = "\"";
   for (const char c : text) {

@@ -107,7 +107,7 @@ struct WebServer::Impl {
   std::string problem;  ///< what CivetWeb said while it started
 
   void start(const std::string& listening_ports);
-  void stop();
+  void stop() const;
 
   [[nodiscard]] Response answer(const mg_request_info& request, const char* accept_encoding) const {
     // Not local_uri, which makes /metrics of //metrics and of /x/../metrics.
@@ -181,7 +181,7 @@ void WebServer::Impl::start(const std::string& listening_ports) {
 
 // CivetWeb's threads notice mg_stop() only when their poll ends, after up to 2 s. What a scrape has been promised may still be
 // sent for a moment; then even a client that does not read is cut off.
-void WebServer::Impl::stop() {
+void WebServer::Impl::stop() const {
   std::atomic<bool> stopped{false};
   std::thread stopper([&] {
     mg_stop(context);

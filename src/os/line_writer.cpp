@@ -44,7 +44,9 @@ void LineWriter::flush() { drain(); }
 
 LineWriter::Progress LineWriter::drain() {
   while (waiting() > 0) {
-    const long count = put(std::string_view(buffer_).substr(written_));
+    std::string_view rest = buffer_;
+    rest.remove_prefix(written_);
+    const long count = put(rest);
     if (count > 0) {
       written_ += static_cast<std::size_t>(count);
       continue;
