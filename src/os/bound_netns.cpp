@@ -101,21 +101,23 @@ Result<NetnsScope> LinuxNetns::enter(Proof proof) const {
   const auto* netns = std::get_if<OpenNetns>(&opened);
   const Error stale{ESTALE, "find netns by name"};
   if (netns == nullptr || netns->inode != id_.inode) return stale;
-  const std::optional<std::uint64_t> cookie = cookie_of_file(netns->fd.get());
-  const bool has_cookie = id_.cookie != 0;
-  if (proof == Proof::cookie && has_cookie && cookie && *cookie != id_.cookie) return stale;
+  if (proof == Proof::inode) return NetnsScope::enter(netns->fd.get(), shared_->home);
 
+  std::optional<std::uint64_t> cookie = cookie_of_file(netns->fd.get());
   Result<NetnsScope> scope = NetnsScope::enter(netns->fd.get(), shared_->home);
-  if (!scope || proof == Proof::inode || (has_cookie && cookie)) return scope;
-  // Before Linux 6.18 a cookie is told only inside, before 5.14 not at all: then a file of the netns that still lives proves
-  // that nobody else can have its inode.
-  if (!has_cookie) {
+  if (!scope) return scope;
+  // Before Linux 5.14 there are none: then a file of the netns that still lives proves that nobody else can have its inode.
+  if (id_.cookie == 0) {
     if (!holds_living_file()) return stale;
     return scope;
   }
-  const Result<std::uint64_t> inside = cookie_inside();
-  if (!inside) return inside.error();
-  if (*inside != id_.cookie) return stale;
+  // Before Linux 6.18 a cookie is told only inside.
+  if (!cookie) {
+    const Result<std::uint64_t> inside = cookie_inside();
+    if (!inside) return inside.error();
+    cookie = *inside;
+  }
+  if (*cookie != id_.cookie) return stale;
   return scope;
 }
 
@@ -126,10 +128,9 @@ bool LinuxNetns::holds_living_file() const {
   return fd < 0 || ::fstat(fd, &status) == 0;
 }
 
-std::optional<Reading> LinuxNetns::known(const Slot& slot) const {
-  if (slot.read_error == 0) return std::nullopt;
-  if (slot.read_error == ENOENT) return Reading{Reading::Status::missing, 0, {}};
-  return Reading{Reading::Status::unreadable, slot.read_error, {}};
+Reading LinuxNetns::known(const Slot& slot) {
+  if (slot.read_error == ENOENT) return {Reading::Status::missing, 0, {}};
+  return {Reading::Status::unreadable, slot.read_error, {}};
 }
 
 Result<std::span<const Reading>> LinuxNetns::read() {
@@ -138,7 +139,7 @@ Result<std::span<const Reading>> LinuxNetns::read() {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const Slot& slot = slots_[i];
     if (slot.read_error != 0) {
-      buffer.set(i, *known(slot));
+      buffer.set(i, known(slot));
     } else if (slot.fd && !slot.needs_entering) {
       buffer.read(i, slot.fd.get());
     }

@@ -59,8 +59,8 @@ class LinuxNetns final : public core::BoundNetns {
   [[nodiscard]] bool holds_living_file() const;  // true also when it holds none
   core::Result<Fd> open_key(std::size_t key, int flags, FamilyDirectories& families);
   core::Result<void> open_slot(std::size_t key, FamilyDirectories& families);
-  /// Of a key that has no fd: what there is to say, or nothing when it may be opened.
-  [[nodiscard]] std::optional<core::Reading> known(const Slot& slot) const;
+  /// Of a key that could not be opened for reading.
+  [[nodiscard]] static core::Reading known(const Slot& slot);
   core::Result<void> read_inside();
   core::Result<void> write_inside(std::size_t key, std::string_view value);
 

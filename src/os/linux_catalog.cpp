@@ -61,7 +61,7 @@ Result<void> LinuxCatalog::may_enter() const {
 Result<std::vector<Entry>> LinuxCatalog::list(Detail detail) {
   std::vector<Entry> entries;
   entries.reserve(last_count_ + last_count_ / 8);
-  for (std::uint16_t index = 0; index < directories_.size(); ++index) {
+  for (std::size_t index = 0; index < directories_.size(); ++index) {
     // Opened anew each time: a held dirfd goes blind and makes an admin's umount fail (kernel fact 9).
     const Fd directory(::open(directories_[index].c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory) {
@@ -78,7 +78,7 @@ Result<std::vector<Entry>> LinuxCatalog::list(Detail detail) {
         at += found->d_reclen;
         if (is_dots(found->d_name)) continue;
         Entry& entry = entries.emplace_back();
-        entry.directory = index;
+        entry.directory = static_cast<std::uint16_t>(index);
         entry.name = found->d_name;
         if (detail == Detail::names) continue;
         const Result<bool> filled = fill(entry, directory.get(), shared_->home);

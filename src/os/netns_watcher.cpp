@@ -170,23 +170,21 @@ std::vector<DirectoryEvent> NetnsWatcher::read() {
       }
     }
   }
-  for (std::uint16_t i = 0; i < watches_.size(); ++i) {
-    if (moved[i] && place(watches_[i])) events.push_back({DirectoryEvent::What::directory, i, {}, 0});
+  for (std::size_t i = 0; i < watches_.size(); ++i) {
+    if (!moved[i] || !place(watches_[i])) continue;
+    events.push_back({DirectoryEvent::What::directory, static_cast<std::uint16_t>(i), {}, 0});
   }
   return events;
 }
 
 void NetnsWatcher::take(int wd, std::uint32_t mask, std::string_view name, std::vector<DirectoryEvent>& events,
                         std::vector<bool>& moved) {
-  for (std::uint16_t i = 0; i < watches_.size(); ++i) {
-    Watch& watch = watches_[i];
-    if (watch.wd != wd) continue;
-    if ((mask & about_itself) != 0) {
+  for (std::size_t i = 0; i < watches_.size(); ++i) {
+    if (watches_[i].wd != wd) continue;
+    if ((mask & about_itself) != 0 || !watches_[i].sits_on_directory()) {
       moved[i] = true;
-    } else if (watch.sits_on_directory()) {
-      events.push_back({DirectoryEvent::What::entry, i, std::string(name), mask});
     } else {
-      moved[i] = true;
+      events.push_back({DirectoryEvent::What::entry, static_cast<std::uint16_t>(i), std::string(name), mask});
     }
   }
 }

@@ -35,7 +35,8 @@ core::Result<StatFields> read_stat() {
   const core::Result<std::string> text = read_file("/proc/self/stat", 4096);
   if (!text) return text.error();
   // The second field is the program's name in parentheses, and may hold blanks and parentheses itself.
-  std::string_view rest = std::string_view(*text).substr(text->rfind(')') + 2);
+  std::string_view rest = *text;
+  rest.remove_prefix(text->rfind(')') + 2);
   StatFields fields{};
   for (std::size_t field = 3; field < stat_fields && !rest.empty(); ++field) {
     const std::size_t end = std::min(rest.find(' '), rest.size());
@@ -51,9 +52,10 @@ double boot_time() {
   const core::Result<std::string> text = read_file("/proc/stat", largest_proc_file);
   if (!text) return 0;
   constexpr std::string_view label = "\nbtime ";
-  const std::size_t at = text->find(label);
-  if (at == std::string::npos) return 0;
-  return static_cast<double>(number(std::string_view(*text).substr(at + label.size())));
+  const std::string_view lines = *text;
+  const std::size_t at = lines.find(label);
+  if (at == std::string_view::npos) return 0;
+  return static_cast<double>(number(lines.substr(at + label.size())));
 }
 
 std::size_t count_open_fds() {

@@ -12,7 +12,7 @@ namespace nswarden::os {
 std::size_t open_files_limit();
 
 /// Sets the soft limit of this process.
-core::Result<void> set_open_files_limit(std::size_t limit);
+core::Result<void> set_open_files_limit(std::size_t files);
 
 /// Raises the soft limit to the hard one and returns it. Ask open_files_limit() before: children get the old one back, since
 /// some programs close every fd up to it.
