@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -79,7 +80,7 @@ class Sweep {
   core::Reconciler::Options reconciler_options() {
     // A failure leaves the limit as it was, and the budget follows it.
     (void)os::raise_open_files().ok();
-    const bool write = options_.command == Command::apply && !options_.dry_run;
+    const bool write = options_.command == Command::apply && !options_.dry_run && !options_.audit;
     return {directories_, fd_budget(os::open_files_limit()), write};
   }
 
@@ -148,9 +149,7 @@ int config_check(const Configuration& configuration) {
   return exit_compliant;
 }
 
-}  // namespace
-
-int run_one_shot(const Options& options) {
+int run_command(const Options& options) {
   const auto configuration = configuration_or_complaint(options);
   if (!configuration) return exit_usage;
   if (options.command == Command::explain) return explain(options, *configuration);
@@ -161,6 +160,15 @@ int run_one_shot(const Options& options) {
     complain(error.what());
     return exit_unreadable;
   }
+}
+
+}  // namespace
+
+int run_one_shot(const Options& options) {
+  const int code = run_command(options);
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  complain(fmt::format("cannot write the report: {}", std::generic_category().message(errno)));
+  return code == exit_compliant ? int{exit_unreadable} : code;
 }
 
 }  // namespace nswarden::app

@@ -113,6 +113,7 @@ CLI::Validator absolute_path() {
 struct Parser {
   Options options;
   std::string interval;
+  std::string explained;
   std::string log_level;
   std::string log_format;
   std::string output;
@@ -173,8 +174,10 @@ struct Parser {
     run->add_option("--reconcile.interval", interval, "Time between sweeps, default 10s, at least 100ms")
         ->type_name("DURATION")
         ->check(duration_at_least(core::min_reconcile_interval));
-    run->add_flag("--audit", options.audit, "Write nothing, whatever the policies say");
+    add_audit(*run);
   }
+
+  void add_audit(CLI::App& command) { command.add_flag("--audit", options.audit, "Write nothing, whatever the policies say"); }
 
   void add_report_flags(CLI::App& command) {
     command.add_option("--output", output, "table (default) or json")->type_name("FORMAT")->check(outputs.validator());
@@ -184,13 +187,14 @@ struct Parser {
     check = app.add_subcommand("check", "Read only: one sweep, every finding");
     apply = app.add_subcommand("apply", "One sweep that repairs, judged after the repair");
     apply->add_flag("--dry-run", options.dry_run, "Write nothing");
+    add_audit(*apply);
     for (CLI::App* command : {check, apply}) {
       command->add_option("NETNS", options.netns, "Names or full paths; all when none is given");
       command->add_flag("--all", options.all, "List compliant settings too");
       add_report_flags(*command);
     }
     explain = app.add_subcommand("explain", "Which policies match a netns (it need not exist) and what they want");
-    explain->add_option("NETNS", options.netns, "Name in the netns directory")->required()->expected(1);
+    explain->add_option("NETNS", explained, "Name in the netns directory")->required();
     explain->add_option("KEY", options.key, "Only this sysctl");
     add_report_flags(*explain);
   }
@@ -214,6 +218,7 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   }
   Options& options = parser.options;
   if (!parser.interval.empty()) options.reconcile_interval = core::parse_duration(parser.interval);
+  if (parser.explain->parsed()) options.netns = {parser.explained};
   options.log_level = log_levels.value(parser.log_level, options.log_level);
   options.log_format = log_formats.value(parser.log_format, options.log_format);
   options.output = outputs.value(parser.output, options.output);

@@ -51,7 +51,7 @@ class SelectedCatalog final : public core::NetnsCatalog {
     for (const std::string& name : names_) {
       if (name != entry.name && name != directories_[entry.directory] + '/' + entry.name) continue;
       any = true;
-      if (entry.kind == core::EntryKind::namespace_) found_.insert(name);
+      if (entry.kind == core::EntryKind::nsfs) found_.insert(name);
     }
     return any;
   }

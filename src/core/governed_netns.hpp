@@ -20,7 +20,7 @@ struct SharedPlan {
   std::shared_ptr<const PolicySet> policies;  ///< whose keys the plan and the wishes point to
   Plan plan;
   std::vector<NetnsCatalog::Wish> wishes;  ///< as plan.settings
-  std::size_t directories = 0;             ///< distinct folders of its keys: what Tier::directories holds
+  std::size_t directories = 0;             ///< families of its keys (ipv4, netfilter, ...): what Tier::directories holds
 };
 
 /// What a visit needs besides the netns itself.

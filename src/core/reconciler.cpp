@@ -31,13 +31,13 @@ std::shared_ptr<const SharedPlan> share_plan(const std::shared_ptr<const PolicyS
   auto shared = std::make_shared<SharedPlan>();
   shared->policies = policies;
   shared->plan = policies->plan(matched);
-  std::set<std::string_view> directories;
+  std::set<std::string_view> families;
   for (const PlannedSetting& setting : shared->plan.settings) {
     const Key& key = policies->keys()[setting.key];
     shared->wishes.push_back({&key, setting.mode == Mode::enforce});
-    directories.insert(std::string_view(key.path()).substr(0, key.path().rfind('/')));
+    families.insert(std::string_view(key.path()).substr(0, key.path().find('/')));
   }
-  shared->directories = directories.size();
+  shared->directories = families.size();
   return shared;
 }
 
@@ -147,7 +147,7 @@ Result<void> Reconciler::list(NetnsCatalog::Detail detail, Time now) {
 
 /// The one place that decides what a name is. `name` may be gone afterwards.
 void Reconciler::place(Name& name, const Entry& entry, Time now) {
-  if (entry.kind == EntryKind::namespace_ && name.netns != nullptr && name.netns->governed.inode() == entry.inode) return;
+  if (entry.kind == EntryKind::nsfs && name.netns != nullptr && name.netns->governed.inode() == entry.inode) return;
   if (name.netns != nullptr) detach(name, now);
   if (entry.kind == EntryKind::absent) {
     names_[name.directory].erase(name.name);
@@ -156,7 +156,7 @@ void Reconciler::place(Name& name, const Entry& entry, Time now) {
   const Time first_seen = name.kind == EntryKind::absent || name.pending(now) ? name.since : now;
   if (name.kind != entry.kind) name.since = now;
   name.kind = entry.kind;
-  if (entry.kind == EntryKind::namespace_) attach(name, entry.inode, first_seen);
+  if (entry.kind == EntryKind::nsfs) attach(name, entry.inode, first_seen);
   if (name.pending(now)) {
     const auto delay = std::clamp<Time::duration>((now - name.since) / 2, shortest_pending_delay, longest_pending_delay);
     if (!pending_due_ || now + delay < *pending_due_) pending_due_ = now + delay;

@@ -41,7 +41,7 @@ Result<bool> fill(Entry& entry, int directory, const HomeNetns& home) {
     return Error{errno, "stat entry"};
   }
   entry.kind = classify(status, home);
-  if (entry.kind == EntryKind::namespace_) entry.inode = status.st_ino;
+  if (entry.kind == EntryKind::nsfs) entry.inode = status.st_ino;
   return true;
 }
 

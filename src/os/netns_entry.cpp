@@ -31,7 +31,7 @@ core::Refusal refusal_of(core::EntryKind kind) {
 
 core::EntryKind classify(const struct stat& status, const HomeNetns& home) {
   // One superblock holds all of nsfs, so the device number says what statfs would (NSFS_MAGIC).
-  if (status.st_dev == home.nsfs_device()) return core::EntryKind::namespace_;
+  if (status.st_dev == home.nsfs_device()) return core::EntryKind::nsfs;
   if (S_ISREG(status.st_mode) && status.st_size == 0) return core::EntryKind::placeholder;
   return core::EntryKind::other;
 }
@@ -42,7 +42,7 @@ PathLook look_at(const std::string& path, const HomeNetns& home) {
     return {errno == ENOENT || errno == ENOTDIR ? core::EntryKind::absent : core::EntryKind::other, 0};
   }
   const core::EntryKind kind = classify(status, home);
-  return {kind, kind == core::EntryKind::namespace_ ? status.st_ino : 0};
+  return {kind, kind == core::EntryKind::nsfs ? status.st_ino : 0};
 }
 
 std::variant<OpenNetns, core::Refusal, core::Error> open_netns(const std::string& path, const HomeNetns& home) {
@@ -55,7 +55,7 @@ std::variant<OpenNetns, core::Refusal, core::Error> open_netns(const std::string
   struct stat status {};
   if (::fstat(entry.get(), &status) != 0) return core::Error{errno, "stat entry"};
   const core::EntryKind kind = classify(status, home);
-  if (kind != core::EntryKind::namespace_) return refusal_of(kind);
+  if (kind != core::EntryKind::nsfs) return refusal_of(kind);
 
   std::array<char, 32> link{};
   std::snprintf(link.data(), link.size(), "/proc/self/fd/%d", entry.get());

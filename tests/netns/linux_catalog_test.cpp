@@ -69,7 +69,7 @@ TEST_CASE("a name begins as an empty file, becomes a netns, and is an empty file
   CHECK(kind_of(catalog, "slow") == EntryKind::placeholder);
   CHECK(refusal(catalog, "slow") == Refusal::not_ready);
   test::make_netns(path);
-  CHECK(kind_of(catalog, "slow") == EntryKind::namespace_);
+  CHECK(kind_of(catalog, "slow") == EntryKind::nsfs);
   CHECK(id_of(catalog, "slow").inode == catalog.look(0, "slow").inode);
   test::unmount(path);
   CHECK(kind_of(catalog, "slow") == EntryKind::placeholder);
@@ -109,7 +109,7 @@ TEST_CASE("a namespace of another kind is on nsfs too, and is refused before it 
   for (const std::string kind : {"uts", "ipc", "user"}) {
     CAPTURE(kind);
     test::bind_mount("/proc/self/ns/" + kind, dir / kind);
-    CHECK(kind_of(catalog, kind) == EntryKind::namespace_);
+    CHECK(kind_of(catalog, kind) == EntryKind::nsfs);
     CHECK(refusal(catalog, kind) == Refusal::not_a_netns);
   }
 }
@@ -120,7 +120,7 @@ TEST_CASE("names are bytes: whatever ip netns accepts is found and bound (kernel
                                   std::string("\"'\\"), std::string("\xff\xfe"), std::string(255, 'x'), std::string("...")}) {
     CAPTURE(name);
     const test::TestNetns netns(name);
-    CHECK(kind_of(catalog, name) == EntryKind::namespace_);
+    CHECK(kind_of(catalog, name) == EntryKind::nsfs);
     CHECK(id_of(catalog, name).inode != 0);
   }
 }
@@ -131,7 +131,7 @@ TEST_CASE("a name that no directory could hold leads nowhere") {
   for (const std::string& name : {std::string(), std::string("."), std::string(".."), std::string("x/../plain"),
                                   std::string("plain\0", 6), std::string(256, 'x')}) {
     CAPTURE(name);
-    CHECK(catalog.look(0, name).kind != EntryKind::namespace_);
+    CHECK(catalog.look(0, name).kind != EntryKind::nsfs);
     CHECK_FALSE(std::holds_alternative<core::Binding>(catalog.bind(0, name, {}, Tier::held)));
   }
 }
@@ -211,7 +211,7 @@ TEST_CASE("two names of one netns have one identity") {
 TEST_CASE("our own netns is refused as the host's (kernel fact 7)") {
   LinuxCatalog catalog({test::netns_dir()});
   test::bind_mount("/proc/thread-self/ns/net", test::netns_dir() + "/host");
-  CHECK(kind_of(catalog, "host") == EntryKind::namespace_);
+  CHECK(kind_of(catalog, "host") == EntryKind::nsfs);
   CHECK(refusal(catalog, "host") == Refusal::host_netns);
   test::remove_netns(test::netns_dir() + "/host");
 }

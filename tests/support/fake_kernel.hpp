@@ -59,7 +59,7 @@ class FakeKernel final : public core::NetnsCatalog {
     return netns;
   }
   void mount(const std::string& name, NetnsPtr netns, std::uint16_t directory = 0) {
-    entries[{directory, name}] = {core::EntryKind::namespace_, std::move(netns)};
+    entries[{directory, name}] = {core::EntryKind::nsfs, std::move(netns)};
   }
   NetnsPtr add(const std::string& name, std::map<std::string, std::string> values, std::uint64_t inode = 0) {
     auto netns = make(std::move(values), inode);
@@ -196,7 +196,7 @@ inline core::BindResult FakeKernel::bind(std::uint16_t directory, std::string_vi
   if (found == entries.end()) return core::Refusal::absent;
   const FakeEntry& entry = found->second;
   if (entry.kind == core::EntryKind::placeholder) return core::Refusal::not_ready;
-  if (entry.kind != core::EntryKind::namespace_) return core::Refusal::not_a_netns;
+  if (entry.kind != core::EntryKind::nsfs) return core::Refusal::not_a_netns;
   if (entry.netns->refusal != core::Refusal::absent) return entry.netns->refusal;
   if (entry.netns->enter_error != 0) return core::Error{entry.netns->enter_error, "setns"};
   const std::size_t wanted = tier == core::Tier::held ? keys.size() : tier == core::Tier::directories ? 1 : 0;

@@ -21,7 +21,7 @@ namespace nswarden::core {
 enum class EntryKind : std::uint8_t {
   absent,       ///< no such name
   placeholder,  ///< an empty plain file: a netns may be mounted over it at any moment, or was until now
-  namespace_,   ///< something of nsfs is mounted here; of which kind is told by bind()
+  nsfs,   ///< something of nsfs is mounted here; of which kind is told by bind()
   other,        ///< never a netns: FIFO, directory, symbolic link, device, socket, a file with content
 };
 
@@ -31,7 +31,7 @@ struct Entry {
   std::string name;             ///< bytes, as readdir gives them
   EntryKind kind = EntryKind::absent;
   std::uint64_t inode =
-      0;  ///< of nsfs when kind is namespace_, else 0. No identity by itself (kernel fact 4), but two live netns never share one.
+      0;  ///< of nsfs when kind is nsfs, else 0. No identity by itself (kernel fact 4), but two live netns never share one.
 };
 
 /// Identity of a netns for its whole life; never used twice until reboot (kernel fact 4).

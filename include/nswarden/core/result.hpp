@@ -19,10 +19,11 @@ struct Error {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value)
-      : state_(std::in_place_index<0>, std::move(value)) {
-  }  // NOLINT(google-explicit-constructor): `return value;` is the point
-  Result(Error error) : state_(std::in_place_index<1>, error) {}  // NOLINT(google-explicit-constructor): as above
+  // Both are implicit so that a function may just `return value;` or `return error;`.
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  Result(Error error) : state_(std::in_place_index<1>, error) {}
 
   [[nodiscard]] bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -43,7 +44,8 @@ template <>
 class [[nodiscard]] Result<void> {
  public:
   Result() = default;
-  Result(Error error) : error_(error) {}  // NOLINT(google-explicit-constructor): `return error;` is the point
+  // NOLINTNEXTLINE(google-explicit-constructor): as above
+  Result(Error error) : error_(error) {}
 
   [[nodiscard]] bool ok() const { return error_.code == 0; }
   explicit operator bool() const { return ok(); }
