@@ -21,7 +21,7 @@ namespace nswarden::core {
 enum class EntryKind : std::uint8_t {
   absent,       ///< no such name
   placeholder,  ///< an empty plain file: a netns may be mounted over it at any moment, or was until now
-  nsfs,   ///< something of nsfs is mounted here; of which kind is told by bind()
+  nsfs,         ///< something of nsfs is mounted here; of which kind is told by bind()
   other,        ///< never a netns: FIFO, directory, symbolic link, device, socket, a file with content
 };
 
