@@ -150,7 +150,8 @@ void Reconciler::place(Name& name, const Entry& entry, Time now) {
   if (entry.kind == EntryKind::nsfs && name.netns != nullptr && name.netns->governed.inode() == entry.inode) return;
   if (name.netns != nullptr) detach(name, now);
   if (entry.kind == EntryKind::absent) {
-    names_[name.directory].erase(name.name);
+    Names& names = names_[name.directory];
+    names.erase(names.find(name.name));
     return;
   }
   const Time first_seen = name.kind == EntryKind::absent || name.pending(now) ? name.since : now;
