@@ -90,6 +90,17 @@ enum class Refusal : std::uint8_t {
   host_netns,   ///< our own or init's (kernel fact 7)
 };
 
+/// What the directories hold, in any order. A directory that is absent has no entries; one that cannot be read is a failure, and
+/// nothing is known of its names.
+struct Listing {
+  struct Failure {
+    std::uint16_t directory = 0;
+    Error error;
+  };
+  std::vector<Entry> entries;
+  std::vector<Failure> failures;
+};
+
 using BindResult = std::variant<Binding, Refusal, Error>;
 
 class NetnsCatalog {
@@ -103,8 +114,7 @@ class NetnsCatalog {
     names,  ///< one getdents for many: kind and inode stay unset
     full,   ///< one stat a name, as costly as reading a key
   };
-  /// All entries of all directories, in any order. A directory that is absent has none; one that cannot be read is an Error.
-  virtual Result<std::vector<Entry>> list(Detail detail) = 0;
+  virtual Listing list(Detail detail) = 0;
 
   /// The entry as it is now, Detail::full.
   virtual Entry look(std::uint16_t directory, std::string_view name) = 0;
