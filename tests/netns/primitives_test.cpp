@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -22,6 +24,7 @@
 #include <nswarden/os/poller.hpp>
 #include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/signals.hpp>
+#include <nswarden/os/standard_fds.hpp>
 #include <nswarden/os/waker.hpp>
 #include "bound_keys.hpp"
 #include "catch.hpp"
@@ -169,6 +172,43 @@ TEST_CASE("a file is read whole, and all that is no such file has its own error"
   CHECK(test::error_of(os::read_file("/dev/null", 100)) == EINVAL);
   REQUIRE(::chmod((dir / "text").c_str(), 0) == 0);
   test::as_nobody(test::Keep::nothing, [&] { CHECK(test::error_of(os::read_file(dir / "text", 100)) == EACCES); });
+}
+
+/// In a child, with those of files 0, 1 and 2 closed whose bit is set: 0 when these are /dev/null afterwards, usable by the
+/// children of children, and the others are what they were. Otherwise the number of the bad one, plus 1.
+int fill_without(unsigned closed) {
+  std::array<struct stat, 3> before{};
+  for (int fd = 0; fd < 3; ++fd) {
+    const auto number = static_cast<std::size_t>(fd);
+    // Something that is not /dev/null, whatever the tests were started with.
+    if (::dup2(::open("/dev/zero", O_RDWR | O_CLOEXEC), fd) != fd || ::fstat(fd, &before[number]) != 0) return 10;
+  }
+  for (int fd = 0; fd < 3; ++fd) {
+    if ((closed & (1U << static_cast<unsigned>(fd))) != 0) ::close(fd);
+  }
+  os::fill_standard_fds();
+  for (int fd = 0; fd < 3; ++fd) {
+    const auto number = static_cast<std::size_t>(fd);
+    struct stat now {};
+    const bool open = ::fstat(fd, &now) == 0 && ::fcntl(fd, F_GETFD) == 0 && (::fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR;
+    const bool filled = now.st_rdev == makedev(1, 3);
+    const bool wished = (closed & (1U << static_cast<unsigned>(fd))) != 0;
+    if (!open || filled != wished || (!wished && now.st_rdev != before[number].st_rdev)) return fd + 1;
+  }
+  return 0;
+}
+
+TEST_CASE("standard files that are closed become /dev/null, and those that are open stay") {
+  for (unsigned closed = 0; closed < 8; ++closed) {
+    CAPTURE(closed);
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) ::_exit(fill_without(closed));
+    int status = -1;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 0);
+  }
 }
 
 }  // namespace
