@@ -34,11 +34,12 @@ bool is_name(std::string_view name) {
 }
 
 /// False when the entry is gone by now.
-Result<bool> fill(Entry& entry, int directory, const HomeNetns& home) {
+bool fill(Entry& entry, int directory, const HomeNetns& home) {
   struct stat status {};
   if (::fstatat(directory, entry.name.c_str(), &status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0) {
-    if (errno == ENOENT) return false;
-    return Error{errno, "stat entry"};
+    // What hides itself, such as the mount of a dead FUSE server, is no netns; and no reason to miss its neighbours.
+    entry.kind = EntryKind::other;
+    return errno != ENOENT;
   }
   entry.kind = classify(status, home);
   if (entry.kind == EntryKind::nsfs) entry.inode = status.st_ino;
@@ -58,37 +59,44 @@ Result<void> LinuxCatalog::may_enter() const {
   return {};
 }
 
-Result<std::vector<Entry>> LinuxCatalog::list(Detail detail) {
-  std::vector<Entry> entries;
-  entries.reserve(last_count_ + last_count_ / 8);
-  for (std::size_t index = 0; index < directories_.size(); ++index) {
-    // Opened anew each time: a held dirfd goes blind and makes an admin's umount fail (kernel fact 9).
-    const Fd directory(::open(directories_[index].c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!directory) {
-      if (errno == ENOENT) continue;
-      return Error{errno, "open netns directory"};
-    }
-    alignas(dirent64) std::array<char, std::size_t{32} << 10> batch;  // NOLINT(cppcoreguidelines-pro-type-member-init)
-    while (true) {
-      const ssize_t size = ::getdents64(directory.get(), batch.data(), batch.size());
-      if (size < 0) return Error{errno, "read netns directory"};
-      if (size == 0) break;
-      for (ssize_t at = 0; at < size;) {
-        const auto* found = reinterpret_cast<const dirent64*>(batch.data() + at);
-        at += found->d_reclen;
-        if (is_dots(found->d_name)) continue;
-        Entry& entry = entries.emplace_back();
-        entry.directory = static_cast<std::uint16_t>(index);
-        entry.name = found->d_name;
-        if (detail == Detail::names) continue;
-        const Result<bool> filled = fill(entry, directory.get(), shared_->home);
-        if (!filled) return filled.error();
-        if (!*filled) entries.pop_back();
-      }
+core::Listing LinuxCatalog::list(Detail detail) {
+  core::Listing listing;
+  listing.entries.reserve(last_count_ + last_count_ / 8);
+  for (std::size_t i = 0; i < directories_.size(); ++i) {
+    const auto index = static_cast<std::uint16_t>(i);
+    const std::size_t before = listing.entries.size();
+    if (const Result<void> done = list_one(index, detail, listing.entries); !done) {
+      listing.entries.resize(before);
+      listing.failures.push_back({index, done.error()});
     }
   }
-  last_count_ = entries.size();
-  return entries;
+  last_count_ = listing.entries.size();
+  return listing;
+}
+
+Result<void> LinuxCatalog::list_one(std::uint16_t index, Detail detail, std::vector<Entry>& entries) const {
+  // Opened anew each time: a held dirfd goes blind and makes an admin's umount fail (kernel fact 9).
+  const Fd directory(::open(directories_[index].c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) {
+    if (errno == ENOENT) return {};
+    return Error{errno, "open netns directory"};
+  }
+  alignas(dirent64) std::array<char, std::size_t{32} << 10> batch;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+  while (true) {
+    const ssize_t size = ::getdents64(directory.get(), batch.data(), batch.size());
+    // ENOENT: the directory was removed since it was opened.
+    if (size == 0 || (size < 0 && errno == ENOENT)) return {};
+    if (size < 0) return Error{errno, "read netns directory"};
+    for (ssize_t at = 0; at < size;) {
+      const auto* found = reinterpret_cast<const dirent64*>(batch.data() + at);
+      at += found->d_reclen;
+      if (is_dots(found->d_name)) continue;
+      Entry& entry = entries.emplace_back();
+      entry.directory = index;
+      entry.name = found->d_name;
+      if (detail == Detail::full && !fill(entry, directory.get(), shared_->home)) entries.pop_back();
+    }
+  }
 }
 
 std::string LinuxCatalog::path_of(std::uint16_t directory, std::string_view name) const {

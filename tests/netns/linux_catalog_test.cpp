@@ -43,9 +43,9 @@ const core::Entry* find(const std::vector<core::Entry>& entries, std::string_vie
 
 /// The same by look() and by list(), as they must be.
 EntryKind kind_of(LinuxCatalog& catalog, const std::string& name) {
-  const auto entries = catalog.list(Detail::full);
-  REQUIRE(entries.ok());
-  const core::Entry* listed = find(*entries, name);
+  const core::Listing listing = catalog.list(Detail::full);
+  REQUIRE(listing.failures.empty());
+  const core::Entry* listed = find(listing.entries, name);
   const core::Entry looked = catalog.look(0, name);
   CHECK((listed == nullptr ? EntryKind::absent : listed->kind) == looked.kind);
   CHECK((listed == nullptr ? 0 : listed->inode) == looked.inode);
@@ -140,10 +140,10 @@ TEST_CASE("a list of names has each of them once, without what they are") {
   LinuxCatalog catalog({test::netns_dir(), "/run/no-such-directory"});
   const test::TestNetns one("one");
   const test::TestNetns two("two");
-  const auto entries = catalog.list(Detail::names);
-  REQUIRE(entries.ok());
+  const core::Listing listing = catalog.list(Detail::names);
+  REQUIRE(listing.failures.empty());
   std::multiset<std::string> names;
-  for (const core::Entry& entry : *entries) {
+  for (const core::Entry& entry : listing.entries) {
     names.insert(entry.name);
     CHECK(entry.kind == EntryKind::absent);
     CHECK(entry.inode == 0);
@@ -151,22 +151,58 @@ TEST_CASE("a list of names has each of them once, without what they are") {
   CHECK(names == std::multiset<std::string>{"one", "two"});
 }
 
-TEST_CASE("a directory that is absent has no entries, one that is a file is an error") {
-  CHECK(LinuxCatalog({"/run/no-such-directory"}).list(Detail::full)->empty());
+TEST_CASE("a directory that is absent has no entries, and one that cannot be read fails alone") {
   const test::TempDir dir;
+  const test::TestNetns netns("last");
   test::write_file(dir / "file", "");
-  const auto entries = LinuxCatalog({dir / "file"}).list(Detail::full);
-  REQUIRE_FALSE(entries.ok());
-  CHECK(entries.error().code == ENOTDIR);
+  REQUIRE(::chmod(dir.path().c_str(), 0755) == 0);
+  REQUIRE(::mkdir((dir / "closed").c_str(), 0700) == 0);
+  REQUIRE(::symlink("loop", (dir / "loop").c_str()) == 0);
+  test::as_nobody(test::Keep::nothing, [&] {
+    LinuxCatalog catalog({dir / "absent", dir / "file", dir / "closed", dir / "loop", test::netns_dir()});
+    for (const Detail detail : {Detail::names, Detail::full}) {
+      const core::Listing listing = catalog.list(detail);
+      std::vector<std::pair<int, int>> failures;
+      for (const auto& [directory, error] : listing.failures) failures.emplace_back(directory, error.code);
+      CHECK(failures == std::vector<std::pair<int, int>>{{1, ENOTDIR}, {2, EACCES}, {3, ELOOP}});
+      REQUIRE(listing.entries.size() == 1);
+      CHECK(listing.entries.front().directory == 4);
+      CHECK(listing.entries.front().name == "last");
+    }
+  });
+}
+
+TEST_CASE("an entry that cannot be looked at is no netns, and hides none of its neighbours") {
+  const test::TempDir dir;
+  REQUIRE(::chmod(dir.path().c_str(), 0755) == 0);
+  test::write_file(dir / "before", "");
+  REQUIRE(::mkdir((dir / "dead").c_str(), 0755) == 0);
+  test::write_file(dir / "zlast", "");
+  // The mount of a FUSE server that is gone: stat gives ENOTCONN.
+  os::Fd server(::open("/dev/fuse", O_RDWR | O_CLOEXEC));
+  const std::string options = "fd=" + std::to_string(server.get()) + ",rootmode=40000,user_id=0,group_id=0";
+  const bool fuse = server && ::mount("dead", (dir / "dead").c_str(), "fuse", 0, options.c_str()) == 0;
+  server.reset();
+  LinuxCatalog catalog({dir.path()});
+  if (fuse) {
+    CHECK(kind_of(catalog, "dead") == EntryKind::other);
+    CHECK(catalog.list(Detail::full).entries.size() == 3);
+    test::unmount(dir / "dead");
+  }
+  // A directory that may be listed, but not searched: stat gives EACCES.
+  REQUIRE(::chmod(dir.path().c_str(), 0744) == 0);
+  test::as_nobody(test::Keep::nothing, [&] {
+    for (const std::string name : {"before", "dead", "zlast"}) CHECK(kind_of(catalog, name) == EntryKind::other);
+  });
 }
 
 TEST_CASE("the second directory's entries carry its index") {
   const test::TempDir dir;
   test::make_netns(dir / "elsewhere");
   LinuxCatalog catalog({test::netns_dir(), dir.path()});
-  const auto entries = catalog.list(Detail::full);
-  REQUIRE(entries->size() == 1);
-  CHECK(entries->front().directory == 1);
+  const auto entries = catalog.list(Detail::full).entries;
+  REQUIRE(entries.size() == 1);
+  CHECK(entries.front().directory == 1);
   CHECK(std::holds_alternative<core::Binding>(catalog.bind(1, "elsewhere", {}, Tier::held)));
 }
 
@@ -178,7 +214,7 @@ TEST_CASE("listing holds no fd of the directory, so that an admin can unmount it
   test::make_netns(dir / "netns/a");
   const Keys keys({"net.ipv4.ip_forward"});
   const core::Binding bound = test::bind(catalog, "a", keys.wishes(), Tier::held);
-  REQUIRE(catalog.list(Detail::full).ok());
+  REQUIRE(catalog.list(Detail::full).failures.empty());
   test::remove_netns(dir / "netns/a");
   CHECK(::umount2((dir / "netns").c_str(), 0) == 0);
 }

@@ -4,6 +4,7 @@
 // Aborts the process only when its thread cannot return to its own netns. Loop thread only.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -25,11 +26,12 @@ class LinuxCatalog final : public core::NetnsCatalog {
   /// Whether this process may enter netns at all: EPERM without CAP_SYS_ADMIN.
   [[nodiscard]] core::Result<void> may_enter() const;
 
-  core::Result<std::vector<core::Entry>> list(Detail detail) override;
+  core::Listing list(Detail detail) override;
   core::Entry look(std::uint16_t directory, std::string_view name) override;
   core::BindResult bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, core::Tier tier) override;
 
  private:
+  core::Result<void> list_one(std::uint16_t index, Detail detail, std::vector<core::Entry>& entries) const;
   [[nodiscard]] std::string path_of(std::uint16_t directory, std::string_view name) const;
 
   std::shared_ptr<CatalogShared> shared_;  // with the netns it bound
