@@ -39,11 +39,10 @@ core::Result<void> Poller::add(int fd, std::uint32_t events, std::uint64_t token
   event.events = events;
   event.data.u64 = token;
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0) return {};
-  if (errno == EEXIST && ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) == 0) return {};
+  // Never EPOLL_CTL_MOD: it polls the file, and a poll of the mount table consumes the event that it finds.
+  if (errno == EEXIST) return {};
   return core::Error{errno, "add to epoll"};
 }
-
-void Poller::remove(int fd) { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
 
 std::span<const Poller::Ready> Poller::wait(std::chrono::nanoseconds timeout) {
   timeout = std::max(timeout, std::chrono::nanoseconds::zero());

@@ -70,18 +70,31 @@ TEST_CASE("a waker wakes a waiting poller from another thread, and is quiet agai
   CHECK(poller.wait(0ns).empty());
 }
 
-TEST_CASE("a poller takes new events and tokens for an fd, and forgets one that is removed") {
+TEST_CASE("a poller keeps an fd that is added again as it is, and forgets one that is closed") {
   os::Poller poller;
-  const os::Waker waker;
-  waker.wake();
-  REQUIRE(poller.add(waker.fd(), EPOLLIN, 1).ok());
-  REQUIRE(poller.add(waker.fd(), EPOLLIN, 2).ok());
-  REQUIRE(poller.wait(0ns).size() == 1);
-  CHECK(poller.wait(0ns)[0].token == 2);
-  poller.remove(waker.fd());
-  poller.remove(waker.fd());
+  {
+    const os::Waker waker;
+    waker.wake();
+    REQUIRE(poller.add(waker.fd(), EPOLLIN, 1).ok());
+    REQUIRE(poller.add(waker.fd(), EPOLLPRI, 2).ok());
+    REQUIRE(poller.wait(0ns).size() == 1);
+    CHECK(poller.wait(0ns)[0].token == 1);
+  }
   CHECK(poller.wait(0ns).empty());
   CHECK(test::error_of(poller.add(-1, EPOLLIN, 1)) == EBADF);
+}
+
+TEST_CASE("a mount is still reported when the mount table's fd is added again before the next wait") {
+  const test::TempDir dir;
+  const os::Fd mounts(::open("/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC));
+  os::Poller poller;
+  REQUIRE(poller.add(mounts.get(), EPOLLPRI, 1).ok());
+  CHECK(poller.wait(0ns).empty());
+  test::bind_mount("/proc/version", dir / "file");
+  REQUIRE(poller.add(mounts.get(), EPOLLPRI, 1).ok());
+  CHECK(poller.wait(0ns).size() == 1);
+  CHECK(poller.wait(0ns).empty());
+  test::unmount(dir / "file");
 }
 
 TEST_CASE("a poller never returns before its timeout, with or without epoll_pwait2") {

@@ -17,11 +17,9 @@ class Poller {
   /// Throws std::system_error.
   Poller();
 
-  /// POLLIN, POLLPRI, ... for `events`; `token` comes back with each report. An fd that is there already gets the new
-  /// events and token.
+  /// POLLIN, POLLPRI, ... for `events`; `token` comes back with each report. An fd that is there already stays as it is, and
+  /// loses nothing that waits. It leaves when it is closed.
   core::Result<void> add(int fd, std::uint32_t events, std::uint64_t token);
-  /// Before the fd is closed; one that is not there is fine.
-  void remove(int fd);
 
   struct Ready {
     std::uint64_t token = 0;
