@@ -22,7 +22,7 @@ namespace {
 // one inode has one watch. A symbolic link on the way is followed: /var/run/netns is an honest name of /run/netns.
 constexpr std::uint32_t watched =
     IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
-constexpr std::uint32_t about_itself = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED;
+constexpr std::uint32_t about_itself = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT;
 
 struct EventName {
   std::uint32_t bit;
@@ -71,6 +71,12 @@ struct NetnsWatcher::Watch {
   [[nodiscard]] bool sits_on_directory() const { return wd >= 0 && path == directory; }
 };
 
+/// Whether a watch may have to sit elsewhere now, and what its directory said of that.
+struct NetnsWatcher::Moved {
+  bool maybe = false;
+  std::uint32_t mask = 0;
+};
+
 NetnsWatcher::NetnsWatcher(std::vector<std::string> directories) {
   for (std::string& directory : directories) watches_.push_back({std::move(directory), -1, {}});
   rearm();
@@ -92,20 +98,22 @@ Result<void> NetnsWatcher::mounts_state() const {
 }
 
 bool NetnsWatcher::rearm() {
+  bool changed = false;
   if (!mounts_) {
     // Of this thread's mount namespace: a leader's may be another (kernel fact 21).
     mounts_.reset(::open("/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC));
     mounts_error_ = mounts_ ? Error{} : Error{errno, "open mountinfo"};
+    changed = static_cast<bool>(mounts_);
   }
   if (!inotify_) {
     inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
     if (!inotify_) {
       inotify_error_ = {errno, "inotify_init"};
-      return false;
+      return changed;
     }
+    changed = true;
   }
   inotify_error_ = {};
-  bool changed = false;
   for (Watch& watch : watches_) changed = place(watch) || changed;
   return changed;
 }
@@ -150,7 +158,7 @@ void NetnsWatcher::drop(int wd) {
 std::vector<DirectoryEvent> NetnsWatcher::read() {
   std::vector<DirectoryEvent> events;
   if (!inotify_) return events;
-  std::vector<bool> moved(watches_.size(), false);
+  std::vector<Moved> moved(watches_.size());
   alignas(inotify_event) std::array<char, std::size_t{32} << 10> batch;  // NOLINT(cppcoreguidelines-pro-type-member-init)
   // What waits now, not what others add meanwhile.
   int waiting = 0;
@@ -164,25 +172,27 @@ std::vector<DirectoryEvent> NetnsWatcher::read() {
       at += static_cast<ssize_t>(sizeof *event + event->len);
       if ((event->mask & IN_Q_OVERFLOW) != 0) {
         events.push_back({DirectoryEvent::What::overflow, 0, {}, event->mask});
-        moved.assign(moved.size(), true);
+        for (Moved& one : moved) one.maybe = true;
       } else {
         take(event->wd, event->mask, event->len > 0 ? event->name : "", events, moved);
       }
     }
   }
   for (std::size_t i = 0; i < watches_.size(); ++i) {
-    if (!moved[i] || !place(watches_[i])) continue;
-    events.push_back({DirectoryEvent::What::directory, static_cast<std::uint16_t>(i), {}, 0});
+    if (!moved[i].maybe || !place(watches_[i])) continue;
+    events.push_back({DirectoryEvent::What::directory, static_cast<std::uint16_t>(i), {}, moved[i].mask});
   }
   return events;
 }
 
 void NetnsWatcher::take(int wd, std::uint32_t mask, std::string_view name, std::vector<DirectoryEvent>& events,
-                        std::vector<bool>& moved) {
+                        std::vector<Moved>& moved) {
   for (std::size_t i = 0; i < watches_.size(); ++i) {
     if (watches_[i].wd != wd) continue;
-    if ((mask & about_itself) != 0 || !watches_[i].sits_on_directory()) {
-      moved[i] = true;
+    const bool own = watches_[i].sits_on_directory();
+    if ((mask & (about_itself | IN_IGNORED)) != 0 || !own) {
+      moved[i].maybe = true;
+      if (own) moved[i].mask |= mask & about_itself;
     } else {
       events.push_back({DirectoryEvent::What::entry, static_cast<std::uint16_t>(i), std::string(name), mask});
     }

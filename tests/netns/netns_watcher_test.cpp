@@ -26,7 +26,7 @@ using os::NetnsWatcher;
 using What = os::DirectoryEvent::What;
 using Strings = std::vector<std::string>;
 
-/// "create a", "delete a", "directory", "overflow": all that waits now. The kernel queues an event before the call that
+/// "IN_CREATE a", "directory", "directory IN_MOVE_SELF", "overflow": all that waits now. The kernel queues an event before the call that
 /// caused it returns, so there is nothing to wait for.
 Strings events(NetnsWatcher& watcher) {
   Strings all;
@@ -35,6 +35,9 @@ Strings events(NetnsWatcher& watcher) {
     if (event.what == What::entry) {
       for (const std::string_view name : os::inotify_event_names(event.mask)) text.append(name).append(" ");
       text += event.name;
+    }
+    if (event.what == What::directory) {
+      for (const std::string_view name : os::inotify_event_names(event.mask)) text.append(" ").append(name);
     }
     all.push_back(text + (event.directory == 0 ? "" : " of " + std::to_string(event.directory)));
   }
@@ -114,7 +117,7 @@ TEST_CASE("a directory whose parent is absent too is found, whether made step by
   remove_directory(dir / "x/y/netns");
   remove_directory(dir / "x/y");
   remove_directory(dir / "x");
-  CHECK(events(watcher) == Strings{"IN_DELETE a", "directory"});
+  CHECK(events(watcher) == Strings{"IN_DELETE a", "directory IN_DELETE_SELF"});
   make_directory(dir / "x");
   make_directory(dir / "x/y");
   make_directory(dir / "x/y/netns");
@@ -138,11 +141,11 @@ TEST_CASE("a directory that is removed and remade, or moved away, is told and wa
   NetnsWatcher watcher({dir / "netns"});
   remove_directory(dir / "netns");
   make_directory(dir / "netns");
-  CHECK(events(watcher) == Strings{"directory"});
+  CHECK(events(watcher) == Strings{"directory IN_DELETE_SELF"});
   test::write_file(dir / "netns/a", "");
   CHECK(events(watcher) == Strings{"IN_CREATE a"});
   REQUIRE(::rename((dir / "netns").c_str(), (dir / "old").c_str()) == 0);
-  CHECK(events(watcher) == Strings{"directory"});
+  CHECK(events(watcher) == Strings{"directory IN_MOVE_SELF"});
   test::write_file(dir / "old/b", "");
   CHECK(events(watcher).empty());
   make_directory(dir / "netns");
@@ -161,7 +164,7 @@ TEST_CASE("a directory that is covered by another mount and uncovered is found b
   CHECK(events(watcher) == Strings{"IN_CREATE a"});
   REQUIRE(::umount2((dir / "netns").c_str(), 0) == 0);
   // The watch died with its file system, which is an event.
-  CHECK(events(watcher) == Strings{"directory"});
+  CHECK(events(watcher) == Strings{"directory IN_UNMOUNT"});
   test::write_file(dir / "netns/b", "");
   CHECK(events(watcher) == Strings{"IN_CREATE b"});
 }
@@ -255,6 +258,40 @@ TEST_CASE("a source that cannot be had is down with its error, and rearm gets it
   CHECK(watcher.mounts_state().ok());
   test::write_file(dir / "a", "");
   CHECK(events(watcher) == Strings{"IN_CREATE a"});
+}
+
+TEST_CASE("a mount table that can be read only later is news, as mounts before that are unknown") {
+  const test::TempDir dir;
+  cover("/proc");
+  NetnsWatcher watcher({dir.path()});
+  const bool again = watcher.rearm();
+  const bool uncovered = ::umount2("/proc", 0) == 0;
+  REQUIRE(uncovered);
+  CHECK_FALSE(again);
+  CHECK_FALSE(watcher.mounts_state().ok());
+  CHECK(is_up(watcher));
+  CHECK(watcher.rearm());
+  CHECK(watcher.mounts_state().ok());
+  CHECK_FALSE(watcher.rearm());
+}
+
+TEST_CASE("an inotify that can be had only later is news, even while the directory is absent") {
+  const test::TempDir dir;
+  const std::size_t limit = os::open_files_limit();
+  // Room for the mount table alone.
+  const int next = ::dup(0);
+  REQUIRE(next >= 0);
+  ::close(next);
+  REQUIRE(os::set_open_files_limit(static_cast<std::size_t>(next) + 1).ok());
+  NetnsWatcher watcher({dir / "netns"});
+  const bool again = watcher.rearm();
+  REQUIRE(os::set_open_files_limit(limit).ok());
+  CHECK_FALSE(again);
+  CHECK(watcher.mounts_state().ok());
+  CHECK_FALSE(is_up(watcher));
+  CHECK(watcher.rearm());
+  CHECK(is_up(watcher));
+  CHECK_FALSE(watcher.rearm());
 }
 
 TEST_CASE("event names are those of inotify(7), without flags") {

@@ -17,7 +17,8 @@ namespace nswarden::os {
 struct DirectoryEvent {
   enum class What : std::uint8_t {
     entry,      ///< `name` in `directory` may have changed; `mask` as inotify gave it
-    directory,  ///< the directory itself came, went or was replaced: list it again
+    directory,  ///< the directory itself came, went or was replaced: list it again. `mask` is what the directory said of itself:
+                ///< IN_DELETE_SELF, IN_MOVE_SELF, IN_UNMOUNT; 0 when it is known from one above it
     overflow,   ///< the kernel dropped events: list everything again
   };
   What what = What::entry;
@@ -42,8 +43,10 @@ class NetnsWatcher {
   /// To be polled for POLLPRI (a poll consumes the event: nothing is to be read); -1 while there is none.
   [[nodiscard]] int mounts_fd() const;
 
-  /// Makes each watch sit on what its path leads to now; cheap when nothing changed. True when a directory was found
-  /// replaced, come or gone, so that it must be listed again. Called at start, after a mount event, before each sweep.
+  /// Makes each watch sit on what its path leads to now; cheap when nothing changed. True when all must be listed
+  /// again: a directory was found replaced, come or gone, or a source is new and nothing is known of the time before it. An fd
+  /// that is new is to be polled first: a mount between its opening and its poller is lost too. Called at start, after a mount
+  /// event, before each sweep.
   bool rearm();
 
   /// All events that wait, without blocking.
@@ -55,10 +58,11 @@ class NetnsWatcher {
 
  private:
   struct Watch;
+  struct Moved;
   bool place(Watch& watch);
   core::Result<void> add_nearest(Watch& watch);
   void drop(int wd);
-  void take(int wd, std::uint32_t mask, std::string_view name, std::vector<DirectoryEvent>& events, std::vector<bool>& moved);
+  void take(int wd, std::uint32_t mask, std::string_view name, std::vector<DirectoryEvent>& events, std::vector<Moved>& moved);
 
   std::vector<Watch> watches_;
   Fd inotify_;
