@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <ctime>
 #include <string_view>
 #include <utility>
 
@@ -15,6 +16,18 @@ namespace {
 
 // IN_CREATE for links alone: a file that was just created is still to be written.
 constexpr std::uint32_t watched = IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+
+using std::chrono::nanoseconds;
+using std::chrono::seconds;
+
+nanoseconds since_1970(const timespec& time) { return seconds(time.tv_sec) + nanoseconds(time.tv_nsec); }
+
+/// Whoever wrote the file is probably done. A time in the future, by another host's clock, says nothing and must not stop us.
+bool is_settled(nanoseconds written) {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return std::chrono::abs(since_1970(now) - written) > seconds(1);
+}
 
 }  // namespace
 
@@ -34,7 +47,7 @@ core::Result<void> ConfigWatcher::state() const {
 ConfigWatcher::Identity ConfigWatcher::identify() const {
   struct stat status {};
   if (::stat(path_.c_str(), &status) != 0) return {};
-  return {status.st_dev, status.st_ino};
+  return {status.st_dev, status.st_ino, since_1970(status.st_mtim)};
 }
 
 bool ConfigWatcher::is_link() const {
@@ -46,16 +59,26 @@ bool ConfigWatcher::rearm() {
   if (!inotify_) inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
   if (!inotify_) {
     error_ = {errno, "inotify_init"};
-    return false;
+    blind_ = true;
+    return is_other(false);
   }
   const int wd = ::inotify_add_watch(inotify_.get(), directory_.c_str(), watched);
   error_ = wd >= 0 ? core::Error{} : core::Error{errno, "watch configuration directory"};
-  if (wd == wd_) return false;
-  if (wd_ >= 0) ::inotify_rm_watch(inotify_.get(), wd_);
+  blind_ = blind_ || wd < 0;
+  if (wd == wd_ && !blind_) return false;
+  const bool found = wd != wd_ && wd >= 0;
+  if (wd_ >= 0 && wd != wd_) ::inotify_rm_watch(inotify_.get(), wd_);
   wd_ = wd;
+  return is_other(found);
+}
+
+bool ConfigWatcher::is_other(bool directory_found) {
   const Identity now = identify();
-  const bool changed = now.inode != 0 && now != seen_;
+  const bool other = now.inode != 0 && now != seen_;
+  const bool changed = other && ((directory_found && !now.same_file(seen_)) || (blind_ && is_settled(now.written)));
   if (changed) seen_ = now;
+  // A file that was just written without being watched is looked at again, as no event may follow.
+  if (wd_ >= 0 && (changed || !other)) blind_ = false;
   return changed;
 }
 
@@ -80,7 +103,7 @@ bool ConfigWatcher::read_changed() {
   if (lost_directory && rearm()) changed = true;
   const Identity now = identify();
   // Only a link: a plain file that is another one than before may have been created just now, and tells when it is closed.
-  if (look_at_link && now.inode != 0 && now != seen_ && is_link()) changed = true;
+  if (look_at_link && now.inode != 0 && !now.same_file(seen_) && is_link()) changed = true;
   if (changed) seen_ = now;
   return changed;
 }

@@ -5,10 +5,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <chrono>
+#include <ctime>
+#include <memory>
 #include <string>
 
 #include <nswarden/os/fd.hpp>
+#include <nswarden/os/limits.hpp>
 #include "catch.hpp"
 #include "private_netns.hpp"
 
@@ -118,6 +123,80 @@ TEST_CASE("a directory that is removed and remade is watched again") {
   CHECK_FALSE(watcher.rearm());
   test::write_file(dir / "etc/c.yaml", "new");
   CHECK(watcher.read_changed());
+}
+
+/// As if it was last written `age` ago.
+void set_age(const std::string& path, std::chrono::seconds age) {
+  timespec now{};
+  REQUIRE(::clock_gettime(CLOCK_REALTIME, &now) == 0);
+  now.tv_sec -= age.count();
+  const std::array times{now, now};
+  REQUIRE(::utimensat(AT_FDCWD, path.c_str(), times.data(), 0) == 0);
+}
+
+std::chrono::nanoseconds age_of(const std::string& path) {
+  struct stat status {};
+  timespec now{};
+  REQUIRE(::stat(path.c_str(), &status) == 0);
+  REQUIRE(::clock_gettime(CLOCK_REALTIME, &now) == 0);
+  return std::chrono::seconds(now.tv_sec - status.st_mtim.tv_sec) +
+         std::chrono::nanoseconds(now.tv_nsec - status.st_mtim.tv_nsec);
+}
+
+TEST_CASE("where the directory may not be watched, rearm tells a file that was replaced or written, once it is left alone") {
+  const test::TempDir dir;
+  const std::string path = dir / "c.yaml";
+  test::write_file(path, "old");
+  set_age(path, std::chrono::seconds(100));
+  // May be passed through, but not read.
+  REQUIRE(::chmod(dir.path().c_str(), 0711) == 0);
+  std::unique_ptr<ConfigWatcher> watcher;
+  test::as_nobody(test::Keep::nothing, [&] { watcher = std::make_unique<ConfigWatcher>(path); });
+  const auto rearm = [&] {
+    bool changed = false;
+    test::as_nobody(test::Keep::nothing, [&] { changed = watcher->rearm(); });
+    return changed;
+  };
+  CHECK_FALSE(rearm());
+  REQUIRE_FALSE(watcher->state().ok());
+  CHECK(watcher->state().error().code == EACCES);
+  // Written in place.
+  set_age(path, std::chrono::seconds(50));
+  CHECK(rearm());
+  CHECK_FALSE(rearm());
+  // Another file of the same age.
+  test::write_file(dir / "new", "new");
+  set_age(dir / "new", std::chrono::seconds(50));
+  rename(dir / "new", path);
+  CHECK(rearm());
+  CHECK_FALSE(rearm());
+  // Perhaps half written.
+  test::write_file(path, "newer");
+  REQUIRE(test::eventually(rearm));
+  CHECK(age_of(path) >= std::chrono::seconds(1));
+  CHECK_FALSE(rearm());
+  // Dated by a clock that is ahead.
+  set_age(path, std::chrono::seconds(-100));
+  CHECK(rearm());
+  REQUIRE(::unlink(path.c_str()) == 0);
+  CHECK_FALSE(rearm());
+}
+
+TEST_CASE("a file that was written while there was no watch is told when there is one") {
+  const test::TempDir dir;
+  const std::string path = dir / "c.yaml";
+  test::write_file(path, "old");
+  set_age(path, std::chrono::seconds(100));
+  const std::size_t limit = os::open_files_limit();
+  REQUIRE(os::set_open_files_limit(3).ok());
+  ConfigWatcher watcher(path);
+  REQUIRE(os::set_open_files_limit(limit).ok());
+  REQUIRE_FALSE(watcher.state().ok());
+  CHECK(watcher.state().error().code == EMFILE);
+  test::write_file(path, "new");
+  CHECK(test::eventually([&] { return watcher.rearm(); }));
+  CHECK(watcher.state().ok());
+  CHECK_FALSE(watcher.rearm());
 }
 
 }  // namespace

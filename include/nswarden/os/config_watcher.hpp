@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <string>
 
 #include <nswarden/core/result.hpp>
@@ -21,8 +22,9 @@ class ConfigWatcher {
   [[nodiscard]] int fd() const { return inotify_.get(); }
   /// All that waits, without blocking: true when the file may have changed.
   bool read_changed();
-  /// Watches the directory that the path leads to now; cheap when nothing changed. True when, by that, the file is another one.
-  /// Called now and then, such as before a sweep.
+  /// Watches the directory that the path leads to now; cheap when nothing changed. True when, by that, the file is another one;
+  /// or, where no watch can be had, when the file is another one or was written, and not within the last second: it may be half
+  /// written. Called now and then, such as before a sweep.
   bool rearm();
   [[nodiscard]] core::Result<void> state() const;
 
@@ -30,11 +32,15 @@ class ConfigWatcher {
   struct Identity {
     dev_t device = 0;
     ino_t inode = 0;
+    std::chrono::nanoseconds written{0};  // st_mtim
+    [[nodiscard]] bool same_file(const Identity& other) const { return device == other.device && inode == other.inode; }
     friend bool operator==(const Identity&, const Identity&) = default;
   };
   /// Of the file that the path leads to; zeros when there is none.
   [[nodiscard]] Identity identify() const;
   [[nodiscard]] bool is_link() const;
+  /// Whether the file changed since seen_ without any event; `directory_found`: the watch is new.
+  bool is_other(bool directory_found);
 
   std::string path_;
   std::string directory_;
@@ -42,6 +48,7 @@ class ConfigWatcher {
   Fd inotify_;
   int wd_ = -1;
   Identity seen_;
+  bool blind_ = false;  // the file may have changed since seen_ without any event
   core::Error error_;
 };
 
