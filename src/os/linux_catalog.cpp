@@ -59,6 +59,16 @@ Result<void> LinuxCatalog::may_enter() const {
   return {};
 }
 
+bool LinuxCatalog::host_is_known() const {
+  return shared_->init_inode.has_value() || shared_->home.inode() == fixed_init_inode;
+}
+
+bool LinuxCatalog::is_host(std::uint64_t inode) const {
+  // All are alive, as we and process 1 are in them, so that the inode is identity enough (kernel facts 4 and 7). Who may not see
+  // process 1's still knows the first one of the kernel.
+  return inode == shared_->home.inode() || inode == shared_->init_inode || inode == fixed_init_inode;
+}
+
 core::Listing LinuxCatalog::list(Detail detail) {
   core::Listing listing;
   listing.entries.reserve(last_count_ + last_count_ / 8);
@@ -121,8 +131,7 @@ BindResult LinuxCatalog::bind(std::uint16_t directory, std::string_view name, st
   if (const auto* refusal = std::get_if<Refusal>(&opened)) return *refusal;
   if (const auto* error = std::get_if<Error>(&opened)) return *error;
   const OpenNetns& netns = *std::get_if<OpenNetns>(&opened);
-  // Both are alive, as we and process 1 are in them, so that the inode is identity enough (kernel facts 4 and 7).
-  if (netns.inode == shared_->home.inode() || netns.inode == shared_->init_inode) return Refusal::host_netns;
+  if (is_host(netns.inode)) return Refusal::host_netns;
 
   core::NetnsId id{cookie_of_file(netns.fd.get()).value_or(0), netns.inode};
   const Result<NetnsScope> scope = NetnsScope::enter(netns.fd.get(), shared_->home);

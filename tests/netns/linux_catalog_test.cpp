@@ -267,6 +267,8 @@ int bind_first_process() {
       const auto* second = std::get_if<Refusal>(&own);
       if (first == nullptr || *first != Refusal::host_netns) {
         status = 1;
+      } else if (!catalog.host_is_known()) {
+        status = 6;
       } else {
         status = second != nullptr && *second == Refusal::host_netns ? 0 : 2;
       }
@@ -288,6 +290,30 @@ TEST_CASE("the netns of process 1 is refused as the host's, also by a daemon tha
   CHECK(WEXITSTATUS(status) == 0);
   test::remove_netns(test::netns_dir() + "/host");
   test::remove_netns(test::netns_dir() + "/ours");
+}
+
+TEST_CASE("the first netns of the kernel is refused also by who may not look at process 1 (kernel fact 7)") {
+  struct stat here {};
+  REQUIRE(::stat("/proc/thread-self/ns/net", &here) == 0);
+  const bool first = here.st_ino == 0xEFFFFFF9;
+  const test::TestNetns home("home");
+  test::bind_mount("/proc/thread-self/ns/net", test::netns_dir() + "/first");
+  bool known_outside = false;
+  bool known_inside = true;
+  core::BindResult bound;
+  test::as_nobody(test::Keep::sys_admin, [&] {
+    known_outside = LinuxCatalog({test::netns_dir()}).host_is_known();
+    const os::Fd netns(::open(home.path().c_str(), O_RDONLY | O_CLOEXEC));
+    REQUIRE(::setns(netns.get(), CLONE_NEWNET) == 0);
+    LinuxCatalog catalog({test::netns_dir()});
+    known_inside = catalog.host_is_known();
+    bound = catalog.bind(0, "first", {}, Tier::held);
+  });
+  test::remove_netns(test::netns_dir() + "/first");
+  // Before Linux 6.18, and in a container, there is nothing to know it by.
+  CHECK(known_outside == first);
+  CHECK_FALSE(known_inside);
+  CHECK(std::holds_alternative<Refusal>(bound) == first);
 }
 
 TEST_CASE("home is the netns of the thread, not of the process (kernel fact 21)") {

@@ -26,11 +26,16 @@ class LinuxCatalog final : public core::NetnsCatalog {
   /// Whether this process may enter netns at all: EPERM without CAP_SYS_ADMIN.
   [[nodiscard]] core::Result<void> may_enter() const;
 
+  /// Whether the netns of process 1 is surely refused. False when we are in another one and may not look at it (EACCES without
+  /// CAP_SYS_PTRACE): then only the kernel's first netns is refused besides our own, and that only since Linux 6.18.
+  [[nodiscard]] bool host_is_known() const;
+
   core::Listing list(Detail detail) override;
   core::Entry look(std::uint16_t directory, std::string_view name) override;
   core::BindResult bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, core::Tier tier) override;
 
  private:
+  [[nodiscard]] bool is_host(std::uint64_t inode) const;
   core::Result<void> list_one(std::uint16_t index, Detail detail, std::vector<core::Entry>& entries) const;
   [[nodiscard]] std::string path_of(std::uint16_t directory, std::string_view name) const;
 
