@@ -72,26 +72,29 @@ Result<Fd> LinuxNetns::open_key(std::size_t key, int flags, FamilyDirectories& f
 }
 
 Result<void> LinuxNetns::open_slot(std::size_t key, FamilyDirectories& families) {
-  Slot& slot = slots_[key];
-  slot.read_error = slot.write_error = 0;
+  int read_error = 0;
+  int write_error = 0;
   const bool writable = wishes_[key].writable;
   Result<Fd> fd = open_key(key, writable ? O_RDWR : O_RDONLY, families);
   if (!fd && writable && is_refused(fd.error().code)) {
-    slot.write_error = static_cast<std::int16_t>(fd.error().code);
+    write_error = fd.error().code;
     fd = open_key(key, O_RDONLY, families);
     if (!fd && is_refused(fd.error().code)) {
-      slot.read_error = static_cast<std::int16_t>(fd.error().code);
+      read_error = fd.error().code;
       // Some files can only be written, such as route/flush (kernel fact 29).
       fd = open_key(key, O_WRONLY, families);
-      if (fd) slot.write_error = 0;
+      if (fd) write_error = 0;
     }
   }
   if (!fd) {
     if (is_exhausted(fd.error().code)) return fd.error();
-    slot.read_error = static_cast<std::int16_t>(fd.error().code);
-    return {};
+    read_error = fd.error().code;
   }
-  if (tier_ == Tier::held) slot.fd = std::move(*fd);
+  Slot& slot = slots_[key];
+  slot.read_error = static_cast<std::int16_t>(read_error);
+  slot.write_error = static_cast<std::int16_t>(write_error);
+  slot.fd = fd && tier_ == Tier::held ? std::move(*fd) : Fd();
+  refused_ = refused_ || is_refused_reading(slot);
   return {};
 }
 
@@ -128,12 +131,30 @@ bool LinuxNetns::holds_living_file() const {
   return fd < 0 || ::fstat(fd, &status) == 0;
 }
 
+bool LinuxNetns::is_refused_reading(const Slot& slot) {
+  // One that is held can only be written, for ever: its path need not be walked at each read (kernel fact 11).
+  return slot.read_error != 0 && slot.read_error != ENOENT && !slot.fd;
+}
+
 Reading LinuxNetns::known(const Slot& slot) {
   if (slot.read_error == ENOENT) return {Reading::Status::missing, 0, {}};
   return {Reading::Status::unreadable, slot.read_error, {}};
 }
 
+void LinuxNetns::retry_refused() {
+  // Neither the name nor the netns need be there for the other keys of this read: what fails here, stays as it was.
+  const Result<NetnsScope> scope = enter(Proof::cookie);
+  if (!scope) return;
+  refused_ = false;
+  FamilyDirectories passing;
+  FamilyDirectories& families = tier_ == Tier::directories ? families_ : passing;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (is_refused_reading(slots_[i]) && !open_slot(i, families)) refused_ = true;
+  }
+}
+
 Result<std::span<const Reading>> LinuxNetns::read() {
+  if (refused_) retry_refused();
   ReadBuffer& buffer = shared_->buffer;
   buffer.start(slots_.size());
   for (std::size_t i = 0; i < slots_.size(); ++i) {
@@ -176,18 +197,33 @@ Result<void> LinuxNetns::read_inside() {
 
 Result<void> LinuxNetns::write(std::size_t key, std::string_view value) {
   const Slot& slot = slots_[key];
-  if (slot.write_error != 0) return Error{slot.write_error, "open sysctl for writing"};
   if (slot.read_error == ENOENT) return Error{ENOENT, "open sysctl for writing"};
-  if (slot.fd && !slot.needs_entering) return write_whole(slot.fd.get(), value);
+  if (slot.fd && slot.write_error == 0 && !slot.needs_entering) return write_whole(slot.fd.get(), value);
   return write_inside(key, value);
 }
 
 Result<void> LinuxNetns::write_inside(std::size_t key, std::string_view value) {
-  const Result<NetnsScope> scope = enter(tier_ == Tier::transient ? Proof::cookie : Proof::inode);
+  Slot& slot = slots_[key];
+  const bool opened = slot.fd && slot.write_error == 0;
+  // A family that is held was opened inside; whatever else is opened by its path needs the better proof.
+  const bool by_path =
+      tier_ == Tier::transient || (tier_ == Tier::held && !opened) || slot.write_error != 0 || slot.read_error != 0;
+  const Result<NetnsScope> scope = enter(by_path ? Proof::cookie : Proof::inode);
   if (!scope) return scope.error();
-  if (slots_[key].fd) return write_whole(slots_[key].fd.get(), value);
+  if (opened) return write_whole(slot.fd.get(), value);
   FamilyDirectories passing;
-  const Result<Fd> fd = open_key(key, O_WRONLY, tier_ == Tier::directories ? families_ : passing);
+  FamilyDirectories& families = tier_ == Tier::directories ? families_ : passing;
+  if (tier_ == Tier::held && slot.write_error != 0) {
+    // What was read-only at bind may be writable by now, as after a remount of /proc/sys: then it is held for both.
+    Result<Fd> both = open_key(key, O_RDWR, families);
+    if (both) {
+      slot.fd = std::move(*both);
+      slot.read_error = slot.write_error = 0;
+      return write_whole(slot.fd.get(), value);
+    }
+    if (!is_refused(both.error().code)) return both.error();
+  }
+  const Result<Fd> fd = open_key(key, O_WRONLY, families);
   if (!fd) return fd.error();
   return write_whole(fd->get(), value);
 }
@@ -202,10 +238,7 @@ Result<std::size_t> LinuxNetns::find_missing() {
   std::size_t appeared = 0;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (!is_missing(slots_[i])) continue;
-    if (const Result<void> opened = open_slot(i, families); !opened) {
-      slots_[i].read_error = ENOENT;
-      return opened.error();
-    }
+    if (const Result<void> opened = open_slot(i, families); !opened) return opened.error();
     if (!is_missing(slots_[i])) ++appeared;
   }
   return appeared;

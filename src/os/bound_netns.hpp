@@ -45,7 +45,7 @@ class LinuxNetns final : public core::BoundNetns {
   struct Slot {
     Fd fd;                         // held tier only
     std::int16_t read_error = 0;   // ENOENT: missing
-    std::int16_t write_error = 0;  // of opening for writing
+    std::int16_t write_error = 0;  // of opening for writing; each write tries again
     bool needs_entering = false;
     bool alone = false;  // no other key of its family
   };
@@ -58,7 +58,12 @@ class LinuxNetns final : public core::BoundNetns {
   [[nodiscard]] core::Result<NetnsScope> enter(Proof proof) const;
   [[nodiscard]] bool holds_living_file() const;  // true also when it holds none
   core::Result<Fd> open_key(std::size_t key, int flags, FamilyDirectories& families);
+  /// An error only when files or memory ran out; then the slot stays as it was.
   core::Result<void> open_slot(std::size_t key, FamilyDirectories& families);
+  /// Whether the key is there but could not be opened for reading, and may be later.
+  [[nodiscard]] static bool is_refused_reading(const Slot& slot);
+  /// Tries those once more: what refused may allow it by now.
+  void retry_refused();
   /// Of a key that could not be opened for reading.
   [[nodiscard]] static core::Reading known(const Slot& slot);
   core::Result<void> read_inside();
@@ -71,7 +76,8 @@ class LinuxNetns final : public core::BoundNetns {
   std::vector<Slot> slots_;
   FamilyDirectories families_;  // directories tier only
   core::Tier tier_;
-  bool enters_ = false;  // at each read
+  bool enters_ = false;   // at each read
+  bool refused_ = false;  // some slot is_refused_reading
 };
 
 }  // namespace nswarden::os

@@ -3,6 +3,7 @@
 #include "os/bound_netns.hpp"
 
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <array>
@@ -361,6 +362,80 @@ TEST_CASE("when the limit of open files is met, nothing stays open, and a lower 
   REQUIRE(std::holds_alternative<core::Binding>(transient));
   CHECK(read_all(*std::get<core::Binding>(transient).netns).front() == "0\n");
   CHECK(open_fds() == before);
+}
+
+TEST_CASE("a key that was refused at bind is read and written once it is allowed") {
+  const test::TestNetns netns;
+  const Keys keys({"net.ipv4.ip_forward", "net.ipv4.tcp_fastopen_key", "net.ipv4.conf.all"});
+  const Strings refused{"0\n", "unreadable " + std::to_string(EACCES), "unreadable " + std::to_string(EISDIR)};
+  for (const Tier tier : all_tiers) {
+    CAPTURE(static_cast<int>(tier));
+    std::unique_ptr<LinuxCatalog> catalog;
+    core::Binding bound;
+    // SYS_ADMIN alone may enter, but neither write nor read what is the owner's.
+    test::as_nobody(test::Keep::sys_admin, [&] {
+      catalog = std::make_unique<LinuxCatalog>(std::vector<std::string>{test::netns_dir()});
+      bound = test::bind(*catalog, netns.name(), keys.wishes(), tier);
+      CHECK(read_all(*bound.netns) == refused);
+      CHECK(read_all(*bound.netns) == refused);
+      CHECK(test::error_of(bound.netns->write(0, "1")) == EACCES);
+      CHECK(test::error_of(bound.netns->write(0, "1")) == EACCES);
+      CHECK(read_all(*bound.netns) == refused);
+    });
+    const std::size_t before = open_fds();
+    CHECK(bound.netns->write(0, "1").ok());
+    CHECK(test::read_sysctl(netns.path(), "net/ipv4/ip_forward") == "1\n");
+    const Strings now = read_all(*bound.netns);
+    CHECK(now[0] == "1\n");
+    CHECK(now[1] == test::read_sysctl(netns.path(), "net/ipv4/tcp_fastopen_key"));
+    CHECK(now[2] == refused[2]);
+    CHECK(open_fds() == before + (tier == Tier::held ? 1 : 0));
+    REQUIRE(bound.netns->write(0, "0").ok());
+  }
+}
+
+TEST_CASE("a key is repaired once /proc/sys that was read-only is writable") {
+  const test::TestNetns netns;
+  const Keys keys({"net.ipv4.ip_forward", "net.mptcp.enabled"});
+  REQUIRE(::mount("/proc/sys", "/proc/sys", nullptr, MS_BIND, nullptr) == 0);
+  const auto remount = [](unsigned long flags) {
+    return ::mount("none", "/proc/sys", nullptr, MS_REMOUNT | MS_BIND | flags, nullptr) == 0;
+  };
+  for (const Tier tier : all_tiers) {
+    CAPTURE(static_cast<int>(tier));
+    REQUIRE(remount(MS_RDONLY));
+    LinuxCatalog catalog({test::netns_dir()});
+    const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    CHECK(test::error_of(bound.netns->write(0, "1")) == EROFS);
+    CHECK(test::error_of(bound.netns->write(1, "0")) == EROFS);
+    REQUIRE(remount(0));
+    CHECK(bound.netns->write(0, "1").ok());
+    CHECK(bound.netns->write(1, "0").ok());
+    CHECK(read_all(*bound.netns) == Strings{"1\n", "0\n"});
+    CHECK(bound.netns->write(0, "0").ok());
+    CHECK(bound.netns->write(1, "1").ok());
+    CHECK(read_all(*bound.netns) == Strings{"0\n", "1\n"});
+  }
+  test::unmount("/proc/sys");
+}
+
+TEST_CASE("a key that stays refused does not hide that the name is another netns', nor spoil the other keys") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const Keys keys({"net.ipv4.ip_forward", "net.ipv4.route.flush", "net.netfilter.nf_conntrack_max", "net.ipv4.conf.all"});
+  const std::string path = test::netns_dir() + "/covered";
+  test::make_netns(path);
+  const core::Binding bound = test::bind(catalog, "covered", keys.wishes(), Tier::held);
+  test::make_netns(path);
+  const Strings values = read_all(*bound.netns);
+  REQUIRE(values.size() == 4);
+  CHECK(values[0] == "0\n");
+  CHECK(values[3] == "unreadable " + std::to_string(EISDIR));
+  CHECK(values[1] == "unreadable " + std::to_string(EACCES));
+  CHECK(bound.netns->write(0, "1").ok());
+  CHECK(bound.netns->write(1, "1").ok());
+  CHECK(test::error_of(bound.netns->write(2, "1")) == ESTALE);
+  CHECK(test::read_sysctl(path, "net/ipv4/ip_forward") == "0\n");
+  test::remove_netns(path);
 }
 
 TEST_CASE("a daemon that is not root but has SYS_ADMIN and NET_ADMIN binds, reads and writes (kernel fact 22)") {
