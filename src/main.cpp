@@ -6,9 +6,11 @@
 #include <nswarden/app/daemon.hpp>
 #include <nswarden/app/one_shot.hpp>
 #include <nswarden/app/options.hpp>
+#include <nswarden/os/standard_fds.hpp>
 
 int main(int argc, char** argv) {
   using namespace nswarden::app;
+  nswarden::os::fill_standard_fds();
   try {
     const auto parsed = parse_options(argc, argv);
     if (const int* code = std::get_if<int>(&parsed)) return *code;

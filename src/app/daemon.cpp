@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <system_error>
+#include <stdexcept>
 
 #include <nswarden/app/build_info.hpp>
 #include <nswarden/app/one_shot.hpp>
@@ -12,26 +12,19 @@
 #include <nswarden/os/limits.hpp>
 #include "app/fd_budget.hpp"
 #include "app/loop.hpp"
+#include "app/privilege.hpp"
 
 namespace nswarden::app {
 namespace {
 
-void check_privilege(const os::LinuxCatalog& catalog) {
-  if (const auto may = catalog.may_enter(); !may) {
-    throw std::runtime_error(
-        fmt::format("cannot enter network namespaces: {}; run as root or with CAP_SYS_ADMIN and CAP_NET_ADMIN",
-                    std::generic_category().message(may.error().code)));
-  }
-}
-
-void serve_until_told(const Options& options, Configuration configuration) {
+void serve_until_told(const Options& options, Configuration configuration, os::ConfigWatcher& config_watcher) {
   os::Signals signals;  // before any thread, so that all inherit the mask
   const os::Waker waker;
   ReloadDesk desk([&waker] { waker.wake(); });
   // A failure leaves the limit as it was, and the budget follows it.
   (void)os::raise_open_files().ok();
   os::LinuxCatalog catalog(netns_directories(options, configuration.config));
-  check_privilege(catalog);
+  if (const auto may = catalog.may_enter(); !may) throw std::runtime_error(cannot_enter_any(may.error().code));
   Metrics metrics;
   SnapshotSlot slot;
   const WebServer web(options.web, {&metrics, &slot, [&desk] { return desk.request(); }});
@@ -43,7 +36,7 @@ void serve_until_told(const Options& options, Configuration configuration) {
     const std::string url = fmt::format("http://{}{}", address, options.web.telemetry_path);
     log.info("listening", {{"address", address}, {"metrics", url}});
   }
-  Loop({options, signals, waker, desk, catalog, metrics, slot, log}, std::move(configuration),
+  Loop({options, signals, waker, desk, catalog, metrics, slot, log, config_watcher}, std::move(configuration),
        fd_budget(os::open_files_limit()))
       .run();
   desk.close();
@@ -52,13 +45,15 @@ void serve_until_told(const Options& options, Configuration configuration) {
 }  // namespace
 
 int run_daemon(const Options& options) {
+  // First watch, then read: a change in between is not lost.
+  os::ConfigWatcher config_watcher(configuration_path(options));
   auto loaded = load_configuration(options);
   if (const auto* none = std::get_if<NoConfiguration>(&loaded)) {
     for (const std::string& line : none->lines) fmt::print(stderr, "nswarden: {}\n", line);
     return exit_usage;
   }
   try {
-    serve_until_told(options, std::get<Configuration>(std::move(loaded)));
+    serve_until_told(options, std::get<Configuration>(std::move(loaded)), config_watcher);
     return 0;
   } catch (const std::exception& error) {
     fmt::print(stderr, "nswarden: {}\n", error.what());

@@ -2,10 +2,8 @@
 #include "app/loop.hpp"
 
 #include <fmt/format.h>
-#include <poll.h>
 
 #include <algorithm>
-#include <csignal>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -17,8 +15,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
-
-enum Token : std::uint64_t { signals_token, inotify_token, mounts_token, config_token, waker_token };
 
 // About 0.3 ms of reading: what an event may have to wait for while a sweep goes on.
 constexpr std::size_t slice_cost = 256;
@@ -34,16 +30,6 @@ std::shared_ptr<const core::PolicySet> compile(const core::Config& config, const
       config, options.audit ? core::PolicySet::Audit::everything : core::PolicySet::Audit::as_configured);
 }
 
-std::string_view to_string(Trigger trigger) {
-  switch (trigger) {
-    case Trigger::startup: return "startup";
-    case Trigger::interval: return "interval";
-    case Trigger::reload: return "reload";
-    case Trigger::lost: return "lost";
-  }
-  return "";
-}
-
 }  // namespace
 
 Loop::Loop(Parts parts, Configuration configuration, std::size_t fd_budget)
@@ -53,13 +39,10 @@ Loop::Loop(Parts parts, Configuration configuration, std::size_t fd_budget)
       reconciler_(parts.catalog, compile(configuration_.config, parts.options), {directories_, fd_budget, true}),
       report_log_(parts.metrics, parts.log),
       netns_watcher_(directories_),
-      config_watcher_(configuration_path(parts.options)),
       config_loaded_(unix_time()) {
-  watch(parts_.signals.fd(), POLLIN, signals_token);
-  watch(parts_.waker.fd(), POLLIN, waker_token);
+  watch_loop();
   parts_.metrics.know(reconciler_.policies());
   tell_configuration("configuration loaded");
-  rearm();
   publish(Clock::now());
 }
 
@@ -85,124 +68,34 @@ std::chrono::nanoseconds Loop::until_next(Time now) const {
   return next - now;
 }
 
-void Loop::take_event(std::uint64_t token) {
-  switch (token) {
-    case signals_token: take_signals(); break;
-    case inotify_token: take_directory_events(); break;
-    case mounts_token: take_mount_event(); break;
-    case config_token:
-      if (config_watcher_.read_changed()) reload(Clock::now());
-      break;
-    case waker_token:
-      if (parts_.waker.read() && parts_.desk.waiting()) parts_.desk.answer(reload(Clock::now()));
-      break;
-    default: break;
+void Loop::tell_failures(const std::vector<core::Listing::Failure>& failures) {
+  std::vector<SourceSnapshot> now;
+  for (const core::Listing::Failure& failure : failures) {
+    const std::string& directory = directories_[failure.directory];
+    now.push_back({directory, false,
+                   fmt::format("{}: {}; what is known of it stays governed", failure.error.attempt,
+                               std::generic_category().message(failure.error.code))});
+    const bool known = std::any_of(listings_.begin(), listings_.end(), [&](const SourceSnapshot& listing) {
+      return listing.name == directory && listing.reason == now.back().reason;
+    });
+    if (known) continue;
+    parts_.log.warn("cannot list a netns directory", {{"directory", directory}, {"reason", now.back().reason}});
   }
-}
-
-void Loop::take_signals() {
-  while (const auto signal = parts_.signals.read()) {
-    if (*signal == SIGHUP) {
-      reload(Clock::now());
-    } else {
-      stopping_ = true;
-    }
-  }
-}
-
-void Loop::take_directory_events() {
-  bool lost = false;
-  bool relist = false;
-  for (const os::DirectoryEvent& event : netns_watcher_.read()) {
-    switch (event.what) {
-      case os::DirectoryEvent::What::entry:
-        for (const std::string_view name : os::inotify_event_names(event.mask)) {
-          parts_.metrics.event("inotify", name);
-          parts_.log.debug("inotify event", {{"event", name}, {"name", event.name}});
-        }
-        reconciler_.touch(event.directory, event.name, Clock::now());
-        break;
-      case os::DirectoryEvent::What::directory: relist = true; break;
-      case os::DirectoryEvent::What::overflow: lost = true; break;
-    }
-  }
-  if (relist) {
-    rearm();
-    list(Detail::full, Clock::now());
-  }
-  if (lost) {
-    parts_.metrics.overflow("inotify");
-    parts_.log.limited("overflow", LogLevel::warn, "inotify events were lost; everything is listed again");
-    mounts_changed_ = true;
-    begin_sweep(Trigger::lost, Clock::now());
-  }
-  dirty_ = true;
-}
-
-/// No inotify event marks a mount (kernel fact 2): names that wait for one are looked at now, the others soon.
-void Loop::take_mount_event() {
-  parts_.metrics.event("mount", "change");
-  mounts_changed_ = true;
-  const Time now = Clock::now();
-  reconciler_.look_pending(now);
-  if (netns_watcher_.rearm()) list(Detail::full, now);
-  dirty_ = true;
-}
-
-void Loop::rearm() {
-  if (netns_watcher_.rearm()) mounts_changed_ = true;
-  if (config_watcher_.rearm() && ready_) reload(Clock::now());
-  watch_sources();
-}
-
-void Loop::watch(int fd, std::uint32_t events, std::uint64_t token) {
-  if (fd < 0) return;
-  if (const auto added = poller_.add(fd, events, token); !added) {
-    parts_.log.limited("poll", LogLevel::error, "cannot wait for an event source",
-                       {{"error", std::generic_category().message(added.error().code)}});
-  }
-}
-
-/// An fd that is there already just stays; one that came with rearm() is polled from now on.
-void Loop::watch_sources() {
-  watch(netns_watcher_.inotify_fd(), POLLIN, inotify_token);
-  watch(netns_watcher_.mounts_fd(), POLLPRI, mounts_token);
-  watch(config_watcher_.fd(), POLLIN, config_token);
-  tell_source("inotify", netns_watcher_.inotify_state(), "raise fs.inotify.max_user_watches or fs.inotify.max_user_instances");
-  tell_source("mount", netns_watcher_.mounts_state(), "make /proc/thread-self/mountinfo readable");
-}
-
-void Loop::tell_source(std::string_view name, const core::Result<void>& state, const std::string& remedy) {
-  SourceSnapshot now{std::string(name), state.ok(), {}};
-  if (!state) {
-    now.reason = fmt::format("{}: {}; {}; until then the sweep alone finds changes", state.error().attempt,
-                             std::generic_category().message(state.error().code), remedy);
-  }
-  auto known = std::find_if(sources_.begin(), sources_.end(), [&](const auto& source) { return source.name == name; });
-  const bool was_up = known == sources_.end() || known->up;
-  if (known == sources_.end()) known = sources_.insert(sources_.end(), SourceSnapshot{});
-  if (was_up && !now.up) parts_.log.warn("event source is down", {{"source", name}, {"reason", now.reason}});
-  if (!was_up && now.up) parts_.log.info("event source is up again", {{"source", name}});
-  dirty_ = dirty_ || known->up != now.up;
-  *known = std::move(now);
+  listings_ = std::move(now);
 }
 
 void Loop::list(Detail detail, Time now) {
-  const auto listed = reconciler_.list(detail, now);
-  const int error = listed ? 0 : listed.error().code;
-  if (std::exchange(listing_error_, error) != error && error != 0) {
-    parts_.log.warn("cannot list a netns directory; what is known stays governed",
-                    {{"error", std::generic_category().message(error)}});
-  }
+  const auto failures = reconciler_.list(detail, now);
+  if (!failures.empty() || !listings_.empty()) tell_failures(failures);
   if (detail == Detail::full) {
     last_full_listing_ = now;
-    if (error == 0) mounts_changed_ = false;
+    if (failures.empty()) mounts_changed_ = false;
   }
   dirty_ = true;
 }
 
 void Loop::begin_sweep(Trigger trigger, Time now) {
-  rearm();
+  if (rearm() && reload(now).empty()) return;  // that has begun a sweep of its own
   // A name that is known can lead elsewhere only by a mount, and the mount table tells of each: without one, names are enough.
   const bool sure = !mounts_changed_ && netns_watcher_.mounts_state().ok();
   trigger_ = trigger;
@@ -300,6 +193,12 @@ void Loop::tell_configuration(std::string_view message) {
 }
 
 void Loop::publish(Time now) {
+  parts_.slot.publish(snapshot(now));
+  dirty_ = false;
+  next_publish_ = now + publish_gap;
+}
+
+std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   auto snapshot = std::make_shared<Snapshot>();
   const core::Overview overview = reconciler_.overview(now);
   snapshot->ready = ready_;
@@ -320,6 +219,7 @@ void Loop::publish(Time now) {
   const core::Totals& totals = overview.totals;
   snapshot->drift_hidden = totals.settings - totals.compliant - snapshot->drift.size();
   snapshot->sources = sources_;
+  snapshot->unlisted = listings_;
   snapshot->config_ok = config_ok_;
   snapshot->config_loaded_seconds = config_loaded_;
   snapshot->last_reconcile_seconds = last_reconcile_;
@@ -327,9 +227,7 @@ void Loop::publish(Time now) {
     snapshot->process = {stats->cpu_seconds,   stats->start_time_seconds, stats->resident_bytes,
                          stats->virtual_bytes, stats->open_fds,           stats->max_fds};
   }
-  parts_.slot.publish(std::move(snapshot));
-  dirty_ = false;
-  next_publish_ = now + publish_gap;
+  return snapshot;
 }
 
 }  // namespace nswarden::app

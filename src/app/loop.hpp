@@ -38,6 +38,7 @@ class Loop {
     Metrics& metrics;
     SnapshotSlot& slot;
     Log& log;
+    os::ConfigWatcher& config_watcher;  // older than the configuration that was loaded
   };
   /// Throws std::system_error.
   Loop(Parts parts, Configuration configuration, std::size_t fd_budget);
@@ -54,9 +55,12 @@ class Loop {
   void take_signals();
   void take_directory_events();
   void take_mount_event();
-  void rearm();
+  [[nodiscard]] bool rearm();
   void watch(int fd, std::uint32_t events, std::uint64_t token);
+  void watch_loop();
   void watch_sources();
+  void tell_config_watch();
+  void tell_failures(const std::vector<core::Listing::Failure>& failures);
   void tell_source(std::string_view name, const core::Result<void>& state, const std::string& remedy);
   void list(Detail detail, Time now);
   void begin_sweep(Trigger trigger, Time now);
@@ -66,6 +70,7 @@ class Loop {
   void tell_reports();
   std::string reload(Time now);
   void tell_configuration(std::string_view message);
+  [[nodiscard]] std::shared_ptr<const Snapshot> snapshot(Time now) const;
   void publish(Time now);
 
   Parts parts_;
@@ -74,7 +79,6 @@ class Loop {
   core::Reconciler reconciler_;
   ReportLog report_log_;
   os::NetnsWatcher netns_watcher_;
-  os::ConfigWatcher config_watcher_;
   os::Poller poller_;
   os::ProcessMeter process_;
 
@@ -84,7 +88,8 @@ class Loop {
   double config_loaded_ = 0;
   double last_reconcile_ = 0;
   std::vector<SourceSnapshot> sources_;
-  int listing_error_ = 0;
+  std::vector<SourceSnapshot> listings_;  // directories that cannot be listed
+  int config_watch_error_ = 0;
 
   Trigger trigger_ = Trigger::startup;
   std::chrono::nanoseconds sweep_time_{0};

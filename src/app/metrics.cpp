@@ -31,16 +31,6 @@ constexpr std::array all_triggers{Trigger::startup, Trigger::interval, Trigger::
 constexpr std::array<std::string_view, 6> inotify_events{"IN_CREATE",   "IN_DELETE",      "IN_MOVED_FROM",
                                                          "IN_MOVED_TO", "IN_DELETE_SELF", "IN_MOVE_SELF"};
 
-const char* to_label(Trigger trigger) {
-  switch (trigger) {
-    case Trigger::startup: return "startup";
-    case Trigger::interval: return "interval";
-    case Trigger::reload: return "reload";
-    case Trigger::lost: return "lost";
-  }
-  return "";
-}
-
 // A sweep of 100 netns takes some 0.2 ms, one of 10000 netns and 20 keys some 0.3 s.
 Histogram::BucketBoundaries reconcile_buckets() {
   return {1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
@@ -52,6 +42,16 @@ Histogram::BucketBoundaries compliance_buckets() {
 }
 
 }  // namespace
+
+std::string_view to_string(Trigger trigger) {
+  switch (trigger) {
+    case Trigger::startup: return "startup";
+    case Trigger::interval: return "interval";
+    case Trigger::reload: return "reload";
+    case Trigger::lost: return "lost";
+  }
+  return "";
+}
 
 struct Metrics::Families {
   prometheus::Registry registry;
@@ -94,7 +94,7 @@ struct Metrics::Families {
 };
 
 Metrics::Metrics() : families_(std::make_unique<Families>()) {
-  for (const Trigger trigger : all_triggers) families_->reconciles.Add({{"trigger", to_label(trigger)}});
+  for (const Trigger trigger : all_triggers) families_->reconciles.Add({{"trigger", std::string(to_string(trigger))}});
   for (const char* result : {"success", "failure"}) families_->reloads.Add({{"result", result}});
   for (const std::string_view name : inotify_events) {
     families_->events.Add({{"source", "inotify"}, {"event", std::string(name)}});
@@ -138,7 +138,7 @@ void Metrics::event(std::string_view source, std::string_view event) {
 void Metrics::overflow(std::string_view source) { families_->overflows.Add({{"source", std::string(source)}}).Increment(); }
 
 void Metrics::reconciled(Trigger trigger, std::chrono::nanoseconds loop_time) {
-  families_->reconciles.Add({{"trigger", to_label(trigger)}}).Increment();
+  families_->reconciles.Add({{"trigger", std::string(to_string(trigger))}}).Increment();
   families_->reconcile_duration.Observe(Seconds(loop_time).count());
 }
 

@@ -19,6 +19,7 @@
 #include <nswarden/os/linux_catalog.hpp>
 #include <nswarden/os/terminal.hpp>
 #include "app/fd_budget.hpp"
+#include "app/privilege.hpp"
 #include "app/selected_catalog.hpp"
 
 namespace nswarden::app {
@@ -53,16 +54,15 @@ class Sweep {
 
   int run() {
     if (const auto may = catalog_.may_enter(); !may) {
-      complain(fmt::format("cannot enter network namespaces: {}; run as root or with CAP_SYS_ADMIN and CAP_NET_ADMIN",
-                           std::generic_category().message(may.error().code)));
+      complain(cannot_enter_any(may.error().code));
       return exit_unreadable;
     }
     const auto now = std::chrono::steady_clock::now();
     reconciler_.begin_sweep();
-    const auto listed = reconciler_.list(core::NetnsCatalog::Detail::full, now);
-    if (!listed) {
-      complain(fmt::format("cannot list the netns directories: {}: {}", listed.error().attempt,
-                           std::generic_category().message(listed.error().code)));
+    const auto failures = reconciler_.list(core::NetnsCatalog::Detail::full, now);
+    for (const core::Listing::Failure& failure : failures) {
+      complain(fmt::format("cannot list {}: {}", core::printable(directories_[failure.directory]),
+                           std::generic_category().message(failure.error.code)));
     }
     while (reconciler_.work()) reconciler_.step(no_cap, now);
     const CheckReport report = judge(now);
@@ -70,7 +70,7 @@ class Sweep {
     const auto missing = selected_.not_found();
     for (const std::string& name : missing) complain(fmt::format("no netns is named {}", core::printable(name)));
     if (report.totals.drifted + report.totals.missing > 0) return exit_drifted;
-    return report.compliant() && listed && missing.empty() ? exit_compliant : exit_unreadable;
+    return report.compliant() && failures.empty() && missing.empty() ? exit_compliant : exit_unreadable;
   }
 
  private:

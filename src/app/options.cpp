@@ -110,6 +110,14 @@ CLI::Validator absolute_path() {
           ""};
 }
 
+CLI::Validator telemetry_path() {
+  return {[](std::string& text) -> std::string {
+            if (text.starts_with('/') && text != "/" && !text.starts_with("/-/") && !text.starts_with("/api/")) return {};
+            return fmt::format("'{}' is no path such as /metrics, or taken", core::printable(text));
+          },
+          ""};
+}
+
 struct Parser {
   Options options;
   std::string interval;
@@ -169,7 +177,8 @@ struct Parser {
         ->capture_default_str();
     run->add_option("--web.telemetry-path", options.web.telemetry_path, "Path of the metrics")
         ->type_name("PATH")
-        ->capture_default_str();
+        ->capture_default_str()
+        ->check(telemetry_path());
     run->add_flag("--web.enable-lifecycle", options.web.enable_lifecycle, "Allow POST /-/reload");
     run->add_option("--reconcile.interval", interval, "Time between sweeps, default 10s, at least 100ms")
         ->type_name("DURATION")

@@ -6,7 +6,6 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -21,7 +20,8 @@ class ReloadDesk {
   std::string request() {
     std::unique_lock lock(mutex_);
     if (closed_) return "shutting down";
-    const unsigned long mine = wanted_ > done_ ? wanted_ : ++wanted_;
+    // One that the loop has not begun with is shared; a later one may be about another file.
+    const unsigned long mine = wanted_ > taken_ ? wanted_ : ++wanted_;
     ring_();
     // A loop that is busy with a long first sweep still answers between two steps of it.
     const bool answered = changed_.wait_for(lock, std::chrono::seconds(10), [&] { return done_ >= mine || closed_; });
@@ -29,14 +29,14 @@ class ReloadDesk {
     return answered ? verdict_ : "no answer within 10 s";
   }
 
-  /// Loop thread.
-  [[nodiscard]] bool waiting() const {
+  /// Loop thread: whether somebody waits. Then reload, and answer().
+  bool take() {
     const std::lock_guard lock(mutex_);
-    return wanted_ > done_;
+    return std::exchange(taken_, wanted_) != wanted_;
   }
   void answer(std::string verdict) {
     const std::lock_guard lock(mutex_);
-    done_ = wanted_;
+    done_ = taken_;
     verdict_ = std::move(verdict);
     changed_.notify_all();
   }
@@ -48,9 +48,10 @@ class ReloadDesk {
 
  private:
   std::function<void()> ring_;
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::condition_variable changed_;
-  unsigned long wanted_ = 0;
+  unsigned long wanted_ = 0;  // tickets given, begun with, and answered
+  unsigned long taken_ = 0;
   unsigned long done_ = 0;
   bool closed_ = false;
   std::string verdict_;

@@ -31,7 +31,7 @@ void ReportLog::tell_life(const Report& report) {
     case Report::Life::unmatched: log_.debug("no policy matches this netns", {netns}); break;
     case Report::Life::gone: log_.limited(topic, LogLevel::info, "netns gone", {netns}); break;
     case Report::Life::host_refused:
-      log_.warn("this name leads to the host's own netns; nothing is done there", {netns});
+      log_.limited("host netns", LogLevel::warn, "this name leads to the host's own netns; nothing is done there", {netns});
       break;
     case Report::Life::cannot_enter:
       log_.limited(topic, LogLevel::warn, "cannot enter netns",

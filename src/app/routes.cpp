@@ -64,6 +64,9 @@ Response ready(const WebSources& sources) {
   for (const SourceSnapshot& source : snapshot->sources) {
     if (!source.up) body += fmt::format("{} is down: {}\n", source.name, core::printable(source.reason));
   }
+  for (const SourceSnapshot& directory : snapshot->unlisted) {
+    body += fmt::format("{} cannot be listed: {}\n", core::printable(directory.name), core::printable(directory.reason));
+  }
   return text(200, std::move(body));
 }
 

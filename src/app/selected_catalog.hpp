@@ -19,17 +19,16 @@ class SelectedCatalog final : public core::NetnsCatalog {
   SelectedCatalog(core::NetnsCatalog& all, std::vector<std::string> directories, std::vector<std::string> names)
       : all_(all), directories_(std::move(directories)), names_(std::move(names)) {}
 
-  core::Result<std::vector<core::Entry>> list(Detail detail) override {
-    auto listed = all_.list(names_.empty() ? detail : Detail::full);
-    if (!listed || names_.empty()) return listed;
+  core::Listing list(Detail detail) override {
+    core::Listing listing = all_.list(names_.empty() ? detail : Detail::full);
+    if (names_.empty()) return listing;
     std::set<std::uint64_t> inodes;
     found_.clear();
-    for (const core::Entry& entry : *listed) {
-      if (!selected(entry)) continue;
-      if (entry.inode != 0) inodes.insert(entry.inode);
+    for (const core::Entry& entry : listing.entries) {
+      if (selected(entry) && entry.inode != 0) inodes.insert(entry.inode);
     }
-    std::erase_if(*listed, [&](const core::Entry& entry) { return !inodes.contains(entry.inode); });
-    return listed;
+    std::erase_if(listing.entries, [&](const core::Entry& entry) { return !inodes.contains(entry.inode); });
+    return listing;
   }
   core::Entry look(std::uint16_t directory, std::string_view name) override { return all_.look(directory, name); }
   core::BindResult bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, core::Tier tier) override {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/governed_netns.hpp"
 
+#include "core/visit_trace.hpp"
+
 #include <nswarden/core/value.hpp>
 
 #include <algorithm>
@@ -11,42 +13,12 @@
 namespace nswarden::core {
 namespace {
 
-constexpr int tries_a_visit = 2;
-// A clamped value is not written for ever (kernel fact 28), and yet what clamps it may go away.
-constexpr std::chrono::seconds first_clamp_delay{60};
-constexpr std::chrono::seconds last_clamp_delay{3600};
-constexpr std::string_view redacted = "redacted";
-
-Outcome outcome_of(int error) {
-  switch (error) {
-    case EACCES:
-    case EPERM:
-    case EROFS: return Outcome::refused;
-    case EINVAL:
-    case ERANGE: return Outcome::rejected;
-    default: return Outcome::failed;
-  }
-}
-
 bool any_vanished(std::span<const Reading> readings) {
   return std::any_of(readings.begin(), readings.end(),
                      [](const Reading& reading) { return reading.status == Reading::Status::vanished; });
 }
 
 }  // namespace
-
-/// What one visit does to one setting.
-struct GovernedNetns::Trace {
-  std::optional<State> before;
-  std::string seen_before;
-  State found = State::compliant;
-  std::string found_value;
-  int tries = 0;
-  bool stop = false;            // no further write in this visit
-  std::string stored_instead;   // by the last write
-  std::optional<Attempt> last;  // attempt of this visit
-  std::optional<std::pair<Outcome, int>> trouble_before;
-};
 
 void GovernedNetns::set_plan(std::shared_ptr<const SharedPlan> plan, const GovernedContext& context) {
   unbind();
@@ -81,16 +53,12 @@ bool GovernedNetns::bound_as(Binding binding, Tier tier, const GovernedContext& 
   id_ = binding.id;
   netns_ = std::move(binding.netns);
   tier_ = tier;
-  fds_ = binding.fds;
   fresh_ = true;
   enter_error_ = 0;
   return first;
 }
 
-void GovernedNetns::unbind() {
-  netns_.reset();
-  fds_ = 0;
-}
+void GovernedNetns::unbind() { netns_.reset(); }
 
 void GovernedNetns::forget(const GovernedContext& context) {
   for (std::size_t i = 0; i < settings_.size(); ++i) {
@@ -112,8 +80,7 @@ bool GovernedNetns::cannot_enter(const Error& error, const GovernedContext& cont
   return std::exchange(enter_error_, error.code) != error.code;
 }
 
-bool GovernedNetns::visit(const GovernedContext& context, Source source, Report& report) {
-  report.source = source;
+bool GovernedNetns::visit(const GovernedContext& context, Report& report) {
   if (!look_for_missing(context)) return false;
   const auto readings = netns_->read();
   if (!readings || any_vanished(*readings)) return false;
@@ -129,8 +96,10 @@ bool GovernedNetns::visit(const GovernedContext& context, Source source, Report&
     traces[i].found = *setting.state;
     traces[i].found_value = setting.seen;
   }
-  if (not_compliant_ > 0 && !repair(context, traces, report)) return false;
+  const bool whole = not_compliant_ == 0 || repair(context, traces, report);
+  // Also of a visit that was cut short: what was found and done until then is true, and the next visit goes on from there.
   tell_changes(traces, report);
+  if (!whole) return false;
   if (!was_compliant_ && not_compliant_ == 0 && !settings_.empty()) {
     was_compliant_ = true;
     report.first_seen = first_seen_;
@@ -194,65 +163,6 @@ void GovernedNetns::set_state(std::size_t index, std::optional<State> state, con
   if (state == State::compliant) setting.trouble.reset();
 }
 
-bool GovernedNetns::may_write(std::size_t index, const Trace& trace, const GovernedContext& context) const {
-  const SettingState& setting = settings_[index];
-  if (!context.write || plan_->plan.settings[index].mode != Mode::enforce) return false;
-  if (setting.state != State::drifted || trace.stop || trace.tries == tries_a_visit) return false;
-  const bool known_clamp = trace.tries == 0 && reason(index) == Reason::clamped && context.now < setting.trouble->retry_at;
-  return !known_clamp;
-}
-
-/// Writes the first difference, reads everything, and so on: a write can set other keys right or wrong (kernel fact 27), and a
-/// write of what is there already is not harmless (fact 26). False when the netns went away meanwhile.
-bool GovernedNetns::repair(const GovernedContext& context, std::vector<Trace>& traces, Report& report) {
-  for (;;) {
-    std::size_t next = 0;
-    while (next < settings_.size() && !may_write(next, traces[next], context)) ++next;
-    if (next == settings_.size()) return true;
-    const PlannedSetting& planned = plan_->plan.settings[next];
-    Trace& trace = traces[next];
-    ++trace.tries;
-    const Result<void> written = netns_->write(next, planned.want);
-    if (!read_and_judge(context)) return false;
-    if (!written) {
-      trace.stop = true;
-      const int error = written.error().code;
-      trace.last = Attempt{planned.policy, planned.key, outcome_of(error), error};
-      report.attempts.push_back(*trace.last);
-    } else {
-      conclude_write(next, trace, context, report);
-    }
-    if (trace.last && trace.last->outcome != Outcome::fixed) {
-      auto& trouble = settings_[next].trouble;
-      if (!trouble) trouble = std::make_unique<Trouble>();
-      trouble->outcome = trace.last->outcome;
-      trouble->error = trace.last->error;
-    }
-  }
-}
-
-/// The kernel took the value; what it made of it has just been read.
-void GovernedNetns::conclude_write(std::size_t index, Trace& trace, const GovernedContext& context, Report& report) {
-  const PlannedSetting& planned = plan_->plan.settings[index];
-  SettingState& setting = settings_[index];
-  const auto conclude = [&](Outcome outcome) {
-    trace.last = Attempt{planned.policy, planned.key, outcome, 0};
-    report.attempts.push_back(*trace.last);
-  };
-  if (setting.state == State::compliant) return conclude(Outcome::fixed);
-  if (trace.tries < tries_a_visit) {
-    trace.stored_instead = setting.seen;
-    return;
-  }
-  if (setting.state != State::drifted || setting.seen != trace.stored_instead) return conclude(Outcome::failed);
-  if (!setting.trouble) setting.trouble = std::make_unique<Trouble>();
-  Trouble& trouble = *setting.trouble;
-  trouble.stored_instead = setting.seen;
-  trouble.delay = std::clamp(trouble.delay * 2, first_clamp_delay, last_clamp_delay);
-  trouble.retry_at = context.now + trouble.delay;
-  conclude(Outcome::clamped);
-}
-
 Reason GovernedNetns::reason(std::size_t index) const {
   const SettingState& setting = settings_[index];
   switch (setting.state.value_or(State::compliant)) {
@@ -264,44 +174,6 @@ Reason GovernedNetns::reason(std::size_t index) const {
   const bool clamped =
       setting.trouble && setting.trouble->outcome == Outcome::clamped && setting.seen == setting.trouble->stored_instead;
   return clamped ? Reason::clamped : Reason::value;
-}
-
-void GovernedNetns::tell_changes(const std::vector<Trace>& traces, Report& report) const {
-  for (std::size_t i = 0; i < traces.size(); ++i) {
-    const Trace& trace = traces[i];
-    const SettingState& setting = settings_[i];
-    const bool was_wrong = trace.before && *trace.before != State::compliant;
-    const bool found_wrong = trace.found != State::compliant;
-    const bool wrong = setting.state != State::compliant;
-    if (!was_wrong && !found_wrong && !wrong) continue;
-
-    Change change;
-    change.policy = plan_->plan.settings[i].policy;
-    change.detected = !was_wrong && (found_wrong || wrong);
-    if (trace.last) {
-      change.outcome = trace.last->outcome;
-      change.error = trace.last->error;
-      change.attempted = true;
-      // A later write of ours undid this one: two settings contradict each other through the kernel (kernel fact 27).
-      if (wrong && change.outcome == Outcome::fixed) change.outcome = Outcome::failed;
-    }
-    const bool other_value = trace.before != setting.state || trace.seen_before != setting.seen;
-    const bool other_trouble = trace.last && wrong && trace.trouble_before != std::pair(change.outcome, change.error);
-    if (!wrong) {
-      change.what = trace.last ? Change::What::repaired : Change::What::recovered;
-    } else if (change.detected || other_value) {
-      change.what = Change::What::drifted;
-    } else if (other_trouble) {
-      change.what = Change::What::not_repaired;
-    } else {
-      continue;
-    }
-    change.finding = finding(i, report.netns);
-    if (change.what == Change::What::repaired && change.finding.want != redacted) {
-      change.finding.have = normalised(trace.found_value);
-    }
-    report.changes.push_back(std::move(change));
-  }
 }
 
 Finding GovernedNetns::finding(std::size_t index, const std::string& label) const {
@@ -331,8 +203,10 @@ void GovernedNetns::append_findings(const std::string& label, Reconciler::Which 
 }
 
 void GovernedNetns::add_to(Overview& overview) const {
-  const bool counted = bound() || enter_error_ != 0;
-  if (!counted || plan_->plan.policies.empty()) return;
+  const bool judged =
+      std::any_of(settings_.begin(), settings_.end(), [](const SettingState& setting) { return setting.state.has_value(); });
+  if (!judged && !bound()) return;
+  if (plan_->plan.policies.empty()) return;
   ++overview.totals.netns;
   for (const PolicyIndex policy : plan_->plan.policies) ++overview.policies[policy].netns;
   for (const Overridden& lost : plan_->plan.overridden) overview.policies[lost.loser].conflicts += lost.conflict ? 1 : 0;

@@ -39,7 +39,6 @@ class GovernedNetns {
   [[nodiscard]] bool bound() const { return netns_ != nullptr; }
   [[nodiscard]] bool unreadable() const { return enter_error_ != 0; }
   [[nodiscard]] Tier tier() const { return tier_; }
-  [[nodiscard]] std::size_t fds() const { return fds_; }
   [[nodiscard]] std::size_t not_compliant() const { return not_compliant_; }
 
   /// Wants this from now on. What was judged of a setting that stays as it was is kept; the binding is not.
@@ -55,7 +54,7 @@ class GovernedNetns {
 
   /// Reads all, judges, writes what drifted, reads all again. Precondition: bound(). False when the binding turned out stale
   /// (the netns or an interface has gone): unbind, bind again, and visit again.
-  bool visit(const GovernedContext& context, Source source, Report& report);
+  bool visit(const GovernedContext& context, Report& report);
 
   /// One finding for each setting that has been judged (all, or those that are not compliant).
   void append_findings(const std::string& label, Reconciler::Which which, std::size_t cap,
@@ -68,7 +67,9 @@ class GovernedNetns {
   struct Trouble {
     Outcome outcome = Outcome::failed;
     int error = 0;
-    std::string stored_instead;  // when clamped: what the kernel makes of our value
+    // Not to be written before `retry_at` while it reads like this: what the kernel makes of our value (clamped), or what another
+    // setting of ours makes of it.
+    std::string stored_instead;
     Time retry_at;
     std::chrono::seconds delay{0};
   };
@@ -86,6 +87,8 @@ class GovernedNetns {
   void judge(std::size_t setting, const Reading& reading, const GovernedContext& context);
   void set_state(std::size_t setting, std::optional<State> state, const GovernedContext& context);
   bool repair(const GovernedContext& context, std::vector<Trace>& traces, Report& report);
+  void back_off(std::size_t setting, const GovernedContext& context);
+  void find_contradictions(const std::vector<Trace>& traces, const GovernedContext& context);
   [[nodiscard]] bool may_write(std::size_t setting, const Trace& trace, const GovernedContext& context) const;
   void conclude_write(std::size_t setting, Trace& trace, const GovernedContext& context, Report& report);
   void tell_changes(const std::vector<Trace>& traces, Report& report) const;
@@ -98,7 +101,6 @@ class GovernedNetns {
   std::shared_ptr<const SharedPlan> plan_;
   std::unique_ptr<BoundNetns> netns_;
   Tier tier_ = Tier::held;
-  std::size_t fds_ = 0;
   bool fresh_ = false;                  // bound since the last visit, so nothing can be missing that bind() would have found
   std::vector<SettingState> settings_;  // as plan_->plan.settings
   std::size_t not_compliant_ = 0;

@@ -3,6 +3,7 @@
 
 #include "core/governed_netns.hpp"
 #include "core/key_census.hpp"
+#include "core/reconciler_state.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -12,19 +13,13 @@
 namespace nswarden::core {
 namespace {
 
-// A name whose mount has not come after this long is a stale file (Neutron leaves them): still looked at by every sweep and after
-// every change of the mount table, but no longer counted as pending.
-constexpr std::chrono::seconds pending_for{10};
 // Without any event a pending name is looked at after half its age, so that a lost event costs no more than what was waited already.
 constexpr std::chrono::milliseconds shortest_pending_delay{5};
 constexpr std::chrono::milliseconds longest_pending_delay{1000};
 // Binding costs about as much as reading this many keys (kernel facts 11 and 12).
 constexpr std::size_t bind_cost = 100;
-
-bool out_of_files(const BindResult& result) {
-  const auto* error = std::get_if<Error>(&result);
-  return error != nullptr && (error->code == EMFILE || error->code == ENFILE);
-}
+// A write is seldom slow, but when it waits for RTNL it takes 100 ms (kernel fact 23): few of them in one step.
+constexpr std::size_t write_cost = 64;
 
 std::shared_ptr<const SharedPlan> share_plan(const std::shared_ptr<const PolicySet>& policies,
                                              const std::vector<PolicyIndex>& matched) {
@@ -42,37 +37,6 @@ std::shared_ptr<const SharedPlan> share_plan(const std::shared_ptr<const PolicyS
 }
 
 }  // namespace
-
-struct Reconciler::NameHash {
-  using is_transparent = void;
-  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-};
-
-struct Reconciler::Name {
-  std::uint16_t directory = 0;
-  std::string name;
-  std::string label;
-  EntryKind kind = EntryKind::absent;
-  Time since;                // when it became of this kind
-  Netns* netns = nullptr;    // while it leads to one
-  std::uint64_t listed = 0;  // number of the last listing that had it
-  std::optional<Refusal> told;
-
-  [[nodiscard]] bool pending(Time now) const { return kind == EntryKind::placeholder && now - since < pending_for; }
-};
-
-struct Reconciler::Netns {
-  GovernedNetns governed;
-  std::vector<Name*> names;  // never empty but on the way out; the first in byte order of the labels is shown
-  std::size_t index = 0;     // into netns_
-  std::size_t reserved = 0;  // its part of reserved_fds_
-  std::size_t extra = 0;     // its part of extra_fds_
-  std::uint64_t swept = 0;   // number of the last sweep in which it was visited
-  bool queued = false;
-  bool told = false;  // a report said that it is there
-
-  [[nodiscard]] const std::string& label() const { return names.front()->label; }
-};
 
 Reconciler::Reconciler(NetnsCatalog& catalog, std::shared_ptr<const PolicySet> policies, Options options)
     : catalog_(catalog),
@@ -96,6 +60,9 @@ void Reconciler::set_policies(std::shared_ptr<const PolicySet> policies, Time no
 
 void Reconciler::touch(std::uint16_t directory, std::string_view name, Time now) {
   place(name_of(directory, name, now), catalog_.look(directory, name), now);
+  // Also a netns that seems to be the one we know: it may be its successor, by the same inode number (kernel fact 4).
+  const auto placed = names_[directory].find(name);
+  if (placed != names_[directory].end() && placed->second->netns != nullptr) enqueue(*placed->second->netns);
 }
 
 Reconciler::Name& Reconciler::name_of(std::uint16_t directory, std::string_view name, Time now) {
@@ -120,11 +87,10 @@ void Reconciler::look_pending(Time now) {
   for (const auto& [directory, text] : pending) touch(directory, text, now);
 }
 
-Result<void> Reconciler::list(NetnsCatalog::Detail detail, Time now) {
-  const auto entries = catalog_.list(detail);
-  if (!entries) return entries.error();
+std::vector<Listing::Failure> Reconciler::list(NetnsCatalog::Detail detail, Time now) {
+  Listing listing = catalog_.list(detail);
   ++listing_;
-  for (const Entry& entry : *entries) {
+  for (const Entry& entry : listing.entries) {
     Name& name = name_of(entry.directory, entry.name, now);
     name.listed = listing_;
     if (detail == NetnsCatalog::Detail::full) {
@@ -136,13 +102,16 @@ Result<void> Reconciler::list(NetnsCatalog::Detail detail, Time now) {
   std::vector<Name*> vanished;
   std::size_t known = 0;
   for (const Names& names : names_) known += names.size();
-  for (const Names& names : known == entries->size() ? std::span<const Names>() : std::span<const Names>(names_)) {
-    for (const auto& [text, name] : names) {
+  for (std::size_t i = 0; i < names_.size() && known != listing.entries.size(); ++i) {
+    const bool failed = std::any_of(listing.failures.begin(), listing.failures.end(),
+                                    [i](const Listing::Failure& failure) { return failure.directory == i; });
+    if (failed) continue;
+    for (const auto& [text, name] : names_[i]) {
       if (name->listed != listing_) vanished.push_back(name.get());
     }
   }
   for (Name* name : vanished) place(*name, catalog_.look(name->directory, name->name), now);
-  return {};
+  return std::move(listing.failures);
 }
 
 /// The one place that decides what a name is. `name` may be gone afterwards.
@@ -223,110 +192,13 @@ void Reconciler::replan(Netns& netns, Time now) {
   enqueue(netns);
 }
 
-void Reconciler::unbind(Netns& netns) {
-  netns.governed.unbind();
-  extra_fds_ -= std::exchange(netns.extra, 0);
-}
-
-/// Every netns is sure of its directory fds before any may hold all its keys (kernel fact 20).
-Tier Reconciler::best_tier(const Netns& netns) const {
-  const std::size_t others = reserved_fds_ + extra_fds_ - netns.extra;
-  const std::size_t extra = netns.governed.plan()->wishes.size() - netns.reserved;
-  if (others + extra <= options_.fd_budget) return Tier::held;
-  return others <= options_.fd_budget ? Tier::directories : Tier::transient;
-}
-
-GovernedContext Reconciler::context(Time now) { return {*census_, options_.write, now}; }
-
-/// True when it is bound now. When not, it is unreadable until a later visit, or it has been dropped.
-bool Reconciler::bind(Netns& netns, Report& report, Time now) {
-  const std::size_t index = netns.index;
-  // Names that lead elsewhere leave; one that keeps coming and going must not hold us here.
-  for (std::size_t tries = netns.names.size() + 1; tries > 0; --tries) {
-    Name& name = *netns.names.front();
-    report.netns = name.label;
-    Tier tier = best_tier(netns);
-    BindResult result = catalog_.bind(name.directory, name.name, netns.governed.plan()->wishes, tier);
-    while (out_of_files(result) && tier != Tier::transient) {
-      tier = tier == Tier::held ? Tier::directories : Tier::transient;
-      result = catalog_.bind(name.directory, name.name, netns.governed.plan()->wishes, tier);
-    }
-    if (const auto* error = std::get_if<Error>(&result)) {
-      if (netns.governed.cannot_enter(*error, context(now), report)) {
-        report.life = Report::Life::cannot_enter;
-        report.error = *error;
-      }
-      return false;
-    }
-    auto* binding = std::get_if<Binding>(&result);
-    if (binding != nullptr && binding->id.inode == netns.governed.inode()) {
-      take(netns, std::move(*binding), tier, report, now);
-      return true;
-    }
-    if (binding != nullptr) {
-      place(name, catalog_.look(name.directory, name.name), now);
-    } else {
-      refuse(name, std::get<Refusal>(result), now);
-    }
-    if (!netns_[index]) return false;
-  }
-  return false;
-}
-
-void Reconciler::take(Netns& netns, Binding binding, Tier tier, Report& report, Time now) {
-  if (netns.governed.bound_as(std::move(binding), tier, context(now))) {
-    report.life = netns.governed.plan()->plan.policies.empty() ? Report::Life::unmatched : Report::Life::governed;
-    netns.told = true;
-  }
-  if (tier == Tier::held) netns.extra = netns.governed.plan()->wishes.size() - netns.reserved;
-  extra_fds_ += netns.extra;
-}
-
-/// What looked like a netns is none, or none yet, or none any more. The netns of `name` may be dropped afterwards, and `name` too.
-void Reconciler::refuse(Name& name, Refusal refusal, Time now) {
-  if (refusal == Refusal::absent || refusal == Refusal::not_ready) {
-    return place(name, catalog_.look(name.directory, name.name), now);
-  }
-  if (std::exchange(name.told, refusal) != refusal && refusal == Refusal::host_netns) {
-    Report report;
-    report.netns = name.label;
-    report.life = Report::Life::host_refused;
-    reports_.push_back(std::move(report));
-  }
-  detach(name, now);
-}
-
-void Reconciler::visit(Netns& netns, Time now) {
-  Report report;
-  report.source = !started_ ? Source::startup : netns.told ? Source::reconcile : Source::create;
-  netns.swept = sweep_;
-  const std::size_t index = netns.index;
-  if (netns.governed.bound() && better_elsewhere(netns)) unbind(netns);
-  for (int tries = 0; tries < 2; ++tries) {
-    if (!netns.governed.bound() && !bind(netns, report, now)) break;
-    report.netns = netns.label();
-    if (netns.governed.visit(context(now), report.source, report)) break;
-    unbind(netns);
-  }
-  // Neither bound nor refused: it comes and goes faster than we look. It counts again when a visit succeeds.
-  if (netns_[index] && !netns.governed.bound() && !netns.governed.unreadable()) netns.governed.forget(context(now));
-  const bool quiet = report.life == Report::Life::unchanged && report.changes.empty() && report.attempts.empty();
-  if (!quiet || report.first_seen) reports_.push_back(std::move(report));
-}
-
-/// Whether the fd budget asks for another tier than the one it has.
-bool Reconciler::better_elsewhere(const Netns& netns) const {
-  const Tier best = best_tier(netns);
-  const Tier now = netns.governed.tier();
-  return best < now || (now == Tier::held && best > now);
-}
-
 void Reconciler::begin_sweep() {
   std::erase(netns_, nullptr);
   for (std::size_t i = 0; i < netns_.size(); ++i) netns_[i]->index = i;
   census_->begin_sweep();
   ++sweep_;
-  sweep_next_ = 0;
+  sweep_size_ = netns_.size();
+  sweep_done_ = 0;
   sweeping_ = true;
 }
 
@@ -338,8 +210,9 @@ void Reconciler::step(std::size_t cost, Time now) {
       next = queue_.front();
       queue_.pop_front();
       next->queued = false;
-    } else if (sweep_next_ < netns_.size()) {
-      next = netns_[sweep_next_++].get();
+    } else if (sweep_done_ < sweep_size_) {
+      // Each sweep begins with another netns, so that none is always the first to be asked for a key that is missing everywhere.
+      next = netns_[(sweep_ + sweep_done_++) % sweep_size_].get();
       if (next == nullptr || next->swept == sweep_) continue;
       if (next->governed.bound() && next->governed.plan()->wishes.empty()) continue;
     } else {
@@ -348,7 +221,7 @@ void Reconciler::step(std::size_t cost, Time now) {
       return;
     }
     spent += next->governed.plan()->wishes.size() + (next->governed.bound() ? 0 : bind_cost);
-    visit(*next, now);
+    spent += visit(*next, now) * write_cost;
   }
 }
 

@@ -128,7 +128,7 @@ class Ours {
 
   void sweep(core::NetnsCatalog::Detail detail) {
     reconciler_.begin_sweep();
-    if (!reconciler_.list(detail, Clock::now())) std::abort();
+    if (!reconciler_.list(detail, Clock::now()).empty()) std::abort();
     while (reconciler_.work()) reconciler_.step(256, Clock::now());
     (void)reconciler_.take_reports();
   }

@@ -49,7 +49,7 @@ class FakeKernel final : public core::NetnsCatalog {
   std::function<void(std::string_view operation)> before;
   std::size_t fd_limit = 1000000;
   std::size_t fds = 0;
-  int list_error = 0;
+  int list_error = 0;  ///< of the first directory
 
   NetnsPtr make(std::map<std::string, std::string> values, std::uint64_t inode = 0) {
     auto netns = std::make_shared<FakeNetns>();
@@ -79,12 +79,13 @@ class FakeKernel final : public core::NetnsCatalog {
     return found;
   }
 
-  core::Result<std::vector<core::Entry>> list(Detail detail) override {
+  core::Listing list(Detail detail) override {
     note(detail == Detail::full ? "list full" : "list names");
-    if (list_error != 0) return core::Error{list_error, "open directory"};
-    std::vector<core::Entry> found;
+    core::Listing found;
+    if (list_error != 0) found.failures.push_back({0, {list_error, "open directory"}});
     for (const auto& [place, entry] : entries) {
-      found.push_back(detail == Detail::full ? describe(place, entry) : core::Entry{place.first, place.second});
+      if (list_error != 0 && place.first == 0) continue;
+      found.entries.push_back(detail == Detail::full ? describe(place, entry) : core::Entry{place.first, place.second});
     }
     return found;
   }

@@ -16,6 +16,7 @@
 namespace nswarden::app {
 
 enum class Trigger { startup, interval, reload, lost };
+std::string_view to_string(Trigger trigger);
 enum class ComplianceTrigger { create, drift };
 
 class Metrics {

@@ -52,9 +52,10 @@ struct Snapshot {
   std::vector<core::Finding> drift;  ///< not compliant; the first in byte order of netns, then key, up to the cap
   std::size_t drift_hidden = 0;      ///< how many more there are
   std::vector<SourceSnapshot> sources;
-  bool config_ok = true;              ///< the last load or reload succeeded
-  double config_loaded_seconds = 0;   ///< Unix time of the last good one
-  double last_reconcile_seconds = 0;  ///< Unix time of the last completed sweep, 0 before the first
+  std::vector<SourceSnapshot> unlisted;  ///< netns directories that cannot be listed, by path
+  bool config_ok = true;                 ///< the last load or reload succeeded
+  double config_loaded_seconds = 0;      ///< Unix time of the last good one
+  double last_reconcile_seconds = 0;     ///< Unix time of the last completed sweep, 0 before the first
   ProcessSnapshot process;
 };
 

@@ -84,7 +84,7 @@ class Reconciler {
   void set_policies(std::shared_ptr<const PolicySet> policies, Time now);
   [[nodiscard]] const PolicySet& policies() const { return *policies_; }
 
-  /// Looks at one name again; a netns that is new is queued for a visit.
+  /// Looks at one name again, and queues the netns that it leads to for a visit.
   void touch(std::uint16_t directory, std::string_view name, Time now);
 
   /// Looks again at the names that may become netns at any moment.
@@ -92,9 +92,9 @@ class Reconciler {
   /// When look_pending is due without any event; none while nothing is pending.
   [[nodiscard]] std::optional<Time> pending_due() const { return pending_due_; }
 
-  /// Lists the directories: finds names that came, went, or (Detail::full) lead to another netns than before. An Error leaves
-  /// everything as it was known.
-  Result<void> list(NetnsCatalog::Detail detail, Time now);
+  /// Lists the directories: finds names that came, went, or (Detail::full) lead to another netns than before. The failures are of
+  /// directories whose names stay as they were known.
+  std::vector<Listing::Failure> list(NetnsCatalog::Detail detail, Time now);
 
   /// A sweep visits every netns; the first one is the startup sweep. list() goes with it, before or after.
   void begin_sweep();
@@ -130,7 +130,7 @@ class Reconciler {
   bool bind(Netns& netns, Report& report, Time now);
   void take(Netns& netns, Binding binding, Tier tier, Report& report, Time now);
   void refuse(Name& name, Refusal refusal, Time now);
-  void visit(Netns& netns, Time now);
+  std::size_t visit(Netns& netns, Time now);
   [[nodiscard]] Tier best_tier(const Netns& netns) const;
   [[nodiscard]] bool better_elsewhere(const Netns& netns) const;
   GovernedContext context(Time now);
@@ -146,7 +146,8 @@ class Reconciler {
   std::deque<Netns*> queue_;  // new ones, to be visited first
   std::vector<Report> reports_;
   std::optional<Time> pending_due_;
-  std::size_t sweep_next_ = 0;  // index into netns_
+  std::size_t sweep_size_ = 0;  // of netns_ when the sweep began; what came later was queued
+  std::size_t sweep_done_ = 0;  // of these
   bool sweeping_ = false;
   bool started_ = false;          // the startup sweep is done
   std::uint64_t listing_ = 0;     // number of the last one

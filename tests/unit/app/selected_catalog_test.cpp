@@ -14,11 +14,10 @@ TEST_CASE("only the netns that were asked for are seen, but under all their name
   kernel.add("c", {});
   kernel.place("file", core::EntryKind::placeholder);
   app::SelectedCatalog selected(kernel, {"/run/netns"}, {"b", "/run/netns/nowhere", "file"});
-  const auto entries = selected.list(NetnsCatalog::Detail::names);
-  REQUIRE(entries.ok());
-  REQUIRE(entries->size() == 2);
-  CHECK((*entries)[0].name == "a");
-  CHECK((*entries)[1].name == "b");
+  const auto entries = selected.list(NetnsCatalog::Detail::names).entries;
+  REQUIRE(entries.size() == 2);
+  CHECK(entries[0].name == "a");
+  CHECK(entries[1].name == "b");
   CHECK(selected.not_found() == std::vector<std::string>{"/run/netns/nowhere", "file"});
 }
 
@@ -27,6 +26,6 @@ TEST_CASE("without names all are seen") {
   kernel.add("a", {});
   kernel.add("b", {});
   app::SelectedCatalog selected(kernel, {"/run/netns"}, {});
-  CHECK(selected.list(NetnsCatalog::Detail::full)->size() == 2);
+  CHECK(selected.list(NetnsCatalog::Detail::full).entries.size() == 2);
   CHECK(selected.not_found().empty());
 }

@@ -74,7 +74,7 @@ void look_somehow(World& world, Chaos& chaos) {
   switch (chaos.roll(5)) {
     case 0: world.reconciler.touch(0, chaos.some_name(), world.now); break;
     case 1: world.reconciler.look_pending(world.now); break;
-    case 2: (void)world.reconciler.list(detail, world.now).ok(); break;
+    case 2: world.reconciler.list(detail, world.now); break;
     case 3: world.reconciler.begin_sweep(); break;
     default: world.reconciler.step(chaos.roll(5) + 1, world.now); break;
   }

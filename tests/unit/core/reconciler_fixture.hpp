@@ -58,7 +58,7 @@ struct World {
   }
   std::vector<core::Report> sweep(core::NetnsCatalog::Detail detail = core::NetnsCatalog::Detail::names) {
     reconciler.begin_sweep();
-    (void)reconciler.list(detail, now).ok();
+    reconciler.list(detail, now);
     settle();
     return reconciler.take_reports();
   }

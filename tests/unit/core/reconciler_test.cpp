@@ -107,6 +107,18 @@ TEST_CASE("a netns that died and came again under its name and inode number is a
   CHECK(first->bound == 0);
 }
 
+TEST_CASE("an event for a netns recreated under the same inode number governs it without waiting for a sweep") {
+  World world(router_policy());
+  world.kernel.add("qrouter-1", router_right(), 4711)->alive = true;
+  world.sweep();
+  world.kernel.remove("qrouter-1");
+  auto second = world.kernel.add("qrouter-1", router_defaults(), 4711);
+  const auto reports = world.touch("qrouter-1");
+  CHECK(second->keys[liberal_path].value == "1\n");
+  REQUIRE(reports.size() == 1);
+  CHECK(reports[0].source == core::Source::create);
+}
+
 TEST_CASE("another netns mounted over the same name is found by a full listing while the first one lives on") {
   World world(router_policy());
   auto first = world.kernel.add("qrouter-1", router_right());
@@ -258,16 +270,21 @@ TEST_CASE("a netns recreated between any two calls is governed after one more sw
   }
 }
 
-TEST_CASE("a directory that cannot be listed keeps what is known governed") {
+TEST_CASE("a directory that cannot be listed keeps what is known governed, and stops no other directory") {
   World world(router_policy());
   auto netns = world.kernel.add("qrouter-1", router_right());
   world.sweep();
   world.kernel.list_error = EACCES;
   netns->keys[liberal_path].value = "0\n";
+  auto other = world.kernel.make(router_defaults());
+  world.kernel.mount("qrouter-2", other, 1);
   world.reconciler.begin_sweep();
-  CHECK_FALSE(world.reconciler.list(NetnsCatalog::Detail::names, world.now).ok());
+  const auto failures = world.reconciler.list(NetnsCatalog::Detail::names, world.now);
+  REQUIRE(failures.size() == 1);
+  CHECK(failures[0].error.code == EACCES);
   world.settle();
   CHECK(netns->keys[liberal_path].value == "1\n");
+  CHECK(other->keys[liberal_path].value == "1\n");
 }
 
 TEST_CASE("a sweep is cut into steps, and a netns that comes in between is visited first") {
@@ -275,7 +292,7 @@ TEST_CASE("a sweep is cut into steps, and a netns that comes in between is visit
   for (int i = 0; i < 50; ++i) world.kernel.add("qrouter-" + std::to_string(100 + i), router_right());
   world.sweep();
   world.reconciler.begin_sweep();
-  REQUIRE(world.reconciler.list(NetnsCatalog::Detail::names, world.now).ok());
+  CHECK(world.reconciler.list(NetnsCatalog::Detail::names, world.now).empty());
   world.kernel.journal.clear();
   world.reconciler.step(10, world.now);
   CHECK(world.kernel.count("read") == 5);
@@ -302,6 +319,12 @@ TEST_CASE("new policies keep what is known of settings that stay, and let go of 
   world.reconciler.set_policies(router_policy(core::Mode::audit), world.now);
   CHECK(world.sweep().empty());
   CHECK(world.totals().drifted == 1);
+  SECTION("and counts it all the while, though nothing is bound yet") {
+    world.reconciler.set_policies(router_policy(core::Mode::audit), world.now);
+    CHECK(world.totals().netns == 1);
+    CHECK(world.totals().settings == 2);
+    CHECK(world.totals().drifted == world.findings().size());
+  }
   SECTION("enforcing after auditing repairs") {
     world.reconciler.set_policies(router_policy(core::Mode::enforce), world.now);
     world.sweep();

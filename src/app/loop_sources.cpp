@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of Loop that takes events: each only says "look again".
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <csignal>
+#include <system_error>
+#include <utility>
+
+#include "app/loop.hpp"
+
+namespace nswarden::app {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+enum Token : std::uint64_t { signals_token, inotify_token, mounts_token, config_token, waker_token };
+
+}  // namespace
+
+void Loop::watch_loop() {
+  watch(parts_.signals.fd(), POLLIN, signals_token);
+  watch(parts_.waker.fd(), POLLIN, waker_token);
+}
+
+void Loop::take_event(std::uint64_t token) {
+  switch (token) {
+    case signals_token: take_signals(); break;
+    case inotify_token: take_directory_events(); break;
+    case mounts_token: take_mount_event(); break;
+    case config_token:
+      if (parts_.config_watcher.read_changed()) reload(Clock::now());
+      break;
+    case waker_token:
+      if (parts_.waker.read() && parts_.desk.take()) parts_.desk.answer(reload(Clock::now()));
+      break;
+    default: break;
+  }
+}
+
+void Loop::take_signals() {
+  while (const auto signal = parts_.signals.read()) {
+    if (*signal == SIGHUP) {
+      reload(Clock::now());
+    } else {
+      stopping_ = true;
+    }
+  }
+}
+
+void Loop::take_directory_events() {
+  bool lost = false;
+  bool relist = false;
+  for (const os::DirectoryEvent& event : netns_watcher_.read()) {
+    switch (event.what) {
+      case os::DirectoryEvent::What::entry:
+        for (const std::string_view name : os::inotify_event_names(event.mask)) {
+          parts_.metrics.event("inotify", name);
+          parts_.log.debug("inotify event", {{"event", name}, {"name", event.name}});
+        }
+        reconciler_.touch(event.directory, event.name, Clock::now());
+        break;
+      case os::DirectoryEvent::What::directory:
+        for (const std::string_view name : os::inotify_event_names(event.mask)) parts_.metrics.event("inotify", name);
+        relist = true;
+        break;
+      case os::DirectoryEvent::What::overflow: lost = true; break;
+    }
+  }
+  if (relist) {
+    netns_watcher_.rearm();
+    watch_sources();
+    list(Detail::full, Clock::now());
+  }
+  if (lost) {
+    parts_.metrics.overflow("inotify");
+    parts_.log.limited("overflow", LogLevel::warn, "inotify events were lost; everything is listed again");
+    mounts_changed_ = true;
+    begin_sweep(Trigger::lost, Clock::now());
+  }
+  dirty_ = true;
+}
+
+/// No inotify event marks a mount (kernel fact 2): names that wait for one are looked at now, the others soon.
+void Loop::take_mount_event() {
+  parts_.metrics.event("mount", "change");
+  mounts_changed_ = true;
+  const Time now = Clock::now();
+  reconciler_.look_pending(now);
+  if (netns_watcher_.rearm()) list(Detail::full, now);
+  watch_sources();
+  dirty_ = true;
+}
+
+/// True when the configuration file is found to be another one.
+bool Loop::rearm() {
+  if (netns_watcher_.rearm()) mounts_changed_ = true;
+  const bool other_file = parts_.config_watcher.rearm();
+  watch_sources();
+  return other_file;
+}
+
+void Loop::watch(int fd, std::uint32_t events, std::uint64_t token) {
+  if (fd < 0) return;
+  if (const auto added = poller_.add(fd, events, token); !added) {
+    parts_.log.limited("poll", LogLevel::error, "cannot wait for an event source",
+                       {{"error", std::generic_category().message(added.error().code)}});
+  }
+}
+
+/// An fd that is there already just stays; one that came with rearm() is polled from now on.
+void Loop::watch_sources() {
+  watch(netns_watcher_.inotify_fd(), POLLIN, inotify_token);
+  watch(netns_watcher_.mounts_fd(), POLLPRI, mounts_token);
+  watch(parts_.config_watcher.fd(), POLLIN, config_token);
+  tell_config_watch();
+  tell_source("inotify", netns_watcher_.inotify_state(), "raise fs.inotify.max_user_watches or fs.inotify.max_user_instances");
+  tell_source("mount", netns_watcher_.mounts_state(), "make /proc/thread-self/mountinfo readable");
+}
+
+void Loop::tell_source(std::string_view name, const core::Result<void>& state, const std::string& remedy) {
+  SourceSnapshot now{std::string(name), state.ok(), {}};
+  if (!state) {
+    now.reason = fmt::format("{}: {}; {}; until then the sweep alone finds changes", state.error().attempt,
+                             std::generic_category().message(state.error().code), remedy);
+  }
+  auto known = std::find_if(sources_.begin(), sources_.end(), [&](const auto& source) { return source.name == name; });
+  const bool was_up = known == sources_.end() || known->up;
+  if (known == sources_.end()) known = sources_.insert(sources_.end(), SourceSnapshot{});
+  if (was_up && !now.up) parts_.log.warn("event source is down", {{"source", name}, {"reason", now.reason}});
+  if (!was_up && now.up) parts_.log.info("event source is up again", {{"source", name}});
+  dirty_ = dirty_ || known->up != now.up;
+  *known = std::move(now);
+}
+
+/// The absence of the default file is no fault, and neither is that of its directory.
+void Loop::tell_config_watch() {
+  const auto state = parts_.config_watcher.state();
+  const int error = state || state.error().code == ENOENT ? 0 : state.error().code;
+  if (std::exchange(config_watch_error_, error) == error || error == 0) return;
+  parts_.log.warn("changes of the configuration file are only noticed by the sweep",
+                  {{"file", configuration_path(parts_.options)}, {"error", std::generic_category().message(error)}});
+}
+
+}  // namespace nswarden::app

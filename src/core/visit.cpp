@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of Reconciler that binds netns and visits them.
+#include <cerrno>
+
+#include "core/governed_netns.hpp"
+#include "core/key_census.hpp"
+#include "core/reconciler_state.hpp"
+
+namespace nswarden::core {
+namespace {
+
+bool out_of_files(const BindResult& result) {
+  const auto* error = std::get_if<Error>(&result);
+  return error != nullptr && (error->code == EMFILE || error->code == ENFILE);
+}
+
+}  // namespace
+
+void Reconciler::unbind(Netns& netns) {
+  netns.governed.unbind();
+  extra_fds_ -= std::exchange(netns.extra, 0);
+}
+
+/// Every netns is sure of its directory fds before any may hold all its keys (kernel fact 20).
+Tier Reconciler::best_tier(const Netns& netns) const {
+  const std::size_t others = reserved_fds_ + extra_fds_ - netns.extra;
+  const std::size_t extra = netns.governed.plan()->wishes.size() - netns.reserved;
+  if (others + extra <= options_.fd_budget) return Tier::held;
+  return others <= options_.fd_budget ? Tier::directories : Tier::transient;
+}
+
+GovernedContext Reconciler::context(Time now) { return {*census_, options_.write, now}; }
+
+/// True when it is bound now. When not, it is unreadable until a later visit, or it has been dropped.
+bool Reconciler::bind(Netns& netns, Report& report, Time now) {
+  const std::size_t index = netns.index;
+  // Names that lead elsewhere leave; one that keeps coming and going must not hold us here.
+  for (std::size_t tries = netns.names.size() + 1; tries > 0; --tries) {
+    Name& name = *netns.names.front();
+    report.netns = name.label;
+    Tier tier = best_tier(netns);
+    BindResult result = catalog_.bind(name.directory, name.name, netns.governed.plan()->wishes, tier);
+    while (out_of_files(result) && tier != Tier::transient) {
+      tier = tier == Tier::held ? Tier::directories : Tier::transient;
+      result = catalog_.bind(name.directory, name.name, netns.governed.plan()->wishes, tier);
+    }
+    if (const auto* error = std::get_if<Error>(&result)) {
+      if (netns.governed.cannot_enter(*error, context(now), report)) {
+        report.life = Report::Life::cannot_enter;
+        report.error = *error;
+      }
+      return false;
+    }
+    auto* binding = std::get_if<Binding>(&result);
+    if (binding != nullptr && binding->id.inode == netns.governed.inode()) {
+      take(netns, std::move(*binding), tier, report, now);
+      return true;
+    }
+    if (binding != nullptr) {
+      place(name, catalog_.look(name.directory, name.name), now);
+    } else {
+      refuse(name, std::get<Refusal>(result), now);
+    }
+    if (!netns_[index]) return false;
+  }
+  return false;
+}
+
+void Reconciler::take(Netns& netns, Binding binding, Tier tier, Report& report, Time now) {
+  if (netns.governed.bound_as(std::move(binding), tier, context(now))) {
+    report.life = netns.governed.plan()->plan.policies.empty() ? Report::Life::unmatched : Report::Life::governed;
+    netns.told = true;
+  }
+  if (tier == Tier::held) netns.extra = netns.governed.plan()->wishes.size() - netns.reserved;
+  extra_fds_ += netns.extra;
+}
+
+/// What looked like a netns is none, or none yet, or none any more. The netns of `name` may be dropped afterwards, and `name` too.
+void Reconciler::refuse(Name& name, Refusal refusal, Time now) {
+  if (refusal == Refusal::absent || refusal == Refusal::not_ready) {
+    return place(name, catalog_.look(name.directory, name.name), now);
+  }
+  if (std::exchange(name.told, refusal) != refusal && refusal == Refusal::host_netns) {
+    Report report;
+    report.netns = name.label;
+    report.life = Report::Life::host_refused;
+    reports_.push_back(std::move(report));
+  }
+  detach(name, now);
+}
+
+/// How many writes it took.
+std::size_t Reconciler::visit(Netns& netns, Time now) {
+  Report report;
+  netns.swept = sweep_;
+  const std::size_t index = netns.index;
+  if (netns.governed.bound() && better_elsewhere(netns)) unbind(netns);
+  for (int tries = 0; tries < 2; ++tries) {
+    if (!netns.governed.bound() && !bind(netns, report, now)) break;
+    report.netns = netns.label();
+    report.source = !started_ ? Source::startup : report.life == Report::Life::governed ? Source::create : Source::reconcile;
+    if (netns.governed.visit(context(now), report)) break;
+    unbind(netns);
+  }
+  // Neither bound nor refused: it comes and goes faster than we look. It counts again when a visit succeeds.
+  if (netns_[index] && !netns.governed.bound() && !netns.governed.unreadable()) netns.governed.forget(context(now));
+  const bool quiet = report.life == Report::Life::unchanged && report.changes.empty() && report.attempts.empty();
+  const std::size_t writes = report.attempts.size();
+  if (!quiet || report.first_seen) reports_.push_back(std::move(report));
+  return writes;
+}
+
+/// Whether the fd budget asks for another tier than the one it has.
+bool Reconciler::better_elsewhere(const Netns& netns) const {
+  const Tier best = best_tier(netns);
+  const Tier now = netns.governed.tier();
+  return best < now || (now == Tier::held && best > now);
+}
+
+}  // namespace nswarden::core
