@@ -2,6 +2,8 @@
 // Keys to bind, from their names.
 #pragma once
 
+#include <array>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -14,6 +16,8 @@
 namespace nswarden::test {
 
 using Wish = core::NetnsCatalog::Wish;
+
+inline constexpr std::array all_tiers{core::Tier::held, core::Tier::directories, core::Tier::transient};
 
 /// Outlives what is bound with it.
 class Keys {

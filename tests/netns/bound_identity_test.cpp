@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which netns is bound, on the real kernel: always the same one, for as long as it lives, and no longer because of us.
+#include "os/bound_netns.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nswarden/os/linux_catalog.hpp>
+#include "bound_keys.hpp"
+#include "catch.hpp"
+#include "private_netns.hpp"
+
+namespace nswarden {
+namespace {
+
+using core::Tier;
+using os::LinuxCatalog;
+using test::all_tiers;
+using test::Keys;
+using test::read_all;
+using Strings = std::vector<std::string>;
+
+TEST_CASE("binding keeps nothing alive: the netns dies with its last name (kernel fact 5)") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const Keys keys({"net.ipv4.ip_forward", "net.ipv4.tcp_rmem", "net.netfilter.nf_conntrack_tcp_loose", "net.mptcp.enabled",
+                   "net.ipv4.no_such_key"});
+  for (const Tier tier : all_tiers) {
+    CAPTURE(static_cast<int>(tier));
+    const std::string path = test::netns_dir() + "/mortal";
+    test::make_netns(path);
+    const core::Binding bound = test::bind(catalog, "mortal", keys.wishes(), tier);
+    REQUIRE(bound.netns->read().ok());
+    REQUIRE(bound.netns->find_missing().ok());
+    REQUIRE(bound.netns->write(0, "1").ok());
+    os::Fd witness;
+    test::inside(path, [&] { witness.reset(::open("/proc/sys/net/ipv4/tcp_keepalive_time", O_RDONLY | O_CLOEXEC)); });
+    REQUIRE(witness);
+    char byte = 0;
+    REQUIRE(::pread(witness.get(), &byte, 1, 0) == 1);
+    test::remove_netns(path);
+    CHECK(test::eventually([&] { return ::pread(witness.get(), &byte, 1, 0) == -1 && errno == ENOENT; },
+                           std::chrono::seconds(1)));
+    // Entering is needed for one key of the held tier too, so the name is looked for, and is gone.
+    CHECK(read_all(*bound.netns) == Strings{"error " + std::to_string(ESTALE)});
+    CHECK(test::error_of(bound.netns->find_missing()) == ESTALE);
+  }
+}
+
+TEST_CASE("the keys of a dead netns vanish, and a missing one stays missing") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const Keys keys({"net.ipv4.ip_forward", "net.ipv4.no_such_key"});
+  const std::string path = test::netns_dir() + "/mortal";
+  test::make_netns(path);
+  const core::Binding bound = test::bind(catalog, "mortal", keys.wishes(), Tier::held);
+  test::remove_netns(path);
+  CHECK(test::eventually([&] { return read_all(*bound.netns) == Strings{"vanished", "missing"}; }));
+  CHECK(test::error_of(bound.netns->write(0, "1")) == ENOENT);
+}
+
+TEST_CASE("another netns mounted over the name is never taken for the bound one") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const Keys keys({"net.ipv4.ip_forward", "net.ipv4.no_such_key"});
+  for (const Tier tier : all_tiers) {
+    CAPTURE(static_cast<int>(tier));
+    const std::string path = test::netns_dir() + "/covered";
+    test::make_netns(path);
+    const core::Binding bound = test::bind(catalog, "covered", keys.wishes(), tier);
+    test::make_netns(path);  // on top; the first one lives on below
+    CHECK(test::error_of(bound.netns->find_missing()) == ESTALE);
+    if (tier == Tier::held) {
+      CHECK(bound.netns->write(0, "1").ok());
+      CHECK(read_all(*bound.netns) == Strings{"1\n", "missing"});
+    } else {
+      CHECK(test::error_of(bound.netns->write(0, "1")) == ESTALE);
+      CHECK(read_all(*bound.netns) == Strings{"error " + std::to_string(ESTALE)});
+    }
+    CHECK(test::read_sysctl(path, "net/ipv4/ip_forward") == "0\n");
+    test::unmount(path);
+    CHECK(bound.netns->find_missing().ok());
+    CHECK(read_all(*bound.netns).size() == 2);
+    test::remove_netns(path);
+  }
+}
+
+TEST_CASE("a netns that got the name and the inode number of a dead one is told by its cookie (kernel fact 4)") {
+  const Keys keys({"net.ipv4.ip_forward", "net.ipv4.no_such_key"});
+  const std::string path = test::netns_dir() + "/reborn";
+  const auto check = [&] {
+    LinuxCatalog catalog({test::netns_dir()});
+    for (const Tier tier : all_tiers) {
+      CAPTURE(static_cast<int>(tier));
+      std::map<std::uint64_t, core::Binding> lives;
+      std::uint64_t inode = 0;
+      const bool came_again = test::eventually([&] {
+        test::remove_netns(path);
+        test::make_netns(path);
+        inode = catalog.look(0, "reborn").inode;
+        if (lives.count(inode) != 0) return true;
+        lives.emplace(inode, test::bind(catalog, "reborn", keys.wishes(), tier));
+        return false;
+      });
+      REQUIRE(came_again);
+      const core::Binding& dead = lives.at(inode);
+      CHECK(test::error_of(dead.netns->find_missing()) == ESTALE);
+      const Strings gone =
+          tier == Tier::transient ? Strings{"error " + std::to_string(ESTALE)} : Strings{"vanished", "missing"};
+      CHECK(read_all(*dead.netns) == gone);
+      CHECK_FALSE(dead.netns->write(0, "1").ok());
+      CHECK(test::read_sysctl(path, "net/ipv4/ip_forward") == "0\n");
+      test::remove_netns(path);
+    }
+  };
+  SECTION("which Linux 6.18 tells of the file") { check(); }
+  SECTION("which Linux 5.14 tells inside") { test::on_older_kernel(check); }
+}
+
+TEST_CASE("without NS_GET_ID and openat2, a netns has the same identity and the same readings") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const test::TestNetns netns;
+  const Keys keys({"net.ipv4.ip_forward", "net.ipv4.tcp_rmem", "net.core.rmem_max", "net.ipv4.no_such_key"});
+  for (const Tier tier : all_tiers) {
+    CAPTURE(static_cast<int>(tier));
+    const core::Binding here = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    const Strings expected = read_all(*here.netns);
+    test::on_older_kernel([&] {
+      LinuxCatalog older({test::netns_dir()});
+      const core::Binding there = test::bind(older, netns.name(), keys.wishes(), tier);
+      CHECK(there.id == here.id);
+      CHECK(read_all(*there.netns) == expected);
+      CHECK(*there.netns->find_missing() == 0);
+    });
+  }
+}
+
+TEST_CASE("without cookies, a living file proves that an inode number is still the bound netns'") {
+  const Keys keys({"net.ipv4.ip_forward", "net.ipv4.no_such_key"});
+  const auto shared = std::make_shared<os::CatalogShared>();
+  for (const Tier tier : {Tier::held, Tier::directories}) {
+    CAPTURE(static_cast<int>(tier));
+    const test::TestNetns other;
+    const std::string path = test::netns_dir() + "/old-kernel";
+    test::make_netns(path);
+    const auto enter = [&] {
+      return os::NetnsScope::enter(os::Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)).get(), shared->home);
+    };
+    const auto inode_of = [&](const std::string& entry) { return os::look_at(entry, shared->home).inode; };
+    os::LinuxNetns bound(shared, path, {0, inode_of(path)}, keys.wishes(), tier);
+    // As after the death of a netns whose name and inode number went to another.
+    os::LinuxNetns outlived(shared, other.path(), {0, inode_of(other.path())}, keys.wishes(), tier);
+    {
+      const auto scope = enter();
+      REQUIRE(scope.ok());
+      REQUIRE(bound.open_inside().ok());
+      REQUIRE(outlived.open_inside().ok());
+    }
+    CHECK(bound.find_missing().ok());
+    CHECK(outlived.find_missing().ok());
+    test::remove_netns(path);
+    CHECK(test::eventually([&] { return !outlived.find_missing().ok(); }));
+    CHECK(test::error_of(outlived.find_missing()) == ESTALE);
+  }
+}
+
+TEST_CASE("a key that stays refused does not hide that the name is another netns', nor spoil the other keys") {
+  LinuxCatalog catalog({test::netns_dir()});
+  const Keys keys({"net.ipv4.ip_forward", "net.ipv4.route.flush", "net.netfilter.nf_conntrack_max", "net.ipv4.conf.all"});
+  const std::string path = test::netns_dir() + "/covered";
+  test::make_netns(path);
+  const core::Binding bound = test::bind(catalog, "covered", keys.wishes(), Tier::held);
+  test::make_netns(path);
+  const Strings values = read_all(*bound.netns);
+  REQUIRE(values.size() == 4);
+  CHECK(values[0] == "0\n");
+  CHECK(values[3] == "unreadable " + std::to_string(EISDIR));
+  CHECK(values[1] == "unreadable " + std::to_string(EACCES));
+  CHECK(bound.netns->write(0, "1").ok());
+  CHECK(bound.netns->write(1, "1").ok());
+  CHECK(test::error_of(bound.netns->write(2, "1")) == ESTALE);
+  CHECK(test::read_sysctl(path, "net/ipv4/ip_forward") == "0\n");
+  test::remove_netns(path);
+}
+
+}  // namespace
+}  // namespace nswarden
