@@ -43,6 +43,10 @@ Loop::Loop(Parts parts, Configuration configuration, std::size_t fd_budget)
   watch_loop();
   parts_.metrics.know(reconciler_.policies());
   tell_configuration("configuration loaded");
+  if (!parts_.catalog.host_is_known()) {
+    parts_.log.warn("the host's own netns cannot be told from others, because /proc/1/ns/net is not readable",
+                    {{"remedy", "give CAP_SYS_PTRACE, or keep names of it out of the netns directories"}});
+  }
   publish(Clock::now());
 }
 
