@@ -88,8 +88,9 @@ void Loop::take_mount_event() {
   mounts_changed_ = true;
   const Time now = Clock::now();
   reconciler_.look_pending(now);
-  if (netns_watcher_.rearm()) list(Detail::full, now);
-  watch_sources();
+  const bool replaced = netns_watcher_.rearm();
+  watch_sources();  // before the list, so that nothing falls between
+  if (replaced) list(Detail::full, now);
   dirty_ = true;
 }
 
