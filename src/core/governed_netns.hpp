@@ -84,16 +84,16 @@ class GovernedNetns {
   [[nodiscard]] bool all_as_judged_good(std::span<const Reading> readings) const;
   bool look_for_missing(const GovernedContext& context);
   bool read_and_judge(const GovernedContext& context);
-  void judge(std::size_t setting, const Reading& reading, const GovernedContext& context);
-  void set_state(std::size_t setting, std::optional<State> state, const GovernedContext& context);
+  void judge(std::size_t index, const Reading& reading, const GovernedContext& context);
+  void set_state(std::size_t index, std::optional<State> state, const GovernedContext& context);
   bool repair(const GovernedContext& context, std::vector<Trace>& traces, Report& report);
-  void back_off(std::size_t setting, const GovernedContext& context);
+  void back_off(std::size_t index, const GovernedContext& context);
   void find_contradictions(const std::vector<Trace>& traces, const GovernedContext& context);
-  [[nodiscard]] bool may_write(std::size_t setting, const Trace& trace, const GovernedContext& context) const;
-  void conclude_write(std::size_t setting, Trace& trace, const GovernedContext& context, Report& report);
+  [[nodiscard]] bool may_write(std::size_t index, const Trace& trace, const GovernedContext& context) const;
+  void conclude_write(std::size_t index, Trace& trace, const GovernedContext& context, Report& report);
   void tell_changes(const std::vector<Trace>& traces, Report& report) const;
-  [[nodiscard]] Finding finding(std::size_t setting, const std::string& label) const;
-  [[nodiscard]] Reason reason(std::size_t setting) const;
+  [[nodiscard]] Finding finding(std::size_t index, const std::string& label) const;
+  [[nodiscard]] Reason reason(std::size_t index) const;
 
   std::uint64_t inode_;
   Time first_seen_;

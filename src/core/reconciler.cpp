@@ -30,7 +30,8 @@ std::shared_ptr<const SharedPlan> share_plan(const std::shared_ptr<const PolicyS
   for (const PlannedSetting& setting : shared->plan.settings) {
     const Key& key = policies->keys()[setting.key];
     shared->wishes.push_back({&key, setting.mode == Mode::enforce});
-    families.insert(std::string_view(key.path()).substr(0, key.path().find('/')));
+    const std::string_view path = key.path();
+    families.insert(path.substr(0, path.find('/')));
   }
   shared->directories = families.size();
   return shared;
