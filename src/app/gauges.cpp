@@ -47,7 +47,7 @@ void add_policies(std::vector<MetricFamily>& out, const std::vector<PolicySnapsh
       {"nswarden_managed_sysctls", "Settings that the policy owns, over all network namespaces.", &PolicySnapshot::settings},
       {"nswarden_drifted_sysctls", "Settings of the policy that are drifted, missing or unreadable now.",
        &PolicySnapshot::drifted},
-      {"nswarden_suspended_sysctls", "Settings that are left alone for now because another program keeps changing them.",
+      {"nswarden_suspended_sysctls", "Settings that are not repaired because another program keeps changing them back.",
        &PolicySnapshot::suspended},
       {"nswarden_policy_conflicts", "Settings that the policy lost to a later one with another value or mode.",
        &PolicySnapshot::conflicts},
