@@ -65,6 +65,7 @@ void CommandServer::become_server() {
   ::signal(SIGCHLD, SIG_DFL);
   ::sigprocmask(SIG_BLOCK, &mask, nullptr);
   ended_children_ = ::signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
+  if (ended_children_ < 0) ::_exit(1);  // it would never know a child's end; another server may be luckier
 }
 
 void CommandServer::run() {

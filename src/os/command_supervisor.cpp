@@ -110,7 +110,8 @@ void CommandSupervisor::start(const char* command, char* const* environment) {
   ::sigaddset(&mask, SIGCHLD);
   ended_children_ = ::signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
   std::array<int, 2> pipe{-1, -1};
-  if (ended_children_ < 0 || ::pipe2(pipe.data(), O_CLOEXEC) != 0) {
+  // O_NONBLOCK on our end alone, or else a command that says nothing would hold us beyond its time limit.
+  if (ended_children_ < 0 || ::pipe2(pipe.data(), O_CLOEXEC) != 0 || ::fcntl(pipe[0], F_SETFL, O_NONBLOCK) != 0) {
     result_.end = CommandResult::End::not_started;
     result_.code = errno;
     finish();
@@ -124,7 +125,6 @@ void CommandSupervisor::start(const char* command, char* const* environment) {
   }
   ::close(pipe[1]);
   output_ = pipe[0];
-  ::fcntl(output_, F_SETFL, O_NONBLOCK);
 }
 
 void CommandSupervisor::become_command(int output, const char* command, char* const* environment) const {
