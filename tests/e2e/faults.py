@@ -99,6 +99,7 @@ class World:
         if os.path.exists(harness.key_path(ENTERED)):
             self.settings[ENTERED] = 0
         self.want = 1234
+        self.created = os.path.join(directory, "created")
         self.governed = {}
         self.untouched = {"the test's own netns": Untouched()}
         self.number = 0
@@ -111,7 +112,9 @@ class World:
         self.configure()
 
     def configure(self):
-        text = config(policy("routers", "^router-", {KEY: self.want, **self.settings}),
+        commands = ("    commands:\n      startup: [\":\"]\n      events:\n"
+                    f"        IN_CREATE: ['echo $NETNS >>{self.created}']\n")
+        text = config(policy("routers", "^router-", {KEY: self.want, **self.settings}) + commands,
                       policy("watched", "^audit-", {KEY: 4321}, mode="audit"),
                       policy("lacking", "^lacking-", {"net.ipv4.conf.absent.forwarding": 1}))
         with open(self.config_file + ".new", "w", encoding="ascii") as file:
@@ -150,6 +153,12 @@ class World:
                     return f"{key} is {value(fd)} in {name}, wanted {want}"
         return None
 
+    def commands_twice(self):
+        """IN_CREATE commands run once for each life of a netns, as one daemon sees it; a fault may make it none."""
+        with open(self.created, encoding="ascii") as file:
+            names = file.read().split()
+        return [name for name in names if names.count(name) > 1]
+
     def wrong_write(self):
         return {name: changed for name, changed in ((name, one.changed()) for name, one in self.untouched.items()) if changed}
 
@@ -163,16 +172,18 @@ class World:
 class Subject:
     """One daemon under an injector."""
 
-    def __init__(self, world, injector):
+    def __init__(self, world, injector, interval="100ms"):
         self.world, self.injector = world, injector
         self.log = []
+        open(world.created, "wb").close()
         self.process = subprocess.Popen(
             [os.environ["NSWARDEN_BINARY"], "run", f"--config.file={world.config_file}", f"--web.listen-address=127.0.0.1:{PORT}",
-             f"--netns.dir={NETNS_DIR}", "--reconcile.interval=100ms", "--log.level=debug", "--web.enable-lifecycle"],
+             f"--netns.dir={NETNS_DIR}", f"--reconcile.interval={interval}", "--log.level=debug", "--web.enable-lifecycle"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **injector.popen_options())
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
         self.quiet = None
+        self.commands_done = 0  # or failed, when all was well the last time
 
     def _read(self):
         for line in self.process.stderr:
@@ -219,8 +230,11 @@ class Subject:
             pass
 
     def add(self):
+        """A new netns: made right, and its command has been run or is known to have failed."""
+        before = self.commands_done
         self.world.add()
         self.until_right("a new netns is made right")
+        until(lambda: self.death() or (None if commands_of(self.metrics()) > before else "neither done nor failed"), "its command")
 
     def drift(self):
         self.world.drift()
@@ -268,6 +282,11 @@ class Subject:
                 pass
         del found["/dev/full"]
         found["threads"] = len(os.listdir(f"/proc/{self.process.pid}/task"))
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as file:
+            found["children"] = len(file.read().split())
+        if found["children"] == 0:  # the server of commands has ended, and the next command starts another
+            found["children"] += 1
+            found["socket"] += 2
         return found
 
     def until_well(self):
@@ -282,12 +301,16 @@ class Subject:
                 if not asked:
                     asked.append(self.process.send_signal(signal.SIGHUP))
                 return "the last reload failed"
+            self.commands_done = commands_of(metrics)
             return self.world.wrong_setting() or self._contradiction(metrics)
 
         until(look, "metrics agree")
         self._until_events_come()
         if self.quiet is not None and len(self.world.governed) == 2:
             until(self._leak, "open files and threads as without faults")
+        twice = self.world.commands_twice()
+        if twice:
+            raise Trouble(f"commands ran twice for {twice}")
         wrong = self.world.wrong_write()
         if wrong:
             raise Trouble(f"written where nothing may be written: {wrong}")
@@ -306,6 +329,8 @@ class Subject:
                 return f"{name} of {label} is {have:g}, not {want}"
         if metrics.sum("sysctl_drift") + metrics.sum("sysctl_drift_hidden") != 2:
             return "the series of drifted settings are not 2"
+        if metrics.sum("commands_queued") + metrics.sum("commands_running") != 0:
+            return "commands wait or run"
         if metrics.sum("netns_unmatched") != 1 or metrics.sum("netns_pending") != 0:
             return "netns_unmatched is not 1 or netns_pending is not 0"
         down = [dict(key) for key, up in metrics.all("event_source_up").items() if up != 1]
@@ -354,8 +379,19 @@ class Subject:
         self.injector.close()
 
 
+def commands_of(metrics):
+    return metrics.sum("actions_total", policy="routers", action="command")
+
+
 def status_name(status):
     return f"exit status {status}" if status >= 0 else signal.Signals(-status).name
+
+
+def some_positions(count, random):
+    """Of `count` calls: all, or where they are many the first ones, the last, and two others."""
+    if count <= 6:
+        return list(range(1, count + 1))
+    return [1, 2, 3, count, *random.sample(range(4, count), 2)]
 
 
 Result = collections.namedtuple("Result", "phase fault outcome detail seconds")

@@ -2,8 +2,10 @@
 """Makes chosen system calls of a program fail, by seccomp's user notification (seccomp_unotify(2), Linux 5.9): each call of
 each thread is first seen here, counted by its site, and then made, or answered with an error instead of being made.
 
-A site is what one line of a strace would have in common with another: the call, what it is about and whose thread made it,
-as in "read signalfd" or "openat /run/netns/* (http)". Standard library only; one thread of ours serves one program.
+A site is what one line of a strace would have in common with another: the call, what it is about and who made it, as in
+"read signalfd", "accept socket (http)" or "fork (server)": threads beside the first serve HTTP, and a child that runs the same
+program is the server of commands, its child a supervisor, and that one's child a command before it is a shell. Standard
+library only; one thread of ours serves one program.
 """
 
 import collections
@@ -69,7 +71,7 @@ def filter_program():
 BY_FD = {"read": 0, "pread64": 0, "write": 0, "pwrite64": 0, "fstat": 0, "close": 0, "ioctl": 0, "setns": 0, "getdents64": 0,
          "fcntl": 0, "epoll_pwait2": 0, "epoll_wait": 0, "epoll_pwait": 0, "epoll_ctl": 2, "getsockopt": 0, "setsockopt": 0,
          "bind": 0, "listen": 0, "connect": 0, "accept": 0, "accept4": 0, "recvfrom": 0, "recvmsg": 0, "sendto": 0, "sendmsg": 0,
-         "getsockname": 0, "shutdown": 0, "inotify_rm_watch": 0, "lseek": 0}
+         "getsockname": 0, "shutdown": 0, "dup2": 0, "dup3": 0, "inotify_rm_watch": 0, "lseek": 0}
 BY_PATH = {"open": 0, "stat": 0, "access": 0, "readlink": 0, "statfs": 0, "openat": 1, "openat2": 1, "newfstatat": 1,
            "faccessat2": 1, "readlinkat": 1, "inotify_add_watch": 1, "statx": 1}
 IOCTLS = {0xB703: "NS_GET_NSTYPE", 0x8008B70D: "NS_GET_ID", 0x541B: "FIONREAD"}
@@ -86,6 +88,7 @@ PLACES = [(re.compile(pattern), name) for pattern, name in (
     (r"anon_inode:\[?([a-z]+)\]?$", r"\1"),
     (r"net:\[\d+\]$", "netns"),
     (r"/etc/.*", "/etc/*"),
+    (r"/proc/\d+$", "/proc/N"),
 )]
 
 
@@ -115,6 +118,7 @@ class Injector:
         self.counts = collections.Counter()
         self.fault = None
         self.in_main = False
+        self.threads = set()
         self.lock = threading.Lock()
         self.told, self.tell = os.pipe()
         self.home = os.readlink("/proc/self/ns/net")
@@ -215,7 +219,10 @@ class Injector:
             if not self.in_main:
                 return 0
         try:
-            site = self.site(name, thread, arguments)
+            role = self._role(thread)
+            if role is None:
+                return 0
+            site = self.site(name, thread, arguments) + role
         except OSError:
             return 0  # it is being killed
         with self.lock:
@@ -224,12 +231,29 @@ class Injector:
             if fault is None or fault.fired or fault.site != site or self.counts[site] != fault.position:
                 return 0
             fault.fired = True
-        if name == "close":
+        if name == "close" and thread in (self.pid, *self.threads):
             self._really_close(identity, arguments[0])
         return fault.error
 
-    def _is_program(self):
-        return os.readlink(f"/proc/{self.pid}/exe") == os.path.realpath(os.environ["NSWARDEN_BINARY"])
+    def _is_program(self, process=None):
+        return os.readlink(f"/proc/{process or self.pid}/exe") == os.path.realpath(os.environ["NSWARDEN_BINARY"])
+
+    def _role(self, thread):
+        """Who makes a call; None for a program that is not ours, such as the shell of a command."""
+        if thread == self.pid:
+            return ""
+        if thread not in self.threads and os.path.exists(f"/proc/{self.pid}/task/{thread}"):
+            self.threads.add(thread)
+        if thread in self.threads:
+            return " (http)"
+        if not self._is_program(thread):
+            return None
+        generation = 0
+        while thread != self.pid and generation < 3:
+            with open(f"/proc/{thread}/stat", encoding="utf-8", errors="replace") as file:
+                thread = int(file.read().rpartition(")")[2].split()[1])
+            generation += 1
+        return (" (server)", " (supervisor)", " (command)")[generation - 1]
 
     def _really_close(self, identity, number):
         """close(2) closes also when it fails. So its file is replaced by one that marks the number as not ours to count."""
@@ -242,11 +266,13 @@ class Injector:
         return int(heap.split()[0].split("-")[1], 16)
 
     def site(self, name, thread, arguments):
+        """Without who makes it."""
+        process = self.pid if thread in self.threads else thread
         about = ""
         if name in BY_PATH:
-            about = self._path(arguments, BY_PATH[name])
+            about = self._path(process, arguments, BY_PATH[name])
         elif name in BY_FD:
-            about = self._file(arguments[BY_FD[name]])
+            about = self._file(process, arguments[BY_FD[name]])
             if name == "ioctl":
                 about = IOCTLS.get(arguments[1] & 0xFFFFFFFF, hex(arguments[1]))
             elif name == "setns":
@@ -257,28 +283,30 @@ class Injector:
             about = "wait" if arguments[1] & 0x7F in FUTEX_WAITS else "wake"
         elif name == "prlimit64":
             about = "set" if arguments[2] else "get"
-        return f"{name} {about}".strip() + ("" if thread == self.pid else " (http)")
+        return f"{name} {about}".strip()
 
-    def _file(self, number):
+    @staticmethod
+    def _file(process, number):
         number = ctypes.c_int(number & 0xFFFFFFFF).value
         if number < 0:
             return "-1"
         try:
-            return place_name(os.readlink(f"/proc/{self.pid}/fd/{number}"))
+            return place_name(os.readlink(f"/proc/{process}/fd/{number}"))
         except FileNotFoundError:
             return "closed"
 
-    def _path(self, arguments, index):
-        path = self._text(arguments[index])
+    def _path(self, process, arguments, index):
+        path = self._text(process, arguments[index])
         if path.startswith("/"):
             return place_name(path)
         base = ctypes.c_int(arguments[index - 1] & 0xFFFFFFFF).value if index else AT_FDCWD
         if base == AT_FDCWD:
             return place_name(path)
-        return self._file(base) if not path else place_name(os.readlink(f"/proc/{self.pid}/fd/{base}") + "/" + path)
+        return self._file(process, base) if not path else place_name(os.readlink(f"/proc/{process}/fd/{base}") + "/" + path)
 
-    def _text(self, address):
-        fd = os.open(f"/proc/{self.pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
+    @staticmethod
+    def _text(process, address):
+        fd = os.open(f"/proc/{process}/mem", os.O_RDONLY | os.O_CLOEXEC)
         try:
             here = 4096 - address % 4096
             text = os.pread(fd, min(here, 512), address)
