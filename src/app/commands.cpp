@@ -70,6 +70,11 @@ void Commands::use(std::shared_ptr<const core::PolicySet> policies, std::chrono:
   timeout_ = timeout;
 }
 
+void Commands::forget_all() {
+  queue_ = core::CommandQueue({});
+  running_.clear();
+}
+
 void Commands::take(const core::Report& report) {
   if (report.life == core::Report::Life::gone) {
     if (const std::size_t dropped = queue_.forget(report.netns); dropped > 0) {
