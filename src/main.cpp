@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
     const auto& options = std::get<Options>(parsed);
     return options.command == Command::run ? run_daemon(options) : run_one_shot(options);
   } catch (const std::bad_alloc&) {
-    std::fputs("nswarden: not enough memory; raise the memory limit of its unit or container\n", stderr);
+    std::fputs("nswarden: there is not enough memory; raise the memory limit of its unit or container\n", stderr);
     return exit_usage;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "nswarden: %s\n", error.what());

@@ -2,6 +2,7 @@
 #include <civetweb.h>
 #include <fmt/format.h>
 #include <nswarden/app/web.hpp>
+#include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/tcp.hpp>
 
 #include <array>
@@ -10,6 +11,7 @@
 #include <chrono>
 #include <cstdio>
 #include <ctime>
+#include <optional>
 #include <stdexcept>
 #include <string_view>
 #include <thread>
@@ -22,6 +24,7 @@ namespace {
 
 // A connection occupies a thread, and an idle one does so for the request timeout (kernel fact 33).
 constexpr const char* worker_threads = "8";
+constexpr std::size_t worker_count = 8;
 
 bool has_ipv6() { return mg_check_feature(MG_FEATURES_IPV6) != 0; }
 
@@ -236,6 +239,7 @@ WebServer::WebServer(const WebOptions& options, WebSources sources)
     }
   }
 
+  const std::optional<std::size_t> threads_before = os::count_threads();
   impl_->start(ports);
 
   std::vector<mg_server_port> bound(listeners.size());
@@ -244,6 +248,14 @@ WebServer::WebServer(const WebOptions& options, WebSources sources)
     addresses_.push_back(fmt::format("{}:{}", listeners[i].host, bound[i].port));
     impl_->ports.push_back(static_cast<std::uint16_t>(bound[i].port));
   }
+  // Without its master CivetWeb starts all the same and serves nobody, and mg_stop() waits for that thread for ever; without one
+  // of the workers, some connections are nobody's. There is no way back but the end of the process: until then nobody is let in.
+  const std::optional<std::size_t> threads = os::count_threads();
+  if (!threads || !threads_before || *threads > *threads_before + worker_count) return;
+  os::stop_sockets(impl_->ports, os::Stop::all);
+  (void)impl_.release();  // the threads that there are know it
+  refuse(options.listen_addresses.front(),
+         "not all threads could be started; raise the limit of tasks (TasksMax= of its unit, or ulimit -u)");
 }
 
 WebServer::~WebServer() = default;

@@ -125,7 +125,12 @@ void CommandServer::tell(std::uint64_t id, CommandResult::End end, int code) con
   head.id = id;
   head.end = end;
   head.code = code;
-  ::send(results_fd, &head, sizeof head, MSG_NOSIGNAL);
+  ssize_t sent = 0;
+  do {
+    sent = ::send(results_fd, &head, sizeof head, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  // Who cannot speak must not live on: the daemon would wait for this result for ever, and of our end it hears.
+  if (sent < 0) ::_exit(1);
 }
 
 }  // namespace nswarden::os

@@ -233,9 +233,13 @@ void CommandSupervisor::finish() {
   msghdr message{};
   message.msg_iov = parts.data();
   message.msg_iovlen = parts.size();
-  // With a daemon that does not read for a while this waits, and with one that has gone it fails.
-  ::sendmsg(results_, &message, MSG_NOSIGNAL);
-  ::_exit(0);
+  // With a daemon that does not read for a while this waits, and with one that has gone it fails. When the result itself cannot
+  // be told, the server tells that it is lost.
+  ssize_t sent = 0;
+  do {
+    sent = ::sendmsg(results_, &message, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  ::_exit(sent < 0 ? 1 : 0);
 }
 
 }  // namespace nswarden::os

@@ -119,6 +119,7 @@ class Injector:
         self.fault = None
         self.in_main = False
         self.threads = set()
+        self.servers = set()
         self.lock = threading.Lock()
         self.told, self.tell = os.pipe()
         self.home = os.readlink("/proc/self/ns/net")
@@ -246,13 +247,17 @@ class Injector:
             self.threads.add(thread)
         if thread in self.threads:
             return " (http)"
+        if thread in self.servers:
+            return " (server)"
         if not self._is_program(thread):
             return None
-        generation = 0
-        while thread != self.pid and generation < 3:
-            with open(f"/proc/{thread}/stat", encoding="utf-8", errors="replace") as file:
-                thread = int(file.read().rpartition(")")[2].split()[1])
+        generation, process = 0, thread
+        while process != self.pid and generation < 3:
+            with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as file:
+                process = int(file.read().rpartition(")")[2].split()[1])
             generation += 1
+        if generation == 1:
+            self.servers.add(thread)
         return (" (server)", " (supervisor)", " (command)")[generation - 1]
 
     def _really_close(self, identity, number):
@@ -271,6 +276,8 @@ class Injector:
         about = ""
         if name in BY_PATH:
             about = self._path(process, arguments, BY_PATH[name])
+        elif name == "close" and thread in self.servers:
+            about = "N"  # perhaps each there could be
         elif name in BY_FD:
             about = self._file(process, arguments[BY_FD[name]])
             if name == "ioctl":
