@@ -360,6 +360,17 @@ class Subject:
         now = self.fds()
         return None if now == self.quiet else f"more: {dict(now - self.quiet)}, fewer: {dict(self.quiet - now)}"
 
+    def settle(self):
+        """Takes the open files of a daemon without faults: when they have stood still while nobody asked it anything."""
+
+        def look():
+            before = self.fds()
+            time.sleep(0.05)
+            self.quiet = self.fds()
+            return None if before == self.quiet else "they change"
+
+        until(look, "open files stand still")
+
     def stop(self):
         """Its exit status after SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
@@ -413,13 +424,8 @@ class Trial:
             self.subject = Subject(self.world, self._injector())
             self.subject.wait_ready()
             self.subject.until_well()
-            until(self._settled, "open files stand still")
+            self.subject.settle()
         return self.subject
-
-    def _settled(self):
-        """The fds of a daemon without faults, seen twice alike."""
-        before, self.subject.quiet = self.subject.quiet, self.subject.fds()
-        return None if before == self.subject.quiet else "they change"
 
     def counts(self, phase):
         """{site: how many calls} in a phase without a fault."""
@@ -496,10 +502,10 @@ class Trial:
 
     def _verdict_of_end(self, fault, trouble):
         subject = self.subject
+        subject.injector.disarm()
         if not subject.ended():
             return "FAILED", f"{trouble}; its log: {last(subject.log)}"
         subject.reader.join(10)
-        subject.injector.disarm()
         status = subject.process.returncode
         if status == -signal.SIGABRT and fault.site == "setns home":
             return "aborted", ""  # a thread that cannot return to its own netns must not go on
