@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include <nswarden/core/inotify_events.hpp>
 #include "app/loop.hpp"
 
 namespace nswarden::app {
@@ -55,14 +56,14 @@ void Loop::take_directory_events() {
   for (const os::DirectoryEvent& event : netns_watcher_.read()) {
     switch (event.what) {
       case os::DirectoryEvent::What::entry:
-        for (const std::string_view name : os::inotify_event_names(event.mask)) {
+        for (const std::string_view name : core::inotify_event_names(event.mask)) {
           parts_.metrics.event("inotify", name);
           parts_.log.debug("inotify event", {{"event", name}, {"name", event.name}});
         }
-        reconciler_.touch(event.directory, event.name, Clock::now());
+        if (!event.name.empty()) reconciler_.touch(event.directory, event.name, Clock::now());
         break;
       case os::DirectoryEvent::What::directory:
-        for (const std::string_view name : os::inotify_event_names(event.mask)) parts_.metrics.event("inotify", name);
+        for (const std::string_view name : core::inotify_event_names(event.mask)) parts_.metrics.event("inotify", name);
         relist = true;
         break;
       case os::DirectoryEvent::What::overflow: lost = true; break;
