@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include <nswarden/core/config_loss.hpp>
 #include <nswarden/os/file.hpp>
 
 namespace nswarden::app {
@@ -32,17 +33,18 @@ std::shared_ptr<const core::PolicySet> compile(const core::Config& config, const
 
 }  // namespace
 
-Loop::Loop(Parts parts, Configuration configuration, std::size_t fd_budget)
+Loop::Loop(Parts parts, Configuration configuration, Limits limits)
     : parts_(parts),
       configuration_(std::move(configuration)),
       directories_(netns_directories(parts.options, configuration_.config)),
-      reconciler_(parts.catalog, compile(configuration_.config, parts.options), {directories_, fd_budget, true}),
+      policies_(compile(configuration_.config, parts.options)),
+      reconciler_(parts.catalog, policies_, {directories_, limits.held_fds, true}),
       report_log_(parts.metrics, parts.log),
+      commands_({parts.catalog, directories_, parts.metrics, parts.log}, limits.command_fds),
       netns_watcher_(directories_),
       config_loaded_(unix_time()) {
   watch_loop();
-  parts_.metrics.know(reconciler_.policies());
-  tell_configuration("configuration loaded");
+  use_configuration("configuration loaded");
   if (!parts_.catalog.host_is_known()) {
     parts_.log.warn("the host's own netns cannot be told from others, because /proc/1/ns/net is not readable",
                     {{"remedy", "give CAP_SYS_PTRACE, or keep names of it out of the netns directories"}});
@@ -57,6 +59,7 @@ void Loop::run() {
     see_to_what_is_due(Clock::now());
     work(Clock::now());
     tell_reports();
+    see_to_commands();
     if (dirty_ && Clock::now() >= next_publish_) publish(Clock::now());
     parts_.log.flush();
   }
@@ -139,10 +142,18 @@ void Loop::work(Time now) {
   if (!reconciler_.sweeping()) finish_sweep();
 }
 
+void Loop::see_to_commands() {
+  const auto before = std::pair(commands_.queued(), commands_.running());
+  commands_.start();
+  watch_commands();
+  dirty_ = dirty_ || before != std::pair(commands_.queued(), commands_.running());
+}
+
 void Loop::tell_reports() {
   const Time now = Clock::now();
   for (const core::Report& report : reconciler_.take_reports()) {
-    report_log_.tell(report, reconciler_.policies(), now);
+    report_log_.tell(report, *policies_, now);
+    commands_.take(report);
     dirty_ = true;
   }
 }
@@ -162,18 +173,27 @@ std::string Loop::reload(Time now) {
     return verdict;
   }
   tell_reports();  // made under the policies that go
+  const std::string dropped = core::dropped_by(configuration_.config, std::get<Configuration>(loaded).config);
   configuration_ = std::get<Configuration>(std::move(loaded));
   config_ok_ = true;
   config_loaded_ = unix_time();
-  reconciler_.set_policies(compile(configuration_.config, parts_.options), now);
-  parts_.metrics.know(reconciler_.policies());
+  policies_ = compile(configuration_.config, parts_.options);
+  reconciler_.set_policies(policies_, now);
   parts_.metrics.reloaded(true);
-  tell_configuration("configuration reloaded");
+  use_configuration("configuration reloaded");
+  if (!dropped.empty()) parts_.log.warn("the configuration no longer has all that it had", {{"dropped", dropped}});
   if (netns_directories(parts_.options, configuration_.config) != directories_) {
     parts_.log.warn("netns_dirs has changed; that takes a restart");
   }
   begin_sweep(Trigger::reload, now);
   return {};
+}
+
+void Loop::use_configuration(std::string_view message) {
+  parts_.metrics.know(*policies_);
+  commands_.use(policies_, command_timeout(parts_.options, configuration_.config));
+  netns_watcher_.ask_for(policies_->event_bits());
+  tell_configuration(message);
 }
 
 void Loop::tell_configuration(std::string_view message) {
@@ -188,6 +208,10 @@ void Loop::tell_configuration(std::string_view message) {
   const std::string policies_text = std::to_string(configuration_.config.policies.size());
   const std::string settings_text = std::to_string(settings);
   parts_.log.info(message, {{"source", configuration_.source}, {"policies", policies_text}, {"settings", settings_text}});
+  if (configuration_.config.form == core::Config::Form::older) {
+    parts_.log.info("the file has the older form: its commands are run, but it wants no sysctls, so that no drift can be shown",
+                    {{"remedy", "write the settings as native policies with sysctls"}});
+  }
   // Kernel fact 38: a module that is not loaded looks like a key that does not exist.
   if (conntrack && os::read_file("/proc/sys/net/netfilter/nf_conntrack_max", 4096).ok()) return;
   if (conntrack) {
@@ -209,7 +233,7 @@ std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   snapshot->totals = overview.totals;
   snapshot->totals.fixed = report_log_.fixed();
   snapshot->totals.failed = report_log_.failed();
-  const auto policies = reconciler_.policies().policies();
+  const auto policies = policies_->policies();
   for (std::size_t i = 0; i < policies.size(); ++i) {
     const core::Overview::OfPolicy& counts = overview.policies[i];
     snapshot->policies.push_back({policies[i].name, counts.netns, counts.settings, counts.not_compliant, 0, counts.conflicts,
@@ -219,6 +243,8 @@ std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   snapshot->netns_pending = overview.pending;
   snapshot->bound_sysctls = overview.held_keys;
   snapshot->dirfd_sysctls = overview.directory_keys;
+  snapshot->commands_queued = commands_.queued();
+  snapshot->commands_running = commands_.running();
   snapshot->drift = reconciler_.findings(core::Reconciler::Which::not_compliant, drift_cap);
   const core::Totals& totals = overview.totals;
   snapshot->drift_hidden = totals.settings - totals.compliant - snapshot->drift.size();

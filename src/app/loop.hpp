@@ -21,6 +21,7 @@
 #include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/signals.hpp>
 #include <nswarden/os/waker.hpp>
+#include "app/commands.hpp"
 #include "app/reload_desk.hpp"
 #include "app/report_log.hpp"
 
@@ -41,7 +42,11 @@ class Loop {
     os::ConfigWatcher& config_watcher;  // older than the configuration that was loaded
   };
   /// Throws std::system_error.
-  Loop(Parts parts, Configuration configuration, std::size_t fd_budget);
+  struct Limits {
+    std::size_t held_fds = 0;     ///< that bound netns may hold
+    std::size_t command_fds = 0;  ///< soft limit of open files for commands
+  };
+  Loop(Parts parts, Configuration configuration, Limits limits);
 
   /// Until SIGTERM or SIGINT.
   void run();
@@ -59,6 +64,7 @@ class Loop {
   void watch(int fd, std::uint32_t events, std::uint64_t token);
   void watch_loop();
   void watch_sources();
+  void watch_commands();
   void tell_config_watch();
   void tell_failures(const std::vector<core::Listing::Failure>& failures);
   void tell_source(std::string_view name, const core::Result<void>& state, const std::string& remedy);
@@ -69,15 +75,19 @@ class Loop {
   void work(Time now);
   void tell_reports();
   std::string reload(Time now);
+  void use_configuration(std::string_view message);
   void tell_configuration(std::string_view message);
+  void see_to_commands();
   [[nodiscard]] std::shared_ptr<const Snapshot> snapshot(Time now) const;
   void publish(Time now);
 
   Parts parts_;
   Configuration configuration_;
   std::vector<std::string> directories_;
+  std::shared_ptr<const core::PolicySet> policies_;
   core::Reconciler reconciler_;
   ReportLog report_log_;
+  Commands commands_;
   os::NetnsWatcher netns_watcher_;
   os::Poller poller_;
   os::ProcessMeter process_;

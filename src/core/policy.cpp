@@ -51,7 +51,8 @@ PolicySet::PolicySet(const Config& config, Audit audit) : sources_(config.polici
   std::map<std::string_view, KeyIndex> known;
   for (PolicyConfig& source : sources_) {
     if (audit == Audit::everything) source.mode = Mode::audit;
-    Policy& policy = policies_.emplace_back(Policy{source.name, source.mode, {}});
+    Policy& policy = policies_.emplace_back(Policy{source.name, source.mode, {}, nullptr});
+    policy.commands = std::make_shared<const PolicyCommands>(std::move(source.commands));
     for (const Setting& setting : source.sysctls) {
       const auto [position, fresh] = known.try_emplace(setting.key.path(), static_cast<KeyIndex>(keys_.size()));
       if (fresh) keys_.push_back(setting.key);
@@ -72,6 +73,14 @@ std::vector<PolicyIndex> PolicySet::match(std::span<const std::string_view> name
     if (any) matched.push_back(index);
   }
   return matched;
+}
+
+std::uint32_t PolicySet::event_bits() const {
+  std::uint32_t bits = 0;
+  for (const Policy& policy : policies_) {
+    for (const PolicyCommands::OnEvent& on : policy.commands->events) bits |= on.bits;
+  }
+  return bits;
 }
 
 Plan PolicySet::plan(std::span<const PolicyIndex> matched) const {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of Reconciler that binds netns and visits them.
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
+#include <utility>
 
 #include "core/governed_netns.hpp"
 #include "core/key_census.hpp"
@@ -70,6 +73,9 @@ void Reconciler::take(Netns& netns, Binding binding, Tier tier, Report& report, 
   if (netns.governed.bound_as(std::move(binding), tier, context(now))) {
     report.life = netns.governed.plan()->plan.policies.empty() ? Report::Life::unmatched : Report::Life::governed;
     netns.told = true;
+    netns.announced.clear();
+    netns.unannounced = true;
+    netns.introduced = false;
   }
   if (tier == Tier::held) netns.extra = netns.governed.plan()->wishes.size() - netns.reserved;
   extra_fds_ += netns.extra;
@@ -89,6 +95,18 @@ void Reconciler::refuse(Name& name, Refusal refusal, Time now) {
   detach(name, now);
 }
 
+/// Says which policies match it for the first time in its life, now that it is as they want it, as far as that can be had.
+void Reconciler::announce(Netns& netns, Report& report) {
+  if (!std::exchange(netns.unannounced, false)) return;
+  const std::vector<PolicyIndex>& matched = netns.governed.plan()->plan.policies;
+  std::set_difference(matched.begin(), matched.end(), netns.announced.begin(), netns.announced.end(),
+                      std::back_inserter(report.newly_matched));
+  std::vector<PolicyIndex> all;
+  std::set_union(matched.begin(), matched.end(), netns.announced.begin(), netns.announced.end(), std::back_inserter(all));
+  netns.announced = std::move(all);
+  netns.introduced = true;
+}
+
 /// How many writes it took.
 std::size_t Reconciler::visit(Netns& netns, Time now) {
   Report report;
@@ -99,12 +117,16 @@ std::size_t Reconciler::visit(Netns& netns, Time now) {
     if (!netns.governed.bound() && !bind(netns, report, now)) break;
     report.netns = netns.label();
     report.source = !started_ ? Source::startup : report.life == Report::Life::governed ? Source::create : Source::reconcile;
-    if (netns.governed.visit(context(now), report)) break;
+    if (netns.governed.visit(context(now), report)) {
+      announce(netns, report);
+      break;
+    }
     unbind(netns);
   }
   // Neither bound nor refused: it comes and goes faster than we look. It counts again when a visit succeeds.
   if (netns_[index] && !netns.governed.bound() && !netns.governed.unreadable()) netns.governed.forget(context(now));
-  const bool quiet = report.life == Report::Life::unchanged && report.changes.empty() && report.attempts.empty();
+  const bool quiet = report.life == Report::Life::unchanged && report.changes.empty() && report.attempts.empty() &&
+                     report.newly_matched.empty();
   const std::size_t writes = report.attempts.size();
   if (!quiet || report.first_seen) reports_.push_back(std::move(report));
   return writes;

@@ -43,6 +43,8 @@ struct Report {
   Source source = Source::reconcile;
   std::vector<Change> changes;
   std::vector<Attempt> attempts;
+  /// Policies that match it for the first time in its life, ascending: its commands are due. Never because of a reload.
+  std::vector<PolicyIndex> newly_matched;
   /// Set when all settings of a netns are right for the first time in its life: when its entry was first seen.
   std::optional<Time> first_seen;
 };
@@ -130,6 +132,7 @@ class Reconciler {
   bool bind(Netns& netns, Report& report, Time now);
   void take(Netns& netns, Binding binding, Tier tier, Report& report, Time now);
   void refuse(Name& name, Refusal refusal, Time now);
+  static void announce(Netns& netns, Report& report);
   std::size_t visit(Netns& netns, Time now);
   [[nodiscard]] Tier best_tier(const Netns& netns) const;
   [[nodiscard]] bool better_elsewhere(const Netns& netns) const;
