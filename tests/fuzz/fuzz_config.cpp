@@ -4,6 +4,8 @@
 #include <vector>
 
 #include <nswarden/core/config.hpp>
+#include <nswarden/core/config_loss.hpp>
+#include <nswarden/core/inotify_events.hpp>
 #include <nswarden/core/policy.hpp>
 #include <nswarden/core/value.hpp>
 
@@ -26,6 +28,11 @@ std::string told_of(const PolicyConfig& policy) {
   for (const core::Setting& setting : policy.sysctls) {
     out += "\n " + told_of(setting.where) + setting.key.name() + " " + setting.want;
   }
+  for (const std::string& command : policy.commands.startup) out += "\n startup " + command;
+  for (const auto& on : policy.commands.events) {
+    out += "\n on " + on.event;
+    for (const std::string& command : on.commands) out += "\n  " + command;
+  }
   return out + (policy.mode == core::Mode::audit ? " audit\n" : " enforce\n");
 }
 
@@ -36,6 +43,7 @@ std::string told_of(const Parsed& parsed) {
     return out;
   }
   const Config& config = *std::get_if<Config>(&parsed);
+  out += config.form == Config::Form::older ? "older\n" : "native\n";
   for (const std::string& directory : config.netns_dirs) out += directory + "\n";
   if (config.reconcile_interval) out += core::format_duration(*config.reconcile_interval) + "\n";
   for (const PolicyConfig& policy : config.policies) out += told_of(policy);
@@ -78,6 +86,27 @@ void check_setting(const core::Setting& setting) {
   fuzz::require(core::normalised(setting.want) == setting.want, "what is wanted is a normal value", setting.key.name());
 }
 
+void check_command(const std::string& command) {
+  const bool fits = !command.empty() && command.size() <= core::max_command_size && command.find('\0') == std::string::npos;
+  fuzz::require(fits, "a command can be given to a shell", command);
+}
+
+void check_commands(const core::PolicyCommands& commands) {
+  for (const std::string& command : commands.startup) check_command(command);
+  for (const auto& on : commands.events) {
+    fuzz::require(on.bits != 0 && core::inotify_bits(on.event) == on.bits, "an event is a known one", on.event);
+    for (const std::string& command : on.commands) check_command(command);
+  }
+}
+
+/// What a reload says about a file that was cut short.
+void check_loss(const Config& config) {
+  fuzz::require(core::dropped_by(config, config).empty(), "the same configuration drops nothing");
+  const std::string all = core::dropped_by(config, Config{});
+  fuzz::require(all.empty() == config.policies.empty(), "a policy that is dropped is told");
+  fuzz::require(all.empty() || fuzz::is_one_line(all), "what is dropped is told in one line", all);
+}
+
 void check_config(const Config& config) {
   std::set<std::string_view> names;
   for (const PolicyConfig& policy : config.policies) {
@@ -85,13 +114,18 @@ void check_config(const Config& config) {
     fuzz::require(core::printable(policy.name) == policy.name, "a policy's name is shown as it is", policy.name);
     fuzz::require(!core::pattern_problem(policy.netns), "an accepted pattern compiles", policy.netns);
     for (const core::Setting& setting : policy.sysctls) check_setting(setting);
+    check_commands(policy.commands);
+    const bool is_older = config.form == Config::Form::older;
+    fuzz::require(!is_older || policy.sysctls.empty(), "the older form wants no sysctls", policy.name);
   }
+  check_loss(config);
   for (const std::string& path : config.netns_dirs) {
     const bool plain = path.starts_with('/') && (path.size() == 1 || path.back() != '/');
     fuzz::require(plain && path.find('\0') == std::string::npos, "a directory is an absolute path", path);
   }
-  if (config.reconcile_interval)
-    fuzz::require(*config.reconcile_interval >= core::min_reconcile_interval, "an interval is long");
+  fuzz::require(config.reconcile_interval.value_or(core::min_reconcile_interval) >= core::min_reconcile_interval &&
+                    config.command_timeout.value_or(core::min_command_timeout) >= core::min_command_timeout,
+                "times are long enough");
 }
 
 /// Each key of the policies that match has one owner, the last of them, and each other policy that names it has lost it.
