@@ -9,7 +9,8 @@ from collections import Counter
 from typing import NamedTuple
 
 import harness
-from world import DIRECTORIES, STORED_AS, Netns, owed_to, printable
+from netns_life import STORED_AS, Netns, owed_to, printable
+from world import DIRECTORIES
 
 RSS_GROWTH = 1 << 20
 
@@ -64,6 +65,7 @@ def metrics_troubles(world, want, metrics):
         for metric, counter in (("netns", want.netns), ("managed_sysctls", want.settings), ("drifted_sysctls", want.not_compliant)):
             found += compare(f"{metric} of {name}", metrics.sum(metric, policy=name), counter[name])
     found += compare("policies", set(metrics.labels("netns", "policy")), {policy.name for policy in world.policies})
+    found += compare("config_last_reload_successful", metrics.sum("config_last_reload_successful"), 1)
     found += compare("netns_unmatched", metrics.sum("netns_unmatched"), want.unmatched)
     empty_files = sum(entry.kind == "file" and not entry.mounts for _, _, entry in world.entries())
     if metrics.sum("netns_pending") > empty_files:
@@ -151,14 +153,14 @@ def holdings_troubles(want, have, base, few_fds=False):
     return found
 
 
-def hit_troubles(hits, daemon, tester, allowed):
+def hit_troubles(hits, daemon, tester, may_be_written):
     """`hits` are of the witness. The daemon opens nothing in the netns directories, and writes only what a policy that enforces
     wanted in a netns that it governed; and nobody else but the test writes at all."""
     found = set()
     for hit in hits:
         if hit.pid == tester or not hit.path.startswith(("/proc/sys/", *DIRECTORIES)):
             continue
-        if hit.pid != daemon or hit.what != "write" or (hit.netns, hit.key) not in allowed:
+        if hit.pid != daemon or hit.what != "write" or not may_be_written(hit.netns, hit.key):
             found.add(f"foreign {hit.what}: {hit}")
     return sorted(found)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A random host for a short while; tests/long/random goes on for as long as you like. NSWARDEN_SEED repeats a run."""
+"""A random host for a short while; tests/long/random goes on for as long as you like. NSWARDEN_SEED repeats the steps of a run."""
 
 import os
 import time
@@ -7,16 +7,23 @@ import time
 import harness
 from random_host import Run
 
-SECONDS = float(os.environ.get("NSWARDEN_SECONDS", "15"))
+SECONDS = float(os.environ.get("NSWARDEN_SECONDS", "16"))
+MOST_FDS = int(os.environ.get("NSWARDEN_MOST_FDS", "64"))
 SEED = int(os.environ.get("NSWARDEN_SEED", time.time_ns() % 1_000_000))
 
 
 class RandomHost(harness.Case):
-    def test_whatever_happens_to_netns_the_invariants_hold_afterwards(self):
+    def run_for(self, seconds, most_fds=None):
         print(f"NSWARDEN_SEED={SEED}", flush=True)
-        run = Run(self, SEED)
-        run.go_on(SECONDS)
+        run = Run(self, SEED, most_fds)
+        run.go_on(seconds)
         print(run.summary())
+
+    def test_whatever_happens_to_netns_the_invariants_hold_afterwards(self):
+        self.run_for(SECONDS)
+
+    def test_whatever_happens_to_netns_the_invariants_hold_with_too_few_open_files(self):
+        self.run_for(SECONDS / 3, MOST_FDS)
 
 
 if __name__ == "__main__":

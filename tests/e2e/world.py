@@ -1,134 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The netns directories of a host as a test has made them, and what a daemon owes them. Every operation does something to the
-real directories and writes the same down in the model, so that what must be true follows without asking the daemon.
+"""The netns directories of a host as a test has made them. Every operation does something to the real directories and writes the
+same down in the model, so that what must be true follows without asking the daemon."""
 
-A netns is known from before anybody else can see it: an fd of each of its sysctl files is held, which keeps no netns alive and
-says ENOENT when it has died (kernel fact 5), reads the truth from anywhere (fact 12), and pins the inode by which the witness
-knows whose file was written (fact 15)."""
-
-import ctypes
 import errno
 import os
-import re
-import socket
-import struct
 import subprocess
-from functools import lru_cache
-from typing import NamedTuple
 
 from harness import CLONE_NEWNET, MNT_DETACH, MS_BIND, NETNS_DIR, call, in_thread, mount
+from netns_life import BRIDGE, INTERFACE, Netns, Owed, owed_to
 
-CLONE_NEWNS, MS_MOVE, SO_NETNS_COOKIE = 0x20000, 0x2000, 71
+CLONE_NEWNS, MS_MOVE, UMOUNT_NOFOLLOW = 0x20000, 0x2000, 8
 DIRECTORIES = [NETNS_DIR, "/run/second"]
-TIME, INTERVAL = "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_keepalive_intvl"
-FORWARD, REDIRECTS = "net.ipv4.ip_forward", "net.ipv4.conf.all.accept_redirects"  # the first changes the second (kernel fact 27)
-PORTS, LIBERAL = "net.ipv4.ip_local_reserved_ports", "net.netfilter.nf_conntrack_tcp_be_liberal"
-INTERFACE = "br.7"
-BRIDGE, ABSENT, NOBODYS = "net.ipv4.conf.br/7.rp_filter", "net.ipv4.no_such_key", "net.ipv4.tcp_fin_timeout"
-KEYS = [TIME, INTERVAL, FORWARD, REDIRECTS, PORTS, LIBERAL, BRIDGE, NOBODYS]
-DRIFTS = {TIME: ["7200", "1111", "2222", "9"], INTERVAL: ["75", "33", "44"], FORWARD: ["0", "1"], REDIRECTS: ["0", "1"],
-          PORTS: ["", "1", "8080-8082"], LIBERAL: ["0", "1"], BRIDGE: ["0", "1", "2"], NOBODYS: ["60", "7"]}
-STORED_AS = {"8080,8081,8082": "8080-8082"}  # the kernel's own spelling: clamped (kernel fact 28)
-
-
-class Policy(NamedTuple):
-    name: str
-    netns: str
-    mode: str
-    sysctls: dict
-
-
-class Owed(NamedTuple):
-    """A setting of a governed netns."""
-    policy: str
-    mode: str
-    want: str
-
-
-def swapped(text):
-    return text.translate(str.maketrans("./", "/."))
-
-
-@lru_cache(maxsize=10000)
-def matches(pattern, name):
-    return re.match(pattern.encode(), name, re.DOTALL) is not None
-
-
-def owed_to(policies, names):
-    """What a netns of these names must have: {key: Owed}; and the policies that match it."""
-    matched = [policy for policy in policies if any(matches(policy.netns, name) for name in names)]
-    return {key: Owed(policy.name, policy.mode, str(want)) for policy in matched for key, want in policy.sysctls.items()}, matched
-
-
-def printable(name):
-    """Of a name as the tests here have them: no valid UTF-8 beyond ASCII."""
-    return "".join(chr(byte) if 32 <= byte < 127 and byte != 92 else f"\\x{byte:02x}" for byte in name)
-
-
-class Netns:
-    """One life of a netns."""
-
-    def __init__(self, label, witness):
-        self.label = label
-        self.kept = -1  # an fd of the test that keeps it alive
-        self.fds = {}
-        self.old_fds = []
-        self.witness = witness
-
-    def come_to_life(self):
-        def make():
-            call("unshare", CLONE_NEWNET)
-            self.open_keys()
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as here:
-                self.cookie = struct.unpack("=Q", here.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8))[0]
-            self.kept = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-
-        in_thread(make)
-        self.inode = os.fstat(self.kept).st_ino
-
-    def open_keys(self):
-        """From inside."""
-        for key in KEYS:
-            if key in self.fds:
-                continue
-            try:
-                self.fds[key] = os.open("/proc/sys/" + swapped(key), os.O_RDWR | os.O_CLOEXEC)
-            except FileNotFoundError:
-                continue
-            self.witness.owners[os.fstat(self.fds[key]).st_ino] = (self.label, key)
-
-    def let_go(self):
-        os.close(self.kept)
-        self.kept = -1
-
-    def read(self, key):
-        """None when there is no such key."""
-        if key not in self.fds:
-            return None
-        return " ".join(os.pread(self.fds[key], 4096, 0).decode().split())
-
-    def write(self, key, value):
-        """What another program does. A netns that has died meanwhile is no error."""
-        try:
-            os.pwrite(self.fds[key], value.encode() or b"\n", 0)
-        except FileNotFoundError:
-            pass
-
-    def is_dead(self):
-        try:
-            os.pread(self.fds[TIME], 64, 0)
-        except FileNotFoundError:
-            return True
-        return False
-
-    def close(self):
-        for fd in [*self.fds.values(), *self.old_fds]:
-            os.close(fd)
-        if self.kept >= 0:
-            self.let_go()
-
-    def __repr__(self):
-        return f"{self.label}(cookie {self.cookie}, inode {self.inode}{', kept' if self.kept >= 0 else ''})"
 
 
 class Entry:
@@ -142,12 +24,14 @@ class Entry:
 class World:
     def __init__(self, witness):
         self.witness = witness
-        self.made = 0
+        self.made = self.put_away = 0
+        self.journal = []  # what has changed which names
         self.netns = []  # all that have not been seen dead
         self.layers = {path: [{}] for path in DIRECTORIES}  # what is mounted over a directory hides what was there
         self.aside = []  # (path, names) of directories that were moved away
         self.policies = []  # in force, or about to be
-        self.allowed = set()  # (netns, key) that the daemon may have written since the last judgement
+        self.recent_policies = []  # all that were so since the last judgement
+        self.recent_names = {}  # likewise, {label of a netns: the sets of names that it had}
         for path in DIRECTORIES:
             os.makedirs(path, exist_ok=True)
 
@@ -174,12 +58,30 @@ class World:
                 found.setdefault(entry.mounts[-1], []).append((label, name))
         return {netns: sorted(names) for netns, names in found.items()}
 
-    def allow(self):
-        """After each change: what is owed now may be written until the next judgement, since the daemon may be quick or slow."""
+    def note(self, *what):
+        """After each change: `what` was done, for the story."""
+        self.journal.append(" ".join(map(str, what)))
         for netns, names in self.visible().items():
-            for key, owed in owed_to(self.policies, [name for _, name in names])[0].items():
-                if owed.mode == "enforce":
-                    self.allowed.add((netns.label, key))
+            self.recent_names.setdefault(netns.label, set()).add(frozenset(name for _, name in names))
+
+    def govern_by(self, policies):
+        self.policies = policies
+        self.recent_policies.append(policies)
+        self.note("govern by", [policy.name for policy in policies])
+
+    def begin_again(self):
+        """What was is judged."""
+        self.recent_policies, self.recent_names = [self.policies], {}
+        self.note("all judged")
+
+    def may_be_written(self, netns, key):
+        """Since the last judgement. The daemon may have been quick or slow to see a name go, another one come, and a policy
+        change, in any order: so any policy counts with any one name, unless the names stayed as they were."""
+        sets = self.recent_names.get(netns, ())
+        choices = sets if len(sets) < 2 else [[name] for name in frozenset().union(*sets)]
+        none = Owed("", "", "")
+        return any(owed_to(policies, names)[0].get(key, none).mode == "enforce"
+                   for policies in self.recent_policies for names in choices)
 
     # Operations.
 
@@ -220,21 +122,20 @@ class World:
             source, netns = netns, None
         mount(source, self.path(directory, name), b"none", MS_BIND)
         self.top(directory)[name].mounts.append(netns)
-        self.allow()
+        self.note("mount", directory, name, netns or source)
 
     def path_to(self, netns):
         return next(self.path(path, name) for path, name, entry in self.entries() if entry.mounts[-1:] == [netns])
 
     def unmount(self, directory, name, flags=MNT_DETACH):
         call("umount2", self.path(directory, name), flags)
-        self.top(directory)[name].mounts.pop()
-        self.allow()
+        self.note("unmount", directory, name, self.top(directory)[name].mounts.pop())
 
     def unlink(self, directory, name):
         entry = self.top(directory)[name]
         (os.rmdir if entry.kind == "directory" else os.unlink)(self.path(directory, name))
         del self.top(directory)[name]
-        self.allow()
+        self.note("unlink", directory, name)
 
     def remove(self, directory, name):
         while self.top(directory)[name].mounts:
@@ -244,7 +145,7 @@ class World:
     def move_mount(self, directory, name, to_directory, to_name):
         mount(self.path(directory, name), self.path(to_directory, to_name), None, MS_MOVE)
         self.top(to_directory)[to_name].mounts.append(self.top(directory)[name].mounts.pop())
-        self.allow()
+        self.note("move", directory, name, to_directory, to_name, self.top(to_directory)[to_name].mounts)
 
     def elsewhere(self, paths, function):
         """Calls function in a mount namespace where nothing is mounted on the paths, so that it may unlink or rename them. Here,
@@ -254,7 +155,7 @@ class World:
             for path in paths:
                 try:
                     while True:
-                        call("umount2", path, MNT_DETACH)
+                        call("umount2", path, MNT_DETACH | UMOUNT_NOFOLLOW)
                 except OSError as error:
                     if error.errno not in (errno.EINVAL, errno.ENOENT):
                         raise
@@ -265,40 +166,41 @@ class World:
     def unlink_elsewhere(self, directory, name):
         path = self.path(directory, name)
         self.elsewhere([path], lambda: os.unlink(path))
-        del self.top(directory)[name]
-        self.allow()
+        self.note("unlink elsewhere", directory, name, self.top(directory).pop(name).mounts)
 
     def rename_elsewhere(self, directory, name, to_name):
         paths = self.path(directory, name), self.path(directory, to_name)
         self.elsewhere(paths, lambda: os.rename(*paths))
+        gone = self.top(directory).get(to_name)
         self.top(directory)[to_name] = self.top(directory).pop(name)
-        self.allow()
+        self.note("rename elsewhere", directory, name, to_name, self.top(directory)[to_name].mounts, "over", gone and gone.mounts)
 
     def cover(self, directory):
         mount("tmpfs", directory, b"tmpfs")
         self.layers[directory].append({})
-        self.allow()
+        self.note("cover", directory)
 
     def uncover(self, directory):
         call("umount2", os.fsencode(directory), MNT_DETACH)
         self.layers[directory].pop()
-        self.allow()
+        self.note("uncover", directory)
 
     def put_aside(self, directory):
         """The directory is replaced by an empty one."""
-        path = f"/run/aside-{self.made}-{len(self.aside)}"
+        self.put_away += 1
+        path = f"/run/aside-{self.put_away}"
         os.rename(directory, path)
         os.mkdir(directory)
         self.aside.append((path, self.top(directory)))
         self.layers[directory][-1] = {}
-        self.allow()
+        self.note("put aside", directory, path)
 
     def bring_back(self, directory, index):
         """In place of an empty one, by one rename."""
         path, names = self.aside.pop(index)
         os.rename(path, directory)
         self.layers[directory][-1] = names
-        self.allow()
+        self.note("bring back", directory, path)
 
     def inside(self, netns, function):
         fd = os.open(self.path_to(netns), os.O_RDONLY | os.O_CLOEXEC) if netns.kept < 0 else os.dup(netns.kept)
@@ -345,5 +247,13 @@ class World:
         return found
 
     def close(self):
+        """Takes all mounts away, from the top; nobody else knows their order."""
+        for directory in DIRECTORIES:
+            while len(self.layers[directory]) > 1:
+                self.uncover(directory)
+        for path, names in [*((path, self.top(path)) for path in DIRECTORIES), *self.aside]:
+            for name, entry in names.items():
+                for _ in entry.mounts:
+                    call("umount2", self.path(path, name), MNT_DETACH)
         for netns in self.netns:
             netns.close()
