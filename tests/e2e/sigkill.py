@@ -105,10 +105,8 @@ class Assault:
         """And all that must be true then."""
         self._drift_all()
         with self.quiet:
-            if self.random.random() < 0.3:  # another life under the same name, as nobody looks
-                name = f"router-stays-{self.random.randrange(STAYING)}".encode()
-                self.world.remove(NETNS_DIR, name)
-                self._add(name)
+            if self.random.random() < 0.3:  # as nobody looks
+                self._make_again(f"router-stays-{self.random.randrange(STAYING)}".encode())
             before = {netns: netns.touched for netns in self.world.visible()}
         began = time.monotonic()
         self.daemon = harness.Daemon(f"--config.file={self.case.config_file}", interval="1h")
@@ -139,18 +137,25 @@ class Assault:
         found += invariants.compare("files beside the configuration", sorted(os.listdir(self.case.directory)), ["nswarden.yaml", "tmp"])
         return found + self.world.troubles()
 
+    def _make_again(self, name):
+        self.world.remove(NETNS_DIR, name)
+        self._add(name)
+
     def kill(self):
         if self.random.random() < 0.5:
-            time.sleep(self.random.uniform(0, 0.06))
             moment = "idle"
+            with self.quiet:
+                self._make_again(f"router-stays-{self.random.randrange(STAYING)}".encode())
+            time.sleep(self.random.uniform(0, 0.06))
+            with self.quiet:
+                self._judge(invariants.life_troubles(self.world))
         else:
+            moment = "repairing"
             self._drift_all()
             with self.quiet:  # names that come are visited, and repaired, at once
-                for name in [name for name in self.world.top(NETNS_DIR) if b"stays" in name]:
-                    self.world.remove(NETNS_DIR, name)
-                    self._add(name)
+                for number in range(STAYING):
+                    self._make_again(f"router-stays-{number}".encode())
             time.sleep(self.random.uniform(0, 0.01))
-            moment = "repairing"
         self.daemon.kill()
         self._count(moment, self.daemon.process.pid)
 
