@@ -33,7 +33,7 @@ def call(name, *arguments):
     result = getattr(libc, name)(*arguments)
     if result == -1:
         number = ctypes.get_errno()
-        raise OSError(number, f"{name}: {os.strerror(number)}")
+        raise OSError(number, f"{name}{arguments}: {os.strerror(number)}")
     return result
 
 
@@ -236,13 +236,18 @@ def run_binary(*arguments, prefix=(), environment=None):
 class Daemon:
     """A running `nswarden run`. Reads its log as it comes."""
 
-    def __init__(self, *arguments, log_level="debug", netns_dirs=(NETNS_DIR,), interval="200ms"):
-        command = [BINARY, "run", "--web.listen-address=127.0.0.1:0", f"--log.level={log_level}", "--log.format=json", *arguments]
+    def __init__(self, *arguments, log_level="debug", netns_dirs=(NETNS_DIR,), interval="200ms", prefix=(), environment=None,
+                 connect=None):
+        """`prefix` is a command that becomes the daemon; `connect` reaches it as socket.create_connection would."""
+        command = [*prefix, BINARY, "run", "--web.listen-address=127.0.0.1:0", f"--log.level={log_level}", "--log.format=json", *arguments]
         command += [f"--netns.dir={directory}" for directory in netns_dirs]
         if interval:
             command.append(f"--reconcile.interval={interval}")
         self.lines = []
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.interval = interval
+        self.connect = connect
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                        env={**os.environ, **(environment or {})})
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
         try:
@@ -279,6 +284,8 @@ class Daemon:
         import http.client
         host, port = self.address.rsplit(":", 1)
         connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=DEADLINE)
+        if self.connect:
+            connection.sock = self.connect((host.strip("[]"), int(port)))
         try:
             connection.request(method, path, body=body, headers=headers or {})
             response = connection.getresponse()

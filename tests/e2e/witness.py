@@ -162,6 +162,7 @@ class Case(harness.Case):
 
     def setUp(self):
         super().setUp()
+        self.aliases = {}  # names that a netns had at any time, by the one under which it was made
         self.witness = Witness(sorted({key for wanted in self.WANTED.values() for key in wanted}))
         self.addCleanup(self.witness.close)
 
@@ -177,13 +178,14 @@ class Case(harness.Case):
         """The daemon governs every real netns and has written nothing anywhere else. `names` has one name of each netns that some
         policy matches, `aliases` what else one is called: {name: [others]}; `unmatched` is how many netns no policy matches.
 
-        Every one is right, is counted, and is set right again after a change; and the witness has seen the daemon neither write
-        to anything but settings of its policies, each in a netns of a name that they match, nor open an entry."""
+        Every one is right, is counted, and, where sweeps are frequent, set right again after a change; and the witness has seen
+        the daemon neither write to anything but settings of its policies, each in a netns whose name they match, nor open an
+        entry. The daemon is all the time in the namespaces that it began in."""
         settings = {name: self.wanted(name, *(aliases or {}).get(name, ())) for name in names}
         for wanted in settings.values():
             self.assertTrue(wanted, "a netns that no policy matches is not governed")
         self._wait_right(daemon, settings, directory)
-        for name, wanted in list(settings.items())[:8]:
+        for name, wanted in list(settings.items())[:8] if daemon.interval != "1h" else ():
             key = sorted(wanted)[0]
             harness.put(name, key, int(wanted[key]) + 1, directory)
         self._wait_right(daemon, settings, directory)
@@ -205,5 +207,5 @@ class Case(harness.Case):
             harness.wait_until(is_right, lambda name=name: f"{name!r} is right; the log:\n{daemon.log()}")
 
     def assert_wrote_nothing_else(self, daemon):
-        allowed = lambda netns, key: key in self.wanted(netns)
+        allowed = lambda netns, key: key in self.wanted(netns, *self.aliases.get(netns, ()))
         self.assertEqual(self.witness.foreign(daemon.process.pid, allowed), [], daemon.log())
