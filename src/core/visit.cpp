@@ -31,9 +31,21 @@ Tier Reconciler::best_tier(const Netns& netns) const {
 
 GovernedContext Reconciler::context(Time now) { return {*census_, options_.write, now}; }
 
+/// A name that lost it by a mount may not be known to have (kernel fact 2), and the number may be another's by now (kernel fact 4):
+/// that one must not be governed as the lost name wants it.
+void Reconciler::leave_to_its_names(Netns& netns, Time now) {
+  const std::vector<Name*> names = netns.names;
+  for (Name* name : names) {
+    if (netns.names.size() == 1) return;  // bind() finds out by itself
+    const Entry entry = catalog_.look(name->directory, name->name);
+    if (entry.kind != EntryKind::nsfs || entry.inode != netns.governed.inode()) place(*name, entry, now);
+  }
+}
+
 /// True when it is bound now. When not, it is unreadable until a later visit, or it has been dropped.
 bool Reconciler::bind(Netns& netns, Report& report, Time now) {
   const std::size_t index = netns.index;
+  leave_to_its_names(netns, now);
   // Names that lead elsewhere leave; one that keeps coming and going must not hold us here.
   for (std::size_t tries = netns.names.size() + 1; tries > 0; --tries) {
     Name& name = *netns.names.front();

@@ -127,6 +127,7 @@ class Reconciler {
   void replan(Netns& netns, Time now);
   void enqueue(Netns& netns);
   void unbind(Netns& netns);
+  void leave_to_its_names(Netns& netns, Time now);
   bool bind(Netns& netns, Report& report, Time now);
   void take(Netns& netns, Binding binding, Tier tier, Report& report, Time now);
   void refuse(Name& name, Refusal refusal, Time now);
