@@ -2,6 +2,7 @@
 """One name, several netns; one netns, several names: mounts that no inotify event tells of (kernel fact 2)."""
 
 import os
+import signal
 import time
 
 import harness
@@ -63,6 +64,26 @@ class Stacked(witness.Case):
             harness.umount(path_of("router-1"))
             self.witness.mount_netns("router-1")
             self.assert_governs_all_and_nothing_else(daemon, ["router-1"])
+
+    def test_a_netns_that_gets_the_inode_number_of_one_that_was_unmounted_is_judged_by_its_own_name(self):
+        # No event tells that they are none any more, and it is a second until their names are looked up again.
+        names = [f"router-{number}" for number in range(40)]
+        for name in names:
+            self.witness.add_netns(name)
+        numbers = {os.stat(path_of(name)).st_ino for name in names}
+        daemon = self.start()
+        daemon.signal(signal.SIGSTOP)
+        for name in names:
+            harness.umount(path_of(name))
+        reused = unmatched = 0
+        while reused == 0 and unmatched < 200:  # all programs of the host take from the same numbers
+            self.witness.add_netns(f"other-{unmatched}")
+            reused += os.stat(path_of(f"other-{unmatched}")).st_ino in numbers
+            unmatched += 1
+        daemon.signal(signal.SIGCONT)
+        self.assert_governs_all_and_nothing_else(daemon, [], unmatched=unmatched)
+        if reused == 0:
+            self.skipTest("other programs took all the numbers")
 
     def test_a_stack_that_grows_and_shrinks_all_the_time_ends_governed(self):
         self.witness.add_netns("router-1")

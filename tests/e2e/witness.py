@@ -93,18 +93,26 @@ class Witness:
         if mask & FAN_Q_OVERFLOW:
             raise AssertionError("an unlimited queue overflowed")
         try:
-            status = os.fstat(fd)
-            inode = status.st_ino
-            path = self.known_paths.get(inode) if status.st_dev == self.procfs else None
-            if path is None:
-                path = os.readlink(f"/proc/self/fd/{fd}")
-                if path.startswith("/proc/sys/"):
-                    self.known_paths[inode] = path
+            inode, path = self._file_of(fd)
         finally:
             os.close(fd)
         for bit, what in ((FAN_OPEN, "open"), (FAN_MODIFY, "write")):
             if mask & bit:
                 self.events.append((pid, what, path, inode))
+
+    def _file_of(self, fd):
+        try:
+            status = os.fstat(fd)
+            inode, known = status.st_ino, status.st_dev == self.procfs
+        except FileNotFoundError:  # a sysctl whose netns has died since the event was read
+            with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as info:
+                inode, known = int(re.search(r"^ino:\s*(\d+)$", info.read(), re.MULTILINE)[1]), True
+        if known and inode in self.known_paths:
+            return inode, self.known_paths[inode]
+        path = os.readlink(f"/proc/self/fd/{fd}").removesuffix(" (deleted)")
+        if path.startswith("/proc/sys/"):
+            self.known_paths[inode] = path
+        return inode, path
 
     def note_here(self, name, keys=None):
         """For a thread inside a netns: this is `name`'s. Needs no fd, as procfs keeps such inodes while the netns lives."""
