@@ -7,6 +7,8 @@
 #include <map>
 #include <utility>
 
+#include <nswarden/core/text.hpp>
+
 namespace nswarden::core {
 namespace {
 
@@ -30,7 +32,8 @@ std::optional<std::string> pattern_problem(std::string_view pattern) {
   if (pattern.empty()) return "an empty pattern would match every netns; write .* if that is meant";
   const RE2 compiled(re2::StringPiece(pattern.data(), pattern.size()), pattern_options());
   if (compiled.ok()) return std::nullopt;
-  std::string message = "not a valid RE2 pattern: " + compiled.error();
+  // RE2 repeats the pattern, whatever characters are in it.
+  std::string message = "not a valid RE2 pattern: " + printable(compiled.error());
   const std::string& culprit = compiled.error_arg();
   if (culprit.starts_with("(?=") || culprit.starts_with("(?!") || culprit.starts_with("(?<")) {
     message += "; RE2 has no look-around: name what must match, or let a later policy take the exceptions";

@@ -56,6 +56,7 @@ bool Reconciler::bind(Netns& netns, Report& report, Time now) {
     }
     auto* binding = std::get_if<Binding>(&result);
     if (binding != nullptr && binding->id.inode == netns.governed.inode()) {
+      if (drop_strays(netns, now)) continue;
       take(netns, std::move(*binding), tier, report, now);
       return true;
     }
@@ -67,6 +68,14 @@ bool Reconciler::bind(Netns& netns, Report& report, Time now) {
     if (!netns_[index]) return false;
   }
   return false;
+}
+
+/// Names are put together by the inode number. One that an unmount took away, which no event tells (kernel fact 2), may still be
+/// here when the number is another netns' (fact 4), and that must not be governed as the dead one was. True when any was.
+bool Reconciler::drop_strays(Netns& netns, Time now) {
+  const std::vector<Name*> others(netns.names.begin() + 1, netns.names.end());
+  for (Name* name : others) place(*name, catalog_.look(name->directory, name->name), now);
+  return netns.names.size() != others.size() + 1;
 }
 
 void Reconciler::take(Netns& netns, Binding binding, Tier tier, Report& report, Time now) {

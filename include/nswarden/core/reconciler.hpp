@@ -132,6 +132,7 @@ class Reconciler {
   void enqueue(Netns& netns);
   void unbind(Netns& netns);
   bool bind(Netns& netns, Report& report, Time now);
+  bool drop_strays(Netns& netns, Time now);
   void take(Netns& netns, Binding binding, Tier tier, Report& report, Time now);
   void refuse(Name& name, Refusal refusal, Time now);
   void announce(Netns& netns, Report& report) const;
