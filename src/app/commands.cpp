@@ -154,7 +154,9 @@ bool Commands::is_there(std::string_view label, core::EntryKind least) const {
     if (parts_.directories[i] == label.substr(0, slash)) directory = i;
   }
   const core::Entry entry = parts_.catalog.look(directory, slash == std::string_view::npos ? label : label.substr(slash + 1));
-  return least == core::EntryKind::nsfs ? entry.kind == least : entry.kind != core::EntryKind::absent;
+  // Not what cannot be told: a command that is not needed fails, one that was left out never runs.
+  return entry.kind != core::EntryKind::absent &&
+         (least != core::EntryKind::nsfs || entry.kind != core::EntryKind::placeholder);
 }
 
 void Commands::launch(const CommandQueue::Next& next) {

@@ -36,7 +36,7 @@ bool is_name(std::string_view name) {
 /// False when the entry is gone by now.
 bool fill(Entry& entry, int directory, const HomeNetns& home) {
   struct stat status {};
-  if (::fstatat(directory, entry.name.c_str(), &status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0) {
+  if (stat_entry(directory, entry.name.c_str(), status) != 0) {
     // What hides itself, such as the mount of a dead FUSE server, is no netns; and no reason to miss its neighbours.
     entry.kind = EntryKind::other;
     return errno != ENOENT;

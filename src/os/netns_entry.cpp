@@ -36,9 +36,16 @@ core::EntryKind classify(const struct stat& status, const HomeNetns& home) {
   return core::EntryKind::other;
 }
 
+int stat_entry(int directory, const char* name, struct stat& status) {
+  constexpr int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
+  const int result = ::fstatat(directory, name, &status, flags);
+  if (result == 0 || errno == ENOENT || errno == ENOTDIR) return result;
+  return ::fstatat(directory, name, &status, flags);
+}
+
 PathLook look_at(const std::string& path, const HomeNetns& home) {
   struct stat status {};
-  if (::fstatat(AT_FDCWD, path.c_str(), &status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0) {
+  if (stat_entry(AT_FDCWD, path.c_str(), status) != 0) {
     return {errno == ENOENT || errno == ENOTDIR ? core::EntryKind::absent : core::EntryKind::other, 0};
   }
   const core::EntryKind kind = classify(status, home);
@@ -62,7 +69,9 @@ std::variant<OpenNetns, core::Refusal, core::Error> open_netns(const std::string
   OpenNetns opened{Fd(::open(link.data(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)), status.st_ino};
   if (!opened.fd) return core::Error{errno, "open netns"};
   // All kinds of namespace live on nsfs, and setns enters whatever it is given.
-  if (::ioctl(opened.fd.get(), NS_GET_NSTYPE) != CLONE_NEWNET) return core::Refusal::not_a_netns;
+  const int type = ::ioctl(opened.fd.get(), NS_GET_NSTYPE);
+  if (type < 0 && errno != ENOTTY) return core::Error{errno, "ask for the kind of namespace"};
+  if (type != CLONE_NEWNET) return core::Refusal::not_a_netns;
   return opened;
 }
 

@@ -97,8 +97,8 @@ class World:
         self.configure()
 
     def configure(self):
-        commands = ("    commands:\n      startup: [\":\"]\n      events:\n"
-                    f"        IN_CREATE: ['echo $NETNS >>{self.created}']\n")
+        append = f"['echo $NETNS >>{self.created}']"
+        commands = f"    commands:\n      startup: {append}\n      events: {{IN_CREATE: {append}}}\n"
         text = config(policy("routers", "^router-", {KEY: self.want, **self.settings}) + commands,
                       policy("watched", "^audit-", {KEY: 4321}, mode="audit"),
                       policy("lacking", "^lacking-", {"net.ipv4.conf.absent.forwarding": 1}))
@@ -139,7 +139,7 @@ class World:
         return None
 
     def commands_twice(self):
-        """IN_CREATE commands run once for each life of a netns, as one daemon sees it; a fault may make it none."""
+        """Either startup or IN_CREATE commands, once for each life of a netns, as a daemon sees it; a fault may make it none."""
         with open(self.created, encoding="ascii") as file:
             names = file.read().split()
         return [name for name in names if names.count(name) > 1]
@@ -150,5 +150,7 @@ class World:
     def close(self):
         for name in list(self.governed):
             self.delete(name)
+        for name in ("audit-1", "plain-1", "lacking-1"):
+            delete_netns(name)
         for one in self.untouched.values():
             one.close()

@@ -15,6 +15,7 @@ import fcntl
 import functools
 import os
 import re
+import resource
 import select
 import struct
 import subprocess
@@ -133,6 +134,7 @@ class Injector:
 
     def _preexec(self):
         """In the child, between fork and exec. The listener's fd is for the parent to take; exec closes this one."""
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))  # some children close each fd that there could be
         program, length = filter_program()
         buffer = ctypes.create_string_buffer(program, len(program))
         described = struct.pack("HxxxxxxP", length, ctypes.addressof(buffer))
