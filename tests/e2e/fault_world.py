@@ -139,7 +139,7 @@ class World:
         return None
 
     def commands_twice(self):
-        """Either startup or IN_CREATE commands, once for each life of a netns, as a daemon sees it; a fault may make it none."""
+        """Startup or IN_CREATE commands run once for each life of a netns, as a daemon sees it; a fault may make it none."""
         with open(self.created, encoding="ascii") as file:
             names = file.read().split()
         return [name for name in names if names.count(name) > 1]
