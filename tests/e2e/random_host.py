@@ -43,6 +43,7 @@ class Run:
         case.addCleanup(self.witness.close)
         self.world = World(self.witness)
         case.addCleanup(self.world.close)
+        self.world.take_free_numbers(50)
         self.steps = Steps(seed, self.world, self)
         self.world.govern_by(CONFIGS[0])
         self.configure = case.configure

@@ -37,7 +37,7 @@ def text_of(policies):
 class Steps:
     """What may happen. A step gives what it did, or None when there is nothing to do it to."""
 
-    WEIGHTS = {"add": 15, "place": 3, "mount": 5, "stack": 3, "second_name": 4, "unmount": 3, "remove": 5, "again": 2, "move": 3,
+    WEIGHTS = {"add": 15, "place": 3, "mount": 5, "stack": 3, "second_name": 4, "unmount": 3, "remove": 5, "again": 2, "succeed": 2, "move": 3,
                "unlink_elsewhere": 2, "rename_elsewhere": 2, "bind_other": 1, "cover": 0.4, "uncover": 2, "put_aside": 0.3,
                "bring_back": 1, "drift": 14, "storm": 1, "interface": 2, "keep": 2, "let_go": 2, "stop": 1, "cont": 3, "reload": 1.5,
                "pause": 5}
@@ -146,6 +146,22 @@ class Steps:
             self.world.place(*at)
             last = self._mount_new(*at)
         return f"{count} times {last}"
+
+    def succeed(self):
+        """Others, under names of their own, soon after one died without an event: one of them may get its inode number."""
+        at = self._entry(lambda entry: len(entry.mounts) == 1 and entry.mounts[0])
+        if not at or len(self.world.netns) > MOST_NETNS - 4:
+            return None
+        netns = self.world.top(at[0])[at[1]].mounts[0]
+        self.world.unmount(*at)
+        if netns.kept < 0 and netns not in self.world.referenced():
+            harness.wait_until(netns.is_dead, f"{netns} is dead")
+        heirs = []
+        for _ in range(self.random.randint(1, 4)):
+            to = self._free()
+            self.world.place(*to)
+            heirs.append(self._mount_new(*to))
+        return f"{at} {netns} by {heirs}"
 
     def move(self):
         at = self._entry(lambda entry: entry.mounts)

@@ -25,6 +25,7 @@ class World:
     def __init__(self, witness):
         self.witness = witness
         self.made = self.put_away = 0
+        self.fillers = []
         self.journal = []  # what has changed which names
         self.netns = []  # all that have not been seen dead
         self.layers = {path: [{}] for path in DIRECTORIES}  # what is mounted over a directory hides what was there
@@ -84,6 +85,15 @@ class World:
                    for policies in self.recent_policies for names in choices)
 
     # Operations.
+
+    def take_free_numbers(self, count):
+        """So many netns that nobody sees: inode numbers are given out from the lowest, and what dies later is what is free then."""
+        def make():
+            call("unshare", CLONE_NEWNET)
+            self.fillers.append(os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC))
+
+        for _ in range(count):
+            in_thread(make)
 
     def make_netns(self):
         self.made += 1
@@ -257,3 +267,5 @@ class World:
                     call("umount2", self.path(path, name), MNT_DETACH)
         for netns in self.netns:
             netns.close()
+        for fd in self.fillers:
+            os.close(fd)
