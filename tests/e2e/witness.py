@@ -192,14 +192,17 @@ class Case(harness.Case):
                 settings.update(wanted)
         return settings
 
-    def assert_governs_all_and_nothing_else(self, daemon, names, unmatched=0, aliases=None, directory=NETNS_DIR):
+    def assert_governs_all_and_nothing_else(self, daemon, names, unmatched=0, aliases=None, lacking=None, directory=NETNS_DIR):
         """The daemon governs every real netns and has written nothing anywhere else. `names` has one name of each netns that some
-        policy matches, `aliases` what else one is called: {name: [others]}; `unmatched` is how many netns no policy matches.
+        policy matches, `aliases` what else one is called: {name: [others]}, `lacking` the keys that it has not: {name: [keys]};
+        `unmatched` is how many netns no policy matches.
 
         Every one is right, is counted, and, where sweeps are frequent, set right again after a change; and the witness has seen
         the daemon neither write to anything but settings of its policies, each in a netns whose name they match, nor open an
         entry. The daemon is all the time in the namespaces that it began in."""
         settings = {name: self.wanted(name, *(aliases or {}).get(name, ())) for name in names}
+        count = sum(len(wanted) for wanted in settings.values())
+        absent = [settings[name].pop(key) for name, keys in (lacking or {}).items() for key in keys]
         for wanted in settings.values():
             self.assertTrue(wanted, "a netns that no policy matches is not governed")
         self._wait_right(daemon, settings, directory)
@@ -207,10 +210,9 @@ class Case(harness.Case):
             key = sorted(wanted)[0]
             harness.put(name, key, int(wanted[key]) + 1, directory)
         self._wait_right(daemon, settings, directory)
-        count = sum(len(wanted) for wanted in settings.values())
 
         def adds_up(metrics):
-            return (metrics.sum("managed_sysctls") == count and metrics.sum("drifted_sysctls") == 0 and
+            return (metrics.sum("managed_sysctls") == count and metrics.sum("drifted_sysctls") == len(absent) and
                     metrics.sum("netns_unmatched") == unmatched)
 
         daemon.wait_metrics(adds_up, f"{count} settings of {len(settings)} netns are right, {unmatched} netns are unmatched")
