@@ -62,4 +62,9 @@ std::chrono::milliseconds reconcile_interval(const Options& options, const core:
   return config.reconcile_interval.value_or(default_reconcile_interval);
 }
 
+std::chrono::milliseconds command_timeout(const Options& options, const core::Config& config) {
+  if (options.command_timeout) return *options.command_timeout;
+  return config.command_timeout.value_or(default_command_timeout);
+}
+
 }  // namespace nswarden::app

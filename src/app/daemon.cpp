@@ -21,6 +21,7 @@ void serve_until_told(const Options& options, Configuration configuration, os::C
   os::Signals signals;  // before any thread, so that all inherit the mask
   const os::Waker waker;
   ReloadDesk desk([&waker] { waker.wake(); });
+  const std::size_t first_limit = os::open_files_limit();  // commands get it back: some close every fd up to it
   // A failure leaves the limit as it was, and the budget follows it.
   (void)os::raise_open_files().ok();
   os::LinuxCatalog catalog(netns_directories(options, configuration.config));
@@ -37,7 +38,7 @@ void serve_until_told(const Options& options, Configuration configuration, os::C
     log.info("listening", {{"address", address}, {"metrics", url}});
   }
   Loop({options, signals, waker, desk, catalog, metrics, slot, log, config_watcher}, std::move(configuration),
-       fd_budget(os::open_files_limit()))
+       {fd_budget(os::open_files_limit()), first_limit})
       .run();
   desk.close();
 }
@@ -55,6 +56,9 @@ int run_daemon(const Options& options) {
   try {
     serve_until_told(options, std::get<Configuration>(std::move(loaded)), config_watcher);
     return 0;
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "nswarden: there is not enough memory to start\n");
+    return exit_usage;
   } catch (const std::exception& error) {
     fmt::print(stderr, "nswarden: {}\n", error.what());
     return exit_usage;

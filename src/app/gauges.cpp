@@ -116,6 +116,8 @@ std::vector<MetricFamily> gauges_of(const Snapshot& snapshot, const BuildInfo& b
   out.push_back(single("nswarden_reconcile_last_success_timestamp_seconds",
                        "When a full sweep was last completed, in Unix time; 0 before the first.",
                        snapshot.last_reconcile_seconds));
+  out.push_back(single("nswarden_commands_queued", "Commands that wait to be run.", number(snapshot.commands_queued)));
+  out.push_back(single("nswarden_commands_running", "Commands that run now.", number(snapshot.commands_running)));
   add_policies(out, snapshot.policies);
   add_drift(out, snapshot);
 

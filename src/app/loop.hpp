@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@
 #include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/signals.hpp>
 #include <nswarden/os/waker.hpp>
+#include "app/commands.hpp"
 #include "app/reload_desk.hpp"
 #include "app/report_log.hpp"
 
@@ -41,7 +43,11 @@ class Loop {
     os::ConfigWatcher& config_watcher;  // older than the configuration that was loaded
   };
   /// Throws std::system_error.
-  Loop(Parts parts, Configuration configuration, std::size_t fd_budget);
+  struct Limits {
+    std::size_t held_fds = 0;     ///< that bound netns may hold
+    std::size_t command_fds = 0;  ///< soft limit of open files for commands
+  };
+  Loop(Parts parts, Configuration configuration, Limits limits);
 
   /// Until SIGTERM or SIGINT.
   void run();
@@ -59,6 +65,7 @@ class Loop {
   void watch(int fd, std::uint32_t events, std::uint64_t token);
   void watch_loop();
   void watch_sources();
+  void watch_commands();
   void tell_config_watch();
   void tell_failures(const std::vector<core::Listing::Failure>& failures);
   void tell_source(std::string_view name, const core::Result<void>& state, const std::string& remedy);
@@ -69,20 +76,28 @@ class Loop {
   void work(Time now);
   void tell_reports();
   std::string reload(Time now);
+  void turn();
+  void begin_again();
+  void use_configuration(std::string_view message);
   void tell_configuration(std::string_view message);
+  void see_to_commands();
   [[nodiscard]] std::shared_ptr<const Snapshot> snapshot(Time now) const;
   void publish(Time now);
 
   Parts parts_;
   Configuration configuration_;
   std::vector<std::string> directories_;
-  core::Reconciler reconciler_;
+  Limits limits_;
+  std::shared_ptr<const core::PolicySet> policies_;
+  std::optional<core::Reconciler> reconciler_;  // never empty but while it is made anew
   ReportLog report_log_;
+  Commands commands_;
   os::NetnsWatcher netns_watcher_;
   os::Poller poller_;
   os::ProcessMeter process_;
 
   bool stopping_ = false;
+  bool broken_ = false;  // the state may be half changed
   bool ready_ = false;
   bool config_ok_ = true;
   double config_loaded_ = 0;

@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include <nswarden/core/inotify_events.hpp>
 #include "app/loop.hpp"
 
 namespace nswarden::app {
@@ -15,7 +16,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-enum Token : std::uint64_t { signals_token, inotify_token, mounts_token, config_token, waker_token };
+enum Token : std::uint64_t { signals_token, inotify_token, mounts_token, config_token, waker_token, commands_token };
 
 }  // namespace
 
@@ -34,6 +35,10 @@ void Loop::take_event(std::uint64_t token) {
       break;
     case waker_token:
       if (parts_.waker.read() && parts_.desk.take()) parts_.desk.answer(reload(Clock::now()));
+      break;
+    case commands_token:
+      commands_.take_results();
+      dirty_ = true;
       break;
     default: break;
   }
@@ -55,17 +60,22 @@ void Loop::take_directory_events() {
   for (const os::DirectoryEvent& event : netns_watcher_.read()) {
     switch (event.what) {
       case os::DirectoryEvent::What::entry:
-        for (const std::string_view name : os::inotify_event_names(event.mask)) {
+        for (const std::string_view name : core::inotify_event_names(event.mask)) {
           parts_.metrics.event("inotify", name);
           parts_.log.debug("inotify event", {{"event", name}, {"name", event.name}});
         }
-        reconciler_.touch(event.directory, event.name, Clock::now());
+        commands_.take_event(event.directory, event.name, event.mask);
+        if (!event.name.empty()) reconciler_->touch(event.directory, event.name, Clock::now());
         break;
       case os::DirectoryEvent::What::directory:
-        for (const std::string_view name : os::inotify_event_names(event.mask)) parts_.metrics.event("inotify", name);
+        for (const std::string_view name : core::inotify_event_names(event.mask)) parts_.metrics.event("inotify", name);
+        commands_.take_event(event.directory, {}, event.mask);
         relist = true;
         break;
-      case os::DirectoryEvent::What::overflow: lost = true; break;
+      case os::DirectoryEvent::What::overflow:
+        commands_.take_event(event.directory, {}, event.mask);
+        lost = true;
+        break;
     }
   }
   if (relist) {
@@ -87,7 +97,7 @@ void Loop::take_mount_event() {
   parts_.metrics.event("mount", "change");
   mounts_changed_ = true;
   const Time now = Clock::now();
-  reconciler_.look_pending(now);
+  reconciler_->look_pending(now);
   const bool replaced = netns_watcher_.rearm();
   watch_sources();  // before the list, so that nothing falls between
   if (replaced) list(Detail::full, now);
@@ -108,6 +118,13 @@ void Loop::watch(int fd, std::uint32_t events, std::uint64_t token) {
     parts_.log.limited("poll", LogLevel::error, "cannot wait for an event source",
                        {{"error", std::generic_category().message(added.error().code)}});
   }
+}
+
+/// Others than before once a command has been started.
+void Loop::watch_commands() {
+  const auto [results, requests] = commands_.fds();
+  watch(results, POLLIN, commands_token);
+  watch(requests, POLLIN, commands_token);
 }
 
 /// An fd that is there already just stays; one that came with rearm() is polled from now on.

@@ -68,6 +68,8 @@ struct Metrics::Families {
   Family<Counter>& actions = counter("nswarden_actions_total", "Attempts to set something right, by how they ended.");
   Family<Counter>& action_failures =
       counter("nswarden_action_failures_total", "Attempts to set something right that failed, by why.");
+  Family<Counter>& commands_dropped =
+      counter("nswarden_commands_dropped_total", "Commands that were not run because too many waited.");
   Family<Counter>& events = counter("nswarden_events_total", "Events that said that something may have changed.");
   Family<Counter>& overflows =
       counter("nswarden_event_overflows_total", "How often the kernel dropped events; a sweep follows each.");
@@ -85,12 +87,13 @@ struct Metrics::Families {
     return drift_detected.Add(
         {{"policy", printable(policy)}, {"sysctl", printable(key)}, {"source", std::string(to_string(source))}});
   }
-  Counter& write_series(std::string_view policy, const char* result) {
-    return actions.Add({{"policy", printable(policy)}, {"action", "write"}, {"result", result}});
+  Counter& action_series(std::string_view policy, const char* action, const char* result) {
+    return actions.Add({{"policy", printable(policy)}, {"action", action}, {"result", result}});
   }
-  Counter& write_failure_series(std::string_view policy, std::string_view reason) {
-    return action_failures.Add({{"policy", printable(policy)}, {"action", "write"}, {"reason", std::string(reason)}});
+  Counter& failure_series(std::string_view policy, const char* action, std::string_view reason) {
+    return action_failures.Add({{"policy", printable(policy)}, {"action", action}, {"reason", std::string(reason)}});
   }
+  Counter& dropped_series(std::string_view policy) { return commands_dropped.Add({{"policy", printable(policy)}}); }
 };
 
 Metrics::Metrics() : families_(std::make_unique<Families>()) {
@@ -112,8 +115,14 @@ void Metrics::know(const core::PolicySet& policies) {
         families_->drift_series(policy.name, policies.keys()[key].name(), source);
       }
     }
-    for (const char* result : {"success", "failure"}) families_->write_series(policy.name, result);
-    for (const std::string_view reason : core::all_failure_reasons) families_->write_failure_series(policy.name, reason);
+    if (!policy.keys.empty()) {
+      for (const char* result : {"success", "failure"}) families_->action_series(policy.name, "write", result);
+      for (const std::string_view reason : core::all_failure_reasons) families_->failure_series(policy.name, "write", reason);
+    }
+    if (policy.commands->empty()) continue;
+    for (const char* result : {"success", "failure"}) families_->action_series(policy.name, "command", result);
+    for (const std::string_view reason : core::all_command_failures) families_->failure_series(policy.name, "command", reason);
+    families_->dropped_series(policy.name);
   }
 }
 
@@ -123,12 +132,21 @@ void Metrics::drift_detected(std::string_view policy, std::string_view key, core
 
 void Metrics::write_attempt(std::string_view policy, core::Outcome outcome, int error) {
   if (outcome == core::Outcome::fixed) {
-    families_->write_series(policy, "success").Increment();
+    families_->action_series(policy, "write", "success").Increment();
     return;
   }
-  families_->write_series(policy, "failure").Increment();
+  families_->action_series(policy, "write", "failure").Increment();
   const bool clamped = outcome == core::Outcome::clamped;
-  families_->write_failure_series(policy, clamped ? "readback" : core::failure_reason(error)).Increment();
+  families_->failure_series(policy, "write", clamped ? "readback" : core::failure_reason(error)).Increment();
+}
+
+void Metrics::command_attempt(std::string_view policy, std::string_view failure) {
+  families_->action_series(policy, "command", failure.empty() ? "success" : "failure").Increment();
+  if (!failure.empty()) families_->failure_series(policy, "command", failure).Increment();
+}
+
+void Metrics::commands_dropped(std::string_view policy, std::size_t count) {
+  families_->dropped_series(policy).Increment(static_cast<double>(count));
 }
 
 void Metrics::event(std::string_view source, std::string_view event) {

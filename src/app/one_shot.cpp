@@ -13,6 +13,7 @@
 
 #include <nswarden/app/configuration.hpp>
 #include <nswarden/app/render.hpp>
+#include <nswarden/core/inotify_events.hpp>
 #include <nswarden/core/reconciler.hpp>
 #include <nswarden/core/text.hpp>
 #include <nswarden/os/limits.hpp>
@@ -140,16 +141,25 @@ int explain(const Options& options, const Configuration& configuration) {
   return exit_compliant;
 }
 
+int config_events() {
+  for (const core::InotifyEvent& event : core::inotify_events()) fmt::print("{:<17} {}\n", event.name, event.meaning);
+  return exit_compliant;
+}
+
 int config_check(const Configuration& configuration) {
   std::size_t settings = 0;
   for (const auto& policy : configuration.config.policies) settings += policy.sysctls.size();
   fmt::print("{}: ok, {} {}, {} {}\n", configuration.source, configuration.config.policies.size(),
              configuration.config.policies.size() == 1 ? "policy" : "policies", settings,
              settings == 1 ? "setting" : "settings");
+  if (configuration.config.form == core::Config::Form::older) {
+    fmt::print("It has the older form of netns-events: commands are run, and no sysctls are wanted.\n");
+  }
   return exit_compliant;
 }
 
 int run_command(const Options& options) {
+  if (options.command == Command::config_events) return config_events();
   const auto configuration = configuration_or_complaint(options);
   if (!configuration) return exit_usage;
   if (options.command == Command::explain) return explain(options, *configuration);

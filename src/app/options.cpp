@@ -121,6 +121,7 @@ CLI::Validator telemetry_path() {
 struct Parser {
   Options options;
   std::string interval;
+  std::string command_timeout;
   std::string explained;
   std::string log_level;
   std::string log_format;
@@ -132,6 +133,7 @@ struct Parser {
   CLI::App* explain = nullptr;
   CLI::App* config = nullptr;
   CLI::App* config_check = nullptr;
+  CLI::App* config_events = nullptr;
 
   Parser() {
     app.name("nswarden");
@@ -183,10 +185,16 @@ struct Parser {
     run->add_option("--reconcile.interval", interval, "Time between sweeps, default 10s, at least 100ms")
         ->type_name("DURATION")
         ->check(duration_at_least(core::min_reconcile_interval));
+    run->add_option("--command.timeout", command_timeout,
+                    "Time limit of each command of the policies, default 30s, at least 100ms")
+        ->type_name("DURATION")
+        ->check(duration_at_least(core::min_command_timeout));
     add_audit(*run);
   }
 
-  void add_audit(CLI::App& command) { command.add_flag("--audit", options.audit, "Write nothing, whatever the policies say"); }
+  void add_audit(CLI::App& command) {
+    command.add_flag("--audit", options.audit, "Write nothing and run no commands, whatever the policies say");
+  }
 
   void add_report_flags(CLI::App& command) {
     command.add_option("--output", output, "table (default) or json")->type_name("FORMAT")->check(outputs.validator());
@@ -213,6 +221,7 @@ struct Parser {
     config->require_subcommand(1);
     config_check = config->add_subcommand("check", "Every error of a file, as FILE:LINE:COL: message");
     config_check->add_option("FILE", options.config_file, "Default: as for run");
+    config_events = config->add_subcommand("events", "The inotify event names that commands can be for");
   }
 };
 
@@ -227,6 +236,7 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   }
   Options& options = parser.options;
   if (!parser.interval.empty()) options.reconcile_interval = core::parse_duration(parser.interval);
+  if (!parser.command_timeout.empty()) options.command_timeout = core::parse_duration(parser.command_timeout);
   if (parser.explain->parsed()) options.netns = {parser.explained};
   options.log_level = log_levels.value(parser.log_level, options.log_level);
   options.log_format = log_formats.value(parser.log_format, options.log_format);
@@ -236,6 +246,7 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   if (parser.apply->parsed()) options.command = Command::apply;
   if (parser.explain->parsed()) options.command = Command::explain;
   if (parser.config_check->parsed()) options.command = Command::config_check;
+  if (parser.config_events->parsed()) options.command = Command::config_events;
   return std::move(options);
 }
 

@@ -75,6 +75,17 @@ std::string or_dash(const std::string& text) { return text.empty() ? "-" : print
 
 std::string_view to_string(core::Mode mode) { return mode == core::Mode::enforce ? "enforce" : "audit"; }
 
+template <class Tell>
+void for_each_command(const Explanation& explanation, Tell tell) {
+  for (const core::PolicyIndex index : explanation.plan.policies) {
+    const core::PolicySet::Policy& policy = explanation.policies->policies()[index];
+    for (const std::string& command : policy.commands->startup) tell(policy.name, "startup", command);
+    for (const core::PolicyCommands::OnEvent& on : policy.commands->events) {
+      for (const std::string& command : on.commands) tell(policy.name, on.event, command);
+    }
+  }
+}
+
 Json to_json(const core::Finding& finding) {
   const bool has_value = finding.state == core::State::compliant || finding.state == core::State::drifted;
   Json json{{"netns", printable(finding.netns)},
@@ -159,7 +170,15 @@ std::string explain_table(const Explanation& explanation) {
                {fmt::format("{}:{}", source, setting.where.line), {}},
                {or_dash(overrides), {}}});
   }
-  return fmt::format("{} is matched by: {}\n", printable(netns), matched) + table.text();
+  std::string out = fmt::format("{} is matched by: {}\n", printable(netns), matched);
+  if (!table.empty()) out += table.text();
+  Table commands;
+  commands.row({{"EVENT", {}}, {"COMMAND", {}}, {"POLICY", {}}});
+  for_each_command(explanation, [&](const std::string& policy, std::string_view event, const std::string& command) {
+    commands.row({{std::string(event), {}}, {printable(command), {}}, {policy, {}}});
+  });
+  if (!commands.empty()) out += commands.text();
+  return out;
 }
 
 std::string explain_json(const Explanation& explanation) {
@@ -185,6 +204,10 @@ std::string explain_json(const Explanation& explanation) {
                                 {"line", setting.where.line},
                                 {"overrides", std::move(overrides)}});
   }
+  json["commands"] = Json::array();
+  for_each_command(explanation, [&](const std::string& policy, std::string_view event, const std::string& command) {
+    json["commands"].push_back({{"event", event}, {"command", printable(command)}, {"policy", policy}});
+  });
   return json.dump() + '\n';
 }
 

@@ -9,25 +9,37 @@ namespace nswarden::app {
 using core::Change;
 using core::Report;
 
+namespace {
+
+std::string names_of(const std::vector<core::PolicyIndex>& indices, const core::PolicySet& policies) {
+  std::string names;
+  for (const core::PolicyIndex index : indices) names += (names.empty() ? "" : ",") + policies.policies()[index].name;
+  return names;
+}
+
+}  // namespace
+
 void ReportLog::tell(const Report& report, const core::PolicySet& policies, core::Time now) {
   for (const core::Attempt& attempt : report.attempts) {
     metrics_.write_attempt(policies.policies()[attempt.policy].name, attempt.outcome, attempt.error);
     ++(attempt.outcome == core::Outcome::fixed ? fixed_ : failed_);
   }
   if (report.first_seen) metrics_.became_compliant(ComplianceTrigger::create, now - *report.first_seen);
-  tell_life(report);
+  tell_life(report, policies);
   for (const Change& change : report.changes) {
     if (change.detected) metrics_.drift_detected(change.finding.policy, change.finding.key, report.source);
     tell_change(report, change);
   }
 }
 
-void ReportLog::tell_life(const Report& report) {
+void ReportLog::tell_life(const Report& report, const core::PolicySet& policies) {
   const std::string topic = "life " + report.netns;
   const LogField netns{"netns", report.netns};
   switch (report.life) {
     case Report::Life::unchanged: break;
-    case Report::Life::governed: log_.limited(topic, LogLevel::info, "netns governed", {netns}); break;
+    case Report::Life::governed:
+      log_.limited(topic, LogLevel::info, "netns governed", {netns, {"policies", names_of(report.newly_matched, policies)}});
+      break;
     case Report::Life::unmatched: log_.debug("no policy matches this netns", {netns}); break;
     case Report::Life::gone: log_.limited(topic, LogLevel::info, "netns gone", {netns}); break;
     case Report::Life::host_refused:

@@ -20,7 +20,7 @@ class ReportLog {
   [[nodiscard]] std::size_t failed() const { return failed_; }
 
  private:
-  void tell_life(const core::Report& report);
+  void tell_life(const core::Report& report, const core::PolicySet& policies);
   void tell_change(const core::Report& report, const core::Change& change);
 
   Metrics& metrics_;

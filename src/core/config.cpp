@@ -12,6 +12,7 @@
 #include <nswarden/core/text.hpp>
 #include <nswarden/core/value.hpp>
 
+#include "core/config_commands.hpp"
 #include "core/yaml_fields.hpp"
 #include "core/yaml_tree.hpp"
 
@@ -23,12 +24,9 @@ using Kind = YamlNode::Kind;
 /// It is a label of every series.
 constexpr std::size_t longest_policy_name = 128;
 
-constexpr std::array<std::string_view, 5> top_fields{"version", "netns_dirs", "reconcile_interval", "mode", "policies"};
-constexpr std::array<std::string_view, 4> policy_fields{"name", "netns", "mode", "sysctls"};
-
-bool has_control(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; });
-}
+constexpr std::array<std::string_view, 6> top_fields{"version",         "netns_dirs", "reconcile_interval",
+                                                     "command_timeout", "mode",       "policies"};
+constexpr std::array<std::string_view, 5> policy_fields{"name", "netns", "mode", "sysctls", "commands"};
 
 bool is_boolean_word(std::string_view text) {
   std::string lower(text);
@@ -56,12 +54,12 @@ class ConfigReader {
 
   void read_version(const YamlFields& top);
   void read_netns_dirs(const YamlFields& top, Config& config);
-  void read_interval(const YamlFields& top, Config& config);
+  std::optional<std::chrono::milliseconds> read_duration(const YamlFields& top, std::string_view field,
+                                                         std::chrono::milliseconds shortest);
   void read_policies(const YamlFields& top, Mode mode, Config& config);
   Mode read_mode(const YamlFields& fields, Mode otherwise);
   PolicyConfig read_policy(const YamlNode& node, std::string name, Mode mode);
   std::string read_policy_name(const YamlFields& policy);
-  std::string read_pattern(const YamlFields& policy);
   std::vector<Setting> read_sysctls(const YamlFields& policy);
   std::optional<Setting> read_setting(const YamlNode& entry);
   std::optional<std::string> read_value(const Key& key, const YamlNode& node);
@@ -72,16 +70,16 @@ class ConfigReader {
 Config ConfigReader::read(const YamlNode& root) {
   Config config;
   if (root.kind == Kind::list) {
-    add_problem(root.where,
-                "this is the older netns-events form (a list at the top), which this version does not support; write "
-                "it as native YAML, with version: 1 and policies");
+    config.form = Config::Form::older;
+    config.policies = read_older_form(root, problems_);
     return config;
   }
   if (!is_kind(root, Kind::mapping, "the file")) return config;
   const YamlFields top(root, "", top_fields, problems_);
   read_version(top);
   read_netns_dirs(top, config);
-  read_interval(top, config);
+  config.reconcile_interval = read_duration(top, "reconcile_interval", min_reconcile_interval);
+  config.command_timeout = read_duration(top, "command_timeout", min_command_timeout);
   read_policies(top, read_mode(top, Mode::enforce), config);
   return config;
 }
@@ -115,19 +113,20 @@ void ConfigReader::read_netns_dirs(const YamlFields& top, Config& config) {
   }
 }
 
-void ConfigReader::read_interval(const YamlFields& top, Config& config) {
-  const YamlNode* node = top.find("reconcile_interval");
-  if (node == nullptr || !is_kind(*node, Kind::scalar, "reconcile_interval")) return;
-  const auto interval = parse_duration(node->text);
-  if (!interval) {
-    add_problem(node->where, "reconcile_interval: \"{}\" is no duration; write it as 500ms, 10s, 5m or 1h",
-                excerpt(node->text));
-  } else if (*interval < min_reconcile_interval) {
-    add_problem(node->where, "reconcile_interval: {} is too short; the shortest is {}", format_duration(*interval),
-                format_duration(min_reconcile_interval));
+std::optional<std::chrono::milliseconds> ConfigReader::read_duration(const YamlFields& top, std::string_view field,
+                                                                     std::chrono::milliseconds shortest) {
+  const YamlNode* node = top.find(field);
+  if (node == nullptr || !is_kind(*node, Kind::scalar, field)) return std::nullopt;
+  const auto duration = parse_duration(node->text);
+  if (!duration) {
+    add_problem(node->where, "{}: \"{}\" is no duration; write it as 500ms, 10s, 5m or 1h", field, excerpt(node->text));
+  } else if (*duration < shortest) {
+    add_problem(node->where, "{}: {} is too short; the shortest is {}", field, format_duration(*duration),
+                format_duration(shortest));
   } else {
-    config.reconcile_interval = interval;
+    return duration;
   }
+  return std::nullopt;
 }
 
 Mode ConfigReader::read_mode(const YamlFields& fields, Mode otherwise) {
@@ -161,9 +160,13 @@ PolicyConfig ConfigReader::read_policy(const YamlNode& node, std::string name, M
   const YamlFields fields(node, std::move(name), policy_fields, problems_);
   PolicyConfig policy;
   policy.name = read_policy_name(fields);
-  policy.netns = read_pattern(fields);
+  policy.netns = read_pattern(fields, "netns", problems_);
   policy.mode = read_mode(fields, mode);
-  policy.sysctls = read_sysctls(fields);
+  if (const YamlNode* commands = fields.find("commands")) {
+    policy.commands = core::read_commands(*commands, fields.path("commands"), problems_);
+  }
+  // A policy may be there for its commands alone.
+  if (fields.find("sysctls") != nullptr || fields.find("commands") == nullptr) policy.sysctls = read_sysctls(fields);
   policy.where = node.where;
   return policy;
 }
@@ -186,23 +189,8 @@ std::string ConfigReader::read_policy_name(const YamlFields& policy) {
   return {};
 }
 
-std::string ConfigReader::read_pattern(const YamlFields& policy) {
-  const YamlNode* node = policy.require("netns", "write a regular expression for the names it is for, such as ^qrouter-");
-  const std::string path = policy.path("netns");
-  if (node == nullptr || !is_kind(*node, Kind::scalar, path)) return {};
-  if (node->text.empty()) {
-    add_problem(node->where, "{} is empty; write .* to match every netns", path);
-  } else if (has_control(node->text)) {
-    // A block scalar ends with a newline, and such a pattern would silently match nothing.
-    add_problem(node->where, "{} has a newline or a control character in it; write it on one line, or as an escape", path);
-  } else if (const auto problem = pattern_problem(node->text)) {
-    add_problem(node->where, "{}: {}", path, *problem);
-  }
-  return node->text;
-}
-
 std::vector<Setting> ConfigReader::read_sysctls(const YamlFields& policy) {
-  constexpr std::string_view remedy = "write sysctls: with a mapping of keys to values, or remove the policy";
+  constexpr std::string_view remedy = "write sysctls: with a mapping of keys to values, or commands:, or remove the policy";
   const YamlNode* mapping = policy.require("sysctls", remedy);
   if (mapping == nullptr) return {};
   const bool is_empty = mapping->kind == Kind::null || (mapping->kind == Kind::mapping && mapping->children.empty());

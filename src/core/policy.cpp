@@ -7,6 +7,8 @@
 #include <map>
 #include <utility>
 
+#include <nswarden/core/text.hpp>
+
 namespace nswarden::core {
 namespace {
 
@@ -30,7 +32,8 @@ std::optional<std::string> pattern_problem(std::string_view pattern) {
   if (pattern.empty()) return "an empty pattern would match every netns; write .* if that is meant";
   const RE2 compiled(re2::StringPiece(pattern.data(), pattern.size()), pattern_options());
   if (compiled.ok()) return std::nullopt;
-  std::string message = "not a valid RE2 pattern: " + compiled.error();
+  // RE2 repeats the pattern, whatever characters are in it.
+  std::string message = "not a valid RE2 pattern: " + printable(compiled.error());
   const std::string& culprit = compiled.error_arg();
   if (culprit.starts_with("(?=") || culprit.starts_with("(?!") || culprit.starts_with("(?<")) {
     message += "; RE2 has no look-around: name what must match, or let a later policy take the exceptions";
@@ -48,7 +51,8 @@ PolicySet::PolicySet(const Config& config, Audit audit) : sources_(config.polici
   std::map<std::string_view, KeyIndex> known;
   for (PolicyConfig& source : sources_) {
     if (audit == Audit::everything) source.mode = Mode::audit;
-    Policy& policy = policies_.emplace_back(Policy{source.name, source.mode, {}});
+    Policy& policy = policies_.emplace_back(Policy{source.name, source.mode, {}, nullptr});
+    policy.commands = std::make_shared<const PolicyCommands>(std::move(source.commands));
     for (const Setting& setting : source.sysctls) {
       const auto [position, fresh] = known.try_emplace(setting.key.path(), static_cast<KeyIndex>(keys_.size()));
       if (fresh) keys_.push_back(setting.key);
@@ -69,6 +73,14 @@ std::vector<PolicyIndex> PolicySet::match(std::span<const std::string_view> name
     if (any) matched.push_back(index);
   }
   return matched;
+}
+
+std::uint32_t PolicySet::event_bits() const {
+  std::uint32_t bits = 0;
+  for (const Policy& policy : policies_) {
+    for (const PolicyCommands::OnEvent& on : policy.commands->events) bits |= on.bits;
+  }
+  return bits;
 }
 
 Plan PolicySet::plan(std::span<const PolicyIndex> matched) const {

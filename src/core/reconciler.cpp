@@ -21,6 +21,12 @@ constexpr std::size_t bind_cost = 100;
 // A write is seldom slow, but when it waits for RTNL it takes 100 ms (kernel fact 23): few of them in one step.
 constexpr std::size_t write_cost = 64;
 
+/// A key that every netns has.
+const Key& sign_of_life() {
+  static const Key key = std::get<Key>(Key::parse("net.ipv4.tcp_keepalive_time"));
+  return key;
+}
+
 std::shared_ptr<const SharedPlan> share_plan(const std::shared_ptr<const PolicySet>& policies,
                                              const std::vector<PolicyIndex>& matched) {
   auto shared = std::make_shared<SharedPlan>();
@@ -32,6 +38,13 @@ std::shared_ptr<const SharedPlan> share_plan(const std::shared_ptr<const PolicyS
     shared->wishes.push_back({&key, setting.mode == Mode::enforce});
     const std::string_view path = key.path();
     families.insert(path.substr(0, path.find('/')));
+  }
+  const bool has_commands = std::any_of(matched.begin(), matched.end(),
+                                        [&](PolicyIndex policy) { return !policies->policies()[policy].commands->empty(); });
+  if (shared->wishes.empty() && has_commands) {
+    // Nothing else would tell that a netns has died and its inode number is used again (kernel facts 4 and 29).
+    shared->wishes.push_back({&sign_of_life(), false});
+    families.insert("ipv4");
   }
   shared->directories = families.size();
   return shared;
@@ -55,7 +68,12 @@ void Reconciler::set_policies(std::shared_ptr<const PolicySet> policies, Time no
   plans_.clear();
   census_->reset(policies_->keys().size());
   for (const auto& netns : netns_) {
-    if (netns) replan(*netns, now);
+    if (!netns) continue;
+    replan(*netns, now);
+    // Commands are for a netns that comes, and not for a policy that does.
+    if (!netns->introduced) continue;
+    netns->announced = netns->governed.plan()->plan.policies;
+    netns->unannounced = false;
   }
 }
 
@@ -188,6 +206,7 @@ void Reconciler::replan(Netns& netns, Time now) {
   if (netns.governed.plan() == plan.get() && netns.governed.bound()) return;
   unbind(netns);
   netns.governed.set_plan(plan, context(now));
+  netns.unannounced = true;
   reserved_fds_ += plan->directories - netns.reserved;
   netns.reserved = plan->directories;
   enqueue(netns);

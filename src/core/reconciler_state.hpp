@@ -42,7 +42,10 @@ struct Reconciler::Netns {
   std::size_t extra = 0;     // its part of extra_fds_
   std::uint64_t swept = 0;   // number of the last sweep in which it was visited
   bool queued = false;
-  bool told = false;  // a report said that it is there
+  std::vector<PolicyIndex> announced{};  // policies that reports of its life have named as newly matched, ascending
+  bool unannounced = true;               // the plan may have others
+  bool introduced = false;               // there was such a report in its life
+  bool told = false;                     // a report said that it is there
 
   [[nodiscard]] const std::string& label() const { return names.front()->label; }
 };

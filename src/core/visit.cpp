@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of Reconciler that binds netns and visits them.
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
+#include <utility>
 
 #include "core/governed_netns.hpp"
 #include "core/key_census.hpp"
@@ -31,21 +34,9 @@ Tier Reconciler::best_tier(const Netns& netns) const {
 
 GovernedContext Reconciler::context(Time now) { return {*census_, options_.write, now}; }
 
-/// A name that lost it by a mount may not be known to have (kernel fact 2), and the number may be another's by now (kernel fact 4):
-/// that one must not be governed as the lost name wants it.
-void Reconciler::leave_to_its_names(Netns& netns, Time now) {
-  const std::vector<Name*> names = netns.names;
-  for (Name* name : names) {
-    if (netns.names.size() == 1) return;  // bind() finds out by itself
-    const Entry entry = catalog_.look(name->directory, name->name);
-    if (entry.kind != EntryKind::nsfs || entry.inode != netns.governed.inode()) place(*name, entry, now);
-  }
-}
-
 /// True when it is bound now. When not, it is unreadable until a later visit, or it has been dropped.
 bool Reconciler::bind(Netns& netns, Report& report, Time now) {
   const std::size_t index = netns.index;
-  leave_to_its_names(netns, now);
   // Names that lead elsewhere leave; one that keeps coming and going must not hold us here.
   for (std::size_t tries = netns.names.size() + 1; tries > 0; --tries) {
     Name& name = *netns.names.front();
@@ -65,6 +56,7 @@ bool Reconciler::bind(Netns& netns, Report& report, Time now) {
     }
     auto* binding = std::get_if<Binding>(&result);
     if (binding != nullptr && binding->id.inode == netns.governed.inode()) {
+      if (drop_strays(netns, now)) continue;
       take(netns, std::move(*binding), tier, report, now);
       return true;
     }
@@ -78,10 +70,21 @@ bool Reconciler::bind(Netns& netns, Report& report, Time now) {
   return false;
 }
 
+/// Names are put together by the inode number. One that an unmount took away, which no event tells (kernel fact 2), may still be
+/// here when the number is another netns' (fact 4), and that must not be governed as the dead one was. True when any was.
+bool Reconciler::drop_strays(Netns& netns, Time now) {
+  const std::vector<Name*> others(netns.names.begin() + 1, netns.names.end());
+  for (Name* name : others) place(*name, catalog_.look(name->directory, name->name), now);
+  return netns.names.size() != others.size() + 1;
+}
+
 void Reconciler::take(Netns& netns, Binding binding, Tier tier, Report& report, Time now) {
   if (netns.governed.bound_as(std::move(binding), tier, context(now))) {
     report.life = netns.governed.plan()->plan.policies.empty() ? Report::Life::unmatched : Report::Life::governed;
     netns.told = true;
+    netns.announced.clear();
+    netns.unannounced = true;
+    netns.introduced = false;
   }
   if (tier == Tier::held) netns.extra = netns.governed.plan()->wishes.size() - netns.reserved;
   extra_fds_ += netns.extra;
@@ -101,6 +104,27 @@ void Reconciler::refuse(Name& name, Refusal refusal, Time now) {
   detach(name, now);
 }
 
+/// Says which policies match it for the first time in its life, now that it is as they want it, as far as that can be had.
+void Reconciler::announce(Netns& netns, Report& report) const {
+  if (!std::exchange(netns.unannounced, false)) return;
+  const std::vector<PolicyIndex>& matched = netns.governed.plan()->plan.policies;
+  netns.introduced = true;
+  if (options_.resumed && !started_) {
+    netns.announced = matched;
+    return;
+  }
+  std::set_difference(matched.begin(), matched.end(), netns.announced.begin(), netns.announced.end(),
+                      std::back_inserter(report.newly_matched));
+  std::vector<PolicyIndex> all;
+  std::set_union(matched.begin(), matched.end(), netns.announced.begin(), netns.announced.end(), std::back_inserter(all));
+  netns.announced = std::move(all);
+}
+
+Source Reconciler::source_of(Report::Life life) const {
+  if (!started_) return options_.resumed ? Source::reconcile : Source::startup;
+  return life == Report::Life::governed ? Source::create : Source::reconcile;
+}
+
 /// How many writes it took.
 std::size_t Reconciler::visit(Netns& netns, Time now) {
   Report report;
@@ -110,13 +134,17 @@ std::size_t Reconciler::visit(Netns& netns, Time now) {
   for (int tries = 0; tries < 2; ++tries) {
     if (!netns.governed.bound() && !bind(netns, report, now)) break;
     report.netns = netns.label();
-    report.source = !started_ ? Source::startup : report.life == Report::Life::governed ? Source::create : Source::reconcile;
-    if (netns.governed.visit(context(now), report)) break;
+    report.source = source_of(report.life);
+    if (netns.governed.visit(context(now), report)) {
+      announce(netns, report);
+      break;
+    }
     unbind(netns);
   }
   // Neither bound nor refused: it comes and goes faster than we look. It counts again when a visit succeeds.
   if (netns_[index] && !netns.governed.bound() && !netns.governed.unreadable()) netns.governed.forget(context(now));
-  const bool quiet = report.life == Report::Life::unchanged && report.changes.empty() && report.attempts.empty();
+  const bool quiet = report.life == Report::Life::unchanged && report.changes.empty() && report.attempts.empty() &&
+                     report.newly_matched.empty();
   const std::size_t writes = report.attempts.size();
   if (!quiet || report.first_seen) reports_.push_back(std::move(report));
   return writes;

@@ -39,9 +39,7 @@ YamlFields::YamlFields(const YamlNode& node, std::string name, std::span<const s
 void YamlFields::refuse(const YamlNode& entry, std::span<const std::string_view> known) {
   const std::string place = name_.empty() ? std::string{} : " in " + name_;
   std::string message;
-  if (entry.key == "commands") {
-    message = fmt::format("commands are not supported by this version{}; remove the field", place);
-  } else if (const auto meant = nearest(entry.key, known)) {
+  if (const auto meant = nearest(entry.key, known)) {
     message = fmt::format("unknown field \"{}\"{}; did you mean \"{}\"?", excerpt(entry.key), place, *meant);
     meant_.push_back(*meant);
   } else {

@@ -33,6 +33,14 @@ Position position_of(std::string_view text, std::size_t offset) {
   return {static_cast<int>(lines) + 1, static_cast<int>(column) + 1};
 }
 
+/// yaml-cpp's place of an error is behind the end of the text when it wanted more characters than there are.
+Position position_of(std::string_view text, const YAML::Mark& mark) {
+  const Position where = position_of(mark);
+  const Position end = position_of(text, text.size());
+  const bool is_inside = where.line < end.line || (where.line == end.line && where.column <= end.column);
+  return is_inside ? where : end;
+}
+
 bool is_refused_control(char c) { return (c >= 0 && c < ' ' && c != '\t' && c != '\n') || c == '\x7f'; }
 
 std::string control_message(char c) {
@@ -229,9 +237,9 @@ YamlTree parse_yaml(std::string_view text) {
       give_up(stop.problem);
     }
   } catch (const YAML::Exception& error) {
-    give_up({position_of(error.mark), fmt::format("this is not YAML: {}; look at indentation, colons and quotes here "
-                                                  "and in the line before",
-                                                  printable(error.msg))});
+    give_up({position_of(text, error.mark), fmt::format("this is not YAML: {}; look at indentation, colons and quotes here "
+                                                        "and in the line before",
+                                                        printable(error.msg))});
   } catch (const std::exception& error) {
     give_up({{1, 1}, fmt::format("this is not YAML: {}", printable(error.what()))});
   }

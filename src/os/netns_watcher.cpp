@@ -11,6 +11,9 @@
 #include <cerrno>
 #include <utility>
 
+#include <nswarden/core/inotify_events.hpp>
+#include <nswarden/os/inotify_buffer.hpp>
+
 namespace nswarden::os {
 
 using core::Error;
@@ -22,29 +25,9 @@ namespace {
 // one inode has one watch. A symbolic link on the way is followed: /var/run/netns is an honest name of /run/netns.
 constexpr std::uint32_t watched =
     IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+// What our own listings cause, and what then cannot be told from the looks of others.
+constexpr std::uint32_t looks = IN_OPEN | IN_ACCESS | IN_CLOSE_NOWRITE;
 constexpr std::uint32_t about_itself = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT;
-
-struct EventName {
-  std::uint32_t bit;
-  std::string_view name;
-};
-constexpr std::array event_names{
-    EventName{IN_ACCESS, "IN_ACCESS"},
-    EventName{IN_MODIFY, "IN_MODIFY"},
-    EventName{IN_ATTRIB, "IN_ATTRIB"},
-    EventName{IN_CLOSE_WRITE, "IN_CLOSE_WRITE"},
-    EventName{IN_CLOSE_NOWRITE, "IN_CLOSE_NOWRITE"},
-    EventName{IN_OPEN, "IN_OPEN"},
-    EventName{IN_MOVED_FROM, "IN_MOVED_FROM"},
-    EventName{IN_MOVED_TO, "IN_MOVED_TO"},
-    EventName{IN_CREATE, "IN_CREATE"},
-    EventName{IN_DELETE, "IN_DELETE"},
-    EventName{IN_DELETE_SELF, "IN_DELETE_SELF"},
-    EventName{IN_MOVE_SELF, "IN_MOVE_SELF"},
-    EventName{IN_UNMOUNT, "IN_UNMOUNT"},
-    EventName{IN_Q_OVERFLOW, "IN_Q_OVERFLOW"},
-    EventName{IN_IGNORED, "IN_IGNORED"},
-};
 
 std::string parent_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -55,14 +38,6 @@ std::string parent_of(const std::string& path) {
 bool is_absent(int error) { return error == ENOENT || error == ENOTDIR; }
 
 }  // namespace
-
-std::vector<std::string_view> inotify_event_names(std::uint32_t mask) {
-  std::vector<std::string_view> names;
-  for (const EventName& event : event_names) {
-    if ((mask & event.bit) != 0) names.push_back(event.name);
-  }
-  return names;
-}
 
 struct NetnsWatcher::Watch {
   std::string directory;
@@ -139,7 +114,7 @@ bool NetnsWatcher::place(Watch& watch) {
 Result<void> NetnsWatcher::add_nearest(Watch& watch) {
   std::string path = watch.directory;
   while (true) {
-    const int wd = ::inotify_add_watch(inotify_.get(), path.c_str(), watched);
+    const int wd = ::inotify_add_watch(inotify_.get(), path.c_str(), watched | asked_);
     if (wd >= 0) {
       watch.wd = wd;
       watch.path = std::move(path);
@@ -167,14 +142,13 @@ std::vector<DirectoryEvent> NetnsWatcher::read() {
     const ssize_t size = ::read(inotify_.get(), batch.data(), batch.size());
     if (size <= 0) break;
     waiting -= static_cast<int>(size);
-    for (ssize_t at = 0; at < size;) {
-      const auto* event = reinterpret_cast<const inotify_event*>(batch.data() + at);
-      at += static_cast<ssize_t>(sizeof *event + event->len);
+    InotifyBuffer buffer({batch.data(), static_cast<std::size_t>(size)});
+    while (const auto event = buffer.next()) {
       if ((event->mask & IN_Q_OVERFLOW) != 0) {
         events.push_back({DirectoryEvent::What::overflow, 0, {}, event->mask});
         for (Moved& one : moved) one.maybe = true;
       } else {
-        take(event->wd, event->mask, event->len > 0 ? event->name : "", events, moved);
+        take(*event, events, moved);
       }
     }
   }
@@ -185,17 +159,24 @@ std::vector<DirectoryEvent> NetnsWatcher::read() {
   return events;
 }
 
-void NetnsWatcher::take(int wd, std::uint32_t mask, std::string_view name, std::vector<DirectoryEvent>& events,
-                        std::vector<Moved>& moved) {
+void NetnsWatcher::take(const RawInotifyEvent& event, std::vector<DirectoryEvent>& events, std::vector<Moved>& moved) {
   for (std::size_t i = 0; i < watches_.size(); ++i) {
-    if (watches_[i].wd != wd) continue;
+    if (watches_[i].wd != event.wd) continue;
     const bool own = watches_[i].sits_on_directory();
-    if ((mask & (about_itself | IN_IGNORED)) != 0 || !own) {
+    if ((event.mask & (about_itself | IN_IGNORED)) != 0 || (!own && (event.mask & watched) != 0)) {
       moved[i].maybe = true;
-      if (own) moved[i].mask |= mask & about_itself;
-    } else {
-      events.push_back({DirectoryEvent::What::entry, static_cast<std::uint16_t>(i), std::string(name), mask});
+      if (own) moved[i].mask |= event.mask & (about_itself | IN_IGNORED);
+    } else if (own && (!event.name.empty() || (event.mask & looks) == 0)) {
+      events.push_back({DirectoryEvent::What::entry, static_cast<std::uint16_t>(i), std::string(event.name), event.mask});
     }
+  }
+}
+
+void NetnsWatcher::ask_for(std::uint32_t events) {
+  asked_ = events & core::inotify_can_be_asked;
+  // Adding a watch again gives it the new mask, and loses nothing that waits.
+  for (Watch& watch : watches_) {
+    if (watch.wd >= 0) (void)::inotify_add_watch(inotify_.get(), watch.path.c_str(), watched | asked_);
   }
 }
 

@@ -72,6 +72,43 @@ class Discovery(harness.Case):
             self.wait_value("router-1", KEY, WANT)
         self.wait_governed(daemon, 1)
 
+    def test_a_netns_that_gets_the_number_of_one_just_unmounted_is_not_governed_by_its_name(self):
+        # Kernel facts 2 and 4: no event tells that the name does not lead there any more, and the number is the only link.
+        self.start_slow()
+        for count in range(60):  # they take the numbers that are free, so that the next one to become free is given out soon
+            add_netns(f"other-{count}")
+        again = turn = 0
+        while again < 3 and turn < 20:
+            turn += 1
+            add_netns("router-1")
+            self.wait_value("router-1", KEY, WANT)
+            number = os.stat(path_of("router-1")).st_ino
+            file = harness.inside("router-1", lambda: open(harness.key_path(KEY), "rb"))
+            harness.umount(path_of("router-1"))
+            harness.wait_until(lambda: self.is_dead(file), "the netns is dead")
+            names = [f"other-{turn}-{count}" for count in range(8)]
+            for name in names:
+                add_netns(name)
+            again += number in [os.stat(path_of(name)).st_ino for name in names]
+            # Its event comes after theirs, and is answered by a visit.
+            add_netns("router-last")
+            self.wait_value("router-last", KEY, WANT)
+            self.assertEqual({name: get(name, KEY) for name in names}, dict.fromkeys(names, "7200"))
+            for name in (*names, "router-last"):
+                delete_netns(name)
+            os.unlink(path_of("router-1"))
+        if not again:
+            self.skipTest("this kernel does not give a number out again so soon")
+
+    @staticmethod
+    def is_dead(file):
+        try:
+            os.pread(file.fileno(), 64, 0)
+        except FileNotFoundError:
+            file.close()
+            return True
+        return False
+
     def test_a_half_made_netns_is_pending_and_governed_as_soon_as_it_is_mounted(self):
         os.mkdir(NETNS_DIR)
         daemon = self.start_slow()

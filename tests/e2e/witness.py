@@ -141,11 +141,21 @@ class Witness:
         place_file(name, directory)
         self.mount_netns(name, directory)
 
+    def take_hits(self):
+        """All that was seen since the last call, and is forgotten here: for tests that go on for hours."""
+        self.read()
+        with self.lock:
+            events, self.events = self.events, []
+        return self._hits(events)
+
     def hits(self, pid=None):
         """All that was seen up to now of one process, or of all."""
         self.read()
+        return self._hits(list(self.events), pid)
+
+    def _hits(self, events, pid=None):
         found = []
-        for event in list(self.events):
+        for event in events:
             if pid not in (None, event[0]):
                 continue
             found.append(Hit(*event, *self._owner(*event[2:])))

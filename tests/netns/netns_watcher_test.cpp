@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The watcher on a real directory: what it must notice, whatever happens to the directory itself.
+#include <nswarden/core/inotify_events.hpp>
 #include <nswarden/os/netns_watcher.hpp>
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/inotify.h>
 #include <sys/mount.h>
@@ -33,11 +36,11 @@ Strings events(NetnsWatcher& watcher) {
   for (const DirectoryEvent& event : watcher.read()) {
     std::string text = event.what == What::overflow ? "overflow" : event.what == What::directory ? "directory" : "";
     if (event.what == What::entry) {
-      for (const std::string_view name : os::inotify_event_names(event.mask)) text.append(name).append(" ");
+      for (const std::string_view name : core::inotify_event_names(event.mask)) text.append(name).append(" ");
       text += event.name;
     }
     if (event.what == What::directory) {
-      for (const std::string_view name : os::inotify_event_names(event.mask)) text.append(" ").append(name);
+      for (const std::string_view name : core::inotify_event_names(event.mask)) text.append(" ").append(name);
     }
     all.push_back(text + (event.directory == 0 ? "" : " of " + std::to_string(event.directory)));
   }
@@ -117,7 +120,7 @@ TEST_CASE("a directory whose parent is absent too is found, whether made step by
   remove_directory(dir / "x/y/netns");
   remove_directory(dir / "x/y");
   remove_directory(dir / "x");
-  CHECK(events(watcher) == Strings{"IN_DELETE a", "directory IN_DELETE_SELF"});
+  CHECK(events(watcher) == Strings{"IN_DELETE a", "directory IN_DELETE_SELF IN_IGNORED"});
   make_directory(dir / "x");
   make_directory(dir / "x/y");
   make_directory(dir / "x/y/netns");
@@ -141,7 +144,7 @@ TEST_CASE("a directory that is removed and remade, or moved away, is told and wa
   NetnsWatcher watcher({dir / "netns"});
   remove_directory(dir / "netns");
   make_directory(dir / "netns");
-  CHECK(events(watcher) == Strings{"directory IN_DELETE_SELF"});
+  CHECK(events(watcher) == Strings{"directory IN_DELETE_SELF IN_IGNORED"});
   test::write_file(dir / "netns/a", "");
   CHECK(events(watcher) == Strings{"IN_CREATE a"});
   REQUIRE(::rename((dir / "netns").c_str(), (dir / "old").c_str()) == 0);
@@ -164,7 +167,7 @@ TEST_CASE("a directory that is covered by another mount and uncovered is found b
   CHECK(events(watcher) == Strings{"IN_CREATE a"});
   REQUIRE(::umount2((dir / "netns").c_str(), 0) == 0);
   // The watch died with its file system, which is an event.
-  CHECK(events(watcher) == Strings{"directory IN_UNMOUNT"});
+  CHECK(events(watcher) == Strings{"directory IN_IGNORED IN_UNMOUNT"});
   test::write_file(dir / "netns/b", "");
   CHECK(events(watcher) == Strings{"IN_CREATE b"});
 }
@@ -296,9 +299,62 @@ TEST_CASE("an inotify that can be had only later is news, even while the directo
 
 TEST_CASE("event names are those of inotify(7), without flags") {
   using Names = std::vector<std::string_view>;
-  CHECK(os::inotify_event_names(IN_CREATE | IN_ISDIR) == Names{"IN_CREATE"});
-  CHECK(os::inotify_event_names(IN_MOVED_TO | IN_DELETE) == Names{"IN_MOVED_TO", "IN_DELETE"});
-  CHECK(os::inotify_event_names(0).empty());
+  CHECK(core::inotify_event_names(IN_CREATE | IN_ISDIR) == Names{"IN_CREATE"});
+  CHECK(core::inotify_event_names(IN_MOVED_TO | IN_DELETE) == Names{"IN_DELETE", "IN_MOVED_TO"});
+  CHECK(core::inotify_event_names(0).empty());
+}
+
+TEST_CASE("the numbers of event names are the kernel's") {
+  const std::vector<std::pair<std::string_view, std::uint32_t>> kernel{{"IN_ACCESS", IN_ACCESS},
+                                                                       {"IN_ATTRIB", IN_ATTRIB},
+                                                                       {"IN_CLOSE_WRITE", IN_CLOSE_WRITE},
+                                                                       {"IN_CLOSE_NOWRITE", IN_CLOSE_NOWRITE},
+                                                                       {"IN_CREATE", IN_CREATE},
+                                                                       {"IN_DELETE", IN_DELETE},
+                                                                       {"IN_DELETE_SELF", IN_DELETE_SELF},
+                                                                       {"IN_MODIFY", IN_MODIFY},
+                                                                       {"IN_MOVE_SELF", IN_MOVE_SELF},
+                                                                       {"IN_MOVED_FROM", IN_MOVED_FROM},
+                                                                       {"IN_MOVED_TO", IN_MOVED_TO},
+                                                                       {"IN_OPEN", IN_OPEN},
+                                                                       {"IN_ALL_EVENTS", IN_ALL_EVENTS},
+                                                                       {"IN_MOVE", IN_MOVE},
+                                                                       {"IN_CLOSE", IN_CLOSE},
+                                                                       {"IN_IGNORED", IN_IGNORED},
+                                                                       {"IN_ISDIR", IN_ISDIR},
+                                                                       {"IN_Q_OVERFLOW", IN_Q_OVERFLOW},
+                                                                       {"IN_UNMOUNT", IN_UNMOUNT},
+                                                                       {"IN_DONT_FOLLOW", IN_DONT_FOLLOW},
+                                                                       {"IN_EXCL_UNLINK", IN_EXCL_UNLINK},
+                                                                       {"IN_MASK_ADD", IN_MASK_ADD},
+                                                                       {"IN_MASK_CREATE", IN_MASK_CREATE},
+                                                                       {"IN_ONESHOT", IN_ONESHOT},
+                                                                       {"IN_ONLYDIR", IN_ONLYDIR}};
+  CHECK(core::inotify_events().size() == kernel.size());
+  for (const auto& [name, bits] : kernel) {
+    CAPTURE(name);
+    CHECK(core::inotify_bits(name) == bits);
+  }
+  CHECK_FALSE(core::inotify_bits("IN_CRAETE"));
+}
+
+TEST_CASE("other events are told when asked for, those of reading the directory never") {
+  const test::TempDir dir;
+  NetnsWatcher watcher({dir.path()});
+  test::write_file(dir / "a", "");
+  CHECK(events(watcher) == Strings{"IN_CREATE a"});
+  watcher.ask_for(IN_OPEN | IN_ATTRIB | IN_CLOSE_NOWRITE | IN_ISDIR);
+  ::close(::open((dir / "a").c_str(), O_RDONLY | O_CLOEXEC));
+  ::closedir(::opendir(dir.path().c_str()));
+  REQUIRE(::chmod((dir / "a").c_str(), 0600) == 0);
+  REQUIRE(::chmod(dir.path().c_str(), 0700) == 0);
+  CHECK(events(watcher) == Strings{"IN_OPEN a", "IN_CLOSE_NOWRITE a", "IN_ATTRIB a", "IN_ATTRIB "});
+  CHECK_FALSE(watcher.rearm());  // and a watch that is made again keeps what it was asked for
+  ::close(::open((dir / "a").c_str(), O_RDONLY | O_CLOEXEC));
+  CHECK(events(watcher) == Strings{"IN_OPEN a", "IN_CLOSE_NOWRITE a"});
+  watcher.ask_for(0);
+  ::close(::open((dir / "a").c_str(), O_RDONLY | O_CLOEXEC));
+  CHECK(events(watcher).empty());
 }
 
 }  // namespace

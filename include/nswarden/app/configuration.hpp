@@ -34,5 +34,6 @@ std::string configuration_path(const Options& options);
 /// Flag, else file, else default.
 std::vector<std::string> netns_directories(const Options& options, const core::Config& config);
 std::chrono::milliseconds reconcile_interval(const Options& options, const core::Config& config);
+std::chrono::milliseconds command_timeout(const Options& options, const core::Config& config);
 
 }  // namespace nswarden::app

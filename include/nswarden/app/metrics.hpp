@@ -31,6 +31,9 @@ class Metrics {
 
   void drift_detected(std::string_view policy, std::string_view key, core::Source source);
   void write_attempt(std::string_view policy, core::Outcome outcome, int error);
+  /// `failure`: one of core::all_command_failures, empty for a success.
+  void command_attempt(std::string_view policy, std::string_view failure);
+  void commands_dropped(std::string_view policy, std::size_t count);
   /// `event`: an inotify name for source inotify, "change" for mount.
   void event(std::string_view source, std::string_view event);
   void overflow(std::string_view source);

@@ -14,18 +14,20 @@
 
 namespace nswarden::app {
 
-enum class Command : std::uint8_t { run, check, apply, explain, config_check };
+enum class Command : std::uint8_t { run, check, apply, explain, config_check, config_events };
 enum class Output : std::uint8_t { table, json };
 
 inline constexpr std::string_view default_config_file = "/etc/nswarden/nswarden.yaml";
 inline constexpr std::string_view default_netns_dir = "/run/netns";
 inline constexpr std::chrono::seconds default_reconcile_interval{10};
+inline constexpr std::chrono::seconds default_command_timeout{30};
 
 struct Options {
   Command command = Command::run;
   std::optional<std::string> config_file;  ///< none: the default path, or the built-in policy when that is absent
   std::vector<std::string> netns_dirs;     ///< absolute; none: the configuration's, or the default
   std::optional<std::chrono::milliseconds> reconcile_interval;
+  std::optional<std::chrono::milliseconds> command_timeout;
   bool audit = false;
   bool dry_run = false;
   bool all = false;  ///< reports list compliant settings too

@@ -49,6 +49,8 @@ struct Snapshot {
   std::size_t netns_pending = 0;
   std::size_t bound_sysctls = 0;
   std::size_t dirfd_sysctls = 0;
+  std::size_t commands_queued = 0;
+  std::size_t commands_running = 0;
   std::vector<core::Finding> drift;  ///< not compliant; the first in byte order of netns, then key, up to the cap
   std::size_t drift_hidden = 0;      ///< how many more there are
   std::vector<SourceSnapshot> sources;

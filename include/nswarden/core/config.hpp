@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include <nswarden/core/commands.hpp>
 #include <nswarden/core/key.hpp>
 
 namespace nswarden::core {
@@ -35,11 +36,16 @@ struct PolicyConfig {
   Mode mode = Mode::enforce;
   std::vector<Setting> sysctls;  ///< in file order
   Position where;
+  PolicyCommands commands{};
 };
 
 struct Config {
+  /// The older form is that of netns-events: rules of commands, which want no sysctls.
+  enum class Form : std::uint8_t { native, older };
+  Form form = Form::native;
   std::vector<std::string> netns_dirs;  ///< absolute, no trailing slash; empty when the file does not say
   std::optional<std::chrono::milliseconds> reconcile_interval;
+  std::optional<std::chrono::milliseconds> command_timeout;
   std::vector<PolicyConfig> policies;  ///< in file order
 };
 
@@ -51,10 +57,13 @@ struct Problem {
 /// Shortest reconcile interval that a file or a flag may ask for.
 constexpr std::chrono::milliseconds min_reconcile_interval{100};
 
+/// Shortest time limit of commands that a file or a flag may ask for.
+constexpr std::chrono::milliseconds min_command_timeout{100};
+
 /// Largest configuration that is read at all, bytes.
 constexpr std::size_t max_config_size = std::size_t{1} << 20;
 
-/// Reads the native form. Problems come in the order of their positions. Refused besides wrong fields and values: a text that
+/// Reads the native form, and the older one, which is a list at the top. Problems come in the order of their positions. Refused besides wrong fields and values: a text that
 /// is empty, over 1 MiB, no UTF-8 or without a newline at its end (half written); anchors, aliases, tags, duplicate keys, a
 /// second document.
 std::variant<Config, std::vector<Problem>> parse_config(std::string_view yaml);

@@ -60,13 +60,16 @@ class PolicySet {
   struct Policy {
     std::string name;
     Mode mode = Mode::enforce;
-    std::vector<KeyIndex> keys;  ///< that it names, file order
+    std::vector<KeyIndex> keys;                      ///< that it names, file order
+    std::shared_ptr<const PolicyCommands> commands;  ///< never null
   };
   [[nodiscard]] std::span<const Policy> policies() const { return policies_; }
   [[nodiscard]] std::span<const Key> keys() const { return keys_; }
 
   /// Policies that match any of the names (the bytes in the directory, without its path), ascending.
   [[nodiscard]] std::vector<PolicyIndex> match(std::span<const std::string_view> names) const;
+  /// All events that some policy has commands for, as a mask of inotify(7).
+  [[nodiscard]] std::uint32_t event_bits() const;
   [[nodiscard]] Plan plan(std::span<const PolicyIndex> matched) const;
 
  private:

@@ -42,6 +42,9 @@ std::string_view failure_reason(int error);
 inline constexpr std::array<std::string_view, 10> all_failure_reasons{"enoent",   "eacces", "eperm",   "einval", "erofs",
                                                                       "readback", "setns",  "timeout", "exit",   "other"};
 
+/// The same for a command.
+inline constexpr std::array<std::string_view, 3> all_command_failures{"timeout", "exit", "other"};
+
 /// A setting of a netns, as `check` lists it.
 struct Finding {
   std::string netns;  ///< label: the name in the first directory, the full path in others; bytes, not yet printable()

@@ -6,19 +6,19 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <nswarden/core/result.hpp>
 #include <nswarden/os/fd.hpp>
+#include <nswarden/os/inotify_buffer.hpp>
 
 namespace nswarden::os {
 
 struct DirectoryEvent {
   enum class What : std::uint8_t {
-    entry,      ///< `name` in `directory` may have changed; `mask` as inotify gave it
+    entry,  ///< `name` in `directory` may have changed; `mask` as inotify gave it. An empty name: the directory's own IN_ATTRIB
     directory,  ///< the directory itself came, went or was replaced: list it again. `mask` is what the directory said of itself:
-                ///< IN_DELETE_SELF, IN_MOVE_SELF, IN_UNMOUNT; 0 when it is known from one above it
+                ///< IN_DELETE_SELF, IN_MOVE_SELF, IN_UNMOUNT, IN_IGNORED; 0 when it is known from one above it
     overflow,   ///< the kernel dropped events: list everything again
   };
   What what = What::entry;
@@ -26,9 +26,6 @@ struct DirectoryEvent {
   std::string name;
   std::uint32_t mask = 0;
 };
-
-/// The names that inotify(7) gives to the bits of `mask`, without flags such as IN_ISDIR: {"IN_CREATE"}.
-std::vector<std::string_view> inotify_event_names(std::uint32_t mask);
 
 class NetnsWatcher {
  public:
@@ -49,6 +46,10 @@ class NetnsWatcher {
   /// event, before each sweep.
   bool rearm();
 
+  /// Reports these too (a mask of inotify(7)), besides those that show which netns there are; none at first. Reading a directory
+  /// is never reported, because we do so all the time.
+  void ask_for(std::uint32_t events);
+
   /// All events that wait, without blocking.
   std::vector<DirectoryEvent> read();
 
@@ -62,9 +63,10 @@ class NetnsWatcher {
   bool place(Watch& watch);
   core::Result<void> add_nearest(Watch& watch);
   void drop(int wd);
-  void take(int wd, std::uint32_t mask, std::string_view name, std::vector<DirectoryEvent>& events, std::vector<Moved>& moved);
+  void take(const RawInotifyEvent& event, std::vector<DirectoryEvent>& events, std::vector<Moved>& moved);
 
   std::vector<Watch> watches_;
+  std::uint32_t asked_ = 0;
   Fd inotify_;
   Fd mounts_;
   core::Error inotify_error_;

@@ -36,6 +36,8 @@ TEST_CASE("a pattern that RE2 lacks is refused with the remedy") {
   CHECK_FALSE(core::pattern_problem("^qrouter-[0-9a-f]+$").has_value());
   CHECK(core::pattern_problem("^(?!snat)").value().find("look-around") != std::string::npos);
   CHECK(core::pattern_problem("(a)\\1").value().find("back-references") != std::string::npos);
+  // U+202E would turn the message around.
+  CHECK(core::pattern_problem("(\u202E").value().find("(\\xe2\\x80\\xae") != std::string::npos);
   CHECK(core::pattern_problem("(").value().find("not a valid RE2 pattern") != std::string::npos);
   CHECK(core::pattern_problem("").value().find(".*") != std::string::npos);
 }

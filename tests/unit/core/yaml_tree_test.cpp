@@ -124,6 +124,7 @@ TEST_CASE("a text that is no text, or half of one, is not parsed at all") {
       {"\0a\0:\0\n"s, "1:1 there is a NUL byte"},
       {"a: 1\r\n", "1:5 there is a carriage return"},
       {"a: 1\n\x04\nb: [\n", "2:1 there is a control character"},  // yaml-cpp would end the file here
+      {"a: \"\\u20\n", "2:1 this is not YAML"},  // yaml-cpp would place it behind the end, where it looked for more digits
       {"\xEF\xBB\xBF\x61: 1\n", "1:1 the file starts with a byte order mark"},
       {"\xFF\xFE\x61\0"s, "1:1 this byte is not UTF-8"},
       {std::string(max_config_size + 1, '#'), "1:1 the file is larger than 1 MiB"},

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// The input is a byte of flags, then one a line: method, path as it was sent, Accept-Encoding, --web.telemetry-path, what a
+// reload says; then names of netns and policies with slashes between, which are what a hostile host puts on our pages.
+#include <zlib.h>
+
+#include <memory>
+#include <optional>
+#include <set>
+
+#include <nswarden/app/web.hpp>
+
+#include "app/gzip.hpp"
+#include "app/listen_address.hpp"
+#include "exposition.hpp"
+#include "oracle.hpp"
+
+using namespace nswarden;
+using app::Request;
+using app::Response;
+
+namespace {
+
+constexpr std::string_view html = "text/html; charset=utf-8";
+constexpr std::string_view plain = "text/plain; charset=utf-8";
+constexpr std::string_view exposition = "text/plain; version=0.0.4; charset=utf-8";
+
+enum Flag : unsigned { lifecycle = 1, ready = 2, counted = 4 };
+
+struct Site {
+  const app::Metrics* metrics = nullptr;
+  app::SnapshotSlot snapshots;
+  app::WebOptions options;
+  std::string reload_problem;
+  bool ready = false;
+  std::size_t weak = 0;  ///< sources that are down and directories that cannot be listed
+};
+
+struct Answer {
+  Response response;
+  int reloads = 0;
+};
+
+Answer ask(const Site& site, const Request& request) {
+  Answer answer;
+  const auto reload = [&] {
+    ++answer.reloads;
+    return site.reload_problem;
+  };
+  answer.response = app::respond(request, site.options, {site.metrics, &site.snapshots, reload});
+  return answer;
+}
+
+/// Everything on the pages that other people name.
+std::shared_ptr<app::Snapshot> snapshot_of(std::string_view names, unsigned flags) {
+  auto snapshot = std::make_shared<app::Snapshot>();
+  snapshot->ready = (flags & Flag::ready) != 0;
+  snapshot->sources = {{"inotify", true, ""}, {"mount", names.empty(), std::string(names)}};
+  std::set<std::string_view> seen;
+  while (!names.empty() && seen.size() < 8) {
+    const std::string_view name = fuzz::next_part(names, '/');
+    if (!seen.insert(name).second) continue;
+    app::PolicySnapshot& policy = snapshot->policies.emplace_back();
+    policy.name = name;
+    policy.drifted = seen.size();
+    core::Finding& finding = snapshot->drift.emplace_back();
+    finding.netns = name;
+    finding.policy = name;
+    finding.key = "net.ipv4.ip_forward";
+    snapshot->unlisted.push_back({std::string(name), false, std::string(name)});
+  }
+  return snapshot;
+}
+
+std::string unpacked(std::string packed) {
+  std::string text(std::size_t{1} << 18U, '\0');
+  z_stream stream{};
+  stream.next_in = reinterpret_cast<Bytef*>(packed.data());
+  stream.avail_in = static_cast<uInt>(packed.size());
+  stream.next_out = reinterpret_cast<Bytef*>(text.data());
+  stream.avail_out = static_cast<uInt>(text.size());
+  fuzz::require(inflateInit2(&stream, 16 + MAX_WBITS) == Z_OK, "zlib works");
+  const int result = inflate(&stream, Z_FINISH);
+  inflateEnd(&stream);
+  fuzz::require(result == Z_STREAM_END, "what is packed can be unpacked");
+  text.resize(stream.total_out);
+  return text;
+}
+
+std::string header(const Response& response, std::string_view name) {
+  std::string found;
+  for (const auto& field : response.headers) {
+    if (field.first == name) found = field.second;
+  }
+  return found;
+}
+
+void check_headers(const Response& response) {
+  for (const auto& field : response.headers) {
+    const bool known = field.first == "Allow" || field.first == "Vary" || field.first == "Content-Encoding";
+    fuzz::require(known, "only headers of ours", field.first);
+    fuzz::require(field.second.find_first_of("\r\n") == std::string::npos, "a header is one line", field.second);
+  }
+}
+
+void check_metrics(const Response& response, const Request& request, const Site& site) {
+  fuzz::require(response.content_type == exposition && header(response, "Vary") == "Accept-Encoding",
+                "metrics say what they are");
+  const bool packed = app::wants_gzip(request.accept_encoding);
+  fuzz::require(header(response, "Content-Encoding") == (packed ? "gzip" : ""), "packed for who asks", request.accept_encoding);
+  const std::string text = packed ? unpacked(response.body) : response.body;
+  fuzz::require(text == site.metrics->text(*site.snapshots.newest()), "packed or not, metrics are the same");
+  fuzz::Exposition::check(text);
+}
+
+void check_page(const Response& response, const Site& site) {
+  app::WebOptions tame = site.options;
+  tame.telemetry_path = "/m";
+  const Response reference = app::respond({"GET", "/", ""}, tame, {site.metrics, &site.snapshots, nullptr});
+  for (const char mark : {'<', '>', '"'}) {
+    const auto marks = [mark](const std::string& body) { return std::count(body.begin(), body.end(), mark); };
+    fuzz::require(marks(response.body) == marks(reference.body), "an option adds no markup", site.options.telemetry_path);
+  }
+}
+
+void check_text(const Response& response, const Site& site, bool is_reload) {
+  fuzz::require(response.content_type == plain, "everything else is plain text", response.content_type);
+  std::string_view rest = response.body;
+  fuzz::require(rest.ends_with('\n'), "a text is whole lines", rest);
+  if (is_reload) return;
+  std::size_t lines = 0;
+  for (; !rest.empty(); ++lines) {
+    const std::string_view line = fuzz::next_part(rest, '\n');
+    fuzz::require(fuzz::is_one_line(line), "names cannot make lines of their own", line);
+  }
+  const std::size_t most = response.status == 200 && site.ready ? 1 + site.weak : 1;
+  fuzz::require(lines == 1 || lines == most, "one line, and one for each thing that is weak", response.body);
+}
+
+void check_answer(const Answer& answer, const Request& request, const Site& site) {
+  const Response& response = answer.response;
+  const bool reload_path = request.path == "/-/reload" && site.options.enable_lifecycle;
+  const bool reloads = reload_path && request.method == "POST";
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  fuzz::require(answer.reloads == (reloads ? 1 : 0), "only a POST to its path reloads", request.path);
+  fuzz::require(!response.body.empty(), "every answer says something");
+  check_headers(response);
+  switch (response.status) {
+    case 200:
+      fuzz::require(reloads ? site.reload_problem.empty() : reads, "only what may be asked is answered", request.method);
+      break;
+    case 404:
+      fuzz::require(request.path != "/" && request.path != site.options.telemetry_path, "what is there is found");
+      break;
+    case 405:
+      fuzz::require(header(response, "Allow") == (reload_path ? "POST" : "GET, HEAD"), "405 says what is allowed");
+      break;
+    case 500: fuzz::require(reloads && !site.reload_problem.empty(), "500 is a reload that was refused"); break;
+    case 503: fuzz::require(reads && request.path == "/-/ready" && !site.ready, "503 is for readiness"); break;
+    default: fuzz::require(false, "a status is one of ours", std::to_string(response.status));
+  }
+  if (response.status == 200 && reads && request.path == site.options.telemetry_path) {
+    check_metrics(response, request, site);
+  } else if (response.content_type == html) {
+    fuzz::require(response.status == 200 && request.path == "/", "only the start page is HTML", request.path);
+    check_page(response, site);
+  } else {
+    check_text(response, site, reloads);
+  }
+}
+
+/// HEAD is answered as GET, but for the body that the server leaves out: so its Content-Length is that of GET.
+void check_head(const Site& site, const Request& request, const Response& get) {
+  const Response head = ask(site, {"HEAD", request.path, request.accept_encoding}).response;
+  const bool same = get.status == head.status && get.content_type == head.content_type && get.headers == head.headers;
+  fuzz::require(same && get.body == head.body, "HEAD says what GET does", request.path);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  const unsigned flags = data[0];
+  std::string_view rest = fuzz::input(data + 1, size - 1);
+  const std::string_view method = fuzz::next_part(rest, '\n');
+  const std::string_view raw = fuzz::next_part(rest, '\n');
+  const std::string_view accept_encoding = fuzz::next_part(rest, '\n');
+  Site site;
+  site.options.telemetry_path = fuzz::next_part(rest, '\n');
+  site.options.enable_lifecycle = (flags & Flag::lifecycle) != 0;
+  site.reload_problem = fuzz::next_part(rest, '\n');
+  site.ready = (flags & Flag::ready) != 0;
+  const auto snapshot = snapshot_of(rest, flags);
+  site.snapshots.publish(snapshot);
+  site.weak = snapshot->unlisted.size() + (snapshot->sources[1].up ? 0 : 1);
+  // Most of the time of a run would go into making these anew.
+  static const app::Metrics fresh;
+  std::optional<app::Metrics> used;
+  if ((flags & Flag::counted) != 0) {
+    used.emplace();
+    for (const app::PolicySnapshot& policy : snapshot->policies) used->write_attempt(policy.name, core::Outcome::failed, 5);
+  }
+  site.metrics = used ? &*used : &fresh;
+
+  const auto path = app::decoded_path(raw);
+  if (!path) {
+    fuzz::require(raw.find('%') != std::string_view::npos, "a path without codes is one", raw);
+    return 0;
+  }
+  fuzz::require(path->size() <= raw.size() && (raw.find('%') != std::string_view::npos || *path == raw), "decoding shortens",
+                raw);
+  const Request request{method, *path, accept_encoding};
+  const Answer answer = ask(site, request);
+  check_answer(answer, request, site);
+  if (request.method == "GET") check_head(site, request, answer.response);
+  return 0;
+}
