@@ -62,13 +62,14 @@ class Loop {
   void take_directory_events();
   void take_mount_event();
   [[nodiscard]] bool rearm();
-  void watch(int fd, std::uint32_t events, std::uint64_t token);
+  core::Result<void> watch(int fd, std::uint32_t events, std::uint64_t token);
   void watch_loop();
   void watch_sources();
   void watch_commands();
   void tell_config_watch();
   void tell_failures(const std::vector<core::Listing::Failure>& failures);
-  void tell_source(std::string_view name, const core::Result<void>& state, const std::string& remedy);
+  void tell_source(SourceSnapshot now);
+  void look_at_propagation();
   void list(Detail detail, Time now);
   void begin_sweep(Trigger trigger, Time now);
   void finish_sweep();
@@ -103,6 +104,7 @@ class Loop {
   double config_loaded_ = 0;
   double last_reconcile_ = 0;
   std::vector<SourceSnapshot> sources_;
+  std::string unseen_;                    // why netns that others make are never seen; empty when they are
   std::vector<SourceSnapshot> listings_;  // directories that cannot be listed
   int config_watch_error_ = 0;
 
@@ -110,6 +112,7 @@ class Loop {
   std::chrono::nanoseconds sweep_time_{0};
   Time next_sweep_;
   Time last_full_listing_;
+  bool mounts_polled_ = false;
   bool mounts_changed_ = true;  // since the last full listing, as far as we know
   bool dirty_ = true;           // since the last snapshot
   Time next_publish_;
