@@ -53,8 +53,12 @@ os::Fd connection_to(std::uint16_t port) {
   const int bound = ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const bool connected = bound == 0 && ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  fuzz::require(connected, "the server takes connections", std::to_string(errno));
+  int connected = -1;
+  // libFuzzer's clock is a signal.
+  do {
+    connected = ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  } while (connected != 0 && errno == EINTR);
+  fuzz::require(bound == 0 && connected == 0, "the server takes connections", std::to_string(errno));
   return fd;
 }
 
@@ -69,7 +73,6 @@ std::string answer_to(std::string_view bytes, std::uint16_t port) {
   std::array<char, 65536> part{};
   while (true) {
     const ssize_t count = ::recv(fd.get(), part.data(), part.size(), 0);
-    // libFuzzer's clock is a signal.
     if (count < 0 && errno == EINTR) continue;
     fuzz::require(count >= 0 || errno == ECONNRESET, "the server answers or closes in time", bytes);
     if (count <= 0) return all;
