@@ -70,6 +70,11 @@ void Commands::use(std::shared_ptr<const core::PolicySet> policies, std::chrono:
   timeout_ = timeout;
 }
 
+void Commands::forget_all() {
+  queue_ = core::CommandQueue({});
+  running_.clear();
+}
+
 void Commands::take(const core::Report& report) {
   if (report.life == core::Report::Life::gone) {
     if (const std::size_t dropped = queue_.forget(report.netns); dropped > 0) {
@@ -90,15 +95,15 @@ void Commands::take(const core::Report& report) {
 }
 
 void Commands::take_event(std::uint16_t directory, std::string_view name, std::uint32_t mask) {
-  // Those of IN_CREATE wait until the netns is there and as it should be, which a report tells.
-  mask &= ~created;
-  if (mask == 0 || (mask & policies_->event_bits()) == 0) return;
-  std::string label(name);
-  if (directory != 0 && !name.empty()) label = parts_.directories[directory] + '/' + label;
-  const bool needs_netns = (mask & went) == 0 && !name.empty();
+  if ((mask & policies_->event_bits()) == 0) return;
   const std::array names{name};
   const std::vector<core::PolicyIndex> matched = policies_->match(names);
   if (matched.empty()) parts_.log.debug("no policy matches this name", {{"name", name}});
+  // Those of IN_CREATE wait until the netns is there and as it should be, which a report tells.
+  mask &= ~created;
+  std::string label(name);
+  if (directory != 0 && !name.empty()) label = parts_.directories[directory] + '/' + label;
+  const bool needs_netns = (mask & went) == 0 && !name.empty();
   for (const core::PolicyIndex index : matched) {
     const core::PolicySet::Policy& policy = policies_->policies()[index];
     for (const PolicyCommands::OnEvent& on : policy.commands->events) {

@@ -43,6 +43,9 @@ class Commands {
   /// What has ended. To be called when one of fds() is readable.
   void take_results();
 
+  /// Forgets what waits; what runs ends uncounted. For when the state may be half changed.
+  void forget_all();
+
   /// Starts what may run.
   void start();
 

@@ -56,6 +56,9 @@ int run_daemon(const Options& options) {
   try {
     serve_until_told(options, std::get<Configuration>(std::move(loaded)), config_watcher);
     return 0;
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "nswarden: there is not enough memory to start\n");
+    return exit_usage;
   } catch (const std::exception& error) {
     fmt::print(stderr, "nswarden: {}\n", error.what());
     return exit_usage;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include <nswarden/core/config_loss.hpp>
@@ -23,6 +24,7 @@ constexpr std::size_t slice_cost = 256;
 constexpr milliseconds full_listing_gap{1000};
 constexpr milliseconds publish_gap{50};
 constexpr std::size_t drift_cap = 200;
+constexpr milliseconds broken_pause{100};
 
 double unix_time() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
@@ -37,12 +39,13 @@ Loop::Loop(Parts parts, Configuration configuration, Limits limits)
     : parts_(parts),
       configuration_(std::move(configuration)),
       directories_(netns_directories(parts.options, configuration_.config)),
+      limits_(limits),
       policies_(compile(configuration_.config, parts.options)),
-      reconciler_(parts.catalog, policies_, {directories_, limits.held_fds, true}),
       report_log_(parts.metrics, parts.log),
       commands_({parts.catalog, directories_, parts.metrics, parts.log}, limits.command_fds),
       netns_watcher_(directories_),
       config_loaded_(unix_time()) {
+  reconciler_.emplace(parts_.catalog, policies_, core::Reconciler::Options{directories_, limits_.held_fds});
   watch_loop();
   use_configuration("configuration loaded");
   if (!parts_.catalog.host_is_known()) {
@@ -55,21 +58,48 @@ Loop::Loop(Parts parts, Configuration configuration, Limits limits)
 void Loop::run() {
   begin_sweep(Trigger::startup, Clock::now());
   while (!stopping_) {
-    for (const os::Poller::Ready& ready : poller_.wait(until_next(Clock::now()))) take_event(ready.token);
-    see_to_what_is_due(Clock::now());
-    work(Clock::now());
-    tell_reports();
-    see_to_commands();
-    if (dirty_ && Clock::now() >= next_publish_) publish(Clock::now());
-    parts_.log.flush();
+    try {
+      if (broken_) begin_again();
+      turn();
+    } catch (const std::exception& error) {
+      // For want of memory, in practice. What is asked for again at once will hardly be there.
+      if (broken_) std::this_thread::sleep_for(broken_pause);
+      broken_ = true;
+      parts_.log.limited("broken", LogLevel::error, "something failed half-way; all netns are looked at anew",
+                         {{"error", error.what()}});
+    }
   }
   parts_.log.info("stopping");
 }
 
+void Loop::turn() {
+  for (const os::Poller::Ready& ready : poller_.wait(until_next(Clock::now()))) take_event(ready.token);
+  see_to_what_is_due(Clock::now());
+  work(Clock::now());
+  tell_reports();
+  see_to_commands();
+  if (dirty_ && Clock::now() >= next_publish_) publish(Clock::now());
+  parts_.log.flush();
+}
+
+/// Everything that is known of netns can be found out again, so that no step of the way needs to be undone when one fails.
+void Loop::begin_again() {
+  reconciler_.reset();
+  policies_ = compile(configuration_.config, parts_.options);
+  core::Reconciler::Options options{directories_, limits_.held_fds};
+  options.resumed = ready_;
+  reconciler_.emplace(parts_.catalog, policies_, std::move(options));
+  commands_.forget_all();
+  use_configuration("configuration in force");
+  mounts_changed_ = true;
+  begin_sweep(Trigger::lost, Clock::now());
+  broken_ = false;
+}
+
 std::chrono::nanoseconds Loop::until_next(Time now) const {
-  if (reconciler_.work()) return std::chrono::nanoseconds(0);
+  if (reconciler_->work()) return std::chrono::nanoseconds(0);
   Time next = next_sweep_;
-  if (const auto pending = reconciler_.pending_due()) next = std::min(next, *pending);
+  if (const auto pending = reconciler_->pending_due()) next = std::min(next, *pending);
   if (mounts_changed_) next = std::min(next, last_full_listing_ + full_listing_gap);
   if (dirty_) next = std::min(next, next_publish_);
   return next - now;
@@ -92,7 +122,7 @@ void Loop::tell_failures(const std::vector<core::Listing::Failure>& failures) {
 }
 
 void Loop::list(Detail detail, Time now) {
-  const auto failures = reconciler_.list(detail, now);
+  const auto failures = reconciler_->list(detail, now);
   if (!failures.empty() || !listings_.empty()) tell_failures(failures);
   if (detail == Detail::full) {
     last_full_listing_ = now;
@@ -107,7 +137,7 @@ void Loop::begin_sweep(Trigger trigger, Time now) {
   const bool sure = !mounts_changed_ && netns_watcher_.mounts_state().ok();
   trigger_ = trigger;
   next_sweep_ = now + reconcile_interval(parts_.options, configuration_.config);
-  reconciler_.begin_sweep();
+  reconciler_->begin_sweep();
   list(sure ? Detail::names : Detail::full, now);
   sweep_time_ = Clock::now() - now;
 }
@@ -116,7 +146,7 @@ void Loop::finish_sweep() {
   parts_.metrics.reconciled(trigger_, sweep_time_);
   last_reconcile_ = unix_time();
   dirty_ = true;
-  const core::Totals totals = reconciler_.overview(Clock::now()).totals;
+  const core::Totals totals = reconciler_->overview(Clock::now()).totals;
   const std::string netns = std::to_string(totals.netns);
   const std::string settings = std::to_string(totals.settings);
   const std::string compliant = std::to_string(totals.compliant);
@@ -127,19 +157,19 @@ void Loop::finish_sweep() {
 }
 
 void Loop::see_to_what_is_due(Time now) {
-  if (const auto pending = reconciler_.pending_due(); pending && now >= *pending) reconciler_.look_pending(now);
-  if (now >= next_sweep_ && !reconciler_.sweeping()) begin_sweep(Trigger::interval, now);
+  if (const auto pending = reconciler_->pending_due(); pending && now >= *pending) reconciler_->look_pending(now);
+  if (now >= next_sweep_ && !reconciler_->sweeping()) begin_sweep(Trigger::interval, now);
   if (mounts_changed_ && now >= last_full_listing_ + full_listing_gap) list(Detail::full, now);
 }
 
 void Loop::work(Time now) {
-  if (!reconciler_.work()) return;
-  const bool sweeping = reconciler_.sweeping();
-  reconciler_.step(slice_cost, now);
+  if (!reconciler_->work()) return;
+  const bool sweeping = reconciler_->sweeping();
+  reconciler_->step(slice_cost, now);
   if (!sweeping) return;
   sweep_time_ += Clock::now() - now;
   tell_reports();
-  if (!reconciler_.sweeping()) finish_sweep();
+  if (!reconciler_->sweeping()) finish_sweep();
 }
 
 void Loop::see_to_commands() {
@@ -151,7 +181,7 @@ void Loop::see_to_commands() {
 
 void Loop::tell_reports() {
   const Time now = Clock::now();
-  for (const core::Report& report : reconciler_.take_reports()) {
+  for (const core::Report& report : reconciler_->take_reports()) {
     report_log_.tell(report, *policies_, now);
     commands_.take(report);
     dirty_ = true;
@@ -178,7 +208,7 @@ std::string Loop::reload(Time now) {
   config_ok_ = true;
   config_loaded_ = unix_time();
   policies_ = compile(configuration_.config, parts_.options);
-  reconciler_.set_policies(policies_, now);
+  reconciler_->set_policies(policies_, now);
   parts_.metrics.reloaded(true);
   use_configuration("configuration reloaded");
   if (!dropped.empty()) parts_.log.warn("the configuration no longer has all that it had", {{"dropped", dropped}});
@@ -228,7 +258,7 @@ void Loop::publish(Time now) {
 
 std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   auto snapshot = std::make_shared<Snapshot>();
-  const core::Overview overview = reconciler_.overview(now);
+  const core::Overview overview = reconciler_->overview(now);
   snapshot->ready = ready_;
   snapshot->totals = overview.totals;
   snapshot->totals.fixed = report_log_.fixed();
@@ -245,7 +275,7 @@ std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   snapshot->dirfd_sysctls = overview.directory_keys;
   snapshot->commands_queued = commands_.queued();
   snapshot->commands_running = commands_.running();
-  snapshot->drift = reconciler_.findings(core::Reconciler::Which::not_compliant, drift_cap);
+  snapshot->drift = reconciler_->findings(core::Reconciler::Which::not_compliant, drift_cap);
   const core::Totals& totals = overview.totals;
   snapshot->drift_hidden = totals.settings - totals.compliant - snapshot->drift.size();
   snapshot->sources = sources_;

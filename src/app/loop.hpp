@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -75,6 +76,8 @@ class Loop {
   void work(Time now);
   void tell_reports();
   std::string reload(Time now);
+  void turn();
+  void begin_again();
   void use_configuration(std::string_view message);
   void tell_configuration(std::string_view message);
   void see_to_commands();
@@ -84,8 +87,9 @@ class Loop {
   Parts parts_;
   Configuration configuration_;
   std::vector<std::string> directories_;
+  Limits limits_;
   std::shared_ptr<const core::PolicySet> policies_;
-  core::Reconciler reconciler_;
+  std::optional<core::Reconciler> reconciler_;  // never empty but while it is made anew
   ReportLog report_log_;
   Commands commands_;
   os::NetnsWatcher netns_watcher_;
@@ -93,6 +97,7 @@ class Loop {
   os::ProcessMeter process_;
 
   bool stopping_ = false;
+  bool broken_ = false;  // the state may be half changed
   bool ready_ = false;
   bool config_ok_ = true;
   double config_loaded_ = 0;

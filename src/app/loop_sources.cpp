@@ -65,7 +65,7 @@ void Loop::take_directory_events() {
           parts_.log.debug("inotify event", {{"event", name}, {"name", event.name}});
         }
         commands_.take_event(event.directory, event.name, event.mask);
-        if (!event.name.empty()) reconciler_.touch(event.directory, event.name, Clock::now());
+        if (!event.name.empty()) reconciler_->touch(event.directory, event.name, Clock::now());
         break;
       case os::DirectoryEvent::What::directory:
         for (const std::string_view name : core::inotify_event_names(event.mask)) parts_.metrics.event("inotify", name);
@@ -97,7 +97,7 @@ void Loop::take_mount_event() {
   parts_.metrics.event("mount", "change");
   mounts_changed_ = true;
   const Time now = Clock::now();
-  reconciler_.look_pending(now);
+  reconciler_->look_pending(now);
   const bool replaced = netns_watcher_.rearm();
   watch_sources();  // before the list, so that nothing falls between
   if (replaced) list(Detail::full, now);

@@ -56,6 +56,7 @@ bool Reconciler::bind(Netns& netns, Report& report, Time now) {
     }
     auto* binding = std::get_if<Binding>(&result);
     if (binding != nullptr && binding->id.inode == netns.governed.inode()) {
+      if (drop_strays(netns, now)) continue;
       take(netns, std::move(*binding), tier, report, now);
       return true;
     }
@@ -67,6 +68,14 @@ bool Reconciler::bind(Netns& netns, Report& report, Time now) {
     if (!netns_[index]) return false;
   }
   return false;
+}
+
+/// Names are put together by the inode number. One that an unmount took away, which no event tells (kernel fact 2), may still be
+/// here when the number is another netns' (fact 4), and that must not be governed as the dead one was. True when any was.
+bool Reconciler::drop_strays(Netns& netns, Time now) {
+  const std::vector<Name*> others(netns.names.begin() + 1, netns.names.end());
+  for (Name* name : others) place(*name, catalog_.look(name->directory, name->name), now);
+  return netns.names.size() != others.size() + 1;
 }
 
 void Reconciler::take(Netns& netns, Binding binding, Tier tier, Report& report, Time now) {
@@ -96,15 +105,24 @@ void Reconciler::refuse(Name& name, Refusal refusal, Time now) {
 }
 
 /// Says which policies match it for the first time in its life, now that it is as they want it, as far as that can be had.
-void Reconciler::announce(Netns& netns, Report& report) {
+void Reconciler::announce(Netns& netns, Report& report) const {
   if (!std::exchange(netns.unannounced, false)) return;
   const std::vector<PolicyIndex>& matched = netns.governed.plan()->plan.policies;
+  netns.introduced = true;
+  if (options_.resumed && !started_) {
+    netns.announced = matched;
+    return;
+  }
   std::set_difference(matched.begin(), matched.end(), netns.announced.begin(), netns.announced.end(),
                       std::back_inserter(report.newly_matched));
   std::vector<PolicyIndex> all;
   std::set_union(matched.begin(), matched.end(), netns.announced.begin(), netns.announced.end(), std::back_inserter(all));
   netns.announced = std::move(all);
-  netns.introduced = true;
+}
+
+Source Reconciler::source_of(Report::Life life) const {
+  if (!started_) return options_.resumed ? Source::reconcile : Source::startup;
+  return life == Report::Life::governed ? Source::create : Source::reconcile;
 }
 
 /// How many writes it took.
@@ -116,7 +134,7 @@ std::size_t Reconciler::visit(Netns& netns, Time now) {
   for (int tries = 0; tries < 2; ++tries) {
     if (!netns.governed.bound() && !bind(netns, report, now)) break;
     report.netns = netns.label();
-    report.source = !started_ ? Source::startup : report.life == Report::Life::governed ? Source::create : Source::reconcile;
+    report.source = source_of(report.life);
     if (netns.governed.visit(context(now), report)) {
       announce(netns, report);
       break;

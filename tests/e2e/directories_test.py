@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The netns directory itself comes, goes and is covered (kernel fact 9)."""
+"""The netns directory itself comes, goes, is replaced and covered (kernel fact 9)."""
 
 import os
 import subprocess
 
 import harness
-from harness import NETNS_DIR, add_netns, config, get, policy
+import witness
+from harness import NETNS_DIR, config, delete_netns, policy
 
 KEY = "net.ipv4.tcp_keepalive_time"
 WANT = 1234
 
 
-class Directories(harness.Case):
+class Directories(witness.Case):
+    WANTED = {"^router-": {KEY: WANT}}
+
     def setUp(self):
         super().setUp()
         self.configure(config(policy("routers", "^router-", {KEY: WANT})))
@@ -22,36 +25,69 @@ class Directories(harness.Case):
         self.assertEqual(daemon.scrape().sum("netns"), 0)
         subprocess.run(["ip", "netns", "add", "router-1"], check=True)  # makes it and mounts it on itself
         self.wait_value("router-1", KEY, WANT)
-        add_netns("router-2")
-        self.wait_value("router-2", KEY, WANT)
+        self.witness.learn("router-1")
+        self.witness.add_netns("router-2")
+        self.assert_governs_all_and_nothing_else(daemon, ["router-1", "router-2"])
 
     def test_a_directory_whose_parents_are_absent_too_is_watched_once_it_is_made(self):
         directory = "/run/containers/deep/netns"
-        self.start(interval="1h", netns_dirs=[directory])
-        add_netns("router-1", directory)
-        self.wait_value("router-1", KEY, WANT, directory)
+        daemon = self.start(interval="1h", netns_dirs=[directory])
+        self.witness.add_netns("router-1", directory)
+        self.assert_governs_all_and_nothing_else(daemon, ["router-1"], directory=directory)
 
     def test_a_directory_that_is_removed_and_made_again_is_watched_again(self):
         os.mkdir(NETNS_DIR)
         daemon = self.start(interval="1h")
         for number in range(5):
-            add_netns(f"router-{number}")
-            self.wait_value(f"router-{number}", KEY, WANT)
-            harness.delete_netns(f"router-{number}")
+            self.witness.add_netns(f"router-{number}")
+            self.assert_governs_all_and_nothing_else(daemon, [f"router-{number}"])
+            delete_netns(f"router-{number}")
             os.rmdir(NETNS_DIR)
             daemon.wait_metrics(lambda metrics: metrics.sum("netns") == 0, "no netns")
 
+    def test_a_directory_that_is_replaced_by_another_is_seen_as_it_is_now(self):
+        self.witness.add_netns("router-1")
+        daemon = self.start(interval="1h")
+        for number in range(2, 6):
+            self.witness.add_netns(f"router-{number}", "/run/next")
+            os.rename(NETNS_DIR, f"/run/old-{number}")  # its netns live on, where no policy looks
+            os.rename("/run/next", NETNS_DIR)
+            self.assert_governs_all_and_nothing_else(daemon, [f"router-{number}"])
+        self.witness.add_netns("router-last")
+        self.assert_governs_all_and_nothing_else(daemon, ["router-5", "router-last"])
+
+    def test_a_directory_that_is_a_file_for_a_while_is_watched_once_it_is_one_again(self):
+        os.mkdir(NETNS_DIR)
+        daemon = self.start()
+        os.rmdir(NETNS_DIR)
+        harness.place_file("netns", "/run")
+        daemon.wait_sweeps()
+        os.unlink(NETNS_DIR)
+        os.mkfifo(NETNS_DIR)
+        daemon.wait_sweeps()
+        os.unlink(NETNS_DIR)
+        self.witness.add_netns("router-1")
+        self.assert_governs_all_and_nothing_else(daemon, ["router-1"])
+
     def test_a_directory_covered_by_another_mount_is_seen_as_it_is_now(self):
-        add_netns("router-below")
+        self.witness.add_netns("router-below")
         daemon = self.start(interval="1h")
         harness.mount("tmpfs", NETNS_DIR, b"tmpfs")
-        add_netns("router-above")
-        self.wait_value("router-above", KEY, WANT)
-        daemon.wait_metrics(lambda metrics: metrics.sum("netns") == 1, "the covered netns is not counted")
-        harness.delete_netns("router-above")
+        self.witness.add_netns("router-above")
+        self.assert_governs_all_and_nothing_else(daemon, ["router-above"])  # the covered one is not counted
+        delete_netns("router-above")
         harness.umount(NETNS_DIR)
-        daemon.wait_metrics(lambda metrics: metrics.sum("netns") == 1, "the uncovered netns is back")
-        self.assertEqual(get("router-below", KEY), str(WANT))
+        self.assert_governs_all_and_nothing_else(daemon, ["router-below"])
+
+    def test_a_directory_whose_parent_is_covered_is_seen_as_it_is_now(self):
+        self.witness.add_netns("router-below")
+        daemon = self.start(interval="1h")
+        harness.mount("tmpfs", "/run", b"tmpfs")
+        daemon.wait_metrics(lambda metrics: metrics.sum("netns") == 0, "no netns")
+        self.witness.add_netns("router-above")
+        self.assert_governs_all_and_nothing_else(daemon, ["router-above"])
+        harness.umount("/run")
+        self.assert_governs_all_and_nothing_else(daemon, ["router-below"])
 
     def test_the_directory_can_be_unmounted_while_the_daemon_runs(self):
         # An open directory would make it busy (kernel fact 9).
@@ -62,11 +98,12 @@ class Directories(harness.Case):
         subprocess.run(["umount", NETNS_DIR], check=True)  # not the lazy one
 
     def test_netns_of_a_second_directory_are_governed_under_their_path(self):
-        add_netns("router-1")
-        add_netns("router-1", "/run/second")
+        self.witness.add_netns("router-1")
+        self.witness.add_netns("router-1", "/run/second")
         daemon = self.start("--audit", netns_dirs=[NETNS_DIR, "/run/second"])
         metrics = daemon.wait_sweeps()
         self.assertEqual(metrics.labels("sysctl_drift", "netns"), ["/run/second/router-1", "router-1"])
+        self.assert_wrote_nothing_else(daemon)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ SECONDS = 6
 class Hammer(harness.Case):
     def test_scrapes_reloads_and_churn_at_once(self):
         os.mkdir(NETNS_DIR)
-        first, second = (config(policy("routers", "^router-", {KEY: value})) for value in (WANT, WANT + 1))
+        first, second = (config(policy("routers", "^router-", {KEY: value}) + "    commands: {events: {IN_CREATE: ['true']}}\n")
+                         for value in (WANT, WANT + 1))
         self.configure(first)
         add_netns("router-stays")
         daemon = self.start("--web.enable-lifecycle", interval="100ms")

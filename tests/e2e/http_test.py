@@ -34,9 +34,10 @@ class Http(harness.Case):
                      "config_reloads_total", "netns", "netns_unmatched", "netns_pending", "managed_sysctls", "drifted_sysctls",
                      "suspended_sysctls", "enforcement_enabled", "policy_conflicts", "sysctl_drift", "sysctl_drift_hidden",
                      "drift_detected_total", "actions_total", "action_failures_total", "events_total", "event_overflows_total",
-                     "event_source_up", "bound_sysctls", "dirfd_sysctls", "reconciles_total", "reconcile_duration_seconds_count",
-                     "reconcile_duration_seconds_sum", "reconcile_duration_seconds_bucket",
-                     "reconcile_last_success_timestamp_seconds", "time_to_compliance_seconds_count"):
+                     "event_source_up", "bound_sysctls", "dirfd_sysctls", "commands_queued", "commands_running",
+                     "reconciles_total", "reconcile_duration_seconds_count", "reconcile_duration_seconds_sum",
+                     "reconcile_duration_seconds_bucket", "reconcile_last_success_timestamp_seconds",
+                     "time_to_compliance_seconds_count"):
             self.assertIn("nswarden_" + name, metrics)
         for name in ("cpu_seconds_total", "start_time_seconds", "resident_memory_bytes", "virtual_memory_bytes", "open_fds",
                      "max_fds"):

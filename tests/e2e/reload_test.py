@@ -120,6 +120,33 @@ class Reload(harness.Case):
         daemon.wait_sweeps(3)
         self.assertEqual(get("router-1", OTHER), "44")
 
+    def test_what_a_reload_drops_is_told_in_one_line(self):
+        def told():
+            return [line["dropped"] for line in list(daemon.lines) if "dropped" in line]
+
+        daemon = self.start()
+        self.configure(BETTER)
+        self.wait_value("router-1", OTHER, 33)
+        self.assertEqual(told(), [])
+        self.configure(GOOD)
+        wait_until(told, "a line")
+        self.configure(config(policy("others", "^other-", {KEY: 3333})))
+        wait_until(lambda: len(told()) == 2, "another line")
+        self.assertEqual(told(), [f"1 setting of policy routers ({OTHER})", "policy routers"])
+
+    def test_a_file_that_is_still_being_written_is_not_taken(self):
+        daemon = self.start()
+        for first in (lambda: None, lambda: os.unlink(self.config_file)):
+            first()
+            with open(self.config_file, "w", encoding="utf-8") as file:
+                file.write("version: 1\npolicies: []\n")  # a configuration in itself
+                file.flush()
+                daemon.wait_sweeps(3)
+                self.assertEqual(daemon.scrape().sum("managed_sysctls"), 1)
+                file.seek(0)
+                file.write(GOOD)
+            daemon.wait_metrics(lambda m: m.sum("managed_sysctls") == 1, "the whole file")
+
     def test_netns_that_a_new_policy_matches_are_governed_and_others_are_let_go(self):
         add_netns("other-1")
         daemon = self.start()

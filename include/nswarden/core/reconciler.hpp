@@ -76,6 +76,8 @@ class Reconciler {
     std::vector<std::string> directories;  ///< as the catalog has them; for labels
     std::size_t fd_budget = 0;             ///< how many fds bound netns may hold in all
     bool write = true;                     ///< false: nothing is written, whatever the policies say
+    /// It takes over from another one that was lost: what its first sweep finds did not just come, and commands are not due.
+    bool resumed = false;
   };
   Reconciler(NetnsCatalog& catalog, std::shared_ptr<const PolicySet> policies, Options options);
   ~Reconciler();
@@ -130,9 +132,11 @@ class Reconciler {
   void enqueue(Netns& netns);
   void unbind(Netns& netns);
   bool bind(Netns& netns, Report& report, Time now);
+  bool drop_strays(Netns& netns, Time now);
   void take(Netns& netns, Binding binding, Tier tier, Report& report, Time now);
   void refuse(Name& name, Refusal refusal, Time now);
-  static void announce(Netns& netns, Report& report);
+  void announce(Netns& netns, Report& report) const;
+  [[nodiscard]] Source source_of(Report::Life life) const;
   std::size_t visit(Netns& netns, Time now);
   [[nodiscard]] Tier best_tier(const Netns& netns) const;
   [[nodiscard]] bool better_elsewhere(const Netns& netns) const;

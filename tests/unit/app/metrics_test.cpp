@@ -77,6 +77,8 @@ Snapshot small_snapshot() {
   snapshot.netns_unmatched = 4;
   snapshot.netns_pending = 1;
   snapshot.bound_sysctls = 6;
+  snapshot.commands_queued = 7;
+  snapshot.commands_running = 2;
   snapshot.drift = {finding("q-1", core::State::drifted, core::Reason::clamped),
                     finding("q\"} 0\nnswarden_netns{policy=\"forged\"} 7\n\xff", core::State::missing, core::Reason::missing)};
   snapshot.drift_hidden = 5;
@@ -116,6 +118,34 @@ TEST_CASE("counters are there at 0 before anything was counted") {
   CHECK(value_of(text, "nswarden_time_to_compliance_seconds_count{trigger=\"create\"}") == "0");
   CHECK(value_of(text, "nswarden_time_to_compliance_seconds_count{trigger=\"drift\"}") == "0");
   CHECK(value_of(text, "nswarden_reconcile_duration_seconds_count") == "0");
+}
+
+TEST_CASE("commands have their series where a policy has commands, and only there") {
+  Metrics metrics;
+  core::Config config = routers();
+  core::PolicyConfig alone;
+  alone.name = "alone";
+  alone.netns = ".*";
+  alone.commands.startup = {"true"};
+  config.policies.push_back(alone);
+  metrics.know(core::PolicySet(config, core::PolicySet::Audit::as_configured));
+  std::string text = metrics.text({});
+  CHECK(value_of(text, "nswarden_actions_total{action=\"command\",policy=\"alone\",result=\"success\"}") == "0");
+  CHECK(value_of(text, "nswarden_actions_total{action=\"command\",policy=\"alone\",result=\"failure\"}") == "0");
+  CHECK(value_of(text, "nswarden_commands_dropped_total{policy=\"alone\"}") == "0");
+  CHECK(text.find("action=\"command\",policy=\"routers\"") == std::string::npos);
+  CHECK(text.find("action=\"write\",policy=\"alone\"") == std::string::npos);
+  metrics.command_attempt("alone", "");
+  for (const std::string_view reason : core::all_command_failures) metrics.command_attempt("alone", reason);
+  metrics.commands_dropped("alone", 3);
+  text = metrics.text({});
+  CHECK(value_of(text, "nswarden_actions_total{action=\"command\",policy=\"alone\",result=\"success\"}") == "1");
+  CHECK(value_of(text, "nswarden_actions_total{action=\"command\",policy=\"alone\",result=\"failure\"}") == "3");
+  for (const std::string_view reason : core::all_command_failures) {
+    CHECK(value_of(text, "nswarden_action_failures_total{action=\"command\",policy=\"alone\",reason=\"" + std::string(reason) +
+                             "\"}") == "1");
+  }
+  CHECK(value_of(text, "nswarden_commands_dropped_total{policy=\"alone\"}") == "3");
 }
 
 TEST_CASE("each thing that happens is counted in its series") {
@@ -159,6 +189,8 @@ TEST_CASE("gauges are what the snapshot says, and a hostile netns name is one se
   const std::string text = metrics.text(small_snapshot());
   const std::vector<std::string> expected = {
       R"(nswarden_bound_sysctls 6)",
+      R"(nswarden_commands_queued 7)",
+      R"(nswarden_commands_running 2)",
       R"(nswarden_config_last_reload_success_timestamp_seconds 1763872371.5)",
       R"(nswarden_config_last_reload_successful 1)",
       R"(nswarden_dirfd_sysctls 0)",

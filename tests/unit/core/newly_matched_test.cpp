@@ -97,6 +97,27 @@ TEST_CASE("a reload makes nothing due, neither for policies that are new nor for
   CHECK(due(world.touch("a2")) == Strings{"a2:01"});
 }
 
+TEST_CASE("a reconciler that takes over finds nothing due in its first sweep, and what comes later is") {
+  test::FakeKernel kernel;
+  kernel.add("a1", plain);
+  core::Reconciler::Options options{{"/run/netns"}, 1000};
+  options.resumed = true;
+  core::Reconciler reconciler(kernel, with_commands({"a"}), std::move(options));
+  const core::Time now{std::chrono::hours(1)};
+  const auto sweep = [&] {
+    reconciler.begin_sweep();
+    reconciler.list(core::NetnsCatalog::Detail::full, now);
+    while (reconciler.work()) reconciler.step(64, now);
+    return reconciler.take_reports();
+  };
+  const auto first = sweep();
+  REQUIRE(first.size() == 1);
+  CHECK(first[0].source == core::Source::reconcile);
+  CHECK(due(first).empty());
+  kernel.add("a2", plain);
+  CHECK(due(sweep()) == Strings{"a2:0"});
+}
+
 TEST_CASE("a second name makes the policies due that matched no name before") {
   World world(with_commands({"a", "b"}));
   auto netns = world.kernel.add("a", plain);

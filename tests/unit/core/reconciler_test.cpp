@@ -173,6 +173,26 @@ TEST_CASE("a new name that gets the inode number of a dead netns is judged by it
   CHECK(dead->bound == 0);
 }
 
+TEST_CASE("a name that lost its netns without an event lends its policies to no other that gets the inode number") {
+  const auto unmount = [](FakeKernel& kernel) { kernel.place("qrouter-old", core::EntryKind::placeholder); };
+  const auto unlink = [](FakeKernel& kernel) { kernel.entries.erase({0, "qrouter-old"}); };
+  const auto cover = [](FakeKernel& kernel) { kernel.add("qrouter-old", router_right(), 100); };
+  for (const std::function<void(FakeKernel&)>& lose : {std::function<void(FakeKernel&)>(unmount), {unlink}, {cover}}) {
+    for (const std::string name : {"before", "zebra"}) {  // either may be the one that is bound by
+      World world(router_policy());
+      const auto dead = world.kernel.add("qrouter-old", router_right(), 99);
+      world.sweep();
+      dead->alive = false;
+      lose(world.kernel);
+      const auto live = world.kernel.add(name, router_defaults(), 99);
+      world.touch(name);
+      world.sweep();
+      CHECK(live->keys[liberal_path].value == "0\n");
+      CHECK(dead->bound == 0);
+    }
+  }
+}
+
 TEST_CASE("the host's netns is refused once, by whatever name, and never touched") {
   World world(policies({{"all", ".*", {{liberal, "1"}}}}));
   auto host = world.kernel.add("host", router_defaults());

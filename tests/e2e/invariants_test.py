@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The judges of the random host see what is wrong: each invariant is broken, in the world, in what is known of it, or in what is
+told of it."""
+
+import json
+import os
+import subprocess
+from collections import Counter
+from types import SimpleNamespace
+
+import harness
+import invariants
+import random_host
+from harness import NETNS_DIR
+from netns_life import BRIDGE, INTERVAL, LIBERAL, NOBODYS, TIME
+from random_host import Run
+from random_steps import CONFIGS
+from world import Entry
+
+
+class Invariants(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.run_ = Run(self, seed=1)
+        self.world, self.witness = self.run_.world, self.run_.witness
+        self.router, self.other = self.add(b"router-1"), self.add(b"other-1")
+        self.run_.come_to_rest()
+        self.assertEqual(self.run_.foreign_troubles(self.world.may_be_written), [])
+
+    def add(self, name):
+        netns = self.world.make_netns()
+        self.world.place(NETNS_DIR, name)
+        self.world.mount(NETNS_DIR, name, netns)
+        netns.let_go()
+        return netns
+
+    def path(self, name):
+        return self.world.path(NETNS_DIR, name)
+
+    def hold(self, pid=None):
+        return invariants.holdings(pid or self.run_.daemon.process.pid, self.witness.owners)
+
+    def assert_noticed(self, troubles, *words):
+        for word in words:
+            self.assertIn(word, "\n".join(troubles))
+
+    def test_a_setting_that_is_wrong_is_noticed(self):
+        self.router.write(TIME, "9")
+        self.assert_noticed(invariants.expected(self.world).wrong, TIME)
+
+    def test_metrics_that_tell_of_other_netns_settings_and_states_are_noticed(self):
+        want = invariants.expected(self.world)
+        self.world.policies = CONFIGS[1]
+        metrics = self.run_.daemon.scrape()
+        self.assert_noticed(invariants.metrics_troubles(self.world, invariants.expected(self.world), metrics), "netns of others",
+                            "managed_sysctls of others", "drifted_sysctls of others", "policies: ", "sysctl_drift: ")
+        self.world.policies = CONFIGS[0]
+        self.assert_noticed(invariants.metrics_troubles(self.world, want._replace(unmatched=7), metrics), "netns_unmatched")
+        self.assertEqual(invariants.metrics_troubles(self.world, want, metrics), [])
+
+    def test_a_check_whose_states_do_not_add_up_is_noticed(self):
+        want, done = invariants.expected(self.world), self.run_.check()
+        self.assertEqual(invariants.check_troubles(want, done), [])
+        report = json.loads(done.stdout)
+        report["totals"]["settings"] += 1
+        told = SimpleNamespace(stdout=json.dumps(report), returncode=3)
+        self.assert_noticed(invariants.check_troubles(want, told), "check: settings", "check: exit code")
+        report["totals"]["missing"] -= 1
+        report["findings"].pop()
+        told = SimpleNamespace(stdout=json.dumps(report), returncode=1)
+        self.assert_noticed(invariants.check_troubles(want, told), "check: states", "is so and not told")
+
+    def test_a_write_where_nobody_wants_one_is_noticed(self):
+        """The test plays the daemon."""
+        def judged(*writes):
+            for netns, key in writes:
+                netns.write(key, netns.read(key))
+            return invariants.hit_troubles(self.witness.take_hits(), os.getpid(), 0, self.world.may_be_written)
+
+        self.assertEqual(judged((self.router, TIME), (self.router, LIBERAL)), [])
+        self.assert_noticed(judged((self.router, NOBODYS)), "foreign write", NOBODYS)
+        self.assert_noticed(judged((self.router, INTERVAL)), "foreign write", INTERVAL)  # wanted by a policy that only audits
+        self.assert_noticed(judged((self.other, TIME)), "foreign write", self.other.label)
+        self.world.keep(self.router)  # no policy knows it when it has no name any more
+        self.world.remove(NETNS_DIR, b"router-1")
+        self.world.begin_again()
+        self.assert_noticed(judged((self.router, TIME)), "foreign write", self.router.label)
+        harness.in_thread(lambda: (harness.call("unshare", harness.CLONE_NEWNET), harness.write_here(TIME, 5)))
+        self.assert_noticed(judged(), "foreign write", "unknown")
+
+    def test_a_write_of_somebody_else_and_an_opening_in_a_netns_directory_are_noticed(self):
+        subprocess.run(["sh", "-c", "echo 7 > /proc/sys/net/ipv4/tcp_fin_timeout"], check=True)
+        self.assert_noticed(self.run_.foreign_troubles(self.world.may_be_written), "foreign write", "home")
+        self.world.place(NETNS_DIR, b"dhcp-1", "content")
+        subprocess.run(["cat", self.path(b"dhcp-1")], check=True, stdout=subprocess.DEVNULL)
+        self.assert_noticed(self.run_.foreign_troubles(self.world.may_be_written), "foreign open", "dhcp-1")
+
+    def test_a_write_at_rest_is_noticed(self):
+        """Where a setting drifts again and again."""
+        self.assertEqual(self.run_.troubles(), [])
+        rest = self.run_.daemon.wait_sweeps
+        self.run_.daemon.wait_sweeps = lambda count: (self.router.write(TIME, "9"), rest(count))
+        self.assert_noticed(self.run_.troubles(), "at rest: foreign write")
+
+    def test_a_netns_that_is_kept_alive_or_has_died_is_noticed(self):
+        with open(self.path(b"router-1"), "rb"):
+            self.world.remove(NETNS_DIR, b"router-1")
+            self.assert_noticed(invariants.life_troubles(self.world), f"kept alive: {self.router}")
+        harness.umount(self.path(b"other-1"))
+        harness.wait_until(self.other.is_dead, "dead")
+        self.assert_noticed(invariants.life_troubles(self.world), f"died: {self.other}")
+        self.world.top(NETNS_DIR)[b"other-1"].mounts.clear()
+
+    def test_whatever_a_process_holds_too_much_or_too_little_is_noticed(self):
+        want, base, have = invariants.expected(self.world), self.run_.base, self.hold()
+        pair = (self.router.label, TIME)
+        self.assertEqual(invariants.holdings_troubles(want, have, base), [])
+        lies = {"watches": have.watches + 1, "threads": have.threads + 1, "children": ["7"], "netns": {1, 2},
+                "others": have.others + Counter(["pipe:[N]"]), "dead": ["/proc/sys/net/x"],
+                "sysctls": have.sysctls + Counter([pair])}
+        words = dict.fromkeys(lies) | {"dead": "holds a file of what is gone", "sysctls": f"holds 2 of {pair}"}
+        for field, lie in lies.items():
+            self.assert_noticed(invariants.holdings_troubles(want, have._replace(**{field: lie}), base), words[field] or field)
+        fewer = have._replace(sysctls=have.sysctls - Counter([pair]))
+        self.assert_noticed(invariants.holdings_troubles(want, fewer, base), f"does not hold {pair}")
+        self.assertEqual(invariants.holdings_troubles(want, fewer, base, few_fds=True), [])
+        more = have._replace(sysctls=have.sysctls + Counter([(self.router.label, NOBODYS)]))
+        self.assert_noticed(invariants.holdings_troubles(want, more, base, few_fds=True), "beyond what is governed")
+
+    def test_what_a_process_holds_is_seen(self):
+        """Of this one, which holds a lot."""
+        before = self.hold(os.getpid())
+        self.assertGreaterEqual(before.sysctls[self.router.label, BRIDGE if BRIDGE in self.router.fds else TIME], 1)
+        self.world.remove(NETNS_DIR, b"router-1")
+        harness.wait_until(self.router.is_dead, "dead")
+        with subprocess.Popen(["sleep", "60"]) as child:
+            now = self.hold(os.getpid())
+            child.kill()
+        self.assertGreater(len(now.dead), len(before.dead))
+        self.assertEqual(set(now.children) - set(before.children), {str(child.pid)})
+
+    def test_growth_is_noticed(self):
+        self.run_.bursts = random_host.WARM_UP + 1
+        self.run_.sanitized = False
+        self.run_.warm = self.hold().rss - invariants.RSS_GROWTH - 1
+        self.assert_noticed(self.run_.growth_troubles(), "RSS")
+
+    def test_a_model_that_is_wrong_is_noticed(self):
+        self.world.top(NETNS_DIR)[b"dhcp-2"] = Entry("file")
+        self.world.top(NETNS_DIR)[b"router-1"].mounts[-1] = self.other
+        self.assert_noticed(self.world.troubles(), "model: /run/netns has", "leads to inode")
+
+
+if __name__ == "__main__":
+    harness.main()

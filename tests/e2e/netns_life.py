@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Netns of a test that knows them better than any daemon can, and what policies owe them.
+
+A netns is known from before anybody else can see it: an fd of each of its sysctl files is held, which keeps no netns alive and
+says ENOENT when it has died (kernel fact 5), reads the truth from anywhere (fact 12), and pins the inode by which the witness
+knows whose file was written (fact 15)."""
+
+import os
+import re
+import socket
+import struct
+from functools import lru_cache
+from typing import NamedTuple
+
+from harness import CLONE_NEWNET, call, in_thread
+
+SO_NETNS_COOKIE = 71
+TIME, INTERVAL = "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_keepalive_intvl"
+FORWARD, REDIRECTS = "net.ipv4.ip_forward", "net.ipv4.conf.all.accept_redirects"  # the first changes the second (kernel fact 27)
+PORTS, LIBERAL = "net.ipv4.ip_local_reserved_ports", "net.netfilter.nf_conntrack_tcp_be_liberal"
+INTERFACE = "br.7"
+BRIDGE, ABSENT, NOBODYS = "net.ipv4.conf.br/7.rp_filter", "net.ipv4.no_such_key", "net.ipv4.tcp_fin_timeout"
+KEYS = [TIME, INTERVAL, FORWARD, REDIRECTS, PORTS, LIBERAL, BRIDGE, NOBODYS]
+DRIFTS = {TIME: ["7200", "1111", "2222", "9"], INTERVAL: ["75", "33", "44"], FORWARD: ["0", "1"], REDIRECTS: ["0", "1"],
+          PORTS: ["", "1", "8080-8082"], LIBERAL: ["0", "1"], BRIDGE: ["0", "1", "2"], NOBODYS: ["60", "7"]}
+STORED_AS = {"8080,8081,8082": "8080-8082"}  # the kernel's own spelling: clamped (kernel fact 28)
+
+
+class Policy(NamedTuple):
+    name: str
+    netns: str
+    mode: str
+    sysctls: dict
+
+
+class Owed(NamedTuple):
+    """A setting of a governed netns."""
+    policy: str
+    mode: str
+    want: str
+
+
+def swapped(text):
+    return text.translate(str.maketrans("./", "/."))
+
+
+@lru_cache(maxsize=10000)
+def matches(pattern, name):
+    return re.match(pattern.encode(), name, re.DOTALL) is not None
+
+
+def owed_to(policies, names):
+    """What a netns of these names must have: {key: Owed}; and the policies that match it."""
+    matched = [policy for policy in policies if any(matches(policy.netns, name) for name in names)]
+    return {key: Owed(policy.name, policy.mode, str(want)) for policy in matched for key, want in policy.sysctls.items()}, matched
+
+
+def printable(name):
+    """Of a name as the tests here have them: no valid UTF-8 beyond ASCII."""
+    return "".join(chr(byte) if 32 <= byte < 127 and byte != 92 else f"\\x{byte:02x}" for byte in name)
+
+
+class Netns:
+    """One life of a netns."""
+
+    def __init__(self, label, witness):
+        self.label = label
+        self.kept = -1  # an fd of the test that keeps it alive
+        self.fds = {}
+        self.old_fds = []
+        self.witness = witness
+
+    def come_to_life(self):
+        def make():
+            call("unshare", CLONE_NEWNET)
+            self.open_keys()
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as here:
+                self.cookie = struct.unpack("=Q", here.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8))[0]
+            self.kept = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+        in_thread(make)
+        self.inode = os.fstat(self.kept).st_ino
+
+    def open_keys(self):
+        """From inside."""
+        for key in KEYS:
+            if key in self.fds:
+                continue
+            try:
+                self.fds[key] = os.open("/proc/sys/" + swapped(key), os.O_RDWR | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue
+            self.witness.owners[os.fstat(self.fds[key]).st_ino] = (self.label, key)
+
+    def let_go(self):
+        os.close(self.kept)
+        self.kept = -1
+
+    def read(self, key):
+        """None when there is no such key."""
+        if key not in self.fds:
+            return None
+        return " ".join(os.pread(self.fds[key], 4096, 0).decode().split())
+
+    def write(self, key, value):
+        """What another program does. A netns that has died meanwhile is no error."""
+        try:
+            os.pwrite(self.fds[key], value.encode() or b"\n", 0)
+        except FileNotFoundError:
+            pass
+
+    def is_dead(self):
+        try:
+            os.pread(self.fds[TIME], 64, 0)
+        except FileNotFoundError:
+            return True
+        return False
+
+    def close(self):
+        for fd in [*self.fds.values(), *self.old_fds]:
+            os.close(fd)
+        if self.kept >= 0:
+            self.let_go()
+
+    def __repr__(self):
+        return f"{self.label}(cookie {self.cookie}, inode {self.inode}{', kept' if self.kept >= 0 else ''})"
