@@ -105,11 +105,12 @@ void check_answer(std::string_view request, std::string_view answer) {
   const int status = number_after(head, "HTTP/1.1 ");
   constexpr std::array known{200, 404, 405, 500, 503};
   fuzz::require(std::find(known.begin(), known.end(), status) != known.end(), "a status is one of ours", head);
-  const std::size_t length = request.starts_with("HEAD ") ? 0 : body.size();
-  fuzz::require(body.size() == length, "HEAD has no body", answer);
+  // CivetWeb looks for a request behind empty lines too.
+  const std::size_t start = std::min(request.find_first_not_of(" \t\r\n\v\f"), request.size());
+  const bool is_head = request.substr(start).starts_with("HEAD");
   const int said = number_after(head, "\r\nContent-Length: ");
-  fuzz::require(request.starts_with("HEAD ") ? said > 0 : said == static_cast<int>(length), "a body is as long as it says",
-                answer);
+  fuzz::require(!is_head || body.empty(), "HEAD has no body", answer);
+  fuzz::require(is_head ? said > 0 : said == static_cast<int>(body.size()), "a body is as long as it says", answer);
 }
 
 }  // namespace
