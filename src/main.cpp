@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
 #include <exception>
+#include <new>
 #include <variant>
 
 #include <nswarden/app/daemon.hpp>
@@ -16,6 +17,9 @@ int main(int argc, char** argv) {
     if (const int* code = std::get_if<int>(&parsed)) return *code;
     const auto& options = std::get<Options>(parsed);
     return options.command == Command::run ? run_daemon(options) : run_one_shot(options);
+  } catch (const std::bad_alloc&) {
+    std::fputs("nswarden: there is not enough memory; raise the memory limit of its unit or container\n", stderr);
+    return exit_usage;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "nswarden: %s\n", error.what());
     return exit_usage;

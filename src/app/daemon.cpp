@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <new>
 #include <stdexcept>
+#include <system_error>
 
 #include <nswarden/app/build_info.hpp>
 #include <nswarden/app/one_shot.hpp>
@@ -16,6 +18,18 @@
 
 namespace nswarden::app {
 namespace {
+
+/// HTTP threads that wait for the loop's verdict are let go however the loop ends, or else the server waits for them.
+class Closing {
+ public:
+  explicit Closing(ReloadDesk& desk) : desk_(desk) {}
+  ~Closing() { desk_.close(); }
+  Closing(const Closing&) = delete;
+  Closing& operator=(const Closing&) = delete;
+
+ private:
+  ReloadDesk& desk_;
+};
 
 void serve_until_told(const Options& options, Configuration configuration, os::ConfigWatcher& config_watcher) {
   os::Signals signals;  // before any thread, so that all inherit the mask
@@ -29,6 +43,7 @@ void serve_until_told(const Options& options, Configuration configuration, os::C
   Metrics metrics;
   SnapshotSlot slot;
   const WebServer web(options.web, {&metrics, &slot, [&desk] { return desk.request(); }});
+  const Closing closing(desk);
 
   Log log(2, options.log_level, options.log_format);
   const BuildInfo build = build_info();
@@ -40,7 +55,6 @@ void serve_until_told(const Options& options, Configuration configuration, os::C
   Loop({options, signals, waker, desk, catalog, metrics, slot, log, config_watcher}, std::move(configuration),
        {fd_budget(os::open_files_limit()), first_limit})
       .run();
-  desk.close();
 }
 
 }  // namespace
@@ -57,7 +71,12 @@ int run_daemon(const Options& options) {
     serve_until_told(options, std::get<Configuration>(std::move(loaded)), config_watcher);
     return 0;
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "nswarden: there is not enough memory to start\n");
+    throw;  // main has words for it
+  } catch (const std::system_error& error) {
+    std::string what = error.what();
+    const std::string plain = std::generic_category().message(error.code().value());
+    if (what.ends_with(plain)) what.replace(what.size() - plain.size(), plain.size(), with_remedy(error.code().value()));
+    fmt::print(stderr, "nswarden: {}\n", what);
     return exit_usage;
   } catch (const std::exception& error) {
     fmt::print(stderr, "nswarden: {}\n", error.what());

@@ -4,6 +4,8 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <memory>
+#include <new>
 #include <stdexcept>
 
 namespace nswarden::app {
@@ -57,8 +59,9 @@ std::string gzip(std::string_view text) {
   z_stream stream{};
   constexpr int gzip_format = 16;
   if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, MAX_WBITS + gzip_format, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
-    throw std::runtime_error("zlib: no memory");
+    throw std::bad_alloc();  // the only reason it has
   }
+  const std::unique_ptr<z_stream, decltype(&deflateEnd)> end(&stream, &deflateEnd);
   std::string packed(deflateBound(&stream, static_cast<uLong>(text.size())), '\0');
   // zlib does not write there; its older headers lack the const.
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
@@ -67,7 +70,6 @@ std::string gzip(std::string_view text) {
   stream.avail_out = static_cast<uInt>(packed.size());
   const int result = deflate(&stream, Z_FINISH);
   packed.resize(stream.total_out);
-  deflateEnd(&stream);
   if (result != Z_STREAM_END) throw std::runtime_error("zlib: cannot compress");
   return packed;
 }

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <nswarden/core/text.hpp>
 #include <nswarden/os/line_writer.hpp>
@@ -84,21 +85,36 @@ std::string format_line(LogFormat format, std::chrono::system_clock::time_point 
   return fmt::format("ts={} level={} {}\n", utc_milliseconds(time), level, rest);
 }
 
+/// Memory may run out at any line: then it is dropped and counted, and nothing is thrown.
 class LineSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   LineSink(int fd, LogFormat format) : format_(format), writer_(fd) {}
 
+  /// A line that could not even be made.
+  void drop() {
+    const std::lock_guard lock(mutex_);
+    ++dropped_;
+  }
+
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
-    say_dropped();
-    const std::string_view rest(message.payload.data(), message.payload.size());
-    const std::string line = format_line(format_, message.time, level_name(message.level), rest);
-    if (dropped_ > 0 || !writer_.write(line)) ++dropped_;
+    try {
+      say_dropped();
+      const std::string_view rest(message.payload.data(), message.payload.size());
+      const std::string line = format_line(format_, message.time, level_name(message.level), rest);
+      if (dropped_ == 0 && writer_.write(line)) return;
+    } catch (const std::bad_alloc&) {
+    }
+    ++dropped_;
   }
 
   void flush_() override {
     writer_.flush();
-    say_dropped();
+    try {
+      say_dropped();
+    } catch (const std::bad_alloc&) {
+      return;  // they are still counted
+    }
   }
 
  private:
@@ -147,21 +163,30 @@ Log::~Log() = default;
 bool Log::enabled(LogLevel level) const { return impl_->logger.should_log(to_spdlog(level)); }
 
 void Log::write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
-  if (enabled(level)) impl_->write(level, message, fields);
+  if (!enabled(level)) return;
+  try {
+    impl_->write(level, message, fields);
+  } catch (const std::bad_alloc&) {
+    impl_->sink->drop();
+  }
 }
 
 void Log::limited(std::string_view topic, LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
   if (!enabled(level)) return;
-  std::optional<std::size_t> left_out;
-  {
-    const std::lock_guard lock(impl_->limiter_mutex);
-    left_out = impl_->limiter.admit(topic, std::chrono::steady_clock::now());
+  try {
+    std::optional<std::size_t> left_out;
+    {
+      const std::lock_guard lock(impl_->limiter_mutex);
+      left_out = impl_->limiter.admit(topic, std::chrono::steady_clock::now());
+    }
+    if (!left_out) return;
+    std::vector<LogField> all(fields);
+    const std::string count = std::to_string(*left_out);
+    if (*left_out > 0) all.push_back({"left_out", count});
+    impl_->write(level, message, all);
+  } catch (const std::bad_alloc&) {
+    impl_->sink->drop();
   }
-  if (!left_out) return;
-  std::vector<LogField> all(fields);
-  const std::string count = std::to_string(*left_out);
-  if (*left_out > 0) all.push_back({"left_out", count});
-  impl_->write(level, message, all);
 }
 
 void Log::flush() { impl_->sink->flush(); }

@@ -62,7 +62,7 @@ class Loop {
   void take_directory_events();
   void take_mount_event();
   [[nodiscard]] bool rearm();
-  void watch(int fd, std::uint32_t events, std::uint64_t token);
+  core::Result<void> watch(int fd, std::uint32_t events, std::uint64_t token);
   void watch_loop();
   void watch_sources();
   void watch_commands();
@@ -110,6 +110,7 @@ class Loop {
   std::chrono::nanoseconds sweep_time_{0};
   Time next_sweep_;
   Time last_full_listing_;
+  bool mounts_polled_ = false;
   bool mounts_changed_ = true;  // since the last full listing, as far as we know
   bool dirty_ = true;           // since the last snapshot
   Time next_publish_;

@@ -21,8 +21,11 @@ enum Token : std::uint64_t { signals_token, inotify_token, mounts_token, config_
 }  // namespace
 
 void Loop::watch_loop() {
-  watch(parts_.signals.fd(), POLLIN, signals_token);
-  watch(parts_.waker.fd(), POLLIN, waker_token);
+  // Without these nothing would end it or reload it.
+  for (const auto& [fd, token] : {std::pair(parts_.signals.fd(), signals_token), std::pair(parts_.waker.fd(), waker_token)}) {
+    const auto added = poller_.add(fd, POLLIN, token);
+    if (!added) throw std::system_error(added.error().code, std::generic_category(), "cannot wait for signals");
+  }
 }
 
 void Loop::take_event(std::uint64_t token) {
@@ -112,29 +115,34 @@ bool Loop::rearm() {
   return other_file;
 }
 
-void Loop::watch(int fd, std::uint32_t events, std::uint64_t token) {
-  if (fd < 0) return;
-  if (const auto added = poller_.add(fd, events, token); !added) {
+core::Result<void> Loop::watch(int fd, std::uint32_t events, std::uint64_t token) {
+  if (fd < 0) return {};
+  auto added = poller_.add(fd, events, token);
+  if (!added) {
     parts_.log.limited("poll", LogLevel::error, "cannot wait for an event source",
                        {{"error", std::generic_category().message(added.error().code)}});
   }
+  return added;
 }
 
 /// Others than before once a command has been started.
 void Loop::watch_commands() {
   const auto [results, requests] = commands_.fds();
-  watch(results, POLLIN, commands_token);
-  watch(requests, POLLIN, commands_token);
+  (void)watch(results, POLLIN, commands_token);
+  (void)watch(requests, POLLIN, commands_token);
 }
 
 /// An fd that is there already just stays; one that came with rearm() is polled from now on.
 void Loop::watch_sources() {
-  watch(netns_watcher_.inotify_fd(), POLLIN, inotify_token);
-  watch(netns_watcher_.mounts_fd(), POLLPRI, mounts_token);
-  watch(parts_.config_watcher.fd(), POLLIN, config_token);
+  const auto both = [](const core::Result<void>& opened, const core::Result<void>& polled) { return opened ? polled : opened; };
+  const auto inotify = both(netns_watcher_.inotify_state(), watch(netns_watcher_.inotify_fd(), POLLIN, inotify_token));
+  const auto mounts = both(netns_watcher_.mounts_state(), watch(netns_watcher_.mounts_fd(), POLLPRI, mounts_token));
+  // A change of the mount table before it is polled is never told: the call that begins to poll it takes it away.
+  if (!std::exchange(mounts_polled_, mounts.ok())) mounts_changed_ = true;
+  (void)watch(parts_.config_watcher.fd(), POLLIN, config_token);
   tell_config_watch();
-  tell_source("inotify", netns_watcher_.inotify_state(), "raise fs.inotify.max_user_watches or fs.inotify.max_user_instances");
-  tell_source("mount", netns_watcher_.mounts_state(), "make /proc/thread-self/mountinfo readable");
+  tell_source("inotify", inotify, "raise fs.inotify.max_user_watches or fs.inotify.max_user_instances");
+  tell_source("mount", mounts, "make /proc/thread-self/mountinfo readable");
 }
 
 void Loop::tell_source(std::string_view name, const core::Result<void>& state, const std::string& remedy) {

@@ -2,24 +2,29 @@
 #include <civetweb.h>
 #include <fmt/format.h>
 #include <nswarden/app/web.hpp>
+#include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/tcp.hpp>
 
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <ctime>
+#include <optional>
 #include <stdexcept>
-#include <system_error>
+#include <string_view>
 #include <thread>
 
 #include "app/listen_address.hpp"
+#include "app/privilege.hpp"
 
 namespace nswarden::app {
 namespace {
 
 // A connection occupies a thread, and an idle one does so for the request timeout (kernel fact 33).
 constexpr const char* worker_threads = "8";
+constexpr std::size_t worker_count = 8;
 
 bool has_ipv6() { return mg_check_feature(MG_FEATURES_IPV6) != 0; }
 
@@ -32,7 +37,7 @@ std::string why_not(int error) {
     case EADDRINUSE: return "address already in use; another nswarden may be running, or choose --web.listen-address";
     case EACCES: return "permission denied; ports below 1024 need CAP_NET_BIND_SERVICE";
     case EADDRNOTAVAIL: return "this host has no such address";
-    default: return std::generic_category().message(error);
+    default: return with_remedy(error);
   }
 }
 
@@ -99,12 +104,19 @@ std::string serialized(const Response& response, std::string_view method, const 
 }  // namespace
 
 struct WebServer::Impl {
+  Impl(WebOptions web_options, WebSources web_sources) : options(std::move(web_options)), sources(std::move(web_sources)) {}
+  ~Impl() {
+    if (context != nullptr) stop();
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
   WebOptions options;
   WebSources sources;
   std::vector<std::uint16_t> ports;
   mg_context* context = nullptr;
   std::atomic<bool> started{false};
-  std::string problem;  ///< what CivetWeb said while it started
+  std::array<char, 300> problem{};  ///< what CivetWeb said while it started
 
   void start(const std::string& listening_ports);
   void stop() const;
@@ -122,23 +134,32 @@ struct WebServer::Impl {
     const auto* impl = static_cast<const Impl*>(request->user_data);
     // Or else CivetWeb reads a body to its end, however slowly it comes.
     mg_disable_connection_keep_alive(connection);
-    Response response;
     try {
-      response = impl->answer(*request, mg_get_header(connection, "Accept-Encoding"));
-    } catch (const std::exception& failure) {
-      response = {500, "text/plain; charset=utf-8", fmt::format("{}\n", failure.what()), {}};
+      const Response response = impl->answer(*request, mg_get_header(connection, "Accept-Encoding"));
+      const char* reason = mg_get_response_code_text(connection, response.status);
+      const std::string bytes = serialized(response, request->request_method, reason);
+      mg_write(connection, bytes.data(), bytes.size());
+      return response.status;
+    } catch (const std::exception&) {
+      return say_exhausted(connection);
     }
-    const char* reason = mg_get_response_code_text(connection, response.status);
-    const std::string bytes = serialized(response, request->request_method, reason);
-    mg_write(connection, bytes.data(), bytes.size());
-    return response.status;
+  }
+
+  /// What an answer fails of is memory: this one needs none. An exception must not reach CivetWeb, which is C.
+  static int say_exhausted(mg_connection* connection) {
+    constexpr std::string_view answer =
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 0\r\n"
+        "Connection: close\r\n\r\n";
+    mg_write(connection, answer.data(), answer.size());
+    return 503;
   }
 
   /// CivetWeb's own log: kept while it starts, since it is the only reason it gives; of no use afterwards (it tells of what
   /// clients do wrong), and never on stderr.
   static int keep_problem(const mg_connection* connection, const char* message) {
     auto* impl = static_cast<Impl*>(mg_get_user_data(mg_get_context(connection)));
-    if (impl != nullptr && !impl->started && impl->problem.empty()) impl->problem = message;
+    if (impl == nullptr || impl->started || impl->problem[0] != '\0') return 1;
+    std::snprintf(impl->problem.data(), impl->problem.size(), "%s", message);  // nothing that throws: the caller is C
     return 1;
   }
 };
@@ -173,8 +194,8 @@ void WebServer::Impl::start(const std::string& listening_ports) {
   const os::SignalsBlocked blocked;
   context = mg_start(&callbacks, this, configuration);
   if (context == nullptr) {
-    throw std::runtime_error(
-        fmt::format("cannot serve HTTP on {}: {}", listening_ports, problem.empty() ? "CivetWeb does not start" : problem));
+    throw std::runtime_error(fmt::format("cannot serve HTTP on {}: {}", listening_ports,
+                                         problem[0] == '\0' ? "CivetWeb does not start" : problem.data()));
   }
   started = true;
 }
@@ -182,12 +203,23 @@ void WebServer::Impl::start(const std::string& listening_ports) {
 // CivetWeb's threads notice mg_stop() only when their poll ends, after up to 2 s. What a scrape has been promised may still be
 // sent for a moment; then even a client that does not read is cut off.
 void WebServer::Impl::stop() const {
+  constexpr std::chrono::milliseconds last_words{300};
   std::atomic<bool> stopped{false};
-  std::thread stopper([&] {
+  std::thread stopper;
+  try {
+    stopper = std::thread([&] {
+      mg_stop(context);
+      stopped = true;
+    });
+  } catch (const std::exception&) {
+    // No thread or no memory to be had: the same one after the other. Nothing new is accepted any more.
+    os::stop_sockets(ports, os::Stop::reading);
+    std::this_thread::sleep_for(last_words);
+    os::stop_sockets(ports, os::Stop::all);
     mg_stop(context);
-    stopped = true;
-  });
-  const auto patience = std::chrono::steady_clock::now() + std::chrono::milliseconds{300};
+    return;
+  }
+  const auto patience = std::chrono::steady_clock::now() + last_words;
   while (!stopped) {
     os::stop_sockets(ports, std::chrono::steady_clock::now() < patience ? os::Stop::reading : os::Stop::all);
     std::this_thread::sleep_for(std::chrono::milliseconds{10});
@@ -195,10 +227,8 @@ void WebServer::Impl::stop() const {
   stopper.join();
 }
 
-WebServer::WebServer(const WebOptions& options, WebSources sources) : impl_(std::make_unique<Impl>()) {
-  impl_->options = options;
-  impl_->sources = std::move(sources);
-
+WebServer::WebServer(const WebOptions& options, WebSources sources)
+    : impl_(std::make_unique<Impl>(options, std::move(sources))) {
   std::string ports;
   std::vector<Listener> listeners;
   {
@@ -209,6 +239,7 @@ WebServer::WebServer(const WebOptions& options, WebSources sources) : impl_(std:
     }
   }
 
+  const std::optional<std::size_t> threads_before = os::count_threads();
   impl_->start(ports);
 
   std::vector<mg_server_port> bound(listeners.size());
@@ -217,8 +248,16 @@ WebServer::WebServer(const WebOptions& options, WebSources sources) : impl_(std:
     addresses_.push_back(fmt::format("{}:{}", listeners[i].host, bound[i].port));
     impl_->ports.push_back(static_cast<std::uint16_t>(bound[i].port));
   }
+  // Without its master CivetWeb starts all the same and serves nobody, and mg_stop() waits for that thread for ever; without one
+  // of the workers, some connections are nobody's. There is no way back but the end of the process: until then nobody is let in.
+  const std::optional<std::size_t> threads = os::count_threads();
+  if (!threads || !threads_before || *threads > *threads_before + worker_count) return;
+  os::stop_sockets(impl_->ports, os::Stop::all);
+  (void)impl_.release();  // the threads that there are know it
+  refuse(options.listen_addresses.front(),
+         "not all threads could be started; raise the limit of tasks (TasksMax= of its unit, or ulimit -u)");
 }
 
-WebServer::~WebServer() { impl_->stop(); }
+WebServer::~WebServer() = default;
 
 }  // namespace nswarden::app

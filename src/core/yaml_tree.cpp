@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <new>
 #include <sstream>
 #include <unordered_map>
 
@@ -240,6 +241,8 @@ YamlTree parse_yaml(std::string_view text) {
     give_up({position_of(text, error.mark), fmt::format("this is not YAML: {}; look at indentation, colons and quotes here "
                                                         "and in the line before",
                                                         printable(error.msg))});
+  } catch (const std::bad_alloc&) {
+    throw;  // says nothing about the file
   } catch (const std::exception& error) {
     give_up({{1, 1}, fmt::format("this is not YAML: {}", printable(error.what()))});
   }

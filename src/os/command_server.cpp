@@ -65,6 +65,7 @@ void CommandServer::become_server() {
   ::signal(SIGCHLD, SIG_DFL);
   ::sigprocmask(SIG_BLOCK, &mask, nullptr);
   ended_children_ = ::signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
+  if (ended_children_ < 0) ::_exit(1);  // it would never know a child's end; another server may be luckier
 }
 
 void CommandServer::run() {
@@ -124,7 +125,12 @@ void CommandServer::tell(std::uint64_t id, CommandResult::End end, int code) con
   head.id = id;
   head.end = end;
   head.code = code;
-  ::send(results_fd, &head, sizeof head, MSG_NOSIGNAL);
+  ssize_t sent = 0;
+  do {
+    sent = ::send(results_fd, &head, sizeof head, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  // Who cannot speak must not live on: the daemon would wait for this result for ever, and of our end it hears.
+  if (sent < 0) ::_exit(1);
 }
 
 }  // namespace nswarden::os

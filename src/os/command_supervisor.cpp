@@ -110,7 +110,8 @@ void CommandSupervisor::start(const char* command, char* const* environment) {
   ::sigaddset(&mask, SIGCHLD);
   ended_children_ = ::signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
   std::array<int, 2> pipe{-1, -1};
-  if (ended_children_ < 0 || ::pipe2(pipe.data(), O_CLOEXEC) != 0) {
+  // O_NONBLOCK on our end alone, or else a command that says nothing would hold us beyond its time limit.
+  if (ended_children_ < 0 || ::pipe2(pipe.data(), O_CLOEXEC) != 0 || ::fcntl(pipe[0], F_SETFL, O_NONBLOCK) != 0) {
     result_.end = CommandResult::End::not_started;
     result_.code = errno;
     finish();
@@ -124,7 +125,6 @@ void CommandSupervisor::start(const char* command, char* const* environment) {
   }
   ::close(pipe[1]);
   output_ = pipe[0];
-  ::fcntl(output_, F_SETFL, O_NONBLOCK);
 }
 
 void CommandSupervisor::become_command(int output, const char* command, char* const* environment) const {
@@ -233,9 +233,13 @@ void CommandSupervisor::finish() {
   msghdr message{};
   message.msg_iov = parts.data();
   message.msg_iovlen = parts.size();
-  // With a daemon that does not read for a while this waits, and with one that has gone it fails.
-  ::sendmsg(results_, &message, MSG_NOSIGNAL);
-  ::_exit(0);
+  // With a daemon that does not read for a while this waits, and with one that has gone it fails. When the result itself cannot
+  // be told, the server tells that it is lost.
+  ssize_t sent = 0;
+  do {
+    sent = ::sendmsg(results_, &message, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  ::_exit(sent < 0 ? 1 : 0);
 }
 
 }  // namespace nswarden::os

@@ -26,6 +26,7 @@ core::Result<std::string> read_file(const std::string& path, std::size_t max_byt
   while (true) {
     const std::size_t room = std::min(batch.size(), max_bytes - content.size() + 1);
     const ssize_t size = ::read(file.get(), batch.data(), room);
+    if (size < 0 && errno == EINTR) continue;
     if (size < 0) return core::Error{errno, "read file"};
     if (size == 0) return content;
     content.append(batch.data(), static_cast<std::size_t>(size));

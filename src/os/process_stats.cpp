@@ -10,6 +10,7 @@
 #include <charconv>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -72,6 +73,13 @@ std::size_t count_open_fds() {
 }
 
 }  // namespace
+
+std::optional<std::size_t> count_threads() {
+  struct stat status {};
+  constexpr std::size_t not_threads = 2;  // links to the directory from above and from itself
+  if (::stat("/proc/self/task", &status) != 0 || status.st_nlink <= not_threads) return std::nullopt;
+  return status.st_nlink - not_threads;
+}
 
 ProcessMeter::ProcessMeter() {
   const core::Result<StatFields> fields = read_stat();

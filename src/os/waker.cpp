@@ -16,8 +16,8 @@ Waker::Waker() : fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
 
 void Waker::wake() const {
   const std::uint64_t one = 1;
-  // It can only fail when the counter is full, and then the loop is awake anyway.
-  [[maybe_unused]] const ssize_t size = ::write(fd_.get(), &one, sizeof one);
+  // Else it can only fail when the counter is full, and then the loop is awake anyway.
+  while (::write(fd_.get(), &one, sizeof one) < 0 && errno == EINTR) continue;
 }
 
 bool Waker::read() const {

@@ -47,6 +47,12 @@ def umount(target):
 
 
 def main():
+    isolate()
+    unittest.main()
+
+
+def isolate():
+    """From here on the program is in namespaces of its own; to get there, it begins once more."""
     if os.geteuid() != 0:
         print("SKIP: needs root, for namespaces of its own")
         sys.exit(77)
@@ -58,7 +64,6 @@ def main():
                               "--propagation", "private", sys.executable, "-B", *sys.argv])
     mount("tmpfs", "/run", b"tmpfs")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    unittest.main()
 
 
 def wait_until(condition, what, deadline=DEADLINE):

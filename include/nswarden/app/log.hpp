@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The daemon's log on stderr, logfmt or JSON, one line for each change of a fact. A reader that stops reading stops nothing:
-// lines wait in a bounded buffer, and what did not fit is counted and said (kernel fact 36). Any thread may log.
+// lines wait in a bounded buffer, and what did not fit is counted and said (kernel fact 36); so is a line for which there was
+// no memory. Any thread may log.
 #pragma once
 
 #include <chrono>

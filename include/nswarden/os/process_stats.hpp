@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 
 #include <nswarden/core/result.hpp>
 
@@ -16,6 +17,9 @@ struct ProcessStats {
   std::size_t open_fds = 0;
   std::size_t max_fds = 0;  ///< soft limit
 };
+
+/// Threads of this process; none when that cannot be told.
+std::optional<std::size_t> count_threads();
 
 class ProcessMeter {
  public:

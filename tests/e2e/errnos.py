@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which errors a system call can give, by site (see syscall_faults.py): from the man pages, and for sysctls from the kernel's
+handlers. Errors that only a program's own mistake can cause (EBADF, EFAULT, EINVAL of a wrong flag) are not among them: a
+fault is something that the host does. New kinds of calls that this does not know fail a test."""
+
+import errno
+import re
+
+# The first pattern that matches a site, without its thread, counts.
+TABLE = [(re.compile(pattern), tuple(getattr(errno, name) for name in names.split())) for pattern, names in (
+    # Sysctls: handlers interrupted while they wait for RTNL, refused by a BPF program, out of memory, netns dying.
+    (r"pread64 sysctl", "EINTR EIO ENOENT EPERM EACCES ENOMEM EAGAIN EINVAL"),
+    (r"pwrite64 sysctl", "EINTR EIO ENOENT EPERM EACCES ENOMEM EAGAIN EINVAL EROFS ENOSPC EBUSY ENOBUFS"),
+    (r"openat2 ", "EINTR EIO ENOENT EPERM EACCES ENOMEM EMFILE ENFILE EAGAIN ENOSYS EXDEV ELOOP EROFS"),
+    # Events.
+    (r"read (signalfd|eventfd)", "EINTR EAGAIN ENOMEM"),
+    (r"read inotify", "EINTR EAGAIN ENOMEM EIO"),
+    (r"ioctl FIONREAD", "EINTR EIO ENOMEM"),
+    (r"epoll_pwait2|epoll_wait", "EINTR EPERM ENOSYS ENOMEM"),
+    (r"epoll_ctl", "ENOMEM ENOSPC EPERM"),
+    (r"epoll_create1|inotify_init1|eventfd2|signalfd4", "EMFILE ENFILE ENOMEM ENODEV"),
+    (r"inotify_add_watch", "ENOENT EACCES ENOMEM ENOSPC EINTR EIO ENOTDIR"),
+    (r"inotify_rm_watch", "EINVAL"),
+    # Namespaces.
+    (r"setns", "EPERM ENOMEM EINTR EINVAL EUSERS ENOSPC"),
+    (r"ioctl NS_GET_NSTYPE", "ENOTTY EINTR EPERM"),
+    (r"ioctl NS_GET_ID", "ENOTTY EINTR EPERM ENOSYS"),
+    # Files.
+    (r"(open|openat) ", "EINTR EIO ENOENT EPERM EACCES ENOMEM EMFILE ENFILE ENOSPC ELOOP ENOTDIR ESTALE"),
+    (r"(stat|fstat|newfstatat|statx|access|faccessat2|readlink|readlinkat|statfs) ", "EINTR EIO ENOENT EACCES ENOMEM ESTALE"),
+    (r"read ", "EINTR EIO ENOMEM EISDIR ESTALE"),
+    (r"getdents64 ", "EINTR EIO ENOENT ENOMEM ESTALE"),
+    (r"close ", "EINTR EIO ENOSPC"),
+    (r"write eventfd", "EINTR"),  # EAGAIN is only for one that nobody has read 2^64 - 2 times
+    (r"(write|writev) ", "EINTR EIO EAGAIN EPIPE ENOSPC ENOMEM EPERM"),
+    (r"lseek ", "ESPIPE"),
+    (r"fcntl F_GETFD /dev/null|fcntl F_GETFD pipe", ""),  # can only say EBADF, which is what it is asked
+    (r"fcntl 0 ", "EMFILE ENOMEM"),
+    (r"fcntl ", "EINTR EAGAIN"),
+    (r"ioctl ", "ENOTTY EIO EINTR"),
+    (r"poll", "EINTR ENOMEM"),
+    # Sockets.
+    (r"socket( |$)", "EMFILE ENFILE ENOMEM EACCES ENOBUFS EAFNOSUPPORT"),
+    (r"bind ", "EACCES EADDRINUSE EADDRNOTAVAIL ENOMEM"),
+    (r"listen ", "EADDRINUSE EOPNOTSUPP"),
+    (r"connect ", "EINTR ECONNREFUSED EACCES ENOENT EAGAIN ENETUNREACH"),
+    (r"accept4? ", "EINTR EAGAIN ECONNABORTED EMFILE ENFILE ENOMEM ENOBUFS EPERM EPROTO"),
+    (r"(recvfrom|recvmsg) ", "EINTR EAGAIN ECONNRESET ENOMEM ETIMEDOUT"),
+    (r"(sendto|sendmsg) ", "EINTR EAGAIN ECONNRESET EPIPE ENOMEM ENOBUFS"),
+    (r"(getsockopt|setsockopt) ", "ENOMEM ENOBUFS ENOPROTOOPT EINTR"),
+    (r"getsockname ", "ENOBUFS ENOTSOCK"),
+    (r"shutdown ", "ENOTCONN"),
+    (r"socketpair", "EMFILE ENFILE ENOMEM EAFNOSUPPORT"),
+    # Memory, threads and processes.
+    (r"mmap|brk|mprotect|mremap|madvise", "ENOMEM EAGAIN"),
+    (r"munmap", "ENOMEM"),
+    (r"(clone3?|fork)$", "EAGAIN ENOMEM EPERM"),
+    (r"pipe2", "EMFILE ENFILE ENOMEM"),
+    (r"dup[23]? ", "EINTR EBUSY EMFILE ENOMEM"),
+    (r"chdir", "EACCES EIO ENOENT ENOMEM"),
+    (r"setsid", "EPERM"),
+    (r"close_range", "ENOMEM EMFILE ENOSYS"),
+    (r"waitid", "EINTR ECHILD"),
+    (r"ppoll", "EINTR ENOMEM"),
+    (r"futex wait", "EINTR EAGAIN"),
+    (r"futex wake", ""),
+    (r"clock_nanosleep|nanosleep", "EINTR"),
+    (r"prlimit64 set", "EPERM"),
+    (r"prlimit64 get", ""),  # cannot fail for a resource that exists
+    (r"getrandom", "EINTR EAGAIN ENOSYS"),
+    (r"prctl", "EPERM EINVAL"),
+    (r"sysinfo|sched_getaffinity", "EPERM"),
+    (r"kill|tgkill|setpgid", "EPERM ESRCH"),
+)]
+
+
+def errnos_of(site):
+    """None for a call that the table does not know."""
+    bare = re.sub(r" \(\w+\)$", "", site)
+    return next((errors for pattern, errors in TABLE if pattern.match(bare)), None)

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Any one system call may fail, and any one allocation: a sample that is the same each time. All of them: tests/long/faults."""
+
+import errno
+import os
+import random
+
+import alloc_faults
+import errnos
+import faults
+import harness
+
+SEED = 3
+ALLOCATIONS = 70
+
+
+class Faults(harness.Case):
+    def trial(self, kind):
+        trial = faults.Trial(self.directory, kind)
+        self.addCleanup(trial.close)
+        return trial
+
+    def verdict(self, table):
+        print("\n" + table.text())
+        self.assertEqual(table.failures(), [], "\n".join(table.failures()))
+
+    def test_the_daemon_survives_each_error_of_each_system_call(self):
+        """Each error of each call once, at a site, in a phase and at a position that the seed chooses."""
+        trial = self.trial("syscall")
+        chosen = random.Random(SEED)
+        counts = {phase: trial.counts(phase) for phase in faults.PHASES}
+        unknown = {site for sites in counts.values() for site in sites if errnos.errnos_of(site) is None}
+        self.assertEqual(unknown, set(), "calls for which tests/e2e/errnos.py has no errors")
+        places = {}
+        for phase, sites in counts.items():
+            for site, count in sorted(sites.items()):
+                for error in errnos.errnos_of(site):
+                    places.setdefault((site.split()[0], error), []).append((phase, site, count))
+        table = faults.Table()
+        for (_, error), where in sorted(places.items()):
+            phase, site, count = chosen.choice(where)
+            table.add(trial.run(phase, site, error, chosen.choice((1, count))))
+        self.verdict(table)
+        reached = sum(result.outcome != "not reached" for result in table.results)
+        self.assertGreater(reached, 0.8 * len(table.results), "too few faults came about")
+
+    def test_the_daemon_survives_allocations_that_fail(self):
+        trial = self.trial(alloc_faults.SITE)
+        chosen = random.Random(SEED)
+        table = faults.Table()
+        phases = {phase: trial.counts(phase)[alloc_faults.SITE] for phase in faults.PHASES}
+        for phase, count in phases.items():
+            for position in sorted(chosen.sample(range(1, count + 1), min(count, ALLOCATIONS // len(phases)))):
+                table.add(trial.run(phase, alloc_faults.SITE, alloc_faults.ERROR, position))
+        self.verdict(table)
+
+    def test_a_netns_mounted_over_a_name_while_the_mount_table_could_not_be_polled_is_found(self):
+        trial = self.trial("syscall")
+        fault = faults.Fault("epoll_ctl /proc/thread-self/mountinfo", errno.ENOMEM, 1)
+        injector = faults.Injector()
+        injector.arm(fault)
+        trial.subject = faults.Subject(trial.world, injector, interval="1s")
+        self.assertTrue(trial.subject.wait_ready())
+        self.assertTrue(fault.fired)
+        self.assertEqual(trial.subject.metrics().sum("event_source_up", source="mount"), 0)
+        harness.mount_netns("router-1")  # before the next sweep, which polls it
+        self.wait_value("router-1", faults.KEY, trial.world.want)
+        harness.umount(harness.path_of("router-1"))
+        trial.subject.until_well()
+
+
+if __name__ == "__main__":
+    if "FAIL_ALLOC_LIBRARY" not in os.environ:
+        raise SystemExit("FAIL_ALLOC_LIBRARY must name the library built from tests/support/fail_alloc.c")
+    harness.main()
