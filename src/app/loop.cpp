@@ -95,6 +95,12 @@ void Loop::begin_again() {
   mounts_changed_ = true;
   begin_sweep(Trigger::lost, Clock::now());
   broken_ = false;
+  if (reload_due_ || desk_waits_) answer_desk(reload(Clock::now()));
+}
+
+/// Somebody may wait at the desk for this reload.
+void Loop::answer_desk(std::string verdict) {
+  if (std::exchange(desk_waits_, false)) parts_.desk.answer(std::move(verdict));
 }
 
 std::chrono::nanoseconds Loop::until_next(Time now) const {
@@ -191,6 +197,7 @@ void Loop::tell_reports() {
 
 /// Parses first, swaps whole; a broken file changes nothing but what is said of it. Empty, or why not.
 std::string Loop::reload(Time now) {
+  reload_due_ = true;  // until it is done: what fails half-way is asked for again by begin_again()
   auto loaded = reload_configuration(parts_.options, configuration_);
   dirty_ = true;
   if (const auto* none = std::get_if<NoConfiguration>(&loaded)) {
@@ -201,6 +208,7 @@ std::string Loop::reload(Time now) {
       parts_.log.error("configuration refused; the last good one stays in force", {{"problem", line}});
       verdict += line + '\n';
     }
+    reload_due_ = false;
     return verdict;
   }
   tell_reports();  // made under the policies that go
@@ -217,6 +225,7 @@ std::string Loop::reload(Time now) {
     parts_.log.warn("netns_dirs has changed; that takes a restart");
   }
   begin_sweep(Trigger::reload, now);
+  reload_due_ = false;
   return {};
 }
 

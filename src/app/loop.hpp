@@ -77,6 +77,7 @@ class Loop {
   void work(Time now);
   void tell_reports();
   std::string reload(Time now);
+  void answer_desk(std::string verdict);
   void turn();
   void begin_again();
   void use_configuration(std::string_view message);
@@ -98,6 +99,8 @@ class Loop {
   os::ProcessMeter process_;
 
   bool stopping_ = false;
+  bool reload_due_ = false;  // begun and not done
+  bool desk_waits_ = false;
   bool broken_ = false;  // the state may be half changed
   bool ready_ = false;
   bool config_ok_ = true;

@@ -45,7 +45,9 @@ void Loop::take_event(std::uint64_t token) {
       if (parts_.config_watcher.read_changed()) reload(Clock::now());
       break;
     case waker_token:
-      if (parts_.waker.read() && parts_.desk.take()) parts_.desk.answer(reload(Clock::now()));
+      if (!parts_.waker.read() || !parts_.desk.take()) break;
+      desk_waits_ = true;
+      answer_desk(reload(Clock::now()));
       break;
     case commands_token:
       commands_.take_results();

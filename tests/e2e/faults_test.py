@@ -7,8 +7,11 @@ import random
 
 import alloc_faults
 import errnos
+import fault_subject
+import fault_world
 import faults
 import harness
+import syscall_faults
 
 SEED = 3
 ALLOCATIONS = 70
@@ -56,15 +59,15 @@ class Faults(harness.Case):
 
     def test_a_netns_mounted_over_a_name_while_the_mount_table_could_not_be_polled_is_found(self):
         trial = self.trial("syscall")
-        fault = faults.Fault("epoll_ctl /proc/thread-self/mountinfo", errno.ENOMEM, 1)
-        injector = faults.Injector()
+        fault = syscall_faults.Fault("epoll_ctl /proc/thread-self/mountinfo", errno.ENOMEM, 1)
+        injector = syscall_faults.Injector()
         injector.arm(fault)
-        trial.subject = faults.Subject(trial.world, injector, interval="1s")
+        trial.subject = fault_subject.Subject(trial.world, injector, interval="1s")
         self.assertTrue(trial.subject.wait_ready())
         self.assertTrue(fault.fired)
         self.assertEqual(trial.subject.metrics().sum("event_source_up", source="mount"), 0)
         harness.mount_netns("router-1")  # before the next sweep, which polls it
-        self.wait_value("router-1", faults.KEY, trial.world.want)
+        self.wait_value("router-1", fault_world.KEY, trial.world.want)
         harness.umount(harness.path_of("router-1"))
         trial.subject.until_well()
 

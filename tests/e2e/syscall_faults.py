@@ -70,7 +70,8 @@ def filter_program():
 # Which argument says what a call is about.
 BY_FD = {"read": 0, "pread64": 0, "write": 0, "pwrite64": 0, "fstat": 0, "close": 0, "ioctl": 0, "setns": 0, "getdents64": 0,
          "fcntl": 0, "epoll_pwait2": 0, "epoll_wait": 0, "epoll_pwait": 0, "epoll_ctl": 2, "getsockopt": 0, "setsockopt": 0,
-         "bind": 0, "listen": 0, "connect": 0, "accept": 0, "accept4": 0, "recvfrom": 0, "recvmsg": 0, "sendto": 0, "sendmsg": 0,
+         "bind": 0, "listen": 0, "connect": 0, "accept": 0, "accept4": 0,
+         "recvfrom": 0, "recvmsg": 0, "sendto": 0, "sendmsg": 0,
          "getsockname": 0, "shutdown": 0, "dup2": 0, "dup3": 0, "inotify_rm_watch": 0, "lseek": 0}
 BY_PATH = {"open": 0, "stat": 0, "access": 0, "readlink": 0, "statfs": 0, "openat": 1, "openat2": 1, "newfstatat": 1,
            "faccessat2": 1, "readlinkat": 1, "inotify_add_watch": 1, "statx": 1}

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <fstream>
 #include <memory>
+#include <new>
 #include <string>
 #include <thread>
 #include <vector>
@@ -151,6 +152,18 @@ TEST_CASE("POST reloads, with a body or without, and a wrong method is told whic
   const std::string answer = ask(site.port(), "DELETE /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
   CHECK(status_of(answer) == "HTTP/1.1 405 Method Not Allowed");
   CHECK(field_of(answer, "Allow") == "GET, HEAD");
+}
+
+TEST_CASE("a request for which there is no memory is answered 503, and the next one is served") {
+  Site site;
+  site.server.reset();
+  WebSources sources = site.sources();
+  sources.reload = []() -> std::string { throw std::bad_alloc(); };
+  site.server = std::make_unique<WebServer>(site.options, std::move(sources));
+  const std::string answer = ask(site.port(), "POST /-/reload HTTP/1.1\r\nHost: a\r\n\r\n");
+  CHECK(status_of(answer) == "HTTP/1.1 503 Service Unavailable");
+  CHECK(field_of(answer, "Content-Length") == "0");
+  CHECK(status_of(get(site.port(), "/-/healthy")) == "HTTP/1.1 200 OK");
 }
 
 TEST_CASE("only exact paths are answered, however they are written") {
