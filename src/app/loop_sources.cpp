@@ -168,9 +168,8 @@ void Loop::look_at_propagation() {
   std::string unseen;
   if (found != directories_.end()) {
     unseen = fmt::format(
-        "netns that others make in {} are mounted where this process does not see them; run it in the host's mount namespace, "
-        "or "
-        "with slave propagation (rslave, HostToContainer) of that directory",
+        "netns that others make in {} are mounted where this process does not see them; run it in the host's mount "
+        "namespace, or with slave propagation (rslave, HostToContainer) of that directory",
         *found);
   }
   if (unseen == std::exchange(unseen_, unseen) || unseen.empty()) return;
