@@ -52,6 +52,7 @@ Loop::Loop(Parts parts, Configuration configuration, Limits limits)
     parts_.log.warn("the host's own netns cannot be told from others, because /proc/1/ns/net is not readable",
                     {{"remedy", "give CAP_SYS_PTRACE, or keep names of it out of the netns directories"}});
   }
+  look_at_propagation();
   publish(Clock::now());
 }
 

@@ -68,7 +68,8 @@ class Loop {
   void watch_commands();
   void tell_config_watch();
   void tell_failures(const std::vector<core::Listing::Failure>& failures);
-  void tell_source(std::string_view name, const core::Result<void>& state, const std::string& remedy);
+  void tell_source(SourceSnapshot now);
+  void look_at_propagation();
   void list(Detail detail, Time now);
   void begin_sweep(Trigger trigger, Time now);
   void finish_sweep();
@@ -106,6 +107,7 @@ class Loop {
   double config_loaded_ = 0;
   double last_reconcile_ = 0;
   std::vector<SourceSnapshot> sources_;
+  std::string unseen_;                    // why netns that others make are never seen; empty when they are
   std::vector<SourceSnapshot> listings_;  // directories that cannot be listed
   int config_watch_error_ = 0;
 

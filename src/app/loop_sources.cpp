@@ -9,12 +9,20 @@
 #include <utility>
 
 #include <nswarden/core/inotify_events.hpp>
+#include <nswarden/os/mount_propagation.hpp>
 #include "app/loop.hpp"
 
 namespace nswarden::app {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+SourceSnapshot source_of(const char* name, const core::Result<void>& state, const char* remedy) {
+  if (state) return {name, true, {}};
+  return {name, false,
+          fmt::format("{}: {}; {}; until then the sweep alone finds changes", state.error().attempt,
+                      std::generic_category().message(state.error().code), remedy)};
+}
 
 enum Token : std::uint64_t { signals_token, inotify_token, mounts_token, config_token, waker_token, commands_token };
 
@@ -85,6 +93,7 @@ void Loop::take_directory_events() {
   }
   if (relist) {
     netns_watcher_.rearm();
+    look_at_propagation();
     watch_sources();
     list(Detail::full, Clock::now());
   }
@@ -104,6 +113,7 @@ void Loop::take_mount_event() {
   const Time now = Clock::now();
   reconciler_->look_pending(now);
   const bool replaced = netns_watcher_.rearm();
+  if (replaced) look_at_propagation();
   watch_sources();  // before the list, so that nothing falls between
   if (replaced) list(Detail::full, now);
   dirty_ = true;
@@ -143,21 +153,35 @@ void Loop::watch_sources() {
   if (!std::exchange(mounts_polled_, mounts.ok())) mounts_changed_ = true;
   (void)watch(parts_.config_watcher.fd(), POLLIN, config_token);
   tell_config_watch();
-  tell_source("inotify", inotify, "raise fs.inotify.max_user_watches or fs.inotify.max_user_instances");
-  tell_source("mount", mounts, "make /proc/thread-self/mountinfo readable");
+  tell_source(source_of("inotify", inotify, "raise fs.inotify.max_user_watches or fs.inotify.max_user_instances"));
+  SourceSnapshot mount = source_of("mount", mounts, "make /proc/thread-self/mountinfo readable");
+  if (mount.up && !unseen_.empty()) mount = {"mount", false, unseen_};
+  tell_source(std::move(mount));
 }
 
-void Loop::tell_source(std::string_view name, const core::Result<void>& state, const std::string& remedy) {
-  SourceSnapshot now{std::string(name), state.ok(), {}};
-  if (!state) {
-    now.reason = fmt::format("{}: {}; {}; until then the sweep alone finds changes", state.error().attempt,
-                             std::generic_category().message(state.error().code), remedy);
+/// Nothing else would ever tell that netns which others make never appear here (kernel fact 9).
+void Loop::look_at_propagation() {
+  const auto is_unseen = [](const std::string& directory) {
+    return os::outside_mounts(directory) == os::OutsideMounts::unseen;
+  };
+  const auto found = std::find_if(directories_.begin(), directories_.end(), is_unseen);
+  std::string unseen;
+  if (found != directories_.end()) {
+    unseen = fmt::format(
+        "netns that others make in {} are mounted where this process does not see them; run it in the host's mount "
+        "namespace, or with slave propagation (rslave, HostToContainer) of that directory",
+        *found);
   }
-  auto known = std::find_if(sources_.begin(), sources_.end(), [&](const auto& source) { return source.name == name; });
+  if (unseen == std::exchange(unseen_, unseen) || unseen.empty()) return;
+  parts_.log.error("netns made from now on will not be seen", {{"reason", unseen}});
+}
+
+void Loop::tell_source(SourceSnapshot now) {
+  auto known = std::find_if(sources_.begin(), sources_.end(), [&](const auto& source) { return source.name == now.name; });
   const bool was_up = known == sources_.end() || known->up;
   if (known == sources_.end()) known = sources_.insert(sources_.end(), SourceSnapshot{});
-  if (was_up && !now.up) parts_.log.warn("event source is down", {{"source", name}, {"reason", now.reason}});
-  if (!was_up && now.up) parts_.log.info("event source is up again", {{"source", name}});
+  if (was_up && !now.up) parts_.log.warn("event source is down", {{"source", now.name}, {"reason", now.reason}});
+  if (!was_up && now.up) parts_.log.info("event source is up again", {{"source", now.name}});
   dirty_ = dirty_ || known->up != now.up;
   *known = std::move(now);
 }

@@ -87,6 +87,15 @@ void reset_signals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
+[[noreturn]] void become_command(int output, const char* command, char* const* environment) {
+  ::setsid();
+  ::dup2(output, 1);
+  ::dup2(output, 2);
+  reset_signals();
+  ::execle("/bin/sh", "sh", "-c", command, nullptr, environment);
+  ::_exit(127);
+}
+
 }  // namespace
 
 CommandSupervisor::CommandSupervisor(int results, const RequestHead& request)
@@ -125,15 +134,6 @@ void CommandSupervisor::start(const char* command, char* const* environment) {
   }
   ::close(pipe[1]);
   output_ = pipe[0];
-}
-
-void CommandSupervisor::become_command(int output, const char* command, char* const* environment) const {
-  ::setsid();
-  ::dup2(output, 1);
-  ::dup2(output, 2);
-  reset_signals();
-  ::execle("/bin/sh", "sh", "-c", command, nullptr, environment);
-  ::_exit(127);
 }
 
 void CommandSupervisor::wait_for_something() {

@@ -25,7 +25,6 @@ class CommandSupervisor {
   enum class Stage { running, terminating, killing };
 
   void start(const char* command, char* const* environment);
-  [[noreturn]] void become_command(int output, const char* command, char* const* environment) const;
   void wait_for_something();
   void read_output(std::size_t at_most);
   void keep(const char* bytes, std::size_t size);

@@ -36,7 +36,7 @@ std::string_view cut(std::string_view& rest, char end) {
   return first;
 }
 
-std::uint64_t number(std::string_view text) {
+std::uint64_t group_or_id(std::string_view text) {
   std::uint64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
@@ -44,7 +44,7 @@ std::uint64_t number(std::string_view text) {
 
 Mount parse(std::string_view line) {
   Mount mount;
-  mount.id = number(cut(line, ' '));
+  mount.id = group_or_id(cut(line, ' '));
   cut(line, ' ');  // its parent
   cut(line, ' ');  // its device
   mount.root = cut(line, ' ');
@@ -52,7 +52,7 @@ Mount parse(std::string_view line) {
   cut(line, ' ');  // its options
   constexpr std::string_view shared = "shared:";
   for (std::string_view field = cut(line, ' '); !field.empty() && field != "-"; field = cut(line, ' ')) {
-    if (field.starts_with(shared)) mount.shared = number(field.substr(shared.size()));
+    if (field.starts_with(shared)) mount.shared = group_or_id(field.substr(shared.size()));
     mount.slave = mount.slave || field.starts_with("master:");
   }
   return mount;

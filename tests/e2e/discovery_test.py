@@ -3,11 +3,9 @@
 
 import os
 import subprocess
-import threading
-import time
 
 import harness
-from harness import MS_BIND, NETNS_DIR, add_netns, config, delete_netns, get, mount_netns, path_of, place_file, policy, put
+from harness import MS_BIND, NETNS_DIR, add_netns, config, delete_netns, get, mount_netns, path_of, place_file, policy
 
 KEY = "net.ipv4.tcp_keepalive_time"
 WANT = 1234
@@ -157,31 +155,6 @@ class Discovery(harness.Case):
             harness.wait_until(is_dead, "the netns is dead", deadline=5)
         finally:
             os.close(witness)
-
-    def test_netns_that_come_and_go_quickly_are_neither_lost_nor_left_behind(self):
-        os.mkdir(NETNS_DIR)
-        daemon = self.start()
-        stop = time.monotonic() + 3
-
-        def churn(worker):
-            number = 0
-            while time.monotonic() < stop:
-                name = f"router-churn-{worker}-{number % 5}"
-                add_netns(name)
-                if number % 3:
-                    put(name, KEY, 99)
-                delete_netns(name)
-                number += 1
-
-        threads = [threading.Thread(target=churn, args=(worker,)) for worker in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        add_netns("router-last")
-        self.wait_value("router-last", KEY, WANT)
-        metrics = daemon.wait_metrics(lambda m: m.sum("netns") == 1 and m.sum("netns_pending") == 0, "only the last")
-        self.assertEqual(metrics.sum("bound_sysctls"), 1)
 
 
 if __name__ == "__main__":

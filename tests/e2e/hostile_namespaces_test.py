@@ -141,6 +141,7 @@ class OwnedByAnother(Elsewhere):
         finally:
             fighter.kill()
             fighter.wait()
+        put("router-theirs", KEY, WANT)  # a setting that did not stay as it was written is left alone for a minute
         self.assert_governs_all_and_nothing_else(daemon, ["router-ours", "router-theirs"], lacking={"router-theirs": [LACKING]})
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What must be true of a daemon once things have come to rest, whatever happened before. Each function compares what a World says
-with what was observed, and gives a line for each difference; it changes neither, so that a test can lie in both."""
+"""What must be true of a daemon once things have come to rest, whatever happened before. Each function compares what a World
+says with what was observed, and gives a line for each difference; it changes neither, so that a test can lie in both."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def expected(world):
             if have is not None:
                 held[netns.label, key] += 1
                 if setting.mode == "enforce" and have != STORED_AS.get(setting.want, setting.want):
-                    wrong.append(f"{netns} {printable(names[0][0])}: {key} is {have!r}, and {setting.policy} wants {setting.want!r}")
+                    wrong.append(f"{netns} {printable(names[0][0])}: {key} is {have!r}; {setting.policy} wants {setting.want!r}")
             if state != "compliant":
                 bad[setting.policy] += 1
                 findings.add((printable(names[0][0]), setting.policy, key, state))
@@ -62,7 +62,8 @@ def metrics_troubles(world, want, metrics):
     found = []
     for policy in world.policies:
         name = policy.name
-        for metric, counter in (("netns", want.netns), ("managed_sysctls", want.settings), ("drifted_sysctls", want.not_compliant)):
+        counts = {"netns": want.netns, "managed_sysctls": want.settings, "drifted_sysctls": want.not_compliant}
+        for metric, counter in counts.items():
             found += compare(f"{metric} of {name}", metrics.sum(metric, policy=name), counter[name])
     found += compare("policies", set(metrics.labels("netns", "policy")), {policy.name for policy in world.policies})
     found += compare("config_last_reload_successful", metrics.sum("config_last_reload_successful"), 1)
@@ -138,6 +139,15 @@ def holdings(pid, owners):
     return Holdings(sysctls, dead, others, watches, len(tasks), children, netns, rss)
 
 
+def holdings_of_idle(pid, owners):
+    """When no connection is open any more, only the socket that it listens on."""
+    def look():
+        have = holdings(pid, owners)
+        return have if have.others["socket:[N]"] == 1 else None
+
+    return harness.wait_until(look, "only its own socket")
+
+
 def holdings_troubles(want, have, base, few_fds=False):
     """`base` is what it held when it governed nothing. With few_fds it may hold less than all it governs."""
     found = [f"holds a file of what is gone: {link}" for link in have.dead]
@@ -146,7 +156,8 @@ def holdings_troubles(want, have, base, few_fds=False):
         found += compare("sysctl files held beyond what is governed",
                          {**beyond, **(Counter({p: c for p, c in have.sysctls.items() if p[0] != "unknown"}) - want.held)}, {})
     else:
-        found += [f"holds {count} of {pair}, not {want.held[pair]}" for pair, count in have.sysctls.items() if count != want.held[pair]]
+        found += [f"holds {count} of {pair}, not {want.held[pair]}" for pair, count in have.sysctls.items()
+                  if count != want.held[pair]]
         found += [f"does not hold {pair}" for pair in want.held if pair not in have.sysctls]
     for what in ("others", "watches", "threads", "children", "netns"):
         found += compare(what, getattr(have, what), getattr(base, what))

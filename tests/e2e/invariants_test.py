@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The judges of the random host see what is wrong: each invariant is broken, in the world, in what is known of it, or in what is
-told of it."""
+"""The judges of the random host see what is wrong: each invariant is broken, in the world, in what is known of it, or in what
+is told of it."""
 
 import json
 import os
@@ -52,8 +52,9 @@ class Invariants(harness.Case):
         want = invariants.expected(self.world)
         self.world.policies = CONFIGS[1]
         metrics = self.run_.daemon.scrape()
-        self.assert_noticed(invariants.metrics_troubles(self.world, invariants.expected(self.world), metrics), "netns of others",
-                            "managed_sysctls of others", "drifted_sysctls of others", "policies: ", "sysctl_drift: ")
+        troubles = invariants.metrics_troubles(self.world, invariants.expected(self.world), metrics)
+        self.assert_noticed(troubles, "netns of others", "managed_sysctls of others", "drifted_sysctls of others", "policies: ",
+                            "sysctl_drift: ")
         self.world.policies = CONFIGS[0]
         self.assert_noticed(invariants.metrics_troubles(self.world, want._replace(unmatched=7), metrics), "netns_unmatched")
         self.assertEqual(invariants.metrics_troubles(self.world, want, metrics), [])

@@ -110,22 +110,6 @@ class Ending(harness.Case):
             self.wait_value(f"router-late-{number}", KEY, WANT)
         self.wait_value("router-1", KEY, WANT)
 
-    def test_a_lost_inotify_queue_is_counted_and_made_good(self):
-        os.makedirs("/run/netns", exist_ok=True)
-        daemon = self.start(interval="1h")
-        with open("/proc/sys/fs/inotify/max_queued_events", encoding="ascii") as file:
-            limit = int(file.read())
-        daemon.signal(signal.SIGSTOP)
-        for number in range(limit // 2 + 10):
-            path = f"/run/netns/noise-{number}"
-            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-            os.unlink(path)
-        add_netns("router-lost")
-        daemon.signal(signal.SIGCONT)
-        self.wait_value("router-lost", KEY, WANT)
-        metrics = daemon.wait_metrics(lambda m: m.sum("event_overflows_total", source="inotify") == 1, "the overflow")
-        self.assertEqual(metrics.sum("event_source_up", source="inotify"), 1)
-
 
 class RefusingToStart(harness.Case):
     def setUp(self):

@@ -16,7 +16,7 @@ from harness import CLONE_NEWNET, call, in_thread
 
 SO_NETNS_COOKIE = 71
 TIME, INTERVAL = "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_keepalive_intvl"
-FORWARD, REDIRECTS = "net.ipv4.ip_forward", "net.ipv4.conf.all.accept_redirects"  # the first changes the second (kernel fact 27)
+FORWARD, REDIRECTS = "net.ipv4.ip_forward", "net.ipv4.conf.all.accept_redirects"  # one changes the other (kernel fact 27)
 PORTS, LIBERAL = "net.ipv4.ip_local_reserved_ports", "net.netfilter.nf_conntrack_tcp_be_liberal"
 INTERFACE = "br.7"
 BRIDGE, ABSENT, NOBODYS = "net.ipv4.conf.br/7.rp_filter", "net.ipv4.no_such_key", "net.ipv4.tcp_fin_timeout"
@@ -52,7 +52,8 @@ def matches(pattern, name):
 def owed_to(policies, names):
     """What a netns of these names must have: {key: Owed}; and the policies that match it."""
     matched = [policy for policy in policies if any(matches(policy.netns, name) for name in names)]
-    return {key: Owed(policy.name, policy.mode, str(want)) for policy in matched for key, want in policy.sysctls.items()}, matched
+    owed = {key: Owed(policy.name, policy.mode, str(want)) for policy in matched for key, want in policy.sysctls.items()}
+    return owed, matched
 
 
 def printable(name):

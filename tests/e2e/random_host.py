@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A host where everything happens that may happen to netns, in an order that follows from a seed, with a daemon that has to bear
-it. After each burst of steps all is left alone for two sweeps; then the invariants must hold (invariants.py)."""
+"""A host where everything happens that may happen to netns, in an order that follows from a seed, with a daemon that has to
+bear it. After each burst of steps all is left alone for two sweeps; then the invariants must hold (invariants.py)."""
 
 import collections
 import json
@@ -30,8 +30,8 @@ def in_the_end(find):
 
 
 class Run:
-    """One daemon and one world. `case` is the harness.Case that cleans up. With `most_fds` that is the limit of open files, so that
-    not all netns can hold what they read."""
+    """One daemon and one world. `case` is the harness.Case that cleans up. With `most_fds` that is the limit of open files, so
+    that not all netns can hold what they read."""
 
     def __init__(self, case, seed, most_fds=None):
         self.case, self.seed, self.few_fds = case, seed, most_fds is not None
@@ -43,6 +43,7 @@ class Run:
         case.addCleanup(self.witness.close)
         self.world = World(self.witness)
         case.addCleanup(self.world.close)
+        self.world.take_free_numbers(50)
         self.steps = Steps(seed, self.world, self)
         self.world.govern_by(CONFIGS[0])
         self.configure = case.configure
@@ -51,8 +52,7 @@ class Run:
             self._limit(most_fds)
         self.daemon = case.start(netns_dirs=DIRECTORIES, interval="100ms")
         self.daemon.wait_sweeps()
-        # No connection of ours is open any more, only the socket that it listens on.
-        self.base = harness.wait_until(lambda: (lambda have: have.others["socket:[N]"] == 1 and have)(self.hold()), "only its own socket")
+        self.base = invariants.holdings_of_idle(self.daemon.process.pid, self.witness.owners)
         self.warm = self.most = self.base.rss
 
     def _limit(self, most_fds):
@@ -145,4 +145,5 @@ class Run:
 
     def summary(self):
         return (f"seed {self.seed}: {self.bursts} bursts, {self.steps_done} steps, {self.world.made} netns made, "
-                f"{self.judged} settings judged, {self.writes} writes of the daemon, RSS {self.warm >> 10} to {self.most >> 10} KiB")
+                f"{self.judged} settings judged, {self.writes} writes of the daemon, "
+                f"RSS {self.warm >> 10} to {self.most >> 10} KiB")

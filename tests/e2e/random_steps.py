@@ -24,7 +24,8 @@ CONFIGS = [
 ]
 NAMES = [f"{kind}-{number}".encode() for kind in ("router", "dhcp", "other") for number in range(30)]
 NAMES += [b"router-\xff\xfe", b"other\nline-2", b"-rf", b"*", b"$(id)", b"back\\slash-4", b" ", b"...", b"router-" + b"n" * 240]
-ODDITIES = ["file", "file", "content", "fifo", "directory", "device", "socket", "/nowhere", "/proc/self/ns/net", "/run/netns/router-1"]
+LINKS = ["/nowhere", "/proc/self/ns/net", "/run/netns/router-1"]
+ODDITIES = ["file", "file", "content", "fifo", "directory", "device", "socket", *LINKS]
 OTHERS_NSFS = ["/proc/1/ns/net", "/proc/self/ns/uts", "/proc/self/ns/ipc"]
 
 
@@ -37,10 +38,10 @@ def text_of(policies):
 class Steps:
     """What may happen. A step gives what it did, or None when there is nothing to do it to."""
 
-    WEIGHTS = {"add": 15, "place": 3, "mount": 5, "stack": 3, "second_name": 4, "unmount": 3, "remove": 5, "again": 2, "move": 3,
-               "unlink_elsewhere": 2, "rename_elsewhere": 2, "bind_other": 1, "cover": 0.4, "uncover": 2, "put_aside": 0.3,
-               "bring_back": 1, "drift": 14, "storm": 1, "interface": 2, "keep": 2, "let_go": 2, "stop": 1, "cont": 3, "reload": 1.5,
-               "pause": 5}
+    WEIGHTS = {"add": 15, "place": 3, "mount": 5, "stack": 3, "second_name": 4, "unmount": 3, "remove": 5, "again": 2,
+               "succeed": 2, "move": 3, "unlink_elsewhere": 2, "rename_elsewhere": 2, "bind_other": 1, "cover": 0.4,
+               "uncover": 2, "put_aside": 0.3, "bring_back": 1, "drift": 14, "storm": 1, "interface": 2, "keep": 2,
+               "let_go": 2, "stop": 1, "cont": 3, "reload": 1.5, "pause": 5}
 
     def __init__(self, seed, world, run):
         self.random = random.Random(seed)
@@ -146,6 +147,23 @@ class Steps:
             self.world.place(*at)
             last = self._mount_new(*at)
         return f"{count} times {last}"
+
+    def succeed(self):
+        """Others, under names of their own, soon after one died without an event: one of them may get its inode number."""
+        at = self._entry(lambda entry: len(entry.mounts) == 1 and entry.mounts[0])
+        if not at or len(self.world.netns) > MOST_NETNS - 4:
+            return None
+        netns = self.world.top(at[0])[at[1]].mounts[0]
+        self.world.unmount(*at)
+        soon = time.monotonic() + 0.1  # not for sure: a daemon that is stopped may have been in it
+        while not netns.is_dead() and time.monotonic() < soon:
+            time.sleep(0.001)
+        heirs = []
+        for _ in range(self.random.randint(1, 4)):
+            to = self._free()
+            self.world.place(*to)
+            heirs.append(self._mount_new(*to))
+        return f"{at} {netns} by {heirs}"
 
     def move(self):
         at = self._entry(lambda entry: entry.mounts)

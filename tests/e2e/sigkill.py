@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SIGKILL at random moments while netns come, go and drift. Each start afterwards must set everything right in its first sweep and
-find nothing that its predecessor left behind. The sweep interval is an hour, so that no second sweep hides what the first missed."""
+"""SIGKILL at random moments while netns come, go and drift. Each start afterwards must set everything right in its first sweep
+and find nothing that its predecessor left behind. The sweep interval is an hour, so that no second sweep hides what the first
+missed."""
 
 import os
 import random
@@ -17,7 +18,8 @@ from random_steps import text_of
 from witness import Witness
 from world import World
 
-POLICIES = [Policy("auditors", ".*", "audit", {TIME: 7200}), Policy("routers", "^router-", "enforce", {TIME: 1111, INTERVAL: 33})]
+RIGHT = {TIME: "1111", INTERVAL: "33"}
+POLICIES = [Policy("auditors", ".*", "audit", {TIME: 7200}), Policy("routers", "^router-", "enforce", RIGHT)]
 STAYING, CHURNING = 12, 8
 
 
@@ -87,7 +89,8 @@ class Assault:
     def kill_while_starting(self):
         self._drift_all()
         command = [harness.BINARY, "run", f"--config.file={self.case.config_file}", "--web.listen-address=127.0.0.1:0"]
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        nothing = subprocess.DEVNULL
+        with subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing) as process:
             time.sleep(self.random.uniform(0, 0.03))
             process.kill()
         self._count("starting", process.pid)
@@ -116,7 +119,7 @@ class Assault:
             untouched = [netns for netns, touched in before.items() if netns.touched == touched and netns in visible]
             self.judged += len(untouched)
             found = [f"not right: {netns} {visible[netns]} has {self._values(netns)}" for netns in untouched
-                     if self._values(netns) != {TIME: "1111", INTERVAL: "33"}]
+                     if self._values(netns) != RIGHT]
             self._judge(found + self._left_over())
 
     @staticmethod
@@ -126,15 +129,15 @@ class Assault:
     def _left_over(self):
         pid = self.daemon.process.pid
         found = invariants.life_troubles(self.world)
-        hold = lambda: invariants.holdings(pid, self.witness.owners)
-        if self.base is None:
-            self.base = harness.wait_until(lambda: (lambda have: have.others["socket:[N]"] == 1 and have)(hold()), "only its own socket")
-        found += in_the_end(lambda: invariants.holdings_troubles(invariants.expected(self.world), hold(), self.base))
+        self.base = self.base or invariants.holdings_of_idle(pid, self.witness.owners)
+        found += in_the_end(lambda: invariants.holdings_troubles(invariants.expected(self.world),
+                                                                 invariants.holdings(pid, self.witness.owners), self.base))
         running = {int(entry) for entry in os.listdir("/proc") if entry.isdigit()}
         found += invariants.compare("processes", running, {os.getpid(), pid})
         found += invariants.compare("files in /run", sorted(os.listdir("/run")), ["netns", "second"])
         found += invariants.compare("temporary files", os.listdir(self.temporary), [])
-        found += invariants.compare("files beside the configuration", sorted(os.listdir(self.case.directory)), ["nswarden.yaml", "tmp"])
+        beside = sorted(os.listdir(self.case.directory))
+        found += invariants.compare("files beside the configuration", beside, ["nswarden.yaml", "tmp"])
         return found + self.world.troubles()
 
     def _make_again(self, name):
@@ -172,5 +175,5 @@ class Assault:
 
     def summary(self):
         kills = ", ".join(f"{count} while {moment}" for moment, count in self.kills.items())
-        return (f"{sum(self.kills.values())} kills ({kills}), {self.world.made} netns made, {self.judged} judged right at ready, "
-                f"{self.writes} writes of the daemons, slowest start {self.slowest:.3f} s")
+        return (f"{sum(self.kills.values())} kills ({kills}), {self.world.made} netns made, "
+                f"{self.judged} judged right at ready, {self.writes} writes of the daemons, slowest start {self.slowest:.3f} s")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The netns directories of a host as a test has made them. Every operation does something to the real directories and writes the
-same down in the model, so that what must be true follows without asking the daemon."""
+"""The netns directories of a host as a test has made them. Every operation does something to the real directories and writes
+the same down in the model, so that what must be true follows without asking the daemon."""
 
 import errno
 import os
@@ -25,6 +25,7 @@ class World:
     def __init__(self, witness):
         self.witness = witness
         self.made = self.put_away = 0
+        self.fillers = []
         self.journal = []  # what has changed which names
         self.netns = []  # all that have not been seen dead
         self.layers = {path: [{}] for path in DIRECTORIES}  # what is mounted over a directory hides what was there
@@ -84,6 +85,15 @@ class World:
                    for policies in self.recent_policies for names in choices)
 
     # Operations.
+
+    def take_free_numbers(self, count):
+        """By netns that nobody sees: inode numbers are given out from the lowest, and what dies later is what is free then."""
+        def make():
+            call("unshare", CLONE_NEWNET)
+            self.fillers.append(os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC))
+
+        for _ in range(count):
+            in_thread(make)
 
     def make_netns(self):
         self.made += 1
@@ -148,8 +158,8 @@ class World:
         self.note("move", directory, name, to_directory, to_name, self.top(to_directory)[to_name].mounts)
 
     def elsewhere(self, paths, function):
-        """Calls function in a mount namespace where nothing is mounted on the paths, so that it may unlink or rename them. Here,
-        mounts on what is unlinked go, and mounts on what is renamed go with it."""
+        """Calls function in a mount namespace where nothing is mounted on the paths, so that it may unlink or rename them.
+        Here, mounts on what is unlinked go, and mounts on what is renamed go with it."""
         def run():
             call("unshare", CLONE_NEWNS)
             for path in paths:
@@ -172,8 +182,8 @@ class World:
         paths = self.path(directory, name), self.path(directory, to_name)
         self.elsewhere(paths, lambda: os.rename(*paths))
         gone = self.top(directory).get(to_name)
-        self.top(directory)[to_name] = self.top(directory).pop(name)
-        self.note("rename elsewhere", directory, name, to_name, self.top(directory)[to_name].mounts, "over", gone and gone.mounts)
+        self.top(directory)[to_name] = entry = self.top(directory).pop(name)
+        self.note("rename elsewhere", directory, name, to_name, entry.mounts, "over", gone and gone.mounts)
 
     def cover(self, directory):
         mount("tmpfs", directory, b"tmpfs")
@@ -257,3 +267,5 @@ class World:
                     call("umount2", self.path(path, name), MNT_DETACH)
         for netns in self.netns:
             netns.close()
+        for fd in self.fillers:
+            os.close(fd)

@@ -53,8 +53,12 @@ os::Fd connection_to(std::uint16_t port) {
   const int bound = ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const bool connected = bound == 0 && ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  fuzz::require(connected, "the server takes connections", std::to_string(errno));
+  int connected = -1;
+  // libFuzzer's clock is a signal.
+  do {
+    connected = ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  } while (connected != 0 && errno == EINTR);
+  fuzz::require(bound == 0 && connected == 0, "the server takes connections", std::to_string(errno));
   return fd;
 }
 
@@ -69,7 +73,6 @@ std::string answer_to(std::string_view bytes, std::uint16_t port) {
   std::array<char, 65536> part{};
   while (true) {
     const ssize_t count = ::recv(fd.get(), part.data(), part.size(), 0);
-    // libFuzzer's clock is a signal.
     if (count < 0 && errno == EINTR) continue;
     fuzz::require(count >= 0 || errno == ECONNRESET, "the server answers or closes in time", bytes);
     if (count <= 0) return all;
@@ -102,11 +105,12 @@ void check_answer(std::string_view request, std::string_view answer) {
   const int status = number_after(head, "HTTP/1.1 ");
   constexpr std::array known{200, 404, 405, 500, 503};
   fuzz::require(std::find(known.begin(), known.end(), status) != known.end(), "a status is one of ours", head);
-  const std::size_t length = request.starts_with("HEAD ") ? 0 : body.size();
-  fuzz::require(body.size() == length, "HEAD has no body", answer);
+  // CivetWeb looks for a request behind empty lines too.
+  const std::size_t start = std::min(request.find_first_not_of(" \t\r\n\v\f"), request.size());
+  const bool is_head = request.substr(start).starts_with("HEAD");
   const int said = number_after(head, "\r\nContent-Length: ");
-  fuzz::require(request.starts_with("HEAD ") ? said > 0 : said == static_cast<int>(length), "a body is as long as it says",
-                answer);
+  fuzz::require(!is_head || body.empty(), "HEAD has no body", answer);
+  fuzz::require(is_head ? said > 0 : said == static_cast<int>(body.size()), "a body is as long as it says", answer);
 }
 
 }  // namespace

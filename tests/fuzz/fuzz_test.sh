@@ -30,9 +30,9 @@ options=(-max_total_time="$seconds" -max_len="$longest" -timeout=5 -rss_limit_mb
 # ASan would keep freed memory up to 256 MiB, far longer than one input can use it wrongly.
 export ASAN_OPTIONS=quarantine_size_mb=16:${ASAN_OPTIONS-}
 
-# What is new goes to the first directory only.
+# Niced: other tests wait for things to happen. What is new goes to the first directory only.
 status=0
-"$target" "${options[@]}" "$run/corpus" "$corpus" >"$run/log" 2>&1 || status=$?
+nice -n 10 "$target" "${options[@]}" "$run/corpus" "$corpus" >"$run/log" 2>&1 || status=$?
 grep -aE '(INITED|DONE) |^stat::' "$run/log" || true
 if [ $status -ne 0 ]; then
   tail -n 60 "$run/log"

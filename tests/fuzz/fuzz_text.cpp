@@ -76,6 +76,11 @@ void check_shown(std::string_view text) {
 void check_duration(std::string_view text) {
   const auto duration = core::parse_duration(text);
   if (!duration) return;
+  const std::size_t digits = text.find_first_not_of("0123456789");
+  const std::int64_t number = std::strtoll(std::string(text.substr(0, digits)).c_str(), nullptr, 10);
+  const std::string_view unit = text.substr(digits);
+  const std::int64_t factor = unit == "ms" ? 1 : unit == "s" ? 1000 : unit == "m" ? 60'000 : unit == "h" ? 3'600'000 : -1;
+  fuzz::require(duration->count() == number * factor, "a duration is a number of units", text);
   fuzz::require(duration->count() >= 0 && *duration <= std::chrono::hours{24 * 365 * 100}, "a duration can be added", text);
   const std::string shown = core::format_duration(*duration);
   fuzz::require(core::parse_duration(shown) == duration, "a duration is read back", text);

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Netns come and go by the thousand: nothing of them stays in the daemon, and the daemon keeps none of them.
+
+$NSWARDEN_LEAK_CYCLES says how often one is made and deleted; tests/long/leaks sets it and prints what was measured."""
+
+import os
+import queue
+import threading
+import time
+
+import harness
+from harness import MS_BIND, NETNS_DIR, CLONE_NEWNET, call, config, delete_netns, in_thread, key_path, path_of, place_file, policy
+
+CYCLES = int(os.environ.get("NSWARDEN_LEAK_CYCLES", 5000))
+WARM_UP = 1500
+WORKERS = 2
+NAMES = 7  # that each worker uses again and again
+WANTED = {"net.ipv4.tcp_keepalive_time": 1234, "net.ipv4.tcp_keepalive_intvl": 55, "net.core.somaxconn": 1000,
+          "net.ipv6.conf.lo.accept_ra": 0}
+BACKLOG = 60  # the kernel takes them apart one after the other, and its own delay is not what is measured
+SENTINEL = "net.ipv4.tcp_keepalive_time"
+
+
+class Holdings:
+    """What a daemon has at one moment."""
+
+    def __init__(self, pid):
+        root = f"/proc/{pid}/fd"
+        self.fds = self.watches = 0
+        for fd in os.listdir(root):
+            try:
+                with open(f"{root}info/{fd}", encoding="ascii") as info:
+                    self.watches += sum(line.startswith("inotify wd:") for line in info)
+                self.fds += 1
+            except FileNotFoundError:
+                pass  # closed since it was listed
+        self.threads = len(os.listdir(f"/proc/{pid}/task"))
+        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+            self.resident = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def counts(self):
+        return self.fds, self.watches, self.threads
+
+
+class Mourner:
+    """Holds a sysctl of each victim, which keeps nothing alive (kernel fact 5), and measures how long the victim outlives its
+    deletion: the fd says ENOENT as soon as it is dead."""
+
+    def __init__(self):
+        self.slowest = 0.0
+        self.seen = 0
+        self.victims = queue.Queue()
+        self.thread = threading.Thread(target=self._mourn, daemon=True)
+        self.thread.start()
+
+    def deleted(self, fd):
+        self.victims.put((fd, time.monotonic()))
+
+    def finish(self):
+        self.victims.put(None)
+        self.thread.join()
+
+    def _mourn(self):
+        while victim := self.victims.get():
+            fd, since = victim
+            while time.monotonic() < since + harness.DEADLINE:
+                try:
+                    os.pread(fd, 64, 0)
+                except FileNotFoundError:
+                    break
+                time.sleep(0.005)
+            self.slowest = max(self.slowest, time.monotonic() - since)
+            self.seen += 1
+            os.close(fd)
+
+
+class Leaks(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.configure(config(policy("routers", "^router-", WANTED), policy("watched", "^router-.*-3$", {SENTINEL: 1234}, "audit")))
+        os.mkdir(NETNS_DIR)
+        self.mourner = Mourner()
+
+    def cycle(self, name, number):
+        """Now and then with drift, with a second name, without a policy, or as a file that never becomes a netns."""
+        if number % 11 == 0:
+            name = "other-" + name
+        place_file(name)
+        if number % 13 == 0:
+            os.unlink(path_of(name))
+            return
+        fds = []
+
+        def make():
+            call("unshare", CLONE_NEWNET)
+            fds.append(os.open(key_path(SENTINEL), os.O_RDWR | os.O_CLOEXEC))
+            harness.mount("/proc/thread-self/ns/net", path_of(name), b"none", MS_BIND)
+
+        in_thread(make)
+        if number % 3 == 0:
+            os.pwrite(fds[0], b"77", 0)
+        if number % 5 == 0:  # let it be governed, or it is gone before anybody looks
+            time.sleep(0.002)
+        if number % 7 == 0:
+            place_file("edge-" + name)
+            harness.mount(path_of(name), path_of("edge-" + name), b"none", MS_BIND)
+            delete_netns("edge-" + name)
+        delete_netns(name)
+        self.mourner.deleted(fds[0])
+        while self.mourner.victims.qsize() > BACKLOG:
+            time.sleep(0.001)
+
+    def churn(self, cycles):
+        def work(worker):
+            for number in range(cycles // WORKERS):
+                self.cycle(f"router-{worker}-{number % NAMES}", number)
+
+        workers = [threading.Thread(target=work, args=(worker,)) for worker in range(WORKERS)]
+        for worker in workers:
+            worker.start()
+        while any(worker.is_alive() for worker in workers):
+            self.daemon.scrape()
+            time.sleep(0.3)
+
+    def settled(self):
+        """When nothing is left of those that were."""
+        self.daemon.wait_metrics(lambda m: (m.sum("netns"), m.sum("netns_unmatched"), m.sum("netns_pending")) == (1, 0, 0),
+                                 "only the one that stays")
+        self.daemon.wait_sweeps()
+        last, same = None, 0
+        while same < 20:  # the connection that has asked is soon closed
+            holdings = Holdings(self.daemon.process.pid)
+            same = same + 1 if last == holdings.counts() else 0
+            last = holdings.counts()
+            time.sleep(0.01)
+        return holdings
+
+    def test_thousands_of_netns_leave_nothing_behind_and_none_is_kept_alive(self):
+        harness.add_netns("router-stays")
+        self.daemon = self.start(log_level="info")
+        at_start = self.settled().counts()
+        try:
+            self.churn(WARM_UP)
+            warm = self.settled()
+            self.churn(CYCLES - WARM_UP)
+            end = self.settled()
+        finally:
+            self.mourner.finish()
+        print(f"{CYCLES} cycles: fds, watches, threads {at_start} -> {end.counts()}; "
+              f"RSS {warm.resident >> 10} KiB after {WARM_UP} -> {end.resident >> 10} KiB; "
+              f"{self.mourner.seen} deleted netns died within {self.mourner.slowest:.3f} s", flush=True)
+        self.assertEqual(end.counts(), at_start)
+        self.assertLessEqual(end.resident - warm.resident, 1 << 20)
+        self.assertGreater(self.mourner.seen, CYCLES * 0.9)
+        self.assertLess(self.mourner.slowest, 1)
+        self.wait_value("router-stays", SENTINEL, 1234)
+        self.assertGreater(self.daemon.scrape().sum("actions_total", action="write", result="success"), CYCLES / 5)
+
+
+if __name__ == "__main__":
+    harness.main()
