@@ -28,7 +28,10 @@ std::string suggestion(const CLI::App& app, std::string_view word) {
     }
   };
   collect(app);
-  for (const CLI::App* command : app.get_subcommands()) collect(*command);
+  for (const CLI::App* command : app.get_subcommands()) {
+    collect(*command);
+    for (const CLI::App* below : command->get_subcommands({})) known.push_back(below->get_name());
+  }
   for (const CLI::App* command : app.get_subcommands({})) known.push_back(command->get_name());
   const std::vector<std::string_view> candidates(known.begin(), known.end());
   const auto near = core::nearest(word.substr(0, word.find('=')), candidates);

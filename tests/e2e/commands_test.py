@@ -101,6 +101,8 @@ class Commands(harness.Case):
         for arguments in (["check", "--no-such-flag"], ["no-such-command"], [], ["check", "--output=xml"], ["explain"], ["config"]):
             with self.subTest(arguments):
                 self.assertEqual(run_binary(*arguments).returncode, 2)
+        for arguments, meant in ((["chek"], "check"), (["config", "evnts"], "events"), (["run", "--adit"], "--audit")):
+            self.assertIn(f"did you mean {meant}?", run_binary(*arguments).stderr)
         self.configure("nonsense: 1\n")
         for command in ("check", "apply"):
             done = self.run_command(command)
