@@ -71,6 +71,7 @@ void Commands::use(std::shared_ptr<const core::PolicySet> policies, std::chrono:
 }
 
 void Commands::forget_all() {
+  if (queue_.queued() > 0) parts_.log.warn("commands that waited are dropped", {{"count", std::to_string(queue_.queued())}});
   queue_ = core::CommandQueue({});
   running_.clear();
 }

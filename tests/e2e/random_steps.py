@@ -61,7 +61,9 @@ class Steps:
     def _free(self, directory=None):
         """A name that is not in use."""
         directory = directory or self._directory()
-        return directory, self.random.choice([name for name in NAMES if name not in self.world.top(directory)])
+        taken = self.world.top(directory)
+        free = [name for name in NAMES if name not in taken]
+        return directory, self.random.choice(free) if free else f"more-{len(taken)}-{self.random.random()}".encode()
 
     def _entry(self, condition):
         fitting = [(path, name) for path, name, entry in self.world.entries() if condition(entry)]
