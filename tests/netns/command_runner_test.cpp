@@ -160,7 +160,7 @@ TEST_CASE("at the time limit everything that a command started is ended, also wh
   const auto took = std::chrono::steady_clock::now() - begin;
   CHECK(result.end == End::timed_out);
   CHECK(result.head.starts_with("begun\n"));  // a shell may say what became of its children
-  CHECK(took >= 2500ms);  // the stubborn one had its two seconds
+  CHECK(took >= 2500ms);                      // the stubborn one had its two seconds
   CHECK(has_ended(pid_in(dir / "stubborn")));
   CHECK(has_ended(pid_in(dir / "orphan")));
 }
