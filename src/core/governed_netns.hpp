@@ -35,6 +35,8 @@ class GovernedNetns {
   GovernedNetns(std::uint64_t inode, Time first_seen) : inode_(inode), first_seen_(first_seen) {}
 
   [[nodiscard]] std::uint64_t inode() const { return inode_; }
+  /// 0 before it is bound for the first time, and where the kernel has none.
+  [[nodiscard]] std::uint64_t cookie() const { return id_ ? id_->cookie : 0; }
   [[nodiscard]] const SharedPlan* plan() const { return plan_.get(); }
   [[nodiscard]] bool bound() const { return netns_ != nullptr; }
   [[nodiscard]] bool unreadable() const { return enter_error_ != 0; }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nswarden/core/reconciler.hpp>
 
+#include "core/announced.hpp"
 #include "core/governed_netns.hpp"
 #include "core/key_census.hpp"
 #include "core/reconciler_state.hpp"
@@ -57,6 +58,7 @@ Reconciler::Reconciler(NetnsCatalog& catalog, std::shared_ptr<const PolicySet> p
       policies_(std::move(policies)),
       options_(std::move(options)),
       census_(std::make_unique<KeyCensus>()),
+      announced_lives_(std::make_unique<AnnouncedLives>()),
       names_(options_.directories.size()) {
   census_->reset(policies_->keys().size());
 }
@@ -75,6 +77,7 @@ void Reconciler::set_policies(std::shared_ptr<const PolicySet> policies, Time no
     netns->announced = netns->governed.plan()->plan.policies;
     netns->unannounced = false;
   }
+  announced_lives_->renumber(policies_->policies().size());
 }
 
 void Reconciler::touch(std::uint16_t directory, std::string_view name, Time now) {
@@ -182,6 +185,7 @@ void Reconciler::detach(Name& name, Time now) {
 
 void Reconciler::drop(Netns& netns) {
   unbind(netns);
+  if (netns.introduced) announced_lives_->remember(netns.governed.cookie(), std::move(netns.announced));
   netns.governed.forget(context({}));
   if (netns.told) {
     Report report;

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "core/announced.hpp"
 #include "core/governed_netns.hpp"
 #include "core/key_census.hpp"
 #include "core/reconciler_state.hpp"
@@ -82,9 +83,10 @@ void Reconciler::take(Netns& netns, Binding binding, Tier tier, Report& report, 
   if (netns.governed.bound_as(std::move(binding), tier, context(now))) {
     report.life = netns.governed.plan()->plan.policies.empty() ? Report::Life::unmatched : Report::Life::governed;
     netns.told = true;
-    netns.announced.clear();
+    const auto announced = announced_lives_->recall(netns.governed.cookie());
+    netns.announced = announced.value_or(std::vector<PolicyIndex>{});
+    netns.introduced = announced.has_value();
     netns.unannounced = true;
-    netns.introduced = false;
   }
   if (tier == Tier::held) netns.extra = netns.governed.plan()->wishes.size() - netns.reserved;
   extra_fds_ += netns.extra;

@@ -39,7 +39,7 @@ core::EntryKind classify(const struct stat& status, const HomeNetns& home) {
 int stat_entry(int directory, const char* name, struct stat& status) {
   constexpr int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
   const int result = ::fstatat(directory, name, &status, flags);
-  if (result == 0 || errno == ENOENT || errno == ENOTDIR) return result;
+  if (result == 0) return result;
   return ::fstatat(directory, name, &status, flags);
 }
 
@@ -69,7 +69,8 @@ std::variant<OpenNetns, core::Refusal, core::Error> open_netns(const std::string
   OpenNetns opened{Fd(::open(link.data(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)), status.st_ino};
   if (!opened.fd) return core::Error{errno, "open netns"};
   // All kinds of namespace live on nsfs, and setns enters whatever it is given.
-  const int type = ::ioctl(opened.fd.get(), NS_GET_NSTYPE);
+  int type = ::ioctl(opened.fd.get(), NS_GET_NSTYPE);
+  if (type < 0) type = ::ioctl(opened.fd.get(), NS_GET_NSTYPE);  // as stat_entry()
   if (type < 0 && errno != ENOTTY) return core::Error{errno, "ask for the kind of namespace"};
   if (type != CLONE_NEWNET) return core::Refusal::not_a_netns;
   return opened;

@@ -20,8 +20,8 @@ namespace nswarden::os {
 /// `status` as lstat gives it.
 core::EntryKind classify(const struct stat& status, const HomeNetns& home);
 
-/// fstatat of an entry, a symbolic link not followed. One that fails for no reason of the entry's is made once more: a governed
-/// netns must not be taken for another kind of file, and for a new one after that, because of a single interruption.
+/// fstatat of an entry, a symbolic link not followed. One that fails is made once more: a governed netns must not be taken for gone,
+/// or for another kind of file, because of a single interruption.
 int stat_entry(int directory, const char* name, struct stat& status);
 
 /// What is at `path` now; a symbolic link is not followed.

@@ -69,6 +69,21 @@ class PolicyCommands(harness.Case):
         daemon.wait_sweeps()
         self.assertEqual(len(self.told()), 30)
 
+    def test_a_netns_that_loses_its_name_and_gets_another_is_no_new_one(self):
+        self.policy(IN_CREATE=[f"printf \"%s\\0\" \"$NETNS\" >> {self.out}"])
+        daemon = self.start()
+        add_netns("first")
+        daemon.wait_metrics(lambda m: self.successes(m) == 1, "its command")
+        fd = os.open(harness.path_of("first"), os.O_RDONLY | os.O_CLOEXEC)  # keeps it alive (kernel fact 5)
+        self.addCleanup(os.close, fd)
+        delete_netns("first")
+        daemon.wait_metrics(lambda m: m.sum("netns") == 0, "no netns")
+        harness.place_file("second")
+        harness.mount(f"/proc/self/fd/{fd}", harness.path_of("second"), b"none", harness.MS_BIND)
+        daemon.wait_metrics(lambda m: m.sum("netns") == 1, "the netns again")
+        add_netns("third")
+        wait_until(lambda: self.told() == [b"first", b"third"], self.told)
+
     def test_it_runs_also_when_only_a_sweep_finds_the_netns(self):
         self.policy(IN_CREATE=[f"printf \"%s\\0\" \"$NETNS\" >> {self.out}"])
         daemon = self.start()

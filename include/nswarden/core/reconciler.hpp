@@ -68,6 +68,7 @@ struct Overview {
 
 struct SharedPlan;
 class KeyCensus;
+class AnnouncedLives;
 struct GovernedContext;
 
 class Reconciler {
@@ -146,6 +147,7 @@ class Reconciler {
   std::shared_ptr<const PolicySet> policies_;
   Options options_;
   std::unique_ptr<KeyCensus> census_;
+  std::unique_ptr<AnnouncedLives> announced_lives_;
   std::map<std::vector<PolicyIndex>, std::shared_ptr<const SharedPlan>> plans_;
   std::vector<Names> names_;                   // by directory
   std::vector<std::unique_ptr<Netns>> netns_;  // null where one has gone, until the next sweep begins

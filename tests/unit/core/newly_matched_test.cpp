@@ -118,6 +118,41 @@ TEST_CASE("a reconciler that takes over finds nothing due in its first sweep, an
   CHECK(due(sweep()) == Strings{"a2:0"});
 }
 
+TEST_CASE("a netns that loses its last name and gets another is still the same, also after a reload in between") {
+  World world(with_commands({"a", "."}));
+  auto netns = world.kernel.add("a", plain);
+  world.sweep();
+  for (const bool reloaded : {false, true}) {
+    world.kernel.entries.erase({0, "a"});
+    world.touch("a");
+    CHECK(world.reconciler.overview(world.now).totals.netns == 0);
+    if (reloaded) world.reconciler.set_policies(with_commands({"b", ".", "a"}), world.now);
+    world.kernel.mount("a", netns);
+    CHECK(due(world.touch("a")).empty());
+  }
+  world.kernel.entries.erase({0, "a"});
+  world.touch("a");
+  world.kernel.remove("a");
+  world.kernel.add("a", plain, netns->inode);
+  CHECK(due(world.touch("a")) == Strings{"a:12"});
+}
+
+TEST_CASE("only the newest lives that went are remembered") {
+  World world(with_commands({"a"}));
+  auto first = world.kernel.add("a", plain);
+  world.sweep();
+  world.kernel.entries.erase({0, "a"});
+  world.touch("a");
+  for (int i = 0; i < 1000; ++i) {
+    world.kernel.add("a", plain);
+    REQUIRE(due(world.touch("a")) == Strings{"a:0"});
+    world.kernel.entries.erase({0, "a"});
+    world.touch("a");
+  }
+  world.kernel.mount("a", first);
+  CHECK(due(world.touch("a")) == Strings{"a:0"});
+}
+
 TEST_CASE("a second name makes the policies due that matched no name before") {
   World world(with_commands({"a", "b"}));
   auto netns = world.kernel.add("a", plain);
