@@ -53,11 +53,7 @@ LinuxCatalog::LinuxCatalog(std::vector<std::string> directories)
 
 LinuxCatalog::~LinuxCatalog() = default;
 
-Result<void> LinuxCatalog::may_enter() const {
-  const Result<NetnsScope> scope = NetnsScope::enter(shared_->home.fd(), shared_->home);
-  if (!scope) return scope.error();
-  return {};
-}
+Result<void> LinuxCatalog::may_enter() const { return NetnsScope::try_home(shared_->home); }
 
 bool LinuxCatalog::host_is_known() const {
   return shared_->init_inode.has_value() || shared_->home.inode() == fixed_init_inode;

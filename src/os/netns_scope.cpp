@@ -25,6 +25,11 @@ core::Result<NetnsScope> NetnsScope::enter(int netns, const HomeNetns& home) {
   return NetnsScope(home);
 }
 
+core::Result<void> NetnsScope::try_home(const HomeNetns& home) {
+  if (::setns(home.fd(), CLONE_NEWNET) != 0) return core::Error{errno, "setns"};
+  return {};
+}
+
 NetnsScope::~NetnsScope() {
   if (home_ != nullptr && ::setns(home_->fd(), CLONE_NEWNET) != 0) std::abort();
 }

@@ -33,6 +33,9 @@ class NetnsScope {
   /// `home` outlives the scope.
   static core::Result<NetnsScope> enter(int netns, const HomeNetns& home);
 
+  /// Enters the netns where the thread is already: whether it may enter any.
+  static core::Result<void> try_home(const HomeNetns& home);
+
   /// Returns to the home netns; aborts the process when it cannot, since all that follows would happen in the wrong place.
   ~NetnsScope();
   NetnsScope(NetnsScope&& other) noexcept : home_(std::exchange(other.home_, nullptr)) {}
