@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdio>
 #include <ctime>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <string_view>
@@ -198,6 +199,11 @@ void WebServer::Impl::start(const std::string& listening_ports) {
                                          problem[0] == '\0' ? "CivetWeb does not start" : problem.data()));
   }
   started = true;
+  // For want of memory CivetWeb takes its own default instead of what it was told: another port, on all addresses.
+  for (const char** option = configuration; *option != nullptr; option += 2) {
+    const char* const taken = mg_get_option(context, option[0]);
+    if (taken == nullptr || std::string_view(taken) != option[1]) throw std::bad_alloc();
+  }
 }
 
 // CivetWeb's threads notice mg_stop() only when their poll ends, after up to 2 s. What a scrape has been promised may still be
