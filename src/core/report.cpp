@@ -22,6 +22,7 @@ std::string_view to_string(Reason reason) {
     case Reason::missing: return "missing";
     case Reason::unreadable: return "unreadable";
     case Reason::clamped: return "clamped";
+    case Reason::suspended: return "suspended";
   }
   return "";
 }

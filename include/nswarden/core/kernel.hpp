@@ -68,9 +68,13 @@ class BoundNetns {
   /// (ESTALE) means that its name no longer leads to this netns: drop it and bind again.
   virtual Result<std::span<const Reading>> read() = 0;
 
+  enum class Write : std::uint8_t {
+    done,
+    handed_over,  ///< it may wait long for a lock of the kernel, so another thread makes it; Reconciler::written() tells the end
+  };
   /// Writes the whole value in one call. Success only means that the kernel took it: what it stored is told by read()
   /// (kernel fact 28). EACCES and EROFS also stand for a key that could only be opened for reading.
-  virtual Result<void> write(std::size_t key, std::string_view value) = 0;
+  virtual Result<Write> write(std::size_t key, std::string_view value) = 0;
 
   /// Looks again for the keys that were missing. The number of keys that have appeared, or ESTALE as read() gives it.
   virtual Result<std::size_t> find_missing() = 0;

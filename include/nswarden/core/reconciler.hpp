@@ -37,7 +37,8 @@ struct Report {
     host_refused,  ///< a name of the host's own netns; nothing is done there
     cannot_enter,  ///< `error` is new; its settings are unreadable
   };
-  std::string netns;  ///< label, bytes
+  std::string netns;        ///< label, bytes
+  std::uint64_t inode = 0;  ///< of its nsfs file
   Life life = Life::unchanged;
   Error error;
   Source source = Source::reconcile;
@@ -45,6 +46,8 @@ struct Report {
   std::vector<Attempt> attempts;
   /// Policies that match it for the first time in its life, ascending: its commands are due. Never because of a reload.
   std::vector<PolicyIndex> newly_matched;
+  /// Set when a drift that a write told of was repaired: when that write was read.
+  std::optional<Time> write_seen;
   /// Set when all settings of a netns are right for the first time in its life: when its entry was first seen.
   std::optional<Time> first_seen;
 };
@@ -55,6 +58,7 @@ struct Overview {
     std::size_t netns = 0;
     std::size_t settings = 0;
     std::size_t not_compliant = 0;
+    std::size_t suspended = 0;
     std::size_t conflicts = 0;
   };
   std::vector<OfPolicy> policies;  ///< as in the PolicySet
@@ -91,6 +95,21 @@ class Reconciler {
 
   /// Looks at one name again, and queues the netns that it leads to for a visit.
   void touch(std::uint16_t directory, std::string_view name, Time now);
+
+  /// Somebody wrote a sysctl: the netns with this nsfs inode number is visited before all else, unless that setting (index into
+  /// the keys that it was bound with) is suspended and known to be wrong.
+  void saw_write(std::uint64_t netns, std::size_t setting, Time now);
+  /// Somebody wrote a sysctl of some netns, of which only the last component of its key is known: all netns that have one of
+  /// that name are visited, after what is new and before the sweep goes on.
+  void saw_write_somewhere(std::string_view name, Time now);
+
+  /// A write that was handed over has ended; `error` is an errno, 0 when the kernel took it.
+  void written(std::uint64_t netns, std::size_t setting, int error, Time now);
+
+  /// Queues the netns whose suspended or failing settings may be tried again.
+  void retry(Time now);
+  /// When retry() is due; none while nothing waits for it.
+  [[nodiscard]] std::optional<Time> retry_due() const;
 
   /// Looks again at the names that may become netns at any moment.
   void look_pending(Time now);

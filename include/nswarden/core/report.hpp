@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -17,7 +18,7 @@ namespace nswarden::core {
 /// Each setting of each bound netns is in exactly one.
 enum class State : std::uint8_t { compliant, drifted, missing, unreadable };
 /// Why a setting is not compliant; the label `reason` of nswarden_sysctl_drift.
-enum class Reason : std::uint8_t { none, value, missing, unreadable, clamped };
+enum class Reason : std::uint8_t { none, value, missing, unreadable, clamped, suspended };
 /// What made us look; the label `source` of nswarden_drift_detected_total.
 enum class Source : std::uint8_t { startup, create, event, reconcile };
 /// How one write ended.
@@ -71,15 +72,19 @@ struct Change {
     drifted,      ///< became drifted, missing or unreadable, or did so with another value
     repaired,     ///< was so and was set right by us
     recovered,    ///< was so and is right without our doing
-    not_repaired  ///< a repair ended otherwise than the last one did; see outcome and error
+    not_repaired, ///< a repair ended otherwise than the last one did; see outcome and error
+    suspended,    ///< it is changed back again and again, so that repairs are made only now and then from here on
+    calmed,       ///< that is over
   };
   What what = What::drifted;
   bool detected = false;  ///< counts as new drift: it was right, or not known, at the last look
   PolicyIndex policy = 0;
+  std::uint32_t setting = 0;  ///< index into the keys that its netns was bound with
   Finding finding;         ///< after the visit, except that for `repaired` `have` is what was found
   bool attempted = false;  ///< whether this visit wrote; `outcome` and `error` are of the last write
   Outcome outcome = Outcome::fixed;
   int error = 0;
+  std::chrono::seconds retry_in{0};  ///< of `suspended`
 };
 
 struct Totals {

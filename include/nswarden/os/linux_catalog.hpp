@@ -15,6 +15,7 @@
 
 namespace nswarden::os {
 
+class SysctlFiles;
 struct CatalogShared;
 
 class LinuxCatalog final : public core::NetnsCatalog {
@@ -29,6 +30,9 @@ class LinuxCatalog final : public core::NetnsCatalog {
   /// Whether the netns of process 1 is surely refused. False when we are in another one and may not look at it (EACCES without
   /// CAP_SYS_PTRACE): then only the kernel's first netns is refused besides our own, and that only since Linux 6.18.
   [[nodiscard]] bool host_is_known() const;
+
+  /// The files of all netns that it bound and that are bound still.
+  [[nodiscard]] SysctlFiles& sysctl_files() const;
 
   core::Listing list(Detail detail) override;
   core::Entry look(std::uint16_t directory, std::string_view name) override;

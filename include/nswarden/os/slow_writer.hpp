@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes sysctls that may wait long for a lock of the kernel (RTNL: 100 ms and more, kernel fact 23) in a thread of its own,
+// which has only fds and values. One write after the other. The loop calls everything here; only the thread writes.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nswarden/os/fd.hpp>
+#include <nswarden/os/sysctl_files.hpp>
+
+namespace nswarden::os {
+
+class SlowWriter {
+ public:
+  /// Starts the thread. Throws std::system_error.
+  SlowWriter();
+  /// What has not begun is not written. Waits for the write that is under way, but not for longer than a second.
+  ~SlowWriter();
+  SlowWriter(const SlowWriter&) = delete;
+  SlowWriter& operator=(const SlowWriter&) = delete;
+
+  /// `file` was opened for writing, inside its netns.
+  void write(Fd file, std::string value, SysctlFiles::Place place);
+
+  struct Done {
+    SysctlFiles::Place place;
+    int error = 0;  ///< errno of the write, 0 when the kernel took it
+  };
+  /// To be polled for POLLIN.
+  [[nodiscard]] int fd() const;
+  /// What was done since the last call, in order.
+  std::vector<Done> take_done();
+
+ private:
+  struct Shared;
+  std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace nswarden::os

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sees each write to a sysctl through our procfs, whoever makes it: one fanotify mark on the whole file system (kernel facts
+// 15 to 18). Writes of our own process, and to files that no policy names, are dropped here. Loop thread only.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include <nswarden/core/result.hpp>
+#include <nswarden/core/writer.hpp>
+#include <nswarden/os/fd.hpp>
+#include <nswarden/os/sysctl_files.hpp>
+
+namespace nswarden::os {
+
+/// One write, or several of one process to one file.
+struct SysctlWrite {
+  std::uint64_t inode = 0;
+  std::optional<SysctlFiles::Place> place;  ///< none: a file of `name`, of a netns that cannot be told
+  std::string name;                         ///< last component of its path, when `place` is none
+  std::int64_t pid = 0;                     ///< 0: not visible in our PID namespace
+  Fd pidfd;                                 ///< none before Linux 5.15, and when the process has been reaped
+};
+
+struct SysctlWrites {
+  std::vector<SysctlWrite> writes;  ///< in order
+  bool lost = false;                ///< the kernel dropped events
+  bool more = false;                ///< the batch was full: read again
+};
+
+class SysctlWatcher {
+ public:
+  /// Never fails: when there is none, it is down, with its reason, and rearm() tries again. `files` outlives it.
+  explicit SysctlWatcher(const SysctlFiles& files);
+
+  /// To be polled for POLLIN; -1 while there is none.
+  [[nodiscard]] int fd() const { return fanotify_.get(); }
+  /// Tries again if it is down. True when it is up since this call, so that nothing is known of the time before.
+  bool rearm();
+  /// Why it is down, one line with the remedy; empty when it is up.
+  [[nodiscard]] const std::string& problem() const { return problem_; }
+
+  /// Last components of the paths of all keys that any policy names.
+  void watch_names(std::unordered_set<std::string> names);
+
+  /// A batch of what waits, at most 64 events, without blocking.
+  SysctlWrites read();
+
+ private:
+  const SysctlFiles& files_;
+  std::unordered_set<std::string> names_;
+  Fd fanotify_;
+  std::string problem_;
+};
+
+/// What can be told of the process behind a write. Everything but `pid` and `time` is from a moment in which it was surely the
+/// same process: without a pidfd, or when it has been reaped meanwhile, the rest is empty.
+core::Writer describe_writer(std::int64_t pid, const Fd& pidfd, double time);
+
+}  // namespace nswarden::os
