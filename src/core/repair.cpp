@@ -74,7 +74,7 @@ bool GovernedNetns::repair(const GovernedContext& context, std::vector<Trace>& t
     const PlannedSetting& planned = plan_->plan.settings[next];
     Trace& trace = traces[next];
     ++trace.tries;
-    const Result<void> written = netns_->write(next, planned.want);
+    const Result<BoundNetns::Write> written = netns_->write(next, planned.want);
     if (!read_and_judge(context)) return false;
     if (!written) {
       trace.stop = true;

@@ -23,11 +23,11 @@ bool is_exhausted(int error) { return error == EMFILE || error == ENFILE || erro
 
 bool is_refused(int error) { return error == EACCES || error == EPERM || error == EROFS; }
 
-Result<void> write_whole(int fd, std::string_view value) {
+Result<LinuxNetns::Write> write_whole(int fd, std::string_view value) {
   // At offset 0 and in one call: a second write on a kept fd would be accepted and ignored (kernel fact 12). A short count is
   // what the kernel gives for a value that it parsed in part; what it stored is for read() to tell (kernel fact 28).
   if (::pwrite(fd, value.data(), value.size(), 0) < 0) return Error{errno, "write sysctl"};
-  return {};
+  return LinuxNetns::Write::done;
 }
 
 }  // namespace
@@ -195,14 +195,14 @@ Result<void> LinuxNetns::read_inside() {
   return {};
 }
 
-Result<void> LinuxNetns::write(std::size_t key, std::string_view value) {
+Result<LinuxNetns::Write> LinuxNetns::write(std::size_t key, std::string_view value) {
   const Slot& slot = slots_[key];
   if (slot.read_error == ENOENT) return Error{ENOENT, "open sysctl for writing"};
   if (slot.fd && slot.write_error == 0 && !slot.needs_entering) return write_whole(slot.fd.get(), value);
   return write_inside(key, value);
 }
 
-Result<void> LinuxNetns::write_inside(std::size_t key, std::string_view value) {
+Result<LinuxNetns::Write> LinuxNetns::write_inside(std::size_t key, std::string_view value) {
   Slot& slot = slots_[key];
   const bool opened = slot.fd && slot.write_error == 0;
   // A family that is held was opened inside; whatever else is opened by its path needs the better proof.

@@ -38,7 +38,7 @@ class LinuxNetns final : public core::BoundNetns {
   [[nodiscard]] std::size_t fds() const;
 
   core::Result<std::span<const core::Reading>> read() override;
-  core::Result<void> write(std::size_t key, std::string_view value) override;
+  core::Result<Write> write(std::size_t key, std::string_view value) override;
   core::Result<std::size_t> find_missing() override;
 
  private:
@@ -67,7 +67,7 @@ class LinuxNetns final : public core::BoundNetns {
   /// Of a key that could not be opened for reading.
   [[nodiscard]] static core::Reading known(const Slot& slot);
   core::Result<void> read_inside();
-  core::Result<void> write_inside(std::size_t key, std::string_view value);
+  core::Result<Write> write_inside(std::size_t key, std::string_view value);
 
   std::shared_ptr<CatalogShared> shared_;
   std::string path_;

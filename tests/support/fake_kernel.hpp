@@ -154,7 +154,7 @@ class FakeBound final : public core::BoundNetns {
     return std::span<const core::Reading>(readings_);
   }
 
-  core::Result<void> write(std::size_t index, std::string_view value) override {
+  core::Result<Write> write(std::size_t index, std::string_view value) override {
     const std::string& path = wishes_[index].key->path();
     kernel_.note("write " + name_ + " " + path + "=" + std::string(value));
     const auto key = netns_->keys.find(path);
@@ -163,7 +163,7 @@ class FakeBound final : public core::BoundNetns {
     if (key->second.write_error != 0) return core::Error{key->second.write_error, "write sysctl"};
     key->second.value = key->second.store ? key->second.store(value) : std::string(value) + "\n";
     if (key->second.side_effect) key->second.side_effect(*netns_);
-    return {};
+    return Write::done;
   }
 
   core::Result<std::size_t> find_missing() override {
