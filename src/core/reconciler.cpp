@@ -84,7 +84,60 @@ void Reconciler::touch(std::uint16_t directory, std::string_view name, Time now)
   place(name_of(directory, name, now), catalog_.look(directory, name), now);
   // Also a netns that seems to be the one we know: it may be its successor, by the same inode number (kernel fact 4).
   const auto placed = names_[directory].find(name);
-  if (placed != names_[directory].end() && placed->second->netns != nullptr) enqueue(*placed->second->netns);
+  if (placed != names_[directory].end() && placed->second->netns != nullptr) enqueue(*placed->second->netns, fresh);
+}
+
+void Reconciler::saw_write(std::uint64_t inode, std::size_t setting, Time now) {
+  const auto known = by_inode_.find(inode);
+  if (known == by_inode_.end() || !known->second->governed.minds(setting, now)) return;
+  Netns& netns = *known->second;
+  if (!netns.write_seen) netns.write_seen = now;
+  enqueue(netns, written_to);
+}
+
+void Reconciler::saw_write_somewhere(std::string_view name, Time now) {
+  const auto has_it = [name](const NetnsCatalog::Wish& wish) {
+    const std::string_view path = wish.key->path();
+    return path.substr(path.rfind('/') + 1) == name;
+  };
+  std::map<const SharedPlan*, bool> concerned;
+  for (const auto& netns : netns_) {
+    if (!netns || !netns->governed.bound()) continue;
+    const SharedPlan* plan = netns->governed.plan();
+    const auto [of_plan, is_new] = concerned.try_emplace(plan, false);
+    if (is_new) of_plan->second = std::any_of(plan->wishes.begin(), plan->wishes.end(), has_it);
+    if (!of_plan->second) continue;
+    if (!netns->write_seen) netns->write_seen = now;
+    enqueue(*netns, unsure);
+  }
+}
+
+void Reconciler::written(std::uint64_t inode, std::size_t setting, int error) {
+  const auto known = by_inode_.find(inode);
+  if (known == by_inode_.end()) return;
+  known->second->governed.written(setting, error);
+  enqueue(*known->second, written_to);
+}
+
+void Reconciler::retry(Time now) {
+  while (!retries_.empty() && retries_.begin()->first <= now) {
+    Netns& netns = *retries_.begin()->second;
+    retries_.erase(retries_.begin());
+    netns.retry_at.reset();
+    enqueue(netns, fresh);
+  }
+}
+
+std::optional<Time> Reconciler::retry_due() const {
+  return retries_.empty() ? std::nullopt : std::optional(retries_.begin()->first);
+}
+
+void Reconciler::wait_for_retry(Netns& netns) {
+  const std::optional<Time> at = netns.governed.retry_at();
+  if (at == netns.retry_at) return;
+  if (netns.retry_at) retries_.erase({*netns.retry_at, &netns});
+  if (at) retries_.emplace(*at, &netns);
+  netns.retry_at = at;
 }
 
 Reconciler::Name& Reconciler::name_of(std::uint16_t directory, std::string_view name, Time now) {
@@ -110,30 +163,34 @@ void Reconciler::look_pending(Time now) {
 }
 
 std::vector<Listing::Failure> Reconciler::list(NetnsCatalog::Detail detail, Time now) {
-  Listing listing = catalog_.list(detail);
+  Listing listing = catalog_.list(NetnsCatalog::Detail::names);
   ++listing_;
-  for (const Entry& entry : listing.entries) {
+  const std::size_t done = detail == NetnsCatalog::Detail::full ? to_look_.size() : looked_;
+  to_look_.erase(to_look_.begin(), to_look_.begin() + static_cast<std::ptrdiff_t>(done));
+  looked_ = 0;
+  const std::size_t listed = listing.entries.size();
+  for (Entry& entry : listing.entries) {
     Name& name = name_of(entry.directory, entry.name, now);
     name.listed = listing_;
-    if (detail == NetnsCatalog::Detail::full) {
-      place(name, entry, now);
-    } else if (name.netns == nullptr) {
-      place(name, catalog_.look(entry.directory, entry.name), now);
-    }
+    if (detail == NetnsCatalog::Detail::full || name.netns == nullptr) to_look_.push_back(std::move(entry));
   }
-  std::vector<Name*> vanished;
   std::size_t known = 0;
   for (const Names& names : names_) known += names.size();
-  for (std::size_t i = 0; i < names_.size() && known != listing.entries.size(); ++i) {
+  for (std::size_t i = 0; i < names_.size() && known != listed; ++i) {
     const bool failed = std::any_of(listing.failures.begin(), listing.failures.end(),
                                     [i](const Listing::Failure& failure) { return failure.directory == i; });
     if (failed) continue;
     for (const auto& [text, name] : names_[i]) {
-      if (name->listed != listing_) vanished.push_back(name.get());
+      if (name->listed != listing_) to_look_.push_back({name->directory, name->name});
     }
   }
-  for (Name* name : vanished) place(*name, catalog_.look(name->directory, name->name), now);
   return std::move(listing.failures);
+}
+
+/// At a name that a listing had, or no longer had. It may have gone since.
+void Reconciler::look_again(const Entry& listed, Time now) {
+  const auto known = names_[listed.directory].find(listed.name);
+  if (known != names_[listed.directory].end()) place(*known->second, catalog_.look(listed.directory, listed.name), now);
 }
 
 /// The one place that decides what a name is. `name` may be gone afterwards.
@@ -168,12 +225,28 @@ void Reconciler::attach(Name& name, std::uint64_t inode, Time first_seen) {
       &name);
   replan(*known, first_seen);
   // Also when nothing seems to have changed: the one known by this inode may have died, and this be its successor (kernel fact 4).
-  enqueue(*known);
+  enqueue(*known, fresh);
 }
 
-void Reconciler::enqueue(Netns& netns) {
-  if (std::exchange(netns.queued, true)) return;
-  queue_.push_back(&netns);
+/// Where it waits already in a queue that comes later, what is left there is skipped in its turn.
+void Reconciler::enqueue(Netns& netns, std::size_t queue) {
+  if (queue >= netns.queue) return;
+  netns.queue = queue;
+  queues_[queue].push_back(&netns);
+}
+
+/// Of the queues up to this one.
+Reconciler::Netns* Reconciler::next_queued(std::size_t last_queue) {
+  for (std::size_t queue = 0; queue <= last_queue; ++queue) {
+    while (!queues_[queue].empty()) {
+      Netns* const next = queues_[queue].front();
+      queues_[queue].pop_front();
+      if (next->queue != queue) continue;
+      next->queue = none;
+      return next;
+    }
+  }
+  return nullptr;
 }
 
 void Reconciler::detach(Name& name, Time now) {
@@ -195,7 +268,8 @@ void Reconciler::drop(Netns& netns) {
   }
   for (Name* name : netns.names) name->netns = nullptr;
   by_inode_.erase(netns.governed.inode());
-  std::erase(queue_, &netns);
+  for (auto& queue : queues_) std::erase(queue, &netns);
+  if (netns.retry_at) retries_.erase({*netns.retry_at, &netns});
   reserved_fds_ -= netns.reserved;
   netns_[netns.index].reset();
 }
@@ -213,7 +287,7 @@ void Reconciler::replan(Netns& netns, Time now) {
   netns.unannounced = true;
   reserved_fds_ += plan->directories - netns.reserved;
   netns.reserved = plan->directories;
-  enqueue(netns);
+  enqueue(netns, fresh);
 }
 
 void Reconciler::begin_sweep() {
@@ -228,20 +302,23 @@ void Reconciler::begin_sweep() {
 
 void Reconciler::step(std::size_t cost, Time now) {
   std::size_t spent = 0;
-  while (spent < cost && work()) {
-    Netns* next = nullptr;
-    if (!queue_.empty()) {
-      next = queue_.front();
-      queue_.pop_front();
-      next->queued = false;
-    } else if (sweep_done_ < sweep_size_) {
+  while (spent < cost) {
+    Netns* next = next_queued(fresh);
+    if (next == nullptr && looked_ < to_look_.size()) {
+      look_again(to_look_[looked_++], now);
+      ++spent;
+      continue;
+    }
+    if (next == nullptr) next = next_queued(unsure);
+    if (next == nullptr && sweep_done_ < sweep_size_) {
       // Each sweep begins with another netns, so that none is always the first to be asked for a key that is missing everywhere.
       next = netns_[(sweep_ + sweep_done_++) % sweep_size_].get();
       if (next == nullptr || next->swept == sweep_) continue;
       if (next->governed.bound() && next->governed.plan()->wishes.empty()) continue;
-    } else {
+    }
+    if (next == nullptr) {
+      started_ = started_ || sweeping_;
       sweeping_ = false;
-      started_ = true;
       return;
     }
     spent += next->governed.plan()->wishes.size() + (next->governed.bound() ? 0 : bind_cost);
