@@ -93,6 +93,7 @@ class Reconciler {
 
   /// Governs by these from now on. What is known of settings that stay as they were is kept. A sweep should follow.
   void set_policies(std::shared_ptr<const PolicySet> policies, Time now);
+  void damp_by(const DampingRules& rules) { options_.damping = rules; }
   [[nodiscard]] const PolicySet& policies() const { return *policies_; }
 
   /// Looks at one name again, and queues the netns that it leads to for a visit.
