@@ -23,6 +23,7 @@
 #include <nswarden/os/signals.hpp>
 #include <nswarden/os/waker.hpp>
 #include "app/commands.hpp"
+#include "app/instance_lock.hpp"
 #include "app/reload_desk.hpp"
 #include "app/report_log.hpp"
 
@@ -41,6 +42,7 @@ class Loop {
     SnapshotSlot& slot;
     Log& log;
     os::ConfigWatcher& config_watcher;  // older than the configuration that was loaded
+    InstanceLock& instance_lock;
   };
   /// Throws std::system_error.
   struct Limits {

@@ -192,6 +192,10 @@ struct Parser {
                     "Time limit of each command of the policies, default 30s, at least 100ms")
         ->type_name("DURATION")
         ->check(duration_at_least(core::min_command_timeout));
+    run->add_option("--lock.file", options.lock_file,
+                    "Refuse to run while another has locked this file; default one for each netns directory, in "
+                    "$RUNTIME_DIRECTORY or /run/nswarden; none with --audit")
+        ->type_name("FILE");
     add_audit(*run);
   }
 
