@@ -26,6 +26,7 @@
 #include <nswarden/os/sysctl_watcher.hpp>
 #include <nswarden/os/waker.hpp>
 #include "app/commands.hpp"
+#include "app/instance_lock.hpp"
 #include "app/reload_desk.hpp"
 #include "app/report_log.hpp"
 #include "app/writers.hpp"
@@ -45,6 +46,7 @@ class Loop {
     SnapshotSlot& slot;
     Log& log;
     os::ConfigWatcher& config_watcher;  // older than the configuration that was loaded
+    InstanceLock& instance_lock;
   };
   /// Throws std::system_error.
   struct Limits {

@@ -95,6 +95,7 @@ void Loop::take_directory_events() {
   }
   if (relist) {
     netns_watcher_.rearm();
+    parts_.instance_lock.look_again(parts_.log);
     look_at_propagation();
     watch_sources();
     list(Detail::full, Clock::now());
@@ -115,6 +116,7 @@ void Loop::take_mount_event() {
   const Time now = Clock::now();
   reconciler_->look_pending(now);
   const bool replaced = netns_watcher_.rearm();
+  if (replaced) parts_.instance_lock.look_again(parts_.log);
   if (replaced) look_at_propagation();
   watch_sources();  // before the list, so that nothing falls between
   if (replaced) list(Detail::full, now);
@@ -123,7 +125,10 @@ void Loop::take_mount_event() {
 
 /// True when the configuration file is found to be another one.
 bool Loop::rearm() {
-  if (netns_watcher_.rearm()) mounts_changed_ = true;
+  if (netns_watcher_.rearm()) {
+    mounts_changed_ = true;
+    parts_.instance_lock.look_again(parts_.log);
+  }
   (void)sysctl_watcher_.rearm();  // a sweep follows
   const bool other_file = parts_.config_watcher.rearm();
   watch_sources();

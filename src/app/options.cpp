@@ -200,6 +200,10 @@ struct Parser {
     run->add_option("--repair.window", repair_window, "See --repair.budget; default 10s, at least 1s")
         ->type_name("DURATION")
         ->check(duration_at_least(core::min_repair_window));
+    run->add_option("--lock.file", options.lock_file,
+                    "Refuse to run while another has locked this file; default one for each netns directory, in "
+                    "$RUNTIME_DIRECTORY or /run/nswarden; none with --audit")
+        ->type_name("FILE");
     add_audit(*run);
   }
 
