@@ -41,7 +41,8 @@ Loop::Loop(Parts parts, Configuration configuration, Limits limits)
       directories_(netns_directories(parts.options, configuration_.config)),
       limits_(limits),
       policies_(compile(configuration_.config, parts.options)),
-      report_log_(parts.metrics, parts.log),
+      writers_(sysctl_files_, {}),
+      report_log_(parts.metrics, parts.log, writers_, events_),
       commands_({parts.catalog, directories_, parts.metrics, parts.log}, limits.command_fds),
       netns_watcher_(directories_),
       config_loaded_(unix_time()) {
@@ -189,7 +190,7 @@ void Loop::see_to_commands() {
 void Loop::tell_reports() {
   const Time now = Clock::now();
   for (const core::Report& report : reconciler_->take_reports()) {
-    report_log_.tell(report, *policies_, now);
+    report_log_.tell(report, *policies_, now, unix_time());
     commands_.take(report);
     dirty_ = true;
   }
@@ -208,6 +209,7 @@ std::string Loop::reload(Time now) {
       parts_.log.error("configuration refused; the last good one stays in force", {{"problem", line}});
       verdict += line + '\n';
     }
+    events_.reloaded(unix_time(), verdict);
     reload_due_ = false;
     return verdict;
   }
@@ -219,6 +221,7 @@ std::string Loop::reload(Time now) {
   policies_ = compile(configuration_.config, parts_.options);
   reconciler_->set_policies(policies_, now);
   parts_.metrics.reloaded(true);
+  events_.reloaded(unix_time(), {});
   use_configuration("configuration reloaded");
   if (!dropped.empty()) parts_.log.warn("the configuration no longer has all that it had", {{"dropped", dropped}});
   if (netns_directories(parts_.options, configuration_.config) != directories_) {
@@ -276,8 +279,8 @@ std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   const auto policies = policies_->policies();
   for (std::size_t i = 0; i < policies.size(); ++i) {
     const core::Overview::OfPolicy& counts = overview.policies[i];
-    snapshot->policies.push_back({policies[i].name, counts.netns, counts.settings, counts.not_compliant, 0, counts.conflicts,
-                                  policies[i].mode == core::Mode::enforce});
+    snapshot->policies.push_back({policies[i].name, counts.netns, counts.settings, counts.not_compliant, counts.suspended,
+                                  counts.conflicts, policies[i].mode == core::Mode::enforce});
   }
   snapshot->netns_unmatched = overview.unmatched;
   snapshot->netns_pending = overview.pending;
@@ -285,9 +288,10 @@ std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   snapshot->dirfd_sysctls = overview.directory_keys;
   snapshot->commands_queued = commands_.queued();
   snapshot->commands_running = commands_.running();
-  snapshot->drift = reconciler_->findings(core::Reconciler::Which::not_compliant, drift_cap);
+  snapshot->drift = writers_.with_writers(reconciler_->findings(core::Reconciler::Which::not_compliant, drift_cap));
   const core::Totals& totals = overview.totals;
   snapshot->drift_hidden = totals.settings - totals.compliant - snapshot->drift.size();
+  snapshot->events = events_.newest();
   snapshot->sources = sources_;
   snapshot->unlisted = listings_;
   snapshot->config_ok = config_ok_;

@@ -21,10 +21,13 @@
 #include <nswarden/os/poller.hpp>
 #include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/signals.hpp>
+#include <nswarden/os/sysctl_files.hpp>
 #include <nswarden/os/waker.hpp>
 #include "app/commands.hpp"
+#include "app/event_log.hpp"
 #include "app/reload_desk.hpp"
 #include "app/report_log.hpp"
+#include "app/writers.hpp"
 
 namespace nswarden::app {
 
@@ -92,6 +95,9 @@ class Loop {
   Limits limits_;
   std::shared_ptr<const core::PolicySet> policies_;
   std::optional<core::Reconciler> reconciler_;  // never empty but while it is made anew
+  os::SysctlFiles sysctl_files_;
+  Writers writers_;
+  EventLog events_;
   ReportLog report_log_;
   Commands commands_;
   os::NetnsWatcher netns_watcher_;
