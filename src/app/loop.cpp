@@ -11,6 +11,7 @@
 
 #include <nswarden/core/config_loss.hpp>
 #include <nswarden/os/file.hpp>
+#include "app/unix_time.hpp"
 
 namespace nswarden::app {
 namespace {
@@ -27,8 +28,6 @@ constexpr milliseconds publish_gap{50};
 constexpr std::size_t drift_cap = 200;
 constexpr milliseconds broken_pause{100};
 
-double unix_time() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
-
 std::shared_ptr<const core::PolicySet> compile(const core::Config& config, const Options& options) {
   return std::make_shared<core::PolicySet>(
       config, options.audit ? core::PolicySet::Audit::everything : core::PolicySet::Audit::as_configured);
@@ -42,7 +41,8 @@ Loop::Loop(Parts parts, Configuration configuration, Limits limits)
       directories_(netns_directories(parts.options, configuration_.config)),
       limits_(limits),
       policies_(compile(configuration_.config, parts.options)),
-      report_log_(parts.metrics, parts.log),
+      writers_(parts.catalog.sysctl_files(), os::describe_writer),
+      report_log_(parts.metrics, parts.log, writers_, events_),
       commands_({parts.catalog, directories_, parts.metrics, parts.log}, limits.command_fds),
       netns_watcher_(directories_),
       sysctl_watcher_(parts.catalog.sysctl_files()),
@@ -160,6 +160,7 @@ void Loop::finish_sweep() {
   parts_.metrics.reconciled(trigger_, sweep_time_);
   last_sweep_time_ = sweep_time_;
   parts_.catalog.sysctl_files().forget_strangers();
+  writers_.end_sweep();
   last_reconcile_ = unix_time();
   dirty_ = true;
   const core::Totals totals = reconciler_->overview(Clock::now()).totals;
@@ -201,7 +202,7 @@ void Loop::see_to_commands() {
 void Loop::tell_reports() {
   const Time now = Clock::now();
   for (const core::Report& report : reconciler_->take_reports()) {
-    report_log_.tell(report, *policies_, now);
+    report_log_.tell(report, *policies_, now, unix_time());
     commands_.take(report);
     dirty_ = true;
   }
@@ -220,6 +221,7 @@ std::string Loop::reload(Time now) {
       parts_.log.error("configuration refused; the last good one stays in force", {{"problem", line}});
       verdict += line + '\n';
     }
+    events_.reloaded(unix_time(), verdict);
     reload_due_ = false;
     return verdict;
   }
@@ -231,6 +233,7 @@ std::string Loop::reload(Time now) {
   policies_ = compile(configuration_.config, parts_.options);
   reconciler_->set_policies(policies_, now);
   parts_.metrics.reloaded(true);
+  events_.reloaded(unix_time(), {});
   use_configuration("configuration reloaded");
   if (!dropped.empty()) parts_.log.warn("the configuration no longer has all that it had", {{"dropped", dropped}});
   if (netns_directories(parts_.options, configuration_.config) != directories_) {
@@ -292,8 +295,8 @@ std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   const auto policies = policies_->policies();
   for (std::size_t i = 0; i < policies.size(); ++i) {
     const core::Overview::OfPolicy& counts = overview.policies[i];
-    snapshot->policies.push_back({policies[i].name, counts.netns, counts.settings, counts.not_compliant, 0, counts.conflicts,
-                                  policies[i].mode == core::Mode::enforce});
+    snapshot->policies.push_back({policies[i].name, counts.netns, counts.settings, counts.not_compliant, counts.suspended,
+                                  counts.conflicts, policies[i].mode == core::Mode::enforce});
   }
   snapshot->netns_unmatched = overview.unmatched;
   snapshot->netns_pending = overview.pending;
@@ -301,9 +304,10 @@ std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   snapshot->dirfd_sysctls = overview.directory_keys;
   snapshot->commands_queued = commands_.queued();
   snapshot->commands_running = commands_.running();
-  snapshot->drift = reconciler_->findings(core::Reconciler::Which::not_compliant, drift_cap);
+  snapshot->drift = writers_.with_writers(reconciler_->findings(core::Reconciler::Which::not_compliant, drift_cap));
   const core::Totals& totals = overview.totals;
   snapshot->drift_hidden = totals.settings - totals.compliant - snapshot->drift.size();
+  snapshot->events = events_.newest();
   snapshot->sources = sources_;
   snapshot->unlisted = listings_;
   snapshot->config_ok = config_ok_;

@@ -26,6 +26,7 @@
 #include <nswarden/os/sysctl_watcher.hpp>
 #include <nswarden/os/waker.hpp>
 #include "app/commands.hpp"
+#include "app/event_log.hpp"
 #include "app/instance_lock.hpp"
 #include "app/reload_desk.hpp"
 #include "app/report_log.hpp"
@@ -105,6 +106,8 @@ class Loop {
   Limits limits_;
   std::shared_ptr<const core::PolicySet> policies_;
   std::optional<core::Reconciler> reconciler_;  // never empty but while it is made anew
+  Writers writers_;
+  EventLog events_;
   ReportLog report_log_;
   Commands commands_;
   os::NetnsWatcher netns_watcher_;

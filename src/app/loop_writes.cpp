@@ -8,6 +8,7 @@
 #include <nswarden/os/sysctl_files.hpp>
 #include "app/loop.hpp"
 #include "app/loop_tokens.hpp"
+#include "app/unix_time.hpp"
 
 namespace nswarden::app {
 namespace {
@@ -38,7 +39,7 @@ void Loop::take_writes() {
     }
   }
   const std::size_t count = seen.writes.size();
-  writers_.take(std::move(seen.writes));
+  writers_.take(std::move(seen.writes), unix_time());
   while (reconciler_->urgent()) reconciler_->step(1, Clock::now());
   tell_reports();
   writers_.end_turn();
