@@ -11,9 +11,11 @@
 
 #include <nswarden/core/kernel.hpp>
 #include <nswarden/os/fd.hpp>
+#include <nswarden/os/sysctl_files.hpp>
 #include "os/netns_entry.hpp"
 #include "os/netns_scope.hpp"
 #include "os/read_buffer.hpp"
+#include "os/registered_files.hpp"
 #include "os/sysctl_tree.hpp"
 
 namespace nswarden::os {
@@ -23,6 +25,7 @@ struct CatalogShared {
   HomeNetns home;
   SysctlTree tree;
   ReadBuffer buffer;
+  SysctlFiles files;
   std::optional<std::uint64_t> init_inode = init_netns_inode();
 };
 
@@ -68,12 +71,15 @@ class LinuxNetns final : public core::BoundNetns {
   [[nodiscard]] static core::Reading known(const Slot& slot);
   core::Result<void> read_inside();
   core::Result<Write> write_inside(std::size_t key, std::string_view value);
+  /// Looks whether other writers of the key use another inode than ours by now.
+  void find_other_inode(std::size_t key);
 
   std::shared_ptr<CatalogShared> shared_;
   std::string path_;
   core::NetnsId id_;
   std::span<const Wish> wishes_;
   std::vector<Slot> slots_;
+  RegisteredFiles files_;
   FamilyDirectories families_;  // directories tier only
   core::Tier tier_;
   bool enters_ = false;   // at each read
