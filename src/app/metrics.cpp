@@ -169,8 +169,8 @@ void Metrics::commands_dropped(std::string_view policy, std::size_t count) {
   families_->dropped_series(policy).Increment(static_cast<double>(count));
 }
 
-void Metrics::event(std::string_view source, std::string_view event) {
-  families_->events.Add({{"source", std::string(source)}, {"event", std::string(event)}}).Increment();
+void Metrics::event(std::string_view source, std::string_view event, std::size_t count) {
+  families_->events.Add({{"source", std::string(source)}, {"event", std::string(event)}}).Increment(static_cast<double>(count));
 }
 
 void Metrics::overflow(std::string_view source) { families_->overflows.Add({{"source", std::string(source)}}).Increment(); }

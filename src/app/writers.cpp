@@ -20,6 +20,10 @@ void Writers::take(std::vector<os::SysctlWrite> writes, double seen) {
   }
 }
 
+void Writers::end_turn() {
+  std::erase_if(writes_, [](const Write& write) { return write.write.place.has_value(); });
+}
+
 /// What the number stands for now has to agree: the netns may have been bound with other keys since, and a file that nobody
 /// knew may have been learned.
 bool Writers::is_of(const os::SysctlWrite& write, os::SysctlFiles::Place place) const {

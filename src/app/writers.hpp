@@ -29,8 +29,8 @@ class Writers {
   using Describe = std::function<core::Writer(std::int64_t pid, const os::Fd& pidfd, double time)>;
   using Known = std::shared_ptr<const core::Writer>;  ///< null when unknown
 
-  /// Of one turn. Each may hold a pidfd, so there is an end; those before the last 256 are forgotten.
-  static constexpr std::size_t max_writes = 256;
+  /// Of one turn. Each may hold a pidfd, so there is an end; those before the last 64 are forgotten.
+  static constexpr std::size_t max_writes = 64;
   /// Settings whose last writer is kept; the one that was named the longest ago goes.
   static constexpr std::size_t max_settings = 1000;
 
@@ -42,8 +42,10 @@ class Writers {
   /// Who made the last write of this turn to exactly this file: `netns` is the inode number of its nsfs file, `setting` an index into
   /// the keys that it was bound with. A process is looked at when it is first asked for, so that only writers of drifts cost.
   [[nodiscard]] Known writer_of(std::uint64_t netns, std::uint32_t setting);
-  /// Forgets the writes. To be called when all that they told of has been visited and reported: a later drift is none of theirs.
-  void end_turn() { writes_.clear(); }
+  /// Forgets the writes that were placed. To be called when all that they told of has been visited and reported: a later drift is
+  /// none of theirs. The others wait for a search to place them, until a sweep is done.
+  void end_turn();
+  void end_sweep() { writes_.clear(); }
 
   /// Who made the last drift of a setting; null forgets who made the one before.
   void remember(const std::string& netns, const std::string& key, Known writer);

@@ -2,6 +2,7 @@
 #include <nswarden/core/key.hpp>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <vector>
 
@@ -97,6 +98,17 @@ bool Key::is_secret() const { return path_.ends_with("/tcp_fastopen_key") || pat
 
 bool Key::needs_entering() const {
   return path_.starts_with("sctp/") || path_.starts_with("mptcp/") || path_.starts_with("rds/");
+}
+
+bool Key::waits_for_rtnl() const {
+  // Tried with every key of Linux 6.18 (tests/netns/slow_writer_test.cpp); mpls, which was not there, by its source.
+  constexpr std::array<std::string_view, 8> of_ipv6{"addr_gen_mode",    "disable_ipv6", "disable_policy",
+                                                    "force_forwarding", "forwarding",   "ignore_routes_with_linkdown",
+                                                    "proxy_ndp",        "stable_secret"};
+  if (path_ == "ipv4/ip_forward" || path_ == "mpls/platform_labels") return true;
+  const std::string_view setting = std::string_view(path_).substr(path_.rfind('/') + 1);
+  if (path_.starts_with("ipv4/conf/")) return setting == "forwarding";
+  return path_.starts_with("ipv6/conf/") && std::find(of_ipv6.begin(), of_ipv6.end(), setting) != of_ipv6.end();
 }
 
 }  // namespace nswarden::core

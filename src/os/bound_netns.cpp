@@ -198,7 +198,7 @@ Result<void> LinuxNetns::read_inside() {
 Result<LinuxNetns::Write> LinuxNetns::write(std::size_t key, std::string_view value) {
   const Slot& slot = slots_[key];
   if (slot.read_error == ENOENT) return Error{ENOENT, "open sysctl for writing"};
-  if (slot.fd && slot.write_error == 0 && !slot.needs_entering) return write_whole(slot.fd.get(), value);
+  if (slot.fd && slot.write_error == 0 && !slot.needs_entering) return put(key, slot.fd.get(), value);
   return write_inside(key, value);
 }
 
@@ -210,7 +210,7 @@ Result<LinuxNetns::Write> LinuxNetns::write_inside(std::size_t key, std::string_
       tier_ == Tier::transient || (tier_ == Tier::held && !opened) || slot.write_error != 0 || slot.read_error != 0;
   const Result<NetnsScope> scope = enter(by_path ? Proof::cookie : Proof::inode);
   if (!scope) return scope.error();
-  if (opened) return write_whole(slot.fd.get(), value);
+  if (opened) return put(key, slot.fd.get(), value);
   FamilyDirectories passing;
   FamilyDirectories& families = tier_ == Tier::directories ? families_ : passing;
   if (tier_ == Tier::held && slot.write_error != 0) {
@@ -219,13 +219,24 @@ Result<LinuxNetns::Write> LinuxNetns::write_inside(std::size_t key, std::string_
     if (both) {
       slot.fd = std::move(*both);
       slot.read_error = slot.write_error = 0;
-      return write_whole(slot.fd.get(), value);
+      return put(key, slot.fd.get(), value);
     }
     if (!is_refused(both.error().code)) return both.error();
   }
   const Result<Fd> fd = open_key(key, O_WRONLY, families);
   if (!fd) return fd.error();
-  return write_whole(fd->get(), value);
+  return put(key, fd->get(), value);
+}
+
+Result<LinuxNetns::Write> LinuxNetns::put(std::size_t key, int fd, std::string_view value) {
+  SlowWriter* const slow = shared_->slow_writer;
+  if (slow == nullptr || !wishes_[key].key->waits_for_rtnl()) return write_whole(fd, value);
+  if (!slow->has_room()) return Error{EAGAIN, "hand over write of sysctl"};
+  // Of its own, because this netns may be unbound before the write is made.
+  Fd file(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (!file) return Error{errno, "hand over write of sysctl"};
+  slow->write(std::move(file), std::string(value), {id_.inode, static_cast<std::uint32_t>(key)});
+  return Write::handed_over;
 }
 
 Result<std::size_t> LinuxNetns::find_missing() {

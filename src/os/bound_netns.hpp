@@ -11,6 +11,7 @@
 
 #include <nswarden/core/kernel.hpp>
 #include <nswarden/os/fd.hpp>
+#include <nswarden/os/slow_writer.hpp>
 #include "os/netns_entry.hpp"
 #include "os/netns_scope.hpp"
 #include "os/read_buffer.hpp"
@@ -24,6 +25,7 @@ struct CatalogShared {
   SysctlTree tree;
   ReadBuffer buffer;
   std::optional<std::uint64_t> init_inode = init_netns_inode();
+  SlowWriter* slow_writer = nullptr;  // none: every write is made at once
 };
 
 class LinuxNetns final : public core::BoundNetns {
@@ -68,6 +70,8 @@ class LinuxNetns final : public core::BoundNetns {
   [[nodiscard]] static core::Reading known(const Slot& slot);
   core::Result<void> read_inside();
   core::Result<Write> write_inside(std::size_t key, std::string_view value);
+  /// Writes by an fd that was opened inside, or has it written.
+  core::Result<Write> put(std::size_t key, int fd, std::string_view value);
 
   std::shared_ptr<CatalogShared> shared_;
   std::string path_;

@@ -55,6 +55,8 @@ LinuxCatalog::~LinuxCatalog() = default;
 
 Result<void> LinuxCatalog::may_enter() const { return NetnsScope::try_home(shared_->home); }
 
+void LinuxCatalog::write_slowly_by(SlowWriter& writer) { shared_->slow_writer = &writer; }
+
 bool LinuxCatalog::host_is_known() const {
   return shared_->init_inode.has_value() || shared_->home.inode() == fixed_init_inode;
 }

@@ -33,6 +33,9 @@ class Key {
   [[nodiscard]] bool is_secret() const;
   /// True for families whose handlers use the caller's netns before Linux 6.13 (kernel fact 14): sctp, mptcp, rds.
   [[nodiscard]] bool needs_entering() const;
+  /// True when a write that changes the value waits for RTNL (kernel fact 23): 100 ms and more, while somebody else changes
+  /// interfaces, whichever netns these are in.
+  [[nodiscard]] bool waits_for_rtnl() const;
 
   friend bool operator==(const Key&, const Key&) = default;
   friend auto operator<=>(const Key&, const Key&) = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14, of its `< 0`

@@ -15,6 +15,7 @@
 
 namespace nswarden::os {
 
+class SlowWriter;
 class SysctlFiles;
 struct CatalogShared;
 
@@ -33,6 +34,10 @@ class LinuxCatalog final : public core::NetnsCatalog {
 
   /// The files of all netns that it bound and that are bound still.
   [[nodiscard]] SysctlFiles& sysctl_files() const;
+
+  /// From now on `writer` writes the keys that wait for RTNL. It outlives the catalog and all that it bound. When it has no
+  /// room, such a write fails with EAGAIN.
+  void write_slowly_by(SlowWriter& writer);
 
   core::Listing list(Detail detail) override;
   core::Entry look(std::uint16_t directory, std::string_view name) override;

@@ -22,6 +22,10 @@ class SlowWriter {
   SlowWriter(const SlowWriter&) = delete;
   SlowWriter& operator=(const SlowWriter&) = delete;
 
+  /// Each write that waits has an open file, which nobody's budget of fds knows of.
+  static constexpr std::size_t most_files = 256;
+  [[nodiscard]] bool has_room() const;
+
   /// `file` was opened for writing, inside its netns.
   void write(Fd file, std::string value, SysctlFiles::Place place);
 
@@ -31,7 +35,7 @@ class SlowWriter {
   };
   /// To be polled for POLLIN.
   [[nodiscard]] int fd() const;
-  /// What was done since the last call, in order.
+  /// What was done since the last call, in order. When it throws for want of memory, nothing of that is lost.
   std::vector<Done> take_done();
 
  private:

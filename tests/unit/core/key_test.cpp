@@ -159,3 +159,23 @@ TEST_CASE("secrets and families that must be entered are known by their keys") {
   CHECK(key("net.rds.tcp.rds_tcp_rcvbuf").needs_entering());
   CHECK_FALSE(key("net.ipv4.conf.sctp.rp_filter").needs_entering());
 }
+
+TEST_CASE("a key knows whether its write waits for RTNL") {
+  for (const auto text :
+       {"net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding", "net.ipv4.conf.eth0/100.forwarding",
+        "net.ipv6.conf.all.forwarding", "net.ipv6.conf.default.disable_ipv6", "net.ipv6.conf.eth0.disable_ipv6",
+        "net.ipv6.conf.eth0.disable_policy", "net.ipv6.conf.eth0.addr_gen_mode", "net.ipv6.conf.eth0.force_forwarding",
+        "net.ipv6.conf.eth0.ignore_routes_with_linkdown", "net.ipv6.conf.eth0.proxy_ndp", "net.ipv6.conf.default.stable_secret",
+        "net.mpls.platform_labels"}) {
+    CAPTURE(text);
+    CHECK(key(text).waits_for_rtnl());
+  }
+  for (const auto text :
+       {"net.ipv4.tcp_keepalive_time", "net.ipv4.ip_forward_use_pmtu", "net.ipv4.conf.forwarding.rp_filter",
+        "net.ipv4.conf.all.mc_forwarding", "net.ipv4.conf.all.bc_forwarding", "net.ipv4.conf.all.disable_policy",
+        "net.ipv4.conf.all.ignore_routes_with_linkdown", "net.ipv6.conf.all.accept_ra", "net.ipv6.forwarding",
+        "net.ipv6.neigh.default.proxy_ndp", "net.netfilter.nf_conntrack_tcp_loose"}) {
+    CAPTURE(text);
+    CHECK_FALSE(key(text).waits_for_rtnl());
+  }
+}

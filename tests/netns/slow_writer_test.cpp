@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes that wait for RTNL (kernel fact 23), by a thread of their own.
+#include <nswarden/os/slow_writer.hpp>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <nswarden/os/linux_catalog.hpp>
+
+#include "bound_keys.hpp"
+#include "catch.hpp"
+#include "private_netns.hpp"
+#include "rtnl_hold.hpp"
+
+namespace nswarden {
+namespace {
+
+using core::BoundNetns;
+using core::Tier;
+using os::Fd;
+using os::LinuxCatalog;
+using os::SlowWriter;
+using os::SysctlFiles;
+using test::Keys;
+using test::RtnlHold;
+
+/// Holding RTNL needs userfaultfd, which some containers refuse.
+#define NEEDS_RTNL_HOLD()                                                   \
+  if (!RtnlHold::possible()) {                                              \
+    WARN("skipped: without userfaultfd there is no way to hold RTNL here"); \
+    return;                                                                 \
+  }
+
+Fd open_sysctl(const test::TestNetns& netns, const std::string& key, int flags) {
+  Fd file;
+  test::inside(netns.path(), [&] { file.reset(::open(("/proc/sys/net/" + key).c_str(), flags | O_CLOEXEC)); });
+  REQUIRE(file);
+  return file;
+}
+
+std::string content(const Fd& file) {
+  std::array<char, 64> bytes{};
+  const ssize_t size = ::pread(file.get(), bytes.data(), bytes.size(), 0);
+  return {bytes.data(), size < 0 ? 0 : static_cast<std::size_t>(size)};
+}
+
+bool is_ready(const SlowWriter& writer) {
+  pollfd polled{writer.fd(), POLLIN, 0};
+  return ::poll(&polled, 1, 0) == 1;
+}
+
+/// Waits for so many, by polling as the loop does.
+std::vector<SlowWriter::Done> take(SlowWriter& writer, std::size_t count) {
+  std::vector<SlowWriter::Done> all;
+  while (all.size() < count) {
+    pollfd polled{writer.fd(), POLLIN, 0};
+    REQUIRE(::poll(&polled, 1, 20000) == 1);
+    for (const SlowWriter::Done& done : writer.take_done()) all.push_back(done);
+  }
+  CHECK(all.size() == count);
+  return all;
+}
+
+std::set<std::string> threads() {
+  std::set<std::string> all;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) all.insert(entry.path());
+  return all;
+}
+
+/// The thread of a writer, and whether it is inside a write that waits: the kernel sleeps on the lock, or tries it again and
+/// again, by version and key.
+class WriterThread {
+ public:
+  explicit WriterThread(const std::set<std::string>& before) {
+    const std::set<std::string> now = threads();
+    std::set_difference(now.begin(), now.end(), before.begin(), before.end(), std::back_inserter(stat_));
+    REQUIRE(stat_.size() == 1);
+  }
+  /// Since the last call of it.
+  [[nodiscard]] bool waits() {
+    std::ifstream file(stat_.front() + "/stat");
+    std::string line;
+    std::getline(file, line);
+    std::istringstream fields(line.substr(line.rfind(')') + 2));
+    const std::vector<std::string> all{std::istream_iterator<std::string>(fields), {}};
+    const long system_ticks = std::stol(all.at(12));
+    const bool spins = system_ticks > ticks_ + 1;
+    if (spins) ticks_ = system_ticks;
+    return spins || all.at(0) == "D";
+  }
+
+ private:
+  std::vector<std::string> stat_;
+  long ticks_ = 0;
+};
+
+TEST_CASE("slow writes are made in the order in which they came, and each is told with its place and error") {
+  const test::TestNetns netns;
+  const Fd reader = open_sysctl(netns, "ipv4/tcp_keepalive_time", O_RDONLY);
+  SlowWriter writer;
+  CHECK_FALSE(is_ready(writer));
+  CHECK(writer.take_done().empty());
+  for (std::uint32_t i = 1; i <= 100; ++i) {
+    const bool is_wrong = i % 10 == 0;
+    writer.write(open_sysctl(netns, "ipv4/tcp_keepalive_time", O_WRONLY), is_wrong ? "x" : std::to_string(i), {7, i});
+  }
+  writer.write(open_sysctl(netns, "ipv4/tcp_keepalive_time", O_RDONLY), "5", {8, 1});
+  const std::vector<SlowWriter::Done> done = take(writer, 101);
+  for (std::uint32_t i = 1; i <= 100; ++i) {
+    CAPTURE(i);
+    CHECK(done[i - 1].place == SysctlFiles::Place{7, i});
+    CHECK(done[i - 1].error == (i % 10 == 0 ? EINVAL : 0));
+  }
+  CHECK(done[100].place == SysctlFiles::Place{8, 1});
+  CHECK(done[100].error == EBADF);
+  CHECK(content(reader) == "99\n");
+  CHECK_FALSE(is_ready(writer));
+}
+
+TEST_CASE("a file that was written is closed, and its thread goes with the writer") {
+  const test::TestNetns netns;
+  const std::set<std::string> before = threads();
+  std::array<int, 2> ends{};
+  {
+    SlowWriter writer;
+    REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
+    writer.write(Fd(ends[1]), "x", {});
+    CHECK(take(writer, 1)[0].error == ESPIPE);
+    // The other end tells that nobody has this one open any more.
+    char byte = 0;
+    CHECK(::read(ends[0], &byte, 1) == 0);
+    ::close(ends[0]);
+    CHECK(threads().size() == before.size() + 1);
+  }
+  CHECK(threads() == before);
+}
+
+TEST_CASE("while another program holds RTNL the loop goes on, and the write is made afterwards (kernel fact 23)") {
+  NEEDS_RTNL_HOLD();
+  for (const Tier tier : test::all_tiers) {
+    CAPTURE(static_cast<int>(tier));
+    const test::TestNetns netns;
+    const Keys keys({"net.ipv4.ip_forward", "net.ipv4.tcp_keepalive_time"});
+    SlowWriter writer;
+    LinuxCatalog catalog({test::netns_dir()});
+    catalog.write_slowly_by(writer);
+    core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    {
+      const RtnlHold hold;
+      const auto forward = bound.netns->write(0, "1");
+      REQUIRE(forward);
+      CHECK(*forward == BoundNetns::Write::handed_over);
+      const auto time = bound.netns->write(1, "30");
+      REQUIRE(time);
+      CHECK(*time == BoundNetns::Write::done);
+      CHECK(test::read_all(*bound.netns) == std::vector<std::string>{"0\n", "30\n"});
+      CHECK(writer.take_done().empty());
+    }
+    const std::vector<SlowWriter::Done> done = take(writer, 1);
+    CHECK(done[0].place == SysctlFiles::Place{bound.id.inode, 0});
+    CHECK(done[0].error == 0);
+    CHECK(test::read_all(*bound.netns) == std::vector<std::string>{"1\n", "30\n"});
+  }
+}
+
+TEST_CASE("a netns may be unbound while its write waits") {
+  NEEDS_RTNL_HOLD();
+  const test::TestNetns netns;
+  const Fd reader = open_sysctl(netns, "ipv4/ip_forward", O_RDONLY);
+  const Keys keys({"net.ipv4.ip_forward"});
+  SlowWriter writer;
+  LinuxCatalog catalog({test::netns_dir()});
+  catalog.write_slowly_by(writer);
+  {
+    const RtnlHold hold;
+    core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
+    CHECK(bound.netns->write(0, "1").ok());
+    bound.netns.reset();
+  }
+  CHECK(take(writer, 1)[0].error == 0);
+  CHECK(content(reader) == "1\n");
+}
+
+TEST_CASE("the end of a slow writer drops what has not begun, and does not wait for what hangs") {
+  NEEDS_RTNL_HOLD();
+  const test::TestNetns netns;
+  const Fd forward = open_sysctl(netns, "ipv4/ip_forward", O_RDWR);
+  const Fd time = open_sysctl(netns, "ipv4/tcp_keepalive_time", O_RDWR);
+  const std::string time_before = content(time);
+  const std::set<std::string> before = threads();
+  auto writer = std::make_unique<SlowWriter>();
+  WriterThread thread(before);
+  RtnlHold hold;
+  writer->write(Fd(::fcntl(forward.get(), F_DUPFD_CLOEXEC, 0)), "1", {});
+  writer->write(Fd(::fcntl(time.get(), F_DUPFD_CLOEXEC, 0)), "31", {});
+  REQUIRE(test::eventually([&] { return thread.waits(); }, std::chrono::seconds(20)));
+  writer.reset();
+  CHECK(content(forward) == "0\n");
+  hold.release();
+  CHECK(test::eventually([&] { return threads() == before; }, std::chrono::seconds(20)));
+  CHECK(content(forward) == "1\n");
+  CHECK(content(time) == time_before);
+}
+
+TEST_CASE("a slow writer takes no more files than it says, and the write that finds no room fails (EAGAIN)") {
+  NEEDS_RTNL_HOLD();
+  const test::TestNetns netns;
+  const Keys keys({"net.ipv4.ip_forward"});
+  SlowWriter writer;
+  LinuxCatalog catalog({test::netns_dir()});
+  catalog.write_slowly_by(writer);
+  core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
+  {
+    const RtnlHold hold;
+    for (std::size_t i = 0; i < SlowWriter::most_files; ++i) CHECK(bound.netns->write(0, "1").ok());
+    CHECK(test::error_of(bound.netns->write(0, "1")) == EAGAIN);
+  }
+  take(writer, SlowWriter::most_files);
+  CHECK(bound.netns->write(0, "0").ok());
+  CHECK(take(writer, 1)[0].error == 0);
+  CHECK(test::read_all(*bound.netns) == std::vector<std::string>{"0\n"});
+}
+
+struct Try {
+  core::Key key;
+  Fd file;
+
+  /// Another value than it has.
+  [[nodiscard]] std::string value() const {
+    if (key.is_secret()) return "2001:db8::1";
+    return content(file) == "0\n" ? "1" : "0";
+  }
+};
+
+/// Every key of ipv4 and ipv6 that can be written in this netns.
+std::vector<Try> all_keys(const test::TestNetns& netns) {
+  std::vector<Try> all;
+  test::inside(netns.path(), [&] {
+    for (const std::string top : {"ipv4", "ipv6"}) {
+      for (const auto& entry : std::filesystem::recursive_directory_iterator("/proc/sys/net/" + top)) {
+        const std::string path = entry.path();
+        Fd file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+        auto key = core::Key::parse(path.substr(std::string("/proc/sys/").size()));
+        if (file && std::holds_alternative<core::Key>(key)) all.push_back({std::get<core::Key>(key), std::move(file)});
+      }
+    }
+  });
+  return all;
+}
+
+TEST_CASE("the keys that are handed over are those that wait for RTNL, of all that ipv4 and ipv6 have (kernel fact 23)") {
+  NEEDS_RTNL_HOLD();
+  const test::TestNetns netns;
+  test::inside(netns.path(), [] { test::add_bridge("br0"); });
+  std::vector<Try> tries = all_keys(netns);
+  const auto slow = std::partition(tries.begin(), tries.end(), [](const Try& each) { return !each.key.waits_for_rtnl(); });
+  CHECK(slow - tries.begin() > 250);
+  CHECK(tries.end() - slow > 20);
+  const std::set<std::string> before = threads();
+  SlowWriter writer;
+  WriterThread thread(before);
+  {
+    const RtnlHold hold;
+    for (auto each = tries.begin(); each != slow; ++each) {
+      CAPTURE(each->key.name());
+      writer.write(std::move(each->file), each->value(), {});
+      take(writer, 1);
+    }
+  }
+  // Known by their last component like the others, but Linux 6.18 refuses the first and takes no lock for the rest.
+  const std::set<std::string> exempt{"net.ipv6.conf.all.stable_secret", "net.ipv4.conf.default.forwarding",
+                                     "net.ipv6.conf.default.disable_ipv6", "net.ipv6.conf.default.disable_policy"};
+  for (auto each = slow; each != tries.end(); ++each) {
+    CAPTURE(each->key.name());
+    const std::string value = each->value();
+    Fd file(::fcntl(each->file.get(), F_DUPFD_CLOEXEC, 0));
+    (void)thread.waits();
+    {
+      const RtnlHold hold;
+      writer.write(std::move(file), value, {});
+      CHECK(test::eventually([&] { return is_ready(writer) || thread.waits(); }, std::chrono::seconds(20)));
+      if (exempt.count(each->key.name()) == 0) CHECK_FALSE(is_ready(writer));
+    }
+    take(writer, 1);
+  }
+}
+
+}  // namespace
+}  // namespace nswarden
