@@ -95,6 +95,22 @@ TEST_CASE("a write to a file that nobody knew names its writer once the file is 
   CHECK(site.pid_of(netns, 1) == 70);
 }
 
+TEST_CASE("a write to a file that nobody knows outlives its turn, until the file is known or a sweep is done") {
+  Site site;
+  site.writers.take(list(write(3, 70)), 1);
+  site.writers.take(list(write(4, 71)), 1);
+  site.writers.end_turn();
+  site.take(1, 72);
+  site.writers.end_turn();
+  site.files.add(3, {netns, 1});
+  CHECK(site.pid_of(netns, 1) == 70);
+  site.take(1, 72);
+  CHECK_FALSE(site.writers.writer_of(netns, 1));
+  site.writers.end_sweep();
+  site.files.add(4, {netns, 1});
+  CHECK_FALSE(site.writers.writer_of(netns, 1));
+}
+
 TEST_CASE("a file that stands for something else since the write, or for nothing, names nobody") {
   Site site;
   site.take(1, 70);
