@@ -23,7 +23,7 @@ void Writers::take(std::vector<os::SysctlWrite> writes, double seen) {
 }
 
 void Writers::end_turn() {
-  std::erase_if(writes_, [](const Write& write) { return write.write.place.has_value(); });
+  std::erase_if(writes_, [&](const Write& write) { return write.write.place || files_.find(write.write.inode); });
 }
 
 /// What the number stands for now has to agree: the netns may have been bound with other keys since, and a file that nobody

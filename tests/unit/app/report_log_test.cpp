@@ -266,6 +266,16 @@ TEST_CASE("a setting that is fought over names the opponent, also where others h
   CHECK_FALSE(site.last_event().writer);
 }
 
+TEST_CASE("while a setting is fought over its changes are no lines, but events and counts with who wrote") {
+  Site site;
+  Change fought = repair();
+  fought.fought_over = true;
+  site.tell_after_write(Source::event, fought);
+  CHECK(site.lines().empty());
+  CHECK(site.last_event().writer);
+  CHECK(site.written_by("rival d") == "1");
+}
+
 TEST_CASE("the write that makes a setting suspended names the opponent too, and an unknown one is not made up") {
   Site site;
   site.tell(Source::event, suspension());

@@ -117,7 +117,7 @@ TEST_CASE("a file that stands for something else since the write, or for nothing
   site.files.add(1, {netns, 1});
   CHECK_FALSE(site.writers.writer_of(netns, 0));
   CHECK_FALSE(site.writers.writer_of(netns, 1));
-  site.files.remove(1, {netns, 1});
+  site.files.remove(1);
   CHECK_FALSE(site.writers.writer_of(netns, 0));
 }
 
