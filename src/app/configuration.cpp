@@ -62,6 +62,13 @@ std::chrono::milliseconds reconcile_interval(const Options& options, const core:
   return config.reconcile_interval.value_or(default_reconcile_interval);
 }
 
+core::DampingRules damping(const Options& options, const core::Config& config) {
+  core::DampingRules rules;
+  rules.repairs = options.repair_budget.value_or(config.repair_budget.value_or(rules.repairs));
+  rules.within = options.repair_window.value_or(config.repair_window.value_or(rules.within));
+  return rules;
+}
+
 std::chrono::milliseconds command_timeout(const Options& options, const core::Config& config) {
   if (options.command_timeout) return *options.command_timeout;
   return config.command_timeout.value_or(default_command_timeout);

@@ -13,6 +13,7 @@
 #include <nswarden/app/web.hpp>
 #include <nswarden/os/limits.hpp>
 #include "app/fd_budget.hpp"
+#include "app/instance_lock.hpp"
 #include "app/loop.hpp"
 #include "app/privilege.hpp"
 
@@ -40,6 +41,7 @@ void serve_until_told(const Options& options, Configuration configuration, os::C
   (void)os::raise_open_files().ok();
   os::LinuxCatalog catalog(netns_directories(options, configuration.config));
   if (const auto may = catalog.may_enter(); !may) throw std::runtime_error(cannot_enter_any(may.error().code));
+  InstanceLock instance_lock(options, netns_directories(options, configuration.config));
   Metrics metrics;
   SnapshotSlot slot;
   const WebServer web(options.web, {&metrics, &slot, [&desk] { return desk.request(); }});
@@ -52,7 +54,8 @@ void serve_until_told(const Options& options, Configuration configuration, os::C
     const std::string url = fmt::format("http://{}{}", address, options.web.telemetry_path);
     log.info("listening", {{"address", address}, {"metrics", url}});
   }
-  Loop({options, signals, waker, desk, catalog, metrics, slot, log, config_watcher}, std::move(configuration),
+  instance_lock.look_again(log);
+  Loop({options, signals, waker, desk, catalog, metrics, slot, log, config_watcher, instance_lock}, std::move(configuration),
        {fd_budget(os::open_files_limit()), first_limit})
       .run();
 }

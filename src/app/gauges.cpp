@@ -65,7 +65,7 @@ void add_policies(std::vector<MetricFamily>& out, const std::vector<PolicySnapsh
 
 void add_drift(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
   MetricFamily drift = family("nswarden_sysctl_drift", "1 while a setting is not as the policy says, and only then; capped.");
-  for (const core::Finding& finding : snapshot.drift) {
+  for (const auto& [finding, writer] : snapshot.drift) {
     add(drift,
         {label("netns", finding.netns), label("policy", finding.policy), label("reason", core::to_string(finding.reason)),
          label("sysctl", finding.key)},

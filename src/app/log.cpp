@@ -171,7 +171,7 @@ void Log::write(LogLevel level, std::string_view message, std::initializer_list<
   }
 }
 
-void Log::limited(std::string_view topic, LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
+void Log::limited(std::string_view topic, LogLevel level, std::string_view message, std::span<const LogField> fields) {
   if (!enabled(level)) return;
   try {
     std::optional<std::size_t> left_out;
@@ -180,7 +180,7 @@ void Log::limited(std::string_view topic, LogLevel level, std::string_view messa
       left_out = impl_->limiter.admit(topic, std::chrono::steady_clock::now());
     }
     if (!left_out) return;
-    std::vector<LogField> all(fields);
+    std::vector<LogField> all(fields.begin(), fields.end());
     const std::string count = std::to_string(*left_out);
     if (*left_out > 0) all.push_back({"left_out", count});
     impl_->write(level, message, all);

@@ -11,6 +11,7 @@
 
 #include <nswarden/core/config_loss.hpp>
 #include <nswarden/os/file.hpp>
+#include "app/unix_time.hpp"
 
 namespace nswarden::app {
 namespace {
@@ -18,15 +19,14 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-// About 0.3 ms of reading: what an event may have to wait for while a sweep goes on.
-constexpr std::size_t slice_cost = 256;
+// What an event may have to wait for while a sweep goes on. The clock is looked at after about so many keys.
+constexpr std::chrono::microseconds slice_time{400};
+constexpr std::size_t step_cost = 32;
 // Hosts mount all day (kernel fact 24): names that are bound are looked at again at most this often for it.
 constexpr milliseconds full_listing_gap{1000};
 constexpr milliseconds publish_gap{50};
 constexpr std::size_t drift_cap = 200;
 constexpr milliseconds broken_pause{100};
-
-double unix_time() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
 std::shared_ptr<const core::PolicySet> compile(const core::Config& config, const Options& options) {
   return std::make_shared<core::PolicySet>(
@@ -41,11 +41,14 @@ Loop::Loop(Parts parts, Configuration configuration, Limits limits)
       directories_(netns_directories(parts.options, configuration_.config)),
       limits_(limits),
       policies_(compile(configuration_.config, parts.options)),
-      report_log_(parts.metrics, parts.log),
+      writers_(parts.catalog.sysctl_files(), os::describe_writer),
+      report_log_(parts.metrics, parts.log, writers_, events_),
       commands_({parts.catalog, directories_, parts.metrics, parts.log}, limits.command_fds),
       netns_watcher_(directories_),
+      sysctl_watcher_(parts.catalog.sysctl_files()),
       config_loaded_(unix_time()) {
   reconciler_.emplace(parts_.catalog, policies_, core::Reconciler::Options{directories_, limits_.held_fds});
+  parts_.catalog.write_slowly_by(slow_writer_);
   watch_loop();
   use_configuration("configuration loaded");
   if (!parts_.catalog.host_is_known()) {
@@ -105,8 +108,11 @@ void Loop::answer_desk(std::string verdict) {
 
 std::chrono::nanoseconds Loop::until_next(Time now) const {
   if (reconciler_->work()) return std::chrono::nanoseconds(0);
+  const auto sooner = [](Time one, std::optional<Time> other) { return other ? std::min(one, *other) : one; };
   Time next = next_sweep_;
-  if (const auto pending = reconciler_->pending_due()) next = std::min(next, *pending);
+  next = sooner(next, reconciler_->pending_due());
+  next = sooner(next, reconciler_->retry_due());
+  next = sooner(next, writes_due());
   if (mounts_changed_) next = std::min(next, last_full_listing_ + full_listing_gap);
   if (dirty_) next = std::min(next, next_publish_);
   return next - now;
@@ -143,6 +149,7 @@ void Loop::begin_sweep(Trigger trigger, Time now) {
   // A name that is known can lead elsewhere only by a mount, and the mount table tells of each: without one, names are enough.
   const bool sure = !mounts_changed_ && netns_watcher_.mounts_state().ok();
   trigger_ = trigger;
+  writes_lost_ = false;
   next_sweep_ = now + reconcile_interval(parts_.options, configuration_.config);
   reconciler_->begin_sweep();
   list(sure ? Detail::names : Detail::full, now);
@@ -151,6 +158,9 @@ void Loop::begin_sweep(Trigger trigger, Time now) {
 
 void Loop::finish_sweep() {
   parts_.metrics.reconciled(trigger_, sweep_time_);
+  last_sweep_time_ = sweep_time_;
+  parts_.catalog.sysctl_files().forget_strangers();
+  writers_.end_sweep();
   last_reconcile_ = unix_time();
   dirty_ = true;
   const core::Totals totals = reconciler_->overview(Clock::now()).totals;
@@ -165,6 +175,8 @@ void Loop::finish_sweep() {
 
 void Loop::see_to_what_is_due(Time now) {
   if (const auto pending = reconciler_->pending_due(); pending && now >= *pending) reconciler_->look_pending(now);
+  reconciler_->retry(now);
+  see_to_writes(now);
   if (now >= next_sweep_ && !reconciler_->sweeping()) begin_sweep(Trigger::interval, now);
   if (mounts_changed_ && now >= last_full_listing_ + full_listing_gap) list(Detail::full, now);
 }
@@ -172,7 +184,8 @@ void Loop::see_to_what_is_due(Time now) {
 void Loop::work(Time now) {
   if (!reconciler_->work()) return;
   const bool sweeping = reconciler_->sweeping();
-  reconciler_->step(slice_cost, now);
+  do reconciler_->step(step_cost, Clock::now());
+  while (reconciler_->work() && Clock::now() - now < slice_time);
   if (!sweeping) return;
   sweep_time_ += Clock::now() - now;
   tell_reports();
@@ -189,7 +202,7 @@ void Loop::see_to_commands() {
 void Loop::tell_reports() {
   const Time now = Clock::now();
   for (const core::Report& report : reconciler_->take_reports()) {
-    report_log_.tell(report, *policies_, now);
+    report_log_.tell(report, *policies_, now, unix_time());
     commands_.take(report);
     dirty_ = true;
   }
@@ -208,6 +221,7 @@ std::string Loop::reload(Time now) {
       parts_.log.error("configuration refused; the last good one stays in force", {{"problem", line}});
       verdict += line + '\n';
     }
+    events_.reloaded(unix_time(), verdict);
     reload_due_ = false;
     return verdict;
   }
@@ -219,6 +233,7 @@ std::string Loop::reload(Time now) {
   policies_ = compile(configuration_.config, parts_.options);
   reconciler_->set_policies(policies_, now);
   parts_.metrics.reloaded(true);
+  events_.reloaded(unix_time(), {});
   use_configuration("configuration reloaded");
   if (!dropped.empty()) parts_.log.warn("the configuration no longer has all that it had", {{"dropped", dropped}});
   if (netns_directories(parts_.options, configuration_.config) != directories_) {
@@ -231,8 +246,12 @@ std::string Loop::reload(Time now) {
 
 void Loop::use_configuration(std::string_view message) {
   parts_.metrics.know(*policies_);
+  reconciler_->damp_by(damping(parts_.options, configuration_.config));
   commands_.use(policies_, command_timeout(parts_.options, configuration_.config));
   netns_watcher_.ask_for(policies_->event_bits());
+  std::unordered_set<std::string> names;
+  for (const core::Key& key : policies_->keys()) names.insert(key.path().substr(key.path().rfind('/') + 1));
+  sysctl_watcher_.watch_names(std::move(names));
   tell_configuration(message);
 }
 
@@ -276,8 +295,8 @@ std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   const auto policies = policies_->policies();
   for (std::size_t i = 0; i < policies.size(); ++i) {
     const core::Overview::OfPolicy& counts = overview.policies[i];
-    snapshot->policies.push_back({policies[i].name, counts.netns, counts.settings, counts.not_compliant, 0, counts.conflicts,
-                                  policies[i].mode == core::Mode::enforce});
+    snapshot->policies.push_back({policies[i].name, counts.netns, counts.settings, counts.not_compliant, counts.suspended,
+                                  counts.conflicts, policies[i].mode == core::Mode::enforce});
   }
   snapshot->netns_unmatched = overview.unmatched;
   snapshot->netns_pending = overview.pending;
@@ -285,9 +304,10 @@ std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   snapshot->dirfd_sysctls = overview.directory_keys;
   snapshot->commands_queued = commands_.queued();
   snapshot->commands_running = commands_.running();
-  snapshot->drift = reconciler_->findings(core::Reconciler::Which::not_compliant, drift_cap);
+  snapshot->drift = writers_.with_writers(reconciler_->findings(core::Reconciler::Which::not_compliant, drift_cap));
   const core::Totals& totals = overview.totals;
   snapshot->drift_hidden = totals.settings - totals.compliant - snapshot->drift.size();
+  snapshot->events = events_.newest();
   snapshot->sources = sources_;
   snapshot->unlisted = listings_;
   snapshot->config_ok = config_ok_;

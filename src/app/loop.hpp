@@ -6,6 +6,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,10 +22,15 @@
 #include <nswarden/os/poller.hpp>
 #include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/signals.hpp>
+#include <nswarden/os/slow_writer.hpp>
+#include <nswarden/os/sysctl_watcher.hpp>
 #include <nswarden/os/waker.hpp>
 #include "app/commands.hpp"
+#include "app/event_log.hpp"
+#include "app/instance_lock.hpp"
 #include "app/reload_desk.hpp"
 #include "app/report_log.hpp"
+#include "app/writers.hpp"
 
 namespace nswarden::app {
 
@@ -41,6 +47,7 @@ class Loop {
     SnapshotSlot& slot;
     Log& log;
     os::ConfigWatcher& config_watcher;  // older than the configuration that was loaded
+    InstanceLock& instance_lock;
   };
   /// Throws std::system_error.
   struct Limits {
@@ -61,6 +68,13 @@ class Loop {
   void take_signals();
   void take_directory_events();
   void take_mount_event();
+  void take_writes();
+  void lose_writes(Time now);
+  void take_slow_writes();
+  void see_to_writes(Time now);
+  [[nodiscard]] std::optional<Time> writes_due() const;
+  [[nodiscard]] std::chrono::nanoseconds search_gap() const;
+  void watch_writes();
   [[nodiscard]] bool rearm();
   core::Result<void> watch(int fd, std::uint32_t events, std::uint64_t token);
   void watch_loop();
@@ -92,9 +106,13 @@ class Loop {
   Limits limits_;
   std::shared_ptr<const core::PolicySet> policies_;
   std::optional<core::Reconciler> reconciler_;  // never empty but while it is made anew
+  Writers writers_;
+  EventLog events_;
   ReportLog report_log_;
   Commands commands_;
   os::NetnsWatcher netns_watcher_;
+  os::SysctlWatcher sysctl_watcher_;
+  os::SlowWriter slow_writer_;
   os::Poller poller_;
   os::ProcessMeter process_;
 
@@ -113,8 +131,13 @@ class Loop {
 
   Trigger trigger_ = Trigger::startup;
   std::chrono::nanoseconds sweep_time_{0};
+  std::chrono::nanoseconds last_sweep_time_{0};
   Time next_sweep_;
   Time last_full_listing_;
+  std::optional<Time> writes_rest_until_;  // until then no events of writes are read
+  bool writes_lost_ = false;               // a sweep is due for it
+  std::set<std::string> unplaced_;         // names of keys that were written in a netns that cannot be told
+  Time search_due_;                        // for either
   bool mounts_polled_ = false;
   bool mounts_changed_ = true;  // since the last full listing, as far as we know
   bool dirty_ = true;           // since the last snapshot

@@ -11,6 +11,7 @@
 #include <nswarden/core/inotify_events.hpp>
 #include <nswarden/os/mount_propagation.hpp>
 #include "app/loop.hpp"
+#include "app/loop_tokens.hpp"
 
 namespace nswarden::app {
 namespace {
@@ -24,13 +25,12 @@ SourceSnapshot source_of(const char* name, const core::Result<void>& state, cons
                       std::generic_category().message(state.error().code), remedy)};
 }
 
-enum Token : std::uint64_t { signals_token, inotify_token, mounts_token, config_token, waker_token, commands_token };
-
 }  // namespace
 
 void Loop::watch_loop() {
   // Without these nothing would end it or reload it.
-  for (const auto& [fd, token] : {std::pair(parts_.signals.fd(), signals_token), std::pair(parts_.waker.fd(), waker_token)}) {
+  for (const auto& [fd, token] : {std::pair(parts_.signals.fd(), signals_token), std::pair(parts_.waker.fd(), waker_token),
+                                  std::pair(slow_writer_.fd(), slow_writes_token)}) {
     const auto added = poller_.add(fd, POLLIN, token);
     if (!added) throw std::system_error(added.error().code, std::generic_category(), "cannot wait for signals");
   }
@@ -53,6 +53,8 @@ void Loop::take_event(std::uint64_t token) {
       commands_.take_results();
       dirty_ = true;
       break;
+    case writes_token: take_writes(); break;
+    case slow_writes_token: take_slow_writes(); break;
     default: break;
   }
 }
@@ -93,6 +95,7 @@ void Loop::take_directory_events() {
   }
   if (relist) {
     netns_watcher_.rearm();
+    parts_.instance_lock.look_again(parts_.log);
     look_at_propagation();
     watch_sources();
     list(Detail::full, Clock::now());
@@ -113,6 +116,7 @@ void Loop::take_mount_event() {
   const Time now = Clock::now();
   reconciler_->look_pending(now);
   const bool replaced = netns_watcher_.rearm();
+  if (replaced) parts_.instance_lock.look_again(parts_.log);
   if (replaced) look_at_propagation();
   watch_sources();  // before the list, so that nothing falls between
   if (replaced) list(Detail::full, now);
@@ -121,7 +125,11 @@ void Loop::take_mount_event() {
 
 /// True when the configuration file is found to be another one.
 bool Loop::rearm() {
-  if (netns_watcher_.rearm()) mounts_changed_ = true;
+  if (netns_watcher_.rearm()) {
+    mounts_changed_ = true;
+    parts_.instance_lock.look_again(parts_.log);
+  }
+  (void)sysctl_watcher_.rearm();  // a sweep follows
   const bool other_file = parts_.config_watcher.rearm();
   watch_sources();
   return other_file;
@@ -151,6 +159,7 @@ void Loop::watch_sources() {
   const auto mounts = both(netns_watcher_.mounts_state(), watch(netns_watcher_.mounts_fd(), POLLPRI, mounts_token));
   // A change of the mount table before it is polled is never told: the call that begins to poll it takes it away.
   if (!std::exchange(mounts_polled_, mounts.ok())) mounts_changed_ = true;
+  watch_writes();
   (void)watch(parts_.config_watcher.fd(), POLLIN, config_token);
   tell_config_watch();
   tell_source(source_of("inotify", inotify, "raise fs.inotify.max_user_watches or fs.inotify.max_user_instances"));

@@ -9,6 +9,7 @@
 #include <nswarden/app/build_info.hpp>
 #include <nswarden/app/metrics.hpp>
 #include <nswarden/core/text.hpp>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,6 +31,9 @@ constexpr std::array all_triggers{Trigger::startup, Trigger::interval, Trigger::
 // What the watcher can give; a name beyond these comes into being when it is first counted.
 constexpr std::array<std::string_view, 6> inotify_events{"IN_CREATE",   "IN_DELETE",      "IN_MOVED_FROM",
                                                          "IN_MOVED_TO", "IN_DELETE_SELF", "IN_MOVE_SELF"};
+
+// Whoever may write a sysctl may also name itself anything.
+constexpr std::size_t max_writers = 50;
 
 // A sweep of 100 netns takes some 0.2 ms, one of 10000 netns and 20 keys some 0.3 s.
 Histogram::BucketBoundaries reconcile_buckets() {
@@ -65,6 +69,10 @@ struct Metrics::Families {
 
   Family<Counter>& drift_detected =
       counter("nswarden_drift_detected_total", "Settings that were found to be no longer as the policy says.");
+  Family<Counter>& drift_writers = counter("nswarden_drift_writers_total",
+                                           "Drifts that the event of a write told of, by the name (comm) of the process that "
+                                           "wrote: the first 50 names, then other. It is "
+                                           "unknown where it could not be told; a process of that name counts as other.");
   Family<Counter>& actions = counter("nswarden_actions_total", "Attempts to set something right, by how they ended.");
   Family<Counter>& action_failures =
       counter("nswarden_action_failures_total", "Attempts to set something right that failed, by why.");
@@ -93,6 +101,9 @@ struct Metrics::Families {
   Counter& failure_series(std::string_view policy, const char* action, std::string_view reason) {
     return action_failures.Add({{"policy", printable(policy)}, {"action", action}, {"reason", std::string(reason)}});
   }
+  std::set<std::string, std::less<>> writers;  // that have a series of their own; loop thread only
+
+  Counter& writer_series(std::string_view comm) { return drift_writers.Add({{"comm", std::string(comm)}}); }
   Counter& dropped_series(std::string_view policy) { return commands_dropped.Add({{"policy", printable(policy)}}); }
 };
 
@@ -103,7 +114,9 @@ Metrics::Metrics() : families_(std::make_unique<Families>()) {
     families_->events.Add({{"source", "inotify"}, {"event", std::string(name)}});
   }
   families_->events.Add({{"source", "mount"}, {"event", "change"}});
-  families_->overflows.Add({{"source", "inotify"}});
+  families_->events.Add({{"source", "sysctl"}, {"event", "write"}});
+  for (const char* source : {"inotify", "sysctl"}) families_->overflows.Add({{"source", source}});
+  for (const char* comm : {"other", "unknown"}) families_->writer_series(comm);
 }
 
 Metrics::~Metrics() = default;
@@ -130,6 +143,13 @@ void Metrics::drift_detected(std::string_view policy, std::string_view key, core
   families_->drift_series(policy, key, source).Increment();
 }
 
+void Metrics::drift_written(std::string_view comm) {
+  if (comm.empty()) return families_->writer_series("unknown").Increment();
+  const std::string name = printable(comm);
+  if (families_->writers.size() < max_writers && name != "other" && name != "unknown") families_->writers.insert(name);
+  families_->writer_series(families_->writers.contains(name) ? name : "other").Increment();
+}
+
 void Metrics::write_attempt(std::string_view policy, core::Outcome outcome, int error) {
   if (outcome == core::Outcome::fixed) {
     families_->action_series(policy, "write", "success").Increment();
@@ -149,8 +169,8 @@ void Metrics::commands_dropped(std::string_view policy, std::size_t count) {
   families_->dropped_series(policy).Increment(static_cast<double>(count));
 }
 
-void Metrics::event(std::string_view source, std::string_view event) {
-  families_->events.Add({{"source", std::string(source)}, {"event", std::string(event)}}).Increment();
+void Metrics::event(std::string_view source, std::string_view event, std::size_t count) {
+  families_->events.Add({{"source", std::string(source)}, {"event", std::string(event)}}).Increment(static_cast<double>(count));
 }
 
 void Metrics::overflow(std::string_view source) { families_->overflows.Add({{"source", std::string(source)}}).Increment(); }

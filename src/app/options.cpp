@@ -125,6 +125,7 @@ struct Parser {
   Options options;
   std::string interval;
   std::string command_timeout;
+  std::string repair_window;
   std::string explained;
   std::string log_level;
   std::string log_format;
@@ -192,6 +193,17 @@ struct Parser {
                     "Time limit of each command of the policies, default 30s, at least 100ms")
         ->type_name("DURATION")
         ->check(duration_at_least(core::min_command_timeout));
+    run->add_option("--repair.budget", options.repair_budget,
+                    "Repairs of one setting within --repair.window before it is suspended, default 5")
+        ->type_name("N")
+        ->check(CLI::Range(core::min_repair_budget, core::max_repair_budget));
+    run->add_option("--repair.window", repair_window, "See --repair.budget; default 10s, at least 1s")
+        ->type_name("DURATION")
+        ->check(duration_at_least(core::min_repair_window));
+    run->add_option("--lock.file", options.lock_file,
+                    "Refuse to run while another has locked this file; default one for each netns directory, in "
+                    "$RUNTIME_DIRECTORY or /run/nswarden; none with --audit")
+        ->type_name("FILE");
     add_audit(*run);
   }
 
@@ -240,6 +252,7 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   Options& options = parser.options;
   if (!parser.interval.empty()) options.reconcile_interval = core::parse_duration(parser.interval);
   if (!parser.command_timeout.empty()) options.command_timeout = core::parse_duration(parser.command_timeout);
+  if (!parser.repair_window.empty()) options.repair_window = core::parse_duration(parser.repair_window);
   if (parser.explain->parsed()) options.netns = {parser.explained};
   options.log_level = log_levels.value(parser.log_level, options.log_level);
   options.log_format = log_formats.value(parser.log_format, options.log_format);

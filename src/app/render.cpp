@@ -4,17 +4,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include <nswarden/core/text.hpp>
+
+#include "app/json.hpp"
 
 namespace nswarden::app {
 namespace {
 
 using core::printable;
-// Keys stay in the order in which the contract shows them.
-using Json = nlohmann::ordered_json;
 
 /// Columns as wide as their longest cell, two spaces between them, nothing trailing. A cell may carry a colour.
 class Table {
@@ -61,7 +60,9 @@ std::string state_text(const core::Finding& finding) {
   if (finding.state == core::State::unreadable) {
     return fmt::format("unreadable ({})", std::generic_category().message(finding.error));
   }
-  if (finding.reason == core::Reason::clamped) return "drifted (clamped)";
+  if (finding.reason == core::Reason::clamped || finding.reason == core::Reason::suspended) {
+    return fmt::format("drifted ({})", core::to_string(finding.reason));
+  }
   return std::string(core::to_string(finding.state));
 }
 
@@ -84,19 +85,6 @@ void for_each_command(const Explanation& explanation, Tell tell) {
       for (const std::string& command : on.commands) tell(policy.name, on.event, command);
     }
   }
-}
-
-Json to_json(const core::Finding& finding) {
-  const bool has_value = finding.state == core::State::compliant || finding.state == core::State::drifted;
-  Json json{{"netns", printable(finding.netns)},
-            {"policy", finding.policy},
-            {"key", printable(finding.key)},
-            {"want", printable(finding.want)},
-            {"have", has_value ? Json(printable(finding.have)) : Json(nullptr)},
-            {"state", core::to_string(finding.state)}};
-  if (finding.reason != core::Reason::none) json["reason"] = core::to_string(finding.reason);
-  if (finding.error != 0) json["error"] = std::generic_category().message(finding.error);
-  return json;
 }
 
 }  // namespace
@@ -127,21 +115,9 @@ std::string check_table(const CheckReport& report, Colour colour) {
 }
 
 std::string check_json(const CheckReport& report) {
-  const core::Totals& totals = report.totals;
-  Json json{{"schema", 1},
-            {"compliant", report.compliant()},
-            {"totals",
-             {{"netns", totals.netns},
-              {"settings", totals.settings},
-              {"compliant", totals.compliant},
-              {"drifted", totals.drifted},
-              {"missing", totals.missing},
-              {"unreadable", totals.unreadable},
-              {"fixed", totals.fixed},
-              {"failed", totals.failed}}},
-            {"findings", Json::array()}};
-  for (const core::Finding& finding : report.findings) json["findings"].push_back(to_json(finding));
-  return json.dump() + '\n';
+  Json json{{"schema", 1}, {"compliant", report.compliant()}, {"totals", json_of(report.totals)}, {"findings", Json::array()}};
+  for (const core::Finding& finding : report.findings) json["findings"].push_back(json_of(finding));
+  return line_of(json);
 }
 
 std::string explain_table(const Explanation& explanation) {
@@ -208,7 +184,7 @@ std::string explain_json(const Explanation& explanation) {
   for_each_command(explanation, [&](const std::string& policy, std::string_view event, const std::string& command) {
     json["commands"].push_back({{"event", event}, {"command", printable(command)}, {"policy", policy}});
   });
-  return json.dump() + '\n';
+  return line_of(json);
 }
 
 }  // namespace nswarden::app

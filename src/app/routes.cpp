@@ -4,6 +4,7 @@
 #include <nswarden/app/web.hpp>
 #include <nswarden/core/text.hpp>
 
+#include "app/api.hpp"
 #include "app/gzip.hpp"
 
 namespace nswarden::app {
@@ -37,6 +38,8 @@ Response start_page(const WebOptions& options) {
 <p>Keeps the sysctls of network namespaces as the policy says. Version {}, revision {}.</p>
 <ul>
 <li><a href="{}">Metrics</a></li>
+<li><a href="/api/v1/status">Status</a></li>
+<li><a href="/api/v1/events">Events</a></li>
 <li><a href="/-/healthy">Health</a></li>
 <li><a href="/-/ready">Readiness</a></li>
 </ul>
@@ -47,14 +50,18 @@ Response start_page(const WebOptions& options) {
   return {200, "text/html; charset=utf-8", std::move(page), {}};
 }
 
-Response metrics(const Request& request, const WebSources& sources) {
-  Response response{200, "text/plain; version=0.0.4; charset=utf-8", {}, {{"Vary", "Accept-Encoding"}}};
-  response.body = sources.metrics->text(*sources.snapshots->newest());
+/// What may be long is packed for who asks for it.
+Response long_text(const Request& request, const char* content_type, std::string body) {
+  Response response{200, content_type, std::move(body), {{"Vary", "Accept-Encoding"}}};
   if (wants_gzip(request.accept_encoding)) {
     response.body = gzip(response.body);
     response.headers.emplace_back("Content-Encoding", "gzip");
   }
   return response;
+}
+
+Response metrics(const Request& request, const WebSources& sources) {
+  return long_text(request, "text/plain; version=0.0.4; charset=utf-8", sources.metrics->text(*sources.snapshots->newest()));
 }
 
 Response ready(const WebSources& sources) {
@@ -90,10 +97,15 @@ Response respond(const Request& request, const WebOptions& options, const WebSou
     return request.method == "POST" ? reload(sources) : wrong_method("POST");
   }
   const bool is_metrics = request.path == options.telemetry_path;
-  const bool known = is_metrics || request.path == "/" || request.path == "/-/healthy" || request.path == "/-/ready";
+  const bool is_status = request.path == "/api/v1/status";
+  const bool is_events = request.path == "/api/v1/events";
+  const bool is_page = request.path == "/" || request.path == "/-/healthy" || request.path == "/-/ready";
+  const bool known = is_metrics || is_status || is_events || is_page;
   if (!known) return text(404, "Not found.\n");
   if (!is_read) return wrong_method("GET, HEAD");
   if (is_metrics) return metrics(request, sources);
+  if (is_status) return long_text(request, "application/json", status_json(*sources.snapshots->newest()));
+  if (is_events) return long_text(request, "application/json", events_json(*sources.snapshots->newest()));
   if (request.path == "/-/healthy") return text(200, "nswarden is healthy.\n");
   if (request.path == "/-/ready") return ready(sources);
   return start_page(options);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <map>
 #include <span>
 
@@ -24,8 +25,8 @@ using Kind = YamlNode::Kind;
 /// It is a label of every series.
 constexpr std::size_t longest_policy_name = 128;
 
-constexpr std::array<std::string_view, 6> top_fields{"version",         "netns_dirs", "reconcile_interval",
-                                                     "command_timeout", "mode",       "policies"};
+constexpr std::array<std::string_view, 8> top_fields{
+    "version", "netns_dirs", "reconcile_interval", "command_timeout", "repair_budget", "repair_window", "mode", "policies"};
 constexpr std::array<std::string_view, 5> policy_fields{"name", "netns", "mode", "sysctls", "commands"};
 
 bool is_boolean_word(std::string_view text) {
@@ -56,6 +57,7 @@ class ConfigReader {
   void read_netns_dirs(const YamlFields& top, Config& config);
   std::optional<std::chrono::milliseconds> read_duration(const YamlFields& top, std::string_view field,
                                                          std::chrono::milliseconds shortest);
+  std::optional<std::uint32_t> read_budget(const YamlFields& top);
   void read_policies(const YamlFields& top, Mode mode, Config& config);
   Mode read_mode(const YamlFields& fields, Mode otherwise);
   PolicyConfig read_policy(const YamlNode& node, std::string name, Mode mode);
@@ -80,6 +82,8 @@ Config ConfigReader::read(const YamlNode& root) {
   read_netns_dirs(top, config);
   config.reconcile_interval = read_duration(top, "reconcile_interval", min_reconcile_interval);
   config.command_timeout = read_duration(top, "command_timeout", min_command_timeout);
+  config.repair_budget = read_budget(top);
+  config.repair_window = read_duration(top, "repair_window", min_repair_window);
   read_policies(top, read_mode(top, Mode::enforce), config);
   return config;
 }
@@ -126,6 +130,19 @@ std::optional<std::chrono::milliseconds> ConfigReader::read_duration(const YamlF
   } else {
     return duration;
   }
+  return std::nullopt;
+}
+
+std::optional<std::uint32_t> ConfigReader::read_budget(const YamlFields& top) {
+  constexpr std::string_view field = "repair_budget";
+  const YamlNode* node = top.find(field);
+  if (node == nullptr || !is_kind(*node, Kind::scalar, field)) return std::nullopt;
+  std::uint32_t budget = 0;
+  const char* const end = node->text.data() + node->text.size();
+  const auto [parsed, error] = std::from_chars(node->text.data(), end, budget);
+  if (error == std::errc() && parsed == end && budget >= min_repair_budget && budget <= max_repair_budget) return budget;
+  add_problem(node->where, "{}: \"{}\" is no number from {} to {}", field, excerpt(node->text), min_repair_budget,
+              max_repair_budget);
   return std::nullopt;
 }
 

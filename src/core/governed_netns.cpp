@@ -35,6 +35,8 @@ void GovernedNetns::set_plan(std::shared_ptr<const SharedPlan> plan, const Gover
       if (now.want != was.want || plan_->policies->keys()[now.key] != key) continue;
       const std::optional<State> state = std::exchange(old[i].state, std::nullopt);
       settings_[j] = std::move(old[i]);
+      // Whoever changes the policy wants to see what comes of it.
+      if (settings_[j].trouble) settings_[j].trouble->retry_at = {};
       set_state(j, state, context);
       break;
     }
@@ -58,7 +60,10 @@ bool GovernedNetns::bound_as(Binding binding, Tier tier, const GovernedContext& 
   return first;
 }
 
-void GovernedNetns::unbind() { netns_.reset(); }
+void GovernedNetns::unbind() {
+  netns_.reset();
+  slow_write_.reset();
+}
 
 void GovernedNetns::forget(const GovernedContext& context) {
   for (std::size_t i = 0; i < settings_.size(); ++i) {
@@ -76,7 +81,7 @@ bool GovernedNetns::cannot_enter(const Error& error, const GovernedContext& cont
     set_state(i, State::unreadable, context);
     traces[i].found = State::unreadable;
   }
-  tell_changes(traces, report);
+  tell_changes(traces, context, report);
   return std::exchange(enter_error_, error.code) != error.code;
 }
 
@@ -84,7 +89,9 @@ bool GovernedNetns::visit(const GovernedContext& context, Report& report) {
   if (!look_for_missing(context)) return false;
   const auto readings = netns_->read();
   if (!readings || any_vanished(*readings)) return false;
-  if (all_as_judged_good(*readings)) return true;
+  const bool nothing_due = !(retry_at_ && context.now >= *retry_at_) && !(slow_write_ && slow_write_->error);
+  if (context.now >= repairs_forgotten_at_) forget_old_repairs(context);
+  if (nothing_due && all_as_judged_good(*readings)) return true;
 
   std::vector<Trace> traces(settings_.size());
   for (std::size_t i = 0; i < settings_.size(); ++i) {
@@ -96,15 +103,31 @@ bool GovernedNetns::visit(const GovernedContext& context, Report& report) {
     traces[i].found = *setting.state;
     traces[i].found_value = setting.seen;
   }
+  note_fights(traces, context);
+  conclude_slow_write(traces, context, report);
   const bool whole = not_compliant_ == 0 || repair(context, traces, report);
   // Also of a visit that was cut short: what was found and done until then is true, and the next visit goes on from there.
-  tell_changes(traces, report);
+  see_to_retries(context);
+  tell_changes(traces, context, report);
   if (!whole) return false;
   if (!was_compliant_ && not_compliant_ == 0 && !settings_.empty()) {
     was_compliant_ = true;
     report.first_seen = first_seen_;
   }
   return true;
+}
+
+void GovernedNetns::written(std::size_t setting, int error) {
+  if (slow_write_ && slow_write_->setting == setting) slow_write_->error = error;
+}
+
+/// While a setting is wrong and not to be written yet, another wrong value is no news that could not wait for the sweep.
+bool GovernedNetns::minds(std::size_t setting, Time now) const {
+  if (setting >= settings_.size()) return false;
+  const SettingState& of = settings_[setting];
+  if (of.state != State::drifted) return true;
+  if (of.damping && !of.damping->may_write(now)) return false;
+  return !of.trouble || of.trouble->error == 0 || now >= of.trouble->retry_at;
 }
 
 /// The whole of a quiet visit: the bytes are those that were judged good, so nothing is parsed.
@@ -171,6 +194,7 @@ Reason GovernedNetns::reason(std::size_t index) const {
     case State::unreadable: return Reason::unreadable;
     case State::drifted: break;
   }
+  if (suspended(index)) return Reason::suspended;
   const bool clamped =
       setting.trouble && setting.trouble->outcome == Outcome::clamped && setting.seen == setting.trouble->stored_instead;
   return clamped ? Reason::clamped : Reason::value;
@@ -216,6 +240,7 @@ void GovernedNetns::add_to(Overview& overview) const {
     ++policy.settings;
     ++overview.totals.settings;
     if (*settings_[i].state != State::compliant) ++policy.not_compliant;
+    if (suspended(i)) ++policy.suspended;
     switch (*settings_[i].state) {
       case State::compliant: ++overview.totals.compliant; break;
       case State::drifted: ++overview.totals.drifted; break;

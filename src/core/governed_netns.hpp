@@ -26,8 +26,10 @@ struct SharedPlan {
 /// What a visit needs besides the netns itself.
 struct GovernedContext {
   KeyCensus& census;
+  const DampingRules& damping;
   bool write = true;
   Time now;
+  std::optional<Time> write_seen{};  ///< of the write that led to this visit
 };
 
 class GovernedNetns {
@@ -58,6 +60,15 @@ class GovernedNetns {
   /// (the netns or an interface has gone): unbind, bind again, and visit again.
   bool visit(const GovernedContext& context, Report& report);
 
+  /// The write that was handed over has ended; the next visit counts it.
+  void written(std::size_t setting, int error);
+
+  /// Whether a write to this setting by somebody else can make a visit do anything.
+  [[nodiscard]] bool minds(std::size_t setting, Time now) const;
+
+  /// When the next visit has something to do, without any event.
+  [[nodiscard]] std::optional<Time> retry_at() const { return retry_at_; }
+
   /// One finding for each setting that has been judged (all, or those that are not compliant).
   void append_findings(const std::string& label, Reconciler::Which which, std::size_t cap,
                        std::vector<Finding>& findings) const;
@@ -69,19 +80,28 @@ class GovernedNetns {
   struct Trouble {
     Outcome outcome = Outcome::failed;
     int error = 0;
-    // Not to be written before `retry_at` while it reads like this: what the kernel makes of our value (clamped), or what another
-    // setting of ours makes of it.
+    // What the kernel makes of our value (clamped), or what another setting of ours makes of it.
     std::string stored_instead;
-    Time retry_at;
+    Time retry_at;  // not to be written before, after an error or while it reads like stored_instead
     std::chrono::seconds delay{0};
   };
   struct SettingState {
     std::string seen;  // bytes as last read
     std::unique_ptr<Trouble> trouble;
+    std::unique_ptr<Damping> damping;  // of one that was repaired lately
     int error = 0;
     std::optional<State> state;  // none: not judged
   };
   struct Trace;
+  // A write that another thread makes; nothing else is written meanwhile.
+  struct SlowWrite {
+    std::size_t setting = 0;
+    int tries = 0;
+    std::string stored_instead;
+    Source source = Source::reconcile;
+    std::optional<Time> write_seen;
+    std::optional<int> error;  // once it has ended; 0 when the kernel took it
+  };
 
   [[nodiscard]] bool all_as_judged_good(std::span<const Reading> readings) const;
   bool look_for_missing(const GovernedContext& context);
@@ -90,10 +110,16 @@ class GovernedNetns {
   void set_state(std::size_t index, std::optional<State> state, const GovernedContext& context);
   bool repair(const GovernedContext& context, std::vector<Trace>& traces, Report& report);
   void back_off(std::size_t index, const GovernedContext& context);
+  void fail(std::size_t index, Trace& trace, int error, const GovernedContext& context, Report& report);
+  void conclude_slow_write(std::vector<Trace>& traces, const GovernedContext& context, Report& report);
+  void note_fights(std::vector<Trace>& traces, const GovernedContext& context);
+  void see_to_retries(const GovernedContext& context);
+  void forget_old_repairs(const GovernedContext& context);
+  [[nodiscard]] bool suspended(std::size_t index) const;
   void find_contradictions(const std::vector<Trace>& traces, const GovernedContext& context);
   [[nodiscard]] bool may_write(std::size_t index, const Trace& trace, const GovernedContext& context) const;
   void conclude_write(std::size_t index, Trace& trace, const GovernedContext& context, Report& report);
-  void tell_changes(const std::vector<Trace>& traces, Report& report) const;
+  void tell_changes(const std::vector<Trace>& traces, const GovernedContext& context, Report& report) const;
   [[nodiscard]] Finding finding(std::size_t index, const std::string& label) const;
   [[nodiscard]] Reason reason(std::size_t index) const;
 
@@ -108,6 +134,9 @@ class GovernedNetns {
   std::size_t not_compliant_ = 0;
   int enter_error_ = 0;
   bool was_compliant_ = false;
+  std::optional<SlowWrite> slow_write_;
+  std::optional<Time> retry_at_;
+  Time repairs_forgotten_at_ = Time::max();  // when the damping of settings that are not suspended has ended
 };
 
 }  // namespace nswarden::core

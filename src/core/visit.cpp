@@ -33,7 +33,7 @@ Tier Reconciler::best_tier(const Netns& netns) const {
   return others <= options_.fd_budget ? Tier::directories : Tier::transient;
 }
 
-GovernedContext Reconciler::context(Time now) { return {*census_, options_.write, now}; }
+GovernedContext Reconciler::context(Time now) const { return {*census_, options_.damping, options_.write, now}; }
 
 /// True when it is bound now. When not, it is unreadable until a later visit, or it has been dropped.
 bool Reconciler::bind(Netns& netns, Report& report, Time now) {
@@ -122,22 +122,27 @@ void Reconciler::announce(Netns& netns, Report& report) const {
   netns.announced = std::move(all);
 }
 
-Source Reconciler::source_of(Report::Life life) const {
+Source Reconciler::source_of(const Netns& netns, Report::Life life) const {
   if (!started_) return options_.resumed ? Source::reconcile : Source::startup;
-  return life == Report::Life::governed ? Source::create : Source::reconcile;
+  if (life == Report::Life::governed) return Source::create;
+  return netns.write_seen ? Source::event : Source::reconcile;
 }
 
 /// How many writes it took.
 std::size_t Reconciler::visit(Netns& netns, Time now) {
   Report report;
   netns.swept = sweep_;
+  netns.queue = none;
   const std::size_t index = netns.index;
   if (netns.governed.bound() && better_elsewhere(netns)) unbind(netns);
   for (int tries = 0; tries < 2; ++tries) {
     if (!netns.governed.bound() && !bind(netns, report, now)) break;
     report.netns = netns.label();
-    report.source = source_of(report.life);
-    if (netns.governed.visit(context(now), report)) {
+    report.inode = netns.governed.inode();
+    report.source = source_of(netns, report.life);
+    GovernedContext visiting = context(now);
+    visiting.write_seen = netns.write_seen;
+    if (netns.governed.visit(visiting, report)) {
       announce(netns, report);
       break;
     }
@@ -145,6 +150,10 @@ std::size_t Reconciler::visit(Netns& netns, Time now) {
   }
   // Neither bound nor refused: it comes and goes faster than we look. It counts again when a visit succeeds.
   if (netns_[index] && !netns.governed.bound() && !netns.governed.unreadable()) netns.governed.forget(context(now));
+  if (netns_[index]) {
+    netns.write_seen.reset();
+    wait_for_retry(netns);
+  }
   const bool quiet = report.life == Report::Life::unchanged && report.changes.empty() && report.attempts.empty() &&
                      report.newly_matched.empty();
   const std::size_t writes = report.attempts.size();

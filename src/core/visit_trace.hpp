@@ -24,6 +24,9 @@ struct GovernedNetns::Trace {
   std::string stored_instead;   // by the last write
   std::optional<Attempt> last;  // attempt of this visit
   std::optional<std::pair<Outcome, int>> trouble_before;
+  std::optional<Time> write_seen;  // of a write that another thread made
+  bool becomes_suspended = false;
+  bool calms_down = false;
 };
 
 }  // namespace nswarden::core

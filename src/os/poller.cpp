@@ -44,6 +44,8 @@ core::Result<void> Poller::add(int fd, std::uint32_t events, std::uint64_t token
   return core::Error{errno, "add to epoll"};
 }
 
+void Poller::remove(int fd) { (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+
 std::span<const Poller::Ready> Poller::wait(std::chrono::nanoseconds timeout) {
   timeout = std::max(timeout, std::chrono::nanoseconds::zero());
   std::array<epoll_event, std::tuple_size_v<decltype(ready_)>> events{};

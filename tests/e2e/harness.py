@@ -156,6 +156,12 @@ def write_here(key, value):
         file.write(str(value))
 
 
+def write_at(procfs, key, value):
+    """As write_here(), through another mount of procfs."""
+    with open(os.path.join(procfs, "sys", *key.split(".")), "w", encoding="ascii") as file:
+        file.write(str(value))
+
+
 def get(name, key, directory=NETNS_DIR):
     return inside(name, lambda: read_here(key), directory)
 
@@ -374,6 +380,14 @@ class Case(unittest.TestCase):
         with open(path + ".new", "w", encoding="utf-8") as file:
             file.write(text)
         os.rename(path + ".new", path)
+
+    def own_procfs(self):
+        """A procfs of its own, as containers have: what is written through it, no event tells (kernel fact 17)."""
+        path = os.path.join(self.directory, "proc")
+        os.mkdir(path)
+        mount("proc", path, b"proc")
+        self.addCleanup(umount, path)
+        return path
 
     def start(self, *arguments, **options):
         daemon = Daemon(f"--config.file={self.config_file}", *arguments, **options)

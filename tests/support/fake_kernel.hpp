@@ -21,6 +21,7 @@ struct FakeKey {
   std::string value;
   int read_error = 0;
   int write_error = 0;
+  bool slow = false;  ///< a write is handed over: the test makes it, and calls Reconciler::written()
   std::function<std::string(std::string_view)> store;  ///< what the kernel makes of a value; default: the value and a newline
   std::function<void(FakeNetns&)> side_effect;         ///< of a write
 };
@@ -161,6 +162,7 @@ class FakeBound final : public core::BoundNetns {
     if (!netns_->alive || key == netns_->keys.end()) return core::Error{ENOENT, "write sysctl"};
     if (!wishes_[index].writable) return core::Error{EACCES, "write sysctl"};
     if (key->second.write_error != 0) return core::Error{key->second.write_error, "write sysctl"};
+    if (key->second.slow) return Write::handed_over;
     key->second.value = key->second.store ? key->second.store(value) : std::string(value) + "\n";
     if (key->second.side_effect) key->second.side_effect(*netns_);
     return Write::done;

@@ -8,6 +8,7 @@
 
 #include <nswarden/app/options.hpp>
 #include <nswarden/core/config.hpp>
+#include <nswarden/core/damping.hpp>
 
 namespace nswarden::app {
 
@@ -35,5 +36,6 @@ std::string configuration_path(const Options& options);
 std::vector<std::string> netns_directories(const Options& options, const core::Config& config);
 std::chrono::milliseconds reconcile_interval(const Options& options, const core::Config& config);
 std::chrono::milliseconds command_timeout(const Options& options, const core::Config& config);
+core::DampingRules damping(const Options& options, const core::Config& config);
 
 }  // namespace nswarden::app

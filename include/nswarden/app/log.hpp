@@ -7,6 +7,7 @@
 #include <chrono>
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -37,7 +38,10 @@ class Log {
 
   /// Like write(), at most `burst` times a minute for each `topic`; the first line of the next minute says how many were
   /// left out. For lines that an opponent or a flapping netns can cause without end.
-  void limited(std::string_view topic, LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
+  void limited(std::string_view topic, LogLevel level, std::string_view message, std::span<const LogField> fields);
+  void limited(std::string_view topic, LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {}) {
+    limited(topic, level, message, std::span(fields.begin(), fields.size()));
+  }
 
   /// Tries again to write what waits. The loop calls it now and then. Never blocks.
   void flush();

@@ -30,12 +30,14 @@ class Metrics {
   void know(const core::PolicySet& policies);
 
   void drift_detected(std::string_view policy, std::string_view key, core::Source source);
+  /// A drift that the event of a write told of; `comm` of who made it, empty when unknown.
+  void drift_written(std::string_view comm);
   void write_attempt(std::string_view policy, core::Outcome outcome, int error);
   /// `failure`: one of core::all_command_failures, empty for a success.
   void command_attempt(std::string_view policy, std::string_view failure);
   void commands_dropped(std::string_view policy, std::size_t count);
-  /// `event`: an inotify name for source inotify, "change" for mount.
-  void event(std::string_view source, std::string_view event);
+  /// `event`: an inotify name for source inotify, "change" for mount, "write" for sysctl.
+  void event(std::string_view source, std::string_view event, std::size_t count = 1);
   void overflow(std::string_view source);
   void reconciled(Trigger trigger, std::chrono::nanoseconds loop_time);
   void became_compliant(ComplianceTrigger trigger, std::chrono::nanoseconds after);

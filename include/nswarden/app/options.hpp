@@ -28,6 +28,9 @@ struct Options {
   std::vector<std::string> netns_dirs;     ///< absolute; none: the configuration's, or the default
   std::optional<std::chrono::milliseconds> reconcile_interval;
   std::optional<std::chrono::milliseconds> command_timeout;
+  std::optional<std::uint32_t> repair_budget;
+  std::optional<std::chrono::milliseconds> repair_window;
+  std::optional<std::string> lock_file;  ///< none: one for each netns directory
   bool audit = false;
   bool dry_run = false;
   bool all = false;  ///< reports list compliant settings too

@@ -11,7 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include <nswarden/app/event.hpp>
 #include <nswarden/core/report.hpp>
+#include <nswarden/core/writer.hpp>
 
 namespace nswarden::app {
 
@@ -30,6 +32,11 @@ struct SourceSnapshot {
   std::string name;  ///< the label `source`: inotify, mount
   bool up = false;
   std::string reason;  ///< when down: what is wrong and what to do, one line
+};
+
+struct DriftSnapshot {
+  core::Finding finding;
+  std::shared_ptr<const core::Writer> writer;  ///< who made the last drift of this setting; null when unknown
 };
 
 struct ProcessSnapshot {
@@ -51,8 +58,9 @@ struct Snapshot {
   std::size_t dirfd_sysctls = 0;
   std::size_t commands_queued = 0;
   std::size_t commands_running = 0;
-  std::vector<core::Finding> drift;  ///< not compliant; the first in byte order of netns, then key, up to the cap
-  std::size_t drift_hidden = 0;      ///< how many more there are
+  std::vector<DriftSnapshot> drift;      ///< not compliant; the first in byte order of netns, then key, up to the cap
+  std::size_t drift_hidden = 0;          ///< how many more there are
+  std::shared_ptr<const Events> events;  ///< the last ones; null for none
   std::vector<SourceSnapshot> sources;
   std::vector<SourceSnapshot> unlisted;  ///< netns directories that cannot be listed, by path
   bool config_ok = true;                 ///< the last load or reload succeeded

@@ -46,6 +46,8 @@ struct Config {
   std::vector<std::string> netns_dirs;  ///< absolute, no trailing slash; empty when the file does not say
   std::optional<std::chrono::milliseconds> reconcile_interval;
   std::optional<std::chrono::milliseconds> command_timeout;
+  std::optional<std::uint32_t> repair_budget;  ///< repairs of one setting that are free in repair_window (damping.hpp)
+  std::optional<std::chrono::milliseconds> repair_window;
   std::vector<PolicyConfig> policies;  ///< in file order
 };
 
@@ -59,6 +61,11 @@ constexpr std::chrono::milliseconds min_reconcile_interval{100};
 
 /// Shortest time limit of commands that a file or a flag may ask for.
 constexpr std::chrono::milliseconds min_command_timeout{100};
+
+/// Bounds of what a file or a flag may ask for.
+constexpr std::uint32_t min_repair_budget = 1;
+constexpr std::uint32_t max_repair_budget = 1000;
+constexpr std::chrono::milliseconds min_repair_window{1000};
 
 /// Largest configuration that is read at all, bytes.
 constexpr std::size_t max_config_size = std::size_t{1} << 20;

@@ -5,6 +5,7 @@
 // Loop thread only. No clock: `now` is given, and only ever compared with an earlier `now`.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -12,19 +13,19 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include <nswarden/core/damping.hpp>
 #include <nswarden/core/kernel.hpp>
 #include <nswarden/core/policy.hpp>
 #include <nswarden/core/report.hpp>
 
 namespace nswarden::core {
-
-using Time = std::chrono::steady_clock::time_point;
 
 /// What one look at one netns brought that is worth telling. Quiet looks make none.
 struct Report {
@@ -83,6 +84,7 @@ class Reconciler {
     bool write = true;                     ///< false: nothing is written, whatever the policies say
     /// It takes over from another one that was lost: what its first sweep finds did not just come, and commands are not due.
     bool resumed = false;
+    DampingRules damping{};
   };
   Reconciler(NetnsCatalog& catalog, std::shared_ptr<const PolicySet> policies, Options options);
   ~Reconciler();
@@ -91,6 +93,7 @@ class Reconciler {
 
   /// Governs by these from now on. What is known of settings that stay as they were is kept. A sweep should follow.
   void set_policies(std::shared_ptr<const PolicySet> policies, Time now);
+  void damp_by(const DampingRules& rules) { options_.damping = rules; }
   [[nodiscard]] const PolicySet& policies() const { return *policies_; }
 
   /// Looks at one name again, and queues the netns that it leads to for a visit.
@@ -104,7 +107,7 @@ class Reconciler {
   void saw_write_somewhere(std::string_view name, Time now);
 
   /// A write that was handed over has ended; `error` is an errno, 0 when the kernel took it.
-  void written(std::uint64_t netns, std::size_t setting, int error, Time now);
+  void written(std::uint64_t netns, std::size_t setting, int error);
 
   /// Queues the netns whose suspended or failing settings may be tried again.
   void retry(Time now);
@@ -117,16 +120,19 @@ class Reconciler {
   [[nodiscard]] std::optional<Time> pending_due() const { return pending_due_; }
 
   /// Lists the directories: finds names that came, went, or (Detail::full) lead to another netns than before. The failures are of
-  /// directories whose names stay as they were known.
+  /// directories whose names stay as they were known. What is to be looked at for it is done by step().
   std::vector<Listing::Failure> list(NetnsCatalog::Detail detail, Time now);
 
   /// A sweep visits every netns; the first one is the startup sweep. list() goes with it, before or after.
   void begin_sweep();
   [[nodiscard]] bool sweeping() const { return sweeping_; }
 
-  /// Whether step() has anything to visit: netns that are new, or a sweep that is not done.
-  [[nodiscard]] bool work() const { return !queue_.empty() || sweeping_; }
-  /// Visits what is new, then goes on with the sweep, until about `cost` keys have been read; at least one netns.
+  /// Whether step() has anything to do: netns that are queued, names to look at, or a sweep that is not done.
+  [[nodiscard]] bool work() const { return sweeping_ || to_look_.size() > looked_ || queued() || !queues_[unsure].empty(); }
+  /// Whether a netns in which somebody wrote waits for its visit.
+  [[nodiscard]] bool urgent() const { return !queues_[written_to].empty(); }
+  /// Visits what was written to, then what is new, looks at names, and goes on with the sweep, until about `cost` keys have been
+  /// read; at least one netns or name.
   void step(std::size_t cost, Time now);
 
   /// What came to light since the last call, in order.
@@ -143,24 +149,28 @@ class Reconciler {
   struct NameHash;
   using Names = std::unordered_map<std::string, std::unique_ptr<Name>, NameHash, std::equal_to<>>;
 
+  void look_again(const Entry& listed, Time now);
   Name& name_of(std::uint16_t directory, std::string_view name, Time now);
   void place(Name& name, const Entry& entry, Time now);
   void attach(Name& name, std::uint64_t inode, Time first_seen);
   void detach(Name& name, Time now);
   void drop(Netns& netns);
   void replan(Netns& netns, Time now);
-  void enqueue(Netns& netns);
+  void enqueue(Netns& netns, std::size_t queue);
+  [[nodiscard]] bool queued() const { return !queues_[written_to].empty() || !queues_[fresh].empty(); }
+  Netns* next_queued(std::size_t last_queue);
+  void wait_for_retry(Netns& netns);
   void unbind(Netns& netns);
   bool bind(Netns& netns, Report& report, Time now);
   bool drop_strays(Netns& netns, Time now);
   void take(Netns& netns, Binding binding, Tier tier, Report& report, Time now);
   void refuse(Name& name, Refusal refusal, Time now);
   void announce(Netns& netns, Report& report) const;
-  [[nodiscard]] Source source_of(Report::Life life) const;
+  [[nodiscard]] Source source_of(const Netns& netns, Report::Life life) const;
   std::size_t visit(Netns& netns, Time now);
   [[nodiscard]] Tier best_tier(const Netns& netns) const;
   [[nodiscard]] bool better_elsewhere(const Netns& netns) const;
-  GovernedContext context(Time now);
+  GovernedContext context(Time now) const;
 
   NetnsCatalog& catalog_;
   std::shared_ptr<const PolicySet> policies_;
@@ -171,7 +181,12 @@ class Reconciler {
   std::vector<Names> names_;                   // by directory
   std::vector<std::unique_ptr<Netns>> netns_;  // null where one has gone, until the next sweep begins
   std::unordered_map<std::uint64_t, Netns*> by_inode_;
-  std::deque<Netns*> queue_;  // new ones, to be visited first
+  // What to visit first: where somebody wrote, what is new or due, and what may have been written to.
+  enum Queue : std::size_t { written_to, fresh, unsure, none };
+  std::array<std::deque<Netns*>, none> queues_;
+  std::vector<Entry> to_look_;  // by the last listing
+  std::size_t looked_ = 0;      // of these
+  std::set<std::pair<Time, Netns*>> retries_;
   std::vector<Report> reports_;
   std::optional<Time> pending_due_;
   std::size_t sweep_size_ = 0;  // of netns_ when the sweep began; what came later was queued

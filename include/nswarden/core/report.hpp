@@ -69,21 +69,22 @@ struct Attempt {
 /// A fact about one setting that is not as it was at the last look; one log line each.
 struct Change {
   enum class What : std::uint8_t {
-    drifted,      ///< became drifted, missing or unreadable, or did so with another value
-    repaired,     ///< was so and was set right by us
-    recovered,    ///< was so and is right without our doing
-    not_repaired, ///< a repair ended otherwise than the last one did; see outcome and error
-    suspended,    ///< it is changed back again and again, so that repairs are made only now and then from here on
-    calmed,       ///< that is over
+    drifted,       ///< became drifted, missing or unreadable, or did so with another value
+    repaired,      ///< was so and was set right by us
+    recovered,     ///< was so and is right without our doing
+    not_repaired,  ///< a repair ended otherwise than the last one did; see outcome and error
+    suspended,     ///< it is changed back again and again, so that repairs are made only now and then from here on
+    calmed,        ///< that is over
   };
   What what = What::drifted;
   bool detected = false;  ///< counts as new drift: it was right, or not known, at the last look
   PolicyIndex policy = 0;
   std::uint32_t setting = 0;  ///< index into the keys that its netns was bound with
-  Finding finding;         ///< after the visit, except that for `repaired` `have` is what was found
-  bool attempted = false;  ///< whether this visit wrote; `outcome` and `error` are of the last write
+  Finding finding;            ///< after the visit, except that for `repaired` `have` is what was found
+  bool attempted = false;     ///< whether this visit wrote; `outcome` and `error` are of the last write
   Outcome outcome = Outcome::fixed;
   int error = 0;
+  bool fought_over = false;          ///< it is suspended: such changes come and go without end
   std::chrono::seconds retry_in{0};  ///< of `suspended`
 };
 

@@ -20,6 +20,8 @@ class Poller {
   /// POLLIN, POLLPRI, ... for `events`; `token` comes back with each report. An fd that is there already stays as it is, and
   /// loses nothing that waits. It leaves when it is closed.
   core::Result<void> add(int fd, std::uint32_t events, std::uint64_t token);
+  /// Not polled any more, until it is added again. Never for the mount table: that takes away what waits.
+  void remove(int fd);
 
   struct Ready {
     std::uint64_t token = 0;

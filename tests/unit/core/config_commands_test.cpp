@@ -74,6 +74,8 @@ TEST_CASE("the older form is read rule by rule, with its commands in file order"
 TEST_CASE("a native policy may have commands beside its sysctls, or alone") {
   const Config config = config_of(R"(version: 1
 command_timeout: 5s
+repair_budget: 7
+repair_window: 20s
 policies:
   - name: both
     netns: .*
@@ -92,6 +94,8 @@ policies:
 )");
   CHECK(config.form == Config::Form::native);
   CHECK(config.command_timeout == 5s);
+  CHECK(config.repair_budget == 7U);
+  CHECK(config.repair_window == 20s);
   CHECK(config.policies[0].sysctls.size() == 1);
   CHECK(config.policies[0].commands.startup == Strings{"a"});
   CHECK(config.policies[0].commands.events[0].commands == Strings{"b", "c\nd\n"});

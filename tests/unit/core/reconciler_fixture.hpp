@@ -67,6 +67,19 @@ struct World {
     settle();
     return reconciler.take_reports();
   }
+  /// Time goes by, and what is due is done.
+  std::vector<core::Report> pass(std::chrono::milliseconds time) {
+    now += time;
+    reconciler.retry(now);
+    settle();
+    return reconciler.take_reports();
+  }
+  /// An event told of a write to this setting.
+  std::vector<core::Report> see_write(const FakeKernel::NetnsPtr& netns, std::size_t setting) {
+    reconciler.saw_write(netns->inode, setting, now);
+    settle();
+    return reconciler.take_reports();
+  }
   [[nodiscard]] core::Totals totals() const { return reconciler.overview(now).totals; }
   [[nodiscard]] std::vector<core::Finding> findings() const {
     return reconciler.findings(core::Reconciler::Which::not_compliant, 1000);

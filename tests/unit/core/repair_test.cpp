@@ -107,7 +107,7 @@ TEST_CASE("an interface that goes makes its key missing, and the netns lives on"
   CHECK(world.totals().missing == 1);
 }
 
-TEST_CASE("a refused or rejected write stops no other key, is tried once a sweep, and is told once") {
+TEST_CASE("a refused or rejected write stops no other key, is tried again ever more seldom, and is told once") {
   struct Case {
     int error;
     Outcome outcome;
@@ -125,12 +125,16 @@ TEST_CASE("a refused or rejected write stops no other key, is tried once a sweep
     CHECK(reports[0].attempts[0].error == c.error);
     CHECK(world.totals().drifted == 1);
     CHECK(adds_up(world.totals()));
-    reports = world.sweep();
+    CHECK(world.sweep().empty());
+    REQUIRE(world.reconciler.retry_due() == world.now + std::chrono::seconds(1));
+    reports = world.pass(std::chrono::seconds(1));
     REQUIRE(reports.size() == 1);
     CHECK(reports[0].changes.empty());
     CHECK(reports[0].attempts.size() == 1);
+    CHECK(world.pass(std::chrono::seconds(1)).empty());
     netns->keys[liberal_path].write_error = 0;
-    CHECK(world.sweep().at(0).changes.at(0).what == Change::What::repaired);
+    CHECK(world.pass(std::chrono::seconds(1)).at(0).changes.at(0).what == Change::What::repaired);
+    CHECK_FALSE(world.reconciler.retry_due().has_value());
   }
 }
 

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// A lock that one process can hold, by a file that anybody can see, and a name for it that does not depend on the path by which
+// one came. The kernel lets it go when the process ends, however it ends. Loop thread only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include <nswarden/core/result.hpp>
+#include <nswarden/os/fd.hpp>
+
+namespace nswarden::os {
+
+/// Holds a record lock of fcntl(2), not one of flock(2): that one belongs to the open file, so that a child between its fork and
+/// the closing of what it inherited would keep it after the death of its parent. It goes too when the process closes any other
+/// fd of the same file, so a file is taken once. The file stays, with nothing in it: whoever unlinks one takes it from under
+/// those that have opened it and not locked it yet.
+class LockFile {
+ public:
+  /// Another process has it: its id, 0 for one of another PID namespace.
+  struct Taken {
+    std::int64_t pid = 0;
+  };
+  using Attempt = std::variant<LockFile, Taken, core::Error>;
+
+  /// Makes the file when it is absent, for its owner alone: who may read a file may lock it. ELOOP for a symbolic link, EINVAL
+  /// for what is no regular file, and otherwise what open gives. Nothing is written into it, whatever it is.
+  static Attempt take(const std::string& path);
+
+ private:
+  explicit LockFile(Fd file) : file_(std::move(file)) {}
+
+  Fd file_;
+};
+
+/// What a path leads to, the same by whichever names and mounts one comes: the deepest part of it that exists, links followed.
+struct Place {
+  unsigned device_major = 0;
+  unsigned device_minor = 0;
+  std::uint64_t inode = 0;
+  std::string rest;  ///< what of the path is absent, without a slash at either end
+};
+core::Result<Place> place_of(const std::string& path);
+
+/// Mode 0755. One that is there is fine.
+core::Result<void> make_directory(const std::string& path);
+
+}  // namespace nswarden::os

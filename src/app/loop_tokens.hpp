@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the loop's poller says is ready.
+#pragma once
+
+#include <cstdint>
+
+namespace nswarden::app {
+
+enum Token : std::uint64_t {
+  signals_token,
+  inotify_token,
+  mounts_token,
+  config_token,
+  waker_token,
+  commands_token,
+  writes_token,
+  slow_writes_token,
+};
+
+}  // namespace nswarden::app

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of Loop that sees what others write to sysctls, and what the slow writer has written.
+#include <poll.h>
+
+#include <algorithm>
+#include <utility>
+
+#include <nswarden/os/sysctl_files.hpp>
+#include "app/loop.hpp"
+#include "app/loop_tokens.hpp"
+#include "app/unix_time.hpp"
+
+namespace nswarden::app {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+
+// Whoever writes to procfs in a tight loop, or fights in vain, may cost us a hundredth of a core: what repaired nothing is followed
+// by a rest a hundred times as long. And no repair may be late for that by more than this.
+constexpr int rest_factor = 100;
+constexpr milliseconds longest_rest{10};
+// Anybody can make a netns of his own and write there. To look for such a write in all netns may cost a fiftieth of a core.
+constexpr int search_factor = 50;
+constexpr milliseconds shortest_search_gap{1000};
+
+}  // namespace
+
+void Loop::take_writes() {
+  const Time began = Clock::now();
+  const std::size_t attempts = report_log_.fixed() + report_log_.failed();
+  os::SysctlWrites seen = sysctl_watcher_.read();
+  for (const os::SysctlWrite& write : seen.writes) {
+    if (write.place) {
+      reconciler_->saw_write(write.place->netns, write.place->key, began);
+    } else {
+      unplaced_.insert(write.name);
+    }
+  }
+  const std::size_t count = seen.writes.size();
+  writers_.take(std::move(seen.writes), unix_time());
+  while (reconciler_->urgent()) reconciler_->step(1, Clock::now());
+  tell_reports();
+  writers_.end_turn();
+  if (count > 0) parts_.metrics.event("sysctl", "write", count);
+  if (seen.lost) lose_writes(began);
+  if (seen.more || report_log_.fixed() + report_log_.failed() > attempts) return;
+  writes_rest_until_ = began + std::min<nanoseconds>((Clock::now() - began) * rest_factor, longest_rest);
+  poller_.remove(sysctl_watcher_.fd());
+}
+
+/// The kernel dropped events: only a sweep tells what they were. However often that happens, sweeps must not be all that we do.
+void Loop::lose_writes(Time now) {
+  parts_.metrics.overflow("sysctl");
+  parts_.log.limited("sysctl overflow", LogLevel::warn, "events of writes to sysctls were lost; everything is looked at again");
+  writes_lost_ = true;
+  search_due_ = std::max(search_due_, now);
+}
+
+/// How long what others can cause without end must wait for its next turn.
+nanoseconds Loop::search_gap() const { return std::max<nanoseconds>(last_sweep_time_ * search_factor, shortest_search_gap); }
+
+std::optional<core::Time> Loop::writes_due() const {
+  std::optional<Time> due = writes_rest_until_;
+  if (writes_lost_ || !unplaced_.empty()) due = std::min(due.value_or(search_due_), search_due_);
+  return due;
+}
+
+void Loop::see_to_writes(Time now) {
+  if (writes_rest_until_ && now >= *writes_rest_until_) {
+    writes_rest_until_.reset();
+    (void)watch(sysctl_watcher_.fd(), POLLIN, writes_token);
+  }
+  if (now < search_due_) return;
+  if (writes_lost_) {
+    search_due_ = now + search_gap();
+    begin_sweep(Trigger::lost, now);
+  } else if (!unplaced_.empty()) {
+    search_due_ = now + search_gap();
+    for (const std::string& name : unplaced_) reconciler_->saw_write_somewhere(name, now);
+    unplaced_.clear();
+  }
+}
+
+void Loop::take_slow_writes() {
+  for (const os::SlowWriter::Done& done : slow_writer_.take_done()) {
+    reconciler_->written(done.place.netns, done.place.key, done.error);
+  }
+}
+
+void Loop::watch_writes() {
+  if (!writes_rest_until_) (void)watch(sysctl_watcher_.fd(), POLLIN, writes_token);
+  tell_source({"sysctl", sysctl_watcher_.problem().empty(), sysctl_watcher_.problem()});
+}
+
+}  // namespace nswarden::app

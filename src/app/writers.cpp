@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/writers.hpp"
+
+#include <algorithm>
+
+namespace nswarden::app {
+namespace {
+
+bool says_nothing(const core::Writer& writer) {
+  return writer.pid == 0 && writer.comm.empty() && writer.exe.empty() && !writer.uid && writer.cgroup.empty() &&
+         writer.container.empty() && writer.unit.empty();
+}
+
+}  // namespace
+
+void Writers::take(std::vector<os::SysctlWrite> writes, double seen) {
+  for (os::SysctlWrite& write : writes) {
+    writes_.push_back({std::move(write), seen, std::nullopt});
+    if (writes_.size() > max_writes) writes_.pop_front();
+  }
+}
+
+void Writers::end_turn() {
+  std::erase_if(writes_, [](const Write& write) { return write.write.place.has_value(); });
+}
+
+/// What the number stands for now has to agree: the netns may have been bound with other keys since, and a file that nobody
+/// knew may have been learned.
+bool Writers::is_of(const os::SysctlWrite& write, os::SysctlFiles::Place place) const {
+  if (write.place && *write.place != place) return false;
+  return files_.find(write.inode) == place;
+}
+
+Writers::Known Writers::writer_of(std::uint64_t netns, std::uint32_t setting) {
+  const auto found = std::find_if(writes_.rbegin(), writes_.rend(), [&](const Write& write) {
+    return is_of(write.write, {netns, setting});
+  });
+  if (found == writes_.rend()) return nullptr;
+  if (!found->writer) {
+    core::Writer writer = describe_(found->write.pid, found->write.pidfd, found->seen);
+    found->writer = says_nothing(writer) ? nullptr : std::make_shared<const core::Writer>(std::move(writer));
+  }
+  return *found->writer;
+}
+
+void Writers::remember(const std::string& netns, const std::string& key, Known writer) {
+  last_.erase({netns, key});
+  if (!writer) return;
+  if (last_.size() >= max_settings) {
+    const auto older = [](const auto& a, const auto& b) { return a.second.age < b.second.age; };
+    last_.erase(std::min_element(last_.begin(), last_.end(), older));
+  }
+  last_.insert_or_assign({netns, key}, Last{std::move(writer), ++ages_});
+}
+
+Writers::Known Writers::last_writer(const std::string& netns, const std::string& key) const {
+  const auto known = last_.find({netns, key});
+  return known == last_.end() ? nullptr : known->second.writer;
+}
+
+void Writers::forget(const std::string& netns) {
+  std::erase_if(last_, [&](const auto& known) { return known.first.first == netns; });
+}
+
+std::vector<DriftSnapshot> Writers::with_writers(std::vector<core::Finding> findings) const {
+  std::vector<DriftSnapshot> drift;
+  drift.reserve(findings.size());
+  for (core::Finding& finding : findings) {
+    Known writer = last_writer(finding.netns, finding.key);
+    drift.push_back({std::move(finding), std::move(writer)});
+  }
+  return drift;
+}
+
+}  // namespace nswarden::app

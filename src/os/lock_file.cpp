@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/os/lock_file.hpp>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
+
+namespace nswarden::os {
+
+using core::Error;
+using core::Result;
+
+namespace {
+
+struct flock whole_file() {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
+bool leads_to(const std::string& path, const struct stat& file) {
+  struct stat now {};
+  return ::lstat(path.c_str(), &now) == 0 && now.st_dev == file.st_dev && now.st_ino == file.st_ino;
+}
+
+}  // namespace
+
+LockFile::Attempt LockFile::take(const std::string& path) {
+  // Again when its holder ended just now, or when the file was replaced before it was locked, as by a service manager that
+  // removes the runtime directory of the service that ended: the lock of a file that is nowhere excludes nobody.
+  for (int round = 0; round < 16; ++round) {
+    Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600));
+    struct stat status {};
+    if (!file || ::fstat(file.get(), &status) != 0) return Error{errno, "open lock file"};
+    if (!S_ISREG(status.st_mode)) return Error{EINVAL, "open lock file"};
+    struct flock lock = whole_file();
+    if (::fcntl(file.get(), F_SETLK, &lock) == 0) {
+      if (leads_to(path, status)) return LockFile(std::move(file));
+      continue;
+    }
+    if (errno != EAGAIN && errno != EACCES) return Error{errno, "lock file"};
+    lock = whole_file();
+    if (::fcntl(file.get(), F_GETLK, &lock) != 0) return Error{errno, "look who locks file"};
+    if (lock.l_type != F_UNLCK) return Taken{lock.l_pid > 0 ? lock.l_pid : 0};
+  }
+  return Error{EAGAIN, "lock file"};
+}
+
+Result<Place> place_of(const std::string& path) {
+  std::string there = path;
+  std::string rest;
+  struct stat status {};
+  while (::stat(there.c_str(), &status) != 0) {
+    if ((errno != ENOENT && errno != ENOTDIR) || there == "/" || there.empty()) return Error{errno, "look at directory"};
+    const std::size_t slash = there.rfind('/');
+    const std::string last = slash == std::string::npos ? there : there.substr(slash + 1);
+    if (!last.empty()) rest = rest.empty() ? last : last + '/' + rest;
+    there = slash == std::string::npos ? "." : there.substr(0, slash == 0 ? 1 : slash);
+  }
+  return Place{major(status.st_dev), minor(status.st_dev), status.st_ino, std::move(rest)};
+}
+
+Result<void> make_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return Error{errno, "make directory"};
+  return {};
+}
+
+}  // namespace nswarden::os

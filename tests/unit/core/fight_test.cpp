@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes of others: seen, answered, damped; and writes of ours that another thread makes.
+#include "catch.hpp"
+#include "reconciler_fixture.hpp"
+
+using namespace nswarden;
+using namespace nswarden::test;
+using core::Change;
+using core::Outcome;
+using core::Reason;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+std::size_t count(const std::vector<core::Report>& reports, Change::What what) {
+  std::size_t found = 0;
+  for (const auto& report : reports) {
+    for (const Change& change : report.changes) found += change.what == what ? 1 : 0;
+  }
+  return found;
+}
+
+/// One router, governed and right; its settings in write order: liberal, loose.
+struct Router : World {
+  FakeKernel::NetnsPtr netns = kernel.add("qrouter-1", router_right());
+  Router() : World(router_policy()) {
+    sweep();
+    kernel.journal.clear();
+  }
+  std::vector<core::Report> attack(const std::string& value = "0\n") {
+    netns->keys[liberal_path].value = value;
+    return see_write(netns, 0);
+  }
+  [[nodiscard]] std::size_t writes() const { return kernel.count("write"); }
+};
+
+}  // namespace
+
+TEST_CASE("a write that is seen is judged and repaired at once, as an event") {
+  Router router;
+  router.now += seconds(3);
+  const auto reports = router.attack();
+  REQUIRE(reports.size() == 1);
+  CHECK(reports[0].source == core::Source::event);
+  CHECK(reports[0].inode == router.netns->inode);
+  CHECK(reports[0].changes.at(0).what == Change::What::repaired);
+  CHECK(reports[0].changes[0].setting == 0);
+  CHECK(reports[0].write_seen == router.now);
+  CHECK(router.netns->keys[liberal_path].value == "1\n");
+  CHECK(router.see_write(router.netns, 0).empty());
+}
+
+TEST_CASE("a write that is seen makes all settings of that netns be read, and of no other") {
+  Router router;
+  router.kernel.add("qrouter-2", router_right());
+  router.sweep();
+  router.netns->keys[loose_path].value = "0\n";
+  router.kernel.journal.clear();
+  CHECK(count(router.see_write(router.netns, 0), Change::What::repaired) == 1);
+  CHECK(router.netns->keys[loose_path].value == "1\n");
+  CHECK(router.kernel.count("read qrouter-2") == 0);
+}
+
+TEST_CASE("a write in a netns that nobody knows, or to a setting that is none, is nothing") {
+  Router router;
+  router.reconciler.saw_write(1, 0, router.now);
+  router.reconciler.saw_write(router.netns->inode, 7, router.now);
+  CHECK_FALSE(router.reconciler.work());
+}
+
+TEST_CASE("a write that cannot be told to be of any netns makes those be read that have such a key") {
+  World world(policies({{"routers", "^q", {{liberal, "1"}}}, {"pods", "^p", {{loose, "1"}}}}));
+  auto router = world.kernel.add("q1", router_right());
+  auto pod = world.kernel.add("p1", router_right());
+  world.sweep();
+  world.kernel.journal.clear();
+  router->keys[liberal_path].value = "0\n";
+  world.reconciler.saw_write_somewhere("nf_conntrack_tcp_be_liberal", world.now);
+  world.settle();
+  CHECK(count(world.reconciler.take_reports(), Change::What::repaired) == 1);
+  CHECK(world.kernel.count("read p1") == 0);
+}
+
+TEST_CASE("netns that were written to come before those that are new, and both before the sweep") {
+  World world(router_policy());
+  for (int i = 0; i < 20; ++i) world.kernel.add("qrouter-" + std::to_string(100 + i), router_right());
+  auto written = world.kernel.add("qrouter-999", router_right());
+  world.sweep();
+  world.kernel.journal.clear();
+  world.reconciler.begin_sweep();
+  world.reconciler.list(core::NetnsCatalog::Detail::names, world.now);
+  world.reconciler.step(1, world.now);
+  world.kernel.add("qrouter-new", router_right());
+  world.reconciler.touch(0, "qrouter-new", world.now);
+  world.reconciler.saw_write(written->inode, 0, world.now);
+  world.kernel.journal.clear();
+  CHECK(world.reconciler.urgent());
+  world.reconciler.step(1, world.now);
+  CHECK_FALSE(world.reconciler.urgent());
+  world.reconciler.step(1, world.now);
+  CHECK(world.kernel.journal.at(0) == "read qrouter-999");
+  CHECK(world.kernel.journal.at(1) == "bind qrouter-new");
+  world.settle();
+  CHECK(world.kernel.count("read") == 21);
+}
+
+TEST_CASE("a setting that is changed back again and again is suspended, tried now and then, and stays visible") {
+  Router router;
+  for (int i = 0; i < 5; ++i) CHECK(count(router.attack(), Change::What::repaired) == 1);
+  const auto reports = router.attack();
+  REQUIRE(count(reports, Change::What::suspended) == 1);
+  CHECK(reports[0].changes.at(0).detected);
+  CHECK(reports[0].changes[0].retry_in == seconds(1));
+  CHECK(router.writes() == 5);
+  CHECK(router.findings().at(0).reason == Reason::suspended);
+  CHECK(router.reconciler.overview(router.now).policies.at(0).suspended == 1);
+  CHECK(router.totals().drifted == 1);
+
+  SECTION("while it is wrong and not to be written, events cost no visit, and sweeps tell nothing new") {
+    router.kernel.journal.clear();
+    for (int i = 0; i < 1000; ++i) CHECK(router.attack(std::to_string(i + 2) + "\n").empty());
+    CHECK(router.kernel.count("read") == 0);
+    CHECK(router.sweep().empty());
+    CHECK(router.writes() == 0);
+  }
+  SECTION("it is written when the pause is over, and the next pause is longer") {
+    CHECK(router.pass(milliseconds(999)).empty());
+    CHECK(count(router.pass(milliseconds(1)), Change::What::repaired) == 1);
+    router.attack();
+    CHECK(router.pass(milliseconds(1999)).empty());
+    CHECK(count(router.pass(milliseconds(1)), Change::What::repaired) == 1);
+    CHECK(router.writes() == 7);
+  }
+  SECTION("no other setting and no other netns pays for it") {
+    auto other = router.kernel.add("qrouter-2", router_defaults());
+    router.sweep();
+    CHECK(other->keys[liberal_path].value == "1\n");
+    router.netns->keys[loose_path].value = "0\n";
+    CHECK(count(router.see_write(router.netns, 1), Change::What::repaired) == 1);
+  }
+  SECTION("when it has been right for long enough, that is told once") {
+    CHECK(count(router.pass(seconds(1)), Change::What::repaired) == 1);
+    CHECK(router.reconciler.retry_due() == router.now + seconds(10));
+    CHECK(count(router.pass(seconds(10)), Change::What::calmed) == 1);
+    CHECK(router.reconciler.overview(router.now).policies.at(0).suspended == 0);
+    CHECK_FALSE(router.reconciler.retry_due().has_value());
+    CHECK(count(router.attack(), Change::What::repaired) == 1);
+  }
+  SECTION("right is right, whoever made it so") {
+    CHECK(count(router.attack("1\n"), Change::What::recovered) == 0);  // not read: it cannot be repaired yet
+    CHECK(count(router.sweep(), Change::What::recovered) == 1);
+    CHECK(count(router.pass(seconds(10)), Change::What::calmed) == 1);
+    CHECK(router.writes() == 5);
+  }
+  SECTION("a netns that goes is not waited for") {
+    router.kernel.remove("qrouter-1");
+    router.touch("qrouter-1");
+    CHECK_FALSE(router.reconciler.retry_due().has_value());
+  }
+}
+
+TEST_CASE("an opponent that the kernel helps by clamping is damped as well") {
+  World world(policies({{"p", "^q", {{liberal, "1"}}}}));
+  auto netns = world.kernel.add("q1", {{liberal_path, "0"}});
+  netns->keys[liberal_path].store = [](std::string_view) { return "4\n"; };
+  world.sweep();
+  for (int i = 0; i < 1000; ++i) {
+    netns->keys[liberal_path].value = std::to_string(i + 5) + "\n";
+    world.see_write(netns, 0);
+  }
+  CHECK(world.kernel.count("write") <= 10);
+}
+
+TEST_CASE("failing writes are tried ever more seldom, to once in five minutes, whatever events come") {
+  Router router;
+  router.netns->keys[liberal_path].write_error = EINVAL;
+  std::size_t last = 0;
+  for (int second = 0; second < 3600; ++second) {
+    router.attack(std::to_string(second % 2) + "7\n");
+    router.pass(seconds(1));
+    if (second == 1800) last = router.writes();
+  }
+  CHECK(router.writes() < 25);
+  CHECK(router.writes() - last == 6);
+  router.netns->keys[liberal_path].write_error = 0;
+  SECTION("and at once after a reload") {
+    router.reconciler.set_policies(router_policy(), router.now);
+    router.sweep();
+    CHECK(router.totals().compliant == 2);
+  }
+  SECTION("and succeed when the pause is over") {
+    router.pass(seconds(300));
+    CHECK(router.totals().compliant == 2);
+    CHECK_FALSE(router.reconciler.retry_due().has_value());
+  }
+}
+
+TEST_CASE("a write that another thread makes holds nothing up, and is judged when it has ended") {
+  World world(policies({{"p", "^q", {{"net.ipv4.ip_forward", "1"}, {loose, "1"}}}}));
+  auto netns = world.kernel.add("q1", {{"ipv4/ip_forward", "1"}, {loose_path, "1"}});
+  world.sweep();
+  world.kernel.journal.clear();
+  const auto forward = [&]() -> FakeKey& { return netns->keys["ipv4/ip_forward"]; };
+  forward().slow = true;
+  forward().value = "0\n";
+  netns->keys[loose_path].value = "0\n";
+  auto reports = world.see_write(netns, 0);
+  CHECK(count(reports, Change::What::drifted) == 2);
+  CHECK(reports.at(0).attempts.empty());
+  CHECK(world.kernel.count("write") == 1);
+  CHECK_FALSE(world.reconciler.work());
+
+  SECTION("nothing is written in that netns until then") {
+    world.sweep();
+    world.see_write(netns, 1);
+    CHECK(world.kernel.count("write") == 1);
+    CHECK(netns->keys[loose_path].value == "0\n");
+  }
+  SECTION("when it was taken, it is counted, told with the value it had, and the rest is written") {
+    forward().value = "1\n";
+    world.now += milliseconds(100);
+    world.reconciler.written(netns->inode, 0, 0);
+    world.settle();
+    reports = world.reconciler.take_reports();
+    REQUIRE(reports.size() == 1);
+    CHECK(reports[0].source == core::Source::event);
+    CHECK(reports[0].write_seen == world.now - milliseconds(100));
+    CHECK(reports[0].attempts.at(0).outcome == Outcome::fixed);
+    REQUIRE(count(reports, Change::What::repaired) == 2);
+    CHECK(reports[0].changes.at(0).finding.have == "0");
+    CHECK(world.totals().compliant == 2);
+  }
+  SECTION("an error of it is told, and backed off from") {
+    world.reconciler.written(netns->inode, 0, EPERM);
+    world.settle();
+    reports = world.reconciler.take_reports();
+    CHECK(reports.at(0).attempts.at(0).outcome == Outcome::refused);
+    CHECK(world.reconciler.retry_due() == world.now + seconds(1));
+    CHECK(netns->keys[loose_path].value == "1\n");
+  }
+  SECTION("one that is undone is made twice, and then given up") {
+    world.reconciler.written(netns->inode, 0, 0);
+    world.settle();
+    CHECK(world.kernel.count("write q1 ipv4/ip_forward") == 2);
+    world.reconciler.written(netns->inode, 0, 0);
+    world.settle();
+    CHECK(world.kernel.count("write q1 ipv4/ip_forward") == 2);
+    CHECK(world.reconciler.take_reports().back().attempts.at(0).outcome == Outcome::clamped);
+  }
+  SECTION("its end may come when its netns has gone") {
+    world.kernel.remove("q1");
+    world.touch("q1");
+    world.reconciler.written(netns->inode, 0, 0);
+    CHECK_FALSE(world.reconciler.work());
+  }
+}
