@@ -18,6 +18,7 @@
 #include <nswarden/core/text.hpp>
 #include <nswarden/os/limits.hpp>
 #include <nswarden/os/linux_catalog.hpp>
+#include <nswarden/os/sysctl_watcher.hpp>
 #include <nswarden/os/terminal.hpp>
 #include "app/fd_budget.hpp"
 #include "app/privilege.hpp"
@@ -58,6 +59,7 @@ class Sweep {
       complain(cannot_enter_any(may.error().code));
       return exit_unreadable;
     }
+    if (options_.command == Command::check) tell_deafness();
     const auto now = std::chrono::steady_clock::now();
     reconciler_.begin_sweep();
     const auto failures = reconciler_.list(core::NetnsCatalog::Detail::full, now);
@@ -83,6 +85,12 @@ class Sweep {
     (void)os::raise_open_files().ok();
     const bool write = options_.command == Command::apply && !options_.dry_run && !options_.audit;
     return {directories_, fd_budget(os::open_files_limit()), write};
+  }
+
+  void tell_deafness() const {
+    const os::SysctlWatcher watcher(catalog_.sysctl_files());
+    if (watcher.problem().empty()) return;
+    complain(fmt::format("note: a daemon here would find writes of other programs only by its sweep: {}", watcher.problem()));
   }
 
   CheckReport judge(core::Time now) {

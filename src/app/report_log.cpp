@@ -172,12 +172,14 @@ void ReportLog::tell_change(const Report& report, const Change& change, const Wr
   const LogField want{"want", finding.want};
   const LogField source{"source", core::to_string(report.source)};
   const WriterFields writer_fields(writer);
+  // One line has said that there is a fight, another one will say that it is over.
+  const auto level = [&](LogLevel usual) { return change.fought_over ? LogLevel::debug : usual; };
   if (change.what == Change::What::repaired) {
     const auto fields = writer_fields.after({netns, policy, key, have, want, source});
-    return log_.limited(topic, LogLevel::info, "sysctl repaired", fields);
+    return log_.limited(topic, level(LogLevel::info), "sysctl repaired", fields);
   }
   if (change.what == Change::What::recovered) {
-    return log_.limited(topic, LogLevel::info, "sysctl right again", {netns, policy, key, want, source});
+    return log_.limited(topic, level(LogLevel::info), "sysctl right again", {netns, policy, key, want, source});
   }
   const LogField state{"state", core::to_string(finding.state)};
   const std::string why = failure_text(change);
@@ -185,7 +187,7 @@ void ReportLog::tell_change(const Report& report, const Change& change, const Wr
   if (change.attempted) {
     const LogField outcome{"outcome", core::to_string(change.outcome)};
     const auto fields = writer_fields.after({netns, policy, key, have, want, state, outcome, error, source});
-    return log_.limited(topic, LogLevel::warn, "sysctl not repaired", fields);
+    return log_.limited(topic, level(LogLevel::warn), "sysctl not repaired", fields);
   }
   if (finding.error != 0) {
     return log_.limited(topic, LogLevel::warn, "sysctl unreadable", {netns, policy, key, want, error, source});
@@ -193,7 +195,7 @@ void ReportLog::tell_change(const Report& report, const Change& change, const Wr
   if (finding.state == core::State::missing) {
     return log_.limited(topic, LogLevel::warn, "sysctl missing", {netns, policy, key, want, source});
   }
-  log_.limited(topic, LogLevel::warn, "sysctl drifted", writer_fields.after({netns, policy, key, have, want, source}));
+  log_.limited(topic, level(LogLevel::warn), "sysctl drifted", writer_fields.after({netns, policy, key, have, want, source}));
 }
 
 /// With a topic of its own: the lines of the fight before it have used up that of the setting. No label is empty.

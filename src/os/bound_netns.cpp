@@ -23,6 +23,12 @@ bool is_exhausted(int error) { return error == EMFILE || error == ENFILE || erro
 
 bool is_refused(int error) { return error == EACCES || error == EPERM || error == EROFS; }
 
+/// The last component of its path.
+std::string_view file_name(const core::Key& key) {
+  const std::string_view path = key.path();
+  return path.substr(path.rfind('/') + 1);
+}
+
 Result<LinuxNetns::Write> write_whole(int fd, std::string_view value) {
   // At offset 0 and in one call: a second write on a kept fd would be accepted and ignored (kernel fact 12). A short count is
   // what the kernel gives for a value that it parsed in part; what it stored is for read() to tell (kernel fact 28).
@@ -34,7 +40,13 @@ Result<LinuxNetns::Write> write_whole(int fd, std::string_view value) {
 
 LinuxNetns::LinuxNetns(std::shared_ptr<CatalogShared> shared, std::string path, core::NetnsId id, std::span<const Wish> wishes,
                        Tier tier)
-    : shared_(std::move(shared)), path_(std::move(path)), id_(id), wishes_(wishes), slots_(wishes.size()), tier_(tier) {
+    : shared_(std::move(shared)),
+      path_(std::move(path)),
+      id_(id),
+      wishes_(wishes),
+      slots_(wishes.size()),
+      files_(shared_->files, id.inode, wishes.size()),
+      tier_(tier) {
   for (std::size_t i = 0; i < wishes_.size(); ++i) {
     const std::string_view family = family_of(wishes_[i].key->path());
     slots_[i].needs_entering = wishes_[i].key->needs_entering();
@@ -90,6 +102,7 @@ Result<void> LinuxNetns::open_slot(std::size_t key, FamilyDirectories& families)
     if (is_exhausted(fd.error().code)) return fd.error();
     read_error = fd.error().code;
   }
+  if (fd) files_.opened(key, *fd);
   Slot& slot = slots_[key];
   slot.read_error = static_cast<std::int16_t>(read_error);
   slot.write_error = static_cast<std::int16_t>(write_error);
@@ -186,6 +199,7 @@ Result<void> LinuxNetns::read_inside() {
     }
     const Result<Fd> fd = open_key(i, O_RDONLY, families);
     if (fd) {
+      files_.opened(i, *fd);
       buffer.read(i, fd->get());
     } else {
       if (is_exhausted(fd.error().code)) return fd.error();
@@ -198,6 +212,7 @@ Result<void> LinuxNetns::read_inside() {
 Result<LinuxNetns::Write> LinuxNetns::write(std::size_t key, std::string_view value) {
   const Slot& slot = slots_[key];
   if (slot.read_error == ENOENT) return Error{ENOENT, "open sysctl for writing"};
+  if (shared_->files.has_stranger(file_name(*wishes_[key].key))) find_other_inode(key);
   if (slot.fd && slot.write_error == 0 && !slot.needs_entering) return put(key, slot.fd.get(), value);
   return write_inside(key, value);
 }
@@ -217,6 +232,7 @@ Result<LinuxNetns::Write> LinuxNetns::write_inside(std::size_t key, std::string_
     // What was read-only at bind may be writable by now, as after a remount of /proc/sys: then it is held for both.
     Result<Fd> both = open_key(key, O_RDWR, families);
     if (both) {
+      files_.opened(key, *both);
       slot.fd = std::move(*both);
       slot.read_error = slot.write_error = 0;
       return put(key, slot.fd.get(), value);
@@ -225,6 +241,7 @@ Result<LinuxNetns::Write> LinuxNetns::write_inside(std::size_t key, std::string_
   }
   const Result<Fd> fd = open_key(key, O_WRONLY, families);
   if (!fd) return fd.error();
+  files_.found(key, *fd);
   return put(key, fd->get(), value);
 }
 
@@ -237,6 +254,15 @@ Result<LinuxNetns::Write> LinuxNetns::put(std::size_t key, int fd, std::string_v
   if (!file) return Error{errno, "hand over write of sysctl"};
   slow->write(std::move(file), std::string(value), {id_.inode, static_cast<std::uint32_t>(key)});
   return Write::handed_over;
+}
+
+void LinuxNetns::find_other_inode(std::size_t key) {
+  const Result<NetnsScope> scope = enter(Proof::cookie);
+  if (!scope) return;
+  // All the way down, since a directory on it can have got a second inode as well (kernel fact 16).
+  const SysctlTree& tree = shared_->tree;
+  const Result<Fd> file = tree.open_below(tree.root(), wishes_[key].key->path().c_str(), O_PATH);
+  if (file) files_.found(key, *file);
 }
 
 Result<std::size_t> LinuxNetns::find_missing() {

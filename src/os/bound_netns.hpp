@@ -12,9 +12,11 @@
 #include <nswarden/core/kernel.hpp>
 #include <nswarden/os/fd.hpp>
 #include <nswarden/os/slow_writer.hpp>
+#include <nswarden/os/sysctl_files.hpp>
 #include "os/netns_entry.hpp"
 #include "os/netns_scope.hpp"
 #include "os/read_buffer.hpp"
+#include "os/registered_files.hpp"
 #include "os/sysctl_tree.hpp"
 
 namespace nswarden::os {
@@ -24,6 +26,7 @@ struct CatalogShared {
   HomeNetns home;
   SysctlTree tree;
   ReadBuffer buffer;
+  SysctlFiles files;
   std::optional<std::uint64_t> init_inode = init_netns_inode();
   SlowWriter* slow_writer = nullptr;  // none: every write is made at once
 };
@@ -72,12 +75,15 @@ class LinuxNetns final : public core::BoundNetns {
   core::Result<Write> write_inside(std::size_t key, std::string_view value);
   /// Writes by an fd that was opened inside, or has it written.
   core::Result<Write> put(std::size_t key, int fd, std::string_view value);
+  /// Looks whether other writers of the key use another inode than ours by now.
+  void find_other_inode(std::size_t key);
 
   std::shared_ptr<CatalogShared> shared_;
   std::string path_;
   core::NetnsId id_;
   std::span<const Wish> wishes_;
   std::vector<Slot> slots_;
+  RegisteredFiles files_;
   FamilyDirectories families_;  // directories tier only
   core::Tier tier_;
   bool enters_ = false;   // at each read

@@ -61,6 +61,8 @@ bool LinuxCatalog::host_is_known() const {
   return shared_->init_inode.has_value() || shared_->home.inode() == fixed_init_inode;
 }
 
+SysctlFiles& LinuxCatalog::sysctl_files() const { return shared_->files; }
+
 bool LinuxCatalog::is_host(std::uint64_t inode) const {
   // All are alive, as we and process 1 are in them, so that the inode is identity enough (kernel facts 4 and 7). Who may not see
   // process 1's still knows the first one of the kernel.

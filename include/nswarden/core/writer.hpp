@@ -22,8 +22,8 @@ struct Writer {
 
 /// What the path of a cgroup says of the process in it, by the naming of systemd, Docker, containerd, CRI-O and Podman.
 struct CgroupNames {
-  std::string container;
-  std::string unit;
+  std::string container;  ///< the innermost. Not of the process that only watches over it, as in libpod-conmon-ID.scope
+  std::string unit;  ///< the innermost service, scope, socket, mount or swap; only where there is none, the innermost slice
 };
 CgroupNames names_of_cgroup(std::string_view path);
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sees each write to a sysctl through our procfs, whoever makes it: one fanotify mark on the whole file system (kernel facts
-// 15 to 18). Writes of our own process, and to files that no policy names, are dropped here. Loop thread only.
+// 15 to 18). Writes of our own process, and to files that no policy names, are dropped here. What it cannot see, such as a
+// write through another procfs, or to a second inode through a bind mount of another name, is left to the sweep. Loop thread only.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -35,9 +37,10 @@ struct SysctlWrites {
 class SysctlWatcher {
  public:
   /// Never fails: when there is none, it is down, with its reason, and rearm() tries again. `files` outlives it.
-  explicit SysctlWatcher(const SysctlFiles& files);
+  /// Files that it cannot place become strangers there.
+  explicit SysctlWatcher(SysctlFiles& files);
 
-  /// To be polled for POLLIN; -1 while there is none.
+  /// To be polled for POLLIN; -1 while there is none. Only rearm() opens one, only read() may close it.
   [[nodiscard]] int fd() const { return fanotify_.get(); }
   /// Tries again if it is down. True when it is up since this call, so that nothing is known of the time before.
   bool rearm();
@@ -47,13 +50,22 @@ class SysctlWatcher {
   /// Last components of the paths of all keys that any policy names.
   void watch_names(std::unordered_set<std::string> names);
 
-  /// A batch of what waits, at most 64 events, without blocking.
+  /// A batch of what waits, at most 64 events, without blocking. It goes down when nothing can be read any more.
   SysctlWrites read();
 
  private:
-  const SysctlFiles& files_;
+  struct Event;
+  [[nodiscard]] std::string open();
+  std::size_t take(std::span<const char> bytes, SysctlWrites& found);
+  void judge(Event& event, SysctlWrites& found);
+  void ignore(const Fd& file);
+
+  SysctlFiles& files_;
   std::unordered_set<std::string> names_;
   Fd fanotify_;
+  std::size_t event_size_ = 0;       // that the kernel gives with the flags it was opened with
+  bool tells_failed_opens_ = false;  // in the event, Linux 6.13
+  bool can_ignore_ = true;           // Linux 5.19
   std::string problem_;
 };
 
