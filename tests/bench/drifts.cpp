@@ -102,7 +102,7 @@ Clock::duration Herd::drift(std::chrono::seconds limit) {
     for (int i = 0; i < 256; ++i) {
       if (is_right(setting.file)) return Clock::now() - began;
     }
-    if (Clock::now() - began > limit) throw std::runtime_error("a drift was not repaired");
+    if (Clock::now() - began > limit) throw std::runtime_error("a drift of " + prefix_ + " was not repaired");
   }
 }
 

@@ -109,6 +109,19 @@ std::string write_config(const Daemon::Settings& settings) {
   return path;
 }
 
+void bare_loop(int fanotify) {
+  const pid_t self = ::getpid();
+  alignas(fanotify_event_metadata) std::array<char, 4096> events{};
+  while (true) {
+    ssize_t left = ::read(fanotify, events.data(), events.size());
+    const auto* event = reinterpret_cast<const fanotify_event_metadata*>(events.data());
+    for (; FAN_EVENT_OK(event, left); event = FAN_EVENT_NEXT(event, left)) {
+      if (event->pid != self) (void)::pwrite(event->fd, "1", 1, 0);
+      ::close(event->fd);
+    }
+  }
+}
+
 }  // namespace
 
 int isolated(std::chrono::seconds limit, const std::function<int()>& what) {
@@ -184,21 +197,13 @@ std::optional<double> Daemon::metric(const std::string& sample) const {
   return std::strtod(page.c_str() + at + start_of_line.size(), nullptr);
 }
 
-void bare_loop() {
+std::unique_ptr<Child> start_bare_loop() {
+  // Ours, so that there is no moment in which nobody has it; the events are read by the child.
   const os::Fd fanotify(::fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC, O_RDWR | O_CLOEXEC));
   check(static_cast<bool>(fanotify), "fanotify_init");
   check(::fanotify_mark(fanotify.get(), FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_MODIFY, AT_FDCWD, "/proc") == 0,
         "fanotify_mark");
-  const pid_t self = ::getpid();
-  alignas(fanotify_event_metadata) std::array<char, 4096> events{};
-  while (true) {
-    ssize_t left = ::read(fanotify.get(), events.data(), events.size());
-    const auto* event = reinterpret_cast<const fanotify_event_metadata*>(events.data());
-    for (; FAN_EVENT_OK(event, left); event = FAN_EVENT_NEXT(event, left)) {
-      if (event->pid != self) (void)::pwrite(event->fd, "1", 1, 0);
-      ::close(event->fd);
-    }
-  }
+  return std::make_unique<Child>([&] { bare_loop(fanotify.get()); });
 }
 
 void spin() {

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -61,8 +62,9 @@ class Daemon {
   std::chrono::duration<double> start_{};
 };
 
-/// The least that can repair a drift: fanotify event, pwrite of "1" to the file of the event, nothing else.
-void bare_loop();
+/// The least that can repair a drift: fanotify event, pwrite of "1" to the file of the event, nothing else. It sees writes from
+/// the return on.
+std::unique_ptr<Child> start_bare_loop();
 /// Keeps one core busy.
 void spin();
 
