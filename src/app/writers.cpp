@@ -14,6 +14,8 @@ bool says_nothing(const core::Writer& writer) {
 }  // namespace
 
 void Writers::take(std::vector<os::SysctlWrite> writes, double seen) {
+  // A file is learned by a visit, and what that visit found has been reported: a later drift is none of theirs.
+  std::erase_if(writes_, [&](const Write& write) { return !write.write.place && files_.find(write.write.inode); });
   for (os::SysctlWrite& write : writes) {
     writes_.push_back({std::move(write), seen, std::nullopt});
     if (writes_.size() > max_writes) writes_.pop_front();

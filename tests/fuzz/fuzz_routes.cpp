@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The input is a byte of flags, then one a line: method, path as it was sent, Accept-Encoding, --web.telemetry-path, what a
-// reload says; then names of netns and policies with slashes between, which are what a hostile host puts on our pages.
+// reload says; then names of netns, policies and processes with slashes between, which are what a hostile host puts on our pages.
 #include <zlib.h>
 
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 
@@ -22,6 +23,7 @@ namespace {
 
 constexpr std::string_view html = "text/html; charset=utf-8";
 constexpr std::string_view plain = "text/plain; charset=utf-8";
+constexpr std::string_view json_type = "application/json";
 constexpr std::string_view exposition = "text/plain; version=0.0.4; charset=utf-8";
 
 enum Flag : unsigned { lifecycle = 1, ready = 2, counted = 4 };
@@ -50,11 +52,34 @@ Answer ask(const Site& site, const Request& request) {
   return answer;
 }
 
+std::shared_ptr<const core::Writer> writer_of(std::string_view name) {
+  core::Writer writer;
+  writer.pid = static_cast<std::int64_t>(name.size());
+  writer.comm = name;
+  writer.exe = name;
+  writer.cgroup = name;
+  writer.unit = name;
+  return std::make_shared<const core::Writer>(std::move(writer));
+}
+
+void add_events(app::Events& events, const core::Finding& finding, const std::shared_ptr<const core::Writer>& writer) {
+  app::Event drift;
+  drift.finding = finding;
+  drift.writer = writer;
+  app::Event gone;
+  gone.what = app::Event::What::netns_gone;
+  gone.finding.netns = finding.netns;
+  gone.error = finding.netns;
+  for (app::Event& event : {std::ref(drift), std::ref(gone)}) events.push_back(std::make_shared<const app::Event>(event));
+}
+
 /// Everything on the pages that other people name.
 std::shared_ptr<app::Snapshot> snapshot_of(std::string_view names, unsigned flags) {
   auto snapshot = std::make_shared<app::Snapshot>();
   snapshot->ready = (flags & Flag::ready) != 0;
   snapshot->sources = {{"inotify", true, ""}, {"mount", names.empty(), std::string(names)}};
+  const auto events = std::make_shared<app::Events>();
+  snapshot->events = events;
   std::set<std::string_view> seen;
   while (!names.empty() && seen.size() < 8) {
     const std::string_view name = fuzz::next_part(names, '/');
@@ -62,10 +87,13 @@ std::shared_ptr<app::Snapshot> snapshot_of(std::string_view names, unsigned flag
     app::PolicySnapshot& policy = snapshot->policies.emplace_back();
     policy.name = name;
     policy.drifted = seen.size();
-    core::Finding& finding = snapshot->drift.emplace_back();
+    auto& [finding, writer] = snapshot->drift.emplace_back();
     finding.netns = name;
     finding.policy = name;
     finding.key = "net.ipv4.ip_forward";
+    finding.have = name;
+    if (seen.size() % 2 == 0) writer = writer_of(name);
+    add_events(*events, finding, writer);
     snapshot->unlisted.push_back({std::string(name), false, std::string(name)});
   }
   return snapshot;
@@ -112,6 +140,30 @@ void check_metrics(const Response& response, const Request& request, const Site&
   fuzz::Exposition::check(text);
 }
 
+void check_strings(const nlohmann::json& json) {
+  for (const auto& part : json) {
+    if (part.is_structured()) check_strings(part);
+    if (!part.is_string()) continue;
+    const auto& text = part.get_ref<const std::string&>();
+    fuzz::require(text.empty() || fuzz::is_one_line(text), "names in JSON are printable", text);
+  }
+}
+
+void check_json(const Response& response, const Request& request, const Site& site) {
+  fuzz::require(header(response, "Vary") == "Accept-Encoding", "what may be packed says so");
+  const bool packed = app::wants_gzip(request.accept_encoding);
+  fuzz::require(header(response, "Content-Encoding") == (packed ? "gzip" : ""), "packed for who asks", request.accept_encoding);
+  const std::string text = packed ? unpacked(response.body) : response.body;
+  fuzz::require(text.ends_with('\n') && text.find('\n') == text.size() - 1, "an answer of the API is one line", text);
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  fuzz::require(!json.is_discarded() && json.value("schema", 0) == 1, "an answer of the API is JSON of schema 1", text);
+  const bool is_status = request.path == "/api/v1/status";
+  const app::Snapshot& snapshot = *site.snapshots.newest();
+  const std::size_t shown = json.at(is_status ? "findings" : "events").size();
+  fuzz::require(shown == (is_status ? snapshot.drift.size() : snapshot.events->size()), "each has its place", text);
+  check_strings(json);
+}
+
 void check_page(const Response& response, const Site& site) {
   app::WebOptions tame = site.options;
   tame.telemetry_path = "/m";
@@ -136,6 +188,8 @@ void check_text(const Response& response, const Site& site, bool is_reload) {
   fuzz::require(lines == 1 || lines == most, "one line, and one for each thing that is weak", response.body);
 }
 
+bool is_api(const Request& request) { return request.path == "/api/v1/status" || request.path == "/api/v1/events"; }
+
 void check_answer(const Answer& answer, const Request& request, const Site& site) {
   const Response& response = answer.response;
   const bool reload_path = request.path == "/-/reload" && site.options.enable_lifecycle;
@@ -149,7 +203,8 @@ void check_answer(const Answer& answer, const Request& request, const Site& site
       fuzz::require(reloads ? site.reload_problem.empty() : reads, "only what may be asked is answered", request.method);
       break;
     case 404:
-      fuzz::require(request.path != "/" && request.path != site.options.telemetry_path, "what is there is found");
+      fuzz::require(!is_api(request) && request.path != "/" && request.path != site.options.telemetry_path,
+                    "what is there is found");
       break;
     case 405:
       fuzz::require(header(response, "Allow") == (reload_path ? "POST" : "GET, HEAD"), "405 says what is allowed");
@@ -160,6 +215,9 @@ void check_answer(const Answer& answer, const Request& request, const Site& site
   }
   if (response.status == 200 && reads && request.path == site.options.telemetry_path) {
     check_metrics(response, request, site);
+  } else if (response.content_type == json_type) {
+    fuzz::require(response.status == 200 && is_api(request), "only the API is JSON", request.path);
+    check_json(response, request, site);
   } else if (response.content_type == html) {
     fuzz::require(response.status == 200 && request.path == "/", "only the start page is HTML", request.path);
     check_page(response, site);
@@ -197,7 +255,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::optional<app::Metrics> used;
   if ((flags & Flag::counted) != 0) {
     used.emplace();
-    for (const app::PolicySnapshot& policy : snapshot->policies) used->write_attempt(policy.name, core::Outcome::failed, 5);
+    for (const app::PolicySnapshot& policy : snapshot->policies) {
+      used->write_attempt(policy.name, core::Outcome::failed, 5);
+      used->drift_written(policy.name);
+    }
   }
   site.metrics = used ? &*used : &fresh;
 

@@ -71,6 +71,7 @@ Snapshot small_snapshot() {
   routers.netns = 3;
   routers.settings = 6;
   routers.drifted = 2;
+  routers.suspended = 1;
   routers.conflicts = 1;
   routers.enforcing = true;
   snapshot.policies = {routers};
@@ -79,8 +80,9 @@ Snapshot small_snapshot() {
   snapshot.bound_sysctls = 6;
   snapshot.commands_queued = 7;
   snapshot.commands_running = 2;
-  snapshot.drift = {finding("q-1", core::State::drifted, core::Reason::clamped),
-                    finding("q\"} 0\nnswarden_netns{policy=\"forged\"} 7\n\xff", core::State::missing, core::Reason::missing)};
+  snapshot.drift = {
+      {finding("q-1", core::State::drifted, core::Reason::clamped), nullptr},
+      {finding("q\"} 0\nnswarden_netns{policy=\"forged\"} 7\n\xff", core::State::missing, core::Reason::missing), nullptr}};
   snapshot.drift_hidden = 5;
   snapshot.sources = {{"inotify", true, ""}, {"mount", false, "no"}};
   snapshot.config_loaded_seconds = 1763872371.5;
@@ -102,7 +104,11 @@ TEST_CASE("counters are there at 0 before anything was counted") {
     CHECK(value_of(text, std::string("nswarden_events_total{event=\"") + event + "\",source=\"inotify\"}") == "0");
   }
   CHECK(value_of(text, "nswarden_events_total{event=\"change\",source=\"mount\"}") == "0");
+  CHECK(value_of(text, "nswarden_events_total{event=\"write\",source=\"sysctl\"}") == "0");
   CHECK(value_of(text, "nswarden_event_overflows_total{source=\"inotify\"}") == "0");
+  CHECK(value_of(text, "nswarden_event_overflows_total{source=\"sysctl\"}") == "0");
+  CHECK(value_of(text, "nswarden_drift_writers_total{comm=\"other\"}") == "0");
+  CHECK(value_of(text, "nswarden_drift_writers_total{comm=\"unknown\"}") == "0");
   CHECK(value_of(text, "nswarden_config_reloads_total{result=\"success\"}") == "0");
   CHECK(value_of(text, "nswarden_config_reloads_total{result=\"failure\"}") == "0");
   CHECK(value_of(text, "nswarden_actions_total{action=\"write\",policy=\"routers\",result=\"success\"}") == "0");
@@ -184,6 +190,31 @@ TEST_CASE("each thing that happens is counted in its series") {
   CHECK(value_of(text, "nswarden_config_reloads_total{result=\"failure\"}") == "1");
 }
 
+TEST_CASE("writers are counted by their names: 50 of them, the others together, and the unknown apart") {
+  Metrics metrics;
+  for (int i = 0; i < 60; ++i) metrics.drift_written("writer-" + std::to_string(i));
+  metrics.drift_written("writer-7");
+  metrics.drift_written("writer-55");
+  metrics.drift_written("");
+  const std::string text = metrics.text({});
+  CHECK(lines_with(text, "nswarden_drift_writers_total{").size() == 52);
+  CHECK(value_of(text, "nswarden_drift_writers_total{comm=\"writer-7\"}") == "2");
+  CHECK(value_of(text, "nswarden_drift_writers_total{comm=\"writer-49\"}") == "1");
+  CHECK(value_of(text, "nswarden_drift_writers_total{comm=\"other\"}") == "11");
+  CHECK(value_of(text, "nswarden_drift_writers_total{comm=\"unknown\"}") == "1");
+}
+
+TEST_CASE("a process that is named like one of our words, or like a series, forges none") {
+  Metrics metrics;
+  metrics.drift_written("unknown");
+  metrics.drift_written("other");
+  metrics.drift_written("a\"} 7\n\xff");
+  const std::string text = metrics.text({});
+  CHECK(value_of(text, "nswarden_drift_writers_total{comm=\"unknown\"}") == "0");
+  CHECK(value_of(text, "nswarden_drift_writers_total{comm=\"other\"}") == "2");
+  CHECK(value_of(text, R"(nswarden_drift_writers_total{comm="a\"} 7\\x0a\\xff"})") == "1");
+}
+
 TEST_CASE("gauges are what the snapshot says, and a hostile netns name is one series and no more") {
   const Metrics metrics;
   const std::string text = metrics.text(small_snapshot());
@@ -204,7 +235,7 @@ TEST_CASE("gauges are what the snapshot says, and a hostile netns name is one se
       R"(nswarden_netns_unmatched 4)",
       R"(nswarden_policy_conflicts{policy="routers"} 1)",
       R"(nswarden_reconcile_last_success_timestamp_seconds 1763872372.25)",
-      R"(nswarden_suspended_sysctls{policy="routers"} 0)",
+      R"(nswarden_suspended_sysctls{policy="routers"} 1)",
       R"(nswarden_sysctl_drift{netns="q\"} 0\\x0answarden_netns{policy=\"forged\"} 7\\x0a\\xff",policy="routers",reason="missing",sysctl="net.ipv4.ip_forward"} 1)",
       R"(nswarden_sysctl_drift{netns="q-1",policy="routers",reason="clamped",sysctl="net.ipv4.ip_forward"} 1)",
       R"(nswarden_sysctl_drift_hidden 5)",

@@ -37,6 +37,16 @@ TEST_CASE("a table lists findings in columns and ends with totals that add up") 
         "1 netns, 4 settings: 1 compliant, 1 drifted, 1 missing, 1 unreadable\n");
 }
 
+TEST_CASE("a drifted setting says where repairs do not help") {
+  for (const core::Reason reason : {core::Reason::clamped, core::Reason::suspended}) {
+    app::CheckReport report;
+    report.findings = {{"q-1", "p", "net.a.b", "1", "0", core::State::drifted, reason, 0}};
+    const std::string expected = "  drifted (" + std::string(to_string(reason)) + ")  p\n";
+    CHECK(app::check_table(report, app::Colour::never).find(expected) != std::string::npos);
+    CHECK(nlohmann::json::parse(app::check_json(report))["findings"][0]["reason"] == to_string(reason));
+  }
+}
+
 TEST_CASE("nothing to list leaves only the totals") {
   CHECK(app::check_table({}, app::Colour::never) == "0 netns, 0 settings: 0 compliant, 0 drifted, 0 missing, 0 unreadable\n");
 }

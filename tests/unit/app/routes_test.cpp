@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <zlib.h>
 #include <catch.hpp>
+#include <nlohmann/json.hpp>
 #include <nswarden/app/build_info.hpp>
 #include <nswarden/app/web.hpp>
 #include <string>
@@ -11,6 +12,7 @@
 namespace {
 
 using namespace nswarden::app;
+namespace core = nswarden::core;
 
 struct Site {
   Metrics metrics;
@@ -75,6 +77,14 @@ TEST_CASE("each path answers its methods and no others") {
       {"GET", "/-/ready", false, 503, ""},
       {"HEAD", "/-/ready", false, 503, ""},
       {"POST", "/-/ready", false, 405, "GET, HEAD"},
+      {"GET", "/api/v1/status", false, 200, ""},
+      {"HEAD", "/api/v1/status", false, 200, ""},
+      {"POST", "/api/v1/status", false, 405, "GET, HEAD"},
+      {"GET", "/api/v1/events", false, 200, ""},
+      {"HEAD", "/api/v1/events", false, 200, ""},
+      {"DELETE", "/api/v1/events", true, 405, "GET, HEAD"},
+      {"GET", "/api/v1/", false, 404, ""},
+      {"GET", "/api/v1/status/", false, 404, ""},
       {"POST", "/-/reload", false, 404, ""},
       {"GET", "/-/reload", false, 404, ""},
       {"POST", "/-/reload", true, 200, ""},
@@ -132,6 +142,97 @@ TEST_CASE("metrics are packed for who asks for it, and say the same") {
   CHECK(header(packed, "Vary") == "Accept-Encoding");
   CHECK(unpacked(packed.body) == site.ask("GET", "/metrics").body);
   CHECK(unpacked(gzip("")).empty());
+}
+
+TEST_CASE("the status is the report of check, with writers and what only a daemon knows") {
+  Site site;
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->ready = true;
+  snapshot->totals.netns = 2;
+  snapshot->totals.settings = 3;
+  snapshot->totals.compliant = 1;
+  snapshot->totals.drifted = 1;
+  snapshot->totals.missing = 1;
+  snapshot->totals.failed = 4;
+  nswarden::core::Writer writer;
+  writer.pid = 70;
+  writer.comm = "a\xff\"";
+  writer.uid = 0;
+  writer.unit = "rival.service";
+  writer.time = 1763872371.125;
+  core::Finding drifted{"q\n1", "p", "net.a.b", "1", "0", core::State::drifted, core::Reason::suspended, 0};
+  core::Finding missing{"q-2", "p", "net.a.b", "1", "", core::State::missing, core::Reason::missing, 0};
+  snapshot->drift = {{drifted, std::make_shared<const core::Writer>(writer)}, {missing, nullptr}};
+  snapshot->drift_hidden = 5;
+  snapshot->sources = {{"inotify", true, ""}, {"sysctl", false, "no\nway"}};
+  site.snapshots.publish(snapshot);
+  const Response response = site.ask("GET", "/api/v1/status");
+  CHECK(response.content_type == "application/json");
+  CHECK(response.body ==
+        R"({"schema":1,"compliant":false,"totals":{"netns":2,"settings":3,"compliant":1,"drifted":1,"missing":1,)"
+        R"("unreadable":0,"fixed":0,"failed":4},"findings":[{"netns":"q\\x0a1","policy":"p","key":"net.a.b","want":"1",)"
+        R"("have":"0","state":"drifted","reason":"suspended","writer":{"pid":70,"comm":"a\\xff\"","uid":0,)"
+        R"("unit":"rival.service","time":1763872371.125}},{"netns":"q-2","policy":"p","key":"net.a.b","want":"1",)"
+        R"("have":null,"state":"missing","reason":"missing"}],"findings_hidden":5,"ready":true,)"
+        R"("sources":[{"name":"inotify","up":true},{"name":"sysctl","up":false,"reason":"no\\x0away"}]})"
+        "\n");
+}
+
+TEST_CASE("events are listed, each with what it has") {
+  Site site;
+  CHECK(site.ask("GET", "/api/v1/events").body == "{\"schema\":1,\"events\":[]}\n");
+  Event drift;
+  drift.time = 1763872371.5;
+  drift.finding = {"q-1", "p", "net.a.b", "1", "0", core::State::drifted, core::Reason::value, 0};
+  drift.source = core::Source::event;
+  drift.writer = std::make_shared<const core::Writer>(core::Writer{.pid = 7, .comm = "sh"});
+  Event suspend = drift;
+  suspend.what = Event::What::suspend;
+  suspend.retry_in = std::chrono::seconds{90};
+  suspend.writer = nullptr;
+  Event gone;
+  gone.what = Event::What::netns_gone;
+  gone.time = 2;
+  gone.finding.netns = "q\n1";
+  Event reload;
+  reload.what = Event::What::reload_failure;
+  reload.time = 3;
+  reload.error = "f.yaml:1:1: \xff";
+  auto events = std::make_shared<Events>();
+  for (const Event& event : {drift, suspend, gone, reload}) events->push_back(std::make_shared<const Event>(event));
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->events = events;
+  site.snapshots.publish(snapshot);
+  const auto json = nlohmann::json::parse(site.ask("GET", "/api/v1/events").body);
+  CHECK(json["schema"] == 1);
+  REQUIRE(json["events"].size() == 4);
+  const auto setting = nlohmann::json::parse(
+      R"({"netns":"q-1","policy":"p","key":"net.a.b","want":"1","have":"0","state":"drifted","reason":"value",)"
+      R"("time":1763872371.5,"source":"event"})");
+  auto expected = setting;
+  expected["event"] = "drift";
+  expected["writer"] = {{"pid", 7}, {"comm", "sh"}};
+  CHECK(json["events"][0] == expected);
+  expected = setting;
+  expected["event"] = "suspend";
+  expected["retry_in_seconds"] = 90;
+  CHECK(json["events"][1] == expected);
+  CHECK(json["events"][2] == nlohmann::json::parse(R"({"time":2.0,"event":"netns_gone","netns":"q\\x0a1"})"));
+  CHECK(json["events"][3] == nlohmann::json::parse(R"({"time":3.0,"event":"reload_failure","error":"f.yaml:1:1: \\xff"})"));
+}
+
+TEST_CASE("the API is packed for who asks for it, and says the same") {
+  Site site;
+  for (const char* path : {"/api/v1/status", "/api/v1/events"}) {
+    INFO(path);
+    const Response packed = site.ask("GET", path, "gzip");
+    CHECK(header(packed, "Content-Encoding") == "gzip");
+    CHECK(header(packed, "Vary") == "Accept-Encoding");
+    const Response plain = site.ask("GET", path);
+    CHECK(header(plain, "Content-Encoding").empty());
+    CHECK(header(plain, "Vary") == "Accept-Encoding");
+    CHECK(unpacked(packed.body) == plain.body);
+  }
 }
 
 TEST_CASE("gzip is wanted when it is named or starred with a weight above 0") {
@@ -193,6 +294,8 @@ TEST_CASE("the start page links to the others, tells the version, and cannot be 
   CHECK(response.body.find("href=\"/m&quot;&gt;&lt;script&gt;\"") != std::string::npos);
   CHECK(response.body.find("href=\"/-/healthy\"") != std::string::npos);
   CHECK(response.body.find("href=\"/-/ready\"") != std::string::npos);
+  CHECK(response.body.find("href=\"/api/v1/status\"") != std::string::npos);
+  CHECK(response.body.find("href=\"/api/v1/events\"") != std::string::npos);
   CHECK(response.body.find(std::string(build_info().version)) != std::string::npos);
 }
 

@@ -289,7 +289,7 @@ TEST_CASE("the server ends quickly with idle, half-sent and unread connections o
   // An answer larger than a send buffer may grow (4 MiB by default), to a client that does not read.
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->drift.resize(25000);
-  for (std::size_t i = 0; i < snapshot->drift.size(); ++i) snapshot->drift[i].netns = std::to_string(i) + std::string(400, 'x');
+  for (std::size_t i = 0; i < snapshot->drift.size(); ++i) snapshot->drift[i].finding.netns = std::to_string(i) + std::string(400, 'x');
   site.snapshots.publish(snapshot);
   const Fd idle = connect_to(site.port());
   const Fd half = connect_to(site.port());
