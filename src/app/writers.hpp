@@ -45,7 +45,7 @@ class Writers {
   /// Forgets the writes that were placed. To be called when all that they told of has been visited and reported: a later drift is
   /// none of theirs. The others wait for a search to place them, until a sweep is done.
   void end_turn();
-  void end_sweep() { writes_.clear(); }
+  void end_search() { writes_.clear(); }
 
   /// Who made the last drift of a setting; null forgets who made the one before.
   void remember(const std::string& netns, const std::string& key, Known writer);
