@@ -68,6 +68,7 @@ std::string failure_text(const os::CommandResult& result, std::chrono::milliseco
 void Commands::use(std::shared_ptr<const core::PolicySet> policies, std::chrono::milliseconds timeout) {
   policies_ = std::move(policies);
   timeout_ = timeout;
+  queue_.pardon();
 }
 
 void Commands::forget_all() {
@@ -135,7 +136,7 @@ void Commands::push(const core::PolicySet::Policy& policy, CommandJob job) {
 }
 
 void Commands::start() {
-  while (const auto next = queue_.next()) {
+  while (const auto next = queue_.next(std::chrono::steady_clock::now())) {
     const std::string netns = next->job.netns;
     // A netns of which a report told must be one still; another event may be about any file.
     const auto least = next->job.of_life ? core::EntryKind::nsfs : core::EntryKind::placeholder;
@@ -200,14 +201,34 @@ void Commands::conclude(const Running& run, const os::CommandResult& result) {
   const LogField event{"event", run.event};
   const LogField command{"command", run.command};
   const LogField duration{"seconds", seconds};
+  std::string error;
   if (reason.empty()) {
     parts_.log.info(result.left_running ? "command done, and left processes running" : "command done",
                     {netns, policy, event, command, duration, {"output", output}});
   } else {
-    const std::string why = failure_text(result, timeout_);
-    parts_.log.warn("command failed", {netns, policy, event, command, {"error", why}, duration, {"output", output}});
+    error = failure_text(result, timeout_);
+    parts_.log.warn("command failed", {netns, policy, event, command, {"error", error}, duration, {"output", output}});
   }
-  queue_.done(run.netns);
+  tell(queue_.done(run.netns, error, std::chrono::steady_clock::now()), run);
+}
+
+void Commands::tell(const CommandQueue::Verdict& verdict, const Running& run) {
+  using What = CommandQueue::Verdict::What;
+  const std::string delay = core::format_duration(verdict.delay);
+  const LogField netns{"netns", run.netns};
+  const LogField policy{"policy", run.policy};
+  const LogField event{"event", run.event};
+  switch (verdict.what) {
+    case What::unchanged: break;
+    case What::suspended:
+      parts_.log.warn("commands fail again and again, and are only run now and then until they succeed",
+                      {netns, policy, event, {"error", verdict.error}, {"next_in", delay}});
+      break;
+    case What::still_suspended:
+      parts_.log.debug("commands still fail", {netns, policy, event, {"error", verdict.error}, {"next_in", delay}});
+      break;
+    case What::resumed: parts_.log.info("commands succeed again", {netns, policy, event}); break;
+  }
 }
 
 }  // namespace nswarden::app

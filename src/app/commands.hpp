@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,7 +34,7 @@ class Commands {
   /// `open_files`: soft limit for commands, the one that the daemon itself began with.
   Commands(Parts parts, std::size_t open_files) : parts_(parts), runner_(open_files) {}
 
-  /// From now on. What waits or runs goes on.
+  /// From now on. What waits or runs goes on, and what failed too often has another chance.
   void use(std::shared_ptr<const core::PolicySet> policies, std::chrono::milliseconds timeout);
 
   /// A report made under the policies in use: a netns that came or went.
@@ -48,6 +49,8 @@ class Commands {
 
   /// Starts what may run.
   void start();
+  /// When start() has to be called without any other reason.
+  [[nodiscard]] std::optional<core::Time> due() const { return queue_.due(); }
 
   /// To be polled for POLLIN, -1 for none; they may be others after start().
   [[nodiscard]] std::pair<int, int> fds() const { return {runner_.results_fd(), runner_.requests_fd()}; }
@@ -66,6 +69,7 @@ class Commands {
   [[nodiscard]] bool is_there(std::string_view label, core::EntryKind least) const;
   void launch(const core::CommandQueue::Next& next);
   void conclude(const Running& run, const os::CommandResult& result);
+  void tell(const core::CommandQueue::Verdict& verdict, const Running& run);
 
   Parts parts_;
   core::CommandQueue queue_{{}};

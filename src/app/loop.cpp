@@ -114,6 +114,7 @@ std::chrono::nanoseconds Loop::until_next(Time now) const {
   next = sooner(next, reconciler_->retry_due());
   next = sooner(next, writes_due());
   if (mounts_changed_) next = std::min(next, last_full_listing_ + full_listing_gap);
+  if (const auto commands = commands_.due()) next = std::min(next, *commands);
   if (dirty_) next = std::min(next, next_publish_);
   return next - now;
 }

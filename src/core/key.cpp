@@ -106,7 +106,8 @@ bool Key::waits_for_rtnl() const {
                                                     "force_forwarding", "forwarding",   "ignore_routes_with_linkdown",
                                                     "proxy_ndp",        "stable_secret"};
   if (path_ == "ipv4/ip_forward" || path_ == "mpls/platform_labels") return true;
-  const std::string_view setting = std::string_view(path_).substr(path_.rfind('/') + 1);
+  std::string_view setting = path_;
+  setting.remove_prefix(setting.rfind('/') + 1);
   if (path_.starts_with("ipv4/conf/")) return setting == "forwarding";
   return path_.starts_with("ipv6/conf/") && std::find(of_ipv6.begin(), of_ipv6.end(), setting) != of_ipv6.end();
 }

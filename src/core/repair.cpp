@@ -19,6 +19,7 @@ constexpr std::chrono::seconds last_retry_delay{3600};
 // A write that fails is made again sooner: what refuses it is seldom there to stay.
 constexpr std::chrono::seconds first_failure_delay{1};
 constexpr std::chrono::seconds last_failure_delay{300};
+constexpr std::chrono::milliseconds busy_delay{20};
 
 Outcome outcome_of(int error) {
   switch (error) {
@@ -45,7 +46,8 @@ bool GovernedNetns::may_write(std::size_t index, const Trace& trace, const Gover
   if (setting.damping && !setting.damping->may_write(context.now)) return false;
   const Trouble* trouble = setting.trouble.get();
   if (trouble == nullptr || context.now >= trouble->retry_at) return true;
-  return trouble->error == 0 && setting.seen != trouble->stored_instead;
+  // Where somebody has just written, it need not be the kernel that makes this of our value; the damping bounds what it costs.
+  return trouble->error == 0 && (context.write_seen || setting.seen != trouble->stored_instead);
 }
 
 void GovernedNetns::back_off(std::size_t index, const GovernedContext& context) {
@@ -83,7 +85,12 @@ bool GovernedNetns::repair(const GovernedContext& context, std::vector<Trace>& t
     const Result<BoundNetns::Write> written = netns_->write(next, planned.want);
     if (written && *written == BoundNetns::Write::handed_over) {
       // What comes of it may change the others too, so that all of them wait for it.
-      slow_write_ = SlowWrite{next, trace.tries, trace.stored_instead, report.source, context.write_seen, std::nullopt};
+      const std::optional<Time> seen = context.write_seen ? context.write_seen : trace.write_seen;
+      slow_write_ = SlowWrite{next, trace.tries, trace.stored_instead, report.source, seen, std::nullopt};
+      return true;
+    }
+    if (!written && written.error().code == EAGAIN) {
+      busy_ = true;
       return true;
     }
     if (!read_and_judge(context)) return false;
@@ -140,7 +147,9 @@ void GovernedNetns::conclude_write(std::size_t index, Trace& trace, const Govern
     trace.stored_instead = setting.seen;
     return;
   }
-  if (setting.state != State::drifted || setting.seen != trace.stored_instead) return conclude(Outcome::failed);
+  // Who writes in a tight loop looks like a kernel that clamps.
+  const bool by_somebody = context.write_seen || trace.write_seen || setting.seen != trace.stored_instead;
+  if (setting.state != State::drifted || by_somebody) return conclude(Outcome::failed);
   back_off(index, context);
   conclude(Outcome::clamped);
 }
@@ -170,6 +179,7 @@ void GovernedNetns::see_to_retries(const GovernedContext& context) {
   const auto at = [&](Time time) {
     if (time > context.now) retry_at_ = std::min(retry_at_.value_or(time), time);
   };
+  if (std::exchange(busy_, false)) at(context.now + busy_delay);
   for (std::size_t i = 0; i < settings_.size(); ++i) {
     const SettingState& setting = settings_[i];
     if (setting.damping) {

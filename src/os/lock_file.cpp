@@ -59,7 +59,8 @@ Result<Place> place_of(const std::string& path) {
     if ((errno != ENOENT && errno != ENOTDIR) || there == "/" || there.empty()) return Error{errno, "look at directory"};
     const std::size_t slash = there.rfind('/');
     const std::string last = slash == std::string::npos ? there : there.substr(slash + 1);
-    if (!last.empty()) rest = rest.empty() ? last : last + '/' + rest;
+    if (!last.empty() && !rest.empty()) rest.insert(0, 1, '/');
+    rest.insert(0, last);
     there = slash == std::string::npos ? "." : there.substr(0, slash == 0 ? 1 : slash);
   }
   return Place{major(status.st_dev), minor(status.st_dev), status.st_ino, std::move(rest)};

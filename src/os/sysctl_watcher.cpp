@@ -183,6 +183,7 @@ void SysctlWatcher::judge(Event& event, SysctlWrites& found) {
     return;
   }
   if (event.raw.pid == ::getpid()) return;
+  found.foreign = true;
   struct stat status {};
   int error = event.file ? 0 : -event.raw.fd;
   if (event.file && ::fstat(event.file.get(), &status) != 0) error = errno;

@@ -28,6 +28,7 @@ TABLE = [(re.compile(pattern), tuple(getattr(errno, name) for name in names.spli
     # Files.
     (r"(open|openat) ", "EINTR EIO ENOENT EPERM EACCES ENOMEM EMFILE ENFILE ENOSPC ELOOP ENOTDIR ESTALE"),
     (r"(stat|fstat|newfstatat|statx|access|faccessat2|readlink|readlinkat|statfs) ", "EINTR EIO ENOENT EACCES ENOMEM ESTALE"),
+    (r"mkdir ", "EEXIST EACCES EIO ENOENT ENOMEM ENOSPC EPERM EROFS"),
     (r"read ", "EINTR EIO ENOMEM EISDIR ESTALE"),
     (r"getdents64 ", "EINTR EIO ENOENT ENOMEM ESTALE"),
     (r"close ", "EINTR EIO ENOSPC"),
@@ -36,6 +37,7 @@ TABLE = [(re.compile(pattern), tuple(getattr(errno, name) for name in names.spli
     (r"lseek ", "ESPIPE"),
     (r"fcntl F_GETFD /dev/null|fcntl F_GETFD pipe", ""),  # can only say EBADF, which is what it is asked
     (r"fcntl 0 ", "EMFILE ENOMEM"),
+    (r"fcntl 6 ", "EAGAIN EINTR ENOLCK ENOMEM EOPNOTSUPP"),  # F_SETLK
     (r"fcntl ", "EINTR EAGAIN"),
     (r"ioctl ", "ENOTTY EIO EINTR"),
     (r"poll", "EINTR ENOMEM"),

@@ -131,12 +131,12 @@ class Http(harness.Case):
         self.assertEqual(self.daemon.http("GET", "/metrics")[0], 200)
 
     def test_another_telemetry_path_replaces_the_first(self):
-        daemon = self.start("--web.telemetry-path=/other")
+        daemon = self.start("--web.telemetry-path=/other", f"--lock.file={self.directory}/lock")
         self.assertEqual(daemon.http("GET", "/other")[0], 200)
         self.assertEqual(daemon.http("GET", "/metrics")[0], 404)
 
     def test_it_listens_on_every_address_given(self):
-        daemon = self.start("--web.listen-address=127.0.0.2:0")
+        daemon = self.start("--web.listen-address=127.0.0.2:0", f"--lock.file={self.directory}/lock")
         daemon.wait_log(lambda line: "127.0.0.2:" in line.get("address", ""), "the second address")
         second = next(line["address"] for line in daemon.lines if "127.0.0.2:" in line.get("address", ""))
         host, port = second.rsplit(":", 1)

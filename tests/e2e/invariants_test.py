@@ -4,6 +4,7 @@ is told of it."""
 
 import json
 import os
+import signal
 import subprocess
 from collections import Counter
 from types import SimpleNamespace
@@ -45,8 +46,10 @@ class Invariants(harness.Case):
             self.assertIn(word, "\n".join(troubles))
 
     def test_a_setting_that_is_wrong_is_noticed(self):
+        self.run_.daemon.signal(signal.SIGSTOP)
         self.router.write(TIME, "9")
         self.assert_noticed(invariants.expected(self.world).wrong, TIME)
+        self.run_.daemon.signal(signal.SIGCONT)
 
     def test_metrics_that_tell_of_other_netns_settings_and_states_are_noticed(self):
         want = invariants.expected(self.world)

@@ -20,6 +20,7 @@ MS_REC = 16384
 class LockCase(harness.Case):
     def setUp(self):
         super().setUp()
+        os.environ.pop("RUNTIME_DIRECTORY", None)
         self.configure(config(policy("routers", "^router-", {KEY: WANT})))
 
     def refused(self, *arguments, directory=NETNS_DIR, **options):
@@ -41,11 +42,13 @@ class Lock(LockCase):
 
     def test_a_second_one_is_refused_with_the_directory_the_holder_and_a_remedy_and_writes_nothing(self):
         first = self.start(interval="1h")
+        first.signal(signal.SIGSTOP)
         put("router-1", KEY, 5)
         said = self.refused()
         for part in (NETNS_DIR, f"pid {first.process.pid}", RUNTIME_DIR, "--audit"):
             self.assertIn(part, said)
         self.assertEqual(get("router-1", KEY), "5")
+        first.signal(signal.SIGCONT)
 
     def test_it_is_refused_under_any_other_name_of_the_directory(self):
         os.makedirs("/run/bound")

@@ -181,7 +181,7 @@ class PolicyCommands(harness.Case):
     def test_failing_hanging_flooding_and_forking_commands_slow_no_repair_and_cost_no_memory(self):
         add_netns("steady")
         self.policy(timeout="2s", IN_CREATE=["exit 1", "yes", "trap \"\" TERM; sleep 60", "while :; do (setsid sleep 9 &); done"])
-        daemon = self.start(interval="100ms")
+        daemon = self.start("--repair.budget=1000", interval="100ms")
         add_netns("warm-up")
         daemon.wait_metrics(lambda m: self.failures(m, "timeout") == 3, "each of them once")
         quiet = statistics.median(self.repair_times("steady", 20))

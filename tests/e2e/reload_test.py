@@ -38,8 +38,7 @@ class Reload(harness.Case):
     def check_governs_as_before(self, daemon):
         put("router-1", KEY, 5)
         self.wait_value("router-1", KEY, 1111)
-        metrics = daemon.scrape()
-        self.assertEqual(metrics.sum("config_last_reload_successful"), 0)
+        metrics = daemon.wait_metrics(lambda m: m.sum("config_last_reload_successful") == 0, "the failed reload")
         self.assertEqual(metrics.sum("managed_sysctls"), 1)
         self.assertEqual(get("router-1", OTHER), "75")
 

@@ -75,7 +75,7 @@ BY_FD = {"read": 0, "pread64": 0, "write": 0, "pwrite64": 0, "fstat": 0, "close"
          "recvfrom": 0, "recvmsg": 0, "sendto": 0, "sendmsg": 0,
          "getsockname": 0, "shutdown": 0, "dup2": 0, "dup3": 0, "inotify_rm_watch": 0, "lseek": 0}
 BY_PATH = {"open": 0, "stat": 0, "access": 0, "readlink": 0, "statfs": 0, "openat": 1, "openat2": 1, "newfstatat": 1,
-           "faccessat2": 1, "readlinkat": 1, "inotify_add_watch": 1, "statx": 1}
+           "faccessat2": 1, "readlinkat": 1, "inotify_add_watch": 1, "statx": 1, "mkdir": 0}
 IOCTLS = {0xB703: "NS_GET_NSTYPE", 0x8008B70D: "NS_GET_ID", 0x541B: "FIONREAD"}
 FUTEX_WAITS = (0, 6, 9, 11)
 
@@ -85,6 +85,7 @@ PLACES = [(re.compile(pattern), name) for pattern, name in (
     (r"/proc/(?!1/)\d+/", "/proc/self/"),
     (r"/proc/sys/net/.*[^/]$", "sysctl"),
     (r"/run/netns/.+", "/run/netns/*"),
+    (r"/run/nswarden/.+", "/run/nswarden/*"),
     (r"(/tmp|/var/tmp)/nswarden-e2e-[^/]*/?", "CONFIG/"),
     (r"(socket|pipe):\[\d+\]$", r"\1"),
     (r"anon_inode:\[?([a-z]+)\]?$", r"\1"),

@@ -171,16 +171,22 @@ void on_older_kernel(const std::function<void()>& what) {
   in_thread([&] {
     constexpr unsigned ns_get_id = _IOR(0xb7, 13, std::uint64_t);
     const auto number = static_cast<unsigned>(offsetof(seccomp_data, nr));
+    constexpr unsigned report_pidfd_or_fd_error = 0x80 | 0x2000;
+    const auto first_argument = static_cast<unsigned>(offsetof(seccomp_data, args));
     const auto request = static_cast<unsigned>(offsetof(seccomp_data, args) + sizeof(std::uint64_t));
     std::array filter{sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, number),
-                      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 5, 0),
-                      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 4, 0),
+                      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 8, 0),
+                      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 7, 0),
+                      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fanotify_init, 0, 2),
+                      sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, first_argument),
+                      sock_filter BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, report_pidfd_or_fd_error, 6, 3),
                       sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 2),
                       sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, request),
                       sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ns_get_id, 2, 0),
                       sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
                       sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-                      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOTTY)};
+                      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOTTY),
+                      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL)};
     const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
     check(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0, "seccomp");
     what();

@@ -63,8 +63,8 @@ void write_sysctl(const std::string& path, const std::string& key, const std::st
 enum class Keep { nothing, sys_admin, net_admin };  ///< net_admin: SYS_ADMIN and NET_ADMIN
 void as_nobody(Keep keep, const std::function<void()>& what);
 
-/// Runs `what` in a thread for which the kernel lacks what is newer than Linux 5.14 has and we use: NS_GET_ID and
-/// epoll_pwait2; and openat2 too.
+/// Runs `what` in a thread for which the kernel lacks what is newer than Linux 5.14 has and we use: NS_GET_ID, epoll_pwait2, and
+/// a pidfd and errors in events of fanotify; and openat2 too.
 void on_older_kernel(const std::function<void()>& what);
 
 /// Makes an interface in the netns of the calling thread.

@@ -74,6 +74,7 @@ class BoundNetns {
   };
   /// Writes the whole value in one call. Success only means that the kernel took it: what it stored is told by read()
   /// (kernel fact 28). EACCES and EROFS also stand for a key that could only be opened for reading.
+  /// EAGAIN: too much is handed over already; nothing was written, and it can be asked for again soon.
   virtual Result<Write> write(std::size_t key, std::string_view value) = 0;
 
   /// Looks again for the keys that were missing. The number of keys that have appeared, or ESTALE as read() gives it.

@@ -31,6 +31,7 @@ struct SysctlWrite {
 struct SysctlWrites {
   std::vector<SysctlWrite> writes;  ///< in order
   bool lost = false;                ///< the kernel dropped events
+  bool foreign = false;             ///< there were events of other processes, of whatever file
   bool more = false;                ///< the batch was full: read again
 };
 

@@ -22,9 +22,13 @@ CommandJob job(std::string netns, List commands, bool needs_netns = false) {
   return {std::move(netns), "policy", "IN_CREATE", std::move(commands), needs_netns, false};
 }
 
+constexpr Time now{std::chrono::hours(1)};
+
+void done(CommandQueue& queue, const std::string& netns) { (void)queue.done(netns, "", now); }
+
 /// "netns:command", or empty when nothing may run.
 std::string next(CommandQueue& queue) {
-  const auto next = queue.next();
+  const auto next = queue.next(now);
   return next ? next->job.netns + ":" + next->command : std::string{};
 }
 
@@ -37,7 +41,7 @@ TEST_CASE("the commands of one netns run one after the other, in the order in wh
     CHECK(next(queue) == wanted);
     CHECK(next(queue).empty());
     CHECK(queue.running() == 1);
-    queue.done("a");
+    done(queue, "a");
   }
   CHECK(next(queue).empty());
   CHECK(queue.queued() + queue.running() == 0);
@@ -49,9 +53,9 @@ TEST_CASE("a few netns at most have a command running, and those that wait take 
   CHECK(next(queue) == "a:1");
   CHECK(next(queue) == "b:1");
   CHECK(next(queue).empty());
-  queue.done("a");
+  done(queue, "a");
   CHECK(next(queue) == "c:1");
-  queue.done("b");
+  done(queue, "b");
   CHECK(next(queue) == "a:2");
 }
 
@@ -65,7 +69,7 @@ TEST_CASE("a repeat of what waits is merged, one of what runs is not") {
   CHECK(next(queue) == "a:1");
   CHECK(queue.push(job("a", commands)) == Push::queued);
   CHECK(queue.push(job("a", commands)) == Push::merged);
-  queue.done("a");
+  done(queue, "a");
   CHECK(queue.push(job("a", commands)) == Push::merged);
   CHECK(queue.queued() == 7);
 }
@@ -80,7 +84,7 @@ TEST_CASE("too many events are refused, and netns that came never are") {
   CHECK(queue.push(came) == Push::queued);
   CHECK(next(queue) == "a:1");
   CHECK(queue.push(job("c", list({"1"}))) == Push::refused);  // one that runs still takes its place
-  queue.done("a");
+  done(queue, "a");
   CHECK(queue.push(job("c", list({"1"}))) == Push::queued);
 }
 
@@ -93,11 +97,11 @@ TEST_CASE("what needs a netns that has gone is dropped, and the rest still runs"
   CHECK(next(queue) == "a:1");
   CHECK(queue.forget("a") == 2);
   CHECK(queue.forget("nobody") == 0);
-  queue.done("a");
+  done(queue, "a");
   CHECK(next(queue) == "b:4");
   CHECK(next(queue) == "a:gone");
-  queue.done("b");
-  queue.done("a");
+  done(queue, "b");
+  done(queue, "a");
   CHECK(queue.queued() + queue.running() == 0);
 }
 
@@ -130,7 +134,7 @@ TEST_CASE("counts stay right whatever happens in whatever order") {
       }
       case 1: queue.forget(names[any(names.size())]); break;
       case 2:
-        if (const auto next = queue.next()) {
+        if (const auto next = queue.next(now)) {
           REQUIRE(std::find(running.begin(), running.end(), next->job.netns) == running.end());
           running.push_back(next->job.netns);
         }
@@ -141,7 +145,7 @@ TEST_CASE("counts stay right whatever happens in whatever order") {
         if (any(3) == 0) {
           queue.skip(running[at]);
         } else {
-          queue.done(running[at]);
+          done(queue, running[at]);
         }
         running.erase(running.begin() + static_cast<std::ptrdiff_t>(at));
     }
@@ -150,10 +154,10 @@ TEST_CASE("counts stay right whatever happens in whatever order") {
   }
   // All that is left runs to its end, and then nothing is counted.
   while (true) {
-    if (const auto next = queue.next()) {
+    if (const auto next = queue.next(now)) {
       running.push_back(next->job.netns);
     } else if (!running.empty()) {
-      queue.done(running.back());
+      done(queue, running.back());
       running.pop_back();
     } else {
       break;

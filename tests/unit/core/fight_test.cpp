@@ -160,6 +160,18 @@ TEST_CASE("a setting that is changed back again and again is suspended, tried no
   }
 }
 
+TEST_CASE("an opponent quicker than our reading back is one, and no clamp") {
+  Router router;
+  router.netns->keys[liberal_path].store = [](std::string_view) { return "0\n"; };
+  for (int i = 0; i < 5; ++i) {
+    const auto reports = router.attack();
+    CHECK(reports.at(0).attempts.at(0).outcome == Outcome::failed);
+    CHECK(router.findings().at(0).reason == Reason::value);
+  }
+  CHECK(count(router.attack(), Change::What::suspended) == 1);
+  CHECK(router.writes() == 10);
+}
+
 TEST_CASE("an opponent that the kernel helps by clamping is damped as well") {
   World world(policies({{"p", "^q", {{liberal, "1"}}}}));
   auto netns = world.kernel.add("q1", {{liberal_path, "0"}});
@@ -246,7 +258,16 @@ TEST_CASE("a write that another thread makes holds nothing up, and is judged whe
     world.reconciler.written(netns->inode, 0, 0);
     world.settle();
     CHECK(world.kernel.count("write q1 ipv4/ip_forward") == 2);
-    CHECK(world.reconciler.take_reports().back().attempts.at(0).outcome == Outcome::clamped);
+    CHECK(world.reconciler.take_reports().back().attempts.at(0).outcome == Outcome::failed);
+  }
+  SECTION("one that cannot be handed over now is neither counted nor forgotten") {
+    auto other = world.kernel.add("q2", {{"ipv4/ip_forward", "0"}, {loose_path, "1"}});
+    other->keys["ipv4/ip_forward"].write_error = EAGAIN;
+    for (const auto& report : world.sweep()) CHECK(report.attempts.empty());
+    CHECK(world.reconciler.retry_due() == world.now + milliseconds(20));
+    other->keys["ipv4/ip_forward"].write_error = 0;
+    CHECK(count(world.pass(milliseconds(20)), Change::What::repaired) == 1);
+    CHECK_FALSE(world.reconciler.retry_due().has_value());
   }
   SECTION("its end may come when its netns has gone") {
     world.kernel.remove("q1");

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "arena.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+#include "figures.hpp"
+#include "tables.hpp"
+
+namespace nswarden::bench {
+
+using nlohmann::json;
+
+const std::vector<std::string> our_keys{"netfilter/nf_conntrack_tcp_be_liberal", "netfilter/nf_conntrack_tcp_loose",
+                                        "ipv4/tcp_timestamps", "ipv4/tcp_mtu_probing", "ipv4/ip_no_pmtu_disc"};
+const std::vector<std::string> bare_keys{"ipv4/tcp_sack", "ipv4/tcp_dsack", "ipv4/tcp_window_scaling", "ipv4/tcp_rfc1337",
+                                         "ipv4/tcp_abort_on_overflow"};
+
+namespace {
+
+constexpr std::size_t most_bare_netns = 1000;
+constexpr std::size_t most_files = 5000;
+constexpr std::size_t block = 250;
+
+/// The process was stopped before and is afterwards.
+void measure_block(const Child& process, Herd& herd, std::size_t count, std::vector<double>& into, std::mt19937& random) {
+  process.go();
+  // What it was told of while it was stopped is behind it when it has repaired something.
+  for (int i = 0; i < 3; ++i) (void)herd.drift(longest_drift);
+  for (std::size_t i = 0; i < count; ++i) {
+    pause(random);
+    into.push_back(microseconds(herd.drift(longest_drift)));
+  }
+  process.stop();
+}
+
+}  // namespace
+
+/// So that a wake-up from idle is part of what is measured.
+void pause(std::mt19937& random) {
+  std::this_thread::sleep_for(std::chrono::microseconds(std::uniform_int_distribution<int>(0, 2000)(random)));
+}
+
+Arena::Arena(std::string binary, std::string interval)
+    : binary_(std::move(binary)),
+      interval_(std::move(interval)),
+      ours_("qrouter-", our_keys, most_files),
+      bare_("bare-", bare_keys, most_files) {}
+
+void Arena::resize(std::size_t netns) {
+  daemon_.reset();
+  bare_process_.reset();
+  fmt::print(stderr, "making {} netns\n", netns);
+  ours_.resize(netns);
+  bare_.resize(std::min(netns, most_bare_netns));
+  ours_.choose(random_);
+  bare_.choose(random_);
+  bare_process_ = start_bare_loop();
+  bare_process_->stop();
+  if (binary_.empty()) return;
+  daemon_ = std::make_unique<Daemon>(Daemon::Settings{binary_, "qrouter-", our_keys, interval_});
+  daemon_->process().stop();
+}
+
+json Arena::measure(const std::string& load, std::size_t drifts) {
+  std::vector<double> ours;
+  std::vector<double> bare;
+  while (bare.size() < drifts) {
+    const std::size_t count = std::min(block, drifts - bare.size());
+    if (daemon_) measure_block(daemon_->process(), ours_, count, ours, random_);
+    measure_block(*bare_process_, bare_, count, bare, random_);
+  }
+  json result{{"load", load}, {"netns", ours_.size()}, {"settings", ours_.settings()}};
+  print_head(fmt::format("{} netns, {} settings, {}", ours_.size(), ours_.settings(), load));
+  const Figures floor(bare);
+  if (daemon_) {
+    const Figures figures(ours);
+    print_row("nswarden", figures);
+    result["ours"] = figures.json();
+    print_row("bare loop", floor);
+    fmt::print("\n");
+    print_aim("p50", figures.at(0.5), 2 * floor.at(0.5) + 50);
+    print_aim("p99", figures.at(0.99), 2 * floor.at(0.99) + 1000);
+    check_not_suspended();
+  } else {
+    print_row("bare loop", floor);
+  }
+  result["bare"] = floor.json();
+  return result;
+}
+
+bool Arena::repairs_by_events() {
+  daemon_->process().go();
+  std::vector<double> took = ours_.scattered(1, std::chrono::milliseconds(0), std::chrono::seconds(3), random_);
+  daemon_->process().stop();
+  return took.front() < 2.5e6;
+}
+
+/// A daemon that had given some up would be measured by what it does not do.
+void Arena::check_not_suspended() {
+  daemon_->process().go();
+  const auto suspended = daemon_->metric("nswarden_suspended_sysctls{policy=\"bench\"}");
+  daemon_->process().stop();
+  if (suspended.value_or(0) != 0) throw std::runtime_error("the daemon has suspended settings: the run is worth nothing");
+}
+
+}  // namespace nswarden::bench

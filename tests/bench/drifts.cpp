@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drifts.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <stdexcept>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "private_netns.hpp"
+
+namespace nswarden::bench {
+namespace {
+
+/// What is repaired more than 5 times in 10 s is suspended; this stays well below.
+constexpr std::chrono::milliseconds shortest_period{3500};
+
+void write_value(const os::Fd& file, const char* value) {
+  if (::pwrite(file.get(), value, 1, 0) != 1) throw std::system_error(errno, std::generic_category(), "write sysctl");
+}
+
+}  // namespace
+
+double microseconds(Clock::duration duration) { return std::chrono::duration<double, std::micro>(duration).count(); }
+
+bool is_right(const os::Fd& file) {
+  char value = 0;
+  return ::pread(file.get(), &value, 1, 0) == 1 && value == '1';
+}
+
+std::vector<os::Fd> open_inside(const std::vector<std::string>& keys) {
+  // Each family is looked up once, as the price of a lookup below net grows with the number of netns (kernel fact 11).
+  std::map<std::string, os::Fd> families;
+  std::vector<os::Fd> files;
+  for (const std::string& key : keys) {
+    const std::size_t slash = key.find('/');
+    os::Fd& family = families[key.substr(0, slash)];
+    if (!family) family.reset(::open(("/proc/sys/net/" + key.substr(0, slash)).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    files.emplace_back(::openat(family.get(), key.c_str() + slash + 1, O_RDWR | O_CLOEXEC));
+    if (!files.back()) throw std::system_error(errno, std::generic_category(), "open " + key);
+  }
+  return files;
+}
+
+Herd::Herd(std::string prefix, std::vector<std::string> keys, std::size_t most_files)
+    : prefix_(std::move(prefix)), keys_(std::move(keys)), most_files_(most_files) {}
+
+Herd::~Herd() { resize(0); }
+
+std::string Herd::path(std::size_t index) const { return fmt::format("{}/{}{:05}", test::netns_dir(), prefix_, index); }
+
+void Herd::resize(std::size_t netns) {
+  if (netns < size_) settings_.clear();
+  while (size_ < netns) test::make_netns(path(size_++));
+  while (size_ > netns) test::remove_netns(path(--size_));
+}
+
+void Herd::choose(std::mt19937& random) {
+  settings_.clear();
+  std::vector<std::size_t> order(size_);
+  for (std::size_t i = 0; i < size_; ++i) order[i] = i;
+  std::shuffle(order.begin(), order.end(), random);
+  order.resize(std::min(size_, most_files_ / keys_.size()));
+  for (const std::size_t index : order) {
+    test::inside(path(index), [&] {
+      for (os::Fd& file : open_inside(keys_)) {
+        write_value(file, "1");
+        settings_.push_back({std::move(file), {}});
+      }
+    });
+  }
+  // A cycle through all: none drifts again before every other one has.
+  std::shuffle(settings_.begin(), settings_.end(), random);
+  turn_ = 0;
+}
+
+void Herd::set_right() const {
+  for (const Setting& setting : settings_) {
+    if (!is_right(setting.file)) write_value(setting.file, "1");
+  }
+}
+
+Herd::Setting& Herd::next() {
+  Setting& setting = settings_[turn_++ % settings_.size()];
+  if (setting.last != Clock::time_point()) std::this_thread::sleep_until(setting.last + shortest_period);
+  return setting;
+}
+
+Clock::duration Herd::drift(std::chrono::seconds limit) {
+  Setting& setting = next();
+  const auto began = Clock::now();
+  setting.last = began;
+  write_value(setting.file, "0");
+  while (true) {
+    for (int i = 0; i < 256; ++i) {
+      if (is_right(setting.file)) return Clock::now() - began;
+    }
+    if (Clock::now() - began > limit) throw std::runtime_error("a drift of " + prefix_ + " was not repaired");
+  }
+}
+
+std::vector<double> Herd::scattered(std::size_t count, std::chrono::milliseconds span, std::chrono::seconds limit,
+                                    std::mt19937& random) {
+  std::uniform_real_distribution<double> moment(0, 1);
+  struct Drift {
+    Clock::time_point due;
+    Setting* setting;
+    bool begun = false;
+    double took = -1;
+  };
+  std::vector<Drift> drifts;
+  const auto began = Clock::now();
+  count = std::min(count, settings_.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    Setting& setting = settings_[turn_++ % settings_.size()];
+    drifts.push_back({began + std::chrono::duration_cast<Clock::duration>(span * moment(random)), &setting});
+  }
+  const auto step = [&](Drift& drift) {
+    const auto now = Clock::now();
+    if (drift.took >= 0 || now < drift.due) return drift.took >= 0;
+    if (!drift.begun) {
+      drift.begun = true;
+      drift.due = Clock::now();
+      write_value(drift.setting->file, "0");
+    } else if (is_right(drift.setting->file) || now - drift.due > limit) {
+      drift.took = microseconds(Clock::now() - drift.due);
+    }
+    return drift.took >= 0;
+  };
+  while (true) {
+    std::size_t done = 0;
+    for (Drift& drift : drifts) done += step(drift) ? 1 : 0;
+    if (done == drifts.size()) break;
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+  std::vector<double> all;
+  all.reserve(drifts.size());
+  for (const Drift& drift : drifts) all.push_back(drift.took);
+  return all;
+}
+
+}  // namespace nswarden::bench

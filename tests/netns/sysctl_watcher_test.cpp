@@ -1,0 +1,504 @@
+// SPDX-License-Identifier: Apache-2.0
+// The watcher on the real kernel. Others may write files of the same procfs meanwhile, so each test looks at the events of processes
+// that it started. The kernel queues an event before the write that caused it returns, so there is nothing to wait for.
+#include <nswarden/os/sysctl_watcher.hpp>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <nswarden/os/limits.hpp>
+#include <nswarden/os/linux_catalog.hpp>
+#include "bound_keys.hpp"
+#include "catch.hpp"
+#include "private_netns.hpp"
+#include "writer_process.hpp"
+
+namespace nswarden {
+namespace {
+
+using core::Tier;
+using os::Fd;
+using os::LinuxCatalog;
+using os::SysctlFiles;
+using os::SysctlWatcher;
+using os::SysctlWrite;
+using test::Keys;
+using test::sysctl_write;
+using test::WriterProcess;
+
+const std::string keepalive = "net/ipv4/tcp_keepalive_time";
+
+struct Seen {
+  std::vector<SysctlWrite> writes;
+  bool lost = false;
+};
+
+/// All that waits of the writes of `pid`.
+Seen seen_of(SysctlWatcher& watcher, pid_t pid) {
+  Seen seen;
+  for (bool more = true; more;) {
+    os::SysctlWrites batch = watcher.read();
+    CHECK(batch.writes.size() <= 64);
+    for (SysctlWrite& write : batch.writes) {
+      if (write.pid == pid) seen.writes.push_back(std::move(write));
+    }
+    seen.lost = seen.lost || batch.lost;
+    more = batch.more;
+  }
+  return seen;
+}
+
+bool is_alive(const Fd& pidfd) { return pidfd && ::syscall(SYS_pidfd_send_signal, pidfd.get(), 0, nullptr, 0) == 0; }
+
+/// A catalog with one netns that has two keys bound, and a watcher.
+struct World {
+  explicit World(Tier tier = Tier::held)
+      : bound(test::bind(catalog, netns.name(), keys.wishes(), tier)), watcher(catalog.sysctl_files()) {
+    REQUIRE(watcher.problem().empty());
+    watcher.watch_names({"ip_forward", "tcp_keepalive_time"});
+  }
+  SysctlFiles::Place place(std::uint32_t key) const { return {bound.id.inode, key}; }
+  SysctlFiles& files() const { return catalog.sysctl_files(); }
+
+  const Keys keys{{"net.ipv4.ip_forward", "net.ipv4.tcp_keepalive_time"}};
+  test::TestNetns netns;
+  LinuxCatalog catalog{{test::netns_dir()}};
+  core::Binding bound;
+  SysctlWatcher watcher;
+};
+
+void check_that_a_foreign_write_is_seen(Tier tier) {
+  World world(tier);
+  const WriterProcess writer(sysctl_write(world.netns.path(), keepalive, "100"));
+  const Seen seen = seen_of(world.watcher, writer.pid());
+  REQUIRE(seen.writes.size() == 1);
+  CHECK_FALSE(seen.lost);
+  CHECK(seen.writes[0].place == world.place(1));
+  CHECK(seen.writes[0].name.empty());
+  CHECK(world.files().find(seen.writes[0].inode) == world.place(1));
+  CHECK(seen_of(world.watcher, writer.pid()).writes.empty());
+}
+
+TEST_CASE("a write of another process is seen with its netns and key, in each tier (kernel fact 15)") {
+  for (const Tier tier : test::all_tiers) {
+    CAPTURE(static_cast<int>(tier));
+    check_that_a_foreign_write_is_seen(tier);
+  }
+}
+
+TEST_CASE("so it is before Linux 5.15, which has no pidfd for it, and tells a failed open by the read (kernel fact 15)") {
+  test::on_older_kernel([] { check_that_a_foreign_write_is_seen(Tier::held); });
+}
+
+TEST_CASE("the writer comes with a pidfd while it is there, and without one after it was reaped (kernel fact 15)") {
+  World world;
+  const auto write = sysctl_write(world.netns.path(), keepalive, "100");
+  const WriterProcess living(write);
+  WriterProcess gone(write);
+  gone.reap();
+  const Seen first = seen_of(world.watcher, living.pid());
+  REQUIRE(first.writes.size() == 1);
+  CHECK(is_alive(first.writes[0].pidfd));
+  CHECK(os::describe_writer(first.writes[0].pid, first.writes[0].pidfd, 0).uid == 0U);
+  WriterProcess other(write);
+  other.reap();
+  const Seen late = seen_of(world.watcher, other.pid());
+  REQUIRE(late.writes.size() == 1);
+  CHECK(late.writes[0].place == world.place(1));
+  CHECK_FALSE(is_alive(late.writes[0].pidfd));
+}
+
+TEST_CASE("writes of our own process are dropped, those through the held file included") {
+  World world;
+  REQUIRE(world.bound.netns->write(0, "1").ok());
+  test::write_sysctl(world.netns.path(), keepalive, "100");
+  const Seen seen = seen_of(world.watcher, ::getpid());
+  CHECK(seen.writes.empty());
+  CHECK_FALSE(seen.lost);
+}
+
+TEST_CASE("many writes to one file that nobody has looked at yet are one") {
+  World world;
+  const WriterProcess writer([&] {
+    const auto write = sysctl_write(world.netns.path(), keepalive, "100");
+    return write() && write() && write();
+  });
+  CHECK(seen_of(world.watcher, writer.pid()).writes.size() == 1);
+}
+
+TEST_CASE("a write in a netns that is not bound is told by the name of its file, if any policy has it") {
+  World world;
+  const test::TestNetns other;
+  WriterProcess writer(sysctl_write(other.path(), keepalive, "100"));
+  const Seen seen = seen_of(world.watcher, writer.pid());
+  REQUIRE(seen.writes.size() == 1);
+  CHECK_FALSE(seen.writes[0].place);
+  CHECK(seen.writes[0].name == "tcp_keepalive_time");
+  CHECK(world.files().has_stranger("tcp_keepalive_time"));
+  CHECK_FALSE(world.files().has_stranger("ip_forward"));
+
+  world.watcher.watch_names({"ip_forward"});
+  writer.again();
+  CHECK(seen_of(world.watcher, writer.pid()).writes.empty());
+  world.watcher.watch_names({"tcp_keepalive_time"});
+  writer.again();
+  CHECK(seen_of(world.watcher, writer.pid()).writes.size() == 1);
+}
+
+TEST_CASE("strangers are few: one more than can be kept, and the others are forgotten") {
+  SysctlFiles files;
+  for (std::uint64_t inode = 1; inode <= SysctlFiles::most_strangers; ++inode) files.meet_stranger(inode, "old");
+  files.meet_stranger(1, "old");
+  CHECK(files.has_stranger("old"));
+  files.meet_stranger(1000, "new");
+  CHECK_FALSE(files.has_stranger("old"));
+  CHECK(files.has_stranger("new"));
+  files.add(1000, {7, 0});
+  CHECK_FALSE(files.has_stranger("new"));
+  files.meet_stranger(1001, "new");
+  files.forget_strangers();
+  CHECK_FALSE(files.has_stranger("new"));
+}
+
+TEST_CASE("when a netns is unbound its files are forgotten, but not those of a later binding of it") {
+  World world;
+  WriterProcess writer(sysctl_write(world.netns.path(), keepalive, "100"));
+  for (const Tier tier : test::all_tiers) {
+    CAPTURE(static_cast<int>(tier));
+    core::Binding next = test::bind(world.catalog, world.netns.name(), world.keys.wishes(), tier);
+    world.bound = std::move(next);  // destroys the one before
+    CHECK(world.files().size() == 2);
+    writer.again();
+    const Seen seen = seen_of(world.watcher, writer.pid());
+    REQUIRE(seen.writes.size() == 1);
+    CHECK(seen.writes[0].place == world.place(1));
+  }
+  world.bound.netns.reset();
+  CHECK(world.files().size() == 0);
+  writer.again();
+  const Seen seen = seen_of(world.watcher, writer.pid());
+  REQUIRE(seen.writes.size() == 1);
+  CHECK_FALSE(seen.writes[0].place);
+  CHECK(seen.writes[0].name == "tcp_keepalive_time");
+}
+
+TEST_CASE("a key that appears, or is opened for the first time later, is known from then on") {
+  World world;
+  const Keys keys({"net.ipv4.conf.late0.forwarding"});
+  const core::Binding bound = test::bind(world.catalog, world.netns.name(), keys.wishes(), Tier::held);
+  test::inside(world.netns.path(), [] { test::add_bridge("late0"); });
+  REQUIRE(*bound.netns->find_missing() == 1);
+  const WriterProcess writer(sysctl_write(world.netns.path(), "net/ipv4/conf/late0/forwarding", "1"));
+  const Seen seen = seen_of(world.watcher, writer.pid());
+  REQUIRE(seen.writes.size() == 1);
+  CHECK(seen.writes[0].place == SysctlFiles::Place{bound.id.inode, 0});
+}
+
+/// As anybody may who has a shell in the netns: a second inode of the key, which is the one that is found from now on.
+bool silence(const std::string& netns) {
+  constexpr long nobody = 65534;
+  return test::enter_netns(netns) && ::chdir("/proc/sys/net/ipv4") == 0 && ::setresgid(nobody, nobody, nobody) == 0 &&
+         ::setresuid(nobody, nobody, nobody) == 0 && ::unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0 &&
+         Fd(::open("tcp_keepalive_time", O_RDONLY | O_CLOEXEC));
+}
+
+TEST_CASE("who makes a second inode of a key silences nobody, and our next write learns it (kernel fact 16)") {
+  for (const Tier tier : test::all_tiers) {
+    CAPTURE(static_cast<int>(tier));
+    World world(tier);
+    const WriterProcess attacker([&] { return silence(world.netns.path()); });
+    WriterProcess writer(sysctl_write(world.netns.path(), keepalive, "100"));
+    const Seen first = seen_of(world.watcher, writer.pid());
+    REQUIRE(first.writes.size() == 1);
+    CHECK_FALSE(first.writes[0].place);
+    CHECK(first.writes[0].name == "tcp_keepalive_time");
+
+    REQUIRE(world.bound.netns->write(0, "1").ok());
+    CHECK(world.files().has_stranger("tcp_keepalive_time"));
+    REQUIRE(world.bound.netns->write(1, "7200").ok());
+    CHECK(test::read_sysctl(world.netns.path(), keepalive) == "7200\n");
+    CHECK(world.files().find(first.writes[0].inode) == world.place(1));
+    CHECK_FALSE(world.files().has_stranger("tcp_keepalive_time"));
+    writer.again();
+    const Seen second = seen_of(world.watcher, writer.pid());
+    REQUIRE(second.writes.size() == 1);
+    CHECK(second.writes[0].inode == first.writes[0].inode);
+    CHECK(second.writes[0].place == world.place(1));
+    world.bound.netns.reset();
+    CHECK(world.files().size() == 0);
+  }
+}
+
+TEST_CASE("where sysctls are opened anew each time, a second inode is known after the next read (kernel fact 16)") {
+  World world(Tier::transient);
+  const WriterProcess attacker([&] { return silence(world.netns.path()); });
+  const WriterProcess writer(sysctl_write(world.netns.path(), keepalive, "100"));
+  REQUIRE(world.bound.netns->read().ok());
+  const Seen seen = seen_of(world.watcher, writer.pid());
+  REQUIRE(seen.writes.size() == 1);
+  CHECK(seen.writes[0].place == world.place(1));
+  CHECK(world.files().size() == 2);
+}
+
+TEST_CASE("a writer with a procfs of its own is not seen, which is what the sweep is for (kernel fact 17)") {
+  World world;
+  const test::TempDir dir;
+  const WriterProcess writer([&] {
+    const std::string path = dir / "";
+    return test::enter_netns(world.netns.path()) && ::unshare(CLONE_NEWNS) == 0 &&
+           ::mount("proc", path.c_str(), "proc", 0, nullptr) == 0 && test::put(path + "sys/" + keepalive, "100");
+  });
+  CHECK(test::read_sysctl(world.netns.path(), keepalive) == "100\n");
+  CHECK(seen_of(world.watcher, writer.pid()).writes.empty());
+}
+
+TEST_CASE("with a procfs of our own we are down and say what to do, until it is gone (kernel fact 18)") {
+  test::netns_dir();
+  SysctlFiles files;
+  REQUIRE(::mount("proc", "/proc", "proc", 0, nullptr) == 0);
+  SysctlWatcher watcher(files);
+  const bool again = watcher.rearm();
+  const bool uncovered = ::umount2("/proc", MNT_DETACH) == 0;
+  REQUIRE(uncovered);
+  CHECK_FALSE(again);
+  CHECK(watcher.fd() == -1);
+  CHECK(watcher.problem().find("ProtectKernelTunables") != std::string::npos);
+  CHECK(watcher.read().writes.empty());
+  CHECK(watcher.rearm());
+  CHECK(watcher.fd() >= 0);
+  CHECK(watcher.problem().empty());
+  CHECK_FALSE(watcher.rearm());
+}
+
+TEST_CASE("nothing is claimed of a procfs when the mount table of process 1 cannot be read (kernel fact 18)") {
+  test::netns_dir();
+  REQUIRE(::mount("none", "/proc/1", "tmpfs", 0, nullptr) == 0);
+  SysctlFiles files;
+  const SysctlWatcher watcher(files);
+  test::unmount("/proc/1");
+  CHECK(watcher.problem().empty());
+}
+
+TEST_CASE("CAP_SYS_ADMIN is enough, and who lacks it is told so (kernel fact 15)") {
+  test::netns_dir();
+  SysctlFiles files;
+  std::string with;
+  std::string without;
+  test::as_nobody(test::Keep::sys_admin, [&] { with = SysctlWatcher(files).problem(); });
+  test::as_nobody(test::Keep::nothing, [&] { without = SysctlWatcher(files).problem(); });
+  CHECK(with.empty());
+  CHECK(without.find("CAP_SYS_ADMIN") != std::string::npos);
+}
+
+TEST_CASE("without a free file it is down, and comes up when there is one") {
+  test::netns_dir();
+  SysctlFiles files;
+  const std::size_t limit = os::open_files_limit();
+  REQUIRE(os::set_open_files_limit(3).ok());
+  SysctlWatcher watcher(files);
+  const bool again = watcher.rearm();
+  REQUIRE(os::set_open_files_limit(limit).ok());
+  CHECK_FALSE(again);
+  CHECK(watcher.problem().find("limit of open files") != std::string::npos);
+  CHECK(watcher.rearm());
+}
+
+TEST_CASE("an event whose file could not be opened is lost, and told so") {
+  const auto check = [] {
+    World world;
+    WriterProcess writer(sysctl_write(world.netns.path(), keepalive, "100"));
+    const std::size_t limit = os::open_files_limit();
+    REQUIRE(os::set_open_files_limit(3).ok());
+    const Seen seen = seen_of(world.watcher, writer.pid());
+    REQUIRE(os::set_open_files_limit(limit).ok());
+    CHECK(seen.lost);
+    CHECK(seen.writes.empty());
+    writer.again();
+    CHECK(seen_of(world.watcher, writer.pid()).writes.size() == 1);
+  };
+  SECTION("in the event, since Linux 6.13") { check(); }
+  SECTION("by the read, before") { test::on_older_kernel(check); }
+}
+
+TEST_CASE("a write to a netns that has died since is nothing to look at, and no loss") {
+  const auto check = [] {
+    World world;
+    const std::string path = test::netns_dir() + "/short";
+    test::make_netns(path);
+    Fd file;
+    test::inside(path, [&] { file.reset(::open(("/proc/sys/" + keepalive).c_str(), O_RDONLY | O_CLOEXEC)); });
+    WriterProcess writer(sysctl_write(path, keepalive, "100"));
+    writer.reap();
+    test::remove_netns(path);
+    struct stat status {};
+    REQUIRE(test::eventually([&] { return ::fstat(file.get(), &status) != 0; }));
+    const Seen seen = seen_of(world.watcher, writer.pid());
+    CHECK(seen.writes.empty());
+    CHECK_FALSE(seen.lost);
+  };
+  SECTION("since Linux 6.13") { check(); }
+  SECTION("before") { test::on_older_kernel(check); }
+}
+
+/// Whether the kernel has been told to ignore writes to that file. "fanotify ino:2a sdev:15 mflags:.. mask:.. ignored_mask:2 ..."
+bool ignores(const SysctlWatcher& watcher, std::uint64_t inode) {
+  std::array<char, 64> start{};
+  std::snprintf(start.data(), start.size(), "fanotify ino:%llx ", static_cast<unsigned long long>(inode));
+  std::array<char, 512> line{};
+  bool found = false;
+  FILE* info = std::fopen(("/proc/self/fdinfo/" + std::to_string(watcher.fd())).c_str(), "re");
+  REQUIRE(info != nullptr);
+  while (std::fgets(line.data(), line.size(), info) != nullptr)
+    found = found || std::string(line.data()).rfind(start.data(), 0) == 0;
+  std::fclose(info);
+  return found;
+}
+
+std::uint64_t inode_of(const std::string& path) {
+  struct stat status {};
+  REQUIRE(::stat(path.c_str(), &status) == 0);
+  return status.st_ino;
+}
+
+TEST_CASE("a file of a process that is written in a loop is told once, and what is governed is still seen") {
+  World world;
+  WriterProcess writer([] { return test::put("/proc/self/comm", "noise"); });
+  const std::uint64_t inode = inode_of("/proc/" + std::to_string(writer.pid()) + "/comm");
+  Seen seen = seen_of(world.watcher, writer.pid());
+  CHECK(seen.writes.empty());
+  CHECK_FALSE(seen.lost);
+  if (!ignores(world.watcher, inode)) WARN("before Linux 5.19: not ignored by the kernel");
+  writer.again();
+  CHECK(seen_of(world.watcher, writer.pid()).writes.empty());
+  const WriterProcess other(sysctl_write(world.netns.path(), keepalive, "100"));
+  CHECK(seen_of(world.watcher, other.pid()).writes.size() == 1);
+  writer.reap();
+  CHECK(test::eventually([&] { return !ignores(world.watcher, inode); }));
+}
+
+TEST_CASE("no mounts of a writer make the kernel ignore a sysctl") {
+  World world;
+  const test::TestNetns other;
+  const test::TempDir dir;
+  const std::string key = "/proc/sys/net/ipv4/tcp_syn_retries";
+  // Where the path that we see leads to the very same file, if one follows the link to the writer's root.
+  WriterProcess writer([&] {
+    const std::string source = dir / "sysctl";
+    const std::string process = "/proc/" + std::to_string(::getpid());
+    if (!test::enter_netns(other.path()) || ::unshare(CLONE_NEWNS) != 0 ||
+        !Fd(::open(source.c_str(), O_CREAT | O_CLOEXEC, 0600)) ||
+        ::mount(key.c_str(), source.c_str(), nullptr, MS_BIND, nullptr) != 0) {
+      return false;
+    }
+    // Over a file of the process itself.
+    if (::mount(key.c_str(), (process + "/comm").c_str(), nullptr, MS_BIND, nullptr) != 0 ||
+        !test::put(process + "/comm", "5")) {
+      return false;
+    }
+    // Below a /proc of its own.
+    if (::mount("none", "/proc", "tmpfs", 0, nullptr) != 0) return false;
+    for (const std::string& made : {process, process + "/root", process + "/root/proc"}) {
+      if (::mkdir(made.c_str(), 0755) != 0) return false;
+    }
+    for (const std::string& target : {std::string("/proc/file"), process + "/root/proc/file"}) {
+      if (!Fd(::open(target.c_str(), O_CREAT | O_CLOEXEC, 0600)) ||
+          ::mount(source.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) != 0) {
+        return false;
+      }
+    }
+    return test::put(process + "/root/proc/file", "5");
+  });
+  CHECK(seen_of(world.watcher, writer.pid()).writes.empty());
+  std::uint64_t inode = 0;
+  test::inside(other.path(), [&] { inode = inode_of(key); });
+  CHECK_FALSE(ignores(world.watcher, inode));
+  world.watcher.watch_names({"tcp_syn_retries"});
+  const WriterProcess next(sysctl_write(other.path(), "net/ipv4/tcp_syn_retries", "4"));
+  CHECK(seen_of(world.watcher, next.pid()).writes.size() == 1);
+}
+
+struct Value {
+  std::string file;
+  std::string text;
+};
+
+/// Of the files of TCP that can be written.
+std::vector<Value> values_of_tcp() {
+  std::vector<Value> values;
+  DIR* const directory = ::opendir("/proc/sys/net/ipv4");
+  for (const dirent* entry = ::readdir(directory); entry != nullptr; entry = ::readdir(directory)) {
+    const std::string path = "/proc/sys/net/ipv4/" + std::string(entry->d_name);
+    if (path.find("/tcp_") == std::string::npos) continue;
+    std::array<char, 256> text{};
+    const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    const ssize_t size = file ? ::read(file.get(), text.data(), text.size()) : 0;
+    Value value{entry->d_name, std::string(text.data(), static_cast<std::size_t>(std::max(size, ssize_t{0})))};
+    if (!value.text.empty() && test::put(path, value.text)) values.push_back(std::move(value));
+  }
+  ::closedir(directory);
+  return values;
+}
+
+/// Makes at least so many events that cannot merge, because each is of another file or through another mount. Nothing changes.
+std::function<bool()> write_many(const std::string& netns, const std::string& mount_point, int events) {
+  return [=] {
+    if (!test::enter_netns(netns) || ::unshare(CLONE_NEWNS) != 0) return false;
+    const std::vector<Value> values = values_of_tcp();
+    bool all = !values.empty();
+    for (auto made = values.size(); made < static_cast<std::size_t>(events) && all; made += values.size()) {
+      all = ::mount("/proc/sys/net/ipv4", mount_point.c_str(), nullptr, MS_BIND, nullptr) == 0;
+      for (const Value& value : values) all = all && test::put(mount_point + "/" + value.file, value.text);
+    }
+    return all;
+  };
+}
+
+TEST_CASE("a batch has at most 64 events, and says when there are more") {
+  const auto check = [] {
+    const test::TempDir dir;
+    World world;
+    const WriterProcess writer(write_many(world.netns.path(), dir.path(), 200));
+    CHECK(world.watcher.read().more);
+    const Seen seen = seen_of(world.watcher, writer.pid());
+    for (const SysctlWrite& write : seen.writes) CHECK(write.place == world.place(1));
+    CHECK_FALSE(seen.lost);
+    CHECK_FALSE(world.watcher.read().more);
+  };
+  SECTION("since Linux 6.13") { check(); }
+  SECTION("before") { test::on_older_kernel(check); }
+}
+
+TEST_CASE("when the queue overflows that is told, and later writes are seen (kernel fact 15)") {
+  World world;
+  int queue = 0;
+  FILE* limit = std::fopen("/proc/sys/fs/fanotify/max_queued_events", "re");
+  REQUIRE(limit != nullptr);
+  REQUIRE(std::fscanf(limit, "%d", &queue) == 1);
+  std::fclose(limit);
+  if (queue > 16384) {
+    WARN("skipped: the queue is longer than the default");
+    return;
+  }
+  const test::TempDir dir;
+  const WriterProcess many(write_many(world.netns.path(), dir.path(), queue + 1));
+  CHECK(seen_of(world.watcher, many.pid()).lost);
+  const WriterProcess writer(sysctl_write(world.netns.path(), keepalive, "100"));
+  const Seen seen = seen_of(world.watcher, writer.pid());
+  CHECK_FALSE(seen.lost);
+  CHECK(seen.writes.size() == 1);
+}
+
+}  // namespace
+}  // namespace nswarden

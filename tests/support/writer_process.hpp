@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// A process that does something, such as writing a sysctl, and then waits until it is told to end: events of a fanotify group come
+// from others only.
+#pragma once
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <functional>
+#include <string>
+#include <utility>
+
+#include <nswarden/os/fd.hpp>
+#include "catch.hpp"
+#include "private_netns.hpp"
+
+namespace nswarden::test {
+
+class WriterProcess {
+ public:
+  /// Returns when `what` is done, once more each time again() is called. It says true for success.
+  explicit WriterProcess(std::function<bool()> what) {
+    int to[2];
+    int from[2];
+    netns_dir();
+    REQUIRE((::pipe2(to, O_CLOEXEC) == 0 && ::pipe2(from, O_CLOEXEC) == 0));
+    pid_ = ::fork();
+    REQUIRE(pid_ >= 0);
+    if (pid_ == 0) {
+      // Later ones inherit our ends of its pipes, so that their closing tells it nothing.
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      char order = 0;
+      while (::read(to[0], &order, 1) == 1 && order == go) {
+        const char answer = what() ? 'y' : 'n';
+        if (::write(from[1], &answer, 1) != 1) break;
+      }
+      ::_exit(0);
+    }
+    ::close(to[0]);
+    ::close(from[1]);
+    to_.reset(to[1]);
+    from_.reset(from[0]);
+    again();
+  }
+  ~WriterProcess() { reap(); }
+  WriterProcess(const WriterProcess&) = delete;
+  WriterProcess& operator=(const WriterProcess&) = delete;
+
+  [[nodiscard]] pid_t pid() const { return pid_; }
+
+  void again() {
+    tell(go);
+    char answer = 0;
+    REQUIRE(::read(from_.get(), &answer, 1) == 1);
+    REQUIRE(answer == 'y');
+  }
+
+  /// It ends, and stays a zombie.
+  void end() {
+    tell(stop);
+    siginfo_t info{};
+    REQUIRE(::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT) == 0);
+  }
+  void reap() {
+    if (std::exchange(reaped_, true)) return;
+    tell(stop);
+    ::waitpid(pid_, nullptr, 0);
+  }
+
+ private:
+  static constexpr char go = 'g';
+  static constexpr char stop = 's';
+  void tell(char order) const { [[maybe_unused]] const ssize_t told = ::write(to_.get(), &order, 1); }
+
+  pid_t pid_ = 0;
+  bool reaped_ = false;
+  os::Fd to_;
+  os::Fd from_;
+};
+
+/// For a process that has only one thread: nothing here throws, or allocates after a fork more than libc allows.
+inline bool enter_netns(const std::string& path) {
+  const os::Fd netns(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  return netns && ::setns(netns.get(), CLONE_NEWNET) == 0;
+}
+
+inline bool put(const std::string& path, const std::string& value) {
+  const os::Fd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  return file && ::write(file.get(), value.data(), value.size()) == static_cast<ssize_t>(value.size());
+}
+
+/// Writes /proc/sys/<key> of the netns at `path`.
+inline std::function<bool()> sysctl_write(const std::string& path, const std::string& key, const std::string& value) {
+  return [=] { return enter_netns(path) && put("/proc/sys/" + key, value); };
+}
+
+}  // namespace nswarden::test
