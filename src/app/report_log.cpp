@@ -32,7 +32,8 @@ class WriterFields {
     if (writer_->uid) uid_ = std::to_string(*writer_->uid);
   }
 
-  [[nodiscard]] std::vector<LogField> after(std::initializer_list<LogField> first) const {
+  /// They show what is held here.
+  [[nodiscard]] std::vector<LogField> after(std::initializer_list<LogField> first) const& {
     std::vector<LogField> fields(first);
     if (!writer_) return fields;
     const auto add = [&](std::string_view name, std::string_view value) {
@@ -47,6 +48,7 @@ class WriterFields {
     if (writer_->unit.empty() && writer_->container.empty()) add("writer_cgroup", writer_->cgroup);
     return fields;
   }
+  std::vector<LogField> after(std::initializer_list<LogField> first) const&& = delete;
 
  private:
   const Writers::Known& writer_;
@@ -210,7 +212,8 @@ void ReportLog::tell_fight(const Change& change, const Writers::Known& opponent)
     return log_.limited(topic, LogLevel::info, "sysctl no longer fought over", {netns, policy, key, want});
   }
   const std::string retry_in = core::format_duration(change.retry_in);
-  const auto fields = WriterFields(opponent).after({netns, policy, key, {"have", finding.have}, want, {"retry_in", retry_in}});
+  const WriterFields opponent_fields(opponent);
+  const auto fields = opponent_fields.after({netns, policy, key, {"have", finding.have}, want, {"retry_in", retry_in}});
   log_.limited(topic, LogLevel::warn, "sysctl suspended: another program keeps changing it back", fields);
 }
 
