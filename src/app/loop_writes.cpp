@@ -45,6 +45,7 @@ void Loop::take_writes() {
   writers_.end_turn();
   if (count > 0) parts_.metrics.event("sysctl", "write", count);
   if (seen.lost) lose_writes(began);
+  if (sysctl_watcher_.fd() < 0) return watch_writes();
   if (seen.more || !seen.foreign || report_log_.fixed() + report_log_.failed() > attempts) return;
   writes_rest_until_ = began + std::min<nanoseconds>((Clock::now() - began) * rest_factor, longest_rest);
   poller_.remove(sysctl_watcher_.fd());
