@@ -81,6 +81,7 @@ void Loop::turn() {
   see_to_what_is_due(Clock::now());
   work(Clock::now());
   tell_reports();
+  end_search();
   see_to_commands();
   if (dirty_ && Clock::now() >= next_publish_) publish(Clock::now());
   parts_.log.flush();
@@ -161,7 +162,7 @@ void Loop::finish_sweep() {
   parts_.metrics.reconciled(trigger_, sweep_time_);
   last_sweep_time_ = sweep_time_;
   parts_.catalog.sysctl_files().forget_strangers();
-  writers_.end_sweep();
+  writers_.end_search();
   last_reconcile_ = unix_time();
   dirty_ = true;
   const core::Totals totals = reconciler_->overview(Clock::now()).totals;

@@ -72,6 +72,7 @@ class Loop {
   void lose_writes(Time now);
   void take_slow_writes();
   void see_to_writes(Time now);
+  void end_search();
   [[nodiscard]] std::optional<Time> writes_due() const;
   [[nodiscard]] std::chrono::nanoseconds search_gap() const;
   void watch_writes();
@@ -138,6 +139,7 @@ class Loop {
   bool writes_lost_ = false;               // a sweep is due for it
   std::set<std::string> unplaced_;         // names of keys that were written in a netns that cannot be told
   Time search_due_;                        // for either
+  bool searching_ = false;                 // for the latter, now
   bool mounts_polled_ = false;
   bool mounts_changed_ = true;  // since the last full listing, as far as we know
   bool dirty_ = true;           // since the last snapshot

@@ -80,7 +80,15 @@ void Loop::see_to_writes(Time now) {
     search_due_ = now + search_gap();
     for (const std::string& name : unplaced_) reconciler_->saw_write_somewhere(name, now);
     unplaced_.clear();
+    searching_ = true;
   }
+}
+
+/// What a search could not place will not be placed later.
+void Loop::end_search() {
+  if (!searching_ || reconciler_->work() || !unplaced_.empty()) return;
+  searching_ = false;
+  writers_.end_search();
 }
 
 void Loop::take_slow_writes() {

@@ -43,9 +43,9 @@ class Writers {
   /// the keys that it was bound with. A process is looked at when it is first asked for, so that only writers of drifts cost.
   [[nodiscard]] Known writer_of(std::uint64_t netns, std::uint32_t setting);
   /// Forgets the writes that were placed. To be called when all that they told of has been visited and reported: a later drift is
-  /// none of theirs. The others wait for a search to place them, until a sweep is done.
+  /// none of theirs. The others wait for a search to place them.
   void end_turn();
-  void end_sweep() { writes_.clear(); }
+  void end_search() { writes_.clear(); }
 
   /// Who made the last drift of a setting; null forgets who made the one before.
   void remember(const std::string& netns, const std::string& key, Known writer);

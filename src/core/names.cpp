@@ -58,12 +58,12 @@ void Reconciler::touch(std::uint16_t directory, std::string_view name, Time now)
 Reconciler::Name& Reconciler::name_of(std::uint16_t directory, std::string_view name, Time now) {
   Names& names = names_[directory];
   if (const auto known = names.find(name); known != names.end()) return *known->second;
-  auto fresh = std::make_unique<Name>();
-  fresh->directory = directory;
-  fresh->name = name;
-  fresh->label = directory == 0 ? fresh->name : options_.directories[directory] + '/' + fresh->name;
-  fresh->since = now;
-  return *names.emplace(std::string(name), std::move(fresh)).first->second;
+  auto added = std::make_unique<Name>();
+  added->directory = directory;
+  added->name = name;
+  added->label = directory == 0 ? added->name : options_.directories[directory] + '/' + added->name;
+  added->since = now;
+  return *names.emplace(std::string(name), std::move(added)).first->second;
 }
 
 void Reconciler::look_pending(Time now) {

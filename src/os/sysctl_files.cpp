@@ -22,7 +22,7 @@ std::optional<SysctlFiles::Place> SysctlFiles::find(std::uint64_t inode) const {
 }
 
 void SysctlFiles::meet_stranger(std::uint64_t inode, std::string_view name) {
-  if (strangers_.size() >= most_strangers && strangers_.count(inode) == 0) strangers_.clear();
+  if (strangers_.size() >= most_strangers && !strangers_.contains(inode)) strangers_.clear();
   strangers_[inode] = name;
 }
 

@@ -199,7 +199,7 @@ void SysctlWatcher::judge(Event& event, SysctlWrites& found) {
       found.lost = true;  // somebody hides its name
       return;
     }
-    if (names_.count(write.name) == 0) {
+    if (!names_.contains(write.name)) {
       if (is_below_a_process(path) && leads_to(path, status)) ignore(event.file);
       return;
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// nswarden_bench [NETNS...]: what the first pass and a sweep cost, each beside a bare loop of the system calls that it cannot do
+// nswarden_bench [--json=FILE] [NETNS...]: what the first pass and a sweep cost, each beside a bare loop of the system calls that it cannot do
 // without, and beside the shell loop that it replaces, all in one run and on netns of its own. Prints; judges nothing.
 #include <fcntl.h>
 #include <sched.h>
@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -139,7 +140,8 @@ class Ours {
   core::Reconciler reconciler_;
 };
 
-void measure(const std::vector<std::string>& paths, const std::vector<std::string>& keys) {
+/// Prints a row, and gives it in microseconds for plot.py.
+nlohmann::json measure(const std::vector<std::string>& paths, const std::vector<std::string>& keys) {
   using Detail = core::NetnsCatalog::Detail;
   const std::size_t netns = paths.size();
   const auto policies = policy(paths.front(), keys, false);
@@ -169,6 +171,10 @@ void measure(const std::vector<std::string>& paths, const std::vector<std::strin
              keys.size(), tier, median(first_floor) / count, median(first_ours) / count,
              median(first_ours) / median(first_floor), median(sweep_floor) / settings, median(sweep_ours) / settings,
              median(sweep_ours) / median(sweep_floor), median(sweep_full) / settings, median(sweep_full) / median(sweep_floor));
+  return {{"netns", netns},
+          {"keys", keys.size()},
+          {"first", {{"ours", median(first_ours)}, {"floor", median(first_floor)}}},
+          {"sweep", {{"ours", median(sweep_ours)}, {"floor", median(sweep_floor)}}}};
 }
 
 /// The way of the script that nswarden replaces, on some of them, and ours beside it.
@@ -234,7 +240,15 @@ long daemon_rss(const char* binary) {
 
 int main(int argc, char** argv) {
   std::vector<std::size_t> sizes;
-  for (int i = 1; i < argc; ++i) sizes.push_back(std::strtoul(argv[i], nullptr, 10));
+  std::string json_file;
+  const std::string json_option = "--json=";
+  for (const std::string& argument : std::vector<std::string>(argv + 1, argv + argc)) {
+    if (argument.starts_with(json_option)) {
+      json_file = argument.substr(json_option.size());
+    } else {
+      sizes.push_back(std::stoul(argument));
+    }
+  }
   if (sizes.empty()) sizes = {100, 1000, 2000};
   std::sort(sizes.begin(), sizes.end());
   if (!os::raise_open_files()) return 1;
@@ -245,14 +259,15 @@ int main(int argc, char** argv) {
   fmt::print("                     |  first pass, per netns     |  sweep, per key          |  with every name\n");
   fmt::print(" netns  keys   tier  |   floor      ours   ratio  |  floor     ours  ratio   |  looked up  ratio\n");
   std::vector<std::string> paths;
+  nlohmann::json rows;
   std::vector<std::pair<std::size_t, long>> rss;
   for (const std::size_t size : sizes) {
     while (paths.size() < size) {
       paths.push_back(fmt::format("{}/qrouter-bench-{:06}", dir, paths.size()));
       test::make_netns(paths.back());
     }
-    measure(paths, two_keys);
-    if (size * ten_keys.size() < os::open_files_limit() - 512) measure(paths, ten_keys);
+    rows.push_back(measure(paths, two_keys));
+    if (size * ten_keys.size() < os::open_files_limit() - 512) rows.push_back(measure(paths, ten_keys));
     if (binary != nullptr) {
       test::write_file(dir + "/.bench.yaml",
                        "policies:\n  - name: bench\n    netns: qrouter-\n    sysctls:\n"
@@ -268,5 +283,6 @@ int main(int argc, char** argv) {
   for (const auto& [size, kib] : rss) {
     fmt::print("  {:>6} netns  {:>6} KiB RSS\n", size, kib);
   }
+  if (!json_file.empty()) std::ofstream(json_file) << nlohmann::json{{"passes", rows}}.dump(1) << "\n";
   for (const std::string& path : paths) test::remove_netns(path);
 }

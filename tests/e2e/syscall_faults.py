@@ -85,7 +85,7 @@ PLACES = [(re.compile(pattern), name) for pattern, name in (
     (r"/proc/(?!1/)\d+/", "/proc/self/"),
     (r"/proc/sys/net/.*[^/]$", "sysctl"),
     (r"/run/netns/.+", "/run/netns/*"),
-    (r"/run/nswarden/.+", "/run/nswarden/*"),
+    (r"/(run|mnt)/nswarden/.+", "/run/nswarden/*"),
     (r"(/tmp|/var/tmp)/nswarden-e2e-[^/]*/?", "CONFIG/"),
     (r"(socket|pipe):\[\d+\]$", r"\1"),
     (r"anon_inode:\[?([a-z]+)\]?$", r"\1"),

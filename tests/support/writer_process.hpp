@@ -61,13 +61,13 @@ class WriterProcess {
 
   /// It ends, and stays a zombie.
   void end() {
-    tell(stop);
+    if (!std::exchange(ended_, true)) tell(stop);
     siginfo_t info{};
-    REQUIRE(::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT) == 0);
+    ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT);
   }
   void reap() {
     if (std::exchange(reaped_, true)) return;
-    tell(stop);
+    end();
     ::waitpid(pid_, nullptr, 0);
   }
 
@@ -77,6 +77,7 @@ class WriterProcess {
   void tell(char order) const { [[maybe_unused]] const ssize_t told = ::write(to_.get(), &order, 1); }
 
   pid_t pid_ = 0;
+  bool ended_ = false;
   bool reaped_ = false;
   os::Fd to_;
   os::Fd from_;

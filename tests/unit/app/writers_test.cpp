@@ -106,7 +106,7 @@ TEST_CASE("a write to a file that nobody knows outlives its turn, until the file
   CHECK(site.pid_of(netns, 1) == 70);
   site.take(1, 72);
   CHECK_FALSE(site.writers.writer_of(netns, 1));
-  site.writers.end_sweep();
+  site.writers.end_search();
   site.files.add(4, {netns, 1});
   CHECK_FALSE(site.writers.writer_of(netns, 1));
 }
