@@ -105,7 +105,9 @@ Writers::Known ReportLog::name_writer(const Report& report, const Change& change
   Writers::Known writer;
   if (report.source == core::Source::event) {
     writer = writers_.writer_of(report.inode, change.setting);
-    if (change.detected) metrics_.drift_written(writer ? std::string_view(writer->comm) : std::string_view());
+    std::string_view comm;
+    if (writer) comm = writer->comm;
+    if (change.detected) metrics_.drift_written(comm);
   }
   if (!writer && change.what == Change::What::suspended) return writers_.last_writer(finding.netns, finding.key);
   const bool other_drift = change.detected || change.what == Change::What::drifted;

@@ -185,7 +185,10 @@ TEST_CASE("events are listed, each with what it has") {
   drift.time = 1763872371.5;
   drift.finding = {"q-1", "p", "net.a.b", "1", "0", core::State::drifted, core::Reason::value, 0};
   drift.source = core::Source::event;
-  drift.writer = std::make_shared<const core::Writer>(core::Writer{.pid = 7, .comm = "sh"});
+  core::Writer sh;
+  sh.pid = 7;
+  sh.comm = "sh";
+  drift.writer = std::make_shared<const core::Writer>(sh);
   Event suspend = drift;
   suspend.what = Event::What::suspend;
   suspend.retry_in = std::chrono::seconds{90};
