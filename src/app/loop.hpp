@@ -28,6 +28,7 @@
 #include "app/commands.hpp"
 #include "app/event_log.hpp"
 #include "app/instance_lock.hpp"
+#include "app/pace.hpp"
 #include "app/reload_desk.hpp"
 #include "app/report_log.hpp"
 #include "app/writers.hpp"
@@ -135,6 +136,7 @@ class Loop {
   std::chrono::nanoseconds last_sweep_time_{0};
   Time next_sweep_;
   Time last_full_listing_;
+  Pace pace_;
   std::optional<Time> writes_rest_until_;  // until then no events of writes are read
   bool writes_lost_ = false;               // a sweep is due for it
   std::set<std::string> unplaced_;         // names of keys that were written in a netns that cannot be told

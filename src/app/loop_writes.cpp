@@ -17,10 +17,6 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-// Whoever writes to procfs in a tight loop, or fights in vain, may cost us a hundredth of a core: what repaired nothing is followed
-// by a rest a hundred times as long. And no repair may be late for that by more than this.
-constexpr int rest_factor = 100;
-constexpr milliseconds longest_rest{10};
 // Anybody can make a netns of his own and write there. To look for such a write in all netns may cost a fiftieth of a core.
 constexpr int search_factor = 50;
 constexpr milliseconds shortest_search_gap{1000};
@@ -47,7 +43,11 @@ void Loop::take_writes() {
   if (seen.lost) lose_writes(began);
   if (sysctl_watcher_.fd() < 0) return watch_writes();
   if (seen.more || !seen.foreign || report_log_.fixed() + report_log_.failed() > attempts) return;
-  writes_rest_until_ = began + std::min<nanoseconds>((Clock::now() - began) * rest_factor, longest_rest);
+  // Whoever writes to procfs in a tight loop, or fights in vain, must not keep us busy.
+  const Time now = Clock::now();
+  const nanoseconds rest = pace_.rest_after(now - began, now);
+  if (rest == nanoseconds(0)) return;
+  writes_rest_until_ = now + rest;
   poller_.remove(sysctl_watcher_.fd());
 }
 

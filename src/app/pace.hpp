@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bounds what others can make us spend on nothing to a hundredth of a core, after a little that is free. Pure; time is given.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+
+namespace nswarden::app {
+
+class Pace {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  using Duration = std::chrono::nanoseconds;
+
+  /// Work until `now`, for so long, was for nothing. How long to rest for that: never so long that what is worth doing is late by more
+  /// than `longest_rest`.
+  Duration rest_after(Duration spent, Time now) {
+    left_ = std::min<Duration>(left_ + (now - last_) / share, free);
+    last_ = now;
+    left_ = std::max<Duration>(left_ - spent, -longest_rest / share);
+    return left_ < Duration(0) ? -left_ * share : Duration(0);
+  }
+
+  static constexpr int share = 100;
+  static constexpr std::chrono::milliseconds longest_rest{10};
+  /// Events that are none of ours come now and then, and are not worth being late for.
+  static constexpr std::chrono::milliseconds free{2};
+
+ private:
+  Duration left_ = free;
+  Time last_;
+};
+
+}  // namespace nswarden::app
