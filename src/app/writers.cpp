@@ -46,13 +46,16 @@ Writers::Known Writers::writer_of(std::uint64_t netns, std::uint32_t setting) {
 }
 
 void Writers::remember(const std::string& netns, const std::string& key, Known writer) {
-  last_.erase({netns, key});
+  if (const auto known = last_.find({netns, key}); known != last_.end()) forget(known);
   if (!writer) return;
-  if (last_.size() >= max_settings) {
-    const auto older = [](const auto& a, const auto& b) { return a.second.age < b.second.age; };
-    last_.erase(std::min_element(last_.begin(), last_.end(), older));
-  }
-  last_.insert_or_assign({netns, key}, Last{std::move(writer), ++ages_});
+  if (last_.size() >= max_settings) forget(last_.find(*by_age_.front()));
+  const auto known = last_.try_emplace({netns, key}).first;
+  known->second = {std::move(writer), by_age_.insert(by_age_.end(), &known->first)};
+}
+
+void Writers::forget(Settings::iterator known) {
+  by_age_.erase(known->second.age);
+  last_.erase(known);
 }
 
 Writers::Known Writers::last_writer(const std::string& netns, const std::string& key) const {
@@ -61,7 +64,7 @@ Writers::Known Writers::last_writer(const std::string& netns, const std::string&
 }
 
 void Writers::forget(const std::string& netns) {
-  std::erase_if(last_, [&](const auto& known) { return known.first.first == netns; });
+  for (auto known = last_.lower_bound({netns, {}}); known != last_.end() && known->first.first == netns;) forget(known++);
 }
 
 std::vector<DriftSnapshot> Writers::with_writers(std::vector<core::Finding> findings) const {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -61,20 +62,21 @@ class Writers {
     double seen = 0;
     std::optional<Known> writer;  // none until it was asked for
   };
+  using Setting = std::pair<std::string, std::string>;  // netns label, name of the key
   struct Last {
     Known writer;
-    std::uint64_t age = 0;  // the oldest has the least
+    std::list<const Setting*>::iterator age;  // in by_age_
   };
-  using Setting = std::pair<std::string, std::string>;  // netns label, name of the key
   using Settings = std::map<Setting, Last>;
 
+  void forget(Settings::iterator known);
   [[nodiscard]] bool is_of(const os::SysctlWrite& write, os::SysctlFiles::Place place) const;
 
   const os::SysctlFiles& files_;
   Describe describe_;
   std::deque<Write> writes_;
   Settings last_;
-  std::uint64_t ages_ = 0;
+  std::list<const Setting*> by_age_;  // keys of last_, the oldest first
 };
 
 }  // namespace nswarden::app
