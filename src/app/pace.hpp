@@ -22,9 +22,9 @@ class Pace {
   }
 
   static constexpr int share = 100;
-  static constexpr std::chrono::milliseconds longest_rest{10};
+  static constexpr Duration longest_rest = std::chrono::milliseconds(10);
   /// Events that are none of ours come now and then, and are not worth being late for.
-  static constexpr std::chrono::milliseconds free{2};
+  static constexpr Duration free = std::chrono::milliseconds(2);
 
  private:
   Duration left_ = free;

@@ -15,6 +15,10 @@ TABLE = [(re.compile(pattern), tuple(getattr(errno, name) for name in names.spli
     # Events.
     (r"read (signalfd|eventfd)", "EINTR EAGAIN ENOMEM"),
     (r"read inotify", "EINTR EAGAIN ENOMEM EIO"),
+    (r"read fanotify", "EINTR EAGAIN ENOMEM EMFILE ENFILE EACCES EPERM ENOENT ESRCH ENXIO EIO"),
+    (r"fanotify_init", "EMFILE ENFILE ENOMEM EPERM ENOSYS EINVAL"),
+    (r"fanotify_mark", "EPERM ENOSPC ENOMEM ENODEV EOPNOTSUPP EINVAL ENOENT EXDEV"),
+    (r"pidfd_send_signal", "ESRCH EPERM ENOSYS"),
     (r"ioctl FIONREAD", "EINTR EIO ENOMEM"),
     (r"epoll_pwait2|epoll_wait", "EINTR EPERM ENOSYS ENOMEM"),
     (r"epoll_ctl", "ENOMEM ENOSPC EPERM"),
