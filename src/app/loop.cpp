@@ -195,6 +195,8 @@ void Loop::work(Time now) {
 }
 
 void Loop::see_to_commands() {
+  // Should something fail before the first sweep is done, it begins anew, and so do its commands: none may have run by then.
+  if (!ready_) return;
   const auto before = std::pair(commands_.queued(), commands_.running());
   commands_.start();
   watch_commands();
