@@ -136,7 +136,7 @@ class GovernedNetns {
   bool was_compliant_ = false;
   std::optional<SlowWrite> slow_write_;
   std::optional<Time> retry_at_;
-  bool busy_ = false;  // a write could not be handed over in this visit
+  bool busy_ = false;                        // a write could not be handed over in this visit
   Time repairs_forgotten_at_ = Time::max();  // when the damping of settings that are not suspended has ended
 };
 
