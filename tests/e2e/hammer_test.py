@@ -12,6 +12,7 @@ import harness
 from harness import NETNS_DIR, add_netns, config, delete_netns, policy, put
 
 KEY = "net.ipv4.tcp_keepalive_time"
+SLOW = "net.ipv4.ip_forward"  # written by a thread of its own (kernel fact 23)
 WANT = 1234
 SECONDS = 6
 
@@ -19,11 +20,11 @@ SECONDS = 6
 class Hammer(harness.Case):
     def test_scrapes_reloads_and_churn_at_once(self):
         os.mkdir(NETNS_DIR)
-        first, second = (config(policy("routers", "^router-", {KEY: value}) + "    commands: {events: {IN_CREATE: ['true']}}\n")
+        first, second = (config(policy("routers", "^router-", {KEY: value, SLOW: 1}) + "    commands: {events: {IN_CREATE: ['true']}}\n")
                          for value in (WANT, WANT + 1))
         self.configure(first)
         add_netns("router-stays")
-        daemon = self.start("--web.enable-lifecycle", interval="100ms")
+        daemon = self.start("--web.enable-lifecycle", "--repair.budget=1000", interval="100ms")
         host, port = daemon.address.rsplit(":", 1)
         end = time.monotonic() + SECONDS
         troubles, counts = [], {}
@@ -55,7 +56,7 @@ class Hammer(harness.Case):
             harness.parse_metrics(request(connection, "GET", "/metrics").decode())
 
         def look_around(connection, count):
-            path = ("/", "/-/healthy", "/-/ready", "/metrics")[count % 4]
+            path = ("/", "/-/healthy", "/-/ready", "/metrics", "/api/v1/status", "/api/v1/events")[count % 6]
             request(connection, "HEAD" if count % 3 == 0 else "GET", path, {"Accept-Encoding": "gzip"})
 
         def reload(connection, count):
@@ -72,6 +73,7 @@ class Hammer(harness.Case):
             put(name, KEY, 5)
             delete_netns(name)
             put("router-stays", KEY, 6)
+            put("router-stays", SLOW, 0)
 
         steps = {"scrape 1": scrape, "scrape 2": scrape, "look around": look_around, "reload": reload, "churn": churn}
         threads = [threading.Thread(target=worker, args=item) for item in steps.items()]
@@ -83,6 +85,7 @@ class Hammer(harness.Case):
         self.assertTrue(all(count > 10 for count in counts.values()), counts)
         self.configure(first)
         self.wait_value("router-stays", KEY, WANT)
+        self.wait_value("router-stays", SLOW, 1)
         daemon.wait_metrics(lambda m: m.sum("netns") == 1, "only the netns that stays")
         self.assertEqual(daemon.stop(), 0, daemon.log())
 
