@@ -103,9 +103,9 @@ bool Arena::repairs_by_events() {
 /// A daemon that had given some up would be measured by what it does not do.
 void Arena::check_not_suspended() {
   daemon_->process().go();
-  const auto suspended = daemon_->metric("nswarden_suspended_sysctls{policy=\"bench\"}");
+  const double suspended = daemon_->metric("nswarden_suspended_sysctls{policy=\"bench\"}");
   daemon_->process().stop();
-  if (suspended.value_or(0) != 0) throw std::runtime_error("the daemon has suspended settings: the run is worth nothing");
+  if (suspended > 0) throw std::runtime_error("the daemon has suspended settings: the run is worth nothing");
 }
 
 }  // namespace nswarden::bench

@@ -16,8 +16,8 @@ using Clock = std::chrono::steady_clock;
 
 double microseconds(Clock::duration duration);
 
-/// Opens keys (below net) for reading and writing. The calling thread is inside their netns.
-std::vector<os::Fd> open_inside(const std::vector<std::string>& keys);
+/// Opens keys (below net) for reading and writing, in the procfs at `proc`. The calling thread is inside their netns.
+std::vector<os::Fd> open_inside(int proc, const std::vector<std::string>& keys);
 
 /// Whether the setting reads 1.
 bool is_right(const os::Fd& file);

@@ -189,11 +189,11 @@ std::string Daemon::get(const std::string& path) const {
   return answer;
 }
 
-std::optional<double> Daemon::metric(const std::string& sample) const {
+double Daemon::metric(const std::string& sample) const {
   const std::string page = get("/metrics");
   const std::string start_of_line = "\n" + sample + " ";
   const std::size_t at = page.find(start_of_line);
-  if (at == std::string::npos) return std::nullopt;
+  if (at == std::string::npos) throw std::runtime_error("no metric " + sample);
   return std::strtod(page.c_str() + at + start_of_line.size(), nullptr);
 }
 

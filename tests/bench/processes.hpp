@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,8 +49,8 @@ class Daemon {
   explicit Daemon(const Settings& settings);
   [[nodiscard]] const Child& process() const { return child_; }
   [[nodiscard]] std::chrono::duration<double> start() const { return start_; }
-  /// A sample as `/metrics` names it, labels included; none when it is not there.
-  [[nodiscard]] std::optional<double> metric(const std::string& sample) const;
+  /// A sample as `/metrics` names it, labels included.
+  [[nodiscard]] double metric(const std::string& sample) const;
 
  private:
   [[nodiscard]] std::string get(const std::string& path) const;
