@@ -180,8 +180,7 @@ void GovernedNetns::see_to_retries(const GovernedContext& context) {
     if (time > context.now) retry_at_ = std::min(retry_at_.value_or(time), time);
   };
   if (std::exchange(busy_, false)) at(context.now + busy_delay);
-  for (std::size_t i = 0; i < settings_.size(); ++i) {
-    const SettingState& setting = settings_[i];
+  for (const SettingState& setting : settings_) {
     if (setting.damping) {
       if (setting.state == State::compliant) (void)setting.damping->found_right(context.now, context.damping);
       if (setting.damping->suspended()) at(setting.damping->due(context.damping));

@@ -99,15 +99,15 @@ class Reconciler {
   /// Looks at one name again, and queues the netns that it leads to for a visit.
   void touch(std::uint16_t directory, std::string_view name, Time now);
 
-  /// Somebody wrote a sysctl: the netns with this nsfs inode number is visited before all else, unless that setting (index into
+  /// Somebody wrote a sysctl: the netns whose nsfs file has this inode number is visited before all else, unless that setting (index into
   /// the keys that it was bound with) is suspended and known to be wrong.
-  void saw_write(std::uint64_t netns, std::size_t setting, Time now);
+  void saw_write(std::uint64_t inode, std::size_t setting, Time now);
   /// Somebody wrote a sysctl of some netns, of which only the last component of its key is known: all netns that have one of
   /// that name are visited, after what is new and before the sweep goes on.
   void saw_write_somewhere(std::string_view name, Time now);
 
   /// A write that was handed over has ended; `error` is an errno, 0 when the kernel took it.
-  void written(std::uint64_t netns, std::size_t setting, int error);
+  void written(std::uint64_t inode, std::size_t setting, int error);
 
   /// Queues the netns whose suspended or failing settings may be tried again.
   void retry(Time now);
