@@ -14,20 +14,21 @@
 #include <string_view>
 #include <utility>
 
-#include <nswarden/os/file.hpp>
 #include <nswarden/os/sysctl_watcher.hpp>
 
 namespace nswarden::os {
 
 namespace {
 
-// More than they have; one that is longer stays unknown.
-constexpr std::size_t largest_process_file = std::size_t{64} << 10;
-
-/// Empty when it cannot be read.
+/// In one read, as the kernel makes such a file as one piece: this happens while a writer is on its way out. Empty when it cannot be
+/// read, or is longer than any of them is.
 std::string content_of(const std::string& path) {
-  core::Result<std::string> content = read_file(path, largest_process_file);
-  return content ? std::move(*content) : std::string();
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return {};
+  std::array<char, 8192> bytes;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+  const ssize_t size = ::read(file.get(), bytes.data(), bytes.size());
+  if (size < 0 || static_cast<std::size_t>(size) == bytes.size()) return {};
+  return {bytes.data(), static_cast<std::size_t>(size)};
 }
 
 /// What follows `key` at the start of a line, up to its end.

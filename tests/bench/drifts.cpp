@@ -2,11 +2,13 @@
 #include "drifts.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <map>
 #include <stdexcept>
@@ -26,7 +28,76 @@ void write_value(const os::Fd& file, const char* value) {
   if (::pwrite(file.get(), value, 1, 0) != 1) throw std::system_error(errno, std::generic_category(), "write sysctl");
 }
 
+/// Keeps the calling thread on the first core that it may use, or off it, while this lives. Children that are started meanwhile
+/// would inherit it. Where there is but one core, all stays as it is.
+class OnCores {
+ public:
+  enum class Which { first, others };
+  explicit OnCores(Which which) {
+    if (::sched_getaffinity(0, sizeof before_, &before_) != 0 || CPU_COUNT(&before_) < 2) return;
+    std::size_t first = 0;
+    while (!CPU_ISSET(first, &before_)) ++first;
+    cpu_set_t wanted = before_;
+    if (which == Which::first) CPU_ZERO(&wanted);
+    if (which == Which::first) CPU_SET(first, &wanted);
+    if (which == Which::others) CPU_CLR(first, &wanted);
+    (void)::sched_setaffinity(0, sizeof wanted, &wanted);
+  }
+  ~OnCores() { (void)::sched_setaffinity(0, sizeof before_, &before_); }
+  OnCores(const OnCores&) = delete;
+  OnCores& operator=(const OnCores&) = delete;
+
+ private:
+  cpu_set_t before_;
+};
+
 }  // namespace
+
+/// Who resets settings: a thread that makes one write when it is told to, and sleeps, as such a program would. Who looks spins on
+/// another core, so that neither keeps the one that repairs from its own.
+class Herd::Culprit {
+ public:
+  Culprit() : thread_([this] { run(); }) {}
+  ~Culprit() {
+    file_ = stop;
+    file_.notify_one();
+    thread_.join();
+  }
+  Culprit(const Culprit&) = delete;
+  Culprit& operator=(const Culprit&) = delete;
+
+  /// When it began to write.
+  Clock::time_point write(int file) {
+    written_ = false;
+    file_ = file;
+    file_.notify_one();
+    while (!written_) {
+    }
+    return began_;
+  }
+
+ private:
+  static constexpr int none = -1;
+  static constexpr int stop = -2;
+
+  void run() {
+    const OnCores others(OnCores::Which::others);
+    while (true) {
+      file_.wait(none);
+      const int file = file_.exchange(none);
+      if (file == stop) return;
+      began_ = Clock::now();
+      // A failure shows as a drift that is never seen.
+      (void)!::pwrite(file, "0", 1, 0);
+      written_ = true;
+    }
+  }
+
+  std::atomic<int> file_ = none;
+  std::atomic<bool> written_ = false;
+  Clock::time_point began_;
+  std::thread thread_;
+};
 
 double microseconds(Clock::duration duration) { return std::chrono::duration<double, std::micro>(duration).count(); }
 
@@ -96,9 +167,10 @@ Herd::Setting& Herd::next() {
 
 Clock::duration Herd::drift(std::chrono::seconds limit) {
   Setting& setting = next();
-  const auto began = Clock::now();
-  setting.last = began;
-  write_value(setting.file, "0");
+  if (!culprit_) culprit_ = std::make_unique<Culprit>();
+  const OnCores first(OnCores::Which::first);
+  setting.last = Clock::now();
+  const auto began = culprit_->write(setting.file.get());
   while (true) {
     for (int i = 0; i < 256; ++i) {
       if (is_right(setting.file)) return Clock::now() - began;

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -41,7 +42,7 @@ class Herd {
   /// Sets right those that are not.
   void set_right() const;
 
-  /// Lets one drift, and spins until it is right. Throws std::runtime_error after `limit`.
+  /// Lets one drift, by a thread that sleeps afterwards, and spins on a core of its own until it is right. Throws std::runtime_error after `limit`.
   Clock::duration drift(std::chrono::seconds limit);
   /// Lets so many drift at random moments within `span`, at most one at a time of each setting, and waits for all of them. What takes
   /// longer than `limit` is given as that.
@@ -53,6 +54,7 @@ class Herd {
     os::Fd file;
     Clock::time_point last;  // drift
   };
+  class Culprit;
   Setting& next();
 
   std::string prefix_;
@@ -61,6 +63,7 @@ class Herd {
   std::size_t size_ = 0;
   std::vector<Setting> settings_;
   std::size_t turn_ = 0;
+  std::unique_ptr<Culprit> culprit_;
 };
 
 }  // namespace nswarden::bench
