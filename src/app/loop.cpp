@@ -161,8 +161,6 @@ void Loop::begin_sweep(Trigger trigger, Time now) {
 void Loop::finish_sweep() {
   parts_.metrics.reconciled(trigger_, sweep_time_);
   last_sweep_time_ = sweep_time_;
-  parts_.catalog.sysctl_files().forget_strangers();
-  writers_.end_search();
   last_reconcile_ = unix_time();
   dirty_ = true;
   const core::Totals totals = reconciler_->overview(Clock::now()).totals;

@@ -85,11 +85,12 @@ void Loop::see_to_writes(Time now) {
   }
 }
 
-/// What a search could not place will not be placed later.
+/// What a search could not place will not be placed later, and looking for it is not cheap (kernel fact 11).
 void Loop::end_search() {
   if (!searching_ || reconciler_->work() || !unplaced_.empty()) return;
   searching_ = false;
   writers_.end_search();
+  parts_.catalog.sysctl_files().forget_strangers();
 }
 
 void Loop::take_slow_writes() {
