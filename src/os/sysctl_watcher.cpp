@@ -26,6 +26,9 @@ namespace {
 // FAN_REPORT_FD_ERROR is newer than the headers of Debian 12.
 constexpr unsigned report_fd_error = 0x2000;
 constexpr std::size_t most_events = 64;
+// While one event is read, a process that writes in a tight loop has made the next one. So few are read at once, and the first one
+// that repeats an earlier one ends the batch.
+constexpr std::size_t events_at_once = 2;
 constexpr std::size_t bare_event = sizeof(fanotify_event_metadata);
 constexpr std::size_t event_with_pidfd = bare_event + sizeof(fanotify_event_info_pidfd);
 
@@ -84,6 +87,24 @@ bool leads_to(const std::string& path, const struct stat& expected) {
 
 }  // namespace
 
+struct SysctlWatcher::Batch {
+  struct Origin {
+    std::uint64_t inode = 0;
+    std::int64_t pid = 0;
+    friend bool operator==(const Origin&, const Origin&) = default;
+  };
+
+  /// The kernel makes one event of many writes of a process to a file, until somebody reads it. So the next one is news.
+  void add(const Origin& origin) {
+    repeats = repeats || std::find(origins.begin(), origins.end(), origin) != origins.end();
+    origins.push_back(origin);
+  }
+
+  SysctlWrites found;
+  std::vector<Origin> origins;
+  bool repeats = false;
+};
+
 /// With owners for what the kernel opened for it.
 struct SysctlWatcher::Event {
   RawFanotifyEvent raw;
@@ -126,16 +147,17 @@ std::string SysctlWatcher::open() {
 }
 
 SysctlWrites SysctlWatcher::read() {
-  SysctlWrites found;
-  if (!fanotify_) return found;
-  alignas(fanotify_event_metadata) std::array<char, most_events * event_with_pidfd>
+  Batch batch;
+  SysctlWrites& found = batch.found;
+  if (!fanotify_) return {};
+  alignas(fanotify_event_metadata) std::array<char, events_at_once * event_with_pidfd>
       bytes;  // NOLINT(cppcoreguidelines-pro-type-member-init)
   // Before Linux 6.13 an event whose file cannot be opened is thrown away, and that is told only when it is the first of a read.
-  const std::size_t at_once = tells_failed_opens_ ? most_events : 1;
+  const std::size_t at_once = tells_failed_opens_ ? events_at_once : 1;
   std::size_t taken = 0;
   std::size_t failed_reads = 0;
   int error = 0;
-  while (taken < most_events) {
+  while (taken < most_events && !batch.repeats) {
     const ssize_t size = ::read(fanotify_.get(), bytes.data(), at_once * event_size_);
     if (size == 0 || (size < 0 && errno == EAGAIN)) break;
     if (size < 0) {
@@ -145,8 +167,9 @@ SysctlWrites SysctlWatcher::read() {
       ++taken;
       continue;
     }
-    taken += take({bytes.data(), static_cast<std::size_t>(size)}, found);
-    if (tells_failed_opens_) break;
+    const std::size_t count = take({bytes.data(), static_cast<std::size_t>(size)}, batch);
+    taken += count;
+    if (tells_failed_opens_ && count < at_once) break;
   }
   found.more = taken >= most_events;
   if (failed_reads == most_events && !is_of_the_dead(error)) {
@@ -155,13 +178,13 @@ SysctlWrites SysctlWatcher::read() {
     fanotify_.reset();
     found.more = false;
   }
-  return found;
+  return std::move(batch.found);
 }
 
 /// The number of events that it took.
-std::size_t SysctlWatcher::take(std::span<const char> bytes, SysctlWrites& found) {
+std::size_t SysctlWatcher::take(std::span<const char> bytes, Batch& batch) {
   // All get their owners first, because judging one may throw.
-  std::array<Event, most_events> events;
+  std::array<Event, events_at_once> events;
   std::size_t count = 0;
   FanotifyBuffer buffer(bytes);
   while (count < events.size()) {
@@ -172,12 +195,13 @@ std::size_t SysctlWatcher::take(std::span<const char> bytes, SysctlWrites& found
     events[count].process.reset(raw->pidfd);
     ++count;
   }
-  if (!buffer.empty()) found.lost = true;
-  for (Event& event : std::span(events).first(count)) judge(event, found);
+  if (!buffer.empty()) batch.found.lost = true;
+  for (Event& event : std::span(events).first(count)) judge(event, batch);
   return std::max(count, std::size_t{1});
 }
 
-void SysctlWatcher::judge(Event& event, SysctlWrites& found) {
+void SysctlWatcher::judge(Event& event, Batch& batch) {
+  SysctlWrites& found = batch.found;
   if ((event.raw.mask & FAN_Q_OVERFLOW) != 0) {
     found.lost = true;
     return;
@@ -191,6 +215,7 @@ void SysctlWatcher::judge(Event& event, SysctlWrites& found) {
     found.lost = found.lost || !is_of_the_dead(error);
     return;
   }
+  batch.add({status.st_ino, event.raw.pid});
   SysctlWrite write{status.st_ino, files_.find(status.st_ino), {}, event.raw.pid, std::move(event.process)};
   if (!write.place) {
     const std::string path = path_behind(event.file);

@@ -8,12 +8,14 @@
 #include <sched.h>
 #include <sys/fanotify.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <functional>
 #include <string>
@@ -137,6 +139,34 @@ TEST_CASE("many writes to one file that nobody has looked at yet are one") {
     return write() && write() && write();
   });
   CHECK(seen_of(world.watcher, writer.pid()).writes.size() == 1);
+}
+
+TEST_CASE("a batch ends where a process in a tight loop has written again, and has what waited before") {
+  World world;
+  const WriterProcess once(sysctl_write(world.netns.path(), "net/ipv4/ip_forward", "1"));
+  const WriterProcess parent_of_loop([&] {
+    const pid_t pid = ::fork();
+    if (pid != 0) return pid > 0;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const bool inside = test::enter_netns(world.netns.path());
+    const Fd file(::open(("/proc/sys/" + keepalive).c_str(), O_WRONLY | O_CLOEXEC));
+    while (inside && ::pwrite(file.get(), "100", 3, 0) == 3) continue;
+    ::_exit(1);
+  });
+  std::size_t batches = 0;
+  std::size_t writes = 0;
+  bool has_once = false;
+  while (batches < 200) {
+    const os::SysctlWrites batch = world.watcher.read();
+    if (batch.writes.empty()) continue;
+    CHECK_FALSE(batch.more);
+    has_once = has_once || std::any_of(batch.writes.begin(), batch.writes.end(),
+                                       [&](const SysctlWrite& write) { return write.pid == once.pid(); });
+    CHECK(has_once);
+    writes += batch.writes.size();
+    ++batches;
+  }
+  CHECK(writes < batches * 4);
 }
 
 TEST_CASE("a write in a netns that is not bound is told by the name of its file, if any policy has it") {

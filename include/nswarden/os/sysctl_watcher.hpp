@@ -51,14 +51,16 @@ class SysctlWatcher {
   /// Last components of the paths of all keys that any policy names.
   void watch_names(std::unordered_set<std::string> names);
 
-  /// A batch of what waits, at most 64 events, without blocking. It goes down when nothing can be read any more.
+  /// A batch of what waits, at most 64 events, without blocking: while a process writes in a tight loop there is always more, so a
+  /// batch ends where a process has written to the same file again. It goes down when nothing can be read any more.
   SysctlWrites read();
 
  private:
   struct Event;
+  struct Batch;
   [[nodiscard]] std::string open();
-  std::size_t take(std::span<const char> bytes, SysctlWrites& found);
-  void judge(Event& event, SysctlWrites& found);
+  std::size_t take(std::span<const char> bytes, Batch& batch);
+  void judge(Event& event, Batch& batch);
   void ignore(const Fd& file);
 
   SysctlFiles& files_;
