@@ -46,8 +46,8 @@ bool GovernedNetns::may_write(std::size_t index, const Trace& trace, const Gover
   if (setting.damping && !setting.damping->may_write(context.now)) return false;
   const Trouble* trouble = setting.trouble.get();
   if (trouble == nullptr || context.now >= trouble->retry_at) return true;
-  // Where somebody has just written, it need not be the kernel that makes this of our value; the damping bounds what it costs.
-  return trouble->error == 0 && (context.write_seen || setting.seen != trouble->stored_instead);
+  // Where somebody writes, it need not be the kernel that makes this of our value; the damping bounds what it costs.
+  return trouble->error == 0 && (context.write_seen || suspended(index) || setting.seen != trouble->stored_instead);
 }
 
 void GovernedNetns::back_off(std::size_t index, const GovernedContext& context) {
@@ -148,7 +148,8 @@ void GovernedNetns::conclude_write(std::size_t index, Trace& trace, const Govern
     return;
   }
   // Who writes in a tight loop looks like a kernel that clamps.
-  const bool by_somebody = context.write_seen || trace.write_seen || setting.seen != trace.stored_instead;
+  const bool by_somebody =
+      context.write_seen || trace.write_seen || suspended(index) || setting.seen != trace.stored_instead;
   if (setting.state != State::drifted || by_somebody) return conclude(Outcome::failed);
   back_off(index, context);
   conclude(Outcome::clamped);

@@ -170,6 +170,22 @@ TEST_CASE("an opponent quicker than our reading back is one, and no clamp") {
   }
   CHECK(count(router.attack(), Change::What::suspended) == 1);
   CHECK(router.writes() == 10);
+  CHECK(count(router.pass(seconds(1)), Change::What::repaired) == 0);
+  CHECK(router.findings().at(0).reason == Reason::suspended);
+  router.netns->keys[liberal_path].store = nullptr;
+  CHECK(count(router.pass(seconds(2)), Change::What::repaired) == 1);
+}
+
+TEST_CASE("an opponent that was taken for a clamp before anything was seen of it is answered like any other") {
+  World router(router_policy());
+  auto netns = router.kernel.add("qrouter-1", router_defaults());
+  netns->keys[liberal_path].store = [](std::string_view) { return "0\n"; };
+  router.sweep();
+  CHECK(router.findings().at(0).reason == Reason::clamped);
+  for (int i = 0; i < 6; ++i) router.see_write(netns, 0);
+  CHECK(router.findings().at(0).reason == Reason::suspended);
+  netns->keys[liberal_path].store = nullptr;
+  CHECK(count(router.pass(seconds(1)), Change::What::repaired) == 1);
 }
 
 TEST_CASE("an opponent that the kernel helps by clamping is damped as well") {
