@@ -11,6 +11,7 @@
 
 #include <nswarden/core/config_loss.hpp>
 #include <nswarden/os/file.hpp>
+#include <nswarden/os/time_slice.hpp>
 #include "app/unix_time.hpp"
 
 namespace nswarden::app {
@@ -60,6 +61,7 @@ Loop::Loop(Parts parts, Configuration configuration, Limits limits)
 }
 
 void Loop::run() {
+  os::ask_for_short_turns();
   begin_sweep(Trigger::startup, Clock::now());
   while (!stopping_) {
     try {

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <ctime>
 #include <string>
 #include <thread>
@@ -25,6 +27,7 @@
 #include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/signals.hpp>
 #include <nswarden/os/standard_fds.hpp>
+#include <nswarden/os/time_slice.hpp>
 #include <nswarden/os/waker.hpp>
 #include "bound_keys.hpp"
 #include "catch.hpp"
@@ -145,6 +148,25 @@ TEST_CASE("the limit of open files is raised to the hard one (kernel fact 20)") 
   CHECK(os::open_files_limit() == *raised);
   CHECK_FALSE(os::set_open_files_limit(*raised + 1).ok());
   REQUIRE(os::set_open_files_limit(before).ok());
+}
+
+TEST_CASE("short turns are had where the kernel has such a thing, and the niceness stays") {
+  // In a thread, whose scheduling goes with it. Policy, niceness and slice stand in 48 bytes that are the same in every version.
+  const auto attributes = [] {
+    std::array<std::uint64_t, 6> attributes{};
+    ::syscall(SYS_sched_getattr, 0, attributes.data(), sizeof attributes, 0);
+    return attributes;
+  };
+  std::array<std::uint64_t, 6> before{};
+  std::array<std::uint64_t, 6> after{};
+  std::thread([&] {
+    REQUIRE(::nice(1) != -1);
+    before = attributes();
+    os::ask_for_short_turns();
+    after = attributes();
+  }).join();
+  CHECK(after[2] == before[2]);  // niceness and priority
+  CHECK((before[3] == 0 || after[3] == 100'000));
 }
 
 TEST_CASE("what the process uses is measured") {
