@@ -25,7 +25,8 @@ constexpr std::chrono::microseconds slice_time{400};
 constexpr std::size_t step_cost = 32;
 // Hosts mount all day (kernel fact 24): names that are bound are looked at again at most this often for it.
 constexpr milliseconds full_listing_gap{1000};
-constexpr milliseconds publish_gap{50};
+constexpr milliseconds shortest_publish_gap{50};
+constexpr int publish_factor = 100;
 constexpr std::size_t drift_cap = 200;
 constexpr milliseconds broken_pause{100};
 
@@ -286,7 +287,9 @@ void Loop::tell_configuration(std::string_view message) {
 void Loop::publish(Time now) {
   parts_.slot.publish(snapshot(now));
   dirty_ = false;
-  next_publish_ = now + publish_gap;
+  // It goes over everything, and events wait meanwhile.
+  const Time end = Clock::now();
+  next_publish_ = end + std::max<std::chrono::nanoseconds>((end - now) * publish_factor, shortest_publish_gap);
 }
 
 std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {

@@ -29,6 +29,8 @@ constexpr std::uint64_t shortest_slice = 100'000;  // the kernel takes nothing b
 void ask_for_short_turns() {
   SchedulingAttributes attributes;
   if (::syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) != 0 || attributes.policy != SCHED_OTHER) return;
+  constexpr std::uint64_t reset_on_fork = 1;
+  attributes.flags |= reset_on_fork;
   attributes.runtime = shortest_slice;
   // What an older kernel, or a filter of system calls, makes of it is no matter.
   (void)::syscall(SYS_sched_setattr, 0, &attributes, 0);

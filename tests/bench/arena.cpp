@@ -63,6 +63,8 @@ void Arena::resize(std::size_t netns) {
   bare_process_->stop();
   if (binary_.empty()) return;
   daemon_ = std::make_unique<Daemon>(Daemon::Settings{binary_, "qrouter-", our_keys, interval_});
+  // Of netns that compete for fds, the first sweep holds more than it may keep.
+  daemon_->sweep();
   daemon_->process().stop();
 }
 

@@ -197,6 +197,13 @@ double Daemon::metric(const std::string& sample) const {
   return std::strtod(page.c_str() + at + start_of_line.size(), nullptr);
 }
 
+void Daemon::sweep() const {
+  const auto sweeps = [&] { return metric("nswarden_reconcile_duration_seconds_count"); };
+  const double before = sweeps();
+  check(::kill(child_.pid(), SIGHUP) == 0, "kill");
+  while (sweeps() == before) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+}
+
 std::unique_ptr<Child> start_bare_loop() {
   // Ours, so that there is no moment in which nobody has it; the events are read by the child.
   const os::Fd fanotify(::fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC, O_RDWR | O_CLOEXEC));

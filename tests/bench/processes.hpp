@@ -51,6 +51,8 @@ class Daemon {
   [[nodiscard]] std::chrono::duration<double> start() const { return start_; }
   /// A sample as `/metrics` names it, labels included.
   [[nodiscard]] double metric(const std::string& sample) const;
+  /// Has it sweep, by a reload, and waits until it has.
+  void sweep() const;
 
  private:
   [[nodiscard]] std::string get(const std::string& path) const;
