@@ -26,6 +26,7 @@ constexpr std::size_t step_cost = 32;
 // Hosts mount all day (kernel fact 24): names that are bound are looked at again at most this often for it.
 constexpr milliseconds full_listing_gap{1000};
 constexpr milliseconds shortest_publish_gap{50};
+constexpr milliseconds longest_publish_gap{500};
 constexpr int publish_factor = 100;
 constexpr std::size_t drift_cap = 200;
 constexpr milliseconds broken_pause{100};
@@ -97,6 +98,7 @@ void Loop::begin_again() {
   core::Reconciler::Options options{directories_, limits_.held_fds};
   options.resumed = ready_;
   reconciler_.emplace(parts_.catalog, policies_, std::move(options));
+  writers_.end_search();
   commands_.forget_all();
   use_configuration("configuration in force");
   mounts_changed_ = true;
@@ -163,7 +165,7 @@ void Loop::begin_sweep(Trigger trigger, Time now) {
 
 void Loop::finish_sweep() {
   parts_.metrics.reconciled(trigger_, sweep_time_);
-  last_sweep_time_ = sweep_time_;
+  if (ready_) last_sweep_time_ = sweep_time_;  // the first one is mostly binding
   last_reconcile_ = unix_time();
   dirty_ = true;
   const core::Totals totals = reconciler_->overview(Clock::now()).totals;
@@ -289,7 +291,8 @@ void Loop::publish(Time now) {
   dirty_ = false;
   // It goes over everything, and events wait meanwhile.
   const Time end = Clock::now();
-  next_publish_ = end + std::max<std::chrono::nanoseconds>((end - now) * publish_factor, shortest_publish_gap);
+  next_publish_ =
+      end + std::clamp<std::chrono::nanoseconds>((end - now) * publish_factor, shortest_publish_gap, longest_publish_gap);
 }
 
 std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {

@@ -4,9 +4,9 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -107,6 +107,7 @@ class Loop {
   std::vector<std::string> directories_;
   Limits limits_;
   std::shared_ptr<const core::PolicySet> policies_;
+  os::SlowWriter slow_writer_;                  // what is bound hands writes over to it, to its end
   std::optional<core::Reconciler> reconciler_;  // never empty but while it is made anew
   Writers writers_;
   EventLog events_;
@@ -114,7 +115,6 @@ class Loop {
   Commands commands_;
   os::NetnsWatcher netns_watcher_;
   os::SysctlWatcher sysctl_watcher_;
-  os::SlowWriter slow_writer_;
   os::Poller poller_;
   os::ProcessMeter process_;
 
@@ -139,7 +139,7 @@ class Loop {
   Pace pace_;
   std::optional<Time> writes_rest_until_;  // until then no events of writes are read
   bool writes_lost_ = false;               // a sweep is due for it
-  std::set<std::string> unplaced_;         // names of keys that were written in a netns that cannot be told
+  std::map<std::string, Time> unplaced_;   // names of keys that were written in a netns that cannot be told, with when first
   Time search_due_;                        // for either
   bool searching_ = false;                 // for the latter, now
   bool mounts_polled_ = false;

@@ -20,18 +20,20 @@ using std::chrono::nanoseconds;
 // Anybody can make a netns of his own and write there. To look for such a write in all netns may cost a fiftieth of a core.
 constexpr int search_factor = 50;
 constexpr milliseconds shortest_search_gap{1000};
+constexpr milliseconds longest_search_gap{60'000};
 
 }  // namespace
 
 void Loop::take_writes() {
   const Time began = Clock::now();
+  take_slow_writes();  // first, or what they set right looks as if somebody else had
   const std::size_t attempts = report_log_.fixed() + report_log_.failed();
   os::SysctlWrites seen = sysctl_watcher_.read();
   for (const os::SysctlWrite& write : seen.writes) {
     if (write.place) {
       reconciler_->saw_write(write.place->netns, write.place->key, began);
     } else {
-      unplaced_.insert(write.name);
+      unplaced_.try_emplace(write.name, began);
     }
   }
   const std::size_t count = seen.writes.size();
@@ -42,7 +44,7 @@ void Loop::take_writes() {
   if (count > 0) parts_.metrics.event("sysctl", "write", count);
   if (seen.lost) lose_writes(began);
   if (sysctl_watcher_.fd() < 0) return watch_writes();
-  if (seen.more || !seen.foreign || report_log_.fixed() + report_log_.failed() > attempts) return;
+  if (!seen.foreign || report_log_.fixed() + report_log_.failed() > attempts) return;
   // Whoever writes to procfs in a tight loop, or fights in vain, must not keep us busy.
   const Time now = Clock::now();
   const nanoseconds rest = pace_.rest_after(now - began, now);
@@ -60,7 +62,9 @@ void Loop::lose_writes(Time now) {
 }
 
 /// How long what others can cause without end must wait for its next turn.
-nanoseconds Loop::search_gap() const { return std::max<nanoseconds>(last_sweep_time_ * search_factor, shortest_search_gap); }
+nanoseconds Loop::search_gap() const {
+  return std::clamp<nanoseconds>(last_sweep_time_ * search_factor, shortest_search_gap, longest_search_gap);
+}
 
 std::optional<core::Time> Loop::writes_due() const {
   std::optional<Time> due = writes_rest_until_;
@@ -71,15 +75,17 @@ std::optional<core::Time> Loop::writes_due() const {
 void Loop::see_to_writes(Time now) {
   if (writes_rest_until_ && now >= *writes_rest_until_) {
     writes_rest_until_.reset();
-    (void)watch(sysctl_watcher_.fd(), POLLIN, writes_token);
+    watch_writes();
   }
   if (now < search_due_) return;
   if (writes_lost_) {
+    // The one under way has to end before another begins, or else none ever ends.
+    if (reconciler_->sweeping()) return;
     search_due_ = now + search_gap();
     begin_sweep(Trigger::lost, now);
   } else if (!unplaced_.empty()) {
     search_due_ = now + search_gap();
-    for (const std::string& name : unplaced_) reconciler_->saw_write_somewhere(name, now);
+    for (const auto& [name, first_seen] : unplaced_) reconciler_->saw_write_somewhere(name, first_seen);
     unplaced_.clear();
     searching_ = true;
   }
@@ -100,8 +106,12 @@ void Loop::take_slow_writes() {
 }
 
 void Loop::watch_writes() {
-  if (!writes_rest_until_) (void)watch(sysctl_watcher_.fd(), POLLIN, writes_token);
-  tell_source({"sysctl", sysctl_watcher_.problem().empty(), sysctl_watcher_.problem()});
+  std::string problem = sysctl_watcher_.problem();
+  if (!writes_rest_until_) {
+    const auto polled = watch(sysctl_watcher_.fd(), POLLIN, writes_token);
+    if (problem.empty() && !polled) problem = std::string(polled.error().attempt) + "; it is tried again";
+  }
+  tell_source({"sysctl", problem.empty(), problem});
 }
 
 }  // namespace nswarden::app

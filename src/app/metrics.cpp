@@ -80,7 +80,8 @@ struct Metrics::Families {
       counter("nswarden_commands_dropped_total", "Commands that were not run because too many waited.");
   Family<Counter>& events = counter("nswarden_events_total", "Events that said that something may have changed.");
   Family<Counter>& overflows =
-      counter("nswarden_event_overflows_total", "How often the kernel dropped events; a sweep follows each.");
+      counter("nswarden_event_overflows_total",
+              "How often events were lost, dropped by the kernel or hidden by who caused them; sweeps follow.");
   Family<Counter>& reconciles = counter("nswarden_reconciles_total", "Full sweeps over all network namespaces.");
   Family<Counter>& reloads = counter("nswarden_config_reloads_total", "Attempts to load the configuration again.");
   Histogram& reconcile_duration =

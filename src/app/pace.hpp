@@ -25,8 +25,8 @@ class Pace {
   /// What being woken costs, which no clock of ours sees: measured as 20 to 25 us of CPU.
   static constexpr Duration wake_up = std::chrono::microseconds(25);
   static constexpr Duration longest_rest = std::chrono::milliseconds(10);
-  /// Events that are none of ours come now and then, and are not worth being late for.
-  static constexpr Duration free = std::chrono::milliseconds(2);
+  /// Others configure hundreds of netns at once now and then, which is not worth being late for.
+  static constexpr Duration free = std::chrono::milliseconds(100);
 
  private:
   Duration left_ = free;

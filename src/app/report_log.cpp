@@ -96,8 +96,8 @@ void ReportLog::tell(const Report& report, const core::PolicySet& policies, core
   }
 }
 
-/// Who made the drift that `change` tells of; where it is fought over, who was last seen to make one. Each drift that has no known
-/// writer takes the name of the one before away, or else that one would stand beside a value that is not its.
+/// Who made the drift that `change` tells of. Each drift that has no known writer takes the name of the one before away, or else that
+/// one would stand beside a value that is not its.
 Writers::Known ReportLog::name_writer(const Report& report, const Change& change) {
   const core::Finding& finding = change.finding;
   const bool is_over = change.what == Change::What::recovered || change.what == Change::What::calmed;
@@ -109,7 +109,9 @@ Writers::Known ReportLog::name_writer(const Report& report, const Change& change
     if (writer) comm = writer->comm;
     if (change.detected) metrics_.drift_written(comm);
   }
-  if (!writer && change.what == Change::What::suspended) return writers_.last_writer(finding.netns, finding.key);
+  // Of a drift that was told before.
+  const bool is_later = change.what == Change::What::suspended || change.what == Change::What::repaired;
+  if (!writer && is_later && !change.detected) return writers_.last_writer(finding.netns, finding.key);
   const bool other_drift = change.detected || change.what == Change::What::drifted;
   if (writer || other_drift) writers_.remember(finding.netns, finding.key, writer);
   return writer;

@@ -18,6 +18,8 @@ void Writers::take(std::vector<os::SysctlWrite> writes, double seen) {
   std::erase_if(writes_, [&](const Write& write) { return !write.write.place && files_.find(write.write.inode); });
   for (os::SysctlWrite& write : writes) {
     writes_.push_back({std::move(write), seen, std::nullopt});
+    // It waits for a search, and by then the process may run another program.
+    if (!writes_.back().write.place) (void)described(writes_.back());
     if (writes_.size() > max_writes) writes_.pop_front();
   }
 }
@@ -33,16 +35,24 @@ bool Writers::is_of(const os::SysctlWrite& write, os::SysctlFiles::Place place) 
   return files_.find(write.inode) == place;
 }
 
+/// The kernel makes one event of several writes of a process to a file, in the place of the first. So with two processes nobody knows
+/// which was the last.
 Writers::Known Writers::writer_of(std::uint64_t netns, std::uint32_t setting) {
-  const auto found = std::find_if(writes_.rbegin(), writes_.rend(), [&](const Write& write) {
-    return is_of(write.write, {netns, setting});
-  });
-  if (found == writes_.rend()) return nullptr;
-  if (!found->writer) {
-    core::Writer writer = describe_(found->write.pid, found->write.pidfd, found->seen);
-    found->writer = says_nothing(writer) ? nullptr : std::make_shared<const core::Writer>(std::move(writer));
+  Write* found = nullptr;
+  for (Write& write : writes_) {
+    if (!is_of(write.write, {netns, setting})) continue;
+    if (found != nullptr && found->write.pid != write.write.pid) return nullptr;
+    found = &write;
   }
-  return *found->writer;
+  return found == nullptr ? nullptr : described(*found);
+}
+
+Writers::Known Writers::described(Write& write) {
+  if (!write.writer) {
+    core::Writer writer = describe_(write.write.pid, write.write.pidfd, write.seen);
+    write.writer = says_nothing(writer) ? nullptr : std::make_shared<const core::Writer>(std::move(writer));
+  }
+  return *write.writer;
 }
 
 void Writers::remember(const std::string& netns, const std::string& key, Known writer) {

@@ -40,8 +40,9 @@ class Writers {
 
   /// `seen`: Unix time in seconds.
   void take(std::vector<os::SysctlWrite> writes, double seen);
-  /// Who made the last write of this turn to exactly this file: `netns` is the inode number of its nsfs file, `setting` an index into
-  /// the keys that it was bound with. A process is looked at when it is first asked for, so that only writers of drifts cost.
+  /// Who made the writes of this turn to exactly this file, if it was one process: `netns` is the inode number of its nsfs file, `setting`
+  /// an index into the keys that it was bound with. A process is looked at when it is first asked for, so that only writers of drifts
+  /// cost, and those of files that cannot be placed yet.
   [[nodiscard]] Known writer_of(std::uint64_t netns, std::uint32_t setting);
   /// Forgets the writes that were placed. To be called when all that they told of has been visited and reported: a later drift is
   /// none of theirs. The others wait for a search to place them.
@@ -70,6 +71,7 @@ class Writers {
   using Settings = std::map<Setting, Last>;
 
   void forget(Settings::iterator known);
+  Known described(Write& write);
   [[nodiscard]] bool is_of(const os::SysctlWrite& write, os::SysctlFiles::Place place) const;
 
   const os::SysctlFiles& files_;

@@ -4,8 +4,10 @@
 // Loop thread only; used by the reconciler alone.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,7 +31,12 @@ struct GovernedContext {
   const DampingRules& damping;
   bool write = true;
   Time now;
-  std::optional<Time> write_seen{};  ///< of the write that led to this visit
+  std::optional<Time> write_seen{};           ///< of the write that led to this visit
+  std::span<const std::size_t> written_to{};  ///< settings that others were seen to write since the last visit
+
+  [[nodiscard]] bool was_written_to(std::size_t setting) const {
+    return std::find(written_to.begin(), written_to.end(), setting) != written_to.end();
+  }
 };
 
 class GovernedNetns {
@@ -66,8 +73,8 @@ class GovernedNetns {
   /// Whether a write to this setting by somebody else can make a visit do anything.
   [[nodiscard]] bool minds(std::size_t setting, Time now) const;
 
-  /// When the next visit has something to do, without any event.
-  [[nodiscard]] std::optional<Time> retry_at() const { return retry_at_; }
+  /// When the next visit has something to do, without any event. While it cannot be bound, sweeps try that.
+  [[nodiscard]] std::optional<Time> retry_at() const { return bound() ? retry_at_ : std::nullopt; }
 
   /// One finding for each setting that has been judged (all, or those that are not compliant).
   void append_findings(const std::string& label, Reconciler::Which which, std::size_t cap,
@@ -100,6 +107,7 @@ class GovernedNetns {
     std::string stored_instead;
     Source source = Source::reconcile;
     std::optional<Time> write_seen;
+    bool by_somebody = false;  // it was wrong because somebody wrote it
     std::optional<int> error;  // once it has ended; 0 when the kernel took it
   };
 
@@ -136,7 +144,8 @@ class GovernedNetns {
   bool was_compliant_ = false;
   std::optional<SlowWrite> slow_write_;
   std::optional<Time> retry_at_;
-  bool busy_ = false;                        // a write could not be handed over in this visit
+  bool busy_ = false;                        // a write could not be made or handed over in this visit
+  std::chrono::milliseconds busy_delay_{0};  // after the last visit, if that was one of these
   Time repairs_forgotten_at_ = Time::max();  // when the damping of settings that are not suspended has ended
 };
 

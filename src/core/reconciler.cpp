@@ -53,10 +53,12 @@ void Reconciler::saw_write(std::uint64_t inode, std::size_t setting, Time now) {
   if (known == by_inode_.end() || !known->second->governed.minds(setting, now)) return;
   Netns& netns = *known->second;
   if (!netns.write_seen) netns.write_seen = now;
+  const auto end = netns.written_to.end();
+  if (std::find(netns.written_to.begin(), end, setting) == end) netns.written_to.push_back(setting);
   enqueue(netns, written_to);
 }
 
-void Reconciler::saw_write_somewhere(std::string_view name, Time now) {
+void Reconciler::saw_write_somewhere(std::string_view name, Time seen) {
   const auto has_it = [name](const NetnsCatalog::Wish& wish) {
     const std::string_view path = wish.key->path();
     return path.substr(path.rfind('/') + 1) == name;
@@ -68,7 +70,7 @@ void Reconciler::saw_write_somewhere(std::string_view name, Time now) {
     const auto [of_plan, is_new] = concerned.try_emplace(plan, false);
     if (is_new) of_plan->second = std::any_of(plan->wishes.begin(), plan->wishes.end(), has_it);
     if (!of_plan->second) continue;
-    if (!netns->write_seen) netns->write_seen = now;
+    if (!netns->write_seen) netns->write_seen = seen;
     enqueue(*netns, unsure);
   }
 }

@@ -36,18 +36,19 @@ struct Reconciler::Name {
 
 struct Reconciler::Netns {
   GovernedNetns governed;
-  std::vector<Name*> names;              // never empty but on the way out; the first in byte order of the labels is shown
-  std::size_t index = 0;                 // into netns_
-  std::size_t reserved = 0;              // its part of reserved_fds_
-  std::size_t extra = 0;                 // its part of extra_fds_
-  std::uint64_t swept = 0;               // number of the last sweep in which it was visited
-  std::size_t queue = none;              // in which it waits
-  std::optional<Time> write_seen{};      // since its last visit
-  std::optional<Time> retry_at{};        // as it is in retries_
-  std::vector<PolicyIndex> announced{};  // policies that reports of its life have named as newly matched, ascending
-  bool unannounced = true;               // the plan may have others
-  bool introduced = false;               // there was such a report in its life
-  bool told = false;                     // a report said that it is there
+  std::vector<Name*> names;               // never empty but on the way out; the first in byte order of the labels is shown
+  std::size_t index = 0;                  // into netns_
+  std::size_t reserved = 0;               // its part of reserved_fds_
+  std::size_t extra = 0;                  // its part of extra_fds_
+  std::uint64_t swept = 0;                // number of the last sweep in which it was visited
+  std::size_t queue = none;               // in which it waits
+  std::optional<Time> write_seen{};       // since its last visit
+  std::vector<std::size_t> written_to{};  // settings, since then
+  std::optional<Time> retry_at{};         // as it is in retries_
+  std::vector<PolicyIndex> announced{};   // policies that reports of its life have named as newly matched, ascending
+  bool unannounced = true;                // the plan may have others
+  bool introduced = false;                // there was such a report in its life
+  bool told = false;                      // a report said that it is there
 
   [[nodiscard]] const std::string& label() const { return names.front()->label; }
 };

@@ -19,7 +19,9 @@ constexpr std::chrono::seconds last_retry_delay{3600};
 // A write that fails is made again sooner: what refuses it is seldom there to stay.
 constexpr std::chrono::seconds first_failure_delay{1};
 constexpr std::chrono::seconds last_failure_delay{300};
-constexpr std::chrono::milliseconds busy_delay{20};
+// Of thousands of netns that wait for the same thread, say.
+constexpr std::chrono::milliseconds first_busy_delay{20};
+constexpr std::chrono::milliseconds last_busy_delay{1280};
 
 Outcome outcome_of(int error) {
   switch (error) {
@@ -47,7 +49,7 @@ bool GovernedNetns::may_write(std::size_t index, const Trace& trace, const Gover
   const Trouble* trouble = setting.trouble.get();
   if (trouble == nullptr || context.now >= trouble->retry_at) return true;
   // Where somebody writes, it need not be the kernel that makes this of our value; the damping bounds what it costs.
-  return trouble->error == 0 && (context.write_seen || suspended(index) || setting.seen != trouble->stored_instead);
+  return trouble->error == 0 && (context.was_written_to(index) || suspended(index) || setting.seen != trouble->stored_instead);
 }
 
 void GovernedNetns::back_off(std::size_t index, const GovernedContext& context) {
@@ -86,7 +88,8 @@ bool GovernedNetns::repair(const GovernedContext& context, std::vector<Trace>& t
     if (written && *written == BoundNetns::Write::handed_over) {
       // What comes of it may change the others too, so that all of them wait for it.
       const std::optional<Time> seen = context.write_seen ? context.write_seen : trace.write_seen;
-      slow_write_ = SlowWrite{next, trace.tries, trace.stored_instead, report.source, seen, std::nullopt};
+      const bool by_somebody = context.was_written_to(next) || trace.by_somebody;
+      slow_write_ = SlowWrite{next, trace.tries, trace.stored_instead, report.source, seen, by_somebody, std::nullopt};
       return true;
     }
     if (!written && written.error().code == EAGAIN) {
@@ -124,6 +127,7 @@ void GovernedNetns::conclude_slow_write(std::vector<Trace>& traces, const Govern
   trace.stored_instead = slow.stored_instead;
   if (report.source == Source::reconcile) report.source = slow.source;
   trace.write_seen = slow.write_seen;
+  trace.by_somebody = slow.by_somebody;
   if (*slow.error != 0) return fail(slow.setting, trace, *slow.error, context, report);
   conclude_write(slow.setting, trace, context, report);
 }
@@ -149,7 +153,7 @@ void GovernedNetns::conclude_write(std::size_t index, Trace& trace, const Govern
   }
   // Who writes in a tight loop looks like a kernel that clamps.
   const bool by_somebody =
-      context.write_seen || trace.write_seen || suspended(index) || setting.seen != trace.stored_instead;
+      context.was_written_to(index) || trace.by_somebody || suspended(index) || setting.seen != trace.stored_instead;
   if (setting.state != State::drifted || by_somebody) return conclude(Outcome::failed);
   back_off(index, context);
   conclude(Outcome::clamped);
@@ -180,7 +184,8 @@ void GovernedNetns::see_to_retries(const GovernedContext& context) {
   const auto at = [&](Time time) {
     if (time > context.now) retry_at_ = std::min(retry_at_.value_or(time), time);
   };
-  if (std::exchange(busy_, false)) at(context.now + busy_delay);
+  busy_delay_ = busy_ ? std::clamp(busy_delay_ * 2, first_busy_delay, last_busy_delay) : std::chrono::milliseconds(0);
+  if (std::exchange(busy_, false)) at(context.now + busy_delay_);
   for (const SettingState& setting : settings_) {
     if (setting.damping) {
       if (setting.state == State::compliant) (void)setting.damping->found_right(context.now, context.damping);

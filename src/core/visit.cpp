@@ -142,6 +142,7 @@ std::size_t Reconciler::visit(Netns& netns, Time now) {
     report.source = source_of(netns, report.life);
     GovernedContext visiting = context(now);
     visiting.write_seen = netns.write_seen;
+    visiting.written_to = netns.written_to;
     if (netns.governed.visit(visiting, report)) {
       announce(netns, report);
       break;
@@ -152,6 +153,7 @@ std::size_t Reconciler::visit(Netns& netns, Time now) {
   if (netns_[index] && !netns.governed.bound() && !netns.governed.unreadable()) netns.governed.forget(context(now));
   if (netns_[index]) {
     netns.write_seen.reset();
+    netns.written_to.clear();
     wait_for_retry(netns);
   }
   const bool quiet = report.life == Report::Life::unchanged && report.changes.empty() && report.attempts.empty() &&

@@ -25,6 +25,7 @@ struct GovernedNetns::Trace {
   std::optional<Attempt> last;  // attempt of this visit
   std::optional<std::pair<Outcome, int>> trouble_before;
   std::optional<Time> write_seen;  // of a write that another thread made
+  bool by_somebody = false;        // of that too: it was wrong because somebody wrote it
   bool becomes_suspended = false;
   bool calms_down = false;
 };

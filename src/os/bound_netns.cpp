@@ -57,6 +57,10 @@ LinuxNetns::LinuxNetns(std::shared_ptr<CatalogShared> shared, std::string path, 
   if (tier_ != Tier::held) enters_ = true;
 }
 
+LinuxNetns::~LinuxNetns() {
+  if (handed_over_) shared_->slow_writer->cancel(*handed_over_);
+}
+
 Result<void> LinuxNetns::open_inside() {
   FamilyDirectories passing;
   FamilyDirectories& families = tier_ == Tier::directories ? families_ : passing;
@@ -249,10 +253,10 @@ Result<LinuxNetns::Write> LinuxNetns::put(std::size_t key, int fd, std::string_v
   SlowWriter* const slow = shared_->slow_writer;
   if (slow == nullptr || !wishes_[key].key->waits_for_rtnl()) return write_whole(fd, value);
   if (!slow->has_room()) return Error{EAGAIN, "hand over write of sysctl"};
-  // Of its own, because this netns may be unbound before the write is made.
+  // Of its own, because this netns may be unbound while the write is made.
   Fd file(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!file) return Error{errno, "hand over write of sysctl"};
-  slow->write(std::move(file), std::string(value), {id_.inode, static_cast<std::uint32_t>(key)});
+  handed_over_ = slow->write(std::move(file), std::string(value), {id_.inode, static_cast<std::uint32_t>(key)});
   return Write::handed_over;
 }
 

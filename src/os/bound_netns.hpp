@@ -36,6 +36,8 @@ class LinuxNetns final : public core::BoundNetns {
   using Wish = core::NetnsCatalog::Wish;
   LinuxNetns(std::shared_ptr<CatalogShared> shared, std::string path, core::NetnsId id, std::span<const Wish> wishes,
              core::Tier tier);
+  /// A write that was handed over and has not begun is not made any more.
+  ~LinuxNetns() override;
 
   /// Opens what the tier says. The thread is inside the netns. An error only when files or memory ran out: every other one is
   /// the state of its key.
@@ -84,7 +86,8 @@ class LinuxNetns final : public core::BoundNetns {
   std::span<const Wish> wishes_;
   std::vector<Slot> slots_;
   RegisteredFiles files_;
-  FamilyDirectories families_;  // directories tier only
+  FamilyDirectories families_;                     // directories tier only
+  std::optional<SlowWriter::Ticket> handed_over_;  // the last write that was
   core::Tier tier_;
   bool enters_ = false;   // at each read
   bool refused_ = false;  // some slot is_refused_reading

@@ -3,14 +3,17 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
+#include <nswarden/core/value.hpp>
 #include <nswarden/os/tcp.hpp>
 #include <nswarden/os/waker.hpp>
 
@@ -21,14 +24,26 @@ namespace {
 constexpr std::chrono::seconds longest_goodbye{1};
 
 struct Job {
+  SlowWriter::Ticket ticket = 0;
   Fd file;
   std::string value;
   SlowWriter::Done done;
 };
 
+/// It may have become right while it waited, and to write what is there already is not harmless (kernel fact 26). A file that
+/// cannot be read is written.
+bool is_right(const Job& job) {
+  std::array<char, 128> now;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+  const ssize_t size = ::pread(job.file.get(), now.data(), now.size(), 0);
+  return size > 0 && core::same_value({now.data(), static_cast<std::size_t>(size)}, job.value);
+}
+
 /// At offset 0 and in one call (kernel fact 12). A short count is a value that was parsed in part; what was stored is for a
 /// reader to tell (kernel fact 28).
-int write_now(const Job& job) { return ::pwrite(job.file.get(), job.value.data(), job.value.size(), 0) < 0 ? errno : 0; }
+int write_now(const Job& job) {
+  if (is_right(job)) return 0;
+  return ::pwrite(job.file.get(), job.value.data(), job.value.size(), 0) < 0 ? errno : 0;
+}
 
 }  // namespace
 
@@ -41,7 +56,9 @@ struct SlowWriter::Shared {
   std::condition_variable gone;    // of the destructor
   std::list<Job> waiting;
   std::list<Job> done;
-  std::size_t open = 0;  // files handed over and not closed yet
+  Ticket last = 0;
+  std::optional<Ticket> under_way;  // none: also when it was cancelled
+  std::size_t open = 0;             // files handed over and not closed yet
   bool stopping = false;
   bool ended = false;
   std::thread thread;
@@ -53,14 +70,19 @@ struct SlowWriter::Shared {
       wanted.wait(lock, [this] { return stopping || !waiting.empty(); });
       if (stopping) break;
       current.splice(current.begin(), waiting, waiting.begin());
+      under_way = current.front().ticket;
       lock.unlock();
       Job& job = current.front();
       job.done.error = write_now(job);
       job.file.reset();
       lock.lock();
       --open;
-      done.splice(done.end(), current);
-      waker.wake();
+      if (std::exchange(under_way, std::nullopt)) {
+        done.splice(done.end(), current);
+        waker.wake();
+      } else {
+        current.clear();
+      }
     }
     ended = true;
     gone.notify_all();
@@ -91,13 +113,23 @@ bool SlowWriter::has_room() const {
   return shared_->open < most_files;
 }
 
-void SlowWriter::write(Fd file, std::string value, SysctlFiles::Place place) {
+SlowWriter::Ticket SlowWriter::write(Fd file, std::string value, SysctlFiles::Place place) {
   std::list<Job> one;
-  one.push_back({std::move(file), std::move(value), {place, 0}});
+  one.push_back({0, std::move(file), std::move(value), {place, 0}});
   const std::lock_guard lock(shared_->mutex);
+  const Ticket ticket = one.front().ticket = ++shared_->last;
   shared_->waiting.splice(shared_->waiting.end(), one);
   ++shared_->open;
   shared_->wanted.notify_one();
+  return ticket;
+}
+
+void SlowWriter::cancel(Ticket ticket) {
+  const auto is_it = [ticket](const Job& job) { return job.ticket == ticket; };
+  const std::lock_guard lock(shared_->mutex);
+  shared_->open -= std::erase_if(shared_->waiting, is_it);
+  std::erase_if(shared_->done, is_it);
+  if (shared_->under_way == ticket) shared_->under_way.reset();
 }
 
 int SlowWriter::fd() const { return shared_->waker.fd(); }

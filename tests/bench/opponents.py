@@ -51,15 +51,6 @@ while True:
 
 
 class Bench(harness.Case):
-    def cpu_seconds(self):
-        # Not from stat: that is sampled at ticks, and who sleeps until a tick is always found running there.
-        total = 0
-        tasks = f"/proc/{self.daemon.process.pid}/task"
-        for thread in os.listdir(tasks):
-            with open(f"{tasks}/{thread}/schedstat", encoding="ascii") as file:
-                total += int(file.read().split()[0])
-        return total / 1e9
-
     def drifts(self, seconds):
         """Times from a write to the right value, in microseconds, of drifts spread over all other netns."""
         times = []
@@ -82,9 +73,9 @@ class Bench(harness.Case):
             process = subprocess.Popen([*prefix, sys.executable, "-c", code], stdin=subprocess.DEVNULL)
         try:
             time.sleep(2)
-            before, begun = self.cpu_seconds(), time.monotonic()
+            before, begun = self.daemon.cpu_seconds(), time.monotonic()
             time.sleep(ARGUMENTS.seconds)
-            cost = (self.cpu_seconds() - before) / (time.monotonic() - begun)
+            cost = (self.daemon.cpu_seconds() - before) / (time.monotonic() - begun)
             times = self.drifts(ARGUMENTS.seconds / 2)
         finally:
             if process:

@@ -84,7 +84,7 @@ class Writes(harness.Case):
         inside("router-1", lambda: harness.write_at(unseen, KEY, 5))
         self.wait_value("router-1", KEY, WANT)
         self.repaired(daemon, 1, "reconcile")
-        line = next(l for l in daemon.lines if l["msg"] == "sysctl repaired" and l["source"] == "reconcile")
+        line = daemon.wait_log(lambda l: l["msg"] == "sysctl repaired" and l["source"] == "reconcile", "the repair in the log")
         self.assertNotIn("writer", line)
 
     def test_a_change_by_netlink_is_found_by_the_sweep(self):
@@ -106,7 +106,7 @@ class Writes(harness.Case):
         for count in (1, 2, 3):
             put("router-1", KEY, 5)
             self.wait_value("router-1", KEY, WANT)
-        metrics = self.repaired(daemon, count)
+            metrics = self.repaired(daemon, count)
         self.assertEqual(metrics.sum("drift_detected_total", source="reconcile"), 0)
 
     def test_a_write_that_waits_for_a_lock_of_the_kernel_is_made_all_the_same(self):
@@ -123,8 +123,7 @@ class Writes(harness.Case):
     def test_an_opponent_is_answered_now_and_then_and_named_once_while_others_are_served_at_once(self):
         for name in ("router-1", "router-2"):
             add_netns(name)
-        daemon = self.start_with("--repair.window=1s")
-        before = daemon.scrape()
+        daemon = self.start_with("--repair.window=5s")
         opponent = self.child(f"""
 import os
 open("/proc/self/comm", "w").write("opponent")
@@ -133,7 +132,7 @@ while True:
     os.pwrite(fd, b"5", 0)
 """, netns="router-1")
         metrics = daemon.wait_metrics(lambda m: m.sum("suspended_sysctls") == 1, "suspended")
-        began = time.monotonic()
+        began, before = time.monotonic(), metrics
         self.assertEqual(metrics.labels("sysctl_drift", "reason"), ["suspended"])
         for value in (7, 8, 9):
             put("router-2", KEY, value)
@@ -141,11 +140,16 @@ while True:
         time.sleep(2)  # two pauses of the suspended one: a time that must pass, not one to wait for
         metrics = daemon.scrape()
         writes = metrics.sum("actions_total", action="write") - before.sum("actions_total", action="write")
-        self.assertLessEqual(writes, 5 + 3 + (time.monotonic() - began) + 1)
+        self.assertLessEqual(writes, 3 + 2 * (time.monotonic() - began))  # those of router-2; a retry tries twice
         lines = [line for line in daemon.lines if line["msg"].startswith("sysctl suspended")]
         self.assertEqual([line.get("writer") for line in lines], ["opponent"])
-        finding = json.loads(daemon.http("GET", "/api/v1/status")[2])["findings"][0]
-        self.assertEqual((finding["reason"], finding["writer"]["comm"]), ("suspended", "opponent"))
+
+
+        def findings():
+            return [(finding["reason"], finding["writer"]["comm"])
+                    for finding in json.loads(daemon.http("GET", "/api/v1/status")[2])["findings"]]
+
+        wait_until(lambda: findings() == [("suspended", "opponent")], "the opponent in the status")
         self.assertEqual(metrics.sum("drift_writers_total", comm="opponent") > 0, True)
         opponent.kill()
         opponent.wait()
@@ -163,6 +167,25 @@ fd = os.open("/proc/self/{file}", os.O_RDWR)
 while True:
     os.write(fd, b"7")
 """)
+        # Right values, and more files than one batch of events has.
+        many = self.child("""
+import ctypes, os
+assert ctypes.CDLL(None).unshare(0x40000000) == 0
+paths = [os.path.join(top, file) for top, _, files in os.walk("/proc/sys/net/ipv4/conf") for file in files]
+fds = []
+for path in paths:
+    try:
+        fds.append((os.open(path, os.O_RDWR), open(path, "rb").read()))
+    except OSError:
+        pass
+fds = [(fd, value) for fd, value in fds if os.path.basename(os.readlink(f"/proc/self/fd/{fd}")) != "forwarding"]
+assert len(fds) > 64
+print("ready", flush=True)
+while True:
+    for fd, value in fds:
+        os.pwrite(fd, value, 0)
+""")
+        many.stdout.readline()
         foreign = self.child("""
 import os, ctypes
 assert ctypes.CDLL(None).unshare(0x40000000) == 0  # a netns that nobody governs
@@ -175,8 +198,12 @@ while True:
         for value in range(1, 5):
             put("router-1", KEY, value)
             self.wait_value("router-1", KEY, WANT)
-        metrics = self.repaired(daemon, 4)
+            metrics = self.repaired(daemon, value)
         self.assertEqual(metrics.sum("event_overflows_total", source="sysctl"), 0)
+        time.sleep(1)  # what is free has been used up
+        before, began = daemon.cpu_seconds(), time.monotonic()
+        time.sleep(2)
+        self.assertLess((daemon.cpu_seconds() - before) / (time.monotonic() - began), 0.3, "of a core")
 
     def test_a_daemon_with_a_procfs_of_its_own_says_that_it_is_deaf_and_lives_by_the_sweep(self):
         # Kernel fact 18: as with systemd's ProtectKernelTunables.

@@ -35,7 +35,7 @@ class LinuxCatalog final : public core::NetnsCatalog {
   /// The files of all netns that it bound and that are bound still.
   [[nodiscard]] SysctlFiles& sysctl_files() const;
 
-  /// From now on `writer` writes the keys that wait for RTNL. It outlives the catalog and all that it bound. When it has no
+  /// From now on `writer` writes the keys that wait for RTNL. It outlives all that is bound from then on. When it has no
   /// room, such a write fails with EAGAIN.
   void write_slowly_by(SlowWriter& writer);
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,8 +27,11 @@ class SlowWriter {
   static constexpr std::size_t most_files = 256;
   [[nodiscard]] bool has_room() const;
 
+  using Ticket = std::uint64_t;
   /// `file` was opened for writing, inside its netns.
-  void write(Fd file, std::string value, SysctlFiles::Place place);
+  Ticket write(Fd file, std::string value, SysctlFiles::Place place);
+  /// It is not made any more if it has not begun, and its end is not told. Of one that has ended long since this is nothing.
+  void cancel(Ticket ticket);
 
   struct Done {
     SysctlFiles::Place place;

@@ -254,7 +254,9 @@ TEST_CASE("a setting that is fought over names the opponent, also where others h
   Site site;
   for (std::size_t i = 0; i < 2 * app::LineLimiter::burst; ++i) site.tell_after_write(Source::event, repair());
   REQUIRE(site.lines().size() == app::LineLimiter::burst);
-  site.tell(Source::reconcile, suspension());
+  Change later = suspension();
+  later.detected = false;
+  site.tell(Source::reconcile, later);
   CHECK(site.last_line() == "level=warn msg=\"sysctl suspended: another program keeps changing it back\" " + setting +
                                 " have=0 want=1 retry_in=90s" + by_rival);
   CHECK(to_string(site.last_event().what) == "suspend");
@@ -264,6 +266,23 @@ TEST_CASE("a setting that is fought over names the opponent, also where others h
   CHECK(site.last_line() == "level=info msg=\"sysctl no longer fought over\" " + setting + " want=1");
   CHECK(to_string(site.last_event().what) == "calm");
   CHECK_FALSE(site.last_event().writer);
+}
+
+TEST_CASE("a drift that nobody was seen to make blames none of before, also when it is suspended for it") {
+  Site site;
+  site.tell_after_write(Source::event, repair());
+  site.tell(Source::reconcile, suspension());
+  CHECK(site.last_line().ends_with(" retry_in=90s"));
+  CHECK_FALSE(site.last_event().writer);
+}
+
+TEST_CASE("a repair that another thread made names who made the drift that was told before") {
+  Site site;
+  site.tell_after_write(Source::event, drift());
+  Change later = repair();
+  later.detected = false;
+  site.tell(Source::reconcile, later);
+  CHECK(site.last_event().writer);
 }
 
 TEST_CASE("while a setting is fought over its changes are no lines, but events and counts with who wrote") {

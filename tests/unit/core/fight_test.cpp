@@ -188,6 +188,26 @@ TEST_CASE("an opponent that was taken for a clamp before anything was seen of it
   CHECK(count(router.pass(seconds(1)), Change::What::repaired) == 1);
 }
 
+TEST_CASE("writes to other settings make no opponent of a kernel that clamps") {
+  World router(router_policy());
+  auto netns = router.kernel.add("qrouter-1", router_defaults());
+  netns->keys[liberal_path].store = [](std::string_view) { return "4\n"; };
+  router.sweep();
+  const std::size_t before = router.kernel.count("write");
+  CHECK(router.findings().at(0).reason == Reason::clamped);
+  for (int i = 0; i < 10; ++i) {
+    router.see_write(netns, 1);
+    router.reconciler.saw_write_somewhere("nf_conntrack_tcp_be_liberal", router.now);
+    router.settle();
+  }
+  CHECK(router.kernel.count("write") == before);
+  CHECK(router.findings().at(0).reason == Reason::clamped);
+  router.pass(seconds(3600));
+  router.sweep();
+  CHECK(router.findings().at(0).reason == Reason::clamped);
+  CHECK(router.kernel.count("write") > before);
+}
+
 TEST_CASE("an opponent that the kernel helps by clamping is damped as well") {
   World world(policies({{"p", "^q", {{liberal, "1"}}}}));
   auto netns = world.kernel.add("q1", {{liberal_path, "0"}});
@@ -222,6 +242,22 @@ TEST_CASE("failing writes are tried ever more seldom, to once in five minutes, w
     CHECK(router.totals().compliant == 2);
     CHECK_FALSE(router.reconciler.retry_due().has_value());
   }
+}
+
+TEST_CASE("while a netns that waits for a retry cannot be bound, nothing is due at once again and again") {
+  Router router;
+  router.netns->keys[liberal_path].write_error = EINVAL;
+  router.attack();
+  REQUIRE(router.reconciler.retry_due().has_value());
+  router.netns->enter_error = EMFILE;
+  router.reconciler.set_policies(router_policy(), router.now);
+  router.sweep();
+  CHECK(router.pass(seconds(10)).empty());
+  CHECK((!router.reconciler.retry_due() || *router.reconciler.retry_due() > router.now));
+  router.netns->enter_error = 0;
+  router.netns->keys[liberal_path].write_error = 0;
+  router.sweep();
+  CHECK(router.totals().compliant == 2);
 }
 
 TEST_CASE("a write that another thread makes holds nothing up, and is judged when it has ended") {
