@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many open files bound netns may hold (kernel fact 20): the limit less what HTTP connections, watches, logs and one
-// netns being entered need.
+// How many open files bound netns may hold (kernel fact 20): the limit less what HTTP connections, watches, logs, writes that
+// wait in the slow writer, writers of drifts and one netns being entered need.
 #pragma once
 
 #include <algorithm>

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "private_netns.hpp"
+#include "processes.hpp"
 
 namespace nswarden::bench {
 namespace {
@@ -28,24 +29,22 @@ void write_value(const os::Fd& file, const char* value) {
   if (::pwrite(file.get(), value, 1, 0) != 1) throw std::system_error(errno, std::generic_category(), "write sysctl");
 }
 
-/// Keeps the calling thread on the first core that it may use, or off it, while this lives. Children that are started meanwhile
-/// would inherit it. Where there is but one core, all stays as it is.
-class OnCores {
+/// Keeps the calling thread on the first core that it may use while this lives. Children that are started meanwhile would inherit
+/// it. Where there is but one core, all stays as it is.
+class OnFirstCore {
  public:
-  enum class Which { first, others };
-  explicit OnCores(Which which) {
+  OnFirstCore() {
     if (::sched_getaffinity(0, sizeof before_, &before_) != 0 || CPU_COUNT(&before_) < 2) return;
     std::size_t first = 0;
     while (!CPU_ISSET(first, &before_)) ++first;
-    cpu_set_t wanted = before_;
-    if (which == Which::first) CPU_ZERO(&wanted);
-    if (which == Which::first) CPU_SET(first, &wanted);
-    if (which == Which::others) CPU_CLR(first, &wanted);
+    cpu_set_t wanted;
+    CPU_ZERO(&wanted);
+    CPU_SET(first, &wanted);
     (void)::sched_setaffinity(0, sizeof wanted, &wanted);
   }
-  ~OnCores() { (void)::sched_setaffinity(0, sizeof before_, &before_); }
-  OnCores(const OnCores&) = delete;
-  OnCores& operator=(const OnCores&) = delete;
+  ~OnFirstCore() { (void)::sched_setaffinity(0, sizeof before_, &before_); }
+  OnFirstCore(const OnFirstCore&) = delete;
+  OnFirstCore& operator=(const OnFirstCore&) = delete;
 
  private:
   cpu_set_t before_;
@@ -85,7 +84,7 @@ class Herd::Culprit {
   static constexpr int stop = -2;
 
   void run() {
-    const OnCores others(OnCores::Which::others);
+    leave_first_core();
     while (true) {
       file_.wait(none);
       const int file = file_.exchange(none);
@@ -172,7 +171,7 @@ Herd::Setting& Herd::next() {
 Clock::duration Herd::drift(std::chrono::seconds limit) {
   Setting& setting = next();
   if (!culprit_) culprit_ = std::make_unique<Culprit>();
-  const OnCores first(OnCores::Which::first);
+  const OnFirstCore here;
   setting.last = Clock::now();
   culprit_->write(setting.file.get());
   // Who repairs may be quicker than the culprit is back from its write: on its core, it may have to let him go first.

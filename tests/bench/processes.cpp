@@ -81,6 +81,7 @@ std::uint16_t free_port() {
 }
 
 void run_daemon(const Daemon::Settings& settings, std::uint16_t port, const std::string& config) {
+  leave_first_core();
   const os::Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   for (int standard = 0; standard <= 2; ++standard) ::dup2(null.get(), standard);
   if (settings.open_files != 0) {
@@ -210,7 +211,19 @@ std::unique_ptr<Child> start_bare_loop() {
   check(static_cast<bool>(fanotify), "fanotify_init");
   check(::fanotify_mark(fanotify.get(), FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_MODIFY, AT_FDCWD, "/proc") == 0,
         "fanotify_mark");
-  return std::make_unique<Child>([&] { bare_loop(fanotify.get()); });
+  return std::make_unique<Child>([&] {
+    leave_first_core();
+    bare_loop(fanotify.get());
+  });
+}
+
+void leave_first_core() {
+  cpu_set_t cores;
+  if (::sched_getaffinity(0, sizeof cores, &cores) != 0 || CPU_COUNT(&cores) < 2) return;
+  std::size_t first = 0;
+  while (!CPU_ISSET(first, &cores)) ++first;
+  CPU_CLR(first, &cores);
+  (void)::sched_setaffinity(0, sizeof cores, &cores);
 }
 
 void spin() {

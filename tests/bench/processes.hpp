@@ -66,6 +66,9 @@ class Daemon {
 /// The least that can repair a drift: fanotify event, pwrite of "1" to the file of the event, nothing else. It sees writes from
 /// the return on.
 std::unique_ptr<Child> start_bare_loop();
+/// Keeps the calling thread and its children off the first core that it may use, if there is another one: what is measured leaves that to
+/// who looks at it.
+void leave_first_core();
 /// Keeps one core busy.
 void spin();
 

@@ -153,9 +153,9 @@ TEST_CASE("the limit of open files is raised to the hard one (kernel fact 20)") 
 TEST_CASE("short turns are had where the kernel has such a thing, by one thread alone, and the niceness stays") {
   // In a thread, whose scheduling goes with it. Policy, niceness and slice stand in 48 bytes that are the same in every version.
   const auto attributes = [] {
-    std::array<std::uint64_t, 6> attributes{};
-    ::syscall(SYS_sched_getattr, 0, attributes.data(), sizeof attributes, 0);
-    return attributes;
+    std::array<std::uint64_t, 6> found{};
+    ::syscall(SYS_sched_getattr, 0, found.data(), sizeof found, 0);
+    return found;
   };
   std::array<std::uint64_t, 6> before{};
   std::array<std::uint64_t, 6> after{};

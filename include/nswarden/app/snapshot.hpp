@@ -29,7 +29,7 @@ struct PolicySnapshot {
 
 /// A way to learn of changes early. A source that is down costs promptness, never correctness: the sweep remains.
 struct SourceSnapshot {
-  std::string name;  ///< the label `source`: inotify, mount
+  std::string name;  ///< the label `source`: inotify, mount, sysctl
   bool up = false;
   std::string reason;  ///< when down: what is wrong and what to do, one line
 };
