@@ -47,8 +47,10 @@ while True:
     "writes 100 sysctls of a netns of its own for ever": ("""
 import os
 top = "/proc/sys/net/ipv4/"
-fds = [os.open(top + file, os.O_RDWR) for file in sorted(os.listdir(top)) if file.startswith("tcp_") and os.access(top + file, 6)]
-fds += [os.open(top + "conf/lo/" + file, os.O_RDWR) for file in sorted(os.listdir(top + "conf/lo")) if file != "forwarding"]
+files = [top + file for file in sorted(os.listdir(top)) if file.startswith("tcp_")]
+files += [top + "conf/lo/" + file for file in sorted(os.listdir(top + "conf/lo")) if file != "forwarding"]
+fds = [os.open(file, os.O_RDWR) for file in files if os.stat(file).st_mode & 0o777 == 0o644]
+assert len(fds) >= 100
 values = [os.pread(fd, 4096, 0) for fd in fds[:100]]
 while True:
     for fd, value in zip(fds, values):
@@ -93,8 +95,10 @@ class Bench(harness.Case):
             times = self.drifts(ARGUMENTS.seconds / 2)
         finally:
             if process:
+                gone = process.poll() is not None
                 process.kill()
                 process.wait()
+                self.assertFalse(gone, name)
         print(f"| {name} | {cost * 100:.2f} % | {len(times)} | {times[len(times) // 2]:.0f} | {times[len(times) * 99 // 100]:.0f} "
               f"| {times[-1]:.0f} |", flush=True)
 
