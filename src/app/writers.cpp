@@ -51,6 +51,7 @@ Writers::Known Writers::described(Write& write) {
   if (!write.writer) {
     core::Writer writer = describe_(write.write.pid, write.write.pidfd, write.seen);
     write.writer = says_nothing(writer) ? nullptr : std::make_shared<const core::Writer>(std::move(writer));
+    write.write.pidfd.reset();
   }
   return *write.writer;
 }

@@ -68,6 +68,7 @@ TABLE = [(re.compile(pattern), tuple(getattr(errno, name) for name in names.spli
     (r"close_range", "ENOMEM EMFILE ENOSYS"),
     (r"waitid", ""),  # cannot fail with WNOHANG for a child that nobody else reaps
     (r"ppoll", "EINTR ENOMEM"),
+    (r"sched_[gs]etattr", "EINVAL EPERM ENOSYS E2BIG"),
     (r"futex wait", "EINTR EAGAIN"),
     (r"futex wake", ""),
     (r"clock_nanosleep|nanosleep", "EINTR"),

@@ -50,7 +50,7 @@ class Run:
         self.configure(text_of(self.world.policies))
         if most_fds:
             self._limit(most_fds)
-        self.daemon = case.start(netns_dirs=DIRECTORIES, interval="100ms")
+        self.daemon = case.start("--repair.budget=1000", netns_dirs=DIRECTORIES, interval="100ms")
         self.daemon.wait_sweeps()
         self.base = invariants.holdings_of_idle(self.daemon.process.pid, self.witness.owners)
         self.warm = self.most = self.base.rss

@@ -103,8 +103,8 @@ class Reconciler {
   /// the keys that it was bound with) is suspended and known to be wrong.
   void saw_write(std::uint64_t inode, std::size_t setting, Time now);
   /// Somebody wrote a sysctl of some netns, of which only the last component of its key is known: all netns that have one of
-  /// that name are visited, after what is new and before the sweep goes on.
-  void saw_write_somewhere(std::string_view name, Time now);
+  /// that name are visited, after what is new and before the sweep goes on. `seen`: when that was.
+  void saw_write_somewhere(std::string_view name, Time seen);
 
   /// A write that was handed over has ended; `error` is an errno, 0 when the kernel took it.
   void written(std::uint64_t inode, std::size_t setting, int error);
