@@ -18,9 +18,11 @@ void Writers::take(std::vector<os::SysctlWrite> writes, double seen) {
   std::erase_if(writes_, [&](const Write& write) { return !write.write.place && files_.find(write.write.inode); });
   for (os::SysctlWrite& write : writes) {
     writes_.push_back({std::move(write), seen, std::nullopt});
-    // It waits for a search, and by then the process may run another program.
-    if (!writes_.back().write.place) (void)described(writes_.back());
     if (writes_.size() > max_writes) writes_.pop_front();
+    // It waits for a search, and by then the process may run another program.
+    if (writes_.back().write.place) continue;
+    (void)described(writes_.back());
+    writes_.back().write.pidfd.reset();
   }
 }
 
@@ -51,7 +53,6 @@ Writers::Known Writers::described(Write& write) {
   if (!write.writer) {
     core::Writer writer = describe_(write.write.pid, write.write.pidfd, write.seen);
     write.writer = says_nothing(writer) ? nullptr : std::make_shared<const core::Writer>(std::move(writer));
-    write.write.pidfd.reset();
   }
   return *write.writer;
 }

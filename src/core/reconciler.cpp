@@ -137,8 +137,10 @@ void Reconciler::begin_sweep() {
 void Reconciler::step(std::size_t cost, Time now) {
   std::size_t spent = 0;
   while (spent < cost) {
-    Netns* next = next_queued(fresh);
-    if (next == nullptr && looked_ < to_look_.size()) {
+    Netns* next = next_queued(written_to);
+    // Until all names have been looked at, a netns may have one more, and with it another policy.
+    if (looked_ < to_look_.size() && (next == nullptr || !next->governed.bound())) {
+      if (next != nullptr) enqueue(*next, fresh);
       look_again(to_look_[looked_++], now);
       ++spent;
       continue;

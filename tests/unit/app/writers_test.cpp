@@ -148,7 +148,7 @@ TEST_CASE("the pidfd of a write is there when its writer is looked at, and close
     writer.pid = pid;
     return writer;
   });
-  os::SysctlWrite one = write(1, 70);
+  os::SysctlWrite one = write(1, 70, files.find(1));
   one.pidfd = os::Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   const int fd = one.pidfd.get();
   REQUIRE(fd >= 0);

@@ -388,3 +388,20 @@ TEST_CASE("running out of files lowers the tier and governs all the same") {
   CHECK(world.totals().compliant == 10);
   CHECK(world.reconciler.overview(world.now).transient_keys > 0);
 }
+
+TEST_CASE("a netns is not judged by some of its names while the others are still to be looked at") {
+  World world(policies({{"first", "^a", {{loose, "0"}}}, {"last", "^z", {{loose, "1"}}}}));
+  world.sweep();
+  auto netns = world.kernel.add("a", router_right());
+  for (int i = 0; i < 50; ++i) world.kernel.add("m-" + std::to_string(i), router_right());
+  world.kernel.mount("z", netns);
+  world.reconciler.list(core::NetnsCatalog::Detail::full, world.now);
+  while (world.reconciler.work()) {
+    world.reconciler.step(1, world.now);
+    world.reconciler.saw_write(netns->inode, 0, world.now);
+    if (world.kernel.count("bind a") > 0 || world.kernel.count("bind z") > 0) break;
+  }
+  world.settle();
+  CHECK(world.kernel.count("write") == 0);
+  CHECK(world.totals().settings == 1);
+}
