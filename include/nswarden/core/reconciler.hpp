@@ -131,7 +131,7 @@ class Reconciler {
   [[nodiscard]] bool work() const { return sweeping_ || to_look_.size() > looked_ || queued() || !queues_[unsure].empty(); }
   /// Whether a netns in which somebody wrote waits for its visit.
   [[nodiscard]] bool urgent() const { return !queues_[written_to].empty(); }
-  /// Visits what was written to, then what is new, looks at names, and goes on with the sweep, until about `cost` keys have been
+  /// Visits what was written to, looks at names, visits what is new, and goes on with the sweep, until about `cost` keys have been
   /// read; at least one netns or name.
   void step(std::size_t cost, Time now);
 
