@@ -178,6 +178,7 @@ void Reconciler::replan(Netns& netns, Time now) {
   if (netns.governed.plan() == plan.get() && netns.governed.bound()) return;
   unbind(netns);
   netns.governed.set_plan(plan, context(now));
+  netns.written_to.clear();  // as the old plan counted them
   netns.unannounced = true;
   reserved_fds_ += plan->directories - netns.reserved;
   netns.reserved = plan->directories;

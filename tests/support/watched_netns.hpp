@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// A watcher on the real kernel, and a netns for it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nswarden/os/linux_catalog.hpp>
+#include <nswarden/os/sysctl_files.hpp>
+#include <nswarden/os/sysctl_watcher.hpp>
+#include "bound_keys.hpp"
+#include "catch.hpp"
+#include "private_netns.hpp"
+
+namespace nswarden::test {
+
+inline const std::string keepalive = "net/ipv4/tcp_keepalive_time";
+
+struct Seen {
+  std::vector<os::SysctlWrite> writes;
+  bool lost = false;
+};
+
+/// All that waits of the writes of `pid`.
+inline Seen seen_of(os::SysctlWatcher& watcher, pid_t pid) {
+  Seen seen;
+  for (bool more = true; more;) {
+    os::SysctlWrites batch = watcher.read();
+    CHECK(batch.writes.size() <= 64);
+    for (os::SysctlWrite& write : batch.writes) {
+      if (write.pid == pid) seen.writes.push_back(std::move(write));
+    }
+    seen.lost = seen.lost || batch.lost;
+    more = batch.more;
+  }
+  return seen;
+}
+
+/// A catalog with one netns that has two keys bound, and a watcher.
+struct WatchedNetns {
+  explicit WatchedNetns(core::Tier tier = core::Tier::held)
+      : bound(test::bind(catalog, netns.name(), keys.wishes(), tier)), watcher(catalog.sysctl_files()) {
+    REQUIRE(watcher.problem().empty());
+    watcher.watch_names({"ip_forward", "tcp_keepalive_time"});
+  }
+  os::SysctlFiles::Place place(std::uint32_t key) const { return {bound.id.inode, key}; }
+  os::SysctlFiles& files() const { return catalog.sysctl_files(); }
+
+  const Keys keys{{"net.ipv4.ip_forward", "net.ipv4.tcp_keepalive_time"}};
+  TestNetns netns;
+  os::LinuxCatalog catalog{{netns_dir()}};
+  core::Binding bound;
+  os::SysctlWatcher watcher;
+};
+
+}  // namespace nswarden::test
