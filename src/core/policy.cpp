@@ -1,76 +1,120 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nswarden/core/policy.hpp>
 
-#include <re2/re2.h>
-
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <utility>
-
-#include <nswarden/core/text.hpp>
 
 namespace nswarden::core {
 namespace {
 
-/// Names are bytes: Latin1 makes each byte a character, else a name that is no UTF-8 escapes every policy (kernel fact 8).
-/// For the same reason `.` takes a newline.
-RE2::Options pattern_options() {
-  RE2::Options options;
-  options.set_encoding(RE2::Options::EncodingLatin1);
-  options.set_log_errors(false);
-  options.set_dot_nl(true);
-  return options;
+bool any_matches(const std::vector<Pattern>& patterns, std::string_view name) {
+  return std::any_of(patterns.begin(), patterns.end(), [name](const Pattern& pattern) { return pattern.matches_start(name); });
 }
 
-bool matches_at_start(const RE2& pattern, std::string_view name) {
-  return pattern.Match(re2::StringPiece(name.data(), name.size()), 0, name.size(), RE2::ANCHOR_START, nullptr, 0);
+bool has_kind(std::span<const NetnsName> names, NameKind kind) {
+  return std::any_of(names.begin(), names.end(), [kind](const NetnsName& name) { return name.kind == kind; });
 }
+
+/// Whether a glob of this policy takes the key.
+bool takes(const PolicyConfig& policy, const KeyPattern& glob, const Key& key) {
+  if (!glob.matches(key)) return false;
+  if (key.names_interface() && !policy.interfaces.empty() && !any_matches(policy.interfaces, key.interface())) return false;
+  return std::none_of(policy.exclusions.begin(), policy.exclusions.end(),
+                      [&key](const KeyPattern& exclusion) { return exclusion.matches(key); });
+}
+
+/// Collects who names which key, and keeps the winner of each.
+class Owners {
+ public:
+  explicit Owners(Resolution& into) : into_(into) {}
+
+  void name(PlannedSetting planned) {
+    const auto [position, fresh] = owned_.try_emplace(planned.key, planned);
+    if (fresh) return;
+    PlannedSetting& owner = position->second;
+    // They come in file order.
+    const bool wins = is_exact(planned) >= is_exact(owner);
+    PlannedSetting loser = wins ? std::exchange(owner, std::move(planned)) : std::move(planned);
+    into_.overridden.push_back({loser.key, loser.policy, owner.policy, loser.mode, loser.setting, false});
+  }
+
+  void conclude() {
+    // The winner of a key that three policies name is the last of them, also for the first loser.
+    for (Overridden& lost : into_.overridden) {
+      const PlannedSetting& winner = owned_.at(lost.key);
+      lost.winner = winner.policy;
+      const bool differs = !(lost.setting->want == winner.setting->want) || lost.mode != winner.mode;
+      lost.conflict = lost.loser != lost.winner && differs;
+    }
+    std::erase_if(into_.overridden, [](const Overridden& lost) { return lost.loser == lost.winner; });
+    for (auto& [key, planned] : owned_) into_.settings.push_back(std::move(planned));
+    const auto place = [](const PlannedSetting& planned) {
+      const Position& where = planned.setting->where;
+      return std::tuple(planned.key.write_rank(), planned.policy, where.file, where.line);
+    };
+    std::stable_sort(into_.settings.begin(), into_.settings.end(),
+                     [&](const auto& a, const auto& b) { return place(a) < place(b); });
+  }
+
+ private:
+  static bool is_exact(const PlannedSetting& planned) { return planned.setting->key.exact() != nullptr; }
+
+  Resolution& into_;
+  std::map<Key, PlannedSetting> owned_;
+};
 
 }  // namespace
 
-std::optional<std::string> pattern_problem(std::string_view pattern) {
-  if (pattern.empty()) return "an empty pattern would match every netns; write .* if that is meant";
-  const RE2 compiled(re2::StringPiece(pattern.data(), pattern.size()), pattern_options());
-  if (compiled.ok()) return std::nullopt;
-  // RE2 repeats the pattern, whatever characters are in it.
-  std::string message = "not a valid RE2 pattern: " + printable(compiled.error());
-  const std::string& culprit = compiled.error_arg();
-  if (culprit.starts_with("(?=") || culprit.starts_with("(?!") || culprit.starts_with("(?<")) {
-    message += "; RE2 has no look-around: name what must match, or let a later policy take the exceptions";
-  } else if (culprit.size() == 2 && culprit[0] == '\\' && culprit[1] >= '1' && culprit[1] <= '9') {
-    message += "; RE2 has no back-references: write the repeated part out";
-  }
-  return message;
-}
-
-struct PolicySet::Patterns {
-  std::vector<std::unique_ptr<RE2>> compiled;
-};
-
-PolicySet::PolicySet(const Config& config, Audit audit) : sources_(config.policies), patterns_(std::make_unique<Patterns>()) {
+PolicySet::PolicySet(Config config, Audit audit) : files_(std::move(config.files)), sources_(std::move(config.policies)) {
   std::map<std::string_view, KeyIndex> known;
   for (PolicyConfig& source : sources_) {
     if (audit == Audit::everything) source.mode = Mode::audit;
-    Policy& policy = policies_.emplace_back(Policy{source.name, source.mode, {}, nullptr});
+    Policy& policy = policies_.emplace_back(Policy{source.name, source.mode, source.restore, {}, nullptr});
     policy.commands = std::make_shared<const PolicyCommands>(std::move(source.commands));
-    for (const Setting& setting : source.sysctls) {
+    for (Setting& setting : source.sysctls) {
+      // Without a value to write there is nothing to enforce.
+      if (audit == Audit::everything || !setting.want.set()) setting.mode = Mode::audit;
       const auto [position, fresh] = known.try_emplace(setting.key.path(), static_cast<KeyIndex>(keys_.size()));
       if (fresh) keys_.push_back(setting.key);
       policy.keys.push_back(position->second);
     }
-    patterns_->compiled.push_back(std::make_unique<RE2>(source.netns, pattern_options()));
   }
 }
 
-PolicySet::~PolicySet() = default;
+bool PolicySet::observes() const {
+  return std::any_of(sources_.begin(), sources_.end(), [](const PolicyConfig& policy) { return !policy.observe.empty(); });
+}
 
-std::vector<PolicyIndex> PolicySet::match(std::span<const std::string_view> names) const {
+bool PolicySet::wants(NameKind kind) const {
+  return std::any_of(sources_.begin(), sources_.end(), [kind](const PolicyConfig& policy) {
+    switch (kind) {
+      case NameKind::host: return policy.host;
+      case NameKind::process: return policy.processes;
+      case NameKind::entry: break;
+    }
+    return !policy.netns.empty();
+  });
+}
+
+bool PolicySet::matches(const PolicyConfig& policy, std::span<const NetnsName> names) const {
+  if (has_kind(names, NameKind::host)) return policy.host;
+  const bool has_entry = has_kind(names, NameKind::entry);
+  if (!has_entry && !policy.processes) return false;
+  bool matched = false;
+  for (const NetnsName& name : names) {
+    if (has_entry && name.kind != NameKind::entry) continue;
+    if (any_matches(policy.exclude, name.text)) return false;
+    matched = matched || any_matches(policy.netns, name.text);
+  }
+  return matched;
+}
+
+std::vector<PolicyIndex> PolicySet::match(std::span<const NetnsName> names) const {
   std::vector<PolicyIndex> matched;
-  for (PolicyIndex index = 0; index < policies_.size(); ++index) {
-    const RE2& pattern = *patterns_->compiled[index];
-    const bool any =
-        std::any_of(names.begin(), names.end(), [&](std::string_view name) { return matches_at_start(pattern, name); });
-    if (any) matched.push_back(index);
+  for (PolicyIndex index = 0; index < sources_.size(); ++index) {
+    if (matches(sources_[index], names)) matched.push_back(index);
   }
   return matched;
 }
@@ -86,30 +130,46 @@ std::uint32_t PolicySet::event_bits() const {
 Plan PolicySet::plan(std::span<const PolicyIndex> matched) const {
   Plan plan;
   plan.policies.assign(matched.begin(), matched.end());
-  std::map<KeyIndex, PlannedSetting> owned;
+  const auto note = [&plan](const KeyPattern& key) {
+    if (key.exact() == nullptr) plan.globs.push_back(&key);
+  };
   for (const PolicyIndex index : matched) {
+    for (const Setting& setting : sources_[index].sysctls) note(setting.key);
+    for (const Observation& observed : sources_[index].observe) note(observed.key);
+  }
+  return plan;
+}
+
+Resolution PolicySet::resolve(const Plan& plan, std::span<const Key> found) const {
+  Resolution resolution;
+  Owners owners(resolution);
+  for (const PolicyIndex index : plan.policies) {
     const PolicyConfig& source = sources_[index];
     for (std::size_t i = 0; i < source.sysctls.size(); ++i) {
       const Setting& setting = source.sysctls[i];
-      PlannedSetting planned{policies_[index].keys[i], index, source.mode, setting.want, setting.where};
-      const auto [position, fresh] = owned.try_emplace(planned.key, planned);
-      if (fresh) continue;
-      PlannedSetting& loser = position->second;
-      plan.overridden.push_back({loser.key, loser.policy, index, std::move(loser.want), loser.mode, loser.where, false});
-      loser = std::move(planned);
+      const auto name = [&](const Key& key) {
+        owners.name({key, policies_[index].keys[i], index, setting.mode.value_or(source.mode), &setting});
+      };
+      if (const Key* exact = setting.key.exact()) {
+        name(*exact);
+        continue;
+      }
+      for (const Key& key : found) {
+        if (takes(source, setting.key, key)) name(key);
+      }
+    }
+    for (const Observation& observed : source.observe) {
+      if (const Key* exact = observed.key.exact()) resolution.observed.push_back(*exact);
+      for (const Key& key : found) {
+        if (takes(source, observed.key, key)) resolution.observed.push_back(key);
+      }
     }
   }
-  // The winner of a key that three policies name is the last of them, also for the first loser.
-  for (Overridden& lost : plan.overridden) {
-    const PlannedSetting& winner = owned.at(lost.key);
-    lost.winner = winner.policy;
-    lost.conflict = lost.want != winner.want || lost.mode != winner.mode;
-  }
-  for (auto& [key, planned] : owned) plan.settings.push_back(std::move(planned));
-  std::stable_sort(plan.settings.begin(), plan.settings.end(), [this](const auto& a, const auto& b) {
-    return std::pair(keys_[a.key].write_rank(), a.where.line) < std::pair(keys_[b.key].write_rank(), b.where.line);
-  });
-  return plan;
+  owners.conclude();
+  auto& observed = resolution.observed;
+  std::sort(observed.begin(), observed.end());
+  observed.erase(std::unique(observed.begin(), observed.end()), observed.end());
+  return resolution;
 }
 
 }  // namespace nswarden::core

@@ -12,29 +12,55 @@
 #include <vector>
 
 #include <nswarden/core/commands.hpp>
-#include <nswarden/core/key.hpp>
+#include <nswarden/core/key_pattern.hpp>
+#include <nswarden/core/pattern.hpp>
+#include <nswarden/core/want.hpp>
 
 namespace nswarden::core {
 
 enum class Mode : std::uint8_t { enforce, audit };
 
-/// A place in the configuration text; both count from 1.
+/// A place in the configuration; line and column count from 1.
 struct Position {
   int line = 0;
   int column = 0;
+  std::uint16_t file = 0;  ///< index into Config::files
 };
 
 struct Setting {
-  Key key;
-  std::string want;  ///< normalised (value.hpp)
+  KeyPattern key;
+  Want want;
+  Position where;
+  std::optional<Mode> mode{};  ///< of its own; none: the policy's
+  bool optional = false;       ///< nothing is missing where the key does not exist
+  std::string note{};          ///< carried into reports
+};
+
+/// A file or folder that the configuration names: absolute, or relative to the folder of the file that names it.
+struct NamedPath {
+  std::string path;
+  Position where;
+};
+
+struct Observation {
+  KeyPattern key;
   Position where;
 };
 
 struct PolicyConfig {
   std::string name;
-  std::string netns;  ///< RE2, matched at the start of a netns name; known to compile (policy.hpp)
+  std::vector<Pattern> netns;    ///< matched at the start of a netns name; one is enough; none: names do not count
+  std::vector<Pattern> exclude;  ///< names of netns that it does not govern all the same
+  bool host = false;             ///< governs the host's own netns (besides)
+  bool processes = false;        ///< `discover: processes`: netns without a name match too, as net:[INODE]
+  std::vector<Pattern> interfaces;  ///< matched at the start: those that a glob in the place of an interface takes; none: all
   Mode mode = Mode::enforce;
-  std::vector<Setting> sysctls;  ///< in file order
+  bool allow_global = false;  ///< keys with one value for the whole host
+  bool restore = false;       ///< what it changed returns when the policy goes away
+  std::vector<Setting> sysctls;       ///< those of sysctl_files first, then in file order; no key twice
+  std::vector<KeyPattern> exclusions;  ///< keys that its globs leave alone
+  std::vector<Observation> observe;    ///< keys whose values are only exported
+  std::vector<NamedPath> sysctl_files;  ///< already read into `sysctls` by load_config()
   Position where;
   PolicyCommands commands{};
 };
@@ -43,6 +69,9 @@ struct Config {
   /// The older form is that of netns-events: rules of commands, which want no sysctls.
   enum class Form : std::uint8_t { native, older };
   Form form = Form::native;
+  std::vector<std::string> files;   ///< that it was read from, as they were named; the first is the one that was asked for
+  std::vector<NamedPath> include;   ///< already read into `policies` by load_config()
+  bool follow_links = false;        ///< names in the netns directories that are symbolic links count
   std::vector<std::string> netns_dirs;  ///< absolute, no trailing slash; empty when the file does not say
   std::optional<std::chrono::milliseconds> reconcile_interval;
   std::optional<std::chrono::milliseconds> command_timeout;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <compare>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -21,10 +22,16 @@ class Key {
   /// Refused: not below `net`, fewer than three components, an empty component, `.`, `..`, NUL, white space or control bytes.
   static std::variant<Key, std::string> parse(std::string_view text);
 
+  /// A key found in a netns, by its path below net: interfaces have hostile names (kernel fact 31), so every byte counts for itself.
+  /// None for a path that could lead elsewhere.
+  static std::optional<Key> at(std::string_view path);
+
   /// Relative to /proc/sys/net: "ipv4/conf/eth0.100/rp_filter". Never absolute, never with `.` or `..` components.
   [[nodiscard]] const std::string& path() const { return path_; }
   /// Dotted, as parse() takes it and metrics show it: "net.ipv4.conf.eth0/100.rp_filter".
-  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] std::string name() const;
+  /// What stands in the place of an interface, `all` and `default` included; empty for other keys.
+  [[nodiscard]] std::string_view interface() const;
 
   [[nodiscard]] WriteRank write_rank() const;
   /// True for conf/ and neigh/ keys of one interface, which come and go with it; not for `all` and `default`.
@@ -41,10 +48,9 @@ class Key {
   friend auto operator<=>(const Key&, const Key&) = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14, of its `< 0`
 
  private:
-  explicit Key(std::string path, std::string name) : path_(std::move(path)), name_(std::move(name)) {}
+  explicit Key(std::string path) : path_(std::move(path)) {}
 
   std::string path_;
-  std::string name_;
 };
 
 }  // namespace nswarden::core

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is known of keys beyond their names: one table, data, which tests/netns/survey_test.cpp holds against the running
+// kernel. A key that the table does not know is an ordinary one. Pure, any thread.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include <nswarden/core/value.hpp>
+
+namespace nswarden::core {
+
+struct KeyTraits {
+  ValueForm form = ValueForm::words;
+  std::uint8_t numbers = 0;         ///< how many numbers a value has, always; 0: not known, or no numbers
+  bool secret = false;              ///< mode 0600 (kernel fact 29): its value is never shown
+  bool write_only = false;          ///< route/flush: nothing can be wanted of it
+  bool global = false;              ///< one value for the whole host, though a child netns shows it (kernel fact 30)
+  bool read_only_in_child = false;  ///< only the host's own netns can write it (kernel fact 30)
+  bool waits_for_rtnl = false;      ///< a write that changes it (kernel fact 23)
+  bool needs_entering = false;      ///< handlers that use the caller's netns before Linux 6.13 (kernel fact 14)
+};
+
+/// `path` as Key::path() gives it; for a pattern, with its globs: those of all keys that it may stand for in the place of an
+/// interface.
+const KeyTraits& traits_of(std::string_view path);
+
+}  // namespace nswarden::core
