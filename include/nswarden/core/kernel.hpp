@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <nswarden/core/key.hpp>
+#include <nswarden/core/key_pattern.hpp>
 #include <nswarden/core/result.hpp>
 
 namespace nswarden::core {
@@ -25,9 +26,9 @@ enum class EntryKind : std::uint8_t {
   other,        ///< never a netns: FIFO, directory, symbolic link, device, socket, a file with content
 };
 
-/// One name in one of the netns directories.
+/// One name of one of the sources (netns_name.hpp).
 struct Entry {
-  std::uint16_t directory = 0;  ///< index into the catalog's directories
+  std::uint16_t directory = 0;  ///< index into the catalog's sources
   std::string name;             ///< bytes, as readdir gives them
   EntryKind kind = EntryKind::absent;
   std::uint64_t inode =
@@ -57,6 +58,12 @@ struct Reading {
   std::string_view bytes;  ///< valid until the next call on any netns of the catalog
 };
 
+/// A key that a netns is bound with.
+struct Wish {
+  const Key* key = nullptr;
+  bool writable = false;
+};
+
 class BoundNetns {
  public:
   virtual ~BoundNetns() = default;
@@ -77,14 +84,20 @@ class BoundNetns {
   /// EAGAIN: too much is handed over already; nothing was written, and it can be asked for again soon.
   virtual Result<Write> write(std::size_t key, std::string_view value) = 0;
 
-  /// Looks again for the keys that were missing. The number of keys that have appeared, or ESTALE as read() gives it.
-  virtual Result<std::size_t> find_missing() = 0;
+  /// From now on these keys, in this order: what is held of them stays as it is, and those that are not there are looked for
+  /// again. `keys` outlives it. ESTALE as read() gives it. After any error it has to be dropped.
+  virtual Result<void> hold(std::span<const Wish> keys) = 0;
+
+  /// The keys that any of these globs matches, by what is there now; each once, sorted. A name in the last component that has no
+  /// glob is not looked for. ESTALE as read() gives it.
+  virtual Result<std::vector<Key>> find(std::span<const KeyPattern* const> globs) = 0;
 };
 
 struct Binding {
   NetnsId id;
   std::unique_ptr<BoundNetns> netns;
   std::size_t fds = 0;  ///< that it holds
+  bool links_told = false;  ///< changes of its interfaces will be told
 };
 
 /// Why an entry cannot be bound: expected states, no errors.
@@ -95,7 +108,8 @@ enum class Refusal : std::uint8_t {
   host_netns,   ///< our own or init's (kernel fact 7)
 };
 
-/// What the directories hold, in any order. A directory that is absent has no entries; one that cannot be read is a failure, and
+/// What the sources hold, in any order. Those of the host and of processes always come with kind and inode.
+///  A directory that is absent has no entries; one that cannot be read is a failure, and
 /// nothing is known of its names.
 struct Listing {
   struct Failure {
@@ -125,10 +139,7 @@ class NetnsCatalog {
   virtual Entry look(std::uint16_t directory, std::string_view name) = 0;
 
   /// Enters the netns once, opens `keys` (all for reading; for writing too where `writable`), and leaves. `keys` outlives the result.
-  struct Wish {
-    const Key* key = nullptr;
-    bool writable = false;
-  };
+  using Wish = core::Wish;
   virtual BindResult bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, Tier tier) = 0;
 };
 

@@ -13,6 +13,7 @@
 
 #include <nswarden/core/config.hpp>
 #include <nswarden/core/key.hpp>
+#include <nswarden/core/netns_name.hpp>
 
 namespace nswarden::core {
 
@@ -20,17 +21,6 @@ namespace nswarden::core {
 using PolicyIndex = std::uint32_t;
 /// Index into PolicySet::keys().
 using KeyIndex = std::uint32_t;
-
-/// How a netns came by a name.
-enum class NameKind : std::uint8_t {
-  entry,    ///< an entry of a netns directory
-  host,     ///< it is the host's own netns: then no other name counts
-  process,  ///< a process is in it: counts only while it has no other name
-};
-struct NetnsName {
-  std::string_view text;  ///< bytes, without a path
-  NameKind kind = NameKind::entry;
-};
 
 struct PlannedSetting {
   Key key;
