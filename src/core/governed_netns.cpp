@@ -325,6 +325,7 @@ void GovernedNetns::add_to(Overview& overview) const {
       case State::unreadable: ++overview.totals.unreadable; break;
     }
   }
+  if (bound()) overview.observed += observed_.size();
   const std::size_t keys = bound() ? settings_.size() : 0;
   switch (tier_) {
     case Tier::held: overview.held_keys += keys; break;

@@ -71,6 +71,7 @@ struct Overview {
   std::size_t held_keys = 0;
   std::size_t directory_keys = 0;
   std::size_t transient_keys = 0;
+  std::size_t observed = 0;  ///< values that are only exported
 };
 
 class SharedPlan;
