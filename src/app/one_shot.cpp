@@ -85,15 +85,17 @@ class Sweep {
     explanation.netns = options_.netns.front();
     explanation.source = source;
     explanation.policies = policies_.get();
-    const core::Resolution* found = nullptr;
+    std::vector<core::Reconciler::Known> found;
     if (catalog_.may_enter()) {
       (void)sweep(std::chrono::steady_clock::now());
       explanation.findings = reconciler_.findings(core::Reconciler::Which::all, no_cap);
-      found = reconciler_.resolution(explanation.netns);
+      found = reconciler_.known();
     }
-    const core::Plan plan = policies_->plan(matched_by_name(explanation.netns));
+    // It may have other names, which count too.
+    const core::Plan plan = policies_->plan(found.empty() ? matched_by_name(explanation.netns) : found.front().matched);
     explanation.matched = plan.policies;
-    explanation.resolution = found != nullptr ? *found : policies_->resolve(plan, {});
+    explanation.resolution =
+        found.empty() ? policies_->resolve(plan, {}) : *reconciler_.resolution(found.front().label);
     for (const core::KeyPattern* glob : plan.globs) {
       const auto& settings = explanation.resolution.settings;
       const bool stands_for_some = std::any_of(settings.begin(), settings.end(), [&](const core::PlannedSetting& setting) {

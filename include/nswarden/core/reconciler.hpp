@@ -166,6 +166,8 @@ class Reconciler {
     NetnsId id;
     std::uint16_t directory = 0;
     std::string name;
+    std::string label;
+    std::vector<PolicyIndex> matched;
   };
   [[nodiscard]] std::vector<Known> known() const;
 
