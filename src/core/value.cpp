@@ -3,21 +3,13 @@
 
 #include <algorithm>
 
+#include "core/value_forms.hpp"
+
 namespace nswarden::core {
 namespace {
 
 constexpr std::size_t longest_value = 4096;
-constexpr std::string_view white_space = " \t\n\v\f\r";
 constexpr std::string_view digits = "0123456789";
-
-/// Takes the next word off the front of `rest`; empty when there is none left.
-std::string_view next_word(std::string_view& rest) {
-  const std::size_t begin = std::min(rest.find_first_not_of(white_space), rest.size());
-  const std::size_t end = std::min(rest.find_first_of(white_space, begin), rest.size());
-  const std::string_view word = rest.substr(begin, end - begin);
-  rest.remove_prefix(end);
-  return word;
-}
 
 bool is_control(char c) { return (c >= 0 && c < ' ') || c == '\x7f'; }
 
@@ -40,17 +32,20 @@ std::optional<std::string> number_problem(std::string_view word) {
 }  // namespace
 
 // No message repeats the value: it may be a secret.
-std::optional<std::string> value_problem(std::string_view text) {
+std::optional<std::string> value_text_problem(std::string_view text) {
   if (text.size() > longest_value) return "the value is longer than 4096 bytes";
   if (text.find('\0') != std::string_view::npos) return "the value has a NUL byte in it";
   if (text.find('\n') != std::string_view::npos) return "the value has a newline in it; write it on one line";
   if (std::any_of(text.begin(), text.end(), [](char c) { return c != '\t' && is_control(c); })) {
     return "the value has a control character in it";
   }
-  std::string_view rest = text;
-  std::string_view word = next_word(rest);
-  if (word.empty()) return "the value is empty, and the kernel would ignore it; write the value that is wanted";
-  for (; !word.empty(); word = next_word(rest)) {
+  if (next_word(text).empty()) return "the value is empty, and the kernel would ignore it; write the value that is wanted";
+  return std::nullopt;
+}
+
+std::optional<std::string> value_problem(std::string_view text) {
+  if (auto problem = value_text_problem(text)) return problem;
+  for (std::string_view word = next_word(text); !word.empty(); word = next_word(text)) {
     if (auto problem = number_problem(word)) return problem;
   }
   return std::nullopt;
@@ -72,6 +67,27 @@ bool same_value(std::string_view a, std::string_view b) {
     if (word != next_word(b)) return false;
     if (word.empty()) return true;
   }
+}
+
+std::string canonical(std::string_view text, const ValueSense& sense) {
+  std::optional<std::string> read;
+  switch (sense.form) {
+    case ValueForm::words: break;
+    case ValueForm::numbers:
+    case ValueForm::milliseconds:
+    case ValueForm::clock_ticks: read = numbers_text(text, sense); break;
+    case ValueForm::ports: read = ports_text(text); break;
+    case ValueForm::ipv6: read = ipv6_text(text); break;
+    case ValueForm::mask: read = mask_text(text); break;
+    case ValueForm::hex: read = hex_text(text); break;
+    case ValueForm::names: read = names_text(text); break;
+  }
+  return read ? *std::move(read) : normalised(text);
+}
+
+bool same_value(std::string_view a, std::string_view b, const ValueSense& sense) {
+  if (same_value(a, b)) return true;
+  return sense.form != ValueForm::words && canonical(a, sense) == canonical(b, sense);
 }
 
 }  // namespace nswarden::core

@@ -32,11 +32,14 @@ struct ValueSense {
 /// The same text for all texts of the same meaning; what is not of that form is normalised only.
 std::string canonical(std::string_view text, const ValueSense& sense);
 
-/// canonical(a) == canonical(b).
+/// canonical(a) == canonical(b); equal texts cost no allocation.
 bool same_value(std::string_view a, std::string_view b, const ValueSense& sense);
 
-/// Why `text` cannot be meant as a value (kernel fact 28), ready to print; none when it is fine. Refused: empty, NUL, newline,
-/// control bytes other than tab, over 4096 bytes, and any number among its words written with a leading zero, `0x` or `+`.
+/// Why no key at all can have `text` as its value, ready to print: empty, NUL, newline, control bytes other than tab, over 4096 bytes.
+std::optional<std::string> value_text_problem(std::string_view text);
+
+/// Why `text` cannot be meant as a value of a key of which nothing is known (kernel fact 28). Refused: what value_text_problem()
+/// refuses, and any number among its words written with a leading zero, `0x` or `+`.
 std::optional<std::string> value_problem(std::string_view text);
 
 /// Words separated by single spaces, nothing before or after: how values are compared and shown. The kernel separates the
