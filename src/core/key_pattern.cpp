@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nswarden/core/key_pattern.hpp>
 
-#include <array>
+#include <algorithm>
 #include <utility>
 
 #include "core/key_text.hpp"
@@ -110,6 +110,12 @@ bool KeyPattern::names_interface() const {
   const KeyComponents components(path_);
   const std::size_t place = interface_place(components);
   return place < components.size() && components[place] != "all" && components[place] != "default";
+}
+
+bool KeyPattern::globs_interfaces() const {
+  const KeyComponents components(path_);
+  const std::size_t place = interface_place(components);
+  return place < components.size() && has_glob(components[place]);
 }
 
 }  // namespace nswarden::core

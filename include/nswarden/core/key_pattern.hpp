@@ -29,6 +29,8 @@ class KeyPattern {
   [[nodiscard]] bool matches(const Key& key) const;
   /// Whether it stands for keys of interfaces, which come and go with them: one of them, or by a glob.
   [[nodiscard]] bool names_interface() const;
+  /// Whether a glob stands in the place of an interface.
+  [[nodiscard]] bool globs_interfaces() const;
 
   friend bool operator==(const KeyPattern& a, const KeyPattern& b) { return a.path_ == b.path_; }
   friend auto operator<=>(const KeyPattern& a, const KeyPattern& b) { return a.path_ <=> b.path_; }
