@@ -22,7 +22,7 @@ std::variant<WrittenKey, std::string> read_key(std::string_view text) {
 }
 
 std::optional<std::string> key_refusal(const KeyPattern& key, GlobalKeys globals) {
-  const KeyTraits& traits = traits_of(key.path());
+  const KeyTraits traits = traits_of(key.path());
   if (traits.write_only) return fmt::format("{} can only be written, so no value of it can be kept; remove it", shown(key));
   if (globals == GlobalKeys::allowed) return std::nullopt;
   if (traits.global) {
@@ -41,7 +41,7 @@ std::optional<std::string> key_refusal(const KeyPattern& key, GlobalKeys globals
 }
 
 std::optional<std::string> observation_refusal(const KeyPattern& key) {
-  const KeyTraits& traits = traits_of(key.path());
+  const KeyTraits traits = traits_of(key.path());
   if (traits.write_only) return fmt::format("{} can only be written, so there is nothing to observe; remove it", shown(key));
   if (traits.secret) return fmt::format("{} is a secret, which is not exported; remove it", shown(key));
   return std::nullopt;
@@ -49,7 +49,16 @@ std::optional<std::string> observation_refusal(const KeyPattern& key) {
 
 ValueSense sense_of(const KeyPattern& key) { return {traits_of(key.path()).form, {}}; }
 
-std::optional<std::string> value_refusal(const KeyPattern&, std::string_view text) { return value_problem(text); }
+std::optional<std::string> value_refusal(const KeyPattern& key, std::string_view text) {
+  return value_problem(text, traits_of(key.path()));
+}
+
+std::optional<std::string> bound_refusal(const KeyPattern& key, std::string_view text) {
+  KeyTraits traits = traits_of(key.path());
+  const std::string bound = normalised(text);
+  if (bound.find(' ') == std::string::npos) traits.numbers = 0;
+  return value_problem(text, traits);
+}
 
 GlobalKeys global_keys(const PolicyConfig& policy) {
   return policy.allow_global || policy.host ? GlobalKeys::allowed : GlobalKeys::refused;

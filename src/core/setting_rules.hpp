@@ -37,6 +37,9 @@ ValueSense sense_of(const KeyPattern& key);
 /// Why the text cannot be meant as a value of the key (kernel fact 28), ready to print.
 std::optional<std::string> value_refusal(const KeyPattern& key, std::string_view text);
 
+/// The same of a bound: a single number bounds each of the value's.
+std::optional<std::string> bound_refusal(const KeyPattern& key, std::string_view text);
+
 /// Whether some key of the policy has a use for `interfaces:`.
 bool takes_interfaces(const PolicyConfig& policy);
 
