@@ -260,9 +260,14 @@ PolicyConfig with_sysctls(PolicyConfig policy, const YamlFields& fields) {
       continue;
     }
     if (!wanted.is_new(key, entry.key_where)) continue;
-    if (auto refusal = key_refusal(key, global_keys(policy))) problems.push_back({entry.key_where, *std::move(refusal)});
+    if (auto refusal = key_refusal(key, policy)) problems.push_back({entry.key_where, *std::move(refusal)});
     auto setting = SettingReader(key, problems).read(entry, has_minus);
-    if (setting) policy.sysctls.push_back(*std::move(setting));
+    if (!setting) continue;
+    if (setting->want.set()) {
+      auto refusal = enforcing_refusal(key, setting->mode.value_or(policy.mode));
+      if (refusal) problems.push_back({entry.key_where, *std::move(refusal)});
+    }
+    policy.sysctls.push_back(*std::move(setting));
   }
   return policy;
 }

@@ -8,9 +8,7 @@
 #include <string_view>
 #include <variant>
 
-#include <nswarden/core/key_pattern.hpp>
-#include <nswarden/core/sysctl_conf.hpp>
-#include <nswarden/core/want.hpp>
+#include <nswarden/core/config.hpp>
 
 namespace nswarden::core {
 
@@ -22,8 +20,11 @@ struct WrittenKey {
 /// The string is why it is refused, ready to print, the key included.
 std::variant<WrittenKey, std::string> read_key(std::string_view text);
 
-/// Why nothing can be wanted of the key (kernel facts 29, 30), ready to print.
-std::optional<std::string> key_refusal(const KeyPattern& key, GlobalKeys globals);
+/// Why the policy can want nothing of the key (kernel facts 29, 30), ready to print.
+std::optional<std::string> key_refusal(const KeyPattern& key, const PolicyConfig& policy);
+
+/// Why a value of it cannot be enforced in that mode, ready to print.
+std::optional<std::string> enforcing_refusal(const KeyPattern& key, Mode mode);
 
 /// Why its value cannot be exported, ready to print.
 std::optional<std::string> observation_refusal(const KeyPattern& key);
