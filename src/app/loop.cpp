@@ -245,6 +245,7 @@ std::string Loop::reload(Time now) {
       verdict += line + '\n';
     }
     events_.reloaded(unix_time(), verdict);
+    path_watcher_.watch(none->named);
     reload_due_ = false;
     return verdict;
   }
@@ -269,6 +270,7 @@ std::string Loop::reload(Time now) {
 
 void Loop::use_configuration(std::string_view message) {
   parts_.metrics.know(*policies_);
+  path_watcher_.watch(configuration_.named);
   reconciler_->damp_by(damping(parts_.options, configuration_.config));
   commands_.use(policies_, command_timeout(parts_.options, configuration_.config));
   netns_watcher_.ask_for(policies_->event_bits());

@@ -20,6 +20,7 @@
 #include <nswarden/os/link_watcher.hpp>
 #include <nswarden/os/linux_catalog.hpp>
 #include <nswarden/os/netns_watcher.hpp>
+#include <nswarden/os/path_watcher.hpp>
 #include <nswarden/os/poller.hpp>
 #include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/signals.hpp>
@@ -123,6 +124,7 @@ class Loop {
   os::NetnsWatcher netns_watcher_;
   os::SysctlWatcher sysctl_watcher_;
   os::LinkWatcher link_watcher_;
+  os::PathWatcher path_watcher_;
   os::Poller poller_;
   os::ProcessMeter process_;
 
