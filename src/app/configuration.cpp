@@ -57,6 +57,27 @@ std::vector<std::string> netns_directories(const Options& options, const core::C
   return {std::string(default_netns_dir)};
 }
 
+std::vector<core::NetnsSource> netns_sources(const std::vector<std::string>& directories) {
+  std::vector<core::NetnsSource> sources;
+  for (const std::string& directory : directories) sources.push_back({core::NameKind::entry, directory});
+  sources.push_back({core::NameKind::host});
+  sources.push_back({core::NameKind::process});
+  return sources;
+}
+
+os::LinuxCatalog::Links links_of_names(const core::Config& config) {
+  return config.follow_links ? os::LinuxCatalog::Links::follow : os::LinuxCatalog::Links::refuse;
+}
+
+std::vector<core::NameKind> kinds_of_names(const core::PolicySet& policies) {
+  // Names in the directories are shown as they come, whether a policy matches or not.
+  std::vector<core::NameKind> kinds{core::NameKind::entry};
+  for (const core::NameKind kind : {core::NameKind::host, core::NameKind::process}) {
+    if (policies.wants(kind)) kinds.push_back(kind);
+  }
+  return kinds;
+}
+
 std::chrono::milliseconds reconcile_interval(const Options& options, const core::Config& config) {
   if (options.reconcile_interval) return *options.reconcile_interval;
   return config.reconcile_interval.value_or(default_reconcile_interval);

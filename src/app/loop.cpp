@@ -11,6 +11,7 @@
 
 #include <nswarden/core/config_loss.hpp>
 #include <nswarden/os/file.hpp>
+#include <nswarden/os/tick.hpp>
 #include <nswarden/os/time_slice.hpp>
 #include "app/unix_time.hpp"
 
@@ -28,8 +29,8 @@ constexpr milliseconds full_listing_gap{1000};
 constexpr milliseconds shortest_publish_gap{50};
 constexpr milliseconds longest_publish_gap{500};
 constexpr int publish_factor = 100;
-constexpr std::size_t drift_cap = 200;
 constexpr milliseconds broken_pause{100};
+constexpr milliseconds longest_observation_gap{10'000};
 
 std::shared_ptr<const core::PolicySet> compile(const core::Config& config, const Options& options) {
   return std::make_shared<core::PolicySet>(
@@ -42,6 +43,7 @@ Loop::Loop(Parts parts, Configuration configuration, Limits limits)
     : parts_(parts),
       configuration_(std::move(configuration)),
       directories_(netns_directories(parts.options, configuration_.config)),
+      sources_of_names_(netns_sources(directories_)),
       limits_(limits),
       policies_(compile(configuration_.config, parts.options)),
       writers_(parts.catalog.sysctl_files(), os::describe_writer),
@@ -50,7 +52,7 @@ Loop::Loop(Parts parts, Configuration configuration, Limits limits)
       netns_watcher_(directories_),
       sysctl_watcher_(parts.catalog.sysctl_files()),
       config_loaded_(unix_time()) {
-  reconciler_.emplace(parts_.catalog, policies_, core::Reconciler::Options{directories_, limits_.held_fds});
+  reconciler_.emplace(parts_.catalog, policies_, reconciler_options());
   parts_.catalog.write_slowly_by(slow_writer_);
   watch_loop();
   use_configuration("configuration loaded");
@@ -95,7 +97,7 @@ void Loop::turn() {
 void Loop::begin_again() {
   reconciler_.reset();
   policies_ = compile(configuration_.config, parts_.options);
-  core::Reconciler::Options options{directories_, limits_.held_fds};
+  core::Reconciler::Options options = reconciler_options();
   options.resumed = ready_;
   reconciler_.emplace(parts_.catalog, policies_, std::move(options));
   writers_.end_search();
@@ -119,6 +121,7 @@ std::chrono::nanoseconds Loop::until_next(Time now) const {
   next = sooner(next, reconciler_->pending_due());
   next = sooner(next, reconciler_->retry_due());
   next = sooner(next, writes_due());
+  next = sooner(next, links_rest_until_);
   if (mounts_changed_) next = std::min(next, last_full_listing_ + full_listing_gap);
   if (const auto commands = commands_.due()) next = std::min(next, *commands);
   if (dirty_) next = std::min(next, next_publish_);
@@ -157,10 +160,22 @@ void Loop::begin_sweep(Trigger trigger, Time now) {
   const bool sure = !mounts_changed_ && netns_watcher_.mounts_state().ok();
   trigger_ = trigger;
   writes_lost_ = false;
-  next_sweep_ = now + reconcile_interval(parts_.options, configuration_.config);
+  next_sweep_ = now + sweep_interval();
   reconciler_->begin_sweep();
   list(sure ? Detail::names : Detail::full, now);
   sweep_time_ = Clock::now() - now;
+}
+
+/// What is exported must not be older than 15 s, however seldom drift is looked for.
+std::chrono::milliseconds Loop::sweep_interval() const {
+  const auto interval = reconcile_interval(parts_.options, configuration_.config);
+  return policies_->observes() ? std::min(interval, longest_observation_gap) : interval;
+}
+
+core::Reconciler::Options Loop::reconciler_options() const {
+  core::Reconciler::Options options{sources_of_names_, limits_.held_fds};
+  options.tick = os::kernel_tick();
+  return options;
 }
 
 void Loop::finish_sweep() {
@@ -182,6 +197,7 @@ void Loop::see_to_what_is_due(Time now) {
   if (const auto pending = reconciler_->pending_due(); pending && now >= *pending) reconciler_->look_pending(now);
   reconciler_->retry(now);
   see_to_writes(now);
+  see_to_links(now);
   if (now >= next_sweep_ && !reconciler_->sweeping()) begin_sweep(Trigger::interval, now);
   if (mounts_changed_ && now >= last_full_listing_ + full_listing_gap) list(Detail::full, now);
 }
@@ -257,8 +273,10 @@ void Loop::use_configuration(std::string_view message) {
   commands_.use(policies_, command_timeout(parts_.options, configuration_.config));
   netns_watcher_.ask_for(policies_->event_bits());
   std::unordered_set<std::string> names;
-  for (const core::Key& key : policies_->keys()) names.insert(key.path().substr(key.path().rfind('/') + 1));
+  for (const core::KeyPattern& key : policies_->keys()) names.insert(key.path().substr(key.path().rfind('/') + 1));
   sysctl_watcher_.watch_names(std::move(names));
+  parts_.catalog.tell_links_to(policies_->names_interfaces() ? &link_watcher_ : nullptr);
+  parts_.catalog.serve(kinds_of_names(*policies_));
   tell_configuration(message);
 }
 
@@ -314,9 +332,11 @@ std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   snapshot->dirfd_sysctls = overview.directory_keys;
   snapshot->commands_queued = commands_.queued();
   snapshot->commands_running = commands_.running();
-  snapshot->drift = writers_.with_writers(reconciler_->findings(core::Reconciler::Which::not_compliant, drift_cap));
+  snapshot->drift = writers_.with_writers(reconciler_->findings(core::Reconciler::Which::not_compliant, parts_.options.series_limit));
   const core::Totals& totals = overview.totals;
   snapshot->drift_hidden = totals.settings - totals.compliant - snapshot->drift.size();
+  snapshot->observed = reconciler_->observations(parts_.options.series_limit);
+  snapshot->observed_hidden = overview.observed - snapshot->observed.size();
   snapshot->events = events_.newest();
   snapshot->sources = sources_;
   snapshot->unlisted = listings_;

@@ -17,6 +17,7 @@
 #include <nswarden/app/snapshot.hpp>
 #include <nswarden/core/reconciler.hpp>
 #include <nswarden/os/config_watcher.hpp>
+#include <nswarden/os/link_watcher.hpp>
 #include <nswarden/os/linux_catalog.hpp>
 #include <nswarden/os/netns_watcher.hpp>
 #include <nswarden/os/poller.hpp>
@@ -71,6 +72,11 @@ class Loop {
   void take_mount_event();
   void take_writes();
   void lose_writes(Time now);
+  void take_links();
+  void see_to_links(Time now);
+  void watch_links();
+  [[nodiscard]] std::chrono::milliseconds sweep_interval() const;
+  [[nodiscard]] core::Reconciler::Options reconciler_options() const;
   void take_slow_writes();
   void see_to_writes(Time now);
   void end_search();
@@ -105,6 +111,7 @@ class Loop {
   Parts parts_;
   Configuration configuration_;
   std::vector<std::string> directories_;
+  std::vector<core::NetnsSource> sources_of_names_;
   Limits limits_;
   std::shared_ptr<const core::PolicySet> policies_;
   os::SlowWriter slow_writer_;                  // what is bound hands writes over to it, to its end
@@ -115,6 +122,7 @@ class Loop {
   Commands commands_;
   os::NetnsWatcher netns_watcher_;
   os::SysctlWatcher sysctl_watcher_;
+  os::LinkWatcher link_watcher_;
   os::Poller poller_;
   os::ProcessMeter process_;
 
@@ -139,6 +147,8 @@ class Loop {
   Pace pace_;
   std::optional<Time> writes_rest_until_;  // until then no events of writes are read
   bool writes_lost_ = false;               // a sweep is due for it
+  Pace link_pace_;
+  std::optional<Time> links_rest_until_;  // until then no events of links are read
   std::map<std::string, Time> unplaced_;   // names of keys that were written in a netns that cannot be told, with when first
   Time search_due_;                        // for either
   bool searching_ = false;                 // for the latter, now

@@ -55,6 +55,7 @@ void Loop::take_event(std::uint64_t token) {
       break;
     case writes_token: take_writes(); break;
     case slow_writes_token: take_slow_writes(); break;
+    case links_token: take_links(); break;
     default: break;
   }
 }
@@ -130,6 +131,7 @@ bool Loop::rearm() {
     parts_.instance_lock.look_again(parts_.log);
   }
   (void)sysctl_watcher_.rearm();  // a sweep follows
+  if (link_watcher_.rearm()) reconciler_->lost_links();
   const bool other_file = parts_.config_watcher.rearm();
   watch_sources();
   return other_file;
@@ -160,6 +162,7 @@ void Loop::watch_sources() {
   // A change of the mount table before it is polled is never told: the call that begins to poll it takes it away.
   if (!std::exchange(mounts_polled_, mounts.ok())) mounts_changed_ = true;
   watch_writes();
+  watch_links();
   (void)watch(parts_.config_watcher.fd(), POLLIN, config_token);
   tell_config_watch();
   tell_source(source_of("inotify", inotify, "raise fs.inotify.max_user_watches or fs.inotify.max_user_instances"));

@@ -15,6 +15,7 @@ enum Token : std::uint64_t {
   commands_token,
   writes_token,
   slow_writes_token,
+  links_token,
 };
 
 }  // namespace nswarden::app

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -20,6 +21,7 @@
 #include <nswarden/os/linux_catalog.hpp>
 #include <nswarden/os/sysctl_watcher.hpp>
 #include <nswarden/os/terminal.hpp>
+#include <nswarden/os/tick.hpp>
 #include "app/fd_budget.hpp"
 #include "app/privilege.hpp"
 #include "app/selected_catalog.hpp"
@@ -49,10 +51,13 @@ class Sweep {
  public:
   Sweep(const Options& options, const Configuration& configuration)
       : options_(options),
-        directories_(netns_directories(options, configuration.config)),
-        catalog_(directories_),
-        selected_(catalog_, directories_, options.netns),
-        reconciler_(selected_, policies(configuration), reconciler_options()) {}
+        sources_(netns_sources(netns_directories(options, configuration.config))),
+        policies_(std::make_shared<core::PolicySet>(configuration.config, core::PolicySet::Audit::as_configured)),
+        catalog_(sources_, links_of_names(configuration.config)),
+        selected_(catalog_, sources_, options.netns),
+        reconciler_(selected_, policies_, reconciler_options()) {
+    catalog_.serve(kinds_of_names(*policies_));
+  }
 
   int run() {
     if (const auto may = catalog_.may_enter(); !may) {
@@ -61,13 +66,11 @@ class Sweep {
     }
     if (options_.command == Command::check) tell_deafness();
     const auto now = std::chrono::steady_clock::now();
-    reconciler_.begin_sweep();
-    const auto failures = reconciler_.list(core::NetnsCatalog::Detail::full, now);
+    const auto failures = sweep(now);
     for (const core::Listing::Failure& failure : failures) {
-      complain(fmt::format("cannot list {}: {}", core::printable(directories_[failure.directory]),
+      complain(fmt::format("cannot list {}: {}", core::printable(sources_[failure.directory].directory),
                            std::generic_category().message(failure.error.code)));
     }
-    while (reconciler_.work()) reconciler_.step(no_cap, now);
     const CheckReport report = judge(now);
     print(report);
     const auto missing = selected_.not_found();
@@ -76,15 +79,55 @@ class Sweep {
     return report.compliant() && failures.empty() && missing.empty() ? exit_compliant : exit_unreadable;
   }
 
- private:
-  static std::shared_ptr<const core::PolicySet> policies(const Configuration& configuration) {
-    return std::make_shared<core::PolicySet>(configuration.config, core::PolicySet::Audit::as_configured);
+  /// Of the netns that was named, which need not exist, as it is now if it can be looked at.
+  Explanation explain(const std::string& source) {
+    Explanation explanation;
+    explanation.netns = options_.netns.front();
+    explanation.source = source;
+    explanation.policies = policies_.get();
+    std::vector<core::Reconciler::Known> found;
+    if (catalog_.may_enter()) {
+      (void)sweep(std::chrono::steady_clock::now());
+      explanation.findings = reconciler_.findings(core::Reconciler::Which::all, no_cap);
+      found = reconciler_.known();
+    }
+    // It may have other names, which count too.
+    const core::Plan plan = policies_->plan(found.empty() ? matched_by_name(explanation.netns) : found.front().matched);
+    explanation.matched = plan.policies;
+    explanation.resolution =
+        found.empty() ? policies_->resolve(plan, {}) : *reconciler_.resolution(found.front().label);
+    for (const core::KeyPattern* glob : plan.globs) {
+      const auto& settings = explanation.resolution.settings;
+      const bool stands_for_some = std::any_of(settings.begin(), settings.end(), [&](const core::PlannedSetting& setting) {
+        return glob->matches(setting.key);
+      });
+      if (!stands_for_some) explanation.open_globs.push_back(glob->name());
+    }
+    return explanation;
   }
+
+ private:
+  std::vector<core::Listing::Failure> sweep(core::Time now) {
+    reconciler_.begin_sweep();
+    auto failures = reconciler_.list(core::NetnsCatalog::Detail::full, now);
+    while (reconciler_.work()) reconciler_.step(no_cap, now);
+    return failures;
+  }
+
+  [[nodiscard]] std::vector<core::PolicyIndex> matched_by_name(std::string_view label) const {
+    core::NetnsName name{label.substr(label.rfind('/') + 1), core::NameKind::entry};
+    if (label == "host" && policies_->wants(core::NameKind::host)) name.kind = core::NameKind::host;
+    if (label.starts_with("net:[")) name.kind = core::NameKind::process;
+    return policies_->match({&name, 1});
+  }
+
   core::Reconciler::Options reconciler_options() {
     // A failure leaves the limit as it was, and the budget follows it.
     (void)os::raise_open_files().ok();
     const bool write = options_.command == Command::apply && !options_.dry_run && !options_.audit;
-    return {directories_, fd_budget(os::open_files_limit()), write};
+    core::Reconciler::Options options{sources_, fd_budget(os::open_files_limit()), write};
+    options.tick = os::kernel_tick();
+    return options;
   }
 
   void tell_deafness() const {
@@ -116,31 +159,26 @@ class Sweep {
   }
 
   const Options& options_;
-  std::vector<std::string> directories_;
+  std::vector<core::NetnsSource> sources_;
+  std::shared_ptr<const core::PolicySet> policies_;
   os::LinuxCatalog catalog_;
   SelectedCatalog selected_;
   core::Reconciler reconciler_;
 };
 
 int explain(const Options& options, const Configuration& configuration) {
-  const core::PolicySet policies(configuration.config, core::PolicySet::Audit::as_configured);
-  Explanation explanation;
-  explanation.netns = options.netns.front();
-  explanation.source = configuration.source;
-  explanation.policies = &policies;
-  const std::string_view name = explanation.netns;
-  const std::vector<std::string_view> names{name.substr(name.rfind('/') + 1)};
-  explanation.plan = policies.plan(policies.match(names));
+  Sweep sweep(options, configuration);
+  Explanation explanation = sweep.explain(configuration.source);
   if (options.key) {
     const auto key = core::Key::parse(*options.key);
     if (const auto* refusal = std::get_if<std::string>(&key)) {
       complain(fmt::format("{}: {}", core::printable(*options.key), *refusal));
       return exit_usage;
     }
-    std::erase_if(explanation.plan.settings, [&](const core::PlannedSetting& setting) {
-      return policies.keys()[setting.key] != std::get<core::Key>(key);
-    });
-    if (explanation.plan.settings.empty() && options.output == Output::table) {
+    std::erase_if(explanation.resolution.settings,
+                  [&](const core::PlannedSetting& setting) { return setting.key != std::get<core::Key>(key); });
+    explanation.open_globs.clear();
+    if (explanation.resolution.settings.empty() && options.output == Output::table) {
       fmt::print("no policy wants {} in {}\n", core::printable(*options.key), core::printable(explanation.netns));
       return exit_compliant;
     }

@@ -200,6 +200,11 @@ struct Parser {
     run->add_option("--repair.window", repair_window, "See --repair.budget; default 10s, at least 1s")
         ->type_name("DURATION")
         ->check(duration_at_least(core::min_repair_window));
+    run->add_option("--metrics.series-limit", options.series_limit,
+                    "Most series that a metric with a label for each netns may have (nswarden_sysctl_drift, nswarden_sysctl_value)")
+        ->type_name("N")
+        ->capture_default_str()
+        ->check(CLI::Range(std::size_t{0}, std::size_t{1000000}));
     run->add_option("--lock.file", options.lock_file,
                     "Refuse to run while another has locked this file; default one for each netns directory, in "
                     "$RUNTIME_DIRECTORY or /run/nswarden; none with --audit")

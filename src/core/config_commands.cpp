@@ -1,23 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/config_commands.hpp"
 
-#include <algorithm>
-#include <array>
-
 #include <fmt/format.h>
 
 #include <nswarden/core/inotify_events.hpp>
-#include <nswarden/core/policy.hpp>
 #include <nswarden/core/text.hpp>
+
+#include "core/config_shapes.hpp"
 
 namespace nswarden::core {
 namespace {
 
 using Kind = YamlNode::Kind;
 using Problems = std::vector<Problem>;
-
-constexpr std::array<std::string_view, 2> command_fields{"startup", "events"};
-constexpr std::array<std::string_view, 3> rule_fields{"netns_regex", "daemon_startup_actions", "inotify_actions"};
 
 std::vector<std::string> read_command_list(const YamlNode& list, const std::string& path, Problems& problems) {
   if (!is_kind(list, Kind::list, path, problems)) return {};
@@ -62,7 +57,12 @@ PolicyConfig read_rule(const YamlNode& node, std::size_t index, Problems& proble
   PolicyConfig rule;
   rule.name = fmt::format("rule-{}", index + 1);
   rule.where = node.where;
-  rule.netns = read_pattern(fields, "netns_regex", problems);
+  const YamlNode* pattern =
+      fields.require("netns_regex", "write a regular expression for the names it is for, such as ^qrouter-");
+  if (pattern != nullptr) {
+    auto compiled = read_pattern(*pattern, fields.path("netns_regex"), problems);
+    if (compiled) rule.netns.push_back(*std::move(compiled));
+  }
   if (const YamlNode* list = fields.require("daemon_startup_actions", "write daemon_startup_actions: [] for none")) {
     rule.commands.startup = read_command_list(*list, fields.path("daemon_startup_actions"), problems);
   }
@@ -76,10 +76,6 @@ PolicyConfig read_rule(const YamlNode& node, std::size_t index, Problems& proble
 }
 
 }  // namespace
-
-bool has_control(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; });
-}
 
 PolicyCommands read_commands(const YamlNode& node, std::string_view path, Problems& problems) {
   PolicyCommands commands;
@@ -102,24 +98,6 @@ std::vector<PolicyConfig> read_older_form(const YamlNode& root, Problems& proble
     if (is_kind(node, Kind::mapping, fmt::format("rule {}", i + 1), problems)) rules.push_back(read_rule(node, i, problems));
   }
   return rules;
-}
-
-std::string read_pattern(const YamlFields& fields, std::string_view field, Problems& problems) {
-  const YamlNode* node = fields.require(field, "write a regular expression for the names it is for, such as ^qrouter-");
-  const std::string path = fields.path(field);
-  if (node == nullptr || !is_kind(*node, Kind::scalar, path, problems)) return {};
-  if (node->text.empty()) {
-    problems.push_back({node->where, fmt::format("{} is empty; write .* to match every netns", path)});
-  } else if (has_control(node->text)) {
-    // A block scalar ends with a newline, and such a pattern would silently match nothing.
-    problems.push_back(
-        {node->where, fmt::format("{} has a newline or a control character in it; write it on one line, or as an "
-                                  "escape",
-                                  path)});
-  } else if (const auto problem = pattern_problem(node->text)) {
-    problems.push_back({node->where, fmt::format("{}: {}", path, *problem)});
-  }
-  return node->text;
 }
 
 }  // namespace nswarden::core

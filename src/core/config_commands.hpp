@@ -17,10 +17,4 @@ PolicyCommands read_commands(const YamlNode& node, std::string_view path, std::v
 /// rule-1, rule-2 ... that want no sysctls.
 std::vector<PolicyConfig> read_older_form(const YamlNode& root, std::vector<Problem>& problems);
 
-/// The pattern in a field that is required; its text also when it has a problem.
-std::string read_pattern(const YamlFields& fields, std::string_view field, std::vector<Problem>& problems);
-
-/// Whether `text` holds control characters, a newline among them.
-bool has_control(std::string_view text);
-
 }  // namespace nswarden::core

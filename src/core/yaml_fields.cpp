@@ -28,24 +28,27 @@ bool is_kind(const YamlNode& node, YamlNode::Kind kind, std::string_view path, s
   return false;
 }
 
-YamlFields::YamlFields(const YamlNode& node, std::string name, std::span<const std::string_view> known,
-                       std::vector<Problem>& problems)
+YamlFields::YamlFields(const YamlNode& node, std::string name, std::span<const Field> known, std::vector<Problem>& problems)
     : node_(node), name_(std::move(name)), problems_(problems) {
   for (const YamlNode& entry : node.children) {
-    if (std::find(known.begin(), known.end(), entry.key) == known.end()) refuse(entry, known);
+    const auto is_it = [&entry](const Field& field) { return field.name == entry.key; };
+    if (std::none_of(known.begin(), known.end(), is_it)) refuse(entry, known);
   }
 }
 
-void YamlFields::refuse(const YamlNode& entry, std::span<const std::string_view> known) {
+void YamlFields::refuse(const YamlNode& entry, std::span<const Field> known) {
   const std::string place = name_.empty() ? std::string{} : " in " + name_;
+  std::vector<std::string_view> names;
+  for (const Field& field : known) names.push_back(field.name);
   std::string message;
-  if (const auto meant = nearest(entry.key, known)) {
+  if (const auto meant = nearest(entry.key, names)) {
     message = fmt::format("unknown field \"{}\"{}; did you mean \"{}\"?", excerpt(entry.key), place, *meant);
     meant_.push_back(*meant);
   } else {
-    message = fmt::format("unknown field \"{}\"{}; known are {}", excerpt(entry.key), place, fmt::join(known, ", "));
+    message = fmt::format("unknown field \"{}\"{}; known are {}", excerpt(entry.key), place, fmt::join(names, ", "));
   }
   problems_.push_back({entry.key_where, std::move(message)});
+  told_unknown_ = true;
 }
 
 std::string YamlFields::path(std::string_view field) const {

@@ -88,7 +88,7 @@ struct Stop {
 
 class TreeBuilder : public YAML::EventHandler {
  public:
-  TreeBuilder(std::string_view source, YamlTree& tree) : source_(source), tree_(tree) {}
+  TreeBuilder(std::string_view source, std::uint16_t file, YamlTree& tree) : source_(source), file_(file), tree_(tree) {}
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (!tree_.root) return;
@@ -147,6 +147,7 @@ class TreeBuilder : public YAML::EventHandler {
     YamlNode made;
     made.kind = kind;
     made.where = where;
+    made.where.file = file_;
     return made;
   }
 
@@ -208,13 +209,12 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   std::string_view source_;
+  std::uint16_t file_;
   YamlTree& tree_;
   std::vector<Frame> open_;
 };
 
-}  // namespace
-
-YamlTree parse_yaml(std::string_view text) {
+YamlTree parse_tree(std::string_view text, std::uint16_t file) {
   YamlTree tree;
   if (auto problem = text_problem(text)) {
     tree.problems.push_back(*std::move(problem));
@@ -227,7 +227,7 @@ YamlTree parse_yaml(std::string_view text) {
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
-    TreeBuilder builder(text, tree);
+    TreeBuilder builder(text, file, tree);
     // Whatever follows the first document is a second one to yaml-cpp, so ask for it to see that there is none.
     while (parser.HandleNextDocument(builder)) continue;
     if (!tree.root) tree.problems.push_back({{1, 1}, "the file has nothing but comments; is it half written?"});
@@ -246,6 +246,14 @@ YamlTree parse_yaml(std::string_view text) {
   } catch (const std::exception& error) {
     give_up({{1, 1}, fmt::format("this is not YAML: {}", printable(error.what()))});
   }
+  return tree;
+}
+
+}  // namespace
+
+YamlTree parse_yaml(std::string_view text, std::uint16_t file) {
+  YamlTree tree = parse_tree(text, file);
+  for (Problem& problem : tree.problems) problem.where.file = file;
   return tree;
 }
 

@@ -37,7 +37,7 @@ struct YamlTree {
   std::vector<Problem> problems;  ///< in the order found
 };
 
-/// Columns count bytes.
-YamlTree parse_yaml(std::string_view text);
+/// Columns count bytes. `file` is that of all positions.
+YamlTree parse_yaml(std::string_view text, std::uint16_t file = 0);
 
 }  // namespace nswarden::core

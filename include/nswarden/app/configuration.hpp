@@ -9,6 +9,9 @@
 #include <nswarden/app/options.hpp>
 #include <nswarden/core/config.hpp>
 #include <nswarden/core/damping.hpp>
+#include <nswarden/core/netns_name.hpp>
+#include <nswarden/core/policy.hpp>
+#include <nswarden/os/linux_catalog.hpp>
 
 namespace nswarden::app {
 
@@ -34,6 +37,11 @@ std::string configuration_path(const Options& options);
 
 /// Flag, else file, else default.
 std::vector<std::string> netns_directories(const Options& options, const core::Config& config);
+/// Where names come from: these, and, where a policy asks for them, the host and processes.
+std::vector<core::NetnsSource> netns_sources(const std::vector<std::string>& directories);
+os::LinuxCatalog::Links links_of_names(const core::Config& config);
+/// Those that some policy is for.
+std::vector<core::NameKind> kinds_of_names(const core::PolicySet& policies);
 std::chrono::milliseconds reconcile_interval(const Options& options, const core::Config& config);
 std::chrono::milliseconds command_timeout(const Options& options, const core::Config& config);
 core::DampingRules damping(const Options& options, const core::Config& config);

@@ -22,6 +22,8 @@ inline constexpr std::string_view default_netns_dir = "/run/netns";
 inline constexpr std::chrono::seconds default_reconcile_interval{10};
 inline constexpr std::chrono::seconds default_command_timeout{30};
 
+inline constexpr std::size_t default_series_limit = 200;
+
 struct Options {
   Command command = Command::run;
   std::optional<std::string> config_file;  ///< none: the default path, or the built-in policy when that is absent
@@ -31,6 +33,7 @@ struct Options {
   std::optional<std::uint32_t> repair_budget;
   std::optional<std::chrono::milliseconds> repair_window;
   std::optional<std::string> lock_file;  ///< none: one for each netns directory
+  std::size_t series_limit = default_series_limit;
   bool audit = false;
   bool dry_run = false;
   bool all = false;  ///< reports list compliant settings too

@@ -49,19 +49,20 @@ struct Observation {
 
 struct PolicyConfig {
   std::string name;
-  std::vector<Pattern> netns;    ///< matched at the start of a netns name; one is enough; none: names do not count
-  std::vector<Pattern> exclude;  ///< names of netns that it does not govern all the same
-  bool host = false;             ///< governs the host's own netns (besides)
-  bool processes = false;        ///< `discover: processes`: netns without a name match too, as net:[INODE]
+  std::vector<Pattern> netns;       ///< matched at the start of a netns name; one is enough; none: names do not count
+  std::vector<Pattern> exclude;     ///< names of netns that it does not govern all the same
+  bool host = false;                ///< governs the host's own netns (besides)
+  bool processes = false;           ///< `discover: processes`: netns without a name match too, as net:[INODE]
   std::vector<Pattern> interfaces;  ///< matched at the start: those that a glob in the place of an interface takes; none: all
   Mode mode = Mode::enforce;
-  bool allow_global = false;  ///< keys with one value for the whole host
-  bool restore = false;       ///< what it changed returns when the policy goes away
-  std::vector<Setting> sysctls;       ///< those of sysctl_files first, then in file order; no key twice
-  std::vector<KeyPattern> exclusions;  ///< keys that its globs leave alone
-  std::vector<Observation> observe;    ///< keys whose values are only exported
+  bool allow_global = false;            ///< keys with one value for the whole host
+  bool restore = false;                 ///< what it changed returns when the policy goes away
+  std::vector<Setting> sysctls;         ///< those of sysctl_files first, then in file order; no key twice
+  std::vector<KeyPattern> exclusions;   ///< keys that its globs leave alone
+  std::vector<Observation> observe;     ///< keys whose values are only exported
   std::vector<NamedPath> sysctl_files;  ///< already read into `sysctls` by load_config()
   Position where;
+  Position interfaces_where{};  ///< of the field `interfaces`
   PolicyCommands commands{};
 };
 
@@ -69,9 +70,10 @@ struct Config {
   /// The older form is that of netns-events: rules of commands, which want no sysctls.
   enum class Form : std::uint8_t { native, older };
   Form form = Form::native;
-  std::vector<std::string> files;   ///< that it was read from, as they were named; the first is the one that was asked for
-  std::vector<NamedPath> include;   ///< already read into `policies` by load_config()
-  bool follow_links = false;        ///< names in the netns directories that are symbolic links count
+  std::vector<std::string> files;    ///< that it was read from, as they were named; the first is the one that was asked for
+  std::vector<std::string> watched;  ///< all files and folders that load_config() asked for, each once, whatever it found there
+  std::vector<NamedPath> include;    ///< already read into `policies` by load_config()
+  bool follow_links = false;         ///< names in the netns directories that are symbolic links count
   std::vector<std::string> netns_dirs;  ///< absolute, no trailing slash; empty when the file does not say
   std::optional<std::chrono::milliseconds> reconcile_interval;
   std::optional<std::chrono::milliseconds> command_timeout;

@@ -84,8 +84,11 @@ class BoundNetns {
   /// EAGAIN: too much is handed over already; nothing was written, and it can be asked for again soon.
   virtual Result<Write> write(std::size_t key, std::string_view value) = 0;
 
-  /// From now on these keys, in this order: what is held of them stays as it is, and those that are not there are looked for
-  /// again. `keys` outlives it. ESTALE as read() gives it. After any error it has to be dropped.
+  /// Looks again for the keys that were missing. The number of keys that have appeared, or ESTALE as read() gives it.
+  virtual Result<std::size_t> find_missing() = 0;
+
+  /// From now on these keys, in this order: what is held of them stays as it is, the others are opened. `keys` outlives it, and
+  /// the ones before outlive the call. ESTALE as read() gives it. After any error it has to be dropped.
   virtual Result<void> hold(std::span<const Wish> keys) = 0;
 
   /// The keys that any of these globs matches, by what is there now; each once, sorted. A name in the last component that has no

@@ -31,6 +31,8 @@ class KeyPattern {
   [[nodiscard]] bool matches(const Key& key) const;
   /// Whether it stands for keys of interfaces, which come and go with them: one of them, or by a glob.
   [[nodiscard]] bool names_interface() const;
+  /// Whether a glob stands in the place of an interface.
+  [[nodiscard]] bool globs_interfaces() const;
 
   /// An interface may be called `*` (kernel fact 31): a glob is never the same as one key.
   friend bool operator==(const KeyPattern&, const KeyPattern&) = default;

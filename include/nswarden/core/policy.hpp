@@ -72,6 +72,8 @@ class PolicySet {
   /// Files that positions refer to.
   [[nodiscard]] const std::vector<std::string>& files() const { return files_; }
   [[nodiscard]] bool observes() const;
+  /// Whether some key of it comes and goes with an interface.
+  [[nodiscard]] bool names_interfaces() const;
   /// Whether some policy is for netns of this kind of name.
   [[nodiscard]] bool wants(NameKind kind) const;
 

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files of sysctl.d(5): `key = value` lines, `#` and `;` comments, globs, a leading `-` for what is optional, and without a
+// value for what globs leave alone. Refused is what YAML refuses too, and what cannot be a whole text. Pure, any thread.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include <nswarden/core/config.hpp>
+
+namespace nswarden::core {
+
+/// Whether a policy may name keys with one value for the whole host.
+enum class GlobalKeys : std::uint8_t { refused, allowed };
+
+/// What a policy says of them.
+GlobalKeys global_keys(const PolicyConfig& policy);
+
+struct SysctlConf {
+  std::vector<Setting> settings;  ///< in file order, no key twice
+  std::vector<KeyPattern> exclusions;
+  std::vector<Problem> problems;  ///< in the order of their positions; nothing is to be taken from a file that has one
+};
+
+/// Longest line in bytes; a value has 4096 at most.
+inline constexpr std::size_t max_sysctl_line = 8192;
+
+/// `file` is that of all positions.
+SysctlConf parse_sysctl_conf(std::string_view text, GlobalKeys globals, std::uint16_t file = 0);
+
+}  // namespace nswarden::core

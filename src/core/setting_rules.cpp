@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/setting_rules.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include <nswarden/core/key_traits.hpp>
+#include <nswarden/core/text.hpp>
+
+namespace nswarden::core {
+
+std::string shown(const KeyPattern& key) { return printable(key.name()); }
+
+std::variant<WrittenKey, std::string> read_key(std::string_view text) {
+  const bool has_minus = text.starts_with('-');
+  auto parsed = KeyPattern::parse(text.substr(has_minus ? 1 : 0));
+  if (const auto* refusal = std::get_if<std::string>(&parsed)) {
+    return fmt::format("sysctl \"{}\": {}", excerpt(text), *refusal);
+  }
+  return WrittenKey{std::get<KeyPattern>(std::move(parsed)), has_minus};
+}
+
+std::optional<std::string> key_refusal(const KeyPattern& key, GlobalKeys globals) {
+  const KeyTraits& traits = traits_of(key.path());
+  if (traits.write_only) return fmt::format("{} can only be written, so no value of it can be kept; remove it", shown(key));
+  if (globals == GlobalKeys::allowed) return std::nullopt;
+  if (traits.global) {
+    return fmt::format(
+        "{} has one value for the whole host, whichever netns it is written in; if that is meant, write "
+        "allow_global: true in the policy",
+        shown(key));
+  }
+  if (traits.read_only_in_child) {
+    return fmt::format(
+        "{} can only be written in the host's own netns; write host: true in a policy for that, or "
+        "allow_global: true to look at it elsewhere",
+        shown(key));
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> observation_refusal(const KeyPattern& key) {
+  const KeyTraits& traits = traits_of(key.path());
+  if (traits.write_only) return fmt::format("{} can only be written, so there is nothing to observe; remove it", shown(key));
+  if (traits.secret) return fmt::format("{} is a secret, which is not exported; remove it", shown(key));
+  return std::nullopt;
+}
+
+ValueSense sense_of(const KeyPattern& key) { return {traits_of(key.path()).form, {}}; }
+
+std::optional<std::string> value_refusal(const KeyPattern&, std::string_view text) { return value_problem(text); }
+
+GlobalKeys global_keys(const PolicyConfig& policy) {
+  return policy.allow_global || policy.host ? GlobalKeys::allowed : GlobalKeys::refused;
+}
+
+bool takes_interfaces(const PolicyConfig& policy) {
+  const auto is_glob = [](const auto& named) { return named.key.globs_interfaces(); };
+  return std::any_of(policy.sysctls.begin(), policy.sysctls.end(), is_glob) ||
+         std::any_of(policy.observe.begin(), policy.observe.end(), is_glob);
+}
+
+}  // namespace nswarden::core

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is refused of keys and values, wherever a policy has them from: YAML or a file of sysctl.d(5). No message repeats a
+// value: it may be a secret. Pure, any thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include <nswarden/core/key_pattern.hpp>
+#include <nswarden/core/sysctl_conf.hpp>
+#include <nswarden/core/want.hpp>
+
+namespace nswarden::core {
+
+/// A key as it is written: `-net.ipv4.ip_forward`.
+struct WrittenKey {
+  KeyPattern key;
+  bool has_minus = false;
+};
+/// The string is why it is refused, ready to print, the key included.
+std::variant<WrittenKey, std::string> read_key(std::string_view text);
+
+/// Why nothing can be wanted of the key (kernel facts 29, 30), ready to print.
+std::optional<std::string> key_refusal(const KeyPattern& key, GlobalKeys globals);
+
+/// Why its value cannot be exported, ready to print.
+std::optional<std::string> observation_refusal(const KeyPattern& key);
+
+/// How messages call it.
+std::string shown(const KeyPattern& key);
+
+/// What comparing its values takes; the kernel's tick is not known here.
+ValueSense sense_of(const KeyPattern& key);
+
+/// Why the text cannot be meant as a value of the key (kernel fact 28), ready to print.
+std::optional<std::string> value_refusal(const KeyPattern& key, std::string_view text);
+
+/// Whether some key of the policy has a use for `interfaces:`.
+bool takes_interfaces(const PolicyConfig& policy);
+
+}  // namespace nswarden::core
