@@ -191,6 +191,17 @@ void Loop::finish_sweep() {
   parts_.log.write(level, ready_ ? "sweep done" : "first sweep done",
                    {{"trigger", to_string(trigger_)}, {"netns", netns}, {"settings", settings}, {"compliant", compliant}});
   ready_ = true;
+  review_policies(Clock::now());
+}
+
+void Loop::review_policies(Time now) {
+  for (const Useless& useless : review_.look(useless_now(*reconciler_, now), now)) {
+    if (useless.key.empty()) {
+      parts_.log.warn("this policy has matched no netns for an hour", {{"policy", useless.policy}});
+    } else {
+      parts_.log.warn("no netns has this sysctl", {{"policy", useless.policy}, {"key", useless.key}});
+    }
+  }
 }
 
 void Loop::see_to_what_is_due(Time now) {

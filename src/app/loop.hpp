@@ -31,6 +31,7 @@
 #include "app/event_log.hpp"
 #include "app/instance_lock.hpp"
 #include "app/pace.hpp"
+#include "app/policy_review.hpp"
 #include "app/reload_desk.hpp"
 #include "app/report_log.hpp"
 #include "app/writers.hpp"
@@ -96,6 +97,7 @@ class Loop {
   void list(Detail detail, Time now);
   void begin_sweep(Trigger trigger, Time now);
   void finish_sweep();
+  void review_policies(Time now);
   void see_to_what_is_due(Time now);
   void work(Time now);
   void tell_reports();
@@ -121,6 +123,7 @@ class Loop {
   EventLog events_;
   ReportLog report_log_;
   Commands commands_;
+  PolicyReview review_;
   os::NetnsWatcher netns_watcher_;
   os::SysctlWatcher sysctl_watcher_;
   os::LinkWatcher link_watcher_;

@@ -81,6 +81,15 @@ std::optional<std::string> glob_problem(std::string_view component) {
   return std::nullopt;
 }
 
+/// As interface_in(), of a path with globs: `ipv4/*/X/key` may be a key of an interface too.
+std::string_view place_of_interface(std::string_view path) {
+  next_component(path);
+  const std::string_view scope = next_component(path);
+  const std::string_view place = next_component(path);
+  if (path.empty()) return {};
+  return matches_glob(scope, "conf") || matches_glob(scope, "neigh") ? place : std::string_view{};
+}
+
 }  // namespace
 
 bool matches_glob(std::string_view glob, std::string_view name) {
@@ -143,14 +152,10 @@ bool KeyPattern::matches(const Key& key) const {
 
 bool KeyPattern::names_interface() const {
   if (exact_) return exact_->names_interface();
-  std::string_view rest = path_;
-  next_component(rest);
-  const std::string_view scope = next_component(rest);
-  const std::string_view interface = next_component(rest);
-  if (rest.empty() || interface == "all" || interface == "default") return false;
-  return matches_glob(scope, "conf") || matches_glob(scope, "neigh");
+  const std::string_view place = place_of_interface(path_);
+  return !place.empty() && place != "all" && place != "default";
 }
 
-bool KeyPattern::globs_interfaces() const { return has_glob(interface_in(path_)); }
+bool KeyPattern::globs_interfaces() const { return !exact_ && has_glob(place_of_interface(path_)); }
 
 }  // namespace nswarden::core
