@@ -66,7 +66,8 @@ std::string explain_table(const Explanation& explanation) {
     matched += fmt::format("{}{}", matched.empty() ? "" : ", ", policies[index].name);
   }
   Table table;
-  table.row({{"KEY", {}}, {"WANT", {}}, {"HAVE", {}}, {"STATE", {}}, {"MODE", {}}, {"POLICY", {}}, {"WHERE", {}}, {"OVERRIDES", {}}});
+  table.row(
+      {{"KEY", {}}, {"WANT", {}}, {"HAVE", {}}, {"STATE", {}}, {"MODE", {}}, {"POLICY", {}}, {"WHERE", {}}, {"OVERRIDES", {}}});
   for (const core::PlannedSetting& planned : explanation.resolution.settings) {
     const core::Finding* finding = finding_of(explanation, planned.key.name());
     table.row({{printable(planned.key.name()), {}},

@@ -90,11 +90,13 @@ void add_observed(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
       const auto [parsed, error] = std::from_chars(word.data(), end, value);
       // Names, such as that of a congestion control, are no values.
       if (error != std::errc() || parsed != end) continue;
-      add(values, {label("index", std::to_string(index)), label("netns", observed.netns), label("sysctl", observed.key)}, value);
+      add(values, {label("index", std::to_string(index)), label("netns", observed.netns), label("sysctl", observed.key)},
+          value);
     }
   }
   out.push_back(std::move(values));
-  out.push_back(single("nswarden_sysctl_value_hidden", "Observed sysctls that have no nswarden_sysctl_value because of its cap.",
+  out.push_back(single("nswarden_sysctl_value_hidden",
+                       "Observed sysctls that have no nswarden_sysctl_value because of its cap.",
                        number(snapshot.observed_hidden)));
 }
 

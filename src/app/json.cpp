@@ -23,7 +23,8 @@ Json json_of(const core::Totals& totals) {
 
 Json json_of(const core::Finding& finding) {
   // An optional key that does not exist is compliant without a value; no value that exists is empty.
-  const bool has_value = finding.state == core::State::drifted || (finding.state == core::State::compliant && !finding.have.empty());
+  const bool has_value =
+      finding.state == core::State::drifted || (finding.state == core::State::compliant && !finding.have.empty());
   Json json{{"netns", core::printable(finding.netns)},
             {"policy", core::printable(finding.policy)},
             {"key", core::printable(finding.key)},

@@ -48,7 +48,7 @@ Loop::Loop(Parts parts, Configuration configuration, Limits limits)
       policies_(compile(configuration_.config, parts.options)),
       writers_(parts.catalog.sysctl_files(), os::describe_writer),
       report_log_(parts.metrics, parts.log, writers_, events_),
-      commands_({parts.catalog, directories_, parts.metrics, parts.log}, limits.command_fds),
+      commands_({parts.catalog, sources_of_names_, parts.metrics, parts.log}, limits.command_fds),
       netns_watcher_(directories_),
       sysctl_watcher_(parts.catalog.sysctl_files()),
       config_loaded_(unix_time()) {
@@ -345,7 +345,8 @@ std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   snapshot->dirfd_sysctls = overview.directory_keys;
   snapshot->commands_queued = commands_.queued();
   snapshot->commands_running = commands_.running();
-  snapshot->drift = writers_.with_writers(reconciler_->findings(core::Reconciler::Which::not_compliant, parts_.options.series_limit));
+  snapshot->drift =
+      writers_.with_writers(reconciler_->findings(core::Reconciler::Which::not_compliant, parts_.options.series_limit));
   const core::Totals& totals = overview.totals;
   snapshot->drift_hidden = totals.settings - totals.compliant - snapshot->drift.size();
   snapshot->observed = reconciler_->observations(parts_.options.series_limit);

@@ -154,9 +154,9 @@ class Loop {
   bool writes_lost_ = false;               // a sweep is due for it
   Pace link_pace_;
   std::optional<Time> links_rest_until_;  // until then no events of links are read
-  std::map<std::string, Time> unplaced_;   // names of keys that were written in a netns that cannot be told, with when first
-  Time search_due_;                        // for either
-  bool searching_ = false;                 // for the latter, now
+  std::map<std::string, Time> unplaced_;  // names of keys that were written in a netns that cannot be told, with when first
+  Time search_due_;                       // for either
+  bool searching_ = false;                // for the latter, now
   bool mounts_polled_ = false;
   bool mounts_changed_ = true;  // since the last full listing, as far as we know
   bool dirty_ = true;           // since the last snapshot

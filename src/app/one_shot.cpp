@@ -105,13 +105,11 @@ class Sweep {
     // It may have other names, which count too.
     const core::Plan plan = policies_->plan(found.empty() ? matched_by_name(explanation.netns) : found.front().matched);
     explanation.matched = plan.policies;
-    explanation.resolution =
-        found.empty() ? policies_->resolve(plan, {}) : *reconciler_.resolution(found.front().label);
+    explanation.resolution = found.empty() ? policies_->resolve(plan, {}) : *reconciler_.resolution(found.front().label);
     for (const core::KeyPattern* glob : plan.globs) {
       const auto& settings = explanation.resolution.settings;
-      const bool stands_for_some = std::any_of(settings.begin(), settings.end(), [&](const core::PlannedSetting& setting) {
-        return glob->matches(setting.key);
-      });
+      const bool stands_for_some = std::any_of(settings.begin(), settings.end(),
+                                               [&](const core::PlannedSetting& setting) { return glob->matches(setting.key); });
       if (!stands_for_some) explanation.open_globs.push_back(glob->name());
     }
     return explanation;
@@ -239,9 +237,10 @@ int config_check(const Options& options, const Configuration& configuration) {
              configuration.config.policies.size() == 1 ? "policy" : "policies", settings,
              settings == 1 ? "setting" : "settings");
   if (configuration.config.form == core::Config::Form::older) {
-    fmt::print("It has the older form of netns-events: commands are run, and no sysctls are wanted; nswarden config convert {} "
-               "writes it as native policies.\n",
-               core::printable(configuration.source));
+    fmt::print(
+        "It has the older form of netns-events: commands are run, and no sysctls are wanted; nswarden config convert {} "
+        "writes it as native policies.\n",
+        core::printable(configuration.source));
   }
   return options.live ? review(options, configuration) : int{exit_compliant};
 }

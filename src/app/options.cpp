@@ -202,8 +202,9 @@ struct Parser {
     run->add_option("--repair.window", repair_window, "See --repair.budget; default 10s, at least 1s")
         ->type_name("DURATION")
         ->check(duration_at_least(core::min_repair_window));
-    run->add_option("--metrics.series-limit", options.series_limit,
-                    "Most series that a metric with a label for each netns may have (nswarden_sysctl_drift, nswarden_sysctl_value)")
+    run->add_option(
+           "--metrics.series-limit", options.series_limit,
+           "Most series that a metric with a label for each netns may have (nswarden_sysctl_drift, nswarden_sysctl_value)")
         ->type_name("N")
         ->capture_default_str()
         ->check(CLI::Range(std::size_t{0}, std::size_t{1000000}));
@@ -243,7 +244,8 @@ struct Parser {
     config->require_subcommand(1);
     config_check = config->add_subcommand("check", "Every error of a file, as FILE:LINE:COL: message");
     config_check->add_option("FILE", options.config_file, "Default: as for run");
-    config_check->add_flag("--live", options.live, "Also tell which policies and settings are of no use to the netns there are");
+    config_check->add_flag("--live", options.live,
+                           "Also tell which policies and settings are of no use to the netns there are");
     config_convert = config->add_subcommand("convert", "A file of netns-events as native policies, on stdout");
     config_convert->add_option("FILE", options.config_file, "File in the older form")->required();
     config_schema = config->add_subcommand("schema", "JSON Schema of the configuration, for editors");

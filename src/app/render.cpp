@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-
 #include <nswarden/core/text.hpp>
 
 #include "app/json.hpp"

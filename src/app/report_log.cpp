@@ -189,7 +189,8 @@ void ReportLog::tell_change(const Report& report, const Change& change, const Wr
     return log_.limited(topic, level(LogLevel::info), "sysctl right again", {netns, policy, key, want, source});
   }
   if (change.what == Change::What::contradicted) {
-    return log_.limited(topic, LogLevel::warn, "two settings contradict each other: the kernel undoes one when the other is written",
+    return log_.limited(topic, LogLevel::warn,
+                        "two settings contradict each other: the kernel undoes one when the other is written",
                         {netns, policy, key, have, want, {"other", change.other}});
   }
   const LogField state{"state", core::to_string(finding.state)};

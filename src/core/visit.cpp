@@ -38,9 +38,7 @@ Tier Reconciler::best_tier(const Netns& netns) const {
   return others <= options_.fd_budget ? Tier::directories : Tier::transient;
 }
 
-GovernedContext Reconciler::context(Time now) const {
-  return {*census_, options_.damping, options_.tick, options_.write, now};
-}
+GovernedContext Reconciler::context(Time now) const { return {*census_, options_.damping, options_.tick, options_.write, now}; }
 
 /// True when it is bound now. When not, it is unreadable until a later visit, or it has been dropped.
 bool Reconciler::bind(Netns& netns, Report& report, Time now) {

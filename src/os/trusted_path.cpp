@@ -75,9 +75,10 @@ std::uint64_t mix(std::uint64_t sum, std::uint64_t value) {
 
 std::uint64_t print_of(const struct stat& status) {
   std::uint64_t sum = 1;
-  for (const auto part : {std::uint64_t{status.st_dev}, std::uint64_t{status.st_ino}, static_cast<std::uint64_t>(status.st_size),
-                          static_cast<std::uint64_t>(status.st_mtim.tv_sec), static_cast<std::uint64_t>(status.st_mtim.tv_nsec),
-                          std::uint64_t{status.st_mode}, std::uint64_t{status.st_uid}}) {
+  for (const auto part :
+       {std::uint64_t{status.st_dev}, std::uint64_t{status.st_ino}, static_cast<std::uint64_t>(status.st_size),
+        static_cast<std::uint64_t>(status.st_mtim.tv_sec), static_cast<std::uint64_t>(status.st_mtim.tv_nsec),
+        std::uint64_t{status.st_mode}, std::uint64_t{status.st_uid}}) {
     sum = mix(sum, part);
   }
   return sum | 1U;

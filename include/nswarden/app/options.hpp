@@ -37,7 +37,7 @@ struct Options {
   bool audit = false;
   bool dry_run = false;
   bool live = false;  ///< config check looks at the netns too
-  bool all = false;  ///< reports list compliant settings too
+  bool all = false;   ///< reports list compliant settings too
   WebOptions web;
   LogLevel log_level = LogLevel::info;
   LogFormat log_format = LogFormat::logfmt;

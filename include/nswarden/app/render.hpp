@@ -32,7 +32,7 @@ struct Explanation {
   const core::PolicySet* policies = nullptr;
   std::vector<core::PolicyIndex> matched{};
   core::Resolution resolution{};
-  std::vector<core::Finding> findings{};   ///< of these settings; none when the netns could not be looked at
+  std::vector<core::Finding> findings{};  ///< of these settings; none when the netns could not be looked at
   std::vector<std::string> open_globs{};  ///< that stand for no key of it
 };
 

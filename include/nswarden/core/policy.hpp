@@ -24,8 +24,8 @@ using KeyIndex = std::uint32_t;
 
 struct PlannedSetting {
   Key key;
-  KeyIndex written = 0;     ///< as its owner wrote it
-  PolicyIndex policy = 0;   ///< the owner
+  KeyIndex written = 0;    ///< as its owner wrote it
+  PolicyIndex policy = 0;  ///< the owner
   Mode mode = Mode::enforce;
   const Setting* setting = nullptr;  ///< of the PolicySet
 };

@@ -184,9 +184,10 @@ TEST_CASE("a new policy governs the interfaces that are there") {
 }
 
 TEST_CASE("an optional key that does not exist is compliant, and set right when it comes") {
-  const auto optional = policies({{"a", "^q", {{liberal, "1"}, {loose, "1"}}, core::Mode::enforce, [](core::PolicyConfig& policy) {
-                                     policy.sysctls[0].optional = true;
-                                   }}});
+  const auto optional =
+      policies({{"a", "^q", {{liberal, "1"}, {loose, "1"}}, core::Mode::enforce, [](core::PolicyConfig& policy) {
+                   policy.sysctls[0].optional = true;
+                 }}});
   Router world(optional, {{loose_path, "1"}});
   CHECK(world.totals().compliant == 2);
   CHECK(world.totals().missing == 0);
@@ -227,14 +228,19 @@ TEST_CASE("a condition is audited without a value to set, and set right with one
 }
 
 TEST_CASE("observed values are as last read, nothing is wanted of them, and dead netns leave none") {
-  Router world(policies({{"a", "^q", {{loose, "1"}}, core::Mode::enforce, [](core::PolicyConfig& policy) {
+  Router world(policies({{"a",
+                          "^q",
+                          {{loose, "1"}},
+                          core::Mode::enforce,
+                          [](core::PolicyConfig& policy) {
                             policy.observe = {{key_pattern("net.netfilter.nf_conntrack_count"), {}},
                                               {key_pattern("net.ipv4.conf.*.rp_filter"), {}}};
                           }}}),
                {{loose_path, "1"}, {"netfilter/nf_conntrack_count", "5"}, {of("lo"), "3"}});
   const auto shown = [&](std::size_t cap) {
     std::vector<std::string> all;
-    for (const core::Observed& one : world.reconciler.observations(cap)) all.push_back(one.netns + " " + one.key + "=" + one.value);
+    for (const core::Observed& one : world.reconciler.observations(cap))
+      all.push_back(one.netns + " " + one.key + "=" + one.value);
     return all;
   };
   CHECK(shown(10) == std::vector<std::string>{"q1 net.ipv4.conf.lo.rp_filter=3", "q1 net.netfilter.nf_conntrack_count=5"});

@@ -80,10 +80,9 @@ TEST_CASE("one pattern of several is enough, and an excluded name is not governe
 }
 
 TEST_CASE("the host is governed by policies that name it, and by no pattern, even under other names") {
-  const auto set = policies({{"all", ".*", {{liberal, "1"}}},
-                             {"host", "^qrouter-", {{loose, "1"}}, core::Mode::enforce, [](core::PolicyConfig& policy) {
-                                policy.host = true;
-                              }}});
+  const auto set = policies(
+      {{"all", ".*", {{liberal, "1"}}},
+       {"host", "^qrouter-", {{loose, "1"}}, core::Mode::enforce, [](core::PolicyConfig& policy) { policy.host = true; }}});
   CHECK(match(*set, "host", NameKind::host) == Indexes{1});
   CHECK(set->match(std::vector<NetnsName>{{"qrouter-1"}, {"host", NameKind::host}}) == Indexes{1});
   CHECK(match(*set, "host") == Indexes{0});
@@ -124,15 +123,15 @@ TEST_CASE("the same value in the same mode twice is no conflict") {
   CHECK_FALSE(plan.overridden[0].conflict);
 }
 
-const std::vector<std::string> interfaces{"ipv4/conf/all/rp_filter", "ipv4/conf/default/rp_filter", "ipv4/conf/eth0.100/rp_filter",
-                                          "ipv4/conf/ha-1/rp_filter", "ipv4/conf/qr-1/rp_filter"};
+const std::vector<std::string> interfaces{"ipv4/conf/all/rp_filter", "ipv4/conf/default/rp_filter",
+                                          "ipv4/conf/eth0.100/rp_filter", "ipv4/conf/ha-1/rp_filter",
+                                          "ipv4/conf/qr-1/rp_filter"};
 
 TEST_CASE("a glob stands for interfaces, and all and default are meant only by name") {
-  const auto set = policies({{"a",
-                              ".*",
-                              {{"net.ipv4.conf.*.rp_filter", "2"},
-                               {"net.ipv4.conf.default.rp_filter", "1"},
-                               {"net.ipv4.conf.all.rp_filter", "0"}}}});
+  const auto set = policies(
+      {{"a",
+        ".*",
+        {{"net.ipv4.conf.*.rp_filter", "2"}, {"net.ipv4.conf.default.rp_filter", "1"}, {"net.ipv4.conf.all.rp_filter", "0"}}}});
   CHECK(told(*set, resolve(*set, interfaces)) ==
         std::vector<std::string>{"ipv4/conf/all/rp_filter=0 by a", "ipv4/conf/default/rp_filter=1 by a",
                                  "ipv4/conf/eth0.100/rp_filter=2 by a", "ipv4/conf/ha-1/rp_filter=2 by a",
@@ -160,13 +159,16 @@ TEST_CASE("an exact key beats a glob, in whatever order and policy") {
 }
 
 TEST_CASE("exclusions and selectors of interfaces narrow the globs of their policy alone") {
-  const auto set = policies({{"a", ".*", {{"net.ipv4.conf.*.rp_filter", "2"}}, core::Mode::enforce,
-                              [](core::PolicyConfig& policy) {
-                                policy.interfaces = {pattern("^qr-"), pattern("^ha-")};
-                                policy.exclusions = {key_pattern("net.ipv4.conf.ha-1.rp_filter")};
-                              }}});
+  const auto set =
+      policies({{"a", ".*", {{"net.ipv4.conf.*.rp_filter", "2"}}, core::Mode::enforce, [](core::PolicyConfig& policy) {
+                   policy.interfaces = {pattern("^qr-"), pattern("^ha-")};
+                   policy.exclusions = {key_pattern("net.ipv4.conf.ha-1.rp_filter")};
+                 }}});
   CHECK(told(*set, resolve(*set, interfaces)) == std::vector<std::string>{"ipv4/conf/qr-1/rp_filter=2 by a"});
-  const auto wider = policies({{"a", ".*", {{"net.ipv4.conf.*.rp_filter", "2"}}, core::Mode::enforce,
+  const auto wider = policies({{"a",
+                                ".*",
+                                {{"net.ipv4.conf.*.rp_filter", "2"}},
+                                core::Mode::enforce,
                                 [](core::PolicyConfig& policy) { policy.interfaces = {pattern("^qr-")}; }},
                                {"b", ".*", {{"net.ipv4.conf.*.rp_filter", "1"}}}});
   CHECK(told(*wider, resolve(*wider, {"ipv4/conf/eth0/rp_filter", "ipv4/conf/qr-1/rp_filter"})) ==
@@ -174,16 +176,16 @@ TEST_CASE("exclusions and selectors of interfaces narrow the globs of their poli
 }
 
 TEST_CASE("a condition without a value to set is audited, and a setting may have a mode of its own") {
-  const auto set = policies({{"a", ".*", {}, core::Mode::enforce, [](core::PolicyConfig& policy) {
-                                using Kind = core::Want::Kind;
-                                const auto at_least = [](std::optional<std::string> written) {
-                                  return std::get<core::Want>(core::Want::condition(Kind::min, {"5"}, std::move(written), {}));
-                                };
-                                policy.sysctls = {setting("net.ipv4.a", at_least(std::nullopt)),
-                                                  setting("net.ipv4.b", at_least("7")),
-                                                  setting("net.ipv4.c", core::Want::equal("1"))};
-                                policy.sysctls[2].mode = core::Mode::audit;
-                              }}});
+  const auto set =
+      policies({{"a", ".*", {}, core::Mode::enforce, [](core::PolicyConfig& policy) {
+                   using Kind = core::Want::Kind;
+                   const auto at_least = [](std::optional<std::string> written) {
+                     return std::get<core::Want>(core::Want::condition(Kind::min, {"5"}, std::move(written), {}));
+                   };
+                   policy.sysctls = {setting("net.ipv4.a", at_least(std::nullopt)), setting("net.ipv4.b", at_least("7")),
+                                     setting("net.ipv4.c", core::Want::equal("1"))};
+                   policy.sysctls[2].mode = core::Mode::audit;
+                 }}});
   const core::Resolution resolution = resolve(*set);
   REQUIRE(resolution.settings.size() == 3);
   CHECK(resolution.settings[0].mode == core::Mode::audit);

@@ -63,12 +63,13 @@ struct World {
   core::Time now{std::chrono::hours(1)};
 
   explicit World(std::shared_ptr<const core::PolicySet> set, std::size_t fd_budget = 1000)
-      : reconciler(kernel, std::move(set), {{{core::NameKind::entry, "/run/netns"},
-                                             {core::NameKind::entry, "/run/other"},
-                                             {core::NameKind::host},
-                                             {core::NameKind::process}},
-                                            fd_budget,
-                                            true}) {}
+      : reconciler(kernel, std::move(set),
+                   {{{core::NameKind::entry, "/run/netns"},
+                     {core::NameKind::entry, "/run/other"},
+                     {core::NameKind::host},
+                     {core::NameKind::process}},
+                    fd_budget,
+                    true}) {}
 
   void settle() {
     while (reconciler.work()) reconciler.step(64, now);
