@@ -157,8 +157,7 @@ TEST_CASE("zombies and processes that may not be looked at are left out") {
   const auto process = in_new_netns();
   const std::string name = name_of(*process);
   test::as_nobody(test::Keep::sys_admin, [&] {
-    const os::HomeNetns home;
-    ProcessNetns netns(home);
+    ProcessNetns netns;
     const auto inodes = netns.scan();
     REQUIRE(inodes.ok());
     CHECK(std::find(inodes->begin(), inodes->end(), ProcessNetns::inode_of(name)) == inodes->end());
