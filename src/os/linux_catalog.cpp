@@ -55,6 +55,7 @@ constexpr std::string_view host_name = "host";
 
 std::vector<core::NetnsSource> sources_of(const std::vector<std::string>& directories) {
   std::vector<core::NetnsSource> sources;
+  sources.reserve(directories.size());
   for (const std::string& directory : directories) sources.push_back({NameKind::entry, directory});
   return sources;
 }
@@ -71,7 +72,7 @@ LinuxCatalog::LinuxCatalog(std::vector<core::NetnsSource> sources, Links links)
     : shared_(std::make_shared<CatalogShared>()),
       sources_(std::move(sources)),
       links_(links),
-      processes_(std::make_unique<ProcessNetns>(shared_->home)) {}
+      processes_(std::make_unique<ProcessNetns>()) {}
 
 LinuxCatalog::LinuxCatalog(const std::vector<std::string>& directories)
     : LinuxCatalog(sources_of(directories), Links::refuse) {}

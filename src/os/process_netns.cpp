@@ -2,7 +2,7 @@
 #include "os/process_netns.hpp"
 
 #include <dirent.h>
-#include <fcntl.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -10,8 +10,6 @@
 #include <cstdio>
 #include <memory>
 #include <utility>
-
-#include "os/netns_entry.hpp"
 
 namespace nswarden::os {
 
@@ -61,12 +59,15 @@ Result<std::vector<std::uint64_t>> ProcessNetns::scan() {
     if (pid == 0) continue;
     std::array<char, 32> path{};
     std::snprintf(path.data(), path.size(), "%d/ns/net", pid);
-    struct stat status {};
-    // Gone by now, a zombie, or of somebody whom we may not look at.
-    if (::fstatat(::dirfd(processes.get()), path.data(), &status, 0) != 0) continue;
-    if (classify(status, home_) != core::EntryKind::nsfs) continue;
-    std::vector<int>& pids = found[status.st_ino];
-    if (pids.empty()) inodes.push_back(status.st_ino);
+    std::array<char, 64> name{};
+    // What the link says is written by the kernel. It fails where the process is gone by now, a zombie, or of somebody whom we
+    // may not look at.
+    const ssize_t size = ::readlinkat(::dirfd(processes.get()), path.data(), name.data(), name.size());
+    if (size <= 0) continue;
+    const std::uint64_t inode = inode_of({name.data(), static_cast<std::size_t>(size)});
+    if (inode == 0) continue;
+    std::vector<int>& pids = found[inode];
+    if (pids.empty()) inodes.push_back(inode);
     if (pids.size() < most_pids) pids.push_back(pid);
   }
   pids_ = std::move(found);
