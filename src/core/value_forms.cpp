@@ -11,7 +11,6 @@ namespace nswarden::core {
 namespace {
 
 constexpr std::string_view white_space = " \t\n\v\f\r";
-constexpr std::string_view decimal_digits = "0123456789";
 
 /// No digit of these may be missing: from_chars alone takes a beginning.
 template <typename T>
