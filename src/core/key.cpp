@@ -27,7 +27,7 @@ void swap_separators(std::string& text) {
 bool is_white_or_control(char c) { return (c >= 0 && c <= ' ') || c == '\x7f'; }
 
 /// What is wrong with the text as it stands, before its separators are told apart.
-std::optional<std::string> text_problem(std::string_view text) {
+std::optional<std::string> key_text_problem(std::string_view text) {
   if (text.empty()) return "the key is empty";
   if (text.size() > longest_key) return "the key is longer than 255 bytes";
   if (text.find('\0') != std::string_view::npos) return "the key has a NUL byte in it";
@@ -73,7 +73,7 @@ std::string_view interface_in(std::string_view path) {
 }
 
 std::variant<KeyPath, std::string> path_of_key(std::string_view text) {
-  if (auto problem = text_problem(text)) return *std::move(problem);
+  if (auto problem = key_text_problem(text)) return *std::move(problem);
   std::string path(text);
   const std::size_t separator = path.find_first_of("./");
   if (separator != std::string::npos && path[separator] == '.') swap_separators(path);
@@ -92,7 +92,7 @@ std::variant<Key, std::string> Key::parse(std::string_view text) {
   auto path = path_of_key(text);
   if (auto* refusal = std::get_if<std::string>(&path)) return std::move(*refusal);
   std::string& found = std::get<KeyPath>(path).path;
-  if (found.find_first_of("*?[") != std::string::npos) return "wildcards (* ? [) are not meant here; name one key";
+  if (has_glob(found)) return "wildcards (* ? [) are not meant here; name one key";
   return Key(std::move(found));
 }
 

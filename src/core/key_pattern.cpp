@@ -8,8 +8,6 @@
 namespace nswarden::core {
 namespace {
 
-constexpr std::string_view glob_characters = "*?[";
-
 /// The bracket expression at the start of `glob`, without its brackets; none where none ends. A `]` right at its start is one of it.
 std::optional<std::string_view> bracket_of(std::string_view glob) {
   const std::size_t begin = glob.size() > 1 && (glob[1] == '!' || glob[1] == '^') ? 2 : 1;
@@ -62,8 +60,6 @@ std::size_t takes_one(std::string_view glob, char c) {
   }
   return glob[0] == c ? 1 : 0;
 }
-
-bool has_glob(std::string_view text) { return text.find_first_of(glob_characters) != std::string_view::npos; }
 
 /// Why a component's glob is not what it looks like, to those who know glob(7).
 std::optional<std::string> glob_problem(std::string_view component) {

@@ -15,6 +15,9 @@ std::string_view next_component(std::string_view& rest);
 /// `ipv4/neigh/X/key`, a part of `path`; empty for all others.
 std::string_view interface_in(std::string_view path);
 
+/// Whether it has a character that means something in a glob.
+inline bool has_glob(std::string_view text) { return text.find_first_of("*?[") != std::string_view::npos; }
+
 struct KeyPath {
   std::string path;  ///< below net, separators as in a path
 };

@@ -208,6 +208,18 @@ TEST_CASE("a pattern knows whether it stands for keys of interfaces") {
   }
 }
 
+TEST_CASE("a pattern knows whether a glob stands for interfaces") {
+  for (const auto text : {"net.ipv4.conf.*.rp_filter", "net.ipv4.neigh.eth?.locktime", "net.ipv4.*.q[rg]*.rp_filter"}) {
+    CAPTURE(text);
+    CHECK(pattern(text).globs_interfaces());
+  }
+  for (const auto text : {"net.ipv4.conf.eth0.rp_filter", "net.ipv4.conf.all.*", "net.ipv4.conf.eth0.*", "net.ipv4.tcp_*"}) {
+    CAPTURE(text);
+    CHECK_FALSE(pattern(text).globs_interfaces());
+  }
+  CHECK_FALSE(KeyPattern(key_at("ipv4/conf/*/rp_filter")).globs_interfaces());
+}
+
 TEST_CASE("the key of an interface called like a glob is not that glob") {
   const KeyPattern key(key_at("ipv4/conf/*/rp_filter"));
   const KeyPattern glob = pattern("net.ipv4.conf.*.rp_filter");
