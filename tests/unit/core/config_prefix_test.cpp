@@ -95,7 +95,7 @@ std::set<std::string> wishes_of(const Config& config) {
   std::set<std::string> wishes;
   for (const PolicyConfig& policy : config.policies) {
     for (const Setting& setting : policy.sysctls) {
-      wishes.insert(policy.name + ": " + policy.netns + ": " + setting.key.name() + " = " + setting.want);
+      wishes.insert(policy.name + ": " + policy.netns.at(0).text() + ": " + setting.key.name() + " = " + setting.want.text());
     }
     for (const std::string& command : policy.commands.startup) wishes.insert(policy.name + ": " + command);
     for (const auto& on : policy.commands.events) {
