@@ -58,6 +58,27 @@ policies:
         60
       ? net.netfilter.nf_conntrack_tcp_loose
       : 0
+  - name: language
+    exclude: [^x, "y"]
+    discover: processes
+    interfaces: qr-
+    restore: true
+    sysctl_files: [a.conf, b.d]
+    observe:
+      - net.netfilter.nf_conntrack_count
+      - net.ipv4.conf.*.forwarding
+    netns:
+      - ^a
+      - ^ab
+    sysctls:
+      net.ipv4.conf.*.rp_filter: {set: 2, one_of: [0, 2]}
+      net.ipv4.tcp_fin_timeout:
+        set: 30
+        optional: true
+        note: "a: b"
+        between: [10, 60]
+      -net.ipv4.conf.lo.rp_filter:
+      -net.ipv4.tcp_syncookies: 1
   -
     name: "caf\u00e9"
     netns: x
