@@ -60,8 +60,8 @@ inline constexpr std::array<Field, 3> rule_fields{{{"netns_regex"}, {"daemon_sta
 /// What is wanted of a key: exactly one of them.
 inline constexpr std::array<Field, 7> want_fields{{
     {"value", "value", "The value itself."},
-    {"min", "value", "It is at least this number."},
-    {"max", "value", "It is at most this number."},
+    {"min", "bound", "It is at least this number."},
+    {"max", "bound", "It is at most this number."},
     {"between", "pair", "It is one of these two numbers, or between them."},
     {"one_of", "values", "It is one of these values."},
     {"not", "value", "It is any other value."},

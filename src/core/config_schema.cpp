@@ -19,7 +19,7 @@ struct Shape {
   std::string_view schema;
 };
 
-constexpr std::array<Shape, 18> shapes{{
+constexpr std::array<Shape, 19> shapes{{
     {"version", R"({"enum": [1, "1"]})"},
     {"boolean", R"({"type": "boolean"})"},
     {"mode", R"({"enum": ["enforce", "audit"]})"},
@@ -40,8 +40,9 @@ constexpr std::array<Shape, 18> shapes{{
     {"keys",
      R"({"type": "array", "minItems": 1, "uniqueItems": true, "items": {"type": "string", "pattern": "^net[./]\\S+$"}})"},
     {"value", R"({"type": ["string", "number"], "pattern": "\\S"})"},
+    {"bound", R"({"type": ["string", "number"], "pattern": "^[ \\t]*-?[0-9]+([ \\t]+-?[0-9]+)*[ \\t]*$"})"},
     {"values", R"({"type": "array", "minItems": 1, "items": {"$ref": "#/definitions/value"}})"},
-    {"pair", R"({"type": "array", "minItems": 2, "maxItems": 2, "items": {"$ref": "#/definitions/value"}})"},
+    {"pair", R"({"type": "array", "minItems": 2, "maxItems": 2, "items": {"$ref": "#/definitions/bound"}})"},
     {"command_list", R"({"type": "array", "items": {"type": ["string", "number", "boolean"], "pattern": "\\S"}})"},
     {"policies", R"({"type": "array", "items": {"$ref": "#/definitions/policy"}})"},
 }};

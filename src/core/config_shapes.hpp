@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shapes that many fields share: booleans, modes, durations, one or a list. `fields` is the mapping that may have the field, and
-// an absent field gives what the reader names. Every problem goes to the list that `fields` has. Pure, any thread.
+// Shapes that many fields share: booleans, modes, durations, one or a list. `fields` is the mapping that may have the field; an
+// absent field gives nothing, or what the reader names. Every problem goes to the list of `fields`. Pure, any thread.
 #pragma once
 
 #include <chrono>

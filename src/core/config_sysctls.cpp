@@ -259,10 +259,11 @@ PolicyConfig with_sysctls(PolicyConfig policy, const YamlFields& fields) {
       if (excluded.is_new(key, entry.key_where)) policy.exclusions.push_back(key);
       continue;
     }
-    if (!wanted.is_new(key, entry.key_where)) continue;
+    // Also the second one may have problems of its own.
+    const bool is_new = wanted.is_new(key, entry.key_where);
     if (auto refusal = key_refusal(key, policy)) problems.push_back({entry.key_where, *std::move(refusal)});
     auto setting = SettingReader(key, problems).read(entry, has_minus);
-    if (!setting) continue;
+    if (!setting || !is_new) continue;
     if (setting->want.set()) {
       auto refusal = enforcing_refusal(key, setting->mode.value_or(policy.mode));
       if (refusal) problems.push_back({entry.key_where, *std::move(refusal)});

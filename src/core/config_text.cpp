@@ -15,6 +15,7 @@ namespace {
 
 std::vector<std::string> paths_of(const std::vector<NamedPath>& named) {
   std::vector<std::string> paths;
+  paths.reserve(named.size());
   for (const NamedPath& path : named) paths.push_back(path.path);
   return paths;
 }

@@ -10,6 +10,11 @@
 
 namespace nswarden::core {
 
+std::string_view trimmed(std::string_view text) {
+  const std::size_t begin = std::min(text.find_first_not_of(blanks), text.size());
+  return text.substr(begin, text.find_last_not_of(blanks) + 1 - begin);
+}
+
 std::string shown(const KeyPattern& key) { return printable(key.name()); }
 
 std::variant<WrittenKey, std::string> read_key(std::string_view text) {

@@ -12,6 +12,12 @@
 
 namespace nswarden::core {
 
+/// What stands around words in files and commands of sysctl(8).
+inline constexpr std::string_view blanks = " \t";
+
+/// `text` without blanks at its ends.
+std::string_view trimmed(std::string_view text);
+
 /// A key as it is written: `-net.ipv4.ip_forward`.
 struct WrittenKey {
   KeyPattern key;

@@ -5,10 +5,10 @@
 #include <array>
 #include <span>
 
+#include "core/setting_rules.hpp"
+
 namespace nswarden::core {
 namespace {
-
-constexpr std::string_view blanks = " \t";
 
 struct Word {
   std::string text;
@@ -98,16 +98,12 @@ class ShellWords {
   bool needs_command_ = false;
 };
 
-std::string trimmed(std::string_view text) {
-  const std::size_t begin = std::min(text.find_first_not_of(blanks), text.size());
-  return std::string(text.substr(begin, text.find_last_not_of(blanks) + 1 - begin));
-}
-
+/// Without a folder, or in one of the usual ones.
 bool is_program(std::string_view word, std::string_view name) {
-  for (const std::string_view folder : {"", "/sbin/", "/usr/sbin/", "/bin/", "/usr/bin/"}) {
-    if (word == std::string(folder) + std::string(name)) return true;
-  }
-  return false;
+  constexpr std::array<std::string_view, 5> folders{"", "/sbin/", "/usr/sbin/", "/bin/", "/usr/bin/"};
+  if (!word.ends_with(name)) return false;
+  word.remove_suffix(name.size());
+  return std::find(folders.begin(), folders.end(), word) != folders.end();
 }
 
 /// Options of sysctl(8) that change nothing of what is set, but for -e and -p.
@@ -155,7 +151,8 @@ std::optional<std::vector<SysctlStep>> read_arguments(std::span<const Word> word
     }
     const std::size_t sign = operand.find('=');
     if (sign == std::string_view::npos) return std::nullopt;
-    steps.emplace_back(SysctlAssignment{trimmed(operand.substr(0, sign)), trimmed(operand.substr(sign + 1)), options.optional});
+    steps.emplace_back(SysctlAssignment{std::string(trimmed(operand.substr(0, sign))),
+                                        std::string(trimmed(operand.substr(sign + 1))), options.optional});
   }
   return steps.empty() ? std::nullopt : std::optional(std::move(steps));
 }

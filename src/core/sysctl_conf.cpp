@@ -14,13 +14,6 @@
 namespace nswarden::core {
 namespace {
 
-constexpr std::string_view blanks = " \t";
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = std::min(text.find_first_not_of(blanks), text.size());
-  return text.substr(begin, text.find_last_not_of(blanks) + 1 - begin);
-}
-
 /// `part` is a part of `whole`.
 int column_of(std::string_view whole, std::string_view part) { return static_cast<int>(part.data() - whole.data()) + 1; }
 

@@ -55,7 +55,8 @@ TEST_CASE("the older form is read rule by rule, with its commands in file order"
   REQUIRE(config.policies.size() == 2);
   const PolicyConfig& rule = config.policies[0];
   CHECK(rule.name == "rule-1");
-  CHECK(rule.netns == "^qrouter-.*");
+  REQUIRE(rule.netns.size() == 1);
+  CHECK(rule.netns[0].text() == "^qrouter-.*");
   CHECK(rule.mode == Mode::enforce);
   CHECK(rule.sysctls.empty());
   CHECK(rule.where.line == 2);

@@ -58,6 +58,27 @@ policies:
         60
       ? net.netfilter.nf_conntrack_tcp_loose
       : 0
+  - name: language
+    exclude: [^x, "y"]
+    discover: processes
+    interfaces: qr-
+    restore: true
+    sysctl_files: [a.conf, b.d]
+    observe:
+      - net.netfilter.nf_conntrack_count
+      - net.ipv4.conf.*.forwarding
+    netns:
+      - ^a
+      - ^ab
+    sysctls:
+      net.ipv4.conf.*.rp_filter: {set: 2, one_of: [0, 2]}
+      net.ipv4.tcp_fin_timeout:
+        set: 30
+        optional: true
+        note: "a: b"
+        between: [10, 60]
+      -net.ipv4.conf.lo.rp_filter:
+      -net.ipv4.tcp_syncookies: 1
   -
     name: "caf\u00e9"
     netns: x
@@ -95,7 +116,7 @@ std::set<std::string> wishes_of(const Config& config) {
   std::set<std::string> wishes;
   for (const PolicyConfig& policy : config.policies) {
     for (const Setting& setting : policy.sysctls) {
-      wishes.insert(policy.name + ": " + policy.netns + ": " + setting.key.name() + " = " + setting.want);
+      wishes.insert(policy.name + ": " + policy.netns.at(0).text() + ": " + setting.key.name() + " = " + setting.want.text());
     }
     for (const std::string& command : policy.commands.startup) wishes.insert(policy.name + ": " + command);
     for (const auto& on : policy.commands.events) {
