@@ -191,6 +191,17 @@ void Loop::finish_sweep() {
   parts_.log.write(level, ready_ ? "sweep done" : "first sweep done",
                    {{"trigger", to_string(trigger_)}, {"netns", netns}, {"settings", settings}, {"compliant", compliant}});
   ready_ = true;
+  review_policies(Clock::now());
+}
+
+void Loop::review_policies(Time now) {
+  for (const Useless& useless : review_.look(useless_now(*reconciler_, now), now)) {
+    if (useless.key.empty()) {
+      parts_.log.warn("this policy has matched no netns for an hour", {{"policy", useless.policy}});
+    } else {
+      parts_.log.warn("no netns has this sysctl", {{"policy", useless.policy}, {"key", useless.key}});
+    }
+  }
 }
 
 void Loop::see_to_what_is_due(Time now) {
@@ -245,6 +256,7 @@ std::string Loop::reload(Time now) {
       verdict += line + '\n';
     }
     events_.reloaded(unix_time(), verdict);
+    path_watcher_.watch(none->named);
     reload_due_ = false;
     return verdict;
   }
@@ -269,6 +281,7 @@ std::string Loop::reload(Time now) {
 
 void Loop::use_configuration(std::string_view message) {
   parts_.metrics.know(*policies_);
+  path_watcher_.watch(configuration_.named);
   reconciler_->damp_by(damping(parts_.options, configuration_.config));
   commands_.use(policies_, command_timeout(parts_.options, configuration_.config));
   netns_watcher_.ask_for(policies_->event_bits());

@@ -20,6 +20,7 @@
 #include <nswarden/os/link_watcher.hpp>
 #include <nswarden/os/linux_catalog.hpp>
 #include <nswarden/os/netns_watcher.hpp>
+#include <nswarden/os/path_watcher.hpp>
 #include <nswarden/os/poller.hpp>
 #include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/signals.hpp>
@@ -30,6 +31,7 @@
 #include "app/event_log.hpp"
 #include "app/instance_lock.hpp"
 #include "app/pace.hpp"
+#include "app/policy_review.hpp"
 #include "app/reload_desk.hpp"
 #include "app/report_log.hpp"
 #include "app/writers.hpp"
@@ -95,6 +97,7 @@ class Loop {
   void list(Detail detail, Time now);
   void begin_sweep(Trigger trigger, Time now);
   void finish_sweep();
+  void review_policies(Time now);
   void see_to_what_is_due(Time now);
   void work(Time now);
   void tell_reports();
@@ -120,9 +123,11 @@ class Loop {
   EventLog events_;
   ReportLog report_log_;
   Commands commands_;
+  PolicyReview review_;
   os::NetnsWatcher netns_watcher_;
   os::SysctlWatcher sysctl_watcher_;
   os::LinkWatcher link_watcher_;
+  os::PathWatcher path_watcher_;
   os::Poller poller_;
   os::ProcessMeter process_;
 

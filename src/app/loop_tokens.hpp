@@ -16,6 +16,7 @@ enum Token : std::uint64_t {
   writes_token,
   slow_writes_token,
   links_token,
+  paths_token,
 };
 
 }  // namespace nswarden::app

@@ -14,6 +14,8 @@
 
 #include <nswarden/app/configuration.hpp>
 #include <nswarden/app/render.hpp>
+#include <nswarden/core/config_convert.hpp>
+#include <nswarden/core/config_schema.hpp>
 #include <nswarden/core/inotify_events.hpp>
 #include <nswarden/core/reconciler.hpp>
 #include <nswarden/core/text.hpp>
@@ -23,6 +25,7 @@
 #include <nswarden/os/terminal.hpp>
 #include <nswarden/os/tick.hpp>
 #include "app/fd_budget.hpp"
+#include "app/policy_review.hpp"
 #include "app/privilege.hpp"
 #include "app/selected_catalog.hpp"
 
@@ -77,6 +80,14 @@ class Sweep {
     for (const std::string& name : missing) complain(fmt::format("no netns is named {}", core::printable(name)));
     if (report.totals.drifted + report.totals.missing > 0) return exit_drifted;
     return report.compliant() && failures.empty() && missing.empty() ? exit_compliant : exit_unreadable;
+  }
+
+  /// Parts of the configuration that none of the netns needs.
+  core::Result<std::vector<Useless>> useless() {
+    if (const auto may = catalog_.may_enter(); !may) return may.error();
+    const auto now = std::chrono::steady_clock::now();
+    (void)sweep(now);
+    return useless_now(reconciler_, now);
   }
 
   /// Of the netns that was named, which need not exist, as it is now if it can be looked at.
@@ -192,25 +203,58 @@ int config_events() {
   return exit_compliant;
 }
 
-int config_check(const Configuration& configuration) {
-  std::size_t settings = 0;
-  for (const auto& policy : configuration.config.policies) settings += policy.sysctls.size();
-  fmt::print("{}: ok, {} {}, {} {}\n", configuration.source, configuration.config.policies.size(),
-             configuration.config.policies.size() == 1 ? "policy" : "policies", settings,
-             settings == 1 ? "setting" : "settings");
-  if (configuration.config.form == core::Config::Form::older) {
-    fmt::print("It has the older form of netns-events: commands are run, and no sysctls are wanted.\n");
+int config_schema() {
+  fmt::print("{}", core::config_schema());
+  return exit_compliant;
+}
+
+int config_convert(const Configuration& configuration) {
+  fmt::print("{}", core::convert_config(configuration.config));
+  return exit_compliant;
+}
+
+/// What is no mistake, and yet of no use to the netns that are there.
+int review(const Options& options, const Configuration& configuration) {
+  Sweep sweep(options, configuration);
+  const auto useless = sweep.useless();
+  if (!useless) {
+    complain(cannot_enter_any(useless.error().code));
+    return exit_unreadable;
+  }
+  for (const Useless& one : *useless) {
+    const std::string policy = core::printable(one.policy);
+    if (one.key.empty()) {
+      fmt::print("warning: policy {} matches no netns that is there now\n", policy);
+    } else {
+      fmt::print("warning: no netns that policy {} matches has {}\n", policy, core::printable(one.key));
+    }
   }
   return exit_compliant;
 }
 
+int config_check(const Options& options, const Configuration& configuration) {
+  std::size_t settings = 0;
+  for (const auto& policy : configuration.config.policies) settings += policy.sysctls.size();
+  fmt::print("{}: ok, {} {}, {} {}\n", core::printable(configuration.source), configuration.config.policies.size(),
+             configuration.config.policies.size() == 1 ? "policy" : "policies", settings,
+             settings == 1 ? "setting" : "settings");
+  if (configuration.config.form == core::Config::Form::older) {
+    fmt::print("It has the older form of netns-events: commands are run, and no sysctls are wanted; nswarden config convert {} "
+               "writes it as native policies.\n",
+               core::printable(configuration.source));
+  }
+  return options.live ? review(options, configuration) : int{exit_compliant};
+}
+
 int run_command(const Options& options) {
   if (options.command == Command::config_events) return config_events();
+  if (options.command == Command::config_schema) return config_schema();
   const auto configuration = configuration_or_complaint(options);
   if (!configuration) return exit_usage;
-  if (options.command == Command::explain) return explain(options, *configuration);
-  if (options.command == Command::config_check) return config_check(*configuration);
+  if (options.command == Command::config_convert) return config_convert(*configuration);
   try {
+    if (options.command == Command::explain) return explain(options, *configuration);
+    if (options.command == Command::config_check) return config_check(options, *configuration);
     return Sweep(options, *configuration).run();
   } catch (const std::system_error& error) {
     complain(error.what());

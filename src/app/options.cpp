@@ -137,7 +137,9 @@ struct Parser {
   CLI::App* explain = nullptr;
   CLI::App* config = nullptr;
   CLI::App* config_check = nullptr;
+  CLI::App* config_convert = nullptr;
   CLI::App* config_events = nullptr;
+  CLI::App* config_schema = nullptr;
 
   Parser() {
     app.name("nswarden");
@@ -241,6 +243,10 @@ struct Parser {
     config->require_subcommand(1);
     config_check = config->add_subcommand("check", "Every error of a file, as FILE:LINE:COL: message");
     config_check->add_option("FILE", options.config_file, "Default: as for run");
+    config_check->add_flag("--live", options.live, "Also tell which policies and settings are of no use to the netns there are");
+    config_convert = config->add_subcommand("convert", "A file of netns-events as native policies, on stdout");
+    config_convert->add_option("FILE", options.config_file, "File in the older form")->required();
+    config_schema = config->add_subcommand("schema", "JSON Schema of the configuration, for editors");
     config_events = config->add_subcommand("events", "The inotify event names that commands can be for");
   }
 };
@@ -267,6 +273,8 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   if (parser.apply->parsed()) options.command = Command::apply;
   if (parser.explain->parsed()) options.command = Command::explain;
   if (parser.config_check->parsed()) options.command = Command::config_check;
+  if (parser.config_convert->parsed()) options.command = Command::config_convert;
+  if (parser.config_schema->parsed()) options.command = Command::config_schema;
   if (parser.config_events->parsed()) options.command = Command::config_events;
   return std::move(options);
 }

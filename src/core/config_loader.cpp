@@ -164,7 +164,7 @@ class Loader {
     };
     const std::size_t told = problems_.size();
     for (const NamedPath& named : policy.sysctl_files) {
-      for (SysctlConf& conf : read_confs(path_beside(path, named.path), named.where, global_keys(policy))) {
+      for (SysctlConf& conf : read_confs(path_beside(path, named.path), named.where, policy)) {
         take(std::move(conf.settings));
         exclude(conf.exclusions);
       }
@@ -179,7 +179,7 @@ class Loader {
     return policy;
   }
 
-  std::vector<SysctlConf> read_confs(const std::string& path, Position where, GlobalKeys globals) {
+  std::vector<SysctlConf> read_confs(const std::string& path, Position where, const PolicyConfig& policy) {
     auto expanded = library_.expand(path, conf_endings);
     if (const auto* refusal = std::get_if<std::string>(&expanded)) {
       add_problem(where, *refusal);
@@ -193,7 +193,7 @@ class Loader {
         continue;
       }
       const Library::Text& conf = *std::get<const Library::Text*>(text);
-      confs.push_back(parse_sysctl_conf(conf.text, globals, conf.file));
+      confs.push_back(parse_sysctl_conf(conf.text, policy, conf.file));
       for (Problem& problem : confs.back().problems) problems_.push_back(std::move(problem));
     }
     return confs;

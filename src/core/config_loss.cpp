@@ -12,17 +12,19 @@
 namespace nswarden::core {
 namespace {
 
-std::optional<std::string> dropped_settings(const PolicyConfig& before, const PolicyConfig& after, std::size_t most) {
+/// `what` is how one thing with a key is called.
+template <class Keyed>
+std::optional<std::string> dropped_keys(const std::vector<Keyed>& before, const std::vector<Keyed>& after,
+                                        std::string_view what, const PolicyConfig& policy, std::size_t most) {
   std::size_t count = 0;
   std::string names;
-  for (const Setting& setting : before.sysctls) {
-    const bool stays =
-        std::any_of(after.sysctls.begin(), after.sysctls.end(), [&](const Setting& other) { return other.key == setting.key; });
+  for (const Keyed& keyed : before) {
+    const bool stays = std::any_of(after.begin(), after.end(), [&](const Keyed& other) { return other.key == keyed.key; });
     if (stays || ++count > most) continue;
-    names += fmt::format("{}{}", names.empty() ? "" : ", ", printable(setting.key.name()));
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", printable(keyed.key.name()));
   }
   if (count == 0) return std::nullopt;
-  return fmt::format("{} setting{} of policy {} ({}{})", count, count == 1 ? "" : "s", before.name, names,
+  return fmt::format("{} {}{} of policy {} ({}{})", count, what, count == 1 ? "" : "s", policy.name, names,
                      count > most ? ", ..." : "");
 }
 
@@ -37,7 +39,10 @@ std::string dropped_by(const Config& before, const Config& after, std::size_t mo
       dropped.push_back("policy " + policy.name);
       continue;
     }
-    if (auto settings = dropped_settings(policy, *same, most)) dropped.push_back(*std::move(settings));
+    auto settings = dropped_keys(policy.sysctls, same->sysctls, "setting", policy, most);
+    if (settings) dropped.push_back(*std::move(settings));
+    auto observed = dropped_keys(policy.observe, same->observe, "observed key", policy, most);
+    if (observed) dropped.push_back(*std::move(observed));
     if (!policy.commands.empty() && same->commands.empty()) dropped.push_back("commands of policy " + policy.name);
   }
   std::string line;

@@ -63,7 +63,9 @@ class SettingReader {
   std::optional<Setting> read_mapping(const YamlNode& entry, Setting setting);
   std::optional<Want> read_want(const YamlFields& fields);
   std::optional<Want> read_condition(Want::Kind kind, const YamlNode& node, std::optional<std::string> set);
-  std::optional<std::string> read_value(const YamlNode& node, const std::string& path);
+  /// value_refusal() or bound_refusal().
+  using Refusal = std::optional<std::string> (*)(const KeyPattern& key, std::string_view text);
+  std::optional<std::string> read_value(const YamlNode& node, const std::string& path, Refusal refusal);
   std::optional<std::vector<std::string>> read_operands(Want::Kind kind, const YamlNode& node, const std::string& path);
 
   const KeyPattern& key_;
@@ -75,7 +77,7 @@ std::optional<Setting> SettingReader::read(const YamlNode& entry, bool has_minus
   Setting setting{key_, Want::equal({}), entry.key_where};
   setting.optional = has_minus;
   if (entry.kind == Kind::mapping) return read_mapping(entry, std::move(setting));
-  auto value = read_value(entry, name_);
+  auto value = read_value(entry, name_, value_refusal);
   if (!value) return std::nullopt;
   setting.want = Want::equal(*std::move(value));
   return setting;
@@ -138,7 +140,7 @@ std::optional<Want> SettingReader::read_want(const YamlFields& fields) {
   }
   std::optional<std::string> set;
   if (set_node != nullptr) {
-    set = read_value(*set_node, fields.path("set"));
+    set = read_value(*set_node, fields.path("set"), value_refusal);
     if (!set) return std::nullopt;
   }
   return read_condition(kind, *found, std::move(set));
@@ -172,8 +174,10 @@ std::optional<std::vector<std::string>> SettingReader::read_operands(Want::Kind 
     operands.push_back(node.text);
     return operands;
   }
+  const bool is_bound = kind == Want::Kind::min || kind == Want::Kind::max || kind == Want::Kind::between;
+  const Refusal refusal = is_bound ? bound_refusal : value_refusal;
   if (kind != Want::Kind::between && kind != Want::Kind::one_of) {
-    if (auto value = read_value(node, path)) operands.push_back(*std::move(value));
+    if (auto value = read_value(node, path, refusal)) operands.push_back(*std::move(value));
     return operands.empty() ? std::nullopt : std::optional(std::move(operands));
   }
   if (!is_kind(node, Kind::list, path, problems_)) return std::nullopt;
@@ -186,13 +190,14 @@ std::optional<std::vector<std::string>> SettingReader::read_operands(Want::Kind 
     return std::nullopt;
   }
   for (std::size_t i = 0; i < node.children.size(); ++i) {
-    if (auto value = read_value(node.children[i], fmt::format("{}[{}]", path, i))) operands.push_back(*std::move(value));
+    if (auto value = read_value(node.children[i], fmt::format("{}[{}]", path, i), refusal))
+      operands.push_back(*std::move(value));
   }
   return operands.size() == node.children.size() ? std::optional(std::move(operands)) : std::nullopt;
 }
 
 /// The value may be a secret, so no message shows it.
-std::optional<std::string> SettingReader::read_value(const YamlNode& node, const std::string& path) {
+std::optional<std::string> SettingReader::read_value(const YamlNode& node, const std::string& path, Refusal refusal) {
   if (node.kind == Kind::refused) return std::nullopt;
   if (node.kind == Kind::null) {
     add_problem(node.where, "{} has no value; write the value that is wanted", path);
@@ -201,7 +206,7 @@ std::optional<std::string> SettingReader::read_value(const YamlNode& node, const
                 to_string(node.kind));
   } else if (!node.quoted && is_boolean_word(node.text)) {
     add_problem(node.where, "{}: sysctls are numbers; write 1 or 0 instead of {}", path, node.text);
-  } else if (const auto problem = value_refusal(key_, node.text)) {
+  } else if (const auto problem = refusal(key_, node.text)) {
     add_problem(node.where, "{}: {}", path, *problem);
   } else {
     return normalised(node.text);
@@ -255,9 +260,14 @@ PolicyConfig with_sysctls(PolicyConfig policy, const YamlFields& fields) {
       continue;
     }
     if (!wanted.is_new(key, entry.key_where)) continue;
-    if (auto refusal = key_refusal(key, global_keys(policy))) problems.push_back({entry.key_where, *std::move(refusal)});
+    if (auto refusal = key_refusal(key, policy)) problems.push_back({entry.key_where, *std::move(refusal)});
     auto setting = SettingReader(key, problems).read(entry, has_minus);
-    if (setting) policy.sysctls.push_back(*std::move(setting));
+    if (!setting) continue;
+    if (setting->want.set()) {
+      auto refusal = enforcing_refusal(key, setting->mode.value_or(policy.mode));
+      if (refusal) problems.push_back({entry.key_where, *std::move(refusal)});
+    }
+    policy.sysctls.push_back(*std::move(setting));
   }
   return policy;
 }

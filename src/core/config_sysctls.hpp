@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include <nswarden/core/sysctl_conf.hpp>
+#include <nswarden/core/config.hpp>
 
 #include "core/yaml_fields.hpp"
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/key_table.hpp"
+#include "core/key_text.hpp"
 #include "core/value_forms.hpp"
 
 namespace nswarden::core {
@@ -86,20 +87,6 @@ class TraitsIndex {
 const TraitsIndex& traits_index() {
   static const TraitsIndex index;  // of constants, made by the first call
   return index;
-}
-
-/// The X of `ipv4/conf/X/key`, as in key_text.hpp, without allocating.
-std::string_view interface_in(std::string_view path) {
-  const std::size_t family = path.find('/');
-  if (family == std::string_view::npos) return {};
-  const std::string_view rest = path.substr(family);
-  for (const std::string_view scope : {std::string_view("/conf/"), std::string_view("/neigh/")}) {
-    if (!rest.starts_with(scope)) continue;
-    const std::string_view interface = rest.substr(scope.size());
-    const std::size_t end = interface.find('/');
-    return end == std::string_view::npos ? std::string_view{} : interface.substr(0, end);
-  }
-  return {};
 }
 
 constexpr std::uint64_t most_signed = 0x7FFF'FFFF;

@@ -21,10 +21,13 @@ std::variant<WrittenKey, std::string> read_key(std::string_view text) {
   return WrittenKey{std::get<KeyPattern>(std::move(parsed)), has_minus};
 }
 
-std::optional<std::string> key_refusal(const KeyPattern& key, GlobalKeys globals) {
-  const KeyTraits& traits = traits_of(key.path());
+std::optional<std::string> key_refusal(const KeyPattern& key, const PolicyConfig& policy) {
+  const KeyTraits traits = traits_of(key.path());
   if (traits.write_only) return fmt::format("{} can only be written, so no value of it can be kept; remove it", shown(key));
-  if (globals == GlobalKeys::allowed) return std::nullopt;
+  if (policy.allow_global || policy.host) return std::nullopt;
+  if (traits.only_in_first) {
+    return fmt::format("{} is in the host's own netns alone; name it in a policy with host: true", shown(key));
+  }
   if (traits.global) {
     return fmt::format(
         "{} has one value for the whole host, whichever netns it is written in; if that is meant, write "
@@ -33,15 +36,20 @@ std::optional<std::string> key_refusal(const KeyPattern& key, GlobalKeys globals
   }
   if (traits.read_only_in_child) {
     return fmt::format(
-        "{} can only be written in the host's own netns; write host: true in a policy for that, or "
+        "{} can only be written in the host's own netns; name it in a policy with host: true, or with "
         "allow_global: true to look at it elsewhere",
         shown(key));
   }
   return std::nullopt;
 }
 
+std::optional<std::string> enforcing_refusal(const KeyPattern& key, Mode mode) {
+  if (mode == Mode::audit || !traits_of(key.path()).read_only) return std::nullopt;
+  return fmt::format("{} can only be read; write {{value: V, mode: audit}}, or mode: audit in the policy", shown(key));
+}
+
 std::optional<std::string> observation_refusal(const KeyPattern& key) {
-  const KeyTraits& traits = traits_of(key.path());
+  const KeyTraits traits = traits_of(key.path());
   if (traits.write_only) return fmt::format("{} can only be written, so there is nothing to observe; remove it", shown(key));
   if (traits.secret) return fmt::format("{} is a secret, which is not exported; remove it", shown(key));
   return std::nullopt;
@@ -49,10 +57,12 @@ std::optional<std::string> observation_refusal(const KeyPattern& key) {
 
 ValueSense sense_of(const KeyPattern& key) { return {traits_of(key.path()).form, {}}; }
 
-std::optional<std::string> value_refusal(const KeyPattern&, std::string_view text) { return value_problem(text); }
+std::optional<std::string> value_refusal(const KeyPattern& key, std::string_view text) {
+  return value_problem(text, traits_of(key.path()));
+}
 
-GlobalKeys global_keys(const PolicyConfig& policy) {
-  return policy.allow_global || policy.host ? GlobalKeys::allowed : GlobalKeys::refused;
+std::optional<std::string> bound_refusal(const KeyPattern& key, std::string_view text) {
+  return bound_problem(text, traits_of(key.path()));
 }
 
 bool takes_interfaces(const PolicyConfig& policy) {

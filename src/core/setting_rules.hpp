@@ -8,9 +8,7 @@
 #include <string_view>
 #include <variant>
 
-#include <nswarden/core/key_pattern.hpp>
-#include <nswarden/core/sysctl_conf.hpp>
-#include <nswarden/core/want.hpp>
+#include <nswarden/core/config.hpp>
 
 namespace nswarden::core {
 
@@ -22,8 +20,11 @@ struct WrittenKey {
 /// The string is why it is refused, ready to print, the key included.
 std::variant<WrittenKey, std::string> read_key(std::string_view text);
 
-/// Why nothing can be wanted of the key (kernel facts 29, 30), ready to print.
-std::optional<std::string> key_refusal(const KeyPattern& key, GlobalKeys globals);
+/// Why the policy can want nothing of the key (kernel facts 29, 30), ready to print.
+std::optional<std::string> key_refusal(const KeyPattern& key, const PolicyConfig& policy);
+
+/// Why a value of it cannot be enforced in that mode, ready to print.
+std::optional<std::string> enforcing_refusal(const KeyPattern& key, Mode mode);
 
 /// Why its value cannot be exported, ready to print.
 std::optional<std::string> observation_refusal(const KeyPattern& key);
@@ -36,6 +37,9 @@ ValueSense sense_of(const KeyPattern& key);
 
 /// Why the text cannot be meant as a value of the key (kernel fact 28), ready to print.
 std::optional<std::string> value_refusal(const KeyPattern& key, std::string_view text);
+
+/// The same of a bound: a single number bounds each of the value's.
+std::optional<std::string> bound_refusal(const KeyPattern& key, std::string_view text);
 
 /// Whether some key of the policy has a use for `interfaces:`.
 bool takes_interfaces(const PolicyConfig& policy);

@@ -50,7 +50,7 @@ bool has_comment(std::string_view value) {
 /// Reads line by line, and goes on after each problem.
 class ConfReader {
  public:
-  ConfReader(GlobalKeys globals, std::uint16_t file, SysctlConf& conf) : globals_(globals), file_(file), conf_(conf) {}
+  ConfReader(const PolicyConfig& policy, std::uint16_t file, SysctlConf& conf) : policy_(policy), file_(file), conf_(conf) {}
 
   void read_line(std::string_view line) {
     ++line_;
@@ -83,13 +83,14 @@ class ConfReader {
 
   void set(const KeyPattern& key, bool has_minus, int column, std::string_view value, int value_column) {
     if (!is_new(set_, key, column)) return;
-    if (auto refusal = key_refusal(key, globals_)) return add_problem(column, *std::move(refusal));
+    if (auto refusal = key_refusal(key, policy_)) return add_problem(column, *std::move(refusal));
     if (has_comment(value)) {
       return add_problem(value_column, fmt::format("{}: a comment needs a line of its own in this format", shown(key)));
     }
     if (const auto refusal = value_refusal(key, value)) {
       return add_problem(value_column, fmt::format("{}: {}", shown(key), *refusal));
     }
+    if (auto refusal = enforcing_refusal(key, policy_.mode)) return add_problem(column, *std::move(refusal));
     Setting setting{key, Want::equal(normalised(value)), {line_, column, file_}};
     setting.optional = has_minus;
     conf_.settings.push_back(std::move(setting));
@@ -102,7 +103,7 @@ class ConfReader {
     return fresh;
   }
 
-  GlobalKeys globals_;
+  const PolicyConfig& policy_;
   std::uint16_t file_;
   SysctlConf& conf_;
   int line_ = 0;
@@ -112,7 +113,7 @@ class ConfReader {
 
 }  // namespace
 
-SysctlConf parse_sysctl_conf(std::string_view text, GlobalKeys globals, std::uint16_t file) {
+SysctlConf parse_sysctl_conf(std::string_view text, const PolicyConfig& policy, std::uint16_t file) {
   SysctlConf conf;
   if (text.size() > max_config_size) {
     conf.problems.push_back({{1, 1, file}, "the file is larger than 1 MiB"});
@@ -122,7 +123,7 @@ SysctlConf parse_sysctl_conf(std::string_view text, GlobalKeys globals, std::uin
     conf.problems.push_back({{1, 1, file}, "the file starts with a byte order mark; save it as UTF-8 without one"});
     return conf;
   }
-  ConfReader reader(globals, file, conf);
+  ConfReader reader(policy, file, conf);
   int lines = 0;
   while (!text.empty()) {
     const std::size_t newline = text.find('\n');

@@ -12,6 +12,7 @@
 #include <nswarden/core/netns_name.hpp>
 #include <nswarden/core/policy.hpp>
 #include <nswarden/os/linux_catalog.hpp>
+#include <nswarden/os/path_watcher.hpp>
 
 namespace nswarden::app {
 
@@ -19,11 +20,13 @@ struct Configuration {
   core::Config config;
   std::string source;  ///< the file, or "built-in policy"
   bool built_in = false;
+  std::vector<os::PathWatcher::Path> named{};  ///< files and folders that were read besides the file itself
 };
 
 /// Why there is none: lines ready to print, at least one. Each problem of a file is one line, FILE:LINE:COL: message.
 struct NoConfiguration {
   std::vector<std::string> lines;
+  std::vector<os::PathWatcher::Path> named{};  ///< likewise, as far as that went
 };
 
 /// At start and for the one-shot commands: the absence of the default file selects the built-in policy.

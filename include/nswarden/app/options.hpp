@@ -14,7 +14,7 @@
 
 namespace nswarden::app {
 
-enum class Command : std::uint8_t { run, check, apply, explain, config_check, config_events };
+enum class Command : std::uint8_t { run, check, apply, explain, config_check, config_convert, config_events, config_schema };
 enum class Output : std::uint8_t { table, json };
 
 inline constexpr std::string_view default_config_file = "/etc/nswarden/nswarden.yaml";
@@ -36,6 +36,7 @@ struct Options {
   std::size_t series_limit = default_series_limit;
   bool audit = false;
   bool dry_run = false;
+  bool live = false;  ///< config check looks at the netns too
   bool all = false;  ///< reports list compliant settings too
   WebOptions web;
   LogLevel log_level = LogLevel::info;

@@ -74,6 +74,8 @@ class PolicySet {
   [[nodiscard]] bool observes() const;
   /// Whether some key of it comes and goes with an interface.
   [[nodiscard]] bool names_interfaces() const;
+  /// Whether a policy that names the key (as written) takes its absence.
+  [[nodiscard]] bool optional(PolicyIndex policy, KeyIndex key) const;
   /// Whether some policy is for netns of this kind of name.
   [[nodiscard]] bool wants(NameKind kind) const;
 

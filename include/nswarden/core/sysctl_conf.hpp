@@ -11,12 +11,6 @@
 
 namespace nswarden::core {
 
-/// Whether a policy may name keys with one value for the whole host.
-enum class GlobalKeys : std::uint8_t { refused, allowed };
-
-/// What a policy says of them.
-GlobalKeys global_keys(const PolicyConfig& policy);
-
 struct SysctlConf {
   std::vector<Setting> settings;  ///< in file order, no key twice
   std::vector<KeyPattern> exclusions;
@@ -26,7 +20,7 @@ struct SysctlConf {
 /// Longest line in bytes; a value has 4096 at most.
 inline constexpr std::size_t max_sysctl_line = 8192;
 
-/// `file` is that of all positions.
-SysctlConf parse_sysctl_conf(std::string_view text, GlobalKeys globals, std::uint16_t file = 0);
+/// `policy` is whose keys they are to be; its sysctls do not count. `file` is that of all positions.
+SysctlConf parse_sysctl_conf(std::string_view text, const PolicyConfig& policy, std::uint16_t file = 0);
 
 }  // namespace nswarden::core
