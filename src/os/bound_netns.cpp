@@ -41,7 +41,7 @@ Result<LinuxNetns::Write> write_whole(int fd, std::string_view value) {
 
 }  // namespace
 
-LinuxNetns::LinuxNetns(std::shared_ptr<CatalogShared> shared, std::string path, core::NetnsId id, std::span<const Wish> wishes,
+LinuxNetns::LinuxNetns(std::shared_ptr<CatalogShared> shared, NetnsPath path, core::NetnsId id, std::span<const Wish> wishes,
                        Tier tier)
     : shared_(std::move(shared)),
       path_(std::move(path)),

@@ -35,7 +35,7 @@ struct CatalogShared {
 class LinuxNetns final : public core::BoundNetns {
  public:
   using Wish = core::NetnsCatalog::Wish;
-  LinuxNetns(std::shared_ptr<CatalogShared> shared, std::string path, core::NetnsId id, std::span<const Wish> wishes,
+  LinuxNetns(std::shared_ptr<CatalogShared> shared, NetnsPath path, core::NetnsId id, std::span<const Wish> wishes,
              core::Tier tier);
   /// A write that was handed over and has not begun is not made any more.
   ~LinuxNetns() override;
@@ -88,12 +88,12 @@ class LinuxNetns final : public core::BoundNetns {
   void find_other_inode(std::size_t key);
 
   std::shared_ptr<CatalogShared> shared_;
-  std::string path_;
+  NetnsPath path_;
   core::NetnsId id_;
   std::span<const Wish> wishes_;
   std::vector<Slot> slots_;
   RegisteredFiles files_;
-  FamilyDirectories families_;                     // directories tier only
+  FamilyDirectories families_;  // directories tier only
   GlobWalk globs_;
   std::optional<SlowWriter::Ticket> handed_over_;  // the last write that was
   core::Tier tier_;

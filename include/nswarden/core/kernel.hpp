@@ -99,7 +99,7 @@ class BoundNetns {
 struct Binding {
   NetnsId id;
   std::unique_ptr<BoundNetns> netns;
-  std::size_t fds = 0;  ///< that it holds
+  std::size_t fds = 0;      ///< that it holds
   bool links_told = false;  ///< changes of its interfaces will be told
 };
 
@@ -111,9 +111,9 @@ enum class Refusal : std::uint8_t {
   host_netns,   ///< our own or init's (kernel fact 7)
 };
 
-/// What the sources hold, in any order. Those of the host and of processes always come with kind and inode.
-///  A directory that is absent has no entries; one that cannot be read is a failure, and
-/// nothing is known of its names.
+/// What the sources hold, in any order. Those of the host, of processes, and of symbolic links that are followed always come with
+/// kind and inode. A directory that is absent has no entries; a source that cannot be read is a failure, and nothing is known of
+/// its names.
 struct Listing {
   struct Failure {
     std::uint16_t directory = 0;
