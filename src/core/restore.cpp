@@ -140,6 +140,14 @@ std::string_view to_string(Restored::What what) {
   return "failed";
 }
 
+bool is_settled(const Restored& result) {
+  switch (result.what) {
+    case Restored::What::netns_gone: return false;  // it may have another name by now
+    case Restored::What::failed: return result.error == 0;
+    default: return true;
+  }
+}
+
 std::vector<Restored> restore(NetnsCatalog& catalog, const NetnsPlace& place, std::vector<RestoreBook::Entry> entries,
                               std::chrono::nanoseconds tick) {
   std::vector<Wish> wishes;

@@ -37,6 +37,8 @@ struct Restored {
 };
 /// "restored", "changed by others", "gone" (both), "failed".
 std::string_view to_string(Restored::What what);
+/// Whether there is nothing left to be put back later: the book can forget the entry.
+bool is_settled(const Restored& result);
 
 /// One outcome for each entry, in the order of the entries, which have to be in write order (RestoreBook::entries). The catalog
 /// makes its writes at once: what it hands over is EAGAIN here. `tick` is the kernel's.
