@@ -148,6 +148,7 @@ bool GovernedNetns::visit(const GovernedContext& wanted, Report& report) {
     judge(i, readings_[i], context);
     traces[i].found = *setting.state;
     traces[i].found_value = setting.seen;
+    if (setting.state == State::compliant) setting.before_ours.reset();
   }
   note_fights(traces, context);
   conclude_slow_write(traces, context, report);
@@ -191,7 +192,8 @@ bool GovernedNetns::all_as_judged_good(std::span<const Reading> readings) const 
   if (not_compliant_ > 0 || !was_compliant_) return false;
   for (std::size_t i = 0; i < settings_.size(); ++i) {
     if (settings_[i].absent && readings[i].status == Reading::Status::missing) continue;
-    if (readings[i].status != Reading::Status::value || settings_[i].absent || settings_[i].state != State::compliant) return false;
+    if (readings[i].status != Reading::Status::value || settings_[i].absent || settings_[i].state != State::compliant)
+      return false;
     if (readings[i].bytes != settings_[i].seen) return false;
   }
   return true;
