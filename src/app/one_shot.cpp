@@ -22,11 +22,12 @@
 #include <nswarden/os/limits.hpp>
 #include <nswarden/os/linux_catalog.hpp>
 #include <nswarden/os/sysctl_watcher.hpp>
-#include <nswarden/os/terminal.hpp>
 #include <nswarden/os/tick.hpp>
+#include "app/colour.hpp"
 #include "app/fd_budget.hpp"
 #include "app/policy_review.hpp"
 #include "app/privilege.hpp"
+#include "app/restore_command.hpp"
 #include "app/selected_catalog.hpp"
 
 namespace nswarden::app {
@@ -35,12 +36,6 @@ namespace {
 constexpr std::size_t no_cap = std::numeric_limits<std::size_t>::max();
 
 void complain(std::string_view line) { fmt::print(stderr, "nswarden: {}\n", line); }
-
-Colour colour_of_stdout() {
-  const char* no_colour = std::getenv("NO_COLOR");  // NOLINT(concurrency-mt-unsafe): one thread
-  const bool wanted = no_colour == nullptr || *no_colour == '\0';
-  return wanted && os::is_terminal(1) ? Colour::always : Colour::never;
-}
 
 /// None: the lines why are printed.
 std::optional<Configuration> configuration_or_complaint(const Options& options) {
@@ -150,7 +145,9 @@ class Sweep {
     CheckReport report;
     report.totals = reconciler_.overview(now).totals;
     report.findings = reconciler_.findings(options_.all ? Which::all : Which::not_compliant, no_cap);
-    for (core::Report& told : reconciler_.take_reports()) {
+    std::vector<core::Report> reports = reconciler_.take_reports();
+    keep_overwritten(options_, *policies_, reports);
+    for (core::Report& told : reports) {
       for (const core::Attempt& attempt : told.attempts) {
         ++(attempt.outcome == core::Outcome::fixed ? report.totals.fixed : report.totals.failed);
       }

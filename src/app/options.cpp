@@ -213,6 +213,14 @@ struct Parser {
                     "$RUNTIME_DIRECTORY or /run/nswarden; none with --audit")
         ->type_name("FILE");
     add_audit(*run);
+    add_restore_file(*run);
+  }
+
+  void add_restore_file(CLI::App& command) {
+    command
+        .add_option("--restore.file", options.restore_file,
+                    "Where it is kept what policies with restore changed; default `restore` in $RUNTIME_DIRECTORY or /run/nswarden")
+        ->type_name("FILE");
   }
 
   void add_audit(CLI::App& command) {
@@ -228,6 +236,11 @@ struct Parser {
     apply = app.add_subcommand("apply", "One sweep that repairs, judged after the repair");
     apply->add_flag("--dry-run", options.dry_run, "Write nothing");
     add_audit(*apply);
+    apply->add_flag("--restore", options.restore, "Put back what policies with restore changed, instead; not while a daemon runs")
+        ->excludes("--dry-run")
+        ->excludes("--audit");
+    apply->add_option("--lock.file", options.lock_file, "With --restore: as given to the daemon")->type_name("FILE");
+    add_restore_file(*apply);
     for (CLI::App* command : {check, apply}) {
       command->add_option("NETNS", options.netns, "Names or full paths; all when none is given");
       command->add_flag("--all", options.all, "List compliant settings too");

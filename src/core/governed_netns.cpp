@@ -148,6 +148,7 @@ bool GovernedNetns::visit(const GovernedContext& wanted, Report& report) {
     judge(i, readings_[i], context);
     traces[i].found = *setting.state;
     traces[i].found_value = setting.seen;
+    if (setting.state == State::compliant) setting.before_ours.reset();
   }
   note_fights(traces, context);
   conclude_slow_write(traces, context, report);

@@ -102,6 +102,8 @@ class GovernedNetns {
     std::string seen;  // bytes as last read
     std::unique_ptr<Trouble> trouble;
     std::unique_ptr<Damping> damping;  // of one that was repaired lately
+    // For restoring: the bytes before a write of ours changed them that is not told as having overwritten them yet.
+    std::unique_ptr<std::string> before_ours;
     int error = 0;
     std::int32_t undone_by = nobody;  // the setting of ours whose write last made this one wrong
     std::optional<State> state;       // none: not judged
@@ -147,7 +149,9 @@ class GovernedNetns {
   [[nodiscard]] bool contradicted(std::size_t index) const;
   [[nodiscard]] bool may_write(std::size_t index, const Trace& trace, const GovernedContext& context) const;
   void conclude_write(std::size_t index, Trace& trace, const GovernedContext& context, Report& report);
-  void keep_overwritten(std::size_t index, const std::string& found, Report& report) const;
+  [[nodiscard]] bool restores(std::size_t index) const;
+  void keep_changed_by_us(std::size_t writer, std::span<const std::string> before, const GovernedContext& context);
+  void keep_overwritten(std::size_t index, const std::string& found, const Trace& trace, Report& report);
   void tell_changes(const std::vector<Trace>& traces, const GovernedContext& context, Report& report);
   [[nodiscard]] Finding finding(std::size_t index, const std::string& label) const;
   [[nodiscard]] Reason reason(std::size_t index) const;

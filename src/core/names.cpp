@@ -68,7 +68,9 @@ std::vector<Listing::Failure> Reconciler::list(NetnsCatalog::Detail detail, Time
   for (Entry& entry : listing.entries) {
     Name& name = name_of(entry.directory, entry.name, now);
     name.listed = listing_;
-    if (detail == NetnsCatalog::Detail::full || name.netns == nullptr) to_look_.push_back(std::move(entry));
+    // Of what is no mount, such as a link that counts, only the listing tells that it leads elsewhere.
+    const bool leads_elsewhere = name.netns != nullptr && entry.inode != 0 && entry.inode != name.netns->governed.inode();
+    if (detail == NetnsCatalog::Detail::full || name.netns == nullptr || leads_elsewhere) to_look_.push_back(std::move(entry));
   }
   std::size_t known = 0;
   for (const Names& names : names_) known += names.size();

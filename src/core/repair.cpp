@@ -98,7 +98,7 @@ bool GovernedNetns::repair(const GovernedContext& context, std::vector<Trace>& t
     if (next == settings_.size()) return true;
     Trace& trace = traces[next];
     ++trace.tries;
-    const std::string found = settings_[next].seen;
+    const std::string found = settings_[next].before_ours ? *settings_[next].before_ours : settings_[next].seen;
     const Result<BoundNetns::Write> written = netns_->write(next, *planned(next).setting->want.set());
     if (written && *written == BoundNetns::Write::handed_over) {
       // What comes of it may change the others too, so that all of them wait for it.
@@ -113,12 +113,18 @@ bool GovernedNetns::repair(const GovernedContext& context, std::vector<Trace>& t
     }
     std::vector<std::optional<State>> before;
     before.reserve(settings_.size());
-    for (const SettingState& setting : settings_) before.push_back(setting.state);
+    std::vector<std::string> values_before;
+    values_before.reserve(settings_.size());
+    for (const SettingState& setting : settings_) {
+      before.push_back(setting.state);
+      values_before.push_back(setting.seen);
+    }
     if (!read_and_judge(context)) return false;
     if (written) {
       note_undone(next, before, traces, context);
+      keep_changed_by_us(next, values_before, context);
       conclude_write(next, trace, context, report);
-      keep_overwritten(next, found, report);
+      keep_overwritten(next, found, trace, report);
     } else {
       fail(next, trace, written.error().code, context, report);
     }
@@ -149,15 +155,41 @@ void GovernedNetns::conclude_slow_write(std::vector<Trace>& traces, const Govern
   trace.by_somebody = slow.by_somebody;
   if (*slow.error != 0) return fail(slow.setting, trace, *slow.error, context, report);
   note_undone_by_slow_write(slow.setting, traces, context);
+  std::vector<std::string> values_before;
+  values_before.reserve(traces.size());
+  for (const Trace& other : traces) values_before.push_back(other.seen_before);
+  keep_changed_by_us(slow.setting, values_before, context);
   conclude_write(slow.setting, trace, context, report);
-  keep_overwritten(slow.setting, slow.found, report);
+  keep_overwritten(slow.setting, slow.found, trace, report);
 }
 
-/// What is to be put back when a policy that restores goes away.
-void GovernedNetns::keep_overwritten(std::size_t index, const std::string& found, Report& report) const {
-  const PlannedSetting& plan = planned(index);
-  if (!resolved_->shared->policies()->policies()[plan.policy].restore || settings_[index].state != State::compliant) return;
-  report.overwritten.push_back({plan.key, plan.policy, normalised(found), normalised(settings_[index].seen)});
+bool GovernedNetns::restores(std::size_t index) const {
+  return resolved_->shared->policies()->policies()[planned(index).policy].restore;
+}
+
+/// A write for one setting can change others (kernel fact 27), which are then set right by writes of their own: what these take
+/// the place of is not what was there before us.
+void GovernedNetns::keep_changed_by_us(std::size_t writer, std::span<const std::string> before,
+                                       const GovernedContext& context) {
+  for (std::size_t i = 0; i < settings_.size(); ++i) {
+    SettingState& setting = settings_[i];
+    const bool changed = setting.state == State::drifted && !before[i].empty() && setting.seen != before[i];
+    if (!changed || i == writer || setting.before_ours || context.was_written_to(i) || !restores(i)) continue;
+    setting.before_ours = std::make_unique<std::string>(before[i]);
+  }
+}
+
+/// What is to be put back when a policy that restores goes away. What did not stay may be somebody else's doing.
+void GovernedNetns::keep_overwritten(std::size_t index, const std::string& found, const Trace& trace, Report& report) {
+  if (!restores(index)) return;
+  SettingState& setting = settings_[index];
+  const bool stayed = setting.state == State::compliant || (trace.last && trace.last->outcome == Outcome::clamped);
+  if (!stayed) {
+    if (!setting.before_ours) setting.before_ours = std::make_unique<std::string>(found);
+    return;
+  }
+  report.overwritten.push_back({planned(index).key, planned(index).policy, normalised(found), normalised(setting.seen)});
+  setting.before_ours.reset();
 }
 
 /// The kernel took the value; what it made of it has just been read.

@@ -34,8 +34,10 @@ struct Options {
   std::optional<std::chrono::milliseconds> repair_window;
   std::optional<std::string> lock_file;  ///< none: one for each netns directory
   std::size_t series_limit = default_series_limit;
+  std::optional<std::string> restore_file;  ///< none: `restore`, where the locks lie
   bool audit = false;
   bool dry_run = false;
+  bool restore = false;  ///< apply puts back what policies changed
   bool live = false;  ///< config check looks at the netns too
   bool all = false;   ///< reports list compliant settings too
   WebOptions web;

@@ -168,6 +168,7 @@ class Reconciler {
     std::string name;
     std::string label;
     std::vector<PolicyIndex> matched;
+    const Resolution* resolution = nullptr;  ///< never null; until the next step() or set_policies()
   };
   [[nodiscard]] std::vector<Known> known() const;
 
