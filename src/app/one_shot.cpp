@@ -248,6 +248,7 @@ int run_command(const Options& options) {
   const auto configuration = configuration_or_complaint(options);
   if (!configuration) return exit_usage;
   if (options.command == Command::config_convert) return config_convert(*configuration);
+  if (options.restore) return restore_values(options, *configuration);
   try {
     if (options.command == Command::explain) return explain(options, *configuration);
     if (options.command == Command::config_check) return config_check(options, *configuration);

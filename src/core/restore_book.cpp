@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <functional>
+#include <tuple>
 #include <utility>
 
 #include <nswarden/core/key_traits.hpp>
@@ -20,8 +22,7 @@ bool is_same(const Key& key, std::string_view a, std::string_view b) {
 }
 
 bool written_before(const RestoreBook::Entry& a, const RestoreBook::Entry& b) {
-  return std::pair(a.key.write_rank(), std::string_view(a.key.path())) <
-         std::pair(b.key.write_rank(), std::string_view(b.key.path()));
+  return std::tuple(a.key.write_rank(), std::cref(a.key)) < std::tuple(b.key.write_rank(), std::cref(b.key));
 }
 
 }  // namespace
