@@ -80,11 +80,16 @@ void RestoreBook::drop(std::uint64_t cookie, const Key& key) {
 
 std::vector<RestoreBook::Entry> RestoreBook::due(std::uint64_t cookie, const Claims& claims) {
   std::vector<Entry> due;
-  for (Entry& entry : entries(cookie)) {
-    const Claims::Claim claim = claims.of(entry.key);
-    if (claim == Claims::Claim::taken) drop(cookie, entry.key);
-    if (claim == Claims::Claim::none) due.push_back(std::move(entry));
+  std::vector<Key> taken;
+  const auto netns = netns_.find(cookie);
+  if (netns == netns_.end()) return due;
+  for (const auto& [key, entry] : netns->second.entries) {
+    const Claims::Claim claim = claims.of(key);
+    if (claim == Claims::Claim::taken) taken.push_back(key);
+    if (claim == Claims::Claim::none) due.push_back(entry);
   }
+  for (const Key& key : taken) drop(cookie, key);
+  std::sort(due.begin(), due.end(), written_before);
   return due;
 }
 
