@@ -31,7 +31,7 @@ check() {
   forbid "$r" "core has no environment" "getenv" "" "${core[@]}"
   forbid "$r" "core and os know no library of the app" "$inc(CLI|spdlog|prometheus|nlohmann|civetweb|zlib)[/.]" "" "${core[@]}" "${os[@]}"
   forbid "$r" "yaml-cpp dies in one file" "${inc}yaml-cpp/|YAML::" "src/core/yaml_tree\.cpp" "${all[@]}"
-  forbid "$r" "re2 dies in one file" "${inc}re2/|RE2::" "src/core/policy\.cpp" "${all[@]}"
+  forbid "$r" "re2 dies in one file" "${inc}re2/|RE2::" "src/core/pattern\.cpp" "${all[@]}"
   forbid "$r" "setns is called in one place" "[^a-z_]setns ?\(" "src/os/netns_scope\.cpp" "${all[@]}"
   forbid "$r" "app knows no syscall" "$inc(sys/(syscall|mount|vfs|statfs|inotify|fanotify)|linux/[a-z_]+|sched)\.h|[^a-z_]syscall ?\(" "" "${app[@]}" src/main.cpp
   forbid "$r" "os does not log" "${inc}(iostream)>|[^a-z_](f?printf|perror|syslog) ?\(" "" "${os[@]}"

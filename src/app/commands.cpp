@@ -98,13 +98,13 @@ void Commands::take(const core::Report& report) {
 
 void Commands::take_event(std::uint16_t directory, std::string_view name, std::uint32_t mask) {
   if ((mask & policies_->event_bits()) == 0) return;
-  const std::array names{name};
+  const std::array names{core::NetnsName{name}};
   const std::vector<core::PolicyIndex> matched = policies_->match(names);
   if (matched.empty()) parts_.log.debug("no policy matches this name", {{"name", name}});
   // Those of IN_CREATE wait until the netns is there and as it should be, which a report tells.
   mask &= ~created;
   std::string label(name);
-  if (directory != 0 && !name.empty()) label = parts_.directories[directory] + '/' + label;
+  if (directory != 0 && !name.empty()) label = parts_.sources[directory].directory + '/' + label;
   const bool needs_netns = (mask & went) == 0 && !name.empty();
   for (const core::PolicyIndex index : matched) {
     const core::PolicySet::Policy& policy = policies_->policies()[index];
@@ -151,14 +151,15 @@ void Commands::start() {
 
 bool Commands::is_there(std::string_view label, core::EntryKind least) const {
   const std::size_t slash = label.rfind('/');
-  std::uint16_t directory = 0;
-  for (std::uint16_t i = 1; slash != std::string_view::npos && i < parts_.directories.size(); ++i) {
-    if (parts_.directories[i] == label.substr(0, slash)) directory = i;
+  const std::string_view name = slash == std::string_view::npos ? label : label.substr(slash + 1);
+  for (std::uint16_t source = 0; source < parts_.sources.size(); ++source) {
+    const core::NetnsSource& from = parts_.sources[source];
+    // A bare name is of the first directory, of the host, or of a process.
+    const bool is_of_it = slash == std::string_view::npos ? source == 0 || from.kind != core::NameKind::entry
+                                                          : from.directory == label.substr(0, slash);
+    if (is_of_it && parts_.catalog.look(source, name).kind >= least) return true;
   }
-  const core::Entry entry = parts_.catalog.look(directory, slash == std::string_view::npos ? label : label.substr(slash + 1));
-  // Not what cannot be told: a command that is not needed fails, one that was left out never runs.
-  return entry.kind != core::EntryKind::absent &&
-         (least != core::EntryKind::nsfs || entry.kind != core::EntryKind::placeholder);
+  return false;
 }
 
 void Commands::launch(const CommandQueue::Next& next) {

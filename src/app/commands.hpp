@@ -27,7 +27,7 @@ class Commands {
  public:
   struct Parts {
     core::NetnsCatalog& catalog;
-    const std::vector<std::string>& directories;
+    const std::vector<core::NetnsSource>& sources;
     Metrics& metrics;
     Log& log;
   };

@@ -1,33 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nswarden/app/configuration.hpp>
 
-#include <fmt/format.h>
-
 #include <cerrno>
-#include <system_error>
+#include <utility>
 
 #include <nswarden/app/build_info.hpp>
-#include <nswarden/core/text.hpp>
 #include <nswarden/os/file.hpp>
+#include "app/config_files.hpp"
 
 namespace nswarden::app {
 namespace {
 
 using Loaded = std::variant<Configuration, NoConfiguration>;
 
-Loaded parse(std::string_view text, std::string source, bool built_in) {
-  auto parsed = core::parse_config(text);
-  if (auto* config = std::get_if<core::Config>(&parsed)) return Configuration{std::move(*config), std::move(source), built_in};
-  NoConfiguration none;
-  for (const core::Problem& problem : std::get<std::vector<core::Problem>>(parsed)) {
-    none.lines.push_back(core::format_problem(source, problem));
-  }
-  return none;
+Loaded built_in() {
+  auto parsed = core::parse_config(builtin_config());
+  return Configuration{std::get<core::Config>(std::move(parsed)), "built-in policy", true};
 }
 
-Loaded unreadable(const std::string& path, int error) {
-  const std::string what = error == EFBIG ? "larger than 1 MiB" : std::generic_category().message(error);
-  return NoConfiguration{{fmt::format("cannot read the configuration {}: {}", core::printable(path), what)}};
+Loaded load_files(const std::string& path) {
+  ConfigFiles files;
+  auto loaded = core::load_config(files, path);
+  // The file itself has a watcher of its own.
+  std::vector<os::PathWatcher::Path> named;
+  for (const os::PathWatcher::Path& asked : files.asked()) {
+    if (asked.path != path) named.push_back(asked);
+  }
+  if (auto* config = std::get_if<core::Config>(&loaded)) {
+    return Configuration{std::move(*config), path, false, std::move(named)};
+  }
+  return NoConfiguration{std::get<std::vector<std::string>>(std::move(loaded)), std::move(named)};
 }
 
 }  // namespace
@@ -38,10 +40,11 @@ std::string configuration_path(const Options& options) {
 
 Loaded load_configuration(const Options& options) {
   const std::string path = configuration_path(options);
-  const auto text = os::read_file(path, core::max_config_size);
-  if (text) return parse(*text, path, false);
-  if (text.error().code == ENOENT && !options.config_file) return parse(builtin_config(), "built-in policy", true);
-  return unreadable(path, text.error().code);
+  if (!options.config_file) {
+    const auto text = os::read_file(path, core::max_config_size);
+    if (!text && text.error().code == ENOENT) return built_in();
+  }
+  return load_files(path);
 }
 
 Loaded reload_configuration(const Options& options, const Configuration& in_force) {
@@ -55,6 +58,27 @@ std::vector<std::string> netns_directories(const Options& options, const core::C
   if (!options.netns_dirs.empty()) return options.netns_dirs;
   if (!config.netns_dirs.empty()) return config.netns_dirs;
   return {std::string(default_netns_dir)};
+}
+
+std::vector<core::NetnsSource> netns_sources(const std::vector<std::string>& directories) {
+  std::vector<core::NetnsSource> sources;
+  for (const std::string& directory : directories) sources.push_back({core::NameKind::entry, directory});
+  sources.push_back({core::NameKind::host});
+  sources.push_back({core::NameKind::process});
+  return sources;
+}
+
+os::LinuxCatalog::Links links_of_names(const core::Config& config) {
+  return config.follow_links ? os::LinuxCatalog::Links::follow : os::LinuxCatalog::Links::refuse;
+}
+
+std::vector<core::NameKind> kinds_of_names(const core::PolicySet& policies) {
+  // Names in the directories are shown as they come, whether a policy matches or not.
+  std::vector<core::NameKind> kinds{core::NameKind::entry};
+  for (const core::NameKind kind : {core::NameKind::host, core::NameKind::process}) {
+    if (policies.wants(kind)) kinds.push_back(kind);
+  }
+  return kinds;
 }
 
 std::chrono::milliseconds reconcile_interval(const Options& options, const core::Config& config) {

@@ -39,7 +39,8 @@ void serve_until_told(const Options& options, Configuration configuration, os::C
   const std::size_t first_limit = os::open_files_limit();  // commands get it back: some close every fd up to it
   // A failure leaves the limit as it was, and the budget follows it.
   (void)os::raise_open_files().ok();
-  os::LinuxCatalog catalog(netns_directories(options, configuration.config));
+  os::LinuxCatalog catalog(netns_sources(netns_directories(options, configuration.config)),
+                           links_of_names(configuration.config));
   if (const auto may = catalog.may_enter(); !may) throw std::runtime_error(cannot_enter_any(may.error().code));
   InstanceLock instance_lock(options, netns_directories(options, configuration.config));
   Metrics metrics;

@@ -14,6 +14,7 @@ std::string_view to_string(Event::What what) {
     case Event::What::recovery: return "recovery";
     case Event::What::suspend: return "suspend";
     case Event::What::calm: return "calm";
+    case Event::What::contradiction: return "contradiction";
     case Event::What::netns_governed: return "netns_governed";
     case Event::What::netns_gone: return "netns_gone";
     case Event::What::netns_failure: return "netns_failure";

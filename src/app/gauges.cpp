@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/gauges.hpp"
 
+#include <charconv>
 #include <nswarden/core/text.hpp>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -77,6 +79,27 @@ void add_drift(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
                        number(snapshot.drift_hidden)));
 }
 
+void add_observed(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
+  MetricFamily values = family("nswarden_sysctl_value", "Value of a sysctl that a policy observes, each number of it; capped.");
+  for (const core::Observed& observed : snapshot.observed) {
+    std::istringstream words(observed.value);
+    std::string word;
+    for (int index = 0; words >> word; ++index) {
+      const char* const end = word.data() + word.size();
+      double value = 0;
+      const auto [parsed, error] = std::from_chars(word.data(), end, value);
+      // Names, such as that of a congestion control, are no values.
+      if (error != std::errc() || parsed != end) continue;
+      add(values, {label("index", std::to_string(index)), label("netns", observed.netns), label("sysctl", observed.key)},
+          value);
+    }
+  }
+  out.push_back(std::move(values));
+  out.push_back(single("nswarden_sysctl_value_hidden",
+                       "Observed sysctls that have no nswarden_sysctl_value because of its cap.",
+                       number(snapshot.observed_hidden)));
+}
+
 // Names, types and texts of the official clients, so that every ready-made dashboard finds them.
 void add_process(std::vector<MetricFamily>& out, const ProcessSnapshot& process) {
   MetricFamily cpu =
@@ -120,6 +143,7 @@ std::vector<MetricFamily> gauges_of(const Snapshot& snapshot, const BuildInfo& b
   out.push_back(single("nswarden_commands_running", "Commands that run now.", number(snapshot.commands_running)));
   add_policies(out, snapshot.policies);
   add_drift(out, snapshot);
+  add_observed(out, snapshot);
 
   MetricFamily up =
       family("nswarden_event_source_up", "Whether a source of early signs works; without it the sweep finds changes later.");

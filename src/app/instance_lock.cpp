@@ -5,26 +5,15 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
 
 #include <nswarden/core/text.hpp>
-#include "app/privilege.hpp"
+#include "app/runtime_directory.hpp"
 
 namespace nswarden::app {
 namespace {
-
-constexpr std::string_view default_runtime_directory = "/run/nswarden";
-constexpr std::string_view remedy = "stop one of them, or run one with --audit";
-
-/// systemd tells of the unit's own, of several with colons between them.
-std::string runtime_directory() {
-  const char* given = std::getenv("RUNTIME_DIRECTORY");
-  const std::string_view first = given == nullptr ? "" : std::string_view(given).substr(0, std::string_view(given).find(':'));
-  return std::string(first.starts_with('/') ? first : default_runtime_directory);
-}
 
 /// As one component of a path.
 std::string escaped(std::string_view path) {
@@ -37,20 +26,10 @@ std::string escaped(std::string_view path) {
   return text;
 }
 
-std::string holder(std::int64_t pid) {
-  return pid == 0 ? "another nswarden (in another PID namespace)" : fmt::format("another nswarden (pid {})", pid);
-}
-
-std::string lock_error(int error) {
-  if (error == EINVAL) return "it is no regular file";
-  if (error == ELOOP) return "it is a symbolic link";
-  return with_remedy(error);
-}
-
 }  // namespace
 
-InstanceLock::InstanceLock(const Options& options, const std::vector<std::string>& directories)
-    : runtime_directory_(runtime_directory()) {
+InstanceLock::InstanceLock(const Options& options, const std::vector<std::string>& directories, std::string_view remedy)
+    : runtime_directory_(runtime_directory()), remedy_(remedy) {
   if (options.audit) return;
   if (options.lock_file) {
     take_named(*options.lock_file);
@@ -61,7 +40,7 @@ InstanceLock::InstanceLock(const Options& options, const std::vector<std::string
     const Outcome outcome = take(path);
     if (outcome.what == Outcome::What::taken) {
       throw std::runtime_error(fmt::format("{} is already governed by {}, which holds the lock {}; {}", core::printable(path),
-                                           holder(outcome.pid), core::printable(outcome.file), remedy));
+                                           holder(outcome.pid), core::printable(outcome.file), remedy_));
     }
     if (outcome.what == Outcome::What::held) directory.file = outcome.file;
   }
@@ -71,7 +50,7 @@ void InstanceLock::take_named(const std::string& file) {
   os::LockFile::Attempt attempt = os::LockFile::take(file);
   const std::string shown = core::printable(file);
   if (const auto* taken = std::get_if<os::LockFile::Taken>(&attempt)) {
-    throw std::runtime_error(fmt::format("the lock of --lock.file, {}, is held by {}; {}", shown, holder(taken->pid), remedy));
+    throw std::runtime_error(fmt::format("the lock of --lock.file, {}, is held by {}; {}", shown, holder(taken->pid), remedy_));
   }
   if (const auto* error = std::get_if<core::Error>(&attempt)) {
     throw std::runtime_error(fmt::format("cannot lock the file of --lock.file, {}: {}", shown, lock_error(error->code)));
@@ -110,10 +89,10 @@ void InstanceLock::look_again(Log& log) {
   });
 }
 
-void InstanceLock::tell(Log& log, const std::string& directory, const Outcome& outcome) {
+void InstanceLock::tell(Log& log, const std::string& directory, const Outcome& outcome) const {
   if (outcome.what == Outcome::What::taken) {
     log.error("another nswarden governs this directory too, since it came or was replaced",
-              {{"directory", directory}, {"holder", holder(outcome.pid)}, {"lock", outcome.file}, {"remedy", remedy}});
+              {{"directory", directory}, {"holder", holder(outcome.pid)}, {"lock", outcome.file}, {"remedy", remedy_}});
   }
   if (outcome.what == Outcome::What::failed) {
     log.warn("a second nswarden for this directory would not be noticed, since its lock cannot be taken",

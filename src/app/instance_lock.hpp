@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nswarden/app/log.hpp>
@@ -19,7 +20,9 @@ class InstanceLock {
  public:
   /// Throws std::runtime_error, one line for whoever started it, when another process holds a lock, or when the file that was
   /// named cannot be locked. What cannot be locked by default is told by look_again().
-  InstanceLock(const Options& options, const std::vector<std::string>& directories);
+  /// `remedy`: what the one who started it can do.
+  InstanceLock(const Options& options, const std::vector<std::string>& directories,
+               std::string_view remedy = "stop one of them, or run one with --audit");
 
   /// Locks the directories as they are now: one that came or was replaced is another one. What cannot be locked is told once,
   /// and tried again by each call.
@@ -41,10 +44,11 @@ class InstanceLock {
   };
   void take_named(const std::string& file);
   Outcome take(const std::string& directory);
-  static void tell(Log& log, const std::string& directory, const Outcome& outcome);
+  void tell(Log& log, const std::string& directory, const Outcome& outcome) const;
 
   std::vector<Directory> directories_;  // to be locked; none with --audit and with --lock.file
   std::string runtime_directory_;
+  std::string remedy_;
   std::map<std::string, os::LockFile> locks_;  // by file
 };
 

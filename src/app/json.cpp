@@ -22,7 +22,9 @@ Json json_of(const core::Totals& totals) {
 }
 
 Json json_of(const core::Finding& finding) {
-  const bool has_value = finding.state == core::State::compliant || finding.state == core::State::drifted;
+  // An optional key that does not exist is compliant without a value; no value that exists is empty.
+  const bool has_value =
+      finding.state == core::State::drifted || (finding.state == core::State::compliant && !finding.have.empty());
   Json json{{"netns", core::printable(finding.netns)},
             {"policy", core::printable(finding.policy)},
             {"key", core::printable(finding.key)},
@@ -30,6 +32,7 @@ Json json_of(const core::Finding& finding) {
             {"have", has_value ? Json(core::printable(finding.have)) : Json(nullptr)},
             {"state", core::to_string(finding.state)}};
   if (finding.reason != core::Reason::none) json["reason"] = core::to_string(finding.reason);
+  if (!finding.note.empty()) json["note"] = core::printable(finding.note);
   if (finding.error != 0) json["error"] = std::generic_category().message(finding.error);
   return json;
 }

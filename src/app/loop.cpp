@@ -11,6 +11,7 @@
 
 #include <nswarden/core/config_loss.hpp>
 #include <nswarden/os/file.hpp>
+#include <nswarden/os/tick.hpp>
 #include <nswarden/os/time_slice.hpp>
 #include "app/unix_time.hpp"
 
@@ -28,8 +29,8 @@ constexpr milliseconds full_listing_gap{1000};
 constexpr milliseconds shortest_publish_gap{50};
 constexpr milliseconds longest_publish_gap{500};
 constexpr int publish_factor = 100;
-constexpr std::size_t drift_cap = 200;
 constexpr milliseconds broken_pause{100};
+constexpr milliseconds longest_observation_gap{10'000};
 
 std::shared_ptr<const core::PolicySet> compile(const core::Config& config, const Options& options) {
   return std::make_shared<core::PolicySet>(
@@ -42,15 +43,16 @@ Loop::Loop(Parts parts, Configuration configuration, Limits limits)
     : parts_(parts),
       configuration_(std::move(configuration)),
       directories_(netns_directories(parts.options, configuration_.config)),
+      sources_of_names_(netns_sources(directories_)),
       limits_(limits),
       policies_(compile(configuration_.config, parts.options)),
       writers_(parts.catalog.sysctl_files(), os::describe_writer),
       report_log_(parts.metrics, parts.log, writers_, events_),
-      commands_({parts.catalog, directories_, parts.metrics, parts.log}, limits.command_fds),
+      commands_({parts.catalog, sources_of_names_, parts.metrics, parts.log}, limits.command_fds),
       netns_watcher_(directories_),
       sysctl_watcher_(parts.catalog.sysctl_files()),
       config_loaded_(unix_time()) {
-  reconciler_.emplace(parts_.catalog, policies_, core::Reconciler::Options{directories_, limits_.held_fds});
+  reconciler_.emplace(parts_.catalog, policies_, reconciler_options());
   parts_.catalog.write_slowly_by(slow_writer_);
   watch_loop();
   use_configuration("configuration loaded");
@@ -95,7 +97,7 @@ void Loop::turn() {
 void Loop::begin_again() {
   reconciler_.reset();
   policies_ = compile(configuration_.config, parts_.options);
-  core::Reconciler::Options options{directories_, limits_.held_fds};
+  core::Reconciler::Options options = reconciler_options();
   options.resumed = ready_;
   reconciler_.emplace(parts_.catalog, policies_, std::move(options));
   writers_.end_search();
@@ -119,6 +121,7 @@ std::chrono::nanoseconds Loop::until_next(Time now) const {
   next = sooner(next, reconciler_->pending_due());
   next = sooner(next, reconciler_->retry_due());
   next = sooner(next, writes_due());
+  next = sooner(next, links_rest_until_);
   if (mounts_changed_) next = std::min(next, last_full_listing_ + full_listing_gap);
   if (const auto commands = commands_.due()) next = std::min(next, *commands);
   if (dirty_) next = std::min(next, next_publish_);
@@ -157,10 +160,22 @@ void Loop::begin_sweep(Trigger trigger, Time now) {
   const bool sure = !mounts_changed_ && netns_watcher_.mounts_state().ok();
   trigger_ = trigger;
   writes_lost_ = false;
-  next_sweep_ = now + reconcile_interval(parts_.options, configuration_.config);
+  next_sweep_ = now + sweep_interval();
   reconciler_->begin_sweep();
   list(sure ? Detail::names : Detail::full, now);
   sweep_time_ = Clock::now() - now;
+}
+
+/// What is exported must not be older than 15 s, however seldom drift is looked for.
+std::chrono::milliseconds Loop::sweep_interval() const {
+  const auto interval = reconcile_interval(parts_.options, configuration_.config);
+  return policies_->observes() ? std::min(interval, longest_observation_gap) : interval;
+}
+
+core::Reconciler::Options Loop::reconciler_options() const {
+  core::Reconciler::Options options{sources_of_names_, limits_.held_fds};
+  options.tick = os::kernel_tick();
+  return options;
 }
 
 void Loop::finish_sweep() {
@@ -176,12 +191,24 @@ void Loop::finish_sweep() {
   parts_.log.write(level, ready_ ? "sweep done" : "first sweep done",
                    {{"trigger", to_string(trigger_)}, {"netns", netns}, {"settings", settings}, {"compliant", compliant}});
   ready_ = true;
+  review_policies(Clock::now());
+}
+
+void Loop::review_policies(Time now) {
+  for (const Useless& useless : review_.look(useless_now(*reconciler_, now), now)) {
+    if (useless.key.empty()) {
+      parts_.log.warn("this policy has matched no netns for an hour", {{"policy", useless.policy}});
+    } else {
+      parts_.log.warn("no netns has this sysctl", {{"policy", useless.policy}, {"key", useless.key}});
+    }
+  }
 }
 
 void Loop::see_to_what_is_due(Time now) {
   if (const auto pending = reconciler_->pending_due(); pending && now >= *pending) reconciler_->look_pending(now);
   reconciler_->retry(now);
   see_to_writes(now);
+  see_to_links(now);
   if (now >= next_sweep_ && !reconciler_->sweeping()) begin_sweep(Trigger::interval, now);
   if (mounts_changed_ && now >= last_full_listing_ + full_listing_gap) list(Detail::full, now);
 }
@@ -229,6 +256,7 @@ std::string Loop::reload(Time now) {
       verdict += line + '\n';
     }
     events_.reloaded(unix_time(), verdict);
+    path_watcher_.watch(none->named);
     reload_due_ = false;
     return verdict;
   }
@@ -253,12 +281,15 @@ std::string Loop::reload(Time now) {
 
 void Loop::use_configuration(std::string_view message) {
   parts_.metrics.know(*policies_);
+  path_watcher_.watch(configuration_.named);
   reconciler_->damp_by(damping(parts_.options, configuration_.config));
   commands_.use(policies_, command_timeout(parts_.options, configuration_.config));
   netns_watcher_.ask_for(policies_->event_bits());
   std::unordered_set<std::string> names;
-  for (const core::Key& key : policies_->keys()) names.insert(key.path().substr(key.path().rfind('/') + 1));
+  for (const core::KeyPattern& key : policies_->keys()) names.insert(key.path().substr(key.path().rfind('/') + 1));
   sysctl_watcher_.watch_names(std::move(names));
+  parts_.catalog.tell_links_to(policies_->names_interfaces() ? &link_watcher_ : nullptr);
+  parts_.catalog.serve(kinds_of_names(*policies_));
   tell_configuration(message);
 }
 
@@ -314,9 +345,12 @@ std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   snapshot->dirfd_sysctls = overview.directory_keys;
   snapshot->commands_queued = commands_.queued();
   snapshot->commands_running = commands_.running();
-  snapshot->drift = writers_.with_writers(reconciler_->findings(core::Reconciler::Which::not_compliant, drift_cap));
+  snapshot->drift =
+      writers_.with_writers(reconciler_->findings(core::Reconciler::Which::not_compliant, parts_.options.series_limit));
   const core::Totals& totals = overview.totals;
   snapshot->drift_hidden = totals.settings - totals.compliant - snapshot->drift.size();
+  snapshot->observed = reconciler_->observations(parts_.options.series_limit);
+  snapshot->observed_hidden = overview.observed - snapshot->observed.size();
   snapshot->events = events_.newest();
   snapshot->sources = sources_;
   snapshot->unlisted = listings_;

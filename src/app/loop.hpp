@@ -17,8 +17,10 @@
 #include <nswarden/app/snapshot.hpp>
 #include <nswarden/core/reconciler.hpp>
 #include <nswarden/os/config_watcher.hpp>
+#include <nswarden/os/link_watcher.hpp>
 #include <nswarden/os/linux_catalog.hpp>
 #include <nswarden/os/netns_watcher.hpp>
+#include <nswarden/os/path_watcher.hpp>
 #include <nswarden/os/poller.hpp>
 #include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/signals.hpp>
@@ -29,6 +31,7 @@
 #include "app/event_log.hpp"
 #include "app/instance_lock.hpp"
 #include "app/pace.hpp"
+#include "app/policy_review.hpp"
 #include "app/reload_desk.hpp"
 #include "app/report_log.hpp"
 #include "app/writers.hpp"
@@ -71,6 +74,11 @@ class Loop {
   void take_mount_event();
   void take_writes();
   void lose_writes(Time now);
+  void take_links();
+  void see_to_links(Time now);
+  void watch_links();
+  [[nodiscard]] std::chrono::milliseconds sweep_interval() const;
+  [[nodiscard]] core::Reconciler::Options reconciler_options() const;
   void take_slow_writes();
   void see_to_writes(Time now);
   void end_search();
@@ -89,6 +97,7 @@ class Loop {
   void list(Detail detail, Time now);
   void begin_sweep(Trigger trigger, Time now);
   void finish_sweep();
+  void review_policies(Time now);
   void see_to_what_is_due(Time now);
   void work(Time now);
   void tell_reports();
@@ -105,6 +114,7 @@ class Loop {
   Parts parts_;
   Configuration configuration_;
   std::vector<std::string> directories_;
+  std::vector<core::NetnsSource> sources_of_names_;
   Limits limits_;
   std::shared_ptr<const core::PolicySet> policies_;
   os::SlowWriter slow_writer_;                  // what is bound hands writes over to it, to its end
@@ -113,8 +123,11 @@ class Loop {
   EventLog events_;
   ReportLog report_log_;
   Commands commands_;
+  PolicyReview review_;
   os::NetnsWatcher netns_watcher_;
   os::SysctlWatcher sysctl_watcher_;
+  os::LinkWatcher link_watcher_;
+  os::PathWatcher path_watcher_;
   os::Poller poller_;
   os::ProcessMeter process_;
 
@@ -139,9 +152,11 @@ class Loop {
   Pace pace_;
   std::optional<Time> writes_rest_until_;  // until then no events of writes are read
   bool writes_lost_ = false;               // a sweep is due for it
-  std::map<std::string, Time> unplaced_;   // names of keys that were written in a netns that cannot be told, with when first
-  Time search_due_;                        // for either
-  bool searching_ = false;                 // for the latter, now
+  Pace link_pace_;
+  std::optional<Time> links_rest_until_;  // until then no events of links are read
+  std::map<std::string, Time> unplaced_;  // names of keys that were written in a netns that cannot be told, with when first
+  Time search_due_;                       // for either
+  bool searching_ = false;                // for the latter, now
   bool mounts_polled_ = false;
   bool mounts_changed_ = true;  // since the last full listing, as far as we know
   bool dirty_ = true;           // since the last snapshot

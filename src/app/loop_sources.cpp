@@ -44,6 +44,9 @@ void Loop::take_event(std::uint64_t token) {
     case config_token:
       if (parts_.config_watcher.read_changed()) reload(Clock::now());
       break;
+    case paths_token:
+      if (path_watcher_.read_changed()) reload(Clock::now());
+      break;
     case waker_token:
       if (!parts_.waker.read() || !parts_.desk.take()) break;
       desk_waits_ = true;
@@ -55,6 +58,7 @@ void Loop::take_event(std::uint64_t token) {
       break;
     case writes_token: take_writes(); break;
     case slow_writes_token: take_slow_writes(); break;
+    case links_token: take_links(); break;
     default: break;
   }
 }
@@ -130,7 +134,9 @@ bool Loop::rearm() {
     parts_.instance_lock.look_again(parts_.log);
   }
   (void)sysctl_watcher_.rearm();  // a sweep follows
-  const bool other_file = parts_.config_watcher.rearm();
+  if (link_watcher_.rearm()) reconciler_->lost_links();
+  const bool other_path = path_watcher_.rearm();
+  const bool other_file = parts_.config_watcher.rearm() || other_path;
   watch_sources();
   return other_file;
 }
@@ -160,7 +166,9 @@ void Loop::watch_sources() {
   // A change of the mount table before it is polled is never told: the call that begins to poll it takes it away.
   if (!std::exchange(mounts_polled_, mounts.ok())) mounts_changed_ = true;
   watch_writes();
+  watch_links();
   (void)watch(parts_.config_watcher.fd(), POLLIN, config_token);
+  (void)watch(path_watcher_.fd(), POLLIN, paths_token);
   tell_config_watch();
   tell_source(source_of("inotify", inotify, "raise fs.inotify.max_user_watches or fs.inotify.max_user_instances"));
   SourceSnapshot mount = source_of("mount", mounts, "make /proc/thread-self/mountinfo readable");
@@ -197,7 +205,7 @@ void Loop::tell_source(SourceSnapshot now) {
 
 /// The absence of the default file is no fault, and neither is that of its directory.
 void Loop::tell_config_watch() {
-  const auto state = parts_.config_watcher.state();
+  const auto state = parts_.config_watcher.state() ? path_watcher_.state() : parts_.config_watcher.state();
   const int error = state || state.error().code == ENOENT ? 0 : state.error().code;
   if (std::exchange(config_watch_error_, error) == error || error == 0) return;
   parts_.log.warn("changes of the configuration file are only noticed by the sweep",

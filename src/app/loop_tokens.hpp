@@ -15,6 +15,8 @@ enum Token : std::uint64_t {
   commands_token,
   writes_token,
   slow_writes_token,
+  links_token,
+  paths_token,
 };
 
 }  // namespace nswarden::app

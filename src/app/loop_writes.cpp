@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of Loop that sees what others write to sysctls, and what the slow writer has written.
+// The part of Loop that sees what others write to sysctls, what the slow writer has written, and which interfaces come and go.
 #include <poll.h>
 
 #include <algorithm>
@@ -97,6 +97,47 @@ void Loop::end_search() {
   searching_ = false;
   writers_.end_search();
   parts_.catalog.sysctl_files().forget_strangers();
+}
+
+/// Whoever makes and removes interfaces in a tight loop must not keep us busy.
+void Loop::take_links() {
+  const Time began = Clock::now();
+  const std::size_t attempts = report_log_.fixed() + report_log_.failed();
+  const os::LinkChanges seen = link_watcher_.read();
+  for (const std::uint64_t netns : seen.netns) reconciler_->saw_links(netns);
+  while (reconciler_->urgent()) reconciler_->step(1, Clock::now());
+  tell_reports();
+  if (seen.events > 0) parts_.metrics.event("netlink", "link", seen.events);
+  if (seen.lost) {
+    parts_.metrics.overflow("netlink");
+    parts_.log.limited("netlink overflow", LogLevel::warn, "events of interfaces were lost; everything is looked at again");
+    reconciler_->lost_links();
+    writes_lost_ = true;
+    search_due_ = std::max(search_due_, began);
+  }
+  if (link_watcher_.fd() < 0) return watch_links();
+  if (report_log_.fixed() + report_log_.failed() > attempts) return;
+  const Time now = Clock::now();
+  const nanoseconds rest = link_pace_.rest_after(now - began, now);
+  if (rest == nanoseconds(0)) return;
+  links_rest_until_ = now + rest;
+  poller_.remove(link_watcher_.fd());
+}
+
+void Loop::see_to_links(Time now) {
+  if (!links_rest_until_ || now < *links_rest_until_) return;
+  links_rest_until_.reset();
+  watch_links();
+}
+
+void Loop::watch_links() {
+  std::string problem = link_watcher_.problem();
+  if (!links_rest_until_) {
+    const auto polled = watch(link_watcher_.fd(), POLLIN, links_token);
+    if (problem.empty() && !polled) problem = std::string(polled.error().attempt) + "; it is tried again";
+  }
+  reconciler_->trust_links(problem.empty());
+  tell_source({"netlink", problem.empty(), problem});
 }
 
 void Loop::take_slow_writes() {

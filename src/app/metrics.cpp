@@ -115,8 +115,9 @@ Metrics::Metrics() : families_(std::make_unique<Families>()) {
     families_->events.Add({{"source", "inotify"}, {"event", std::string(name)}});
   }
   families_->events.Add({{"source", "mount"}, {"event", "change"}});
+  families_->events.Add({{"source", "netlink"}, {"event", "link"}});
   families_->events.Add({{"source", "sysctl"}, {"event", "write"}});
-  for (const char* source : {"inotify", "sysctl"}) families_->overflows.Add({{"source", source}});
+  for (const char* source : {"inotify", "netlink", "sysctl"}) families_->overflows.Add({{"source", source}});
   for (const char* comm : {"other", "unknown"}) families_->writer_series(comm);
 }
 

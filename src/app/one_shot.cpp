@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -13,15 +14,20 @@
 
 #include <nswarden/app/configuration.hpp>
 #include <nswarden/app/render.hpp>
+#include <nswarden/core/config_convert.hpp>
+#include <nswarden/core/config_schema.hpp>
 #include <nswarden/core/inotify_events.hpp>
 #include <nswarden/core/reconciler.hpp>
 #include <nswarden/core/text.hpp>
 #include <nswarden/os/limits.hpp>
 #include <nswarden/os/linux_catalog.hpp>
 #include <nswarden/os/sysctl_watcher.hpp>
-#include <nswarden/os/terminal.hpp>
+#include <nswarden/os/tick.hpp>
+#include "app/colour.hpp"
 #include "app/fd_budget.hpp"
+#include "app/policy_review.hpp"
 #include "app/privilege.hpp"
+#include "app/restore_command.hpp"
 #include "app/selected_catalog.hpp"
 
 namespace nswarden::app {
@@ -30,12 +36,6 @@ namespace {
 constexpr std::size_t no_cap = std::numeric_limits<std::size_t>::max();
 
 void complain(std::string_view line) { fmt::print(stderr, "nswarden: {}\n", line); }
-
-Colour colour_of_stdout() {
-  const char* no_colour = std::getenv("NO_COLOR");  // NOLINT(concurrency-mt-unsafe): one thread
-  const bool wanted = no_colour == nullptr || *no_colour == '\0';
-  return wanted && os::is_terminal(1) ? Colour::always : Colour::never;
-}
 
 /// None: the lines why are printed.
 std::optional<Configuration> configuration_or_complaint(const Options& options) {
@@ -49,10 +49,13 @@ class Sweep {
  public:
   Sweep(const Options& options, const Configuration& configuration)
       : options_(options),
-        directories_(netns_directories(options, configuration.config)),
-        catalog_(directories_),
-        selected_(catalog_, directories_, options.netns),
-        reconciler_(selected_, policies(configuration), reconciler_options()) {}
+        sources_(netns_sources(netns_directories(options, configuration.config))),
+        policies_(std::make_shared<core::PolicySet>(configuration.config, core::PolicySet::Audit::as_configured)),
+        catalog_(sources_, links_of_names(configuration.config)),
+        selected_(catalog_, sources_, options.netns),
+        reconciler_(selected_, policies_, reconciler_options()) {
+    catalog_.serve(kinds_of_names(*policies_));
+  }
 
   int run() {
     if (const auto may = catalog_.may_enter(); !may) {
@@ -61,13 +64,11 @@ class Sweep {
     }
     if (options_.command == Command::check) tell_deafness();
     const auto now = std::chrono::steady_clock::now();
-    reconciler_.begin_sweep();
-    const auto failures = reconciler_.list(core::NetnsCatalog::Detail::full, now);
+    const auto failures = sweep(now);
     for (const core::Listing::Failure& failure : failures) {
-      complain(fmt::format("cannot list {}: {}", core::printable(directories_[failure.directory]),
+      complain(fmt::format("cannot list {}: {}", core::printable(sources_[failure.directory].directory),
                            std::generic_category().message(failure.error.code)));
     }
-    while (reconciler_.work()) reconciler_.step(no_cap, now);
     const CheckReport report = judge(now);
     print(report);
     const auto missing = selected_.not_found();
@@ -76,15 +77,61 @@ class Sweep {
     return report.compliant() && failures.empty() && missing.empty() ? exit_compliant : exit_unreadable;
   }
 
- private:
-  static std::shared_ptr<const core::PolicySet> policies(const Configuration& configuration) {
-    return std::make_shared<core::PolicySet>(configuration.config, core::PolicySet::Audit::as_configured);
+  /// Parts of the configuration that none of the netns needs.
+  core::Result<std::vector<Useless>> useless() {
+    if (const auto may = catalog_.may_enter(); !may) return may.error();
+    const auto now = std::chrono::steady_clock::now();
+    (void)sweep(now);
+    return useless_now(reconciler_, now);
   }
+
+  /// Of the netns that was named, which need not exist, as it is now if it can be looked at.
+  Explanation explain(const std::string& source) {
+    Explanation explanation;
+    explanation.netns = options_.netns.front();
+    explanation.source = source;
+    explanation.policies = policies_.get();
+    std::vector<core::Reconciler::Known> found;
+    if (catalog_.may_enter()) {
+      (void)sweep(std::chrono::steady_clock::now());
+      explanation.findings = reconciler_.findings(core::Reconciler::Which::all, no_cap);
+      found = reconciler_.known();
+    }
+    // It may have other names, which count too.
+    const core::Plan plan = policies_->plan(found.empty() ? matched_by_name(explanation.netns) : found.front().matched);
+    explanation.matched = plan.policies;
+    explanation.resolution = found.empty() ? policies_->resolve(plan, {}) : *reconciler_.resolution(found.front().label);
+    for (const core::KeyPattern* glob : plan.globs) {
+      const auto& settings = explanation.resolution.settings;
+      const bool stands_for_some = std::any_of(settings.begin(), settings.end(),
+                                               [&](const core::PlannedSetting& setting) { return glob->matches(setting.key); });
+      if (!stands_for_some) explanation.open_globs.push_back(glob->name());
+    }
+    return explanation;
+  }
+
+ private:
+  std::vector<core::Listing::Failure> sweep(core::Time now) {
+    reconciler_.begin_sweep();
+    auto failures = reconciler_.list(core::NetnsCatalog::Detail::full, now);
+    while (reconciler_.work()) reconciler_.step(no_cap, now);
+    return failures;
+  }
+
+  [[nodiscard]] std::vector<core::PolicyIndex> matched_by_name(std::string_view label) const {
+    core::NetnsName name{label.substr(label.rfind('/') + 1), core::NameKind::entry};
+    if (label == "host" && policies_->wants(core::NameKind::host)) name.kind = core::NameKind::host;
+    if (label.starts_with("net:[")) name.kind = core::NameKind::process;
+    return policies_->match({&name, 1});
+  }
+
   core::Reconciler::Options reconciler_options() {
     // A failure leaves the limit as it was, and the budget follows it.
     (void)os::raise_open_files().ok();
     const bool write = options_.command == Command::apply && !options_.dry_run && !options_.audit;
-    return {directories_, fd_budget(os::open_files_limit()), write};
+    core::Reconciler::Options options{sources_, fd_budget(os::open_files_limit()), write};
+    options.tick = os::kernel_tick();
+    return options;
   }
 
   void tell_deafness() const {
@@ -98,7 +145,9 @@ class Sweep {
     CheckReport report;
     report.totals = reconciler_.overview(now).totals;
     report.findings = reconciler_.findings(options_.all ? Which::all : Which::not_compliant, no_cap);
-    for (core::Report& told : reconciler_.take_reports()) {
+    std::vector<core::Report> reports = reconciler_.take_reports();
+    keep_overwritten(options_, *policies_, reports);
+    for (core::Report& told : reports) {
       for (const core::Attempt& attempt : told.attempts) {
         ++(attempt.outcome == core::Outcome::fixed ? report.totals.fixed : report.totals.failed);
       }
@@ -116,31 +165,26 @@ class Sweep {
   }
 
   const Options& options_;
-  std::vector<std::string> directories_;
+  std::vector<core::NetnsSource> sources_;
+  std::shared_ptr<const core::PolicySet> policies_;
   os::LinuxCatalog catalog_;
   SelectedCatalog selected_;
   core::Reconciler reconciler_;
 };
 
 int explain(const Options& options, const Configuration& configuration) {
-  const core::PolicySet policies(configuration.config, core::PolicySet::Audit::as_configured);
-  Explanation explanation;
-  explanation.netns = options.netns.front();
-  explanation.source = configuration.source;
-  explanation.policies = &policies;
-  const std::string_view name = explanation.netns;
-  const std::vector<std::string_view> names{name.substr(name.rfind('/') + 1)};
-  explanation.plan = policies.plan(policies.match(names));
+  Sweep sweep(options, configuration);
+  Explanation explanation = sweep.explain(configuration.source);
   if (options.key) {
     const auto key = core::Key::parse(*options.key);
     if (const auto* refusal = std::get_if<std::string>(&key)) {
       complain(fmt::format("{}: {}", core::printable(*options.key), *refusal));
       return exit_usage;
     }
-    std::erase_if(explanation.plan.settings, [&](const core::PlannedSetting& setting) {
-      return policies.keys()[setting.key] != std::get<core::Key>(key);
-    });
-    if (explanation.plan.settings.empty() && options.output == Output::table) {
+    std::erase_if(explanation.resolution.settings,
+                  [&](const core::PlannedSetting& setting) { return setting.key != std::get<core::Key>(key); });
+    explanation.open_globs.clear();
+    if (explanation.resolution.settings.empty() && options.output == Output::table) {
       fmt::print("no policy wants {} in {}\n", core::printable(*options.key), core::printable(explanation.netns));
       return exit_compliant;
     }
@@ -154,25 +198,59 @@ int config_events() {
   return exit_compliant;
 }
 
-int config_check(const Configuration& configuration) {
-  std::size_t settings = 0;
-  for (const auto& policy : configuration.config.policies) settings += policy.sysctls.size();
-  fmt::print("{}: ok, {} {}, {} {}\n", configuration.source, configuration.config.policies.size(),
-             configuration.config.policies.size() == 1 ? "policy" : "policies", settings,
-             settings == 1 ? "setting" : "settings");
-  if (configuration.config.form == core::Config::Form::older) {
-    fmt::print("It has the older form of netns-events: commands are run, and no sysctls are wanted.\n");
+int config_schema() {
+  fmt::print("{}", core::config_schema());
+  return exit_compliant;
+}
+
+int config_convert(const Configuration& configuration) {
+  fmt::print("{}", core::convert_config(configuration.config));
+  return exit_compliant;
+}
+
+/// What is no mistake, and yet of no use to the netns that are there.
+int review(const Options& options, const Configuration& configuration) {
+  Sweep sweep(options, configuration);
+  const auto useless = sweep.useless();
+  if (!useless) {
+    complain(cannot_enter_any(useless.error().code));
+    return exit_unreadable;
+  }
+  for (const Useless& one : *useless) {
+    const std::string policy = core::printable(one.policy);
+    if (one.key.empty()) {
+      fmt::print("warning: policy {} matches no netns that is there now\n", policy);
+    } else {
+      fmt::print("warning: no netns that policy {} matches has {}\n", policy, core::printable(one.key));
+    }
   }
   return exit_compliant;
 }
 
+int config_check(const Options& options, const Configuration& configuration) {
+  std::size_t settings = 0;
+  for (const auto& policy : configuration.config.policies) settings += policy.sysctls.size();
+  fmt::print("{}: ok, {} {}, {} {}\n", core::printable(configuration.source), configuration.config.policies.size(),
+             configuration.config.policies.size() == 1 ? "policy" : "policies", settings,
+             settings == 1 ? "setting" : "settings");
+  if (configuration.config.form == core::Config::Form::older) {
+    fmt::print(
+        "It has the older form of netns-events: commands are run, and no sysctls are wanted; nswarden config convert {} "
+        "writes it as native policies.\n",
+        core::printable(configuration.source));
+  }
+  return options.live ? review(options, configuration) : int{exit_compliant};
+}
+
 int run_command(const Options& options) {
   if (options.command == Command::config_events) return config_events();
+  if (options.command == Command::config_schema) return config_schema();
   const auto configuration = configuration_or_complaint(options);
   if (!configuration) return exit_usage;
-  if (options.command == Command::explain) return explain(options, *configuration);
-  if (options.command == Command::config_check) return config_check(*configuration);
+  if (options.command == Command::config_convert) return config_convert(*configuration);
   try {
+    if (options.command == Command::explain) return explain(options, *configuration);
+    if (options.command == Command::config_check) return config_check(options, *configuration);
     return Sweep(options, *configuration).run();
   } catch (const std::system_error& error) {
     complain(error.what());

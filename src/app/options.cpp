@@ -137,7 +137,9 @@ struct Parser {
   CLI::App* explain = nullptr;
   CLI::App* config = nullptr;
   CLI::App* config_check = nullptr;
+  CLI::App* config_convert = nullptr;
   CLI::App* config_events = nullptr;
+  CLI::App* config_schema = nullptr;
 
   Parser() {
     app.name("nswarden");
@@ -200,11 +202,25 @@ struct Parser {
     run->add_option("--repair.window", repair_window, "See --repair.budget; default 10s, at least 1s")
         ->type_name("DURATION")
         ->check(duration_at_least(core::min_repair_window));
+    run->add_option(
+           "--metrics.series-limit", options.series_limit,
+           "Most series that a metric with a label for each netns may have (nswarden_sysctl_drift, nswarden_sysctl_value)")
+        ->type_name("N")
+        ->capture_default_str()
+        ->check(CLI::Range(std::size_t{0}, std::size_t{1000000}));
     run->add_option("--lock.file", options.lock_file,
                     "Refuse to run while another has locked this file; default one for each netns directory, in "
                     "$RUNTIME_DIRECTORY or /run/nswarden; none with --audit")
         ->type_name("FILE");
     add_audit(*run);
+    add_restore_file(*run);
+  }
+
+  void add_restore_file(CLI::App& command) {
+    command
+        .add_option("--restore.file", options.restore_file,
+                    "Where it is kept what policies with restore changed; default `restore` in $RUNTIME_DIRECTORY or /run/nswarden")
+        ->type_name("FILE");
   }
 
   void add_audit(CLI::App& command) {
@@ -220,6 +236,11 @@ struct Parser {
     apply = app.add_subcommand("apply", "One sweep that repairs, judged after the repair");
     apply->add_flag("--dry-run", options.dry_run, "Write nothing");
     add_audit(*apply);
+    apply->add_flag("--restore", options.restore, "Put back what policies with restore changed, instead; not while a daemon runs")
+        ->excludes("--dry-run")
+        ->excludes("--audit");
+    apply->add_option("--lock.file", options.lock_file, "With --restore: as given to the daemon")->type_name("FILE");
+    add_restore_file(*apply);
     for (CLI::App* command : {check, apply}) {
       command->add_option("NETNS", options.netns, "Names or full paths; all when none is given");
       command->add_flag("--all", options.all, "List compliant settings too");
@@ -236,6 +257,11 @@ struct Parser {
     config->require_subcommand(1);
     config_check = config->add_subcommand("check", "Every error of a file, as FILE:LINE:COL: message");
     config_check->add_option("FILE", options.config_file, "Default: as for run");
+    config_check->add_flag("--live", options.live,
+                           "Also tell which policies and settings are of no use to the netns there are");
+    config_convert = config->add_subcommand("convert", "A file of netns-events as native policies, on stdout");
+    config_convert->add_option("FILE", options.config_file, "File in the older form")->required();
+    config_schema = config->add_subcommand("schema", "JSON Schema of the configuration, for editors");
     config_events = config->add_subcommand("events", "The inotify event names that commands can be for");
   }
 };
@@ -262,6 +288,8 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   if (parser.apply->parsed()) options.command = Command::apply;
   if (parser.explain->parsed()) options.command = Command::explain;
   if (parser.config_check->parsed()) options.command = Command::config_check;
+  if (parser.config_convert->parsed()) options.command = Command::config_convert;
+  if (parser.config_schema->parsed()) options.command = Command::config_schema;
   if (parser.config_events->parsed()) options.command = Command::config_events;
   return std::move(options);
 }

@@ -73,6 +73,7 @@ Event::What event_of(const Change& change) {
     case Change::What::not_repaired: return Event::What::failure;
     case Change::What::suspended: return Event::What::suspend;
     case Change::What::calmed: return Event::What::calm;
+    case Change::What::contradicted: return Event::What::contradiction;
   }
   return Event::What::drift;
 }
@@ -89,7 +90,7 @@ void ReportLog::tell(const Report& report, const core::PolicySet& policies, core
   tell_life(report, policies);
   keep_life(report, unix_time);
   for (const Change& change : report.changes) {
-    if (change.detected) metrics_.drift_detected(change.finding.policy, change.finding.key, report.source);
+    if (change.detected) metrics_.drift_detected(change.finding.policy, policies.keys()[change.written].name(), report.source);
     const Writers::Known writer = name_writer(report, change);
     tell_change(report, change, writer);
     keep_change(report, change, writer, unix_time);
@@ -186,6 +187,11 @@ void ReportLog::tell_change(const Report& report, const Change& change, const Wr
   }
   if (change.what == Change::What::recovered) {
     return log_.limited(topic, level(LogLevel::info), "sysctl right again", {netns, policy, key, want, source});
+  }
+  if (change.what == Change::What::contradicted) {
+    return log_.limited(topic, LogLevel::warn,
+                        "two settings contradict each other: the kernel undoes one when the other is written",
+                        {netns, policy, key, have, want, {"other", change.other}});
   }
   const LogField state{"state", core::to_string(finding.state)};
   const std::string why = failure_text(change);

@@ -10,14 +10,15 @@
 #include <vector>
 
 #include <nswarden/core/kernel.hpp>
+#include <nswarden/core/netns_name.hpp>
 
 namespace nswarden::app {
 
 class SelectedCatalog final : public core::NetnsCatalog {
  public:
-  /// `names`: bare names in any of the directories, or full paths. None selects all.
-  SelectedCatalog(core::NetnsCatalog& all, std::vector<std::string> directories, std::vector<std::string> names)
-      : all_(all), directories_(std::move(directories)), names_(std::move(names)) {}
+  /// `names`: bare names of any of the sources, or full paths. None selects all.
+  SelectedCatalog(core::NetnsCatalog& all, std::vector<core::NetnsSource> sources, std::vector<std::string> names)
+      : all_(all), sources_(std::move(sources)), names_(std::move(names)) {}
 
   core::Listing list(Detail detail) override {
     core::Listing listing = all_.list(names_.empty() ? detail : Detail::full);
@@ -48,7 +49,7 @@ class SelectedCatalog final : public core::NetnsCatalog {
   bool selected(const core::Entry& entry) {
     bool any = false;
     for (const std::string& name : names_) {
-      if (name != entry.name && name != directories_[entry.directory] + '/' + entry.name) continue;
+      if (name != entry.name && name != sources_[entry.directory].directory + '/' + entry.name) continue;
       any = true;
       if (entry.kind == core::EntryKind::nsfs) found_.insert(name);
     }
@@ -56,7 +57,7 @@ class SelectedCatalog final : public core::NetnsCatalog {
   }
 
   core::NetnsCatalog& all_;
-  std::vector<std::string> directories_;
+  std::vector<core::NetnsSource> sources_;
   std::vector<std::string> names_;
   std::set<std::string> found_;
 };

@@ -3,11 +3,13 @@
 
 #include "core/visit_trace.hpp"
 
+#include <nswarden/core/key_traits.hpp>
 #include <nswarden/core/value.hpp>
 
 #include <algorithm>
 #include <cerrno>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 
 namespace nswarden::core {
@@ -20,26 +22,38 @@ bool any_vanished(std::span<const Reading> readings) {
 
 }  // namespace
 
-void GovernedNetns::set_plan(std::shared_ptr<const SharedPlan> plan, const GovernedContext& context) {
+void GovernedNetns::set_plan(const SharedPlan& plan, const GovernedContext& context) {
   unbind();
-  const bool same_keys = plan_ && plan_->policies == plan->policies;
-  std::vector<SettingState> old = std::exchange(settings_, std::vector<SettingState>(plan->plan.settings.size()));
-  const std::shared_ptr<const SharedPlan> old_plan = std::exchange(plan_, std::move(plan));
-  not_compliant_ = 0;
+  adopt(plan.resolve({}), context);
+}
+
+/// What is judged of a setting that stays as it was is kept.
+void GovernedNetns::adopt(std::shared_ptr<const ResolvedPlan> resolved, const GovernedContext& context) {
+  const bool same_keys = resolved_ && resolved_->shared->policies() == resolved->shared->policies();
+  std::vector<SettingState> old = std::exchange(settings_, std::vector<SettingState>(resolved->resolution.settings.size()));
+  const std::shared_ptr<const ResolvedPlan> before = std::exchange(resolved_, std::move(resolved));
+  observed_.assign(resolved_->observed.size(), {});
+  not_compliant_ = absent_ = 0;
+  std::unordered_map<std::string_view, std::size_t> known;
   for (std::size_t i = 0; i < old.size(); ++i) {
-    const PlannedSetting& was = old_plan->plan.settings[i];
-    if (same_keys) context.census.moved(was.key, old[i].state, std::nullopt);
-    const Key& key = old_plan->policies->keys()[was.key];
-    for (std::size_t j = 0; j < settings_.size(); ++j) {
-      const PlannedSetting& now = plan_->plan.settings[j];
-      if (now.want != was.want || plan_->policies->keys()[now.key] != key) continue;
-      const std::optional<State> state = std::exchange(old[i].state, std::nullopt);
-      settings_[j] = std::move(old[i]);
-      // Whoever changes the policy wants to see what comes of it.
-      if (settings_[j].trouble) settings_[j].trouble->retry_at = {};
-      set_state(j, state, context);
-      break;
-    }
+    const PlannedSetting& was = before->resolution.settings[i];
+    if (same_keys) context.census.moved(was.written, census_state(old[i]), std::nullopt);
+    known.emplace(was.key.path(), i);
+  }
+  for (std::size_t i = 0; i < settings_.size(); ++i) {
+    const auto found = known.find(planned(i).key.path());
+    if (found == known.end()) continue;
+    const Setting& was = *before->resolution.settings[found->second].setting;
+    const Setting& now = *planned(i).setting;
+    if (!(now.want == was.want) || now.optional != was.optional) continue;
+    const bool absent = old[found->second].absent;
+    const std::optional<State> state = std::exchange(old[found->second].state, std::nullopt);
+    settings_[i] = std::move(old[found->second]);
+    settings_[i].absent = false;
+    settings_[i].undone_by = nobody;
+    // Whoever changes the policy wants to see what comes of it.
+    if (settings_[i].trouble && !same_keys) settings_[i].trouble->retry_at = {};
+    set_state(i, state, absent, context);
   }
 }
 
@@ -56,6 +70,7 @@ bool GovernedNetns::bound_as(Binding binding, Tier tier, const GovernedContext& 
   netns_ = std::move(binding.netns);
   tier_ = tier;
   fresh_ = true;
+  look_due_ = has_globs();
   enter_error_ = 0;
   return first;
 }
@@ -67,9 +82,10 @@ void GovernedNetns::unbind() {
 
 void GovernedNetns::forget(const GovernedContext& context) {
   for (std::size_t i = 0; i < settings_.size(); ++i) {
-    set_state(i, std::nullopt, context);
+    set_state(i, std::nullopt, false, context);
     settings_[i] = SettingState{};
   }
+  observed_.assign(observed_.size(), {});
 }
 
 bool GovernedNetns::cannot_enter(const Error& error, const GovernedContext& context, Report& report) {
@@ -78,20 +94,50 @@ bool GovernedNetns::cannot_enter(const Error& error, const GovernedContext& cont
     traces[i].before = settings_[i].state;
     settings_[i].seen.clear();
     settings_[i].error = error.code;
-    set_state(i, State::unreadable, context);
+    set_state(i, State::unreadable, false, context);
     traces[i].found = State::unreadable;
   }
   tell_changes(traces, context, report);
   return std::exchange(enter_error_, error.code) != error.code;
 }
 
-bool GovernedNetns::visit(const GovernedContext& context, Report& report) {
+/// What its globs stand for now, unless a write is under way that knows settings by their numbers. False: bind again.
+bool GovernedNetns::look(const GovernedContext& context) {
+  look_due_ = false;
+  auto found = netns_->find(resolved_->shared->globs());
+  if (!found) return false;
+  const std::shared_ptr<const ResolvedPlan> before = resolved_;  // which the binding still refers to
+  std::shared_ptr<const ResolvedPlan> now = resolved_->shared->resolve(std::move(*found));
+  if (now != before) adopt(std::move(now), context);
+  // Also where the same names are there as before: their interfaces may be others.
+  return netns_->hold(resolved_->wishes).ok();
+}
+
+/// readings_ are those of all keys afterwards. False when the binding is stale.
+bool GovernedNetns::read_all(const GovernedContext& context) {
+  if (look_due_ && !slow_write_ && !look(context)) return false;
   if (!look_for_missing(context)) return false;
-  const auto readings = netns_->read();
+  auto readings = netns_->read();
+  if (readings && any_vanished(*readings) && has_globs() && !slow_write_) {
+    // An interface has gone, or the whole netns, which look() will tell.
+    if (!look(context)) return false;
+    readings = netns_->read();
+  }
   if (!readings || any_vanished(*readings)) return false;
+  readings_ = *readings;
+  return true;
+}
+
+bool GovernedNetns::visit(const GovernedContext& wanted, Report& report) {
+  GovernedContext context = wanted;
+  const std::shared_ptr<const ResolvedPlan> before = resolved_;
+  if (!read_all(context)) return false;
+  // Numbers of other settings than those that were written to.
+  if (resolved_ != before) context.written_to = {};
+  keep_observed();
   const bool nothing_due = !(retry_at_ && context.now >= *retry_at_) && !(slow_write_ && slow_write_->error);
   if (context.now >= repairs_forgotten_at_) forget_old_repairs(context);
-  if (nothing_due && all_as_judged_good(*readings)) return true;
+  if (nothing_due && all_as_judged_good(readings_)) return true;
 
   std::vector<Trace> traces(settings_.size());
   for (std::size_t i = 0; i < settings_.size(); ++i) {
@@ -99,22 +145,33 @@ bool GovernedNetns::visit(const GovernedContext& context, Report& report) {
     traces[i].before = setting.state;
     traces[i].seen_before = setting.seen;
     if (setting.trouble) traces[i].trouble_before = std::pair(setting.trouble->outcome, setting.trouble->error);
-    judge(i, (*readings)[i], context);
+    judge(i, readings_[i], context);
     traces[i].found = *setting.state;
     traces[i].found_value = setting.seen;
+    if (setting.state == State::compliant) setting.before_ours.reset();
   }
   note_fights(traces, context);
   conclude_slow_write(traces, context, report);
-  const bool whole = not_compliant_ == 0 || repair(context, traces, report);
+  // Interfaces that came meanwhile are not to wait for all that is to be written of the others.
+  const bool look_first = look_due_ && !slow_write_;
+  const bool whole = look_first || not_compliant_ == 0 || repair(context, traces, report);
   // Also of a visit that was cut short: what was found and done until then is true, and the next visit goes on from there.
   see_to_retries(context);
   tell_changes(traces, context, report);
   if (!whole) return false;
+  if (look_first) return visit(context, report);
   if (!was_compliant_ && not_compliant_ == 0 && !settings_.empty()) {
     was_compliant_ = true;
     report.first_seen = first_seen_;
   }
   return true;
+}
+
+void GovernedNetns::keep_observed() {
+  for (std::size_t i = 0; i < observed_.size(); ++i) {
+    const Reading& reading = readings_[resolved_->observed[i]];
+    if (reading.bytes != observed_[i]) observed_[i].assign(reading.bytes);
+  }
 }
 
 void GovernedNetns::written(std::size_t setting, int error) {
@@ -134,23 +191,25 @@ bool GovernedNetns::minds(std::size_t setting, Time now) const {
 bool GovernedNetns::all_as_judged_good(std::span<const Reading> readings) const {
   if (not_compliant_ > 0 || !was_compliant_) return false;
   for (std::size_t i = 0; i < settings_.size(); ++i) {
-    if (readings[i].status != Reading::Status::value || settings_[i].state != State::compliant) return false;
+    if (settings_[i].absent && readings[i].status == Reading::Status::missing) continue;
+    if (readings[i].status != Reading::Status::value || settings_[i].absent || settings_[i].state != State::compliant)
+      return false;
     if (readings[i].bytes != settings_[i].seen) return false;
   }
   return true;
 }
 
 bool GovernedNetns::look_for_missing(const GovernedContext& context) {
-  if (std::exchange(fresh_, false) || not_compliant_ == 0) return true;
+  if (std::exchange(fresh_, false) || (not_compliant_ == 0 && absent_ == 0)) return true;
+  const auto is_missing = [](const SettingState& setting) { return setting.absent || setting.state == State::missing; };
   bool look = false;
   for (std::size_t i = 0; i < settings_.size(); ++i) {
-    if (settings_[i].state != State::missing) continue;
-    const KeyIndex key = plan_->plan.settings[i].key;
-    if (plan_->policies->keys()[key].names_interface() || context.census.worth_looking(key)) look = true;
+    if (!is_missing(settings_[i])) continue;
+    if (planned(i).key.names_interface() || context.census.worth_looking(planned(i).written)) look = true;
   }
   if (!look) return true;
   for (std::size_t i = 0; i < settings_.size(); ++i) {
-    if (settings_[i].state == State::missing) context.census.looked_for(plan_->plan.settings[i].key);
+    if (is_missing(settings_[i])) context.census.looked_for(planned(i).written);
   }
   return netns_->find_missing().ok();
 }
@@ -168,21 +227,33 @@ void GovernedNetns::judge(std::size_t index, const Reading& reading, const Gover
   if (reading.status != Reading::Status::value) {
     setting.seen.clear();
     setting.error = reading.error;
-    set_state(index, reading.status == Reading::Status::missing ? State::missing : State::unreadable, context);
+    const bool missing = reading.status == Reading::Status::missing;
+    const bool absent = missing && planned(index).setting->optional;
+    set_state(index, absent ? State::compliant : missing ? State::missing : State::unreadable, absent, context);
     return;
   }
   setting.seen.assign(reading.bytes);
-  const bool right = same_value(reading.bytes, plan_->plan.settings[index].want);
-  set_state(index, right ? State::compliant : State::drifted, context);
+  const PlannedSetting& plan = planned(index);
+  const ValueSense sense{traits_of(plan.key.path()).form, context.tick};
+  set_state(index, plan.setting->want.holds(reading.bytes, sense) ? State::compliant : State::drifted, false, context);
 }
 
-void GovernedNetns::set_state(std::size_t index, std::optional<State> state, const GovernedContext& context) {
+/// To the census a key that does not exist is missing, whether it may be or not.
+std::optional<State> GovernedNetns::census_state(const SettingState& setting) {
+  return setting.absent ? State::missing : setting.state;
+}
+
+void GovernedNetns::set_state(std::size_t index, std::optional<State> state, bool absent, const GovernedContext& context) {
   SettingState& setting = settings_[index];
-  if (setting.state == state) return;
+  if (setting.state == state && setting.absent == absent) return;
+  const std::optional<State> counted = census_state(setting);
   if (setting.state && *setting.state != State::compliant) --not_compliant_;
   if (state && *state != State::compliant) ++not_compliant_;
-  context.census.moved(plan_->plan.settings[index].key, setting.state, state);
+  if (setting.absent) --absent_;
+  if (absent) ++absent_;
   setting.state = state;
+  setting.absent = absent;
+  context.census.moved(planned(index).written, counted, census_state(setting));
   if (state == State::compliant) setting.trouble.reset();
 }
 
@@ -201,19 +272,20 @@ Reason GovernedNetns::reason(std::size_t index) const {
 }
 
 Finding GovernedNetns::finding(std::size_t index, const std::string& label) const {
-  const PlannedSetting& planned = plan_->plan.settings[index];
+  const PlannedSetting& plan = planned(index);
   const SettingState& setting = settings_[index];
-  const Key& key = plan_->policies->keys()[planned.key];
+  const Key& key = plan.key;
   Finding finding;
   finding.netns = label;
-  finding.policy = plan_->policies->policies()[planned.policy].name;
+  finding.policy = resolved_->shared->policies()->policies()[plan.policy].name;
   finding.key = key.name();
-  finding.want = key.is_secret() ? std::string(redacted) : planned.want;
+  finding.want = key.is_secret() ? std::string(redacted) : plan.setting->want.text();
   finding.have = normalised(setting.seen);
   if (key.is_secret() && !finding.have.empty()) finding.have = redacted;
   finding.state = setting.state.value_or(State::unreadable);
   finding.reason = reason(index);
   finding.error = setting.error;
+  finding.note = plan.setting->note;
   return finding;
 }
 
@@ -226,17 +298,24 @@ void GovernedNetns::append_findings(const std::string& label, Reconciler::Which 
   }
 }
 
+void GovernedNetns::append_observations(const std::string& label, std::size_t cap, std::vector<Observed>& observations) const {
+  for (std::size_t i = 0; i < observed_.size() && observations.size() < cap; ++i) {
+    const Key& key = resolution().observed[i];
+    if (!key.is_secret()) observations.push_back({label, key.name(), normalised(observed_[i])});
+  }
+}
+
 void GovernedNetns::add_to(Overview& overview) const {
   const bool judged =
       std::any_of(settings_.begin(), settings_.end(), [](const SettingState& setting) { return setting.state.has_value(); });
   if (!judged && !bound()) return;
-  if (plan_->plan.policies.empty()) return;
+  if (resolved_->shared->matched().empty()) return;
   ++overview.totals.netns;
-  for (const PolicyIndex policy : plan_->plan.policies) ++overview.policies[policy].netns;
-  for (const Overridden& lost : plan_->plan.overridden) overview.policies[lost.loser].conflicts += lost.conflict ? 1 : 0;
+  for (const PolicyIndex policy : resolved_->shared->matched()) ++overview.policies[policy].netns;
+  for (const Overridden& lost : resolution().overridden) overview.policies[lost.loser].conflicts += lost.conflict ? 1 : 0;
   for (std::size_t i = 0; i < settings_.size(); ++i) {
     if (!settings_[i].state) continue;
-    Overview::OfPolicy& policy = overview.policies[plan_->plan.settings[i].policy];
+    Overview::OfPolicy& policy = overview.policies[planned(i).policy];
     ++policy.settings;
     ++overview.totals.settings;
     if (*settings_[i].state != State::compliant) ++policy.not_compliant;
@@ -248,6 +327,7 @@ void GovernedNetns::add_to(Overview& overview) const {
       case State::unreadable: ++overview.totals.unreadable; break;
     }
   }
+  if (bound()) overview.observed += observed_.size();
   const std::size_t keys = bound() ? settings_.size() : 0;
   switch (tier_) {
     case Tier::held: overview.held_keys += keys; break;

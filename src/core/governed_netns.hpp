@@ -5,6 +5,8 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -14,21 +16,15 @@
 #include <nswarden/core/kernel.hpp>
 #include <nswarden/core/reconciler.hpp>
 #include "core/key_census.hpp"
+#include "core/shared_plan.hpp"
 
 namespace nswarden::core {
-
-/// A plan with what binding it needs; shared by all netns that match the same policies.
-struct SharedPlan {
-  std::shared_ptr<const PolicySet> policies;  ///< whose keys the plan and the wishes point to
-  Plan plan;
-  std::vector<NetnsCatalog::Wish> wishes;  ///< as plan.settings
-  std::size_t directories = 0;             ///< families of its keys (ipv4, netfilter, ...): what Tier::directories holds
-};
 
 /// What a visit needs besides the netns itself.
 struct GovernedContext {
   KeyCensus& census;
   const DampingRules& damping;
+  std::chrono::nanoseconds tick{0};  ///< the kernel's
   bool write = true;
   Time now;
   std::optional<Time> write_seen{};           ///< of the write that led to this visit
@@ -46,14 +42,22 @@ class GovernedNetns {
   [[nodiscard]] std::uint64_t inode() const { return inode_; }
   /// 0 before it is bound for the first time, and where the kernel has none.
   [[nodiscard]] std::uint64_t cookie() const { return id_ ? id_->cookie : 0; }
-  [[nodiscard]] const SharedPlan* plan() const { return plan_.get(); }
+  /// None before set_plan().
+  [[nodiscard]] const SharedPlan* plan() const { return resolved_ ? resolved_->shared.get() : nullptr; }
+  /// What it is or will be bound with.
+  [[nodiscard]] std::span<const Wish> wishes() const { return resolved_->wishes; }
+  [[nodiscard]] const Resolution& resolution() const { return resolved_->resolution; }
   [[nodiscard]] bool bound() const { return netns_ != nullptr; }
   [[nodiscard]] bool unreadable() const { return enter_error_ != 0; }
   [[nodiscard]] Tier tier() const { return tier_; }
   [[nodiscard]] std::size_t not_compliant() const { return not_compliant_; }
 
+  /// What its globs stand for may have changed: the next visit looks.
+  void look_again() { look_due_ = look_due_ || has_globs(); }
+  [[nodiscard]] bool has_globs() const { return !resolved_->shared->globs().empty(); }
+
   /// Wants this from now on. What was judged of a setting that stays as it was is kept; the binding is not.
-  void set_plan(std::shared_ptr<const SharedPlan> plan, const GovernedContext& context);
+  void set_plan(const SharedPlan& plan, const GovernedContext& context);
 
   /// `binding` is of this inode. True when it is bound for the first time in its life.
   bool bound_as(Binding binding, Tier tier, const GovernedContext& context);
@@ -79,6 +83,8 @@ class GovernedNetns {
   /// One finding for each setting that has been judged (all, or those that are not compliant).
   void append_findings(const std::string& label, Reconciler::Which which, std::size_t cap,
                        std::vector<Finding>& findings) const;
+  /// The values that are only exported, as last read; at most up to `cap` in all.
+  void append_observations(const std::string& label, std::size_t cap, std::vector<Observed>& observations) const;
   /// Adds what is judged of this netns.
   void add_to(Overview& overview) const;
 
@@ -96,9 +102,15 @@ class GovernedNetns {
     std::string seen;  // bytes as last read
     std::unique_ptr<Trouble> trouble;
     std::unique_ptr<Damping> damping;  // of one that was repaired lately
+    // For restoring: the bytes before a write of ours changed them that is not told as having overwritten them yet.
+    std::unique_ptr<std::string> before_ours;
     int error = 0;
-    std::optional<State> state;  // none: not judged
+    std::int32_t undone_by = nobody;  // the setting of ours whose write last made this one wrong
+    std::optional<State> state;       // none: not judged
+    bool absent = false;              // an optional key that does not exist: compliant
+    bool contradiction_told = false;
   };
+  static constexpr std::int32_t nobody = -1;
   struct Trace;
   // A write that another thread makes; nothing else is written meanwhile.
   struct SlowWrite {
@@ -106,16 +118,23 @@ class GovernedNetns {
     int tries = 0;
     std::string stored_instead;
     Source source = Source::reconcile;
+    std::string found;  // before it
     std::optional<Time> write_seen;
     bool by_somebody = false;  // it was wrong because somebody wrote it
     std::optional<int> error;  // once it has ended; 0 when the kernel took it
   };
 
+  void adopt(std::shared_ptr<const ResolvedPlan> resolved, const GovernedContext& context);
+  bool look(const GovernedContext& context);
+  bool read_all(const GovernedContext& context);
+  void keep_observed();
   [[nodiscard]] bool all_as_judged_good(std::span<const Reading> readings) const;
   bool look_for_missing(const GovernedContext& context);
+  [[nodiscard]] const PlannedSetting& planned(std::size_t index) const { return resolved_->resolution.settings[index]; }
   bool read_and_judge(const GovernedContext& context);
   void judge(std::size_t index, const Reading& reading, const GovernedContext& context);
-  void set_state(std::size_t index, std::optional<State> state, const GovernedContext& context);
+  void set_state(std::size_t index, std::optional<State> state, bool absent, const GovernedContext& context);
+  [[nodiscard]] static std::optional<State> census_state(const SettingState& setting);
   bool repair(const GovernedContext& context, std::vector<Trace>& traces, Report& report);
   void back_off(std::size_t index, const GovernedContext& context);
   void fail(std::size_t index, Trace& trace, int error, const GovernedContext& context, Report& report);
@@ -124,22 +143,32 @@ class GovernedNetns {
   void see_to_retries(const GovernedContext& context);
   void forget_old_repairs(const GovernedContext& context);
   [[nodiscard]] bool suspended(std::size_t index) const;
-  void find_contradictions(const std::vector<Trace>& traces, const GovernedContext& context);
+  void note_undone(std::size_t writer, std::span<const std::optional<State>> before, std::vector<Trace>& traces,
+                   const GovernedContext& context);
+  void note_undone_by_slow_write(std::size_t writer, std::vector<Trace>& traces, const GovernedContext& context);
+  [[nodiscard]] bool contradicted(std::size_t index) const;
   [[nodiscard]] bool may_write(std::size_t index, const Trace& trace, const GovernedContext& context) const;
   void conclude_write(std::size_t index, Trace& trace, const GovernedContext& context, Report& report);
-  void tell_changes(const std::vector<Trace>& traces, const GovernedContext& context, Report& report) const;
+  [[nodiscard]] bool restores(std::size_t index) const;
+  void keep_changed_by_us(std::size_t writer, std::span<const std::string> before, const GovernedContext& context);
+  void keep_overwritten(std::size_t index, const std::string& found, const Trace& trace, Report& report);
+  void tell_changes(const std::vector<Trace>& traces, const GovernedContext& context, Report& report);
   [[nodiscard]] Finding finding(std::size_t index, const std::string& label) const;
   [[nodiscard]] Reason reason(std::size_t index) const;
 
   std::uint64_t inode_;
   Time first_seen_;
   std::optional<NetnsId> id_;  // once bound
-  std::shared_ptr<const SharedPlan> plan_;
+  std::shared_ptr<const ResolvedPlan> resolved_;
   std::unique_ptr<BoundNetns> netns_;
   Tier tier_ = Tier::held;
   bool fresh_ = false;                  // bound since the last visit, so nothing can be missing that bind() would have found
-  std::vector<SettingState> settings_;  // as plan_->plan.settings
+  bool look_due_ = false;               // at what its globs stand for
+  std::vector<SettingState> settings_;  // as resolution().settings
+  std::span<const Reading> readings_;   // of the visit under way
+  std::vector<std::string> observed_;   // as resolution().observed: bytes, as last read
   std::size_t not_compliant_ = 0;
+  std::size_t absent_ = 0;
   int enter_error_ = 0;
   bool was_compliant_ = false;
   std::optional<SlowWrite> slow_write_;

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include <nswarden/core/key_traits.hpp>
+
 #include "core/key_text.hpp"
 
 namespace nswarden::core {
@@ -26,7 +27,7 @@ void swap_separators(std::string& text) {
 bool is_white_or_control(char c) { return (c >= 0 && c <= ' ') || c == '\x7f'; }
 
 /// What is wrong with the text as it stands, before its separators are told apart.
-std::optional<std::string> text_problem(std::string_view text) {
+std::optional<std::string> key_text_problem(std::string_view text) {
   if (text.empty()) return "the key is empty";
   if (text.size() > longest_key) return "the key is longer than 255 bytes";
   if (text.find('\0') != std::string_view::npos) return "the key has a NUL byte in it";
@@ -42,38 +43,41 @@ std::optional<std::string> text_problem(std::string_view text) {
 }
 
 /// Kernel fact 25: a prefix test is not enough, each component counts.
-std::optional<std::string> path_problem(const KeyComponents& components) {
-  if (components[0] != "net") return "only keys below net are set, because only they belong to a netns";
-  for (const std::string_view component : components) {
-    if (component.empty()) return "the key has an empty component: two separators in a row, or one at its end";
+std::optional<std::string> path_problem(std::string_view path) {
+  if (path.substr(0, path.find('/')) != "net") return "only keys below net are set, because only they belong to a netns";
+  if (path.ends_with('/')) return "the key has an empty component: a separator at its end";
+  std::size_t count = 0;
+  for (std::string_view rest = path; !rest.empty(); ++count) {
+    const std::string_view component = next_component(rest);
+    if (component.empty()) return "the key has an empty component: two separators in a row";
     if (component == "." || component == "..") return "the key has a component '.' or '..'";
   }
-  if (components.size() < 3) return "the key is too short: it names a directory; write it as net.ipv4.ip_forward";
+  if (count < 3) return "the key is too short: it names a directory; write it as net.ipv4.ip_forward";
   return std::nullopt;
 }
 
 }  // namespace
 
-KeyComponents::KeyComponents(std::string_view path) {
-  while (true) {
-    const std::size_t slash = path.find('/');
-    parts_.push_back(path.substr(0, slash));
-    if (slash == std::string_view::npos) return;
-    path.remove_prefix(slash + 1);
-  }
+std::string_view next_component(std::string_view& rest) {
+  const std::string_view component = rest.substr(0, rest.find('/'));
+  rest.remove_prefix(std::min(component.size() + 1, rest.size()));
+  return component;
 }
 
-std::size_t interface_place(const KeyComponents& path) {
-  const bool scoped = path.size() >= 4 && (path[1] == "conf" || path[1] == "neigh");
-  return scoped ? 2 : path.size();
+std::string_view interface_in(std::string_view path) {
+  next_component(path);
+  const std::string_view scope = next_component(path);
+  if (scope != "conf" && scope != "neigh") return {};
+  const std::string_view interface = next_component(path);
+  return path.empty() ? std::string_view{} : interface;
 }
 
 std::variant<KeyPath, std::string> path_of_key(std::string_view text) {
-  if (auto problem = text_problem(text)) return *std::move(problem);
+  if (auto problem = key_text_problem(text)) return *std::move(problem);
   std::string path(text);
   const std::size_t separator = path.find_first_of("./");
   if (separator != std::string::npos && path[separator] == '.') swap_separators(path);
-  if (auto problem = path_problem(KeyComponents(path))) return *std::move(problem);
+  if (auto problem = path_problem(path)) return *std::move(problem);
   path.erase(0, std::string_view("net/").size());
   return KeyPath{std::move(path)};
 }
@@ -88,26 +92,24 @@ std::variant<Key, std::string> Key::parse(std::string_view text) {
   auto path = path_of_key(text);
   if (auto* refusal = std::get_if<std::string>(&path)) return std::move(*refusal);
   std::string& found = std::get<KeyPath>(path).path;
-  if (found.find_first_of("*?[") != std::string::npos) return "wildcards (* ? [) are not meant here; name one key";
+  if (has_glob(found)) return "wildcards (* ? [) are not meant here; name one key";
   return Key(std::move(found));
 }
 
 std::optional<Key> Key::at(std::string_view path) {
-  const KeyComponents components(path);
-  const auto is_bad = [](std::string_view component) {
-    return component.empty() || component == "." || component == ".." || component.find('\0') != std::string_view::npos;
-  };
-  if (components.size() < 2 || std::any_of(components.begin(), components.end(), is_bad)) return std::nullopt;
+  if (path.find('\0') != std::string_view::npos || path.find('/') == std::string_view::npos || path.ends_with('/')) {
+    return std::nullopt;
+  }
+  for (std::string_view rest = path; !rest.empty();) {
+    const std::string_view component = next_component(rest);
+    if (component.empty() || component == "." || component == "..") return std::nullopt;
+  }
   return Key(std::string(path));
 }
 
 std::string Key::name() const { return name_of_key(path_); }
 
-std::string_view Key::interface() const {
-  const KeyComponents components(path_);
-  const std::size_t place = interface_place(components);
-  return place < components.size() ? components[place] : std::string_view{};
-}
+std::string_view Key::interface() const { return interface_in(path_); }
 
 WriteRank Key::write_rank() const {
   const std::string_view named = interface();

@@ -36,6 +36,15 @@ class KeyCensus {
   }
   void looked_for(KeyIndex key) { counts_[key].looked_for = true; }
 
+  /// Keys that some netns should have and none has.
+  [[nodiscard]] std::vector<KeyIndex> missing_everywhere() const {
+    std::vector<KeyIndex> keys;
+    for (std::size_t i = 0; i < counts_.size(); ++i) {
+      if (counts_[i].wanted > 0 && counts_[i].missing == counts_[i].wanted) keys.push_back(static_cast<KeyIndex>(i));
+    }
+    return keys;
+  }
+
  private:
   struct Count {
     std::size_t wanted = 0;

@@ -18,9 +18,9 @@ struct KeyRow {
   KeyTraits traits;
 };
 
-constexpr KeyTraits numbers(std::uint8_t count) { return {.form = ValueForm::numbers, .numbers = count}; }
-constexpr KeyTraits wide_numbers(std::uint8_t count) { return {.form = ValueForm::numbers, .numbers = count, .wide = true}; }
-constexpr KeyTraits one_of_form(ValueForm form) { return {.form = form, .numbers = 1}; }
+constexpr KeyTraits of_numbers(std::uint8_t count) { return {.form = ValueForm::numbers, .numbers = count}; }
+constexpr KeyTraits of_wide_numbers(std::uint8_t count) { return {.form = ValueForm::numbers, .numbers = count, .wide = true}; }
+constexpr KeyTraits of_one(ValueForm form) { return {.form = form, .numbers = 1}; }
 constexpr KeyTraits of_form(ValueForm form) { return {.form = form}; }
 
 constexpr std::array key_table{
@@ -33,7 +33,7 @@ constexpr std::array key_table{
         "netdev_tstamp_prequeue netdev_unregister_timeout_secs optmem_max rmem_default rmem_max rps_sock_flow_entries "
         "skb_defer_max somaxconn tstamp_allow_data txrehash warnings wmem_default wmem_max xfrm_acq_expires "
         "xfrm_aevent_etime xfrm_aevent_rseqth xfrm_larval_drop",
-        numbers(1)},
+        of_numbers(1)},
     KeyRow{"ipv4",
            "cipso_cache_bucket_size cipso_cache_enable cipso_rbm_optfmt cipso_rbm_strictvalid fib_multipath_hash_fields "
            "fib_multipath_hash_policy fib_multipath_hash_seed fib_multipath_use_neigh fib_notify_on_flag_change fib_sync_mem "
@@ -44,7 +44,7 @@ constexpr std::array key_table{
            "ip_forward_update_priority ip_forward_use_pmtu ip_no_pmtu_disc ip_nonlocal_bind ip_unprivileged_port_start "
            "ipfrag_max_dist ipfrag_secret_interval ipfrag_time nexthop_compat_mode raw_l3mdev_accept udp_child_hash_entries "
            "udp_early_demux udp_hash_entries udp_l3mdev_accept udp_rmem_min udp_wmem_min xfrm4_gc_thresh",
-           numbers(1)},
+           of_numbers(1)},
     KeyRow{"ipv4",
            "tcp_abort_on_overflow tcp_adv_win_scale tcp_app_win tcp_autocorking tcp_backlog_ack_defer tcp_base_mss "
            "tcp_challenge_ack_limit tcp_child_ehash_entries tcp_comp_sack_nr tcp_dsack tcp_early_demux tcp_early_retrans "
@@ -60,57 +60,55 @@ constexpr std::array key_table{
            "tcp_shrink_window tcp_slow_start_after_idle tcp_stdurg tcp_syn_linear_timeouts tcp_syn_retries tcp_synack_retries "
            "tcp_syncookies tcp_thin_linear_timeouts tcp_timestamps tcp_tso_rtt_log tcp_tso_win_divisor tcp_tw_reuse "
            "tcp_tw_reuse_delay tcp_window_scaling tcp_workaround_signed_windows",
-           numbers(1)},
+           of_numbers(1)},
     KeyRow{"ipv6",
            "anycast_src_echo_reply auto_flowlabels bindv6only calipso_cache_bucket_size calipso_cache_enable "
            "fib_multipath_hash_fields fib_multipath_hash_policy fib_notify_on_flag_change flowlabel_consistency "
            "flowlabel_reflect flowlabel_state_ranges fwmark_reflect idgen_delay idgen_retries ioam6_id "
            "ip6frag_secret_interval ip6frag_time ip_nonlocal_bind max_dst_opts_length max_dst_opts_number max_hbh_length "
            "max_hbh_opts_number mld_max_msf mld_qrv seg6_flowlabel xfrm6_gc_thresh",
-           numbers(1)},
-    KeyRow{"ipv6/icmp", "echo_ignore_* error_anycast_as_unicast", numbers(1)},
-    KeyRow{"ipv4/conf/*", "*", numbers(1)},
-    KeyRow{"ipv6/conf/*", "*", numbers(1)},
-    KeyRow{"ipv4/neigh/*", "*", numbers(1)},
-    KeyRow{"ipv6/neigh/*", "*", numbers(1)},
-    KeyRow{"ipv4/route", "*", numbers(1)},
-    KeyRow{"ipv6/route", "*", numbers(1)},
-    KeyRow{"mpls", "platform_labels default_ttl ip_ttl_propagate", numbers(1)},
-    KeyRow{"mpls/conf/*", "input", numbers(1)},
+           of_numbers(1)},
+    KeyRow{"ipv6/icmp", "echo_ignore_* error_anycast_as_unicast", of_numbers(1)},
+    KeyRow{"ipv4/conf/*", "*", of_numbers(1)},
+    KeyRow{"ipv6/conf/*", "*", of_numbers(1)},
+    KeyRow{"ipv4/neigh/*", "*", of_numbers(1)},
+    KeyRow{"ipv6/neigh/*", "*", of_numbers(1)},
+    KeyRow{"ipv4/route", "*", of_numbers(1)},
+    KeyRow{"ipv6/route", "*", of_numbers(1)},
+    KeyRow{"mpls", "platform_labels default_ttl ip_ttl_propagate", of_numbers(1)},
+    KeyRow{"mpls/conf/*", "input", of_numbers(1)},
     KeyRow{"mptcp",
            "add_addr_timeout allow_join_initial_addr_port blackhole_timeout checksum_enabled close_timeout enabled pm_type "
            "stale_loss_cnt syn_retrans_before_tcp_fallback",
-           numbers(1)},
-    KeyRow{"netfilter", "nf_conntrack_* nf_flowtable_* nf_hooks_lwtunnel nf_log_all_netns", numbers(1)},
-    KeyRow{"bridge", "bridge-nf-*", numbers(1)},
-    KeyRow{"unix", "max_dgram_qlen", numbers(1)},
+           of_numbers(1)},
+    KeyRow{"netfilter", "nf_conntrack_* nf_flowtable_* nf_hooks_lwtunnel nf_log_all_netns", of_numbers(1)},
+    KeyRow{"bridge", "bridge-nf-*", of_numbers(1)},
+    KeyRow{"unix", "max_dgram_qlen", of_numbers(1)},
 
     // Several numbers, and numbers that are more than 32 bits.
-    KeyRow{"ipv4", "ip_local_port_range ping_group_range", numbers(2)},
-    KeyRow{"ipv4", "tcp_rmem tcp_wmem", numbers(3)},
-    KeyRow{"ipv4", "tcp_mem udp_mem", wide_numbers(3)},
-    KeyRow{"ipv4", "ipfrag_high_thresh ipfrag_low_thresh tcp_comp_sack_delay_ns tcp_comp_sack_slack_ns", wide_numbers(1)},
-    KeyRow{"ipv6", "ip6frag_high_thresh ip6frag_low_thresh ioam6_id_wide", wide_numbers(1)},
-    KeyRow{"netfilter", "nf_conntrack_frag6_high_thresh nf_conntrack_frag6_low_thresh", wide_numbers(1)},
-    KeyRow{"core", "bpf_jit_limit", wide_numbers(1)},
-    KeyRow{"ipv4/vs", "sync_threshold", numbers(2)},
-    KeyRow{"sctp", "sctp_mem", wide_numbers(3)},
-    KeyRow{"sctp", "sctp_rmem sctp_wmem", numbers(3)},
-    KeyRow{"tipc", "tipc_rmem", numbers(3)},
+    KeyRow{"ipv4", "ip_local_port_range ping_group_range", of_numbers(2)},
+    KeyRow{"ipv4", "tcp_rmem tcp_wmem", of_numbers(3)},
+    KeyRow{"ipv4", "tcp_mem udp_mem", of_wide_numbers(3)},
+    KeyRow{"ipv4", "ipfrag_high_thresh ipfrag_low_thresh tcp_comp_sack_delay_ns tcp_comp_sack_slack_ns", of_wide_numbers(1)},
+    KeyRow{"ipv6", "ip6frag_high_thresh ip6frag_low_thresh ioam6_id_wide", of_wide_numbers(1)},
+    KeyRow{"netfilter", "nf_conntrack_frag6_high_thresh nf_conntrack_frag6_low_thresh", of_wide_numbers(1)},
+    KeyRow{"core", "bpf_jit_limit", of_wide_numbers(1)},
+    KeyRow{"ipv4/vs", "sync_threshold", of_numbers(2)},
+    KeyRow{"sctp", "sctp_mem", of_wide_numbers(3)},
+    KeyRow{"sctp", "sctp_rmem sctp_wmem", of_numbers(3)},
+    KeyRow{"tipc", "tipc_rmem", of_numbers(3)},
 
     // Numbers that are kept in ticks.
-    KeyRow{"ipv4", "icmp_ratelimit tcp_invalid_ratelimit", one_of_form(ValueForm::milliseconds)},
-    KeyRow{"ipv6/icmp", "ratelimit", one_of_form(ValueForm::milliseconds)},
-    KeyRow{"ipv4/route", "gc_min_interval_ms", one_of_form(ValueForm::milliseconds)},
-    KeyRow{"ipv6/route", "gc_min_interval_ms", one_of_form(ValueForm::milliseconds)},
+    KeyRow{"ipv4", "icmp_ratelimit tcp_invalid_ratelimit", of_one(ValueForm::milliseconds)},
+    KeyRow{"ipv6/icmp", "ratelimit", of_one(ValueForm::milliseconds)},
+    KeyRow{"ipv4/route", "gc_min_interval_ms", of_one(ValueForm::milliseconds)},
+    KeyRow{"ipv6/route", "gc_min_interval_ms", of_one(ValueForm::milliseconds)},
     KeyRow{"ipv6/conf/*", "mldv1_unsolicited_report_interval mldv2_unsolicited_report_interval",
-           one_of_form(ValueForm::milliseconds)},
-    KeyRow{"ipv4/neigh/*", "base_reachable_time_ms interval_probe_time_ms retrans_time_ms",
-           one_of_form(ValueForm::milliseconds)},
-    KeyRow{"ipv6/neigh/*", "base_reachable_time_ms interval_probe_time_ms retrans_time_ms",
-           one_of_form(ValueForm::milliseconds)},
-    KeyRow{"ipv4/neigh/*", "anycast_delay locktime proxy_delay retrans_time", one_of_form(ValueForm::clock_ticks)},
-    KeyRow{"ipv6/neigh/*", "anycast_delay locktime proxy_delay", one_of_form(ValueForm::clock_ticks)},
+           of_one(ValueForm::milliseconds)},
+    KeyRow{"ipv4/neigh/*", "base_reachable_time_ms interval_probe_time_ms retrans_time_ms", of_one(ValueForm::milliseconds)},
+    KeyRow{"ipv6/neigh/*", "base_reachable_time_ms interval_probe_time_ms retrans_time_ms", of_one(ValueForm::milliseconds)},
+    KeyRow{"ipv4/neigh/*", "anycast_delay locktime proxy_delay retrans_time", of_one(ValueForm::clock_ticks)},
+    KeyRow{"ipv6/neigh/*", "anycast_delay locktime proxy_delay", of_one(ValueForm::clock_ticks)},
 
     // Other forms.
     KeyRow{"ipv4", "ip_local_reserved_ports", of_form(ValueForm::ports)},

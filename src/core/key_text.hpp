@@ -1,32 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keys as texts and paths, for Key and KeyPattern alone.
+// Keys as texts and paths, for what lies behind Key, KeyPattern and the table of keys.
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <string_view>
 #include <variant>
-#include <vector>
 
 namespace nswarden::core {
 
-/// The components of a path.
-using KeyComponentList = std::vector<std::string_view>;
+/// Takes the next component of a path off the front of `rest`, and the slash behind it.
+std::string_view next_component(std::string_view& rest);
 
-class KeyComponents {
- public:
-  explicit KeyComponents(std::string_view path);
-  [[nodiscard]] std::size_t size() const { return parts_.size(); }
-  [[nodiscard]] std::string_view operator[](std::size_t i) const { return parts_[i]; }
-  [[nodiscard]] auto begin() const { return parts_.begin(); }
-  [[nodiscard]] auto end() const { return parts_.end(); }
+/// What stands in the place of an interface in a path below net, `all` and `default` too: the X of `ipv4/conf/X/key` and
+/// `ipv4/neigh/X/key`, a part of `path`; empty for all others.
+std::string_view interface_in(std::string_view path);
 
- private:
-  KeyComponentList parts_;
-};
-
-/// Where the interface stands in a path below net: the X of `ipv4/conf/X/key` and `ipv4/neigh/X/key`; size() for all others.
-std::size_t interface_place(const KeyComponents& path);
+/// Whether it has a character that means something in a glob.
+inline bool has_glob(std::string_view text) { return text.find_first_of("*?[") != std::string_view::npos; }
 
 struct KeyPath {
   std::string path;  ///< below net, separators as in a path

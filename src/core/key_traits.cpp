@@ -7,12 +7,11 @@
 #include <vector>
 
 #include "core/key_table.hpp"
+#include "core/key_text.hpp"
 #include "core/value_forms.hpp"
 
 namespace nswarden::core {
 namespace {
-
-constexpr std::string_view glob_characters = "*?[";
 
 /// Traits from several rows.
 void add(KeyTraits& sum, const KeyTraits& more) {
@@ -88,20 +87,6 @@ const TraitsIndex& traits_index() {
   return index;
 }
 
-/// The X of `ipv4/conf/X/key`, as in key_text.hpp, without allocating.
-std::string_view interface_in(std::string_view path) {
-  const std::size_t family = path.find('/');
-  if (family == std::string_view::npos) return {};
-  const std::string_view rest = path.substr(family);
-  for (const std::string_view scope : {std::string_view("/conf/"), std::string_view("/neigh/")}) {
-    if (!rest.starts_with(scope)) continue;
-    const std::string_view interface = rest.substr(scope.size());
-    const std::size_t end = interface.find('/');
-    return end == std::string_view::npos ? std::string_view{} : interface.substr(0, end);
-  }
-  return {};
-}
-
 constexpr std::uint64_t most_signed = 0x7FFF'FFFF;
 constexpr std::uint64_t most_unsigned = 0xFFFF'FFFF;
 // In ticks of the kernel it has to fit in 31 bits, with up to 1000 of them a second.
@@ -132,7 +117,7 @@ std::size_t count_words(std::string_view text) {
   return count;
 }
 
-std::string count_problem(const KeyTraits& traits, std::size_t count) {
+std::string count_refusal(const KeyTraits& traits, std::size_t count) {
   const std::string wanted = traits.numbers == 1 ? "1 number" : std::to_string(traits.numbers) + " numbers";
   return "the key takes " + wanted + ", and the value has " + std::to_string(count);
 }
@@ -154,7 +139,7 @@ bool has_whole_keys(std::string_view text) {
 
 KeyTraits traits_of(std::string_view path) {
   const std::size_t last = path.rfind('/') + 1;
-  if (path.find_first_of(glob_characters, last) != std::string_view::npos) return {};
+  if (has_glob(path.substr(last))) return {};
   const TraitsIndex& index = traits_index();
   const std::string_view interface = interface_in(path);
   if (interface.empty()) return index.of(std::string(path));
@@ -177,7 +162,7 @@ std::optional<std::string> value_problem(std::string_view text, const KeyTraits&
       if (auto problem = value_problem(text)) return problem;
       if (auto problem = numbers_problem(text, traits)) return problem;
       const std::size_t count = count_words(text);
-      if (traits.numbers != 0 && count != traits.numbers) return count_problem(traits, count);
+      if (traits.numbers != 0 && count != traits.numbers) return count_refusal(traits, count);
       return std::nullopt;
     }
     case ValueForm::ports:

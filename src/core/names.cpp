@@ -2,7 +2,7 @@
 // The part of Reconciler that knows names: what each leads to, and what the netns behind it must have therefore.
 #include <algorithm>
 #include <chrono>
-#include <set>
+#include <string_view>
 #include <utility>
 
 #include "core/announced.hpp"
@@ -17,33 +17,11 @@ namespace {
 constexpr std::chrono::milliseconds shortest_pending_delay{5};
 constexpr std::chrono::milliseconds longest_pending_delay{1000};
 
-/// A key that every netns has.
-const Key& sign_of_life() {
-  static const Key key = std::get<Key>(Key::parse("net.ipv4.tcp_keepalive_time"));
-  return key;
-}
-
-std::shared_ptr<const SharedPlan> share_plan(const std::shared_ptr<const PolicySet>& policies,
-                                             const std::vector<PolicyIndex>& matched) {
-  auto shared = std::make_shared<SharedPlan>();
-  shared->policies = policies;
-  shared->plan = policies->plan(matched);
-  std::set<std::string_view> families;
-  for (const PlannedSetting& setting : shared->plan.settings) {
-    const Key& key = policies->keys()[setting.key];
-    shared->wishes.push_back({&key, setting.mode == Mode::enforce});
-    const std::string_view path = key.path();
-    families.insert(path.substr(0, path.find('/')));
-  }
-  const bool has_commands = std::any_of(matched.begin(), matched.end(),
-                                        [&](PolicyIndex policy) { return !policies->policies()[policy].commands->empty(); });
-  if (shared->wishes.empty() && has_commands) {
-    // Nothing else would tell that a netns has died and its inode number is used again (kernel facts 4 and 29).
-    shared->wishes.push_back({&sign_of_life(), false});
-    families.insert("ipv4");
-  }
-  shared->directories = families.size();
-  return shared;
+/// The first name is the one that is shown: one that an operator gave comes first.
+bool comes_before(NameKind kind, std::string_view label, NameKind other_kind, std::string_view other_label) {
+  const bool is_process = kind == NameKind::process;
+  const bool other_is_process = other_kind == NameKind::process;
+  return is_process != other_is_process ? other_is_process : label < other_label;
 }
 
 }  // namespace
@@ -61,7 +39,10 @@ Reconciler::Name& Reconciler::name_of(std::uint16_t directory, std::string_view 
   auto added = std::make_unique<Name>();
   added->directory = directory;
   added->name = name;
-  added->label = directory == 0 ? added->name : options_.directories[directory] + '/' + added->name;
+  const NetnsSource& source = options_.sources[directory];
+  added->source = source.kind;
+  const bool is_bare = directory == 0 || source.kind != NameKind::entry;
+  added->label = is_bare ? added->name : source.directory + '/' + added->name;
   added->since = now;
   return *names.emplace(std::string(name), std::move(added)).first->second;
 }
@@ -87,7 +68,9 @@ std::vector<Listing::Failure> Reconciler::list(NetnsCatalog::Detail detail, Time
   for (Entry& entry : listing.entries) {
     Name& name = name_of(entry.directory, entry.name, now);
     name.listed = listing_;
-    if (detail == NetnsCatalog::Detail::full || name.netns == nullptr) to_look_.push_back(std::move(entry));
+    // Of what is no mount, such as a link that counts, only the listing tells that it leads elsewhere.
+    const bool leads_elsewhere = name.netns != nullptr && entry.inode != 0 && entry.inode != name.netns->governed.inode();
+    if (detail == NetnsCatalog::Detail::full || name.netns == nullptr || leads_elsewhere) to_look_.push_back(std::move(entry));
   }
   std::size_t known = 0;
   for (const Names& names : names_) known += names.size();
@@ -136,7 +119,8 @@ void Reconciler::attach(Name& name, std::uint64_t inode, Time first_seen) {
   name.netns = known;
   auto& names = known->names;
   names.insert(
-      std::upper_bound(names.begin(), names.end(), &name, [](const Name* a, const Name* b) { return a->label < b->label; }),
+      std::upper_bound(names.begin(), names.end(), &name,
+                       [](const Name* a, const Name* b) { return comes_before(a->source, a->label, b->source, b->label); }),
       &name);
   replan(*known, first_seen);
   // Also when nothing seems to have changed: the one known by this inode may have died, and this be its successor (kernel fact 4).
@@ -170,18 +154,18 @@ void Reconciler::drop(Netns& netns) {
 
 /// Its names or the policies may have changed: what it must have follows from them.
 void Reconciler::replan(Netns& netns, Time now) {
-  std::vector<std::string_view> names;
-  for (const Name* name : netns.names) names.emplace_back(name->name);
+  std::vector<NetnsName> names;
+  for (const Name* name : netns.names) names.push_back({name->name, name->source});
   const std::vector<PolicyIndex> matched = policies_->match(names);
   auto& plan = plans_[matched];
-  if (!plan) plan = share_plan(policies_, matched);
+  if (!plan) plan = std::make_shared<SharedPlan>(policies_, matched);
   if (netns.governed.plan() == plan.get() && netns.governed.bound()) return;
   unbind(netns);
-  netns.governed.set_plan(plan, context(now));
+  netns.governed.set_plan(*plan, context(now));
   netns.written_to.clear();  // as the old plan counted them
   netns.unannounced = true;
-  reserved_fds_ += plan->directories - netns.reserved;
-  netns.reserved = plan->directories;
+  reserved_fds_ += plan->directories() - netns.reserved;
+  netns.reserved = plan->directories();
   enqueue(netns, fresh);
 }
 

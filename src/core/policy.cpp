@@ -87,6 +87,20 @@ bool PolicySet::observes() const {
   return std::any_of(sources_.begin(), sources_.end(), [](const PolicyConfig& policy) { return !policy.observe.empty(); });
 }
 
+bool PolicySet::optional(PolicyIndex policy, KeyIndex key) const {
+  const std::vector<KeyIndex>& keys = policies_[policy].keys;
+  const auto found = std::find(keys.begin(), keys.end(), key);
+  return found != keys.end() && sources_[policy].sysctls[static_cast<std::size_t>(found - keys.begin())].optional;
+}
+
+bool PolicySet::names_interfaces() const {
+  const auto named = [](const auto& one) { return one.key.names_interface(); };
+  return std::any_of(sources_.begin(), sources_.end(), [&](const PolicyConfig& policy) {
+    return std::any_of(policy.sysctls.begin(), policy.sysctls.end(), named) ||
+           std::any_of(policy.observe.begin(), policy.observe.end(), named);
+  });
+}
+
 bool PolicySet::wants(NameKind kind) const {
   return std::any_of(sources_.begin(), sources_.end(), [kind](const PolicyConfig& policy) {
     switch (kind) {

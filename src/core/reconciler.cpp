@@ -27,7 +27,7 @@ Reconciler::Reconciler(NetnsCatalog& catalog, std::shared_ptr<const PolicySet> p
       options_(std::move(options)),
       census_(std::make_unique<KeyCensus>()),
       announced_lives_(std::make_unique<AnnouncedLives>()),
-      names_(options_.directories.size()) {
+      names_(options_.sources.size()) {
   census_->reset(policies_->keys().size());
 }
 
@@ -42,7 +42,7 @@ void Reconciler::set_policies(std::shared_ptr<const PolicySet> policies, Time no
     replan(*netns, now);
     // Commands are for a netns that comes, and not for a policy that does.
     if (!netns->introduced) continue;
-    netns->announced = netns->governed.plan()->plan.policies;
+    netns->announced = netns->governed.plan()->matched();
     netns->unannounced = false;
   }
   announced_lives_->renumber(policies_->policies().size());
@@ -59,19 +59,32 @@ void Reconciler::saw_write(std::uint64_t inode, std::size_t setting, Time now) {
 }
 
 void Reconciler::saw_write_somewhere(std::string_view name, Time seen) {
-  const auto has_it = [name](const NetnsCatalog::Wish& wish) {
+  const auto has_it = [name](const Wish& wish) {
     const std::string_view path = wish.key->path();
     return path.substr(path.rfind('/') + 1) == name;
   };
-  std::map<const SharedPlan*, bool> concerned;
+  std::map<const Wish*, bool> concerned;  // many netns share their wishes
   for (const auto& netns : netns_) {
     if (!netns || !netns->governed.bound()) continue;
-    const SharedPlan* plan = netns->governed.plan();
-    const auto [of_plan, is_new] = concerned.try_emplace(plan, false);
-    if (is_new) of_plan->second = std::any_of(plan->wishes.begin(), plan->wishes.end(), has_it);
-    if (!of_plan->second) continue;
+    const std::span<const Wish> wishes = netns->governed.wishes();
+    const auto [found, is_new] = concerned.try_emplace(wishes.data(), false);
+    if (is_new) found->second = std::any_of(wishes.begin(), wishes.end(), has_it);
+    if (!found->second) continue;
     if (!netns->write_seen) netns->write_seen = seen;
     enqueue(*netns, unsure);
+  }
+}
+
+void Reconciler::saw_links(std::uint64_t inode) {
+  const auto known = by_inode_.find(inode);
+  if (known == by_inode_.end()) return;
+  known->second->links_changed = true;
+  enqueue(*known->second, written_to);
+}
+
+void Reconciler::lost_links() {
+  for (const auto& netns : netns_) {
+    if (netns) netns->links_changed = true;
   }
 }
 
@@ -150,14 +163,14 @@ void Reconciler::step(std::size_t cost, Time now) {
       // Each sweep begins with another netns, so that none is always the first to be asked for a key that is missing everywhere.
       next = netns_[(sweep_ + sweep_done_++) % sweep_size_].get();
       if (next == nullptr || next->swept == sweep_) continue;
-      if (next->governed.bound() && next->governed.plan()->wishes.empty()) continue;
+      if (next->governed.bound() && next->governed.wishes().empty()) continue;
     }
     if (next == nullptr) {
       started_ = started_ || sweeping_;
       sweeping_ = false;
       return;
     }
-    spent += next->governed.plan()->wishes.size() + (next->governed.bound() ? 0 : bind_cost);
+    spent += next->governed.wishes().size() + (next->governed.bound() ? 0 : bind_cost);
     spent += visit(*next, now) * write_cost;
   }
 }
@@ -168,7 +181,7 @@ Overview Reconciler::overview(Time now) const {
   for (const auto& netns : netns_) {
     if (!netns) continue;
     netns->governed.add_to(overview);
-    if (netns->governed.bound() && netns->governed.plan()->plan.policies.empty()) ++overview.unmatched;
+    if (netns->governed.bound() && netns->governed.plan()->matched().empty()) ++overview.unmatched;
   }
   for (const Names& names : names_) {
     for (const auto& [text, name] : names) overview.pending += name->pending(now) ? 1 : 0;
@@ -176,18 +189,50 @@ Overview Reconciler::overview(Time now) const {
   return overview;
 }
 
-std::vector<Finding> Reconciler::findings(Which which, std::size_t cap) const {
+std::vector<const Reconciler::Netns*> Reconciler::in_order(Which which) const {
   std::vector<const Netns*> telling;
   for (const auto& netns : netns_) {
     if (netns && (which == Which::all || netns->governed.not_compliant() > 0)) telling.push_back(netns.get());
   }
   std::sort(telling.begin(), telling.end(), [](const Netns* a, const Netns* b) { return a->label() < b->label(); });
+  return telling;
+}
+
+std::vector<Finding> Reconciler::findings(Which which, std::size_t cap) const {
   std::vector<Finding> findings;
-  for (const Netns* netns : telling) {
+  for (const Netns* netns : in_order(which)) {
     if (findings.size() >= cap) break;
     netns->governed.append_findings(netns->label(), which, cap, findings);
   }
   return findings;
+}
+
+std::vector<Observed> Reconciler::observations(std::size_t cap) const {
+  std::vector<Observed> observations;
+  if (!policies_->observes()) return observations;
+  for (const Netns* netns : in_order(Which::all)) {
+    if (netns->governed.bound()) netns->governed.append_observations(netns->label(), cap, observations);
+  }
+  return observations;
+}
+
+std::vector<KeyIndex> Reconciler::missing_everywhere() const { return census_->missing_everywhere(); }
+
+const Resolution* Reconciler::resolution(std::string_view label) const {
+  const auto has_label = [label](const auto& netns) { return netns && netns->label() == label; };
+  const auto found = std::find_if(netns_.begin(), netns_.end(), has_label);
+  return found == netns_.end() ? nullptr : &(*found)->governed.resolution();
+}
+
+std::vector<Reconciler::Known> Reconciler::known() const {
+  std::vector<Known> known;
+  for (const auto& netns : netns_) {
+    if (!netns || !netns->governed.bound()) continue;
+    const Name& name = *netns->names.front();
+    known.push_back({{netns->governed.cookie(), netns->governed.inode()}, name.directory, name.name, name.label,
+                     netns->governed.plan()->matched(), &netns->governed.resolution()});
+  }
+  return known;
 }
 
 }  // namespace nswarden::core

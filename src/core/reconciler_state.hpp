@@ -30,6 +30,7 @@ struct Reconciler::Name {
   Netns* netns = nullptr;    // while it leads to one
   std::uint64_t listed = 0;  // number of the last listing that had it
   std::optional<Refusal> told;
+  NameKind source = NameKind::entry;
 
   [[nodiscard]] bool pending(Time now) const { return kind == EntryKind::placeholder && now - since < pending_for; }
 };
@@ -49,6 +50,8 @@ struct Reconciler::Netns {
   bool unannounced = true;                // the plan may have others
   bool introduced = false;                // there was such a report in its life
   bool told = false;                      // a report said that it is there
+  bool links_told = false;                // as its binding says
+  bool links_changed = false;             // since its last visit
 
   [[nodiscard]] const std::string& label() const { return names.front()->label; }
 };

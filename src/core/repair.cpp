@@ -38,7 +38,7 @@ Outcome outcome_of(int error) {
 
 bool GovernedNetns::may_write(std::size_t index, const Trace& trace, const GovernedContext& context) const {
   const SettingState& setting = settings_[index];
-  if (!context.write || plan_->plan.settings[index].mode != Mode::enforce) return false;
+  if (!context.write || planned(index).mode != Mode::enforce) return false;
   // stable_secret gives EIO until it is written for the first time (kernel fact 29).
   if (slow_write_ && !slow_write_->error) return false;
   const bool never_written = setting.state == State::unreadable && setting.error == EIO;
@@ -61,14 +61,32 @@ void GovernedNetns::back_off(std::size_t index, const GovernedContext& context) 
   trouble.retry_at = context.now + trouble.delay;
 }
 
-/// Two settings that undo each other through the kernel (kernel fact 27) would be written in turn by every visit.
-void GovernedNetns::find_contradictions(const std::vector<Trace>& traces, const GovernedContext& context) {
-  const auto exhausted = [](const Trace& trace) { return trace.tries == tries_a_visit; };
-  if (std::count_if(traces.begin(), traces.end(), exhausted) < 2) return;
-  for (std::size_t i = 0; i < traces.size(); ++i) {
-    const bool undone = exhausted(traces[i]) && traces[i].last && traces[i].last->outcome == Outcome::fixed;
-    if (undone && settings_[i].state == State::drifted) back_off(i, context);
+bool GovernedNetns::contradicted(std::size_t index) const {
+  const std::int32_t by = settings_[index].undone_by;
+  return by != nobody && settings_[static_cast<std::size_t>(by)].undone_by == static_cast<std::int32_t>(index);
+}
+
+/// Settings that `before` knows as right and that are wrong now, after a write for the setting `writer`: the kernel made that of
+/// it (kernel fact 27). That is harmless where they can be set right again; two that undo each other would be written in turn for ever.
+void GovernedNetns::note_undone(std::size_t writer, std::span<const std::optional<State>> before, std::vector<Trace>& traces,
+                                const GovernedContext& context) {
+  for (std::size_t i = 0; i < settings_.size(); ++i) {
+    const bool undone = before[i] == State::compliant && settings_[i].state == State::drifted;
+    if (!undone || i == writer || context.was_written_to(i) || planned(i).mode != Mode::enforce) continue;
+    settings_[i].undone_by = static_cast<std::int32_t>(writer);
+    if (!contradicted(i)) continue;
+    traces[i].contradicted = true;
+    traces[i].stop = true;
+    back_off(i, context);
   }
+}
+
+/// By what this visit found.
+void GovernedNetns::note_undone_by_slow_write(std::size_t writer, std::vector<Trace>& traces, const GovernedContext& context) {
+  std::vector<std::optional<State>> before;
+  before.reserve(traces.size());
+  for (const Trace& trace : traces) before.push_back(trace.before);
+  note_undone(writer, before, traces, context);
 }
 
 /// Writes the first difference, reads everything, and so on: a write can set other keys right or wrong (kernel fact 27), and a
@@ -77,28 +95,36 @@ bool GovernedNetns::repair(const GovernedContext& context, std::vector<Trace>& t
   for (;;) {
     std::size_t next = 0;
     while (next < settings_.size() && !may_write(next, traces[next], context)) ++next;
-    if (next == settings_.size()) {
-      find_contradictions(traces, context);
-      return true;
-    }
-    const PlannedSetting& planned = plan_->plan.settings[next];
+    if (next == settings_.size()) return true;
     Trace& trace = traces[next];
     ++trace.tries;
-    const Result<BoundNetns::Write> written = netns_->write(next, planned.want);
+    const std::string found = settings_[next].before_ours ? *settings_[next].before_ours : settings_[next].seen;
+    const Result<BoundNetns::Write> written = netns_->write(next, *planned(next).setting->want.set());
     if (written && *written == BoundNetns::Write::handed_over) {
       // What comes of it may change the others too, so that all of them wait for it.
       const std::optional<Time> seen = context.write_seen ? context.write_seen : trace.write_seen;
       const bool by_somebody = context.was_written_to(next) || trace.by_somebody;
-      slow_write_ = SlowWrite{next, trace.tries, trace.stored_instead, report.source, seen, by_somebody, std::nullopt};
+      slow_write_ = SlowWrite{next, trace.tries, trace.stored_instead, report.source, found, seen, by_somebody, std::nullopt};
       return true;
     }
     if (!written && written.error().code == EAGAIN) {
       busy_ = true;
       return true;
     }
+    std::vector<std::optional<State>> before;
+    before.reserve(settings_.size());
+    std::vector<std::string> values_before;
+    values_before.reserve(settings_.size());
+    for (const SettingState& setting : settings_) {
+      before.push_back(setting.state);
+      values_before.push_back(setting.seen);
+    }
     if (!read_and_judge(context)) return false;
     if (written) {
+      note_undone(next, before, traces, context);
+      keep_changed_by_us(next, values_before, context);
       conclude_write(next, trace, context, report);
+      keep_overwritten(next, found, trace, report);
     } else {
       fail(next, trace, written.error().code, context, report);
     }
@@ -106,9 +132,8 @@ bool GovernedNetns::repair(const GovernedContext& context, std::vector<Trace>& t
 }
 
 void GovernedNetns::fail(std::size_t index, Trace& trace, int error, const GovernedContext& context, Report& report) {
-  const PlannedSetting& planned = plan_->plan.settings[index];
   trace.stop = true;
-  trace.last = Attempt{planned.policy, planned.key, outcome_of(error), error};
+  trace.last = Attempt{planned(index).policy, planned(index).written, outcome_of(error), error};
   report.attempts.push_back(*trace.last);
   auto& trouble = settings_[index].trouble;
   if (!trouble) trouble = std::make_unique<Trouble>();
@@ -129,15 +154,49 @@ void GovernedNetns::conclude_slow_write(std::vector<Trace>& traces, const Govern
   trace.write_seen = slow.write_seen;
   trace.by_somebody = slow.by_somebody;
   if (*slow.error != 0) return fail(slow.setting, trace, *slow.error, context, report);
+  note_undone_by_slow_write(slow.setting, traces, context);
+  std::vector<std::string> values_before;
+  values_before.reserve(traces.size());
+  for (const Trace& other : traces) values_before.push_back(other.seen_before);
+  keep_changed_by_us(slow.setting, values_before, context);
   conclude_write(slow.setting, trace, context, report);
+  keep_overwritten(slow.setting, slow.found, trace, report);
+}
+
+bool GovernedNetns::restores(std::size_t index) const {
+  return resolved_->shared->policies()->policies()[planned(index).policy].restore;
+}
+
+/// A write for one setting can change others (kernel fact 27), which are then set right by writes of their own: what these take
+/// the place of is not what was there before us.
+void GovernedNetns::keep_changed_by_us(std::size_t writer, std::span<const std::string> before,
+                                       const GovernedContext& context) {
+  for (std::size_t i = 0; i < settings_.size(); ++i) {
+    SettingState& setting = settings_[i];
+    const bool changed = setting.state == State::drifted && !before[i].empty() && setting.seen != before[i];
+    if (!changed || i == writer || setting.before_ours || context.was_written_to(i) || !restores(i)) continue;
+    setting.before_ours = std::make_unique<std::string>(before[i]);
+  }
+}
+
+/// What is to be put back when a policy that restores goes away. What did not stay may be somebody else's doing.
+void GovernedNetns::keep_overwritten(std::size_t index, const std::string& found, const Trace& trace, Report& report) {
+  if (!restores(index)) return;
+  SettingState& setting = settings_[index];
+  const bool stayed = setting.state == State::compliant || (trace.last && trace.last->outcome == Outcome::clamped);
+  if (!stayed) {
+    if (!setting.before_ours) setting.before_ours = std::make_unique<std::string>(found);
+    return;
+  }
+  report.overwritten.push_back({planned(index).key, planned(index).policy, normalised(found), normalised(setting.seen)});
+  setting.before_ours.reset();
 }
 
 /// The kernel took the value; what it made of it has just been read.
 void GovernedNetns::conclude_write(std::size_t index, Trace& trace, const GovernedContext& context, Report& report) {
-  const PlannedSetting& planned = plan_->plan.settings[index];
   SettingState& setting = settings_[index];
   const auto conclude = [&](Outcome outcome) {
-    trace.last = Attempt{planned.policy, planned.key, outcome, 0};
+    trace.last = Attempt{planned(index).policy, planned(index).written, outcome, 0};
     report.attempts.push_back(*trace.last);
     if (!setting.damping) setting.damping = std::make_unique<Damping>();
     setting.damping->repaired(context.now, context.damping);
@@ -209,15 +268,16 @@ void GovernedNetns::forget_old_repairs(const GovernedContext& context) {
   }
 }
 
-void GovernedNetns::tell_changes(const std::vector<Trace>& traces, const GovernedContext& context, Report& report) const {
+void GovernedNetns::tell_changes(const std::vector<Trace>& traces, const GovernedContext& context, Report& report) {
   for (std::size_t i = 0; i < traces.size(); ++i) {
     const Trace& trace = traces[i];
-    const SettingState& setting = settings_[i];
+    SettingState& setting = settings_[i];
     const bool was_wrong = trace.before && *trace.before != State::compliant;
     const bool found_wrong = trace.found != State::compliant;
     const bool wrong = setting.state != State::compliant;
     Change change;
-    change.policy = plan_->plan.settings[i].policy;
+    change.policy = planned(i).policy;
+    change.written = planned(i).written;
     change.setting = static_cast<std::uint32_t>(i);
     if (trace.calms_down) {
       change.what = Change::What::calmed;
@@ -237,7 +297,10 @@ void GovernedNetns::tell_changes(const std::vector<Trace>& traces, const Governe
     }
     const bool other_value = trace.before != setting.state || trace.seen_before != setting.seen;
     const bool other_trouble = trace.last && wrong && trace.trouble_before != std::pair(change.outcome, change.error);
-    if (!wrong) {
+    if (trace.contradicted && !setting.contradiction_told) {
+      change.what = Change::What::contradicted;
+      change.other = planned(static_cast<std::size_t>(setting.undone_by)).key.name();
+    } else if (!wrong) {
       change.what = trace.last ? Change::What::repaired : Change::What::recovered;
     } else if (trace.becomes_suspended) {
       change.what = Change::What::suspended;
@@ -250,6 +313,7 @@ void GovernedNetns::tell_changes(const std::vector<Trace>& traces, const Governe
       continue;
     }
     change.finding = finding(i, report.netns);
+    setting.contradiction_told = setting.contradiction_told || change.what == Change::What::contradicted;
     if (change.what == Change::What::repaired) {
       // What another thread wrote was found wrong by the visit before.
       const bool found_before = trace.found == State::compliant;

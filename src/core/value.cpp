@@ -9,11 +9,13 @@ namespace nswarden::core {
 namespace {
 
 constexpr std::size_t longest_value = 4096;
-constexpr std::string_view digits = "0123456789";
+constexpr std::string_view decimal_digits = "0123456789";
 
 bool is_control(char c) { return (c >= 0 && c < ' ') || c == '\x7f'; }
 
-bool starts_with_digit(std::string_view word) { return !word.empty() && digits.find(word[0]) != std::string_view::npos; }
+bool starts_with_digit(std::string_view word) {
+  return !word.empty() && decimal_digits.find(word[0]) != std::string_view::npos;
+}
 
 /// Problems of a word that the kernel would take as another number than its reader does (kernel fact 28).
 std::optional<std::string> number_problem(std::string_view word) {
@@ -21,7 +23,7 @@ std::optional<std::string> number_problem(std::string_view word) {
   if (plus || word[0] == '-') word.remove_prefix(1);
   if (!starts_with_digit(word)) return std::nullopt;
   if (word.starts_with("0x") || word.starts_with("0X")) return "a number is in hexadecimal; write it in decimal";
-  if (word.find_first_not_of(digits) != std::string_view::npos) return std::nullopt;
+  if (word.find_first_not_of(decimal_digits) != std::string_view::npos) return std::nullopt;
   if (plus) return "a number has a plus sign; write it without";
   if (word.size() > 1 && word[0] == '0') {
     return "a number has a leading zero, so the kernel would read it as octal; write it in decimal, without the zero";

@@ -11,7 +11,6 @@ namespace nswarden::core {
 namespace {
 
 constexpr std::string_view white_space = " \t\n\v\f\r";
-constexpr std::string_view decimal_digits = "0123456789";
 
 /// No digit of these may be missing: from_chars alone takes a beginning.
 template <typename T>
@@ -24,7 +23,7 @@ std::optional<T> whole_number(std::string_view digits, int base) {
 }
 
 /// Unsigned, decimal, as people write it.
-std::optional<std::uint64_t> decimal(std::string_view digits) {
+std::optional<std::uint64_t> decimal_number(std::string_view digits) {
   if (digits.size() > 1 && digits[0] == '0') return std::nullopt;
   return whole_number<std::uint64_t>(digits, 10);
 }
@@ -67,8 +66,8 @@ std::uint64_t rounded(std::uint64_t value, ValueForm form, std::uint64_t hz) {
 
 std::optional<std::pair<std::uint64_t, std::uint64_t>> port_range(std::string_view text) {
   const std::size_t dash = text.find('-');
-  const auto first = decimal(text.substr(0, dash));
-  const auto last = dash == std::string_view::npos ? first : decimal(text.substr(dash + 1));
+  const auto first = decimal_number(text.substr(0, dash));
+  const auto last = dash == std::string_view::npos ? first : decimal_number(text.substr(dash + 1));
   if (!first || !last || *last < *first || *last > 65535) return std::nullopt;
   return std::pair(*first, *last);
 }
@@ -79,7 +78,7 @@ std::optional<std::uint32_t> ipv4_bits(std::string_view text) {
   int count = 0;
   Parts parts(text, '.');
   while (const auto part = parts.next()) {
-    const auto byte = decimal(*part);
+    const auto byte = decimal_number(*part);
     if (!byte || *byte > 255 || ++count > 4) return std::nullopt;
     bits = bits << 8U | static_cast<std::uint32_t>(*byte);
   }
@@ -131,7 +130,7 @@ std::optional<std::string_view> Parts::next() {
 std::optional<Number> Number::parse(std::string_view word) {
   const bool minus = word.starts_with('-');
   if (minus) word.remove_prefix(1);
-  const auto magnitude = decimal(word);
+  const auto magnitude = decimal_number(word);
   if (!magnitude) return std::nullopt;
   return Number{minus && *magnitude != 0, *magnitude};
 }

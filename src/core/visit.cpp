@@ -13,6 +13,11 @@
 namespace nswarden::core {
 namespace {
 
+// Without any sign of a change, what globs stand for is looked at by one of so many sweeps.
+constexpr std::uint64_t sweeps_a_look = 8;
+
+std::size_t held_above(std::size_t keys, std::size_t reserved) { return keys > reserved ? keys - reserved : 0; }
+
 bool out_of_files(const BindResult& result) {
   const auto* error = std::get_if<Error>(&result);
   return error != nullptr && (error->code == EMFILE || error->code == ENFILE);
@@ -28,12 +33,12 @@ void Reconciler::unbind(Netns& netns) {
 /// Every netns is sure of its directory fds before any may hold all its keys (kernel fact 20).
 Tier Reconciler::best_tier(const Netns& netns) const {
   const std::size_t others = reserved_fds_ + extra_fds_ - netns.extra;
-  const std::size_t extra = netns.governed.plan()->wishes.size() - netns.reserved;
+  const std::size_t extra = held_above(netns.governed.wishes().size(), netns.reserved);
   if (others + extra <= options_.fd_budget) return Tier::held;
   return others <= options_.fd_budget ? Tier::directories : Tier::transient;
 }
 
-GovernedContext Reconciler::context(Time now) const { return {*census_, options_.damping, options_.write, now}; }
+GovernedContext Reconciler::context(Time now) const { return {*census_, options_.damping, options_.tick, options_.write, now}; }
 
 /// True when it is bound now. When not, it is unreadable until a later visit, or it has been dropped.
 bool Reconciler::bind(Netns& netns, Report& report, Time now) {
@@ -43,10 +48,10 @@ bool Reconciler::bind(Netns& netns, Report& report, Time now) {
     Name& name = *netns.names.front();
     report.netns = name.label;
     Tier tier = best_tier(netns);
-    BindResult result = catalog_.bind(name.directory, name.name, netns.governed.plan()->wishes, tier);
+    BindResult result = catalog_.bind(name.directory, name.name, netns.governed.wishes(), tier);
     while (out_of_files(result) && tier != Tier::transient) {
       tier = tier == Tier::held ? Tier::directories : Tier::transient;
-      result = catalog_.bind(name.directory, name.name, netns.governed.plan()->wishes, tier);
+      result = catalog_.bind(name.directory, name.name, netns.governed.wishes(), tier);
     }
     if (const auto* error = std::get_if<Error>(&result)) {
       if (netns.governed.cannot_enter(*error, context(now), report)) {
@@ -80,15 +85,23 @@ bool Reconciler::drop_strays(Netns& netns, Time now) {
 }
 
 void Reconciler::take(Netns& netns, Binding binding, Tier tier, Report& report, Time now) {
+  netns.links_told = binding.links_told;
   if (netns.governed.bound_as(std::move(binding), tier, context(now))) {
-    report.life = netns.governed.plan()->plan.policies.empty() ? Report::Life::unmatched : Report::Life::governed;
+    report.life = netns.governed.plan()->matched().empty() ? Report::Life::unmatched : Report::Life::governed;
     netns.told = true;
     const auto announced = announced_lives_->recall(netns.governed.cookie());
     netns.announced = announced.value_or(std::vector<PolicyIndex>{});
     netns.introduced = announced.has_value();
     netns.unannounced = true;
   }
-  if (tier == Tier::held) netns.extra = netns.governed.plan()->wishes.size() - netns.reserved;
+  count_fds(netns);
+}
+
+/// As it is bound now, with what its globs stand for.
+void Reconciler::count_fds(Netns& netns) {
+  extra_fds_ -= netns.extra;
+  const bool holds_keys = netns.governed.bound() && netns.governed.tier() == Tier::held;
+  netns.extra = holds_keys ? held_above(netns.governed.wishes().size(), netns.reserved) : 0;
   extra_fds_ += netns.extra;
 }
 
@@ -109,7 +122,7 @@ void Reconciler::refuse(Name& name, Refusal refusal, Time now) {
 /// Says which policies match it for the first time in its life, now that it is as they want it, as far as that can be had.
 void Reconciler::announce(Netns& netns, Report& report) const {
   if (!std::exchange(netns.unannounced, false)) return;
-  const std::vector<PolicyIndex>& matched = netns.governed.plan()->plan.policies;
+  const std::vector<PolicyIndex>& matched = netns.governed.plan()->matched();
   netns.introduced = true;
   if (options_.resumed && !started_) {
     netns.announced = matched;
@@ -125,12 +138,20 @@ void Reconciler::announce(Netns& netns, Report& report) const {
 Source Reconciler::source_of(const Netns& netns, Report::Life life) const {
   if (!started_) return options_.resumed ? Source::reconcile : Source::startup;
   if (life == Report::Life::governed) return Source::create;
-  return netns.write_seen ? Source::event : Source::reconcile;
+  return netns.write_seen || netns.links_changed ? Source::event : Source::reconcile;
+}
+
+/// Which keys its globs stand for depends on its interfaces, mostly.
+void Reconciler::see_to_links(Netns& netns) const {
+  const bool sure = links_trusted_ && netns.links_told && (sweep_ + netns.index) % sweeps_a_look != 0;
+  const bool in_sweep = netns.swept != sweep_;
+  if (netns.links_changed || (in_sweep && !sure)) netns.governed.look_again();
 }
 
 /// How many writes it took.
 std::size_t Reconciler::visit(Netns& netns, Time now) {
   Report report;
+  see_to_links(netns);
   netns.swept = sweep_;
   netns.queue = none;
   const std::size_t index = netns.index;
@@ -139,11 +160,14 @@ std::size_t Reconciler::visit(Netns& netns, Time now) {
     if (!netns.governed.bound() && !bind(netns, report, now)) break;
     report.netns = netns.label();
     report.inode = netns.governed.inode();
+    report.cookie = netns.governed.cookie();
     report.source = source_of(netns, report.life);
     GovernedContext visiting = context(now);
     visiting.write_seen = netns.write_seen;
     visiting.written_to = netns.written_to;
-    if (netns.governed.visit(visiting, report)) {
+    const bool done = netns.governed.visit(visiting, report);
+    count_fds(netns);
+    if (done) {
       announce(netns, report);
       break;
     }
@@ -154,6 +178,7 @@ std::size_t Reconciler::visit(Netns& netns, Time now) {
   if (netns_[index]) {
     netns.write_seen.reset();
     netns.written_to.clear();
+    netns.links_changed = false;
     wait_for_retry(netns);
   }
   const bool quiet = report.life == Report::Life::unchanged && report.changes.empty() && report.attempts.empty() &&

@@ -28,6 +28,7 @@ struct GovernedNetns::Trace {
   bool by_somebody = false;        // of that too: it was wrong because somebody wrote it
   bool becomes_suspended = false;
   bool calms_down = false;
+  bool contradicted = false;  // a write of ours that was made for another setting undid it, and the other way round
 };
 
 }  // namespace nswarden::core

@@ -44,16 +44,20 @@ bool holds_bounds(std::string_view have, std::span<const std::string> least, std
                   const ValueSense& sense) {
   const auto numbers = numbers_of(have, sense);
   if (!numbers) return false;
-  const auto fits = [&](const Numbers& bound) { return bound.size() == 1 || bound.size() == numbers->size(); };
-  for (const std::string& text : least) {
-    const auto bound = numbers_of(text, sense);
-    if (!bound || !fits(*bound) || !all_at_least(*numbers, *bound)) return false;
-  }
-  for (const std::string& text : most) {
-    const auto bound = numbers_of(text, sense);
-    if (!bound || !fits(*bound) || !all_at_least(*bound, *numbers)) return false;
-  }
-  return true;
+  const auto bound_of = [&](const std::string& text) {
+    auto bound = numbers_of(text, sense);
+    const bool fits = bound && (bound->size() == 1 || bound->size() == numbers->size());
+    return fits ? std::move(bound) : std::nullopt;
+  };
+  const auto is_above = [&](const std::string& text) {
+    const auto bound = bound_of(text);
+    return bound && all_at_least(*numbers, *bound);
+  };
+  const auto is_below = [&](const std::string& text) {
+    const auto bound = bound_of(text);
+    return bound && all_at_least(*bound, *numbers);
+  };
+  return std::all_of(least.begin(), least.end(), is_above) && std::all_of(most.begin(), most.end(), is_below);
 }
 
 bool compares_numbers(Want::Kind kind) {
@@ -85,7 +89,7 @@ std::optional<std::string> bounds_problem(std::span<const std::string> operands,
 
 }  // namespace
 
-Want Want::equal(std::string value) {
+Want Want::equal(std::string_view value) {
   std::string normal = normalised(value);
   std::vector<std::string> operands{normal};
   return {Kind::equal, std::move(operands), std::move(normal)};

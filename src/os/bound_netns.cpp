@@ -7,6 +7,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 namespace nswarden::os {
@@ -38,7 +41,7 @@ Result<LinuxNetns::Write> write_whole(int fd, std::string_view value) {
 
 }  // namespace
 
-LinuxNetns::LinuxNetns(std::shared_ptr<CatalogShared> shared, std::string path, core::NetnsId id, std::span<const Wish> wishes,
+LinuxNetns::LinuxNetns(std::shared_ptr<CatalogShared> shared, NetnsPath path, core::NetnsId id, std::span<const Wish> wishes,
                        Tier tier)
     : shared_(std::move(shared)),
       path_(std::move(path)),
@@ -47,14 +50,18 @@ LinuxNetns::LinuxNetns(std::shared_ptr<CatalogShared> shared, std::string path, 
       slots_(wishes.size()),
       files_(shared_->files, id.inode, wishes.size()),
       tier_(tier) {
+  prepare_slots();
+}
+
+void LinuxNetns::prepare_slots() {
+  std::map<std::string_view, std::size_t> families;
+  for (const Wish& wish : wishes_) ++families[family_of(wish.key->path())];
+  enters_ = tier_ != Tier::held;
   for (std::size_t i = 0; i < wishes_.size(); ++i) {
-    const std::string_view family = family_of(wishes_[i].key->path());
     slots_[i].needs_entering = wishes_[i].key->needs_entering();
-    slots_[i].alone = std::count_if(wishes_.begin(), wishes_.end(),
-                                    [family](const Wish& other) { return family_of(other.key->path()) == family; }) == 1;
+    slots_[i].alone = families[family_of(wishes_[i].key->path())] == 1;
     enters_ = enters_ || slots_[i].needs_entering;
   }
-  if (tier_ != Tier::held) enters_ = true;
 }
 
 LinuxNetns::~LinuxNetns() {
@@ -72,7 +79,7 @@ Result<void> LinuxNetns::open_inside() {
 
 std::size_t LinuxNetns::fds() const {
   const auto held = std::count_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return static_cast<bool>(slot.fd); });
-  return static_cast<std::size_t>(held) + families_.size();
+  return static_cast<std::size_t>(held) + families_.size() + globs_.size();
 }
 
 Result<Fd> LinuxNetns::open_key(std::size_t key, int flags, FamilyDirectories& families) {
@@ -283,6 +290,50 @@ Result<std::size_t> LinuxNetns::find_missing() {
     if (!is_missing(slots_[i])) ++appeared;
   }
   return appeared;
+}
+
+bool LinuxNetns::may_stay(const Slot& slot, const core::Key& key) {
+  if (slot.read_error != 0) return false;
+  struct stat status {};
+  return !slot.fd || !key.names_interface() || ::fstat(slot.fd.get(), &status) == 0;
+}
+
+Result<void> LinuxNetns::hold(std::span<const Wish> keys) {
+  if (handed_over_) shared_->slow_writer->cancel(*std::exchange(handed_over_, std::nullopt));
+  std::unordered_map<std::string_view, std::size_t> known;
+  for (std::size_t i = 0; i < wishes_.size(); ++i) {
+    if (may_stay(slots_[i], *wishes_[i].key)) known.emplace(wishes_[i].key->path(), i);
+  }
+  std::vector<Slot> slots(keys.size());
+  std::vector<std::size_t> from(keys.size(), RegisteredFiles::nowhere);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const auto old = known.find(keys[i].key->path());
+    if (old == known.end() || wishes_[old->second].writable != keys[i].writable) continue;
+    from[i] = old->second;
+    slots[i] = std::move(slots_[old->second]);
+  }
+  files_.rearrange(from);
+  slots_ = std::move(slots);
+  wishes_ = keys;
+  prepare_slots();
+  if (std::count(from.begin(), from.end(), RegisteredFiles::nowhere) == 0) return {};
+  const Result<NetnsScope> scope = enter(Proof::cookie);
+  if (!scope) return scope.error();
+  FamilyDirectories passing;
+  FamilyDirectories& families = tier_ == Tier::directories ? families_ : passing;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (from[i] != RegisteredFiles::nowhere) continue;
+    if (const Result<void> opened = open_slot(i, families); !opened) return opened.error();
+  }
+  return {};
+}
+
+Result<std::vector<core::Key>> LinuxNetns::find(std::span<const core::KeyPattern* const> globs) {
+  const Result<NetnsScope> scope = enter(Proof::cookie);
+  if (!scope) return scope.error();
+  auto found = globs_.find(shared_->tree, globs);
+  if (tier_ == Tier::transient) globs_.close();
+  return found;
 }
 
 }  // namespace nswarden::os

@@ -13,6 +13,7 @@
 #include <nswarden/os/fd.hpp>
 #include <nswarden/os/slow_writer.hpp>
 #include <nswarden/os/sysctl_files.hpp>
+#include "os/glob_walk.hpp"
 #include "os/netns_entry.hpp"
 #include "os/netns_scope.hpp"
 #include "os/read_buffer.hpp"
@@ -34,7 +35,7 @@ struct CatalogShared {
 class LinuxNetns final : public core::BoundNetns {
  public:
   using Wish = core::NetnsCatalog::Wish;
-  LinuxNetns(std::shared_ptr<CatalogShared> shared, std::string path, core::NetnsId id, std::span<const Wish> wishes,
+  LinuxNetns(std::shared_ptr<CatalogShared> shared, NetnsPath path, core::NetnsId id, std::span<const Wish> wishes,
              core::Tier tier);
   /// A write that was handed over and has not begun is not made any more.
   ~LinuxNetns() override;
@@ -47,6 +48,8 @@ class LinuxNetns final : public core::BoundNetns {
   core::Result<std::span<const core::Reading>> read() override;
   core::Result<Write> write(std::size_t key, std::string_view value) override;
   core::Result<std::size_t> find_missing() override;
+  core::Result<void> hold(std::span<const Wish> keys) override;
+  core::Result<std::vector<core::Key>> find(std::span<const core::KeyPattern* const> globs) override;
 
  private:
   struct Slot {
@@ -62,6 +65,10 @@ class LinuxNetns final : public core::BoundNetns {
     cookie,  // needed to open anything by a path: an inode number may be that of a later netns (kernel fact 4)
   };
 
+  /// What follows from the wishes alone.
+  void prepare_slots();
+  /// Whether the file is still that of its key: an interface that came again under the same name has other files (kernel fact 31).
+  [[nodiscard]] static bool may_stay(const Slot& slot, const core::Key& key);
   [[nodiscard]] core::Result<NetnsScope> enter(Proof proof) const;
   [[nodiscard]] bool holds_living_file() const;  // true also when it holds none
   core::Result<Fd> open_key(std::size_t key, int flags, FamilyDirectories& families);
@@ -81,12 +88,13 @@ class LinuxNetns final : public core::BoundNetns {
   void find_other_inode(std::size_t key);
 
   std::shared_ptr<CatalogShared> shared_;
-  std::string path_;
+  NetnsPath path_;
   core::NetnsId id_;
   std::span<const Wish> wishes_;
   std::vector<Slot> slots_;
   RegisteredFiles files_;
-  FamilyDirectories families_;                     // directories tier only
+  FamilyDirectories families_;  // directories tier only
+  GlobWalk globs_;
   std::optional<SlowWriter::Ticket> handed_over_;  // the last write that was
   core::Tier tier_;
   bool enters_ = false;   // at each read

@@ -27,6 +27,14 @@ core::Refusal refusal_of(core::EntryKind kind) {
   return kind == core::EntryKind::placeholder ? core::Refusal::not_ready : core::Refusal::not_a_netns;
 }
 
+bool is_absent(int error) { return error == ENOENT || error == ENOTDIR; }
+
+/// Of a path where nothing was found: whether there is a link that was followed.
+bool is_dangling(const NetnsPath& path) {
+  struct stat status {};
+  return path.links == Links::follow && ::lstat(path.path.c_str(), &status) == 0 && S_ISLNK(status.st_mode);
+}
+
 }  // namespace
 
 core::EntryKind classify(const struct stat& status, const HomeNetns& home) {
@@ -36,28 +44,32 @@ core::EntryKind classify(const struct stat& status, const HomeNetns& home) {
   return core::EntryKind::other;
 }
 
-int stat_entry(int directory, const char* name, struct stat& status) {
-  constexpr int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
+int stat_entry(int directory, const char* name, Links links, struct stat& status) {
+  const int flags = AT_NO_AUTOMOUNT | (links == Links::refuse ? AT_SYMLINK_NOFOLLOW : 0);
   const int result = ::fstatat(directory, name, &status, flags);
   if (result == 0) return result;
   return ::fstatat(directory, name, &status, flags);
 }
 
-PathLook look_at(const std::string& path, const HomeNetns& home) {
+PathLook look_at(const NetnsPath& path, const HomeNetns& home) {
   struct stat status {};
-  if (stat_entry(AT_FDCWD, path.c_str(), status) != 0) {
-    return {errno == ENOENT || errno == ENOTDIR ? core::EntryKind::absent : core::EntryKind::other, 0};
+  if (stat_entry(AT_FDCWD, path.path.c_str(), path.links, status) != 0) {
+    return {is_absent(errno) && !is_dangling(path) ? core::EntryKind::absent : core::EntryKind::other, 0};
   }
   const core::EntryKind kind = classify(status, home);
   return {kind, kind == core::EntryKind::nsfs ? status.st_ino : 0};
 }
 
-std::variant<OpenNetns, core::Refusal, core::Error> open_netns(const std::string& path, const HomeNetns& home) {
+std::variant<OpenNetns, core::Refusal, core::Error> open_netns(const NetnsPath& path, const HomeNetns& home) {
   // O_PATH opens without effect: a FIFO does not hang, a device does not notice (kernel fact 6).
-  const Fd entry(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  const int links = path.links == Links::refuse ? O_NOFOLLOW : 0;
+  const Fd entry(::open(path.path.c_str(), O_PATH | O_CLOEXEC | links));
   if (!entry) {
-    if (errno == ENOENT || errno == ENOTDIR) return core::Refusal::absent;
-    return core::Error{errno, "open entry"};
+    const int error = errno;
+    if (is_absent(error)) return is_dangling(path) ? core::Refusal::not_a_netns : core::Refusal::absent;
+    // A loop of links; one that is not followed is opened itself.
+    if (error == ELOOP && path.links == Links::follow) return core::Refusal::not_a_netns;
+    return core::Error{error, "open entry"};
   }
   struct stat status {};
   if (::fstat(entry.get(), &status) != 0) return core::Error{errno, "stat entry"};

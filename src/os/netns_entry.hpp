@@ -7,36 +7,36 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <variant>
 
 #include <nswarden/core/kernel.hpp>
 #include <nswarden/core/result.hpp>
 #include <nswarden/os/fd.hpp>
+#include <nswarden/os/netns_path.hpp>
 #include "os/netns_scope.hpp"
 
 namespace nswarden::os {
 
-/// `status` as lstat gives it.
+/// `status` as stat_entry() gives it.
 core::EntryKind classify(const struct stat& status, const HomeNetns& home);
 
-/// fstatat of an entry, a symbolic link not followed. One that fails is made once more: a governed netns must not be taken for gone,
-/// or for another kind of file, because of a single interruption.
-int stat_entry(int directory, const char* name, struct stat& status);
+/// fstatat of an entry. One that fails is made once more: a governed netns must not be taken for gone, or for another kind of
+/// file, because of a single interruption.
+int stat_entry(int directory, const char* name, Links links, struct stat& status);
 
-/// What is at `path` now; a symbolic link is not followed.
+/// What is at the path now. A link that leads nowhere is there, and is no netns.
 struct PathLook {
   core::EntryKind kind = core::EntryKind::absent;
   std::uint64_t inode = 0;
 };
-PathLook look_at(const std::string& path, const HomeNetns& home);
+PathLook look_at(const NetnsPath& path, const HomeNetns& home);
 
 struct OpenNetns {
   Fd fd;  ///< of the netns file: to be closed before the call that opened it returns (kernel fact 5)
   std::uint64_t inode = 0;
 };
-/// Opens `path` when it is a netns, whichever one; otherwise says why it is none. Never Refusal::host_netns.
-std::variant<OpenNetns, core::Refusal, core::Error> open_netns(const std::string& path, const HomeNetns& home);
+/// Opens what is at the path when it is a netns, whichever one; otherwise says why it is none. Never Refusal::host_netns.
+std::variant<OpenNetns, core::Refusal, core::Error> open_netns(const NetnsPath& path, const HomeNetns& home);
 
 /// Cookie of the netns behind an fd of its file: Linux 6.18, none before.
 std::optional<std::uint64_t> cookie_of_file(int netns);

@@ -31,6 +31,28 @@ void RegisteredFiles::add(std::uint64_t inode, std::size_t key) {
   files_.add(inode, {netns_, static_cast<std::uint32_t>(key)}, owner_);
 }
 
+void RegisteredFiles::rearrange(std::span<const std::size_t> from) {
+  std::vector<std::size_t> to(inodes_.size(), nowhere);
+  for (std::size_t key = 0; key < from.size(); ++key) {
+    if (from[key] != nowhere) to[from[key]] = key;
+  }
+  std::vector<std::uint64_t> inodes(from.size());
+  const auto move = [&](std::uint64_t inode, std::size_t key) {
+    if (to[key] == nowhere) {
+      files_.remove(inode, owner_);
+    } else if (to[key] != key && inode != 0) {
+      add(inode, to[key]);
+    }
+    return to[key];
+  };
+  for (std::size_t key = 0; key < inodes_.size(); ++key) {
+    if (const std::size_t now = move(inodes_[key], key); now != nowhere) inodes[now] = inodes_[key];
+  }
+  inodes_ = std::move(inodes);
+  for (auto& [inode, key] : found_) key = move(inode, key);
+  std::erase_if(found_, [](const auto& one) { return one.second == nowhere; });
+}
+
 void RegisteredFiles::opened(std::size_t key, const Fd& file) {
   const std::uint64_t inode = inode_of(file);
   if (inode == 0 || inode == inodes_[key]) return;

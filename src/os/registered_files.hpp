@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -20,6 +21,10 @@ class RegisteredFiles {
   ~RegisteredFiles();
   RegisteredFiles(const RegisteredFiles&) = delete;
   RegisteredFiles& operator=(const RegisteredFiles&) = delete;
+
+  static constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
+  /// There are as many keys now as `from` has elements, each the one that had that index before, or a new one: nowhere.
+  void rearrange(std::span<const std::size_t> from);
 
   /// `file` was opened for `key`, in place of the one before. Costs one fstat when it is the same still.
   void opened(std::size_t key, const Fd& file);

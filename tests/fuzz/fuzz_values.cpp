@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The input is a value, or two with a slash between. Values may be secrets, so a refusal must not depend on what they say.
-#include <nswarden/core/value.hpp>
+// The input is a value, or two with a slash between: of a form that its length chooses, and as what a policy wants and what the
+// kernel prints. Values may be secrets, so a refusal must not depend on what they say.
+#include <array>
+
+#include <nswarden/core/key_traits.hpp>
+#include <nswarden/core/want.hpp>
 
 #include "oracle.hpp"
 
@@ -42,6 +46,71 @@ void check_one(std::string_view text) {
   fuzz::require(normal.find('\0') == std::string::npos && normal.size() <= 4096, "what is accepted can be written", text);
 }
 
+using core::ValueForm;
+using core::ValueSense;
+using core::Want;
+
+constexpr std::array forms{ValueForm::words,       ValueForm::numbers, ValueForm::milliseconds,
+                           ValueForm::clock_ticks, ValueForm::ports,   ValueForm::ipv6,
+                           ValueForm::mask,        ValueForm::hex,     ValueForm::names};
+
+constexpr std::array<std::uint8_t, 3> counts{0, 1, 3};
+/// 1 s / HZ; 0 is one that is not known, -1 and an hour are none.
+constexpr std::array<std::int64_t, 9> ticks{0,       1'000'000, 4'000'000,  10'000'000,       3'333'333,
+                                            976'563, -1,        40'000'000, 3'600'000'000'000};
+
+void check_form(std::string_view a, std::string_view b, const ValueSense& sense) {
+  const std::string one = core::canonical(a, sense);
+  fuzz::require(core::canonical(one, sense) == one, "a canonical value is its own canonical value", a);
+  fuzz::require(core::normalised(one) == one, "a canonical value is a normal one", a);
+  fuzz::require(core::same_value(a, one, sense), "a value means the same as its canonical value", a);
+  const bool same = core::same_value(a, b, sense);
+  fuzz::require(same == core::same_value(b, a, sense), "meaning the same goes both ways", a);
+  fuzz::require(same == (one == core::canonical(b, sense)), "same values are those of one canonical value", a);
+  fuzz::require(same || !core::same_value(a, b), "equal texts mean the same", a);
+}
+
+void check_traits(std::string_view text, ValueForm form, std::uint8_t numbers) {
+  const core::KeyTraits traits{.form = form, .numbers = numbers};
+  const auto problem = core::value_problem(text, traits);
+  const auto bound = core::bound_problem(text, traits);
+  if (bound) fuzz::require(fuzz::is_one_line(*bound), "a refusal is one line", *bound);
+  fuzz::require(!bound || problem, "what is no bound is no value", text);
+  if (problem) {
+    fuzz::require(fuzz::is_one_line(*problem), "a refusal is one line", *problem);
+    return;
+  }
+  fuzz::require(text.find('\0') == std::string::npos && text.find('\n') == std::string::npos, "what is accepted can be written",
+                text);
+  const std::string canonical = core::canonical(text, {form, {}});
+  fuzz::require(!core::value_problem(canonical, traits), "the canonical value of what is accepted is accepted", text);
+}
+
+void check_condition(Want::Kind kind, std::string_view a, std::string_view b, const ValueSense& sense) {
+  const auto made = Want::condition(kind, {std::string(a)}, std::string(b), sense);
+  const Want* want = std::get_if<Want>(&made);
+  if (want == nullptr) {
+    fuzz::require(fuzz::is_one_line(std::get<std::string>(made)), "a refusal is one line", std::get<std::string>(made));
+    return;
+  }
+  fuzz::require(want->holds(b, sense), "what is written is what is wanted", b);
+  fuzz::require(want->text().size() >= a.size(), "a condition says what it wants", a);
+}
+
+void check_conditions(std::string_view a, std::string_view b, const ValueSense& sense) {
+  const Want equal = Want::equal(std::string(a));
+  fuzz::require(equal.holds(b, sense) == core::same_value(a, b, sense), "a value is wanted by its meaning", a);
+  for (const auto kind : {Want::Kind::min, Want::Kind::max, Want::Kind::one_of, Want::Kind::unequal}) {
+    check_condition(kind, a, b, sense);
+  }
+  const auto between = Want::condition(Want::Kind::between, {std::string(a), std::string(b)}, std::nullopt, sense);
+  if (const Want* want = std::get_if<Want>(&between)) {
+    const bool is_one_number = a.find_first_of(" \t\n\v\f\r") == std::string_view::npos;
+    fuzz::require(!is_one_number || want->holds(a, sense) || core::normalised(b).find(' ') != std::string::npos,
+                  "a bound is within the bounds", a);
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -54,5 +123,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const bool same = core::same_value(a, b);
   fuzz::require(same == core::same_value(b, a), "being the same goes both ways", text);
   fuzz::require(same == (core::normalised(a) == core::normalised(b)), "same values are those of one normal value", text);
+  // All forms are too slow for one input; each is tried with what was found for the others, a byte longer.
+  const ValueForm form = forms[text.size() % forms.size()];
+  check_form(a, b, {form, {}});
+  check_form(a, b, {form, std::chrono::nanoseconds(ticks[text.size() / forms.size() % ticks.size()])});
+  for (const std::uint8_t numbers : counts) check_traits(a, form, numbers);
+  check_conditions(a, b, {form, {}});
+  check_conditions(a, b, {ValueForm::milliseconds, std::chrono::milliseconds(4)});
+  check_condition(Want::Kind::regex, a, b, {ValueForm::names, {}});
   return 0;
 }

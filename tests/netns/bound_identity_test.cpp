@@ -149,10 +149,10 @@ TEST_CASE("without cookies, a living file proves that an inode number is still t
     const auto enter = [&] {
       return os::NetnsScope::enter(os::Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)).get(), shared->home);
     };
-    const auto inode_of = [&](const std::string& entry) { return os::look_at(entry, shared->home).inode; };
-    os::LinuxNetns bound(shared, path, {0, inode_of(path)}, keys.wishes(), tier);
+    const auto inode_of = [&](const std::string& entry) { return os::look_at({entry}, shared->home).inode; };
+    os::LinuxNetns bound(shared, {path}, {0, inode_of(path)}, keys.wishes(), tier);
     // As after the death of a netns whose name and inode number went to another.
-    os::LinuxNetns outlived(shared, other.path(), {0, inode_of(other.path())}, keys.wishes(), tier);
+    os::LinuxNetns outlived(shared, {other.path()}, {0, inode_of(other.path())}, keys.wishes(), tier);
     {
       const auto scope = enter();
       REQUIRE(scope.ok());

@@ -39,7 +39,7 @@ TEST_CASE("an empty file can be opened, but is not on nsfs and cannot be entered
   const std::string path = test::netns_dir() + "/half-made";
   test::write_file(path, "");
   const os::HomeNetns home;
-  const auto opened = os::open_netns(path, home);
+  const auto opened = os::open_netns({path}, home);
   REQUIRE(std::holds_alternative<core::Refusal>(opened));
   const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   REQUIRE(file);

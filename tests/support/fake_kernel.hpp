@@ -5,6 +5,7 @@
 
 #include <nswarden/core/kernel.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <functional>
 #include <map>
@@ -178,6 +179,30 @@ class FakeBound final : public core::BoundNetns {
       ++appeared;
     }
     return appeared;
+  }
+
+  core::Result<void> hold(std::span<const core::Wish> keys) override {
+    kernel_.note("hold " + name_);
+    if (!netns_->alive) return core::Error{ESTALE, "enter netns"};
+    netns_->bound -= wishes_.empty() ? 0 : 1;
+    wishes_.assign(keys.begin(), keys.end());
+    netns_->bound += wishes_.empty() ? 0 : 1;
+    open_.clear();
+    for (const auto& wish : wishes_) open_.push_back(netns_->keys.contains(wish.key->path()));
+    return {};
+  }
+
+  core::Result<std::vector<core::Key>> find(std::span<const core::KeyPattern* const> globs) override {
+    kernel_.note("find " + name_);
+    if (!netns_->alive) return core::Error{ESTALE, "enter netns"};
+    std::vector<core::Key> found;
+    for (const auto& [path, value] : netns_->keys) {
+      const std::optional<core::Key> key = core::Key::at(path);
+      const bool matched =
+          std::any_of(globs.begin(), globs.end(), [&](const core::KeyPattern* glob) { return glob->matches(*key); });
+      if (matched) found.push_back(*key);
+    }
+    return found;
   }
 
  private:

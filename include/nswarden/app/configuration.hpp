@@ -9,6 +9,10 @@
 #include <nswarden/app/options.hpp>
 #include <nswarden/core/config.hpp>
 #include <nswarden/core/damping.hpp>
+#include <nswarden/core/netns_name.hpp>
+#include <nswarden/core/policy.hpp>
+#include <nswarden/os/linux_catalog.hpp>
+#include <nswarden/os/path_watcher.hpp>
 
 namespace nswarden::app {
 
@@ -16,11 +20,13 @@ struct Configuration {
   core::Config config;
   std::string source;  ///< the file, or "built-in policy"
   bool built_in = false;
+  std::vector<os::PathWatcher::Path> named{};  ///< files and folders that were read besides the file itself
 };
 
 /// Why there is none: lines ready to print, at least one. Each problem of a file is one line, FILE:LINE:COL: message.
 struct NoConfiguration {
   std::vector<std::string> lines;
+  std::vector<os::PathWatcher::Path> named{};  ///< likewise, as far as that went
 };
 
 /// At start and for the one-shot commands: the absence of the default file selects the built-in policy.
@@ -34,6 +40,11 @@ std::string configuration_path(const Options& options);
 
 /// Flag, else file, else default.
 std::vector<std::string> netns_directories(const Options& options, const core::Config& config);
+/// Where names come from: these, and, where a policy asks for them, the host and processes.
+std::vector<core::NetnsSource> netns_sources(const std::vector<std::string>& directories);
+os::LinuxCatalog::Links links_of_names(const core::Config& config);
+/// Those that some policy is for.
+std::vector<core::NameKind> kinds_of_names(const core::PolicySet& policies);
 std::chrono::milliseconds reconcile_interval(const Options& options, const core::Config& config);
 std::chrono::milliseconds command_timeout(const Options& options, const core::Config& config);
 core::DampingRules damping(const Options& options, const core::Config& config);

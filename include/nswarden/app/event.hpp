@@ -24,6 +24,7 @@ struct Event {
     recovery,
     suspend,
     calm,
+    contradiction,  ///< with another setting of ours
     netns_governed,
     netns_gone,
     netns_failure,

@@ -36,7 +36,7 @@ class Metrics {
   /// `failure`: one of core::all_command_failures, empty for a success.
   void command_attempt(std::string_view policy, std::string_view failure);
   void commands_dropped(std::string_view policy, std::size_t count);
-  /// `event`: an inotify name for source inotify, "change" for mount, "write" for sysctl.
+  /// `event`: an inotify name for source inotify, "change" for mount, "link" for netlink, "write" for sysctl.
   void event(std::string_view source, std::string_view event, std::size_t count = 1);
   void overflow(std::string_view source);
   void reconciled(Trigger trigger, std::chrono::nanoseconds loop_time);

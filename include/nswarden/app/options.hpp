@@ -14,13 +14,15 @@
 
 namespace nswarden::app {
 
-enum class Command : std::uint8_t { run, check, apply, explain, config_check, config_events };
+enum class Command : std::uint8_t { run, check, apply, explain, config_check, config_convert, config_events, config_schema };
 enum class Output : std::uint8_t { table, json };
 
 inline constexpr std::string_view default_config_file = "/etc/nswarden/nswarden.yaml";
 inline constexpr std::string_view default_netns_dir = "/run/netns";
 inline constexpr std::chrono::seconds default_reconcile_interval{10};
 inline constexpr std::chrono::seconds default_command_timeout{30};
+
+inline constexpr std::size_t default_series_limit = 200;
 
 struct Options {
   Command command = Command::run;
@@ -31,9 +33,13 @@ struct Options {
   std::optional<std::uint32_t> repair_budget;
   std::optional<std::chrono::milliseconds> repair_window;
   std::optional<std::string> lock_file;  ///< none: one for each netns directory
+  std::size_t series_limit = default_series_limit;
+  std::optional<std::string> restore_file;  ///< none: `restore`, where the locks lie
   bool audit = false;
   bool dry_run = false;
-  bool all = false;  ///< reports list compliant settings too
+  bool restore = false;  ///< apply puts back what policies changed
+  bool live = false;  ///< config check looks at the netns too
+  bool all = false;   ///< reports list compliant settings too
   WebOptions web;
   LogLevel log_level = LogLevel::info;
   LogFormat log_format = LogFormat::logfmt;

@@ -30,7 +30,10 @@ struct Explanation {
   std::string netns;
   std::string source;  ///< the configuration file
   const core::PolicySet* policies = nullptr;
-  core::Plan plan;
+  std::vector<core::PolicyIndex> matched{};
+  core::Resolution resolution{};
+  std::vector<core::Finding> findings{};  ///< of these settings; none when the netns could not be looked at
+  std::vector<std::string> open_globs{};  ///< that stand for no key of it
 };
 
 std::string explain_table(const Explanation& explanation);

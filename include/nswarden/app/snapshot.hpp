@@ -29,7 +29,7 @@ struct PolicySnapshot {
 
 /// A way to learn of changes early. A source that is down costs promptness, never correctness: the sweep remains.
 struct SourceSnapshot {
-  std::string name;  ///< the label `source`: inotify, mount, sysctl
+  std::string name;  ///< the label `source`: inotify, mount, netlink, sysctl
   bool up = false;
   std::string reason;  ///< when down: what is wrong and what to do, one line
 };
@@ -60,6 +60,8 @@ struct Snapshot {
   std::size_t commands_running = 0;
   std::vector<DriftSnapshot> drift;      ///< not compliant; the first in byte order of netns, then key, up to the cap
   std::size_t drift_hidden = 0;          ///< how many more there are
+  std::vector<core::Observed> observed;  ///< exported values, in the same order, up to the cap
+  std::size_t observed_hidden = 0;
   std::shared_ptr<const Events> events;  ///< the last ones; null for none
   std::vector<SourceSnapshot> sources;
   std::vector<SourceSnapshot> unlisted;  ///< netns directories that cannot be listed, by path

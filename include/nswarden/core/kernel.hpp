@@ -84,8 +84,11 @@ class BoundNetns {
   /// EAGAIN: too much is handed over already; nothing was written, and it can be asked for again soon.
   virtual Result<Write> write(std::size_t key, std::string_view value) = 0;
 
-  /// From now on these keys, in this order: what is held of them stays as it is, and those that are not there are looked for
-  /// again. `keys` outlives it. ESTALE as read() gives it. After any error it has to be dropped.
+  /// Looks again for the keys that were missing. The number of keys that have appeared, or ESTALE as read() gives it.
+  virtual Result<std::size_t> find_missing() = 0;
+
+  /// From now on these keys, in this order: what is held of them stays as it is, the others are opened. `keys` outlives it, and
+  /// the ones before outlive the call. ESTALE as read() gives it. After any error it has to be dropped.
   virtual Result<void> hold(std::span<const Wish> keys) = 0;
 
   /// The keys that any of these globs matches, by what is there now; each once, sorted. A name in the last component that has no
@@ -96,7 +99,7 @@ class BoundNetns {
 struct Binding {
   NetnsId id;
   std::unique_ptr<BoundNetns> netns;
-  std::size_t fds = 0;  ///< that it holds
+  std::size_t fds = 0;      ///< that it holds
   bool links_told = false;  ///< changes of its interfaces will be told
 };
 
@@ -108,9 +111,9 @@ enum class Refusal : std::uint8_t {
   host_netns,   ///< our own or init's (kernel fact 7)
 };
 
-/// What the sources hold, in any order. Those of the host and of processes always come with kind and inode.
-///  A directory that is absent has no entries; one that cannot be read is a failure, and
-/// nothing is known of its names.
+/// What the sources hold, in any order. Those of the host, of processes, and of symbolic links that are followed always come with
+/// kind and inode. A directory that is absent has no entries; a source that cannot be read is a failure, and nothing is known of
+/// its names.
 struct Listing {
   struct Failure {
     std::uint16_t directory = 0;

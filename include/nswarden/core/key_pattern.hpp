@@ -18,6 +18,8 @@ class KeyPattern {
   explicit KeyPattern(Key key) : path_(key.path()), exact_(std::move(key)) {}
 
   /// In the syntax of Key::parse(), with globs; a leading `-` is not part of it. The string is the reason for a refusal.
+  /// Refused beside what is no key: globs in the family, brackets that are not closed or hold nothing, and what else glob(7)
+  /// has in them.
   static std::variant<KeyPattern, std::string> parse(std::string_view text);
 
   /// Null where there is a glob in it.
@@ -32,8 +34,9 @@ class KeyPattern {
   /// Whether a glob stands in the place of an interface.
   [[nodiscard]] bool globs_interfaces() const;
 
-  friend bool operator==(const KeyPattern& a, const KeyPattern& b) { return a.path_ == b.path_; }
-  friend auto operator<=>(const KeyPattern& a, const KeyPattern& b) { return a.path_ <=> b.path_; }
+  /// An interface may be called `*` (kernel fact 31): a glob is never the same as one key.
+  friend bool operator==(const KeyPattern&, const KeyPattern&) = default;
+  friend auto operator<=>(const KeyPattern&, const KeyPattern&) = default;  // NOLINT(modernize-use-nullptr): as in key.hpp
 
  private:
   explicit KeyPattern(std::string path) : path_(std::move(path)) {}

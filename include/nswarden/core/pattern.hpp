@@ -28,7 +28,8 @@ class Pattern {
   friend bool operator==(const Pattern& a, const Pattern& b) { return a.text_ == b.text_; }
 
  private:
-  Pattern(std::string text, std::shared_ptr<const re2::RE2> compiled) : text_(std::move(text)), compiled_(std::move(compiled)) {}
+  Pattern(std::string text, std::shared_ptr<const re2::RE2> compiled)
+      : text_(std::move(text)), compiled_(std::move(compiled)) {}
 
   std::string text_;
   std::shared_ptr<const re2::RE2> compiled_;

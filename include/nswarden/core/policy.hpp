@@ -24,8 +24,8 @@ using KeyIndex = std::uint32_t;
 
 struct PlannedSetting {
   Key key;
-  KeyIndex written = 0;     ///< as its owner wrote it
-  PolicyIndex policy = 0;   ///< the owner
+  KeyIndex written = 0;    ///< as its owner wrote it
+  PolicyIndex policy = 0;  ///< the owner
   Mode mode = Mode::enforce;
   const Setting* setting = nullptr;  ///< of the PolicySet
 };
@@ -72,6 +72,10 @@ class PolicySet {
   /// Files that positions refer to.
   [[nodiscard]] const std::vector<std::string>& files() const { return files_; }
   [[nodiscard]] bool observes() const;
+  /// Whether some key of it comes and goes with an interface.
+  [[nodiscard]] bool names_interfaces() const;
+  /// Whether a policy that names the key (as written) takes its absence.
+  [[nodiscard]] bool optional(PolicyIndex policy, KeyIndex key) const;
   /// Whether some policy is for netns of this kind of name.
   [[nodiscard]] bool wants(NameKind kind) const;
 

@@ -45,6 +45,8 @@ struct Report {
   Source source = Source::reconcile;
   std::vector<Change> changes;
   std::vector<Attempt> attempts;
+  std::uint64_t cookie = 0;  ///< of its life, 0 where the kernel has none
+  std::vector<Overwritten> overwritten;
   /// Policies that match it for the first time in its life, ascending: its commands are due. Never because of a reload.
   std::vector<PolicyIndex> newly_matched;
   /// Set when a drift that a write told of was repaired: when that write was read.
@@ -69,9 +71,10 @@ struct Overview {
   std::size_t held_keys = 0;
   std::size_t directory_keys = 0;
   std::size_t transient_keys = 0;
+  std::size_t observed = 0;  ///< values that are only exported
 };
 
-struct SharedPlan;
+class SharedPlan;
 class KeyCensus;
 class AnnouncedLives;
 struct GovernedContext;
@@ -79,12 +82,13 @@ struct GovernedContext;
 class Reconciler {
  public:
   struct Options {
-    std::vector<std::string> directories;  ///< as the catalog has them; for labels
-    std::size_t fd_budget = 0;             ///< how many fds bound netns may hold in all
-    bool write = true;                     ///< false: nothing is written, whatever the policies say
+    std::vector<NetnsSource> sources;  ///< as the catalog has them
+    std::size_t fd_budget = 0;         ///< how many fds bound netns may hold in all
+    bool write = true;                 ///< false: nothing is written, whatever the policies say
     /// It takes over from another one that was lost: what its first sweep finds did not just come, and commands are not due.
     bool resumed = false;
     DampingRules damping{};
+    std::chrono::nanoseconds tick{0};  ///< the kernel's, to which it rounds some values
   };
   Reconciler(NetnsCatalog& catalog, std::shared_ptr<const PolicySet> policies, Options options);
   ~Reconciler();
@@ -105,6 +109,14 @@ class Reconciler {
   /// Somebody wrote a sysctl of some netns, of which only the last component of its key is known: all netns that have one of
   /// that name are visited, after what is new and before the sweep goes on. `seen`: when that was.
   void saw_write_somewhere(std::string_view name, Time seen);
+
+  /// Interfaces of the netns whose nsfs file has this inode number came, went or were renamed.
+  void saw_links(std::uint64_t inode);
+  /// Interfaces of any netns may have changed: each is looked at in its next visit.
+  void lost_links();
+  /// Whether all changes of interfaces of netns that were bound as `links_told` are told by saw_links() or lost_links(). If not, each
+  /// sweep looks. It does so now and then in any case.
+  void trust_links(bool told) { links_trusted_ = told; }
 
   /// A write that was handed over has ended; `error` is an errno, 0 when the kernel took it.
   void written(std::uint64_t inode, std::size_t setting, int error);
@@ -142,6 +154,23 @@ class Reconciler {
   enum class Which : std::uint8_t { not_compliant, all };
   /// In byte order of the netns, then in write order; at most `cap`.
   [[nodiscard]] std::vector<Finding> findings(Which which, std::size_t cap) const;
+  /// Values that are only exported, in the same order; at most `cap`.
+  [[nodiscard]] std::vector<Observed> observations(std::size_t cap) const;
+  /// Keys that some netns should have and none has, as the policies have them.
+  [[nodiscard]] std::vector<KeyIndex> missing_everywhere() const;
+  /// What the policies come to in the netns with this label, as last looked at; null when no such netns is known.
+  [[nodiscard]] const Resolution* resolution(std::string_view label) const;
+
+  /// A netns that was bound, and a name of it.
+  struct Known {
+    NetnsId id;
+    std::uint16_t directory = 0;
+    std::string name;
+    std::string label;
+    std::vector<PolicyIndex> matched;
+    const Resolution* resolution = nullptr;  ///< never null; until the next step() or set_policies()
+  };
+  [[nodiscard]] std::vector<Known> known() const;
 
  private:
   struct Name;
@@ -171,6 +200,9 @@ class Reconciler {
   [[nodiscard]] Tier best_tier(const Netns& netns) const;
   [[nodiscard]] bool better_elsewhere(const Netns& netns) const;
   GovernedContext context(Time now) const;
+  [[nodiscard]] std::vector<const Netns*> in_order(Which which) const;
+  void see_to_links(Netns& netns) const;
+  void count_fds(Netns& netns);
 
   NetnsCatalog& catalog_;
   std::shared_ptr<const PolicySet> policies_;
@@ -192,6 +224,7 @@ class Reconciler {
   std::size_t sweep_size_ = 0;  // of netns_ when the sweep began; what came later was queued
   std::size_t sweep_done_ = 0;  // of these
   bool sweeping_ = false;
+  bool links_trusted_ = false;
   bool started_ = false;          // the startup sweep is done
   std::uint64_t listing_ = 0;     // number of the last one
   std::uint64_t sweep_ = 0;       // likewise

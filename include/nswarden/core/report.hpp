@@ -55,7 +55,23 @@ struct Finding {
   std::string have;  ///< normalised; empty when missing or unreadable; `redacted` for secrets
   State state = State::compliant;
   Reason reason = Reason::none;
-  int error = 0;  ///< errno when unreadable
+  int error = 0;       ///< errno when unreadable
+  std::string note{};  ///< of the setting
+};
+
+/// A value that is only exported.
+struct Observed {
+  std::string netns;  ///< label, bytes
+  std::string key;    ///< dotted
+  std::string value;  ///< normalised; empty when missing or unreadable
+};
+
+/// A value that a write of ours took the place of, for policies that restore.
+struct Overwritten {
+  Key key;
+  PolicyIndex policy = 0;
+  std::string found;   ///< before it, normalised
+  std::string stored;  ///< what the kernel made of ours, normalised
 };
 
 /// One write.
@@ -75,6 +91,7 @@ struct Change {
     not_repaired,  ///< a repair ended otherwise than the last one did; see outcome and error
     suspended,     ///< it is changed back again and again, so that repairs are made only now and then from here on
     calmed,        ///< that is over
+    contradicted,  ///< `other` is a setting of ours that cannot be right together with this one
   };
   What what = What::drifted;
   bool detected = false;  ///< counts as new drift: it was right, or not known, at the last look
@@ -86,6 +103,8 @@ struct Change {
   int error = 0;
   bool fought_over = false;          ///< it is suspended: such changes come and go without end
   std::chrono::seconds retry_in{0};  ///< of `suspended`
+  KeyIndex written = 0;              ///< the key as the policy has it
+  std::string other{};               ///< of `contradicted`: its key, dotted
 };
 
 struct Totals {

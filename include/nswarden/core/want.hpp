@@ -20,7 +20,7 @@ class Want {
   enum class Kind : std::uint8_t { equal, min, max, between, one_of, unequal, regex };
 
   /// The value itself; it is also what enforcing writes.
-  static Want equal(std::string value);
+  static Want equal(std::string_view value);
   /// A condition. Operands are normalised values: one; two of `between`; at least one of `one_of`; the pattern of `regex`.
   /// (of the whole value, in its canonical form). Without `set` there is nothing to write: it can only be audited. The string is why it is refused, ready to print:
   /// operands that are no numbers where numbers are compared, bounds in the wrong order, a `set` that the condition refuses.

@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// Learns early that interfaces of some netns came, went or were renamed: one netlink socket in our own netns is told of the
-// links of every netns that has an id there (NETLINK_LISTEN_ALL_NSID), and none is kept alive by it (kernel fact 31).
-// It decides nothing: every event only says "look again". Loop thread only.
+// Learns early that sysctls of interfaces came or went in some netns: one netlink socket in our own netns is told of every netns
+// that has an id there (NETLINK_LISTEN_ALL_NSID), and none is kept alive by it (kernel fact 31). What it hears of are the
+// directories conf/NAME themselves, so an interface whose carrier flaps is never told, and one that got another name is told
+// when its files are there. It decides nothing: every event only says "look again". Loop thread only, at home.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include <nswarden/os/fd.hpp>
 
+struct nlmsghdr;
+
 namespace nswarden::os {
 
 struct LinkChanges {
   std::vector<std::uint64_t> netns;  ///< inode numbers of their nsfs files, each once
-  std::size_t events = 0;            ///< messages that told of links
+  std::size_t events = 0;            ///< messages that told of one of these: a new interface makes two, a new name four
   bool lost = false;                 ///< the kernel dropped messages: any netns may have changed
   bool more = false;                 ///< the batch was full: read again
 };
@@ -34,16 +38,33 @@ class LinkWatcher {
   [[nodiscard]] const std::string& problem() const { return problem_; }
 
   /// From now on changes of the links of this netns are told, to its end. `netns`: an fd of its file, which may be closed then.
-  /// False when they will not be. Does nothing the second time.
+  /// False when they will not be: it is down, or the netns has no id here and may not be given one (CAP_NET_ADMIN). May be
+  /// called again for the same netns.
   bool follow(int netns, std::uint64_t inode);
 
-  /// A batch of what waits, without blocking.
+  /// A batch of what waits, at most 64 messages, without blocking.
   LinkChanges read();
 
  private:
+  /// A netns that counts from where the answer to `marker` stands among the messages.
+  struct Newcomer {
+    std::uint32_t marker = 0;
+    int id = 0;
+    std::uint64_t inode = 0;
+  };
+
+  [[nodiscard]] std::string open();
+  void expect(int id, std::uint64_t inode);
+  void settle(std::size_t count);
+  void take(const nlmsghdr& message, std::optional<int> from, LinkChanges& changes);
+  [[nodiscard]] bool is_own(std::optional<int> from) const;
+
   Fd socket_;
   std::string problem_;
-  std::unordered_map<int, std::uint64_t> inodes_;  // by the id of the netns
+  std::uint64_t own_inode_ = 0;
+  std::unordered_map<int, std::uint64_t> inodes_;  // by the id of the netns; our own also by none
+  std::vector<Newcomer> newcomers_;                // in order of their markers
+  std::uint32_t marker_ = 0;                       // the last one
 };
 
 }  // namespace nswarden::os

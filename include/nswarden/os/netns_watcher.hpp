@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Learns early that something changed in the netns directories: inotify on each directory (or on its nearest existing ancestor
 // while it is absent), and the mount table, since no inotify event marks a mount (kernel facts 1, 2, 9). It decides nothing:
-// every event only says "look again". Loop thread only.
+// every event only says "look again". Of a symbolic link only its own coming and going is told, not what happens to the file that
+// it leads to: that is left to the sweep. Loop thread only.
 #pragma once
 
 #include <cstdint>

@@ -107,6 +107,51 @@ TEST_CASE("a key that would leave net or cannot be meant is refused with its rea
   }
 }
 
+TEST_CASE("a key that was found in a netns is taken as it is, unless its path could lead elsewhere") {
+  for (const auto path :
+       {"ipv4/ip_forward", "ipv4/conf/a\"b/rp_filter", "ipv4/conf/$(id)/rp_filter", "ipv4/conf/*/rp_filter",
+        "ipv4/conf/eth0.100/rp_filter", "ipv4/conf/-x/rp_filter", "ipv4/conf/\xff\xfe/rp_filter", "ipv4/conf/.../rp_filter"}) {
+    CAPTURE(path);
+    const auto found = Key::at(path);
+    REQUIRE(found);
+    CHECK(found->path() == path);
+  }
+  const std::vector<std::string> refused{
+      "",         "ipv4",      "/ipv4/x", "ipv4/", "ipv4//x",         "ipv4/..",     "ipv4/../../x",
+      "ipv4/./x", "../ipv4/x", "ipv4/x/", "/",     "ipv4/conf/\0/x"s, "ipv4/conf//x"};
+  for (const std::string& path : refused) {
+    CAPTURE(path);
+    CHECK_FALSE(Key::at(path));
+  }
+}
+
+TEST_CASE("what stands in the place of an interface is known") {
+  struct Row {
+    std::string_view path;
+    std::string_view interface;
+  };
+  const std::vector<Row> rows{
+      {"ipv4/conf/eth0/rp_filter", "eth0"},
+      {"ipv6/neigh/eth0.100/locktime", "eth0.100"},
+      {"ipv4/conf/all/rp_filter", "all"},
+      {"ipv4/conf/default/rp_filter", "default"},
+      {"ipv4/conf/conf/rp_filter", "conf"},
+      {"ipv4/conf/eth0/100/rp_filter", "eth0"},
+      {"mpls/conf/eth0/input", "eth0"},
+      {"ipv4/conf/eth0", ""},
+      {"ipv4/ip_forward", ""},
+      {"netfilter/nf_log/2", ""},
+      {"conf/eth0/rp_filter", ""},
+      {"a/b/conf/eth0/x", ""},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.path);
+    const auto found = Key::at(row.path);
+    REQUIRE(found);
+    CHECK(found->interface() == row.interface);
+  }
+}
+
 TEST_CASE("whatever the text, an accepted key is a relative path below net and reads back as itself") {
   std::mt19937 random(7);  // NOLINT(bugprone-random-generator-seed): the same keys in every run
   const std::vector<std::string> parts{".", "/", "..", "net", "ipv4", "conf", "x", "-", "\n", "*", ".", "/", "all"};

@@ -34,7 +34,7 @@ std::shared_ptr<const core::PolicySet> with_commands(const std::vector<std::stri
   for (const std::string& pattern : patterns) {
     core::PolicyConfig policy;
     policy.name = pattern;
-    policy.netns = pattern;
+    policy.netns = {test::pattern(pattern)};
     policy.commands.startup = {"true"};
     config.policies.push_back(std::move(policy));
   }
@@ -100,7 +100,7 @@ TEST_CASE("a reload makes nothing due, neither for policies that are new nor for
 TEST_CASE("a reconciler that takes over finds nothing due in its first sweep, and what comes later is") {
   test::FakeKernel kernel;
   kernel.add("a1", plain);
-  core::Reconciler::Options options{{"/run/netns"}, 1000};
+  core::Reconciler::Options options{{{core::NameKind::entry, "/run/netns"}}, 1000};
   options.resumed = true;
   core::Reconciler reconciler(kernel, with_commands({"a"}), std::move(options));
   const core::Time now{std::chrono::hours(1)};

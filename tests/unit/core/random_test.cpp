@@ -11,13 +11,19 @@ using namespace nswarden::test;
 
 namespace {
 
+std::string interface_path(std::size_t number) { return "ipv4/conf/eth" + std::to_string(number) + "/rp_filter"; }
+
+std::shared_ptr<const core::PolicySet> interface_policy() {
+  return policies({{"routers", "^qrouter-", {{liberal, "1"}, {loose, "1"}, {"net.ipv4.conf.*.rp_filter", "2"}}}});
+}
+
 class Chaos {
  public:
   Chaos(World& world, unsigned seed) : world_(world), random_(seed) {}
 
   void act() {
     const std::string name = names_[roll(names_.size())];
-    switch (roll(8)) {
+    switch (roll(9)) {
       case 0:
       case 1: remember(world_.kernel.add(name, router_defaults(), 100 + roll(6))); break;
       case 2: vanish(name); break;
@@ -25,6 +31,7 @@ class Chaos {
       case 4: alias(name); break;
       case 5: drift(); break;
       case 6: world_.kernel.place(name, core::EntryKind::other); break;
+      case 7: plug_or_unplug(); break;
       default: world_.kernel.fd_limit = roll(3) == 0 ? roll(8) : 1000; break;
     }
     bury();
@@ -32,6 +39,9 @@ class Chaos {
   std::size_t roll(std::size_t sides) { return random_() % sides; }
   [[nodiscard]] const std::vector<FakeKernel::NetnsPtr>& all() const { return all_; }
   std::string some_name() { return names_[roll(names_.size())]; }
+
+  /// Netns whose interfaces have changed since.
+  std::vector<std::uint64_t> take_link_events() { return std::exchange(unplugged_, {}); }
 
  private:
   void remember(const FakeKernel::NetnsPtr& netns) {
@@ -50,6 +60,14 @@ class Chaos {
     if (all_.empty() || !all_.back()->alive) return;
     world_.kernel.mount(name, all_.back());
   }
+  /// Sometimes with an event, which may come late.
+  void plug_or_unplug() {
+    if (all_.empty()) return;
+    FakeNetns& netns = *all_[roll(all_.size())];
+    const std::string path = interface_path(roll(3));
+    if (netns.keys.erase(path) == 0) netns.keys[path].value = "0\n";
+    if (roll(2) == 0) unplugged_.push_back(netns.inode);
+  }
   void drift() {
     if (all_.empty()) return;
     all_[roll(all_.size())]->keys[loose_path].value = "0\n";
@@ -67,11 +85,15 @@ class Chaos {
   std::minstd_rand random_;
   std::vector<std::string> names_{"qrouter-1", "qrouter-2", "qrouter-3", "dhcp-1", "dhcp-2"};
   std::vector<FakeKernel::NetnsPtr> all_;
+  std::vector<std::uint64_t> unplugged_;
 };
 
 void look_somehow(World& world, Chaos& chaos) {
   const auto detail = chaos.roll(2) == 0 ? core::NetnsCatalog::Detail::names : core::NetnsCatalog::Detail::full;
-  switch (chaos.roll(5)) {
+  switch (chaos.roll(6)) {
+    case 5:
+      for (const std::uint64_t netns : chaos.take_link_events()) world.reconciler.saw_links(netns);
+      break;
     case 0: world.reconciler.touch(0, chaos.some_name(), world.now); break;
     case 1: world.reconciler.look_pending(world.now); break;
     case 2: world.reconciler.list(detail, world.now); break;
@@ -84,7 +106,8 @@ void look_somehow(World& world, Chaos& chaos) {
 
 TEST_CASE("whatever happened, one full sweep of a world that holds still sets everything right") {
   for (unsigned seed = 1; seed <= 400; ++seed) {
-    World world(router_policy(), seed % 3 == 0 ? 3 : 1000);
+    const bool has_globs = seed % 2 == 0;
+    World world(has_globs ? interface_policy() : router_policy(), seed % 3 == 0 ? 3 : 1000);
     Chaos chaos(world, seed);
     world.kernel.before = [&](std::string_view) {
       if (chaos.roll(4) == 0) chaos.act();
@@ -101,6 +124,7 @@ TEST_CASE("whatever happened, one full sweep of a world that holds still sets ev
     CAPTURE(seed);
 
     std::size_t governed = 0;
+    std::size_t interfaces = 0;
     for (const auto& netns : chaos.all()) {
       bool router = false;
       for (const auto& [place, entry] : world.kernel.entries) {
@@ -110,12 +134,18 @@ TEST_CASE("whatever happened, one full sweep of a world that holds still sets ev
         ++governed;
         CHECK(netns->keys[liberal_path].value == "1\n");
         CHECK(netns->keys[loose_path].value == "1\n");
+        for (std::size_t i = 0; i < 3 && has_globs; ++i) {
+          const auto found = netns->keys.find(interface_path(i));
+          if (found == netns->keys.end()) continue;
+          CHECK(found->second.value == "2\n");
+          ++interfaces;
+        }
       }
       CHECK(netns->bound == (router ? 1 : 0));
     }
     const core::Totals totals = world.totals();
     CHECK(totals.netns == governed);
-    CHECK(totals.settings == 2 * governed);
+    CHECK(totals.settings == 2 * governed + interfaces);
     CHECK(totals.compliant == totals.settings);
     CHECK(world.findings().empty());
     CHECK(world.sweep().empty());

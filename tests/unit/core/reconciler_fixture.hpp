@@ -5,6 +5,7 @@
 #include <nswarden/core/reconciler.hpp>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -19,16 +20,27 @@ struct PolicySketch {
   std::string netns;
   std::vector<std::pair<std::string, std::string>> sysctls;
   core::Mode mode = core::Mode::enforce;
+  std::function<void(core::PolicyConfig&)> more{};  ///< makes it what the words above cannot say
 };
+
+inline core::Pattern pattern(const std::string& text) { return std::get<core::Pattern>(core::Pattern::compile(text)); }
+inline core::KeyPattern key_pattern(const std::string& text) {
+  return std::get<core::KeyPattern>(core::KeyPattern::parse(text));
+}
 
 inline std::shared_ptr<const core::PolicySet> policies(const std::vector<PolicySketch>& sketches) {
   core::Config config;
   int line = 1;
   for (const PolicySketch& sketch : sketches) {
-    core::PolicyConfig policy{sketch.name, sketch.netns, sketch.mode, {}, {line++, 1}};
+    core::PolicyConfig policy;
+    policy.name = sketch.name;
+    policy.netns.push_back(pattern(sketch.netns));
+    policy.mode = sketch.mode;
+    policy.where = {line++, 1};
     for (const auto& [key, want] : sketch.sysctls) {
-      policy.sysctls.push_back({std::get<core::Key>(core::Key::parse(key)), want, {line++, 1}});
+      policy.sysctls.push_back({key_pattern(key), core::Want::equal(want), {line++, 1}});
     }
+    if (sketch.more) sketch.more(policy);
     config.policies.push_back(std::move(policy));
   }
   return std::make_shared<core::PolicySet>(config, core::PolicySet::Audit::as_configured);
@@ -51,7 +63,13 @@ struct World {
   core::Time now{std::chrono::hours(1)};
 
   explicit World(std::shared_ptr<const core::PolicySet> set, std::size_t fd_budget = 1000)
-      : reconciler(kernel, std::move(set), {{"/run/netns", "/run/other"}, fd_budget, true}) {}
+      : reconciler(kernel, std::move(set),
+                   {{{core::NameKind::entry, "/run/netns"},
+                     {core::NameKind::entry, "/run/other"},
+                     {core::NameKind::host},
+                     {core::NameKind::process}},
+                    fd_budget,
+                    true}) {}
 
   void settle() {
     while (reconciler.work()) reconciler.step(64, now);

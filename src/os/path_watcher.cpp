@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/os/path_watcher.hpp>
+
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <set>
+#include <utility>
+
+#include <nswarden/os/trusted_path.hpp>
+
+namespace nswarden::os {
+namespace {
+
+// Not IN_CREATE but for links: a file that was just created is still to be written, and tells when it is closed. Not IN_MODIFY.
+constexpr std::uint32_t telling = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF;
+constexpr std::uint32_t watched = telling | IN_CREATE | IN_ONLYDIR;
+
+bool is_folder(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+bool is_link(const std::string& path) {
+  struct stat status {};
+  return ::lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode);
+}
+
+std::string folder_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+}  // namespace
+
+void PathWatcher::watch(std::vector<Path> paths) {
+  paths_ = std::move(paths);
+  add_watches();
+}
+
+/// Of each path its folder, and of a folder itself too.
+void PathWatcher::add_watches() {
+  error_ = {};
+  if (!inotify_ && !paths_.empty()) inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  if (!inotify_) {
+    if (!paths_.empty()) error_ = {errno, "inotify_init"};
+    return;
+  }
+  std::set<std::string> folders;
+  for (const Path& path : paths_) {
+    folders.insert(folder_of(path.path));
+    if (is_folder(path.path)) folders.insert(path.path);
+  }
+  for (auto known = watches_.begin(); known != watches_.end();) {
+    if (folders.contains(known->first)) {
+      ++known;
+      continue;
+    }
+    ::inotify_rm_watch(inotify_.get(), known->second);
+    known = watches_.erase(known);
+  }
+  for (const std::string& folder : folders) {
+    const int wd = ::inotify_add_watch(inotify_.get(), folder.c_str(), watched);
+    if (wd >= 0) {
+      watches_[folder] = wd;
+    } else if (errno != ENOENT && errno != ENOTDIR) {
+      error_ = {errno, "watch folder of configuration"};
+    }
+  }
+}
+
+bool PathWatcher::look() {
+  bool changed = false;
+  for (Path& path : paths_) {
+    const std::uint64_t now = fingerprint(path.path);
+    changed = std::exchange(path.print, now) != now || changed;
+  }
+  return changed;
+}
+
+bool PathWatcher::rearm() {
+  add_watches();
+  return look();
+}
+
+core::Result<void> PathWatcher::state() const {
+  if (error_.code != 0) return error_;
+  return {};
+}
+
+bool PathWatcher::read_changed() {
+  if (!inotify_) return false;
+  bool tells = false;
+  alignas(inotify_event) std::array<char, 4096> batch;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+  for (ssize_t size = 0; (size = ::read(inotify_.get(), batch.data(), batch.size())) > 0;) {
+    for (ssize_t at = 0; at < size;) {
+      const auto* event = reinterpret_cast<const inotify_event*>(batch.data() + at);
+      at += static_cast<ssize_t>(sizeof *event + event->len);
+      tells = tells || (event->mask & (telling | IN_Q_OVERFLOW)) != 0;
+      if ((event->mask & IN_CREATE) == 0 || event->len == 0) continue;
+      for (const auto& [folder, wd] : watches_) {
+        tells = tells || (wd == event->wd && is_link(folder + '/' + event->name));
+      }
+    }
+  }
+  return tells && rearm();
+}
+
+}  // namespace nswarden::os

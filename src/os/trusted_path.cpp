@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/os/trusted_path.hpp>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include <nswarden/os/fd.hpp>
+#include <nswarden/os/file.hpp>
+
+namespace nswarden::os {
+
+using core::Error;
+
+namespace {
+
+struct CloseFolder {
+  void operator()(DIR* folder) const { ::closedir(folder); }
+};
+using Folder = std::unique_ptr<DIR, CloseFolder>;
+
+bool is_dots(const char* name) { return std::strcmp(name, ".") == 0 || std::strcmp(name, "..") == 0; }
+
+bool is_read_only(const std::string& path) {
+  struct statvfs status {};
+  return ::statvfs(path.c_str(), &status) == 0 && (status.f_flag & ST_RDONLY) != 0;
+}
+
+/// Who besides root and us may write what has this status.
+std::optional<std::string> writer_besides_us(const struct stat& status) {
+  if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
+    return "it belongs to user " + std::to_string(status.st_uid) + "; chown root";
+  }
+  if ((status.st_mode & S_IWOTH) != 0) return "everybody may write it; chmod o-w";
+  if ((status.st_mode & S_IWGRP) != 0 && status.st_gid != 0) {
+    return "group " + std::to_string(status.st_gid) + " may write it; chmod g-w";
+  }
+  return std::nullopt;
+}
+
+std::string folder_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+std::optional<Distrusted> distrust_file(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0 || is_read_only(path)) return std::nullopt;
+  if (auto why = writer_besides_us(status)) return Distrusted{*std::move(why) + ' ' + path};
+  const std::string folder = folder_of(path);
+  if (::stat(folder.c_str(), &status) != 0) return std::nullopt;
+  // In a sticky one nobody can replace what is not his.
+  if ((status.st_mode & S_ISVTX) != 0 && status.st_uid == 0) return std::nullopt;
+  if (auto why = writer_besides_us(status)) {
+    return Distrusted{"others may put another file in its place, by its folder: " + *std::move(why) + ' ' + folder};
+  }
+  return std::nullopt;
+}
+
+std::uint64_t mix(std::uint64_t sum, std::uint64_t value) {
+  constexpr std::uint64_t odd = 0x9E3779B97F4A7C15;
+  return (sum ^ value) * odd + (sum >> 29U);
+}
+
+std::uint64_t print_of(const struct stat& status) {
+  std::uint64_t sum = 1;
+  for (const auto part :
+       {std::uint64_t{status.st_dev}, std::uint64_t{status.st_ino}, static_cast<std::uint64_t>(status.st_size),
+        static_cast<std::uint64_t>(status.st_mtim.tv_sec), static_cast<std::uint64_t>(status.st_mtim.tv_nsec),
+        std::uint64_t{status.st_mode}, std::uint64_t{status.st_uid}}) {
+    sum = mix(sum, part);
+  }
+  return sum | 1U;
+}
+
+}  // namespace
+
+std::variant<std::string, Distrusted, Error> read_trusted_file(const std::string& path, std::size_t max_bytes) {
+  core::Result<std::string> text = read_file(path, max_bytes);
+  if (!text) return text.error();
+  // After it was read: what was put in its place meanwhile is judged, and what was read is what was there before.
+  if (auto distrusted = distrust_file(path)) return *std::move(distrusted);
+  return *std::move(text);
+}
+
+std::variant<std::vector<std::string>, Distrusted, Error> list_trusted_folder(const std::string& path) {
+  const Folder folder(::opendir(path.c_str()));
+  struct stat status {};
+  if (!folder || ::fstat(::dirfd(folder.get()), &status) != 0) return Error{errno, "open folder"};
+  if (!is_read_only(path)) {
+    if (auto why = writer_besides_us(status)) return Distrusted{*std::move(why) + ' ' + path};
+  }
+  std::vector<std::string> names;
+  errno = 0;
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): of a folder that nobody else has
+  for (const dirent* entry = ::readdir(folder.get()); entry != nullptr; entry = ::readdir(folder.get())) {
+    if (!is_dots(entry->d_name)) names.emplace_back(entry->d_name);
+  }
+  if (errno != 0) return Error{errno, "read folder"};
+  return names;
+}
+
+std::uint64_t fingerprint(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return 0;
+  std::uint64_t sum = print_of(status);
+  if (!S_ISDIR(status.st_mode)) return sum;
+  const Folder folder(::opendir(path.c_str()));
+  if (!folder) return sum;
+  // Whatever the order in which they come.
+  std::uint64_t entries = 0;
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): of a folder that nobody else has
+  for (const dirent* entry = ::readdir(folder.get()); entry != nullptr; entry = ::readdir(folder.get())) {
+    if (is_dots(entry->d_name) || ::fstatat(::dirfd(folder.get()), entry->d_name, &status, 0) != 0) continue;
+    entries += mix(print_of(status), std::hash<std::string_view>{}(entry->d_name));
+  }
+  return mix(sum, entries) | 1U;
+}
+
+}  // namespace nswarden::os

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// Symbolic links in place of netns files, where they are followed.
+#include <nswarden/os/linux_catalog.hpp>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <vector>
+
+#include <nswarden/os/link_watcher.hpp>
+#include "bound_keys.hpp"
+#include "catch.hpp"
+#include "first_process.hpp"
+#include "private_netns.hpp"
+#include "writer_process.hpp"
+
+namespace nswarden {
+namespace {
+
+using core::EntryKind;
+using core::NameKind;
+using core::Refusal;
+using core::Tier;
+using os::LinuxCatalog;
+using test::Keys;
+
+using Detail = core::NetnsCatalog::Detail;
+
+LinuxCatalog following(const std::string& directory) { return {{{NameKind::entry, directory}}, LinuxCatalog::Links::follow}; }
+
+void link(const std::string& target, const std::string& path) { REQUIRE(::symlink(target.c_str(), path.c_str()) == 0); }
+
+/// The same by look() and by a listing of names alone, as it is for links.
+core::Entry seen(LinuxCatalog& catalog, const std::string& name) {
+  const core::Entry looked = catalog.look(0, name);
+  for (const Detail detail : {Detail::names, Detail::full}) {
+    const core::Listing listing = catalog.list(detail);
+    REQUIRE(listing.failures.empty());
+    const auto found = std::find_if(listing.entries.begin(), listing.entries.end(),
+                                    [&name](const core::Entry& entry) { return entry.name == name; });
+    REQUIRE((found != listing.entries.end()) == (looked.kind != EntryKind::absent));
+    if (found == listing.entries.end()) continue;
+    CHECK(found->kind == looked.kind);
+    CHECK(found->inode == looked.inode);
+  }
+  return looked;
+}
+
+TEST_CASE("a link counts as what it leads to, and the netns is bound through it in each tier") {
+  const test::TempDir dir;
+  const test::TestNetns netns("target");
+  link(netns.path(), dir / "one");
+  link("one", dir / "two");
+  LinuxCatalog catalog = following(dir.path());
+  const Keys keys({"net.ipv4.ip_forward"});
+  for (const std::string name : {"one", "two"}) {
+    CHECK(seen(catalog, name).kind == EntryKind::nsfs);
+    for (const Tier tier : test::all_tiers) {
+      CAPTURE(name, static_cast<int>(tier));
+      const core::Binding bound = test::bind(catalog, name, keys.wishes(), tier);
+      CHECK(bound.id.inode == catalog.look(0, name).inode);
+      CHECK(test::read_all(*bound.netns) == std::vector<std::string>{"0\n"});
+    }
+  }
+}
+
+TEST_CASE("a link to a process's netns is one, and keeps nothing alive") {
+  const test::TempDir dir;
+  test::WriterProcess process([] { return ::unshare(CLONE_NEWNET) == 0; });
+  const std::string path = "/proc/" + std::to_string(process.pid()) + "/ns/net";
+  link(path, dir / "process");
+  LinuxCatalog catalog = following(dir.path());
+  CHECK(seen(catalog, "process").kind == EntryKind::nsfs);
+  const Keys keys({"net.ipv4.ip_forward"});
+  const core::Binding bound = test::bind(catalog, "process", keys.wishes(), Tier::held);
+  os::Fd file;
+  test::inside(path, [&] { file.reset(::open("/proc/sys/net/ipv4/ip_forward", O_RDONLY | O_CLOEXEC)); });
+  process.end();
+  struct stat status {};
+  CHECK(test::eventually([&] { return ::fstat(file.get(), &status) != 0; }));
+  CHECK(seen(catalog, "process").kind == EntryKind::other);
+}
+
+TEST_CASE("a link that is made to lead elsewhere is another netns, and what was bound by it says so") {
+  const test::TempDir dir;
+  const test::TestNetns first("first");
+  const test::TestNetns second("second");
+  link(first.path(), dir / "current");
+  LinuxCatalog catalog = following(dir.path());
+  const Keys keys({"net.ipv4.ip_forward"});
+  const core::Binding bound = test::bind(catalog, "current", keys.wishes(), Tier::transient);
+  link(second.path(), dir / "next");
+  REQUIRE(::rename((dir / "next").c_str(), (dir / "current").c_str()) == 0);
+  CHECK(seen(catalog, "current").inode != bound.id.inode);
+  CHECK(test::read_all(*bound.netns) == std::vector<std::string>{"error " + std::to_string(ESTALE)});
+}
+
+TEST_CASE("links to what is no netns, to nothing, or in circles are no errors, and nothing behind them is opened") {
+  const test::TempDir dir;
+  REQUIRE(::mkfifo((dir / "fifo").c_str(), 0600) == 0);
+  test::write_file(dir / "empty", "");
+  link("fifo", dir / "to-fifo");
+  link("empty", dir / "to-empty");
+  link("nowhere", dir / "dangling");
+  link("empty/below", dir / "through-file");
+  link("loop", dir / "loop");
+  link("/dev/null", dir / "to-device");
+  link("/proc/self/ns/uts", dir / "to-uts");
+  LinuxCatalog catalog = following(dir.path());
+  const auto refusal = [&catalog](const std::string& name) {
+    const auto result = catalog.bind(0, name, {}, Tier::held);
+    REQUIRE(std::holds_alternative<Refusal>(result));
+    return std::get<Refusal>(result);
+  };
+  for (const std::string name : {"to-fifo", "dangling", "through-file", "loop", "to-device"}) {
+    CAPTURE(name);
+    CHECK(seen(catalog, name).kind == EntryKind::other);
+    CHECK(refusal(name) == Refusal::not_a_netns);
+  }
+  CHECK(seen(catalog, "to-empty").kind == EntryKind::placeholder);
+  CHECK(refusal("to-empty") == Refusal::not_ready);
+  CHECK(seen(catalog, "to-uts").kind == EntryKind::nsfs);
+  CHECK(refusal("to-uts") == Refusal::not_a_netns);
+  CHECK(seen(catalog, "absent").kind == EntryKind::absent);
+  CHECK(refusal("absent") == Refusal::absent);
+}
+
+TEST_CASE("a dangling link is a netns as soon as its target is there") {
+  const test::TempDir dir;
+  link(test::netns_dir() + "/later", dir / "early");
+  LinuxCatalog catalog = following(dir.path());
+  CHECK(seen(catalog, "early").kind == EntryKind::other);
+  const test::TestNetns netns("later");
+  CHECK(seen(catalog, "early").kind == EntryKind::nsfs);
+}
+
+TEST_CASE("a link to the host's netns is refused like any other name of it (kernel fact 7)") {
+  const test::TempDir dir;
+  const test::TestNetns first("first");
+  const test::FirstProcess process(first);
+  link("/proc/1/ns/net", dir / "host");
+  link("/proc/self/ns/net", dir / "own");
+  LinuxCatalog catalog = following(dir.path());
+  for (const std::string name : {"host", "own"}) {
+    const auto result = catalog.bind(0, name, {}, Tier::held);
+    REQUIRE(std::holds_alternative<Refusal>(result));
+    CHECK(std::get<Refusal>(result) == Refusal::host_netns);
+  }
+}
+
+TEST_CASE("interfaces of what is bound are told when somebody is told of them, and not otherwise") {
+  const test::TestNetns netns("bound");
+  LinuxCatalog catalog({test::netns_dir()});
+  CHECK_FALSE(test::bind(catalog, "bound", {}, Tier::held).links_told);
+  os::LinkWatcher links;
+  catalog.tell_links_to(&links);
+  const core::Binding bound = test::bind(catalog, "bound", {}, Tier::held);
+  CHECK(bound.links_told);
+  test::inside(netns.path(), [] { test::add_bridge("b0"); });
+  CHECK(links.read().netns == std::vector<std::uint64_t>{bound.id.inode});
+  catalog.tell_links_to(nullptr);
+  CHECK_FALSE(test::bind(catalog, "bound", {}, Tier::held).links_told);
+}
+
+}  // namespace
+}  // namespace nswarden

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// The host's own netns, which counts only under the name that says so (kernel fact 7). Nothing is written there.
+#include <nswarden/os/linux_catalog.hpp>
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <vector>
+
+#include <nswarden/os/link_watcher.hpp>
+#include "bound_keys.hpp"
+#include "catch.hpp"
+#include "first_process.hpp"
+#include "private_netns.hpp"
+
+namespace nswarden {
+namespace {
+
+using core::EntryKind;
+using core::NameKind;
+using core::Refusal;
+using core::Tier;
+using os::LinuxCatalog;
+using test::Keys;
+
+using Detail = core::NetnsCatalog::Detail;
+
+constexpr std::uint16_t host = 1;  // index of the source
+
+LinuxCatalog catalog_with_host() {
+  return {{{NameKind::entry, test::netns_dir()}, {NameKind::host}}, LinuxCatalog::Links::refuse};
+}
+
+std::uint64_t inode_of(const std::string& path) {
+  struct stat status {};
+  REQUIRE(::stat(path.c_str(), &status) == 0);
+  return status.st_ino;
+}
+
+/// In the listing, by a look, and bound in each tier.
+void check_that_host_is(const test::TestNetns& expected) {
+  LinuxCatalog catalog = catalog_with_host();
+  const std::uint64_t inode = inode_of(expected.path());
+  for (const Detail detail : {Detail::names, Detail::full}) {
+    core::Listing listing = catalog.list(detail);
+    REQUIRE(listing.failures.empty());
+    std::erase_if(listing.entries, [](const core::Entry& entry) { return entry.directory != host; });
+    REQUIRE(listing.entries.size() == 1);
+    CHECK(listing.entries[0].name == "host");
+    CHECK(listing.entries[0].kind == EntryKind::nsfs);
+    CHECK(listing.entries[0].inode == inode);
+  }
+  CHECK(catalog.look(host, "host").inode == inode);
+  os::LinkWatcher links;
+  catalog.tell_links_to(&links);
+  const Keys keys({"net.ipv4.tcp_keepalive_time"});
+  test::write_sysctl(expected.path(), "net/ipv4/tcp_keepalive_time", "111");
+  for (const Tier tier : test::all_tiers) {
+    CAPTURE(static_cast<int>(tier));
+    auto result = catalog.bind(host, "host", keys.wishes(), tier);
+    REQUIRE(std::holds_alternative<core::Binding>(result));
+    const core::Binding& bound = std::get<core::Binding>(result);
+    CHECK(bound.id.inode == inode);
+    CHECK(bound.links_told);
+    CHECK(test::read_all(*bound.netns) == std::vector<std::string>{"111\n"});
+  }
+  test::inside(expected.path(), [] { test::add_bridge("b0"); });
+  CHECK(links.read().netns == std::vector<std::uint64_t>{inode});
+}
+
+TEST_CASE("the host's netns has one name, with kind and inode, and is bound by it in each tier") {
+  const test::TestNetns first("first");
+  const test::FirstProcess process(first);
+  SECTION("by a daemon that lives there") {
+    test::inside(first.path(), [&first] { check_that_host_is(first); });
+  }
+  SECTION("by a daemon that lives elsewhere") { check_that_host_is(first); }
+}
+
+TEST_CASE("by any other name the host's netns stays refused, and so does our own where that is another") {
+  const test::TestNetns first("first");
+  const test::TestNetns home("home");
+  const test::FirstProcess process(first);
+  test::inside(home.path(), [] {
+    LinuxCatalog catalog = catalog_with_host();
+    for (const std::string name : {"first", "home"}) {
+      CAPTURE(name);
+      const auto result = catalog.bind(0, name, {}, Tier::held);
+      REQUIRE(std::holds_alternative<Refusal>(result));
+      CHECK(std::get<Refusal>(result) == Refusal::host_netns);
+    }
+    CHECK(catalog.look(host, "other").kind == EntryKind::absent);
+    CHECK(std::holds_alternative<Refusal>(catalog.bind(host, "other", {}, Tier::held)));
+  });
+}
+
+TEST_CASE("by its own name it is refused too while that kind is not served") {
+  const test::TestNetns first("first");
+  const test::FirstProcess process(first);
+  LinuxCatalog catalog = catalog_with_host();
+  catalog.serve({NameKind::entry, NameKind::process});
+  CHECK(catalog.list(Detail::full).entries.size() == 1);
+  CHECK(catalog.look(host, "host").kind == EntryKind::absent);
+  const auto result = catalog.bind(host, "host", {}, Tier::held);
+  REQUIRE(std::holds_alternative<Refusal>(result));
+  CHECK(std::get<Refusal>(result) == Refusal::absent);
+}
+
+TEST_CASE("who cannot tell which netns is the host's names neither that nor those of processes, and says why") {
+  const test::TestNetns home("home");
+  const os::Fd netns(::open(home.path().c_str(), O_RDONLY | O_CLOEXEC));
+  test::as_nobody(test::Keep::sys_admin, [&] {
+    REQUIRE(::setns(netns.get(), CLONE_NEWNET) == 0);
+    LinuxCatalog catalog({{NameKind::entry, test::netns_dir()}, {NameKind::host}, {NameKind::process}},
+                         LinuxCatalog::Links::refuse);
+    REQUIRE_FALSE(catalog.host_is_known());
+    const core::Listing listing = catalog.list(Detail::names);
+    CHECK(listing.entries.size() == 1);  // home
+    REQUIRE(listing.failures.size() == 2);
+    CHECK(listing.failures[0].directory == 1);
+    CHECK(listing.failures[1].directory == 2);
+    for (const auto& [source, error] : listing.failures) {
+      CHECK(error.code == EACCES);
+      CHECK(std::string(error.attempt).find("/proc/1/ns/net") != std::string::npos);
+    }
+    CHECK(catalog.look(1, "host").kind == EntryKind::absent);
+    const auto bound = catalog.bind(1, "host", {}, Tier::held);
+    REQUIRE(std::holds_alternative<core::Error>(bound));
+    CHECK(std::get<core::Error>(bound).code == EACCES);
+  });
+}
+
+TEST_CASE("who is in the kernel's first netns knows it without looking at process 1, since Linux 6.18") {
+  if (inode_of("/proc/thread-self/ns/net") != 0xEFFFFFF9) {
+    WARN("skipped: we are not in the kernel's first netns, or it has no fixed number");
+    return;
+  }
+  test::netns_dir();
+  test::as_nobody(test::Keep::sys_admin, [] {
+    LinuxCatalog catalog = catalog_with_host();
+    const Keys keys({"net.ipv4.ip_forward"});
+    auto result = catalog.bind(host, "host", keys.wishes(), Tier::transient);
+    REQUIRE(std::holds_alternative<core::Binding>(result));
+    CHECK(std::get<core::Binding>(result).id.inode == 0xEFFFFFF9);
+    CHECK(std::get<core::Binding>(result).netns->read().ok());
+  });
+}
+
+}  // namespace
+}  // namespace nswarden
