@@ -6,6 +6,8 @@
 #include <tuple>
 #include <utility>
 
+#include <nswarden/core/key_traits.hpp>
+
 namespace nswarden::core {
 namespace {
 
@@ -17,9 +19,16 @@ bool has_kind(std::span<const NetnsName> names, NameKind kind) {
   return std::any_of(names.begin(), names.end(), [kind](const NetnsName& name) { return name.kind == kind; });
 }
 
+/// A glob means no key that would be refused if it were written out.
+bool is_meant(const PolicyConfig& policy, const Key& key) {
+  const KeyTraits traits = traits_of(key.path());
+  if (traits.write_only) return false;
+  return policy.allow_global || policy.host || !(traits.global || traits.read_only_in_child || traits.read_only);
+}
+
 /// Whether a glob of this policy takes the key.
 bool takes(const PolicyConfig& policy, const KeyPattern& glob, const Key& key) {
-  if (!glob.matches(key)) return false;
+  if (!glob.matches(key) || !is_meant(policy, key)) return false;
   if (key.names_interface() && !policy.interfaces.empty() && !any_matches(policy.interfaces, key.interface())) return false;
   return std::none_of(policy.exclusions.begin(), policy.exclusions.end(),
                       [&key](const KeyPattern& exclusion) { return exclusion.matches(key); });

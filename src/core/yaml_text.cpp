@@ -26,7 +26,7 @@ bool is_reserved(std::string_view text) {
   return std::find(words.begin(), words.end(), lower) != words.end();
 }
 
-bool is_plain(std::string_view text) {
+bool needs_no_quotes(std::string_view text) {
   // A key of sysctl.d(5) may start with a minus.
   const std::string_view start = text.substr(text.starts_with('-') ? 1 : 0);
   if (start.empty() || !(is_one_of(letters, start[0]) || is_one_of("_/^", start[0]))) return false;
@@ -83,7 +83,7 @@ std::string quoted(std::string_view text) {
 
 }  // namespace
 
-std::string yaml_text(std::string_view text) { return is_plain(text) ? std::string(text) : quoted(text); }
+std::string yaml_text(std::string_view text) { return needs_no_quotes(text) ? std::string(text) : quoted(text); }
 
 std::string yaml_value(std::string_view value) { return is_decimal(value) ? std::string(value) : yaml_text(value); }
 

@@ -4,7 +4,9 @@
 #include <vector>
 
 #include <nswarden/core/config.hpp>
+#include <nswarden/core/config_convert.hpp>
 #include <nswarden/core/config_loss.hpp>
+#include <nswarden/core/config_text.hpp>
 #include <nswarden/core/inotify_events.hpp>
 #include <nswarden/core/policy.hpp>
 #include <nswarden/core/value.hpp>
@@ -21,19 +23,19 @@ namespace {
 
 using Parsed = std::variant<Config, std::vector<Problem>>;
 
-std::string told_of(core::Position where) { return std::to_string(where.line) + ":" + std::to_string(where.column) + " "; }
-
-std::string told_of(const PolicyConfig& policy) {
-  std::string out = told_of(policy.where) + policy.name + " " + policy.netns;
-  for (const core::Setting& setting : policy.sysctls) {
-    out += "\n " + told_of(setting.where) + setting.key.name() + " " + setting.want;
+/// Places of all that has one; what it says, print_config() tells.
+std::string places_of(const Config& config) {
+  std::string out;
+  const auto add = [&out](core::Position where) {
+    out += std::to_string(where.line) + ":" + std::to_string(where.column) + "\n";
+    fuzz::require(where.file == 0, "a text is one file");
+  };
+  for (const PolicyConfig& policy : config.policies) {
+    add(policy.where);
+    for (const core::Setting& setting : policy.sysctls) add(setting.where);
+    for (const core::Observation& observed : policy.observe) add(observed.where);
   }
-  for (const std::string& command : policy.commands.startup) out += "\n startup " + command;
-  for (const auto& on : policy.commands.events) {
-    out += "\n on " + on.event;
-    for (const std::string& command : on.commands) out += "\n  " + command;
-  }
-  return out + (policy.mode == core::Mode::audit ? " audit\n" : " enforce\n");
+  return out;
 }
 
 std::string told_of(const Parsed& parsed) {
@@ -43,11 +45,7 @@ std::string told_of(const Parsed& parsed) {
     return out;
   }
   const Config& config = *std::get_if<Config>(&parsed);
-  out += config.form == Config::Form::older ? "older\n" : "native\n";
-  for (const std::string& directory : config.netns_dirs) out += directory + "\n";
-  if (config.reconcile_interval) out += core::format_duration(*config.reconcile_interval) + "\n";
-  for (const PolicyConfig& policy : config.policies) out += told_of(policy);
-  return out;
+  return places_of(config) + core::print_config(config);
 }
 
 /// The length of each line, without newlines; what follows the last newline is a line too.
@@ -66,7 +64,8 @@ void check_problems(std::string_view text, const std::vector<Problem>& problems)
   const std::vector<std::size_t> lengths = lengths_of_lines(text);
   const Problem* last = nullptr;
   for (const Problem& problem : problems) {
-    const auto [line, column] = problem.where;
+    const auto [line, column, file] = problem.where;
+    fuzz::require(file == 0, "a text is one file");
     const std::string shown = core::format_problem("", problem);
     fuzz::require(line >= 1 && static_cast<std::size_t>(line) <= lengths.size(), "a line is one of the file", shown);
     const std::size_t length = lengths[static_cast<std::size_t>(line) - 1];
@@ -79,11 +78,20 @@ void check_problems(std::string_view text, const std::vector<Problem>& problems)
   }
 }
 
-void check_setting(const core::Setting& setting) {
-  const std::string& path = setting.key.path();
+void check_key(const core::KeyPattern& key) {
+  const std::string& path = key.path();
   fuzz::require(path[0] != '/' && ("/" + path + "/").find("/../") == std::string::npos, "keys stay below net", path);
-  fuzz::require(!core::value_problem(setting.want), "what is wanted is a value", setting.key.name());
-  fuzz::require(core::normalised(setting.want) == setting.want, "what is wanted is a normal value", setting.key.name());
+}
+
+void check_setting(const core::Setting& setting) {
+  check_key(setting.key);
+  const std::string name = setting.key.name();
+  if (setting.want.set()) {
+    const std::string& set = *setting.want.set();
+    fuzz::require(!core::value_text_problem(set), "what is written is a value", name);
+    fuzz::require(core::normalised(set) == set, "what is written is a normal value", name);
+  }
+  fuzz::require(setting.want.set() || setting.mode != core::Mode::enforce, "what is enforced can be written", name);
 }
 
 void check_command(const std::string& command) {
@@ -99,6 +107,17 @@ void check_commands(const core::PolicyCommands& commands) {
   }
 }
 
+/// What is printed is read as the same, and printed alike; the older form as the native one that it is converted to.
+void check_print(const Config& config) {
+  const std::string text = core::convert_config(config);
+  const Parsed again = core::parse_config(text);
+  fuzz::require(std::holds_alternative<Config>(again), "what is printed is accepted", text);
+  const Config& read = *std::get_if<Config>(&again);
+  if (config.form == Config::Form::older) return;
+  fuzz::require(core::same_config(config, read), "what is printed is read as the same", text);
+  fuzz::require(core::print_config(read) == text, "what was read is printed alike", text);
+}
+
 /// What a reload says about a file that was cut short.
 void check_loss(const Config& config) {
   fuzz::require(core::dropped_by(config, config).empty(), "the same configuration drops nothing");
@@ -112,8 +131,14 @@ void check_config(const Config& config) {
   for (const PolicyConfig& policy : config.policies) {
     fuzz::require(!policy.name.empty() && names.insert(policy.name).second, "a policy has a name of its own", policy.name);
     fuzz::require(core::printable(policy.name) == policy.name, "a policy's name is shown as it is", policy.name);
-    fuzz::require(!core::pattern_problem(policy.netns), "an accepted pattern compiles", policy.netns);
-    for (const core::Setting& setting : policy.sysctls) check_setting(setting);
+    fuzz::require(policy.host || !policy.netns.empty(), "a policy is for some netns", policy.name);
+    std::set<core::KeyPattern> keys;
+    for (const core::Setting& setting : policy.sysctls) {
+      check_setting(setting);
+      fuzz::require(keys.insert(setting.key).second, "a key is in a policy once", setting.key.name());
+    }
+    for (const core::Observation& observed : policy.observe) check_key(observed.key);
+    for (const core::KeyPattern& key : policy.exclusions) check_key(key);
     check_commands(policy.commands);
     const bool is_older = config.form == Config::Form::older;
     fuzz::require(!is_older || policy.sysctls.empty(), "the older form wants no sysctls", policy.name);
@@ -128,24 +153,49 @@ void check_config(const Config& config) {
                 "times are long enough");
 }
 
-/// Each key of the policies that match has one owner, the last of them, and each other policy that names it has lost it.
-void check_plan(const Config& config, const PolicySet& policies, std::string_view name) {
+/// Keys as some netns might have them, those of the settings among them.
+std::vector<core::Key> found_keys(const Config& config, const core::Plan& plan) {
+  std::set<core::Key> some;
+  for (const char* path :
+       {"ipv4/conf/all/rp_filter", "ipv4/conf/eth0/rp_filter", "ipv4/conf/eth0.100/rp_filter", "ipv4/ip_forward"}) {
+    some.insert(*core::Key::at(path));
+  }
+  for (const PolicyConfig& policy : config.policies) {
+    for (const core::Setting& setting : policy.sysctls) {
+      if (const core::Key* exact = setting.key.exact()) some.insert(*exact);
+    }
+  }
+  std::vector<core::Key> found;
+  for (const core::Key& key : some) {
+    const auto takes = [&key](const core::KeyPattern* glob) { return glob->matches(key); };
+    if (std::any_of(plan.globs.begin(), plan.globs.end(), takes)) found.push_back(key);
+  }
+  return found;
+}
+
+/// Each key of the policies that match has one owner, and an exact one that it does not own it has lost.
+void check_plan(const Config& config, const PolicySet& policies, core::NetnsName name) {
   const std::vector<core::PolicyIndex> matched = policies.match({&name, 1});
   const core::Plan plan = policies.plan(matched);
   fuzz::require(plan.policies == matched, "a plan is of the policies that match");
-  std::size_t named = 0;
-  for (const core::PolicyIndex index : matched) named += config.policies[index].sysctls.size();
-  fuzz::require(plan.settings.size() + plan.overridden.size() == named, "a setting is planned or lost");
-  std::set<core::KeyIndex> planned;
+  const core::Resolution resolution = policies.resolve(plan, found_keys(config, plan));
+  std::set<core::Key> planned;
   auto rank = core::WriteRank::plain;
-  for (const core::PlannedSetting& setting : plan.settings) {
-    const core::Key& key = policies.keys()[setting.key];
-    fuzz::require(planned.insert(setting.key).second, "a key is planned once", key.name());
-    fuzz::require(rank <= key.write_rank(), "all is written before default, and that before interfaces", key.name());
-    rank = key.write_rank();
+  for (const core::PlannedSetting& setting : resolution.settings) {
+    const std::string shown = setting.key.name();
+    fuzz::require(planned.insert(setting.key).second, "a key is planned once", shown);
+    fuzz::require(setting.setting != nullptr && setting.setting->key.matches(setting.key), "an owner names its key", shown);
+    fuzz::require(rank <= setting.key.write_rank(), "all is written before default, and that before interfaces", shown);
+    rank = setting.key.write_rank();
   }
-  for (const core::Overridden& lost : plan.overridden) {
-    fuzz::require(planned.count(lost.key) == 1 && lost.loser < lost.winner, "the later policy wins");
+  for (const core::PolicyIndex index : matched) {
+    for (const core::Setting& setting : config.policies[index].sysctls) {
+      const core::Key* exact = setting.key.exact();
+      fuzz::require(exact == nullptr || planned.count(*exact) == 1, "a key that is named is planned", setting.key.name());
+    }
+  }
+  for (const core::Overridden& lost : resolution.overridden) {
+    fuzz::require(planned.count(lost.key) == 1 && lost.loser != lost.winner, "another policy wins", lost.key.name());
   }
 }
 
@@ -160,13 +210,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   fuzz::require(text.ends_with('\n') && core::is_valid_utf8(text), "what is accepted is a whole text");
-  const auto cut = core::parse_config(text.substr(0, text.size() - 1));
-  fuzz::require(std::holds_alternative<std::vector<Problem>>(cut), "without its newline a file is refused");
+  if (!text.ends_with("\n\n")) {
+    const auto cut = core::parse_config(text.substr(0, text.size() - 1));
+    fuzz::require(std::holds_alternative<std::vector<Problem>>(cut), "without its newline a file is refused");
+  }
   const Config& config = *std::get_if<Config>(&parsed);
   check_config(config);
+  check_print(config);
   const PolicySet policies(config, PolicySet::Audit::as_configured);
   for (const std::string_view name : {std::string_view("qrouter-1"), std::string_view("x"), std::string_view("\xff\n", 2)}) {
-    check_plan(config, policies, name);
+    check_plan(config, policies, {name});
+    check_plan(config, policies, {name, core::NameKind::process});
   }
+  check_plan(config, policies, {"host", core::NameKind::host});
   return 0;
 }

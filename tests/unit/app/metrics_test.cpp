@@ -11,6 +11,8 @@
 #include <variant>
 #include <vector>
 
+#include "policy_words.hpp"
+
 namespace {
 
 using namespace nswarden;
@@ -18,19 +20,13 @@ using app::Metrics;
 using app::Snapshot;
 using namespace std::chrono_literals;
 
-core::Key key(const char* text) { return std::get<core::Key>(core::Key::parse(text)); }
-
-core::PolicyConfig policy(const char* name, std::vector<core::Setting> sysctls) {
-  core::PolicyConfig config;
-  config.name = name;
-  config.netns = "^" + config.name;
-  config.sysctls = std::move(sysctls);
-  return config;
+core::PolicyConfig policy(const std::string& name, const char* key) {
+  return test::policy(name, "^" + name, {test::setting(key, "1")});
 }
 
 core::Config routers() {
   core::Config config;
-  config.policies.push_back(policy("routers", {{key("net.ipv4.ip_forward"), "1", {1, 1}}}));
+  config.policies.push_back(policy("routers", "net.ipv4.ip_forward"));
   return config;
 }
 
@@ -129,9 +125,7 @@ TEST_CASE("counters are there at 0 before anything was counted") {
 TEST_CASE("commands have their series where a policy has commands, and only there") {
   Metrics metrics;
   core::Config config = routers();
-  core::PolicyConfig alone;
-  alone.name = "alone";
-  alone.netns = ".*";
+  core::PolicyConfig alone = test::policy("alone", ".*", {});
   alone.commands.startup = {"true"};
   config.policies.push_back(alone);
   metrics.know(core::PolicySet(config, core::PolicySet::Audit::as_configured));
@@ -277,7 +271,7 @@ TEST_CASE("after a reload the gauges of a removed policy go and its counters sta
   metrics.know(core::PolicySet(routers(), core::PolicySet::Audit::as_configured));
   metrics.write_attempt("routers", core::Outcome::fixed, 0);
   core::Config other;
-  other.policies.push_back(policy("others", {{key("net.ipv4.tcp_tw_reuse"), "1", {1, 1}}}));
+  other.policies.push_back(policy("others", "net.ipv4.tcp_tw_reuse"));
   metrics.know(core::PolicySet(other, core::PolicySet::Audit::as_configured));
   Snapshot snapshot;
   snapshot.policies.resize(1);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The schema knows the fields that the parser knows, and no others. Whether both take the same files, tests/e2e/schema_test.py says.
+// The schema knows the fields that the parser knows, and no others. Whether both take the same files,
+// tests/e2e/schema_test.py says.
 #include <nswarden/core/config_schema.hpp>
 
 #include <functional>
