@@ -80,6 +80,8 @@ Snapshot small_snapshot() {
       {finding("q-1", core::State::drifted, core::Reason::clamped), nullptr},
       {finding("q\"} 0\nnswarden_netns{policy=\"forged\"} 7\n\xff", core::State::missing, core::Reason::missing), nullptr}};
   snapshot.drift_hidden = 5;
+  snapshot.observed = {{"q-1", "net.ipv4.tcp_rmem", "4096 131072"}, {"q-1", "net.ipv4.tcp_congestion_control", "cubic"}};
+  snapshot.observed_hidden = 3;
   snapshot.sources = {{"inotify", true, ""}, {"mount", false, "no"}};
   snapshot.config_loaded_seconds = 1763872371.5;
   snapshot.last_reconcile_seconds = 1763872372.25;
@@ -233,6 +235,9 @@ TEST_CASE("gauges are what the snapshot says, and a hostile netns name is one se
       R"(nswarden_sysctl_drift{netns="q\"} 0\\x0answarden_netns{policy=\"forged\"} 7\\x0a\\xff",policy="routers",reason="missing",sysctl="net.ipv4.ip_forward"} 1)",
       R"(nswarden_sysctl_drift{netns="q-1",policy="routers",reason="clamped",sysctl="net.ipv4.ip_forward"} 1)",
       R"(nswarden_sysctl_drift_hidden 5)",
+      R"(nswarden_sysctl_value{index="0",netns="q-1",sysctl="net.ipv4.tcp_rmem"} 4096)",
+      R"(nswarden_sysctl_value{index="1",netns="q-1",sysctl="net.ipv4.tcp_rmem"} 131072)",
+      R"(nswarden_sysctl_value_hidden 3)",
       R"(process_cpu_seconds_total 1.5)",
       R"(process_max_fds 20000)",
       R"(process_open_fds 12)",

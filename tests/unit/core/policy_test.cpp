@@ -176,16 +176,15 @@ TEST_CASE("exclusions and selectors of interfaces narrow the globs of their poli
 }
 
 TEST_CASE("a condition without a value to set is audited, and a setting may have a mode of its own") {
-  const auto set =
-      policies({{"a", ".*", {}, core::Mode::enforce, [](core::PolicyConfig& policy) {
-                   using Kind = core::Want::Kind;
-                   const auto at_least = [](std::optional<std::string> written) {
-                     return std::get<core::Want>(core::Want::condition(Kind::min, {"5"}, std::move(written), {}));
-                   };
-                   policy.sysctls = {wanting("net.ipv4.a", at_least(std::nullopt)), wanting("net.ipv4.b", at_least("7")),
-                                     setting("net.ipv4.c", "1")};
-                   policy.sysctls[2].mode = core::Mode::audit;
-                 }}});
+  const auto set = policies({{"a", ".*", {}, core::Mode::enforce, [](core::PolicyConfig& policy) {
+                                using Kind = core::Want::Kind;
+                                const auto at_least = [](std::optional<std::string> written) {
+                                  return std::get<core::Want>(core::Want::condition(Kind::min, {"5"}, std::move(written), {}));
+                                };
+                                policy.sysctls = {wanting("net.ipv4.a", at_least(std::nullopt)),
+                                                  wanting("net.ipv4.b", at_least("7")), setting("net.ipv4.c", "1")};
+                                policy.sysctls[2].mode = core::Mode::audit;
+                              }}});
   const core::Resolution resolution = resolve(*set);
   REQUIRE(resolution.settings.size() == 3);
   CHECK(resolution.settings[0].mode == core::Mode::audit);
