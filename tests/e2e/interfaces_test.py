@@ -165,10 +165,10 @@ class Interfaces(InterfacesCase):
         daemon = self.start_with(BOTH)
         add("r1", "again")
         self.wait_governed("r1", "again")
-        for _ in range(20):
+        for _ in range(10):
             inside("r1", lambda: (bridges(SIOCBRDELBR, "again"), bridges(SIOCBRADDBR, "again")))
             self.wait_governed("r1", "again")
-        for _ in range(50):
+        for _ in range(10):
             inside("r1", lambda: (bridges(SIOCBRDELBR, "again"), bridges(SIOCBRADDBR, "again")))
         self.wait_governed("r1", "again")
         self.wait_managed(daemon, 4)
@@ -222,8 +222,8 @@ class Interfaces(InterfacesCase):
         add("r1", *names)
         self.wait_managed(daemon, 402)
         self.wait_governed("r1", *names)
-        delete("r1", *names)
-        self.wait_managed(daemon, 2)
+        delete_netns("r1")
+        self.wait_managed(daemon, 0)
 
     def test_those_of_a_netns_that_comes_with_them_are_governed(self):
         self.start_with(BOTH)
@@ -329,12 +329,12 @@ class WhatGoes(InterfacesCase):
     def test_a_netns_that_is_deleted_while_its_interfaces_come_and_go_dies(self):
         add_netns("peers")
         daemon = self.start_with(BOTH)
-        for round_number in range(10):
+        for round_number in range(5):
             name = f"r-dying-{round_number}"
             add_netns(name)
             run_inside("peers", "ip", "link", "add", f"p{round_number}", "type", "veth", "peer", "name", "v0", "netns", name)
             self.wait_governed(name, "v0")
-            inside(name, lambda: [bridges(change, f"b{number}") for number in range(30) for change in (SIOCBRADDBR, SIOCBRDELBR)])
+            inside(name, lambda: [bridges(change, f"b{number}") for number in range(10) for change in (SIOCBRADDBR, SIOCBRDELBR)])
             inside(name, lambda: bridges(SIOCBRADDBR, *(f"left{number}" for number in range(10))))
             delete_netns(name)
 
@@ -349,10 +349,10 @@ class WhatGoes(InterfacesCase):
         daemon = self.start_with(BOTH)
         self.wait_managed(daemon, 2)
         before = sum(daemon.scrape()["process_open_fds"].values())
-        for _ in range(10):
-            add("r1", *(f"br{number}" for number in range(20)))
-            self.wait_managed(daemon, 42)
-            delete("r1", *(f"br{number}" for number in range(20)))
+        for _ in range(3):
+            add("r1", *(f"br{number}" for number in range(10)))
+            self.wait_managed(daemon, 22)
+            delete("r1", *(f"br{number}" for number in range(10)))
             self.wait_managed(daemon, 2)
         daemon.wait_metrics(lambda m: sum(m["process_open_fds"].values()) <= before + 2, f"{before} open files as before")
 
@@ -372,16 +372,9 @@ class WithoutNetlink(InterfacesCase):
         inside("r1", lambda: (bridges(SIOCBRDELBR, "eth0.100"), bridges(SIOCBRADDBR, "eth0.100")))
         self.wait_governed("r1", "other", "eth0.100")
         delete("r1", "other")
-        self.wait_managed(daemon, 4)
+        metrics = self.wait_managed(daemon, 4)
+        self.assertEqual(metrics.sum("events_total", source="netlink"), 0)
         self.assertEqual((value("r1", "all"), value("r1", "default")), ("0", "0"))
-
-    def test_a_new_interface_is_found_by_the_sweep_when_no_netlink_message_tells_of_it(self):
-        daemon = self.start_with(BOTH, prefix=["setpriv", "--bounding-set=-net_broadcast", "--inh-caps=-net_broadcast"])
-        before = daemon.scrape().sum("reconciles_total")
-        add("r1", "new")
-        self.wait_governed("r1", "new")
-        self.assertGreaterEqual(daemon.scrape().sum("reconciles_total"), before)
-        self.assertEqual(daemon.scrape().sum("events_total", source="netlink"), 0)
 
 
 if __name__ == "__main__":
