@@ -107,7 +107,10 @@ void Loop::take_links() {
   for (const std::uint64_t netns : seen.netns) reconciler_->saw_links(netns);
   while (reconciler_->urgent()) reconciler_->step(1, Clock::now());
   tell_reports();
-  if (seen.events > 0) parts_.metrics.event("netlink", "link", seen.events);
+  if (seen.events > 0) {
+    parts_.metrics.event("netlink", "link", seen.events);
+    dirty_ = true;  // what went with an interface is in no report
+  }
   if (seen.lost) {
     parts_.metrics.overflow("netlink");
     parts_.log.limited("netlink overflow", LogLevel::warn, "events of interfaces were lost; everything is looked at again");
