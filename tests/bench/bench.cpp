@@ -126,7 +126,8 @@ class Ours {
  public:
   explicit Ours(std::shared_ptr<const core::PolicySet> policies)
       : catalog_({test::netns_dir()}),
-        reconciler_(catalog_, std::move(policies), {{{core::NameKind::entry, test::netns_dir()}}, os::open_files_limit() - 512, true}) {}
+        reconciler_(catalog_, std::move(policies),
+                    {{{core::NameKind::entry, test::netns_dir()}}, os::open_files_limit() - 512, true}) {}
 
   void sweep(core::NetnsCatalog::Detail detail) {
     reconciler_.begin_sweep();

@@ -17,13 +17,13 @@ from harness import CLONE_NEWNET, call, in_thread
 SO_NETNS_COOKIE = 71
 TIME, INTERVAL = "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_keepalive_intvl"
 FORWARD, REDIRECTS = "net.ipv4.ip_forward", "net.ipv4.conf.all.accept_redirects"  # one changes the other (kernel fact 27)
-PORTS, LIBERAL = "net.ipv4.ip_local_reserved_ports", "net.netfilter.nf_conntrack_tcp_be_liberal"
+GROUPS, LIBERAL = "net.ipv4.ping_group_range", "net.netfilter.nf_conntrack_tcp_be_liberal"
 INTERFACE = "br.7"
 BRIDGE, ABSENT, NOBODYS = "net.ipv4.conf.br/7.rp_filter", "net.ipv4.no_such_key", "net.ipv4.tcp_fin_timeout"
-KEYS = [TIME, INTERVAL, FORWARD, REDIRECTS, PORTS, LIBERAL, BRIDGE, NOBODYS]
+KEYS = [TIME, INTERVAL, FORWARD, REDIRECTS, GROUPS, LIBERAL, BRIDGE, NOBODYS]
 DRIFTS = {TIME: ["7200", "1111", "2222", "9"], INTERVAL: ["75", "33", "44"], FORWARD: ["0", "1"], REDIRECTS: ["0", "1"],
-          PORTS: ["", "1", "8080-8082"], LIBERAL: ["0", "1"], BRIDGE: ["0", "1", "2"], NOBODYS: ["60", "7"]}
-STORED_AS = {"8080,8081,8082": "8080-8082"}  # the kernel's own spelling: clamped (kernel fact 28)
+          GROUPS: ["1 0", "3 7", "0 5"], LIBERAL: ["0", "1"], BRIDGE: ["0", "1", "2"], NOBODYS: ["60", "7"]}
+STORED_AS = {"5 1": "1 0"}  # a range that ends before it begins is none: clamped (kernel fact 28)
 
 
 class Policy(NamedTuple):

@@ -11,7 +11,7 @@ import time
 
 import harness
 import invariants
-from netns_life import KEYS, PORTS
+from netns_life import KEYS, GROUPS
 from random_steps import CONFIGS, Steps, text_of
 from witness import Witness
 from world import DIRECTORIES, World
@@ -92,7 +92,7 @@ class Run:
         found += invariants.life_troubles(self.world)
         self.daemon.wait_sweeps(1)
         # Where all is right nothing is written, except that what the kernel clamps is tried again from time to time.
-        found += [f"at rest: {line}" for line in self.foreign_troubles(lambda netns, key: key == PORTS)]
+        found += [f"at rest: {line}" for line in self.foreign_troubles(lambda netns, key: key == GROUPS)]
         self.world.begin_again()
         return found + self.growth_troubles()
 

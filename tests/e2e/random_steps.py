@@ -7,7 +7,7 @@ import threading
 import time
 
 import harness
-from netns_life import ABSENT, BRIDGE, DRIFTS, FORWARD, INTERVAL, LIBERAL, PORTS, REDIRECTS, TIME, Policy
+from netns_life import ABSENT, BRIDGE, DRIFTS, FORWARD, INTERVAL, LIBERAL, GROUPS, REDIRECTS, TIME, Policy
 from world import DIRECTORIES
 
 MOST_NETNS = 40
@@ -15,7 +15,7 @@ CONFIGS = [
     [Policy("routers", "^router-", "enforce", {TIME: 1111, INTERVAL: 33, FORWARD: 1, REDIRECTS: 0}),
      Policy("bridges", "^(router|dhcp)-", "enforce", {BRIDGE: 2, LIBERAL: 1}),
      Policy("auditors", ".*", "audit", {INTERVAL: 44, ABSENT: 1})],  # takes a key away from the routers
-    [Policy("others", "^other-", "enforce", {TIME: 2222, PORTS: "8080,8081,8082"}),
+    [Policy("others", "^other-", "enforce", {TIME: 2222, GROUPS: "5 1"}),
      Policy("even", ".*[02468]$", "enforce", {INTERVAL: 55}),
      Policy("routers", "router", "audit", {TIME: 1111})],
     [Policy("everything", ".*", "enforce", {TIME: 3333, LIBERAL: 1}),
