@@ -59,7 +59,8 @@ void for_each_command(const Explanation& explanation, Tell tell) {
 }  // namespace
 
 std::string explain_table(const Explanation& explanation) {
-  if (explanation.matched.empty()) return fmt::format("no policy matches {}\n", printable(explanation.netns));
+  const std::string aside = explanation.not_looked_at.empty() ? "" : fmt::format("note: {}\n", explanation.not_looked_at);
+  if (explanation.matched.empty()) return fmt::format("no policy matches {}\n{}", printable(explanation.netns), aside);
   const auto policies = explanation.policies->policies();
   std::string matched;
   for (const core::PolicyIndex index : explanation.matched) {
@@ -79,14 +80,16 @@ std::string explain_table(const Explanation& explanation) {
                {place(explanation, planned.setting->where), {}},
                {or_dash(overrides_text(explanation, planned)), {}}});
   }
-  std::string out = fmt::format("{} is matched by: {}\n", printable(explanation.netns), matched);
+  std::string out = fmt::format("{} is matched by: {}\n{}", printable(explanation.netns), matched, aside);
   if (!table.empty()) out += table.text();
   for (const core::PlannedSetting& planned : explanation.resolution.settings) {
     if (planned.setting->note.empty()) continue;
     out += fmt::format("{}: {}\n", printable(planned.key.name()), printable(planned.setting->note));
   }
   for (const std::string& glob : explanation.open_globs) {
-    out += fmt::format("{}: stands for no key here\n", printable(glob));
+    out +=
+        fmt::format("{}: {}\n", printable(glob),
+                    explanation.not_looked_at.empty() ? "stands for no key here" : "stands for keys that the netns would have");
   }
   Table commands;
   commands.row({{"EVENT", {}}, {"COMMAND", {}}, {"POLICY", {}}});
@@ -137,6 +140,7 @@ std::string explain_json(const Explanation& explanation) {
     }
     json["settings"].push_back(std::move(setting));
   }
+  if (!explanation.not_looked_at.empty()) json["not_looked_at"] = explanation.not_looked_at;
   for (const std::string& glob : explanation.open_globs) json["globs_without_keys"].push_back(printable(glob));
   for_each_command(explanation, [&](const std::string& policy, std::string_view event, const std::string& command) {
     json["commands"].push_back({{"event", event}, {"command", printable(command)}, {"policy", policy}});

@@ -51,7 +51,7 @@ void add_policies(std::vector<MetricFamily>& out, const std::vector<PolicySnapsh
        &PolicySnapshot::drifted},
       {"nswarden_suspended_sysctls", "Settings that are not repaired because another program keeps changing them back.",
        &PolicySnapshot::suspended},
-      {"nswarden_policy_conflicts", "Settings that the policy lost to a later one with another value or mode.",
+      {"nswarden_policy_conflicts", "Settings that the policy lost to another one with another value or mode.",
        &PolicySnapshot::conflicts},
   };
   for (const Column& column : columns) {

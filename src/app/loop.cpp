@@ -49,6 +49,8 @@ Loop::Loop(Parts parts, Configuration configuration, Limits limits)
       writers_(parts.catalog.sysctl_files(), os::describe_writer),
       report_log_(parts.metrics, parts.log, writers_, events_),
       commands_({parts.catalog, sources_of_names_, parts.metrics, parts.log}, limits.command_fds),
+      restore_catalog_(sources_of_names_, links_of_names(configuration_.config)),
+      restorer_(parts.options, {restore_catalog_, sources_of_names_, os::kernel_tick(), parts.log}),
       netns_watcher_(directories_),
       sysctl_watcher_(parts.catalog.sysctl_files()),
       config_loaded_(unix_time()) {
@@ -79,6 +81,7 @@ void Loop::run() {
                          {{"error", error.what()}});
     }
   }
+  restorer_.save();
   parts_.log.info("stopping");
 }
 
@@ -87,6 +90,8 @@ void Loop::turn() {
   see_to_what_is_due(Clock::now());
   work(Clock::now());
   tell_reports();
+  restorer_.step(*reconciler_, Clock::now());
+  restorer_.save_if_due(Clock::now());
   end_search();
   see_to_commands();
   if (dirty_ && Clock::now() >= next_publish_) publish(Clock::now());
@@ -115,12 +120,13 @@ void Loop::answer_desk(std::string verdict) {
 }
 
 std::chrono::nanoseconds Loop::until_next(Time now) const {
-  if (reconciler_->work()) return std::chrono::nanoseconds(0);
+  if (reconciler_->work() || restorer_.work()) return std::chrono::nanoseconds(0);
   const auto sooner = [](Time one, std::optional<Time> other) { return other ? std::min(one, *other) : one; };
   Time next = next_sweep_;
   next = sooner(next, reconciler_->pending_due());
   next = sooner(next, reconciler_->retry_due());
   next = sooner(next, writes_due());
+  next = sooner(next, restorer_.next_due());
   next = sooner(next, links_rest_until_);
   if (mounts_changed_) next = std::min(next, last_full_listing_ + full_listing_gap);
   if (const auto commands = commands_.due()) next = std::min(next, *commands);
@@ -221,7 +227,9 @@ void Loop::work(Time now) {
   if (!sweeping) return;
   sweep_time_ += Clock::now() - now;
   tell_reports();
-  if (!reconciler_->sweeping()) finish_sweep();
+  if (reconciler_->sweeping()) return;
+  finish_sweep();
+  restorer_.look(*reconciler_, Clock::now());
 }
 
 void Loop::see_to_commands() {
@@ -238,6 +246,7 @@ void Loop::tell_reports() {
   for (const core::Report& report : reconciler_->take_reports()) {
     report_log_.tell(report, *policies_, now, unix_time());
     commands_.take(report);
+    restorer_.take(report, *policies_);
     dirty_ = true;
   }
 }
@@ -267,6 +276,7 @@ std::string Loop::reload(Time now) {
   config_loaded_ = unix_time();
   policies_ = compile(configuration_.config, parts_.options);
   reconciler_->set_policies(policies_, now);
+  restorer_.policies_changed();
   parts_.metrics.reloaded(true);
   events_.reloaded(unix_time(), {});
   use_configuration("configuration reloaded");

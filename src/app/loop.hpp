@@ -34,6 +34,7 @@
 #include "app/policy_review.hpp"
 #include "app/reload_desk.hpp"
 #include "app/report_log.hpp"
+#include "app/restorer.hpp"
 #include "app/writers.hpp"
 
 namespace nswarden::app {
@@ -123,6 +124,8 @@ class Loop {
   EventLog events_;
   ReportLog report_log_;
   Commands commands_;
+  os::LinuxCatalog restore_catalog_;  // serves all kinds of names, and makes its writes at once
+  Restorer restorer_;
   PolicyReview review_;
   os::NetnsWatcher netns_watcher_;
   os::SysctlWatcher sysctl_watcher_;

@@ -92,20 +92,20 @@ class Sweep {
     explanation.source = source;
     explanation.policies = policies_.get();
     std::vector<core::Reconciler::Known> found;
-    if (catalog_.may_enter()) {
+    if (const auto may = catalog_.may_enter(); !may) {
+      explanation.not_looked_at = cannot_enter_any(may.error().code);
+    } else {
       (void)sweep(std::chrono::steady_clock::now());
       explanation.findings = reconciler_.findings(core::Reconciler::Which::all, no_cap);
       found = reconciler_.known();
+      if (found.empty()) explanation.not_looked_at = "no netns of this name is there now";
     }
     // It may have other names, which count too.
     const core::Plan plan = policies_->plan(found.empty() ? matched_by_name(explanation.netns) : found.front().matched);
     explanation.matched = plan.policies;
     explanation.resolution = found.empty() ? policies_->resolve(plan, {}) : *reconciler_.resolution(found.front().label);
     for (const core::KeyPattern* glob : plan.globs) {
-      const auto& settings = explanation.resolution.settings;
-      const bool stands_for_some = std::any_of(settings.begin(), settings.end(),
-                                               [&](const core::PlannedSetting& setting) { return glob->matches(setting.key); });
-      if (!stands_for_some) explanation.open_globs.push_back(glob->name());
+      if (!stands_for_some(*glob, explanation.resolution)) explanation.open_globs.push_back(glob->name());
     }
     return explanation;
   }
@@ -116,6 +116,14 @@ class Sweep {
     auto failures = reconciler_.list(core::NetnsCatalog::Detail::full, now);
     while (reconciler_.work()) reconciler_.step(no_cap, now);
     return failures;
+  }
+
+  static bool stands_for_some(const core::KeyPattern& glob, const core::Resolution& resolution) {
+    const auto is_of_it = [&glob](const auto& one) { return one.setting->key == glob; };
+    return std::any_of(resolution.settings.begin(), resolution.settings.end(), is_of_it) ||
+           std::any_of(resolution.overridden.begin(), resolution.overridden.end(), is_of_it) ||
+           std::any_of(resolution.observed.begin(), resolution.observed.end(),
+                       [&glob](const core::Key& key) { return glob.matches(key); });
   }
 
   [[nodiscard]] std::vector<core::PolicyIndex> matched_by_name(std::string_view label) const {
@@ -176,13 +184,13 @@ int explain(const Options& options, const Configuration& configuration) {
   Sweep sweep(options, configuration);
   Explanation explanation = sweep.explain(configuration.source);
   if (options.key) {
-    const auto key = core::Key::parse(*options.key);
+    const auto key = core::KeyPattern::parse(*options.key);
     if (const auto* refusal = std::get_if<std::string>(&key)) {
       complain(fmt::format("{}: {}", core::printable(*options.key), *refusal));
       return exit_usage;
     }
     std::erase_if(explanation.resolution.settings,
-                  [&](const core::PlannedSetting& setting) { return setting.key != std::get<core::Key>(key); });
+                  [&](const core::PlannedSetting& setting) { return !std::get<core::KeyPattern>(key).matches(setting.key); });
     explanation.open_globs.clear();
     if (explanation.resolution.settings.empty() && options.output == Output::table) {
       fmt::print("no policy wants {} in {}\n", core::printable(*options.key), core::printable(explanation.netns));
@@ -204,6 +212,10 @@ int config_schema() {
 }
 
 int config_convert(const Configuration& configuration) {
+  if (configuration.config.form != core::Config::Form::older) {
+    complain(fmt::format("{} has the native form already; there is nothing to convert", core::printable(configuration.source)));
+    return exit_usage;
+  }
   fmt::print("{}", core::convert_config(configuration.config));
   return exit_compliant;
 }
@@ -248,6 +260,7 @@ int run_command(const Options& options) {
   const auto configuration = configuration_or_complaint(options);
   if (!configuration) return exit_usage;
   if (options.command == Command::config_convert) return config_convert(*configuration);
+  if (options.restore) return restore_values(options, *configuration);
   try {
     if (options.command == Command::explain) return explain(options, *configuration);
     if (options.command == Command::config_check) return config_check(options, *configuration);

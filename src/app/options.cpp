@@ -218,8 +218,9 @@ struct Parser {
 
   void add_restore_file(CLI::App& command) {
     command
-        .add_option("--restore.file", options.restore_file,
-                    "Where it is kept what policies with restore changed; default `restore` in $RUNTIME_DIRECTORY or /run/nswarden")
+        .add_option(
+            "--restore.file", options.restore_file,
+            "Where it is kept what policies with restore changed; default `restore` in $RUNTIME_DIRECTORY or /run/nswarden")
         ->type_name("FILE");
   }
 
@@ -236,7 +237,9 @@ struct Parser {
     apply = app.add_subcommand("apply", "One sweep that repairs, judged after the repair");
     apply->add_flag("--dry-run", options.dry_run, "Write nothing");
     add_audit(*apply);
-    apply->add_flag("--restore", options.restore, "Put back what policies with restore changed, instead; not while a daemon runs")
+    apply
+        ->add_flag("--restore", options.restore,
+                   "Put back what policies with restore changed, instead; not while a daemon runs")
         ->excludes("--dry-run")
         ->excludes("--audit");
     apply->add_option("--lock.file", options.lock_file, "With --restore: as given to the daemon")->type_name("FILE");

@@ -201,7 +201,7 @@ void ReportLog::tell_change(const Report& report, const Change& change, const Wr
     const auto fields = writer_fields.after({netns, policy, key, have, want, state, outcome, error, source});
     return log_.limited(topic, level(LogLevel::warn), "sysctl not repaired", fields);
   }
-  if (finding.error != 0) {
+  if (finding.state == core::State::unreadable) {
     return log_.limited(topic, LogLevel::warn, "sysctl unreadable", {netns, policy, key, want, error, source});
   }
   if (finding.state == core::State::missing) {

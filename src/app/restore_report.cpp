@@ -29,8 +29,9 @@ Sums sums_of(const RestoreReport& report) {
           report.count(What::gone) + report.count(What::netns_gone), report.count(What::failed)};
 }
 
+/// Bytes.
 std::string shown(const Restored& result, const std::string& value) {
-  return result.entry.key.is_secret() && !value.empty() ? "redacted" : printable(value);
+  return result.entry.key.is_secret() && !value.empty() ? "redacted" : value;
 }
 
 std::string failure(const Restored& result) {
@@ -66,7 +67,7 @@ std::string restore_table(const RestoreReport& report, Colour colour) {
                {or_dash(shown(result, entry.found)), {}},
                {or_dash(shown(result, result.have)), {}},
                {state_of(result), shade(result, colour)},
-               {or_dash(printable(entry.policy)), {}}});
+               {or_dash(entry.policy), {}}});
   }
   const Sums sums = sums_of(report);
   std::string out = table.empty() ? std::string() : table.text();
@@ -96,8 +97,8 @@ std::string restore_json(const RestoreReport& report) {
     Json one{{"netns", printable(finding.netns)},
              {"policy", printable(result.entry.policy)},
              {"key", printable(result.entry.key.name())},
-             {"found", shown(result, result.entry.found)},
-             {"have", unknown ? Json(nullptr) : Json(shown(result, result.have))},
+             {"found", printable(shown(result, result.entry.found))},
+             {"have", unknown ? Json(nullptr) : Json(printable(shown(result, result.have)))},
              {"state", to_string(result.what)}};
     if (result.what == Restored::What::failed) one["error"] = failure(result);
     json["findings"].push_back(std::move(one));

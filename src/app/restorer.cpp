@@ -21,8 +21,8 @@ constexpr seconds shortest_save_gap{1};
 constexpr seconds longest_save_gap{60};
 constexpr int save_factor = 100;
 
-std::string_view shown(const core::RestoreBook::Entry& entry, const std::string& value) {
-  return entry.key.is_secret() ? std::string_view("redacted") : std::string_view(value);
+std::string_view shown(const core::RestoreBook::Entry& entry, std::string_view value) {
+  return entry.key.is_secret() ? "redacted" : value;
 }
 
 }  // namespace

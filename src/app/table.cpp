@@ -48,6 +48,10 @@ std::string state_text(const core::Finding& finding) {
   if (finding.reason == core::Reason::clamped || finding.reason == core::Reason::suspended) {
     return fmt::format("drifted ({})", core::to_string(finding.reason));
   }
+  if (finding.state == core::State::drifted && finding.error != 0) {
+    return fmt::format("drifted ({})", std::generic_category().message(finding.error));
+  }
+  if (finding.state == core::State::compliant && finding.have.empty()) return "compliant (absent)";
   return std::string(core::to_string(finding.state));
 }
 

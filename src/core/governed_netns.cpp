@@ -285,6 +285,7 @@ Finding GovernedNetns::finding(std::size_t index, const std::string& label) cons
   finding.state = setting.state.value_or(State::unreadable);
   finding.reason = reason(index);
   finding.error = setting.error;
+  if (finding.error == 0 && setting.trouble && setting.state == State::drifted) finding.error = setting.trouble->error;
   finding.note = plan.setting->note;
   return finding;
 }

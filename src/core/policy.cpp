@@ -19,16 +19,21 @@ bool has_kind(std::span<const NetnsName> names, NameKind kind) {
   return std::any_of(names.begin(), names.end(), [kind](const NetnsName& name) { return name.kind == kind; });
 }
 
-/// A glob means no key that would be refused if it were written out.
-bool is_meant(const PolicyConfig& policy, const Key& key) {
+/// A glob stands for no key that would be refused if it were written out.
+bool may_be_wanted(const PolicyConfig& policy, Mode mode, const Key& key) {
   const KeyTraits traits = traits_of(key.path());
-  if (traits.write_only) return false;
-  return policy.allow_global || policy.host || !(traits.global || traits.read_only_in_child || traits.read_only);
+  if (traits.write_only || (traits.read_only && mode == Mode::enforce)) return false;
+  return policy.takes_host_keys() || !(traits.global || traits.read_only_in_child);
 }
 
-/// Whether a glob of this policy takes the key.
+bool may_be_observed(const Key& key) {
+  const KeyTraits traits = traits_of(key.path());
+  return !traits.write_only && !traits.secret;
+}
+
+/// Whether a glob of this policy takes the key, if that may be taken at all.
 bool takes(const PolicyConfig& policy, const KeyPattern& glob, const Key& key) {
-  if (!glob.matches(key) || !is_meant(policy, key)) return false;
+  if (!glob.matches(key)) return false;
   if (key.names_interface() && !policy.interfaces.empty() && !any_matches(policy.interfaces, key.interface())) return false;
   return std::none_of(policy.exclusions.begin(), policy.exclusions.end(),
                       [&key](const KeyPattern& exclusion) { return exclusion.matches(key); });
@@ -178,13 +183,14 @@ Resolution PolicySet::resolve(const Plan& plan, std::span<const Key> found) cons
         continue;
       }
       for (const Key& key : found) {
-        if (takes(source, setting.key, key)) name(key);
+        const bool may_be = may_be_wanted(source, setting.mode.value_or(source.mode), key);
+        if (may_be && takes(source, setting.key, key)) name(key);
       }
     }
     for (const Observation& observed : source.observe) {
       if (const Key* exact = observed.key.exact()) resolution.observed.push_back(*exact);
       for (const Key& key : found) {
-        if (takes(source, observed.key, key)) resolution.observed.push_back(key);
+        if (may_be_observed(key) && takes(source, observed.key, key)) resolution.observed.push_back(key);
       }
     }
   }

@@ -229,8 +229,12 @@ std::vector<Reconciler::Known> Reconciler::known() const {
   for (const auto& netns : netns_) {
     if (!netns || !netns->governed.bound()) continue;
     const Name& name = *netns->names.front();
-    known.push_back({{netns->governed.cookie(), netns->governed.inode()}, name.directory, name.name, name.label,
-                     netns->governed.plan()->matched(), &netns->governed.resolution()});
+    known.push_back({{netns->governed.cookie(), netns->governed.inode()},
+                     name.directory,
+                     name.name,
+                     name.label,
+                     netns->governed.plan()->matched(),
+                     &netns->governed.resolution()});
   }
   return known;
 }

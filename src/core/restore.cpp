@@ -16,7 +16,7 @@ namespace {
 constexpr int tries_a_key = 2;
 
 /// The kernel takes an empty write for none (kernel fact 28); a newline alone empties a list.
-std::string_view to_write(const std::string& value) { return value.empty() ? std::string_view("\n") : std::string_view(value); }
+std::string_view to_write(std::string_view value) { return value.empty() ? "\n" : value; }
 
 /// One netns that is bound with the keys of the entries.
 class Restoring {
@@ -123,6 +123,7 @@ class Restoring {
 
 std::vector<Restored> all_of(std::vector<RestoreBook::Entry> entries, Restored::What what, int error) {
   std::vector<Restored> results;
+  results.reserve(entries.size());
   for (RestoreBook::Entry& entry : entries) results.push_back({std::move(entry), what, error, {}});
   return results;
 }
@@ -152,6 +153,8 @@ std::vector<Restored> restore(NetnsCatalog& catalog, const NetnsPlace& place, st
                               std::chrono::nanoseconds tick) {
   std::vector<Wish> wishes;
   std::vector<Key> keys;
+  keys.reserve(entries.size());
+  wishes.reserve(entries.size());
   for (const RestoreBook::Entry& entry : entries) keys.push_back(entry.key);
   for (const Key& key : keys) wishes.push_back({&key, true});
   // It holds no fds, and proves the identity of the netns each time that it enters it.

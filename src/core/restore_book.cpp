@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <functional>
+#include <tuple>
 #include <utility>
 
 #include <nswarden/core/key_traits.hpp>
@@ -20,8 +22,7 @@ bool is_same(const Key& key, std::string_view a, std::string_view b) {
 }
 
 bool written_before(const RestoreBook::Entry& a, const RestoreBook::Entry& b) {
-  return std::pair(a.key.write_rank(), std::string_view(a.key.path())) <
-         std::pair(b.key.write_rank(), std::string_view(b.key.path()));
+  return std::tuple(a.key.write_rank(), std::cref(a.key)) < std::tuple(b.key.write_rank(), std::cref(b.key));
 }
 
 }  // namespace
@@ -79,11 +80,16 @@ void RestoreBook::drop(std::uint64_t cookie, const Key& key) {
 
 std::vector<RestoreBook::Entry> RestoreBook::due(std::uint64_t cookie, const Claims& claims) {
   std::vector<Entry> due;
-  for (Entry& entry : entries(cookie)) {
-    const Claims::Claim claim = claims.of(entry.key);
-    if (claim == Claims::Claim::taken) drop(cookie, entry.key);
-    if (claim == Claims::Claim::none) due.push_back(std::move(entry));
+  std::vector<Key> taken;
+  const auto netns = netns_.find(cookie);
+  if (netns == netns_.end()) return due;
+  for (const auto& [key, entry] : netns->second.entries) {
+    const Claims::Claim claim = claims.of(key);
+    if (claim == Claims::Claim::taken) taken.push_back(key);
+    if (claim == Claims::Claim::none) due.push_back(entry);
   }
+  for (const Key& key : taken) drop(cookie, key);
+  std::sort(due.begin(), due.end(), written_before);
   return due;
 }
 

@@ -29,9 +29,12 @@ std::variant<WrittenKey, std::string> read_key(std::string_view text) {
 std::optional<std::string> key_refusal(const KeyPattern& key, const PolicyConfig& policy) {
   const KeyTraits traits = traits_of(key.path());
   if (traits.write_only) return fmt::format("{} can only be written, so no value of it can be kept; remove it", shown(key));
-  if (policy.allow_global || policy.host) return std::nullopt;
+  if (policy.takes_host_keys()) return std::nullopt;
   if (traits.only_in_first) {
-    return fmt::format("{} is in the host's own netns alone; name it in a policy with host: true", shown(key));
+    return fmt::format(
+        "{} is in the host's own netns alone; name it in a policy with host: true and no netns:, or with allow_global: true "
+        "where other netns have it too",
+        shown(key));
   }
   if (traits.global) {
     return fmt::format(
@@ -41,8 +44,8 @@ std::optional<std::string> key_refusal(const KeyPattern& key, const PolicyConfig
   }
   if (traits.read_only_in_child) {
     return fmt::format(
-        "{} can only be written in the host's own netns; name it in a policy with host: true, or with "
-        "allow_global: true to look at it elsewhere",
+        "{} can only be written in the host's own netns; name it in a policy with host: true and no netns:, "
+        "or with allow_global: true to look at it elsewhere",
         shown(key));
   }
   return std::nullopt;

@@ -2,6 +2,7 @@
 #include <nswarden/core/sysctl_conf.hpp>
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include <fmt/format.h>
@@ -40,6 +41,13 @@ bool has_comment(std::string_view value) {
   return false;
 }
 
+/// Such files mostly hold keys of other trees too, which belong to no netns: they are systemd-sysctl's.
+bool is_of_the_host(std::string_view name) {
+  constexpr std::array<std::string_view, 9> trees{"abi", "crypto", "debug", "dev", "fs", "kernel", "sunrpc", "user", "vm"};
+  if (name.starts_with('-')) name.remove_prefix(1);
+  return std::find(trees.begin(), trees.end(), name.substr(0, name.find_first_of("./"))) != trees.end();
+}
+
 /// Reads line by line, and goes on after each problem.
 class ConfReader {
  public:
@@ -54,6 +62,7 @@ class ConfReader {
     const std::size_t sign = text.find('=');
     const std::string_view name = trimmed(text.substr(0, sign));
     const int column = column_of(line, text);
+    if (is_of_the_host(name)) return;
     const auto written = read_key(name);
     if (const auto* refusal = std::get_if<std::string>(&written)) return add_problem(column, *refusal);
     const auto& [key, has_minus] = std::get<WrittenKey>(written);

@@ -22,6 +22,7 @@
 #include <nswarden/os/limits.hpp>
 #include <nswarden/os/linux_catalog.hpp>
 
+#include "policy_words.hpp"
 #include "private_netns.hpp"
 
 using namespace nswarden;
@@ -63,12 +64,12 @@ double timed(Function&& function) {
 std::shared_ptr<const core::PolicySet> policy(const std::string& sample, const std::vector<std::string>& keys,
                                               bool break_first) {
   core::Config config;
-  core::PolicyConfig all{"all", ".*", core::Mode::enforce, {}, {1, 1}};
+  core::PolicyConfig all = test::policy("all", ".*", {});
   for (const std::string& path : keys) {
     std::string want = test::read_sysctl(sample, below_net(path));
     want.resize(want.find_last_not_of('\n') + 1);
     if (break_first && &path == &keys.front()) want.assign(1, '1');
-    all.sysctls.push_back({std::get<core::Key>(core::Key::parse(below_net(path))), want, {2, 1}});
+    all.sysctls.push_back(test::setting(below_net(path), want));
   }
   config.policies.push_back(std::move(all));
   return std::make_shared<core::PolicySet>(config, core::PolicySet::Audit::as_configured);
@@ -125,7 +126,7 @@ class Ours {
  public:
   explicit Ours(std::shared_ptr<const core::PolicySet> policies)
       : catalog_({test::netns_dir()}),
-        reconciler_(catalog_, std::move(policies), {{test::netns_dir()}, os::open_files_limit() - 512, true}) {}
+        reconciler_(catalog_, std::move(policies), {{{core::NameKind::entry, test::netns_dir()}}, os::open_files_limit() - 512, true}) {}
 
   void sweep(core::NetnsCatalog::Detail detail) {
     reconciler_.begin_sweep();

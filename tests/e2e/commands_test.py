@@ -121,7 +121,7 @@ class Commands(harness.Case):
         self.assertEqual((status, report["totals"]["fixed"]), (0, 0))
 
     def test_apply_that_cannot_repair_all_is_1_and_repairs_the_rest(self):
-        self.configure(config(policy("routers", "^router-", {READ_ONLY: 77777, KEY: WANT})))
+        self.configure(config(policy("routers", "^router-", {READ_ONLY: 77777, KEY: WANT}, allow_global=True)))
         add_netns("router-1")
         status, report = self.report("apply")
         self.assertEqual((status, report["totals"]["fixed"], report["totals"]["failed"]), (1, 1, 1))

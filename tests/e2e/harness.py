@@ -224,8 +224,9 @@ class Metrics(dict):
         return sorted(dict(key)[label] for key in self.all(name, **labels))
 
 
-def policy(name, netns, sysctls, mode=None):
+def policy(name, netns, sysctls, mode=None, **fields):
     lines = [f"  - name: {name}", f"    netns: {json.dumps(netns)}"]
+    lines += [f"    {field}: {json.dumps(value)}" for field, value in fields.items()]
     if mode:
         lines.append(f"    mode: {mode}")
     lines.append("    sysctls:")

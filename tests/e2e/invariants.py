@@ -140,12 +140,12 @@ def holdings(pid, owners):
 
 
 def holdings_of_idle(pid, owners):
-    """When no connection is open any more, only the socket that it listens on."""
+    """When no connection is open any more, only the sockets that it listens on: for HTTP and for links."""
     def look():
         have = holdings(pid, owners)
-        return have if have.others["socket:[N]"] == 1 else None
+        return have if have.others["socket:[N]"] == 2 else None
 
-    return harness.wait_until(look, "only its own socket")
+    return harness.wait_until(look, "only its own sockets")
 
 
 def holdings_troubles(want, have, base, few_fds=False):

@@ -72,11 +72,10 @@ class Reload(RestoreCase):
     def test_a_value_that_somebody_else_changed_since_stays(self):
         daemon = self.start(interval="1h")
         self.governed()
-        self.own = self.own_procfs()
+        own = self.own_procfs()
         # No event tells of it, so that the daemon does not set it right before it is reloaded.
-        harness.inside("r1", lambda: harness.write_at(self.own, KEY, 5))
-        self.configure(WITHOUT.replace("others", "later"))
-        daemon.signal(signal.SIGHUP)
+        harness.inside("r1", lambda: harness.write_at(own, KEY, 5))
+        self.reload(daemon, WITHOUT)
         self.wait_value("r1", OTHER, OTHER_FOUND)
         self.assertEqual(get("r1", KEY), "5")
         self.assertTrue([line for line in daemon.lines if "others have changed it" in line["msg"]])
@@ -108,8 +107,21 @@ class Reload(RestoreCase):
         self.reload(daemon, WITHOUT)
         wait_until(lambda: [get("r1", key) for key in keys] == before, "all as it was")
 
+    def test_what_our_own_write_changed_and_another_set_right_is_as_it_was(self):
+        keys = {"net.ipv4.ip_forward": 1, "net.ipv4.conf.lo.forwarding": 0}
+        before = [get("r1", key) for key in keys]
+        self.assertEqual(before, ["0", "0"])
+        self.configure(config(restoring("routers", "^r", keys)))
+        daemon = self.start()
+        for key, want in keys.items():
+            self.wait_value("r1", key, want)
+        daemon.wait_sweeps(2)
+        self.reload(daemon, WITHOUT)
+        self.saved(0)
+        self.assertEqual([get("r1", key) for key in keys], before)
+
     def test_keys_of_interfaces_return_whatever_their_names(self):
-        run_inside("r1", "ip", "link", "add", "a\"b$(id)", "type", "dummy")
+        run_inside("r1", "ip", "link", "add", "a\"b$(id)", "type", "bridge")
         path = "/proc/sys/net/ipv4/conf/a\"b$(id)/rp_filter"
 
         def value():
@@ -272,6 +284,7 @@ class Apply(RestoreCase):
         self.assertEqual((get("r1", KEY), get("r1", OTHER)), (FOUND, OTHER_FOUND))
 
     def test_a_damaged_book_is_an_error(self):
+        os.makedirs(os.path.dirname(BOOK), exist_ok=True)
         with open(BOOK, "w", encoding="ascii") as file:
             file.write("7\tipv4/ip_forward\tp\t0\t1\n")
         self.assertIn(BOOK, self.apply(code=3).stderr)

@@ -2,6 +2,10 @@
 // The input is a pattern, a newline, and names of netns with slashes between. A name is any bytes but NUL and slash (kernel
 // fact 8), and no name may escape the policies: matching is bytewise, from the start, and in bounded time.
 #include <array>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
 
 #include <nswarden/core/policy.hpp>
 
@@ -11,12 +15,20 @@ using namespace nswarden;
 
 namespace {
 
+std::optional<std::string> problem_of(const std::string& pattern) {
+  auto compiled = core::Pattern::compile(pattern);
+  if (auto* problem = std::get_if<std::string>(&compiled)) return std::move(*problem);
+  return std::nullopt;
+}
+
 /// Whether a policy of this pattern takes the name; false too where the pattern does not compile.
 bool matches(const std::string& pattern, std::string_view name) {
+  auto compiled = core::Pattern::compile(pattern);
+  if (!std::holds_alternative<core::Pattern>(compiled)) return false;
   core::Config config;
-  config.policies.emplace_back().netns = pattern;
+  config.policies.emplace_back().netns.push_back(std::get<core::Pattern>(std::move(compiled)));
   const core::PolicySet policies(config, core::PolicySet::Audit::as_configured);
-  const std::array names{name};
+  const std::array names{core::NetnsName{name}};
   return !policies.match(names).empty();
 }
 
@@ -49,7 +61,7 @@ void check_bytes(std::string_view name) {
 void check_match(const std::string& pattern, const std::string& wrapped, std::string_view name) {
   const bool matched = matches(pattern, name);
   // A \Q that is never closed swallows the parenthesis, and then there is nothing to compare with.
-  if (!core::pattern_problem(wrapped)) fuzz::require(matched == matches(wrapped, name), "a match is at the start", pattern);
+  if (!problem_of(wrapped)) fuzz::require(matched == matches(wrapped, name), "a match is at the start", pattern);
   if (is_literal(pattern)) fuzz::require(matched == name.starts_with(pattern), "letters take themselves", pattern);
   // Without $, \z, \b and the like, what comes after a match cannot undo it.
   if (matched && pattern.find_first_of("$\\") == std::string::npos) {
@@ -62,8 +74,8 @@ void check_match(const std::string& pattern, const std::string& wrapped, std::st
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::string_view rest = fuzz::input(data, size);
   const std::string pattern(fuzz::next_part(rest, '\n'));
-  const auto problem = core::pattern_problem(pattern);
-  fuzz::require(problem == core::pattern_problem(pattern), "a pattern is judged alike each time", pattern);
+  const auto problem = problem_of(pattern);
+  fuzz::require(problem == problem_of(pattern), "a pattern is judged alike each time", pattern);
   if (problem) fuzz::require(fuzz::is_one_line(*problem), "a refusal is one line", *problem);
   const std::string wrapped = "\\A(?:" + pattern + ")";
   for (int count = 0; count < 4 && !rest.empty(); ++count) {

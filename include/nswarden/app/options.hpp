@@ -38,8 +38,8 @@ struct Options {
   bool audit = false;
   bool dry_run = false;
   bool restore = false;  ///< apply puts back what policies changed
-  bool live = false;  ///< config check looks at the netns too
-  bool all = false;   ///< reports list compliant settings too
+  bool live = false;     ///< config check looks at the netns too
+  bool all = false;      ///< reports list compliant settings too
   WebOptions web;
   LogLevel log_level = LogLevel::info;
   LogFormat log_format = LogFormat::logfmt;

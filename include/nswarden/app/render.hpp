@@ -32,8 +32,9 @@ struct Explanation {
   const core::PolicySet* policies = nullptr;
   std::vector<core::PolicyIndex> matched{};
   core::Resolution resolution{};
-  std::vector<core::Finding> findings{};  ///< of these settings; none when the netns could not be looked at
-  std::vector<std::string> open_globs{};  ///< that stand for no key of it
+  std::string not_looked_at{};            ///< why the netns was not looked at; empty when it was
+  std::vector<core::Finding> findings{};  ///< of these settings, as it is
+  std::vector<std::string> open_globs{};  ///< that stand for no key of it, as far as that is known
 };
 
 std::string explain_table(const Explanation& explanation);

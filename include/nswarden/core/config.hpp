@@ -64,6 +64,9 @@ struct PolicyConfig {
   Position where;
   Position interfaces_where{};  ///< of the field `interfaces`
   PolicyCommands commands{};
+
+  /// Whether it may name keys that other netns than the host's own lack, cannot write, or share with all.
+  [[nodiscard]] bool takes_host_keys() const { return allow_global || (host && netns.empty()); }
 };
 
 struct Config {

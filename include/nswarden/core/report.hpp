@@ -55,7 +55,7 @@ struct Finding {
   std::string have;  ///< normalised; empty when missing or unreadable; `redacted` for secrets
   State state = State::compliant;
   Reason reason = Reason::none;
-  int error = 0;       ///< errno when unreadable
+  int error = 0;       ///< errno when unreadable, or of the write that failed when drifted
   std::string note{};  ///< of the setting
 };
 

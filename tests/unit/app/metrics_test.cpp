@@ -11,6 +11,8 @@
 #include <variant>
 #include <vector>
 
+#include "policy_words.hpp"
+
 namespace {
 
 using namespace nswarden;
@@ -18,19 +20,13 @@ using app::Metrics;
 using app::Snapshot;
 using namespace std::chrono_literals;
 
-core::Key key(const char* text) { return std::get<core::Key>(core::Key::parse(text)); }
-
-core::PolicyConfig policy(const char* name, std::vector<core::Setting> sysctls) {
-  core::PolicyConfig config;
-  config.name = name;
-  config.netns = "^" + config.name;
-  config.sysctls = std::move(sysctls);
-  return config;
+core::PolicyConfig policy(const std::string& name, const char* key) {
+  return test::policy(name, "^" + name, {test::setting(key, "1")});
 }
 
 core::Config routers() {
   core::Config config;
-  config.policies.push_back(policy("routers", {{key("net.ipv4.ip_forward"), "1", {1, 1}}}));
+  config.policies.push_back(policy("routers", "net.ipv4.ip_forward"));
   return config;
 }
 
@@ -84,6 +80,8 @@ Snapshot small_snapshot() {
       {finding("q-1", core::State::drifted, core::Reason::clamped), nullptr},
       {finding("q\"} 0\nnswarden_netns{policy=\"forged\"} 7\n\xff", core::State::missing, core::Reason::missing), nullptr}};
   snapshot.drift_hidden = 5;
+  snapshot.observed = {{"q-1", "net.ipv4.tcp_rmem", "4096 131072"}, {"q-1", "net.ipv4.tcp_congestion_control", "cubic"}};
+  snapshot.observed_hidden = 3;
   snapshot.sources = {{"inotify", true, ""}, {"mount", false, "no"}};
   snapshot.config_loaded_seconds = 1763872371.5;
   snapshot.last_reconcile_seconds = 1763872372.25;
@@ -129,9 +127,7 @@ TEST_CASE("counters are there at 0 before anything was counted") {
 TEST_CASE("commands have their series where a policy has commands, and only there") {
   Metrics metrics;
   core::Config config = routers();
-  core::PolicyConfig alone;
-  alone.name = "alone";
-  alone.netns = ".*";
+  core::PolicyConfig alone = test::policy("alone", ".*", {});
   alone.commands.startup = {"true"};
   config.policies.push_back(alone);
   metrics.know(core::PolicySet(config, core::PolicySet::Audit::as_configured));
@@ -239,6 +235,9 @@ TEST_CASE("gauges are what the snapshot says, and a hostile netns name is one se
       R"(nswarden_sysctl_drift{netns="q\"} 0\\x0answarden_netns{policy=\"forged\"} 7\\x0a\\xff",policy="routers",reason="missing",sysctl="net.ipv4.ip_forward"} 1)",
       R"(nswarden_sysctl_drift{netns="q-1",policy="routers",reason="clamped",sysctl="net.ipv4.ip_forward"} 1)",
       R"(nswarden_sysctl_drift_hidden 5)",
+      R"(nswarden_sysctl_value{index="0",netns="q-1",sysctl="net.ipv4.tcp_rmem"} 4096)",
+      R"(nswarden_sysctl_value{index="1",netns="q-1",sysctl="net.ipv4.tcp_rmem"} 131072)",
+      R"(nswarden_sysctl_value_hidden 3)",
       R"(process_cpu_seconds_total 1.5)",
       R"(process_max_fds 20000)",
       R"(process_open_fds 12)",
@@ -277,7 +276,7 @@ TEST_CASE("after a reload the gauges of a removed policy go and its counters sta
   metrics.know(core::PolicySet(routers(), core::PolicySet::Audit::as_configured));
   metrics.write_attempt("routers", core::Outcome::fixed, 0);
   core::Config other;
-  other.policies.push_back(policy("others", {{key("net.ipv4.tcp_tw_reuse"), "1", {1, 1}}}));
+  other.policies.push_back(policy("others", "net.ipv4.tcp_tw_reuse"));
   metrics.know(core::PolicySet(other, core::PolicySet::Audit::as_configured));
   Snapshot snapshot;
   snapshot.policies.resize(1);

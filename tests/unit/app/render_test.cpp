@@ -5,8 +5,11 @@
 #include <nlohmann/json.hpp>
 
 #include "catch.hpp"
+#include "policy_words.hpp"
 
 using namespace nswarden;
+using core::Reason;
+using core::State;
 
 namespace {
 
@@ -78,18 +81,36 @@ TEST_CASE("the JSON report has the contract's form") {
 
 TEST_CASE("an explanation says who owns a key, where, and whom it overrides") {
   core::Config config;
-  const auto key = std::get<core::Key>(core::Key::parse("net.ipv4.ip_forward"));
-  config.policies.push_back({"first", ".*", core::Mode::enforce, {{key, "0", {4, 7}}}, {2, 5}});
-  config.policies.push_back({"second", "^q", core::Mode::audit, {{key, "1", {8, 7}}}, {6, 5}});
+  config.files = {"f.yaml", "more.yaml"};
+  config.policies.push_back(test::policy("first", ".*", {test::setting("net.ipv4.ip_forward", "0", {4, 7, 1})}));
+  config.policies.push_back(
+      test::policy("second", "^q", {test::setting("net.ipv4.ip_forward", "1", {8, 7, 0})}, core::Mode::audit));
+  config.policies[1].sysctls[0].note = "why";
   const core::PolicySet policies(config, core::PolicySet::Audit::as_configured);
-  app::Explanation explanation{"qrouter-1", "f.yaml", &policies, {}};
-  explanation.plan = policies.plan(policies.match(std::vector<std::string_view>{"qrouter-1"}));
-  CHECK(app::explain_table(explanation) ==
-        "qrouter-1 is matched by: first, second\n"
-        "KEY                  WANT  MODE   POLICY  WHERE     OVERRIDES\n"
-        "net.ipv4.ip_forward  1     audit  second  f.yaml:8  first (0, enforce, f.yaml:4)\n");
-  const auto json = nlohmann::json::parse(app::explain_json(explanation));
-  CHECK(json["settings"][0]["overrides"][0]["conflict"] == true);
-  explanation.plan = {};
+  app::Explanation explanation{"qrouter-1", "f.yaml", &policies};
+  explanation.matched = policies.match(std::vector<core::NetnsName>{{"qrouter-1"}});
+  explanation.resolution = policies.resolve(policies.plan(explanation.matched), {});
+  explanation.open_globs = {"net.ipv4.conf.*.rp_filter"};
+  SECTION("and nothing of what is there when the netns was not looked at") {
+    CHECK(app::explain_table(explanation) ==
+          "qrouter-1 is matched by: first, second\n"
+          "KEY                  WANT  HAVE  STATE  MODE   POLICY  WHERE     OVERRIDES\n"
+          "net.ipv4.ip_forward  1     -     -      audit  second  f.yaml:8  first (0, enforce, more.yaml:4)\n"
+          "net.ipv4.ip_forward: why\n"
+          "net.ipv4.conf.*.rp_filter: stands for no key here\n");
+    const auto json = nlohmann::json::parse(app::explain_json(explanation));
+    CHECK(json["settings"][0]["overrides"][0]["conflict"] == true);
+    CHECK(json["settings"][0]["overrides"][0]["file"] == "more.yaml");
+    CHECK(json["settings"][0]["note"] == "why");
+    CHECK_FALSE(json["settings"][0].contains("state"));
+  }
+  SECTION("with what is there") {
+    explanation.findings = {{"qrouter-1", "second", "net.ipv4.ip_forward", "1", "0", State::drifted, Reason::value}};
+    CHECK(app::explain_table(explanation).find("1     0     drifted  audit  second") != std::string::npos);
+    const auto json = nlohmann::json::parse(app::explain_json(explanation));
+    CHECK(json["settings"][0]["have"] == "0");
+    CHECK(json["settings"][0]["state"] == "drifted");
+  }
+  explanation.matched.clear();
   CHECK(app::explain_table(explanation) == "no policy matches qrouter-1\n");
 }

@@ -9,6 +9,7 @@
 
 #include "app/line_limiter.hpp"
 #include "app/report_log.hpp"
+#include "policy_words.hpp"
 
 namespace {
 
@@ -24,11 +25,7 @@ constexpr std::uint64_t inode = 4026532001;
 
 core::Config config() {
   core::Config result;
-  core::PolicyConfig policy;
-  policy.name = "routers";
-  policy.netns = "^q";
-  policy.sysctls.push_back({std::get<core::Key>(core::Key::parse("net.ipv4.ip_forward")), "1", {1, 1}});
-  result.policies.push_back(policy);
+  result.policies.push_back(test::policy("routers", "^q", {test::setting("net.ipv4.ip_forward", "1")}));
   return result;
 }
 

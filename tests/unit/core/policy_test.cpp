@@ -37,7 +37,7 @@ std::vector<std::string> told(const core::PolicySet& set, const core::Resolution
   return all;
 }
 
-core::Setting setting(const std::string& key, core::Want want) { return {key_pattern(key), std::move(want), {1, 1}}; }
+core::Setting wanting(const std::string& key, core::Want want) { return {key_pattern(key), std::move(want), {1, 1}}; }
 }  // namespace
 
 TEST_CASE("a pattern matches at the start of the name") {
@@ -176,16 +176,15 @@ TEST_CASE("exclusions and selectors of interfaces narrow the globs of their poli
 }
 
 TEST_CASE("a condition without a value to set is audited, and a setting may have a mode of its own") {
-  const auto set =
-      policies({{"a", ".*", {}, core::Mode::enforce, [](core::PolicyConfig& policy) {
-                   using Kind = core::Want::Kind;
-                   const auto at_least = [](std::optional<std::string> written) {
-                     return std::get<core::Want>(core::Want::condition(Kind::min, {"5"}, std::move(written), {}));
-                   };
-                   policy.sysctls = {setting("net.ipv4.a", at_least(std::nullopt)), setting("net.ipv4.b", at_least("7")),
-                                     setting("net.ipv4.c", core::Want::equal("1"))};
-                   policy.sysctls[2].mode = core::Mode::audit;
-                 }}});
+  const auto set = policies({{"a", ".*", {}, core::Mode::enforce, [](core::PolicyConfig& policy) {
+                                using Kind = core::Want::Kind;
+                                const auto at_least = [](std::optional<std::string> written) {
+                                  return std::get<core::Want>(core::Want::condition(Kind::min, {"5"}, std::move(written), {}));
+                                };
+                                policy.sysctls = {wanting("net.ipv4.a", at_least(std::nullopt)),
+                                                  wanting("net.ipv4.b", at_least("7")), setting("net.ipv4.c", "1")};
+                                policy.sysctls[2].mode = core::Mode::audit;
+                              }}});
   const core::Resolution resolution = resolve(*set);
   REQUIRE(resolution.settings.size() == 3);
   CHECK(resolution.settings[0].mode == core::Mode::audit);
@@ -210,7 +209,7 @@ TEST_CASE("--audit makes every policy and every setting an audit") {
   core::PolicyConfig policy;
   policy.name = "a";
   policy.netns = {pattern(".*")};
-  policy.sysctls = {setting("net.ipv4.c", core::Want::equal("1"))};
+  policy.sysctls = {setting("net.ipv4.c", "1")};
   policy.sysctls[0].mode = core::Mode::enforce;
   config.policies.push_back(std::move(policy));
   const core::PolicySet set(config, core::PolicySet::Audit::everything);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "fake_kernel.hpp"
+#include "policy_words.hpp"
 
 namespace nswarden::test {
 
@@ -23,25 +24,15 @@ struct PolicySketch {
   std::function<void(core::PolicyConfig&)> more{};  ///< makes it what the words above cannot say
 };
 
-inline core::Pattern pattern(const std::string& text) { return std::get<core::Pattern>(core::Pattern::compile(text)); }
-inline core::KeyPattern key_pattern(const std::string& text) {
-  return std::get<core::KeyPattern>(core::KeyPattern::parse(text));
-}
-
 inline std::shared_ptr<const core::PolicySet> policies(const std::vector<PolicySketch>& sketches) {
   core::Config config;
   int line = 1;
   for (const PolicySketch& sketch : sketches) {
-    core::PolicyConfig policy;
-    policy.name = sketch.name;
-    policy.netns.push_back(pattern(sketch.netns));
-    policy.mode = sketch.mode;
-    policy.where = {line++, 1};
-    for (const auto& [key, want] : sketch.sysctls) {
-      policy.sysctls.push_back({key_pattern(key), core::Want::equal(want), {line++, 1}});
-    }
-    if (sketch.more) sketch.more(policy);
-    config.policies.push_back(std::move(policy));
+    core::PolicyConfig made = policy(sketch.name, sketch.netns, {}, sketch.mode);
+    made.where = {line++, 1};
+    for (const auto& [key, want] : sketch.sysctls) made.sysctls.push_back(setting(key, want, {line++, 1}));
+    if (sketch.more) sketch.more(made);
+    config.policies.push_back(std::move(made));
   }
   return std::make_shared<core::PolicySet>(config, core::PolicySet::Audit::as_configured);
 }

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every example loads: the files in config/examples, and each block of YAML in docs/configuration.md, which has one for every field.
+
+Blocks that begin with `version:` or `- netns_regex` are whole configurations; others are fragments of a policy, which get
+what they lack of one. A block of either kind whose first line is a comment that is nothing but the path of a file is what other
+blocks include under that path.
+"""
+
+import glob
+import json
+import os
+import re
+import subprocess
+
+import harness
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PAGE = os.path.join(ROOT, "docs", "configuration.md")
+EXAMPLES = os.path.join(ROOT, "config", "examples")
+
+BLOCK = re.compile(r"^```(yaml|ini)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PATH = re.compile(r"# (\S+\.(?:yaml|conf))\n")
+FILES_IN_IT = re.compile(r"^(?:include|sysctl_files): \[(.*)\]", re.MULTILINE)
+
+
+class Block:
+    def __init__(self, kind, text, line):
+        self.kind = kind
+        self.text = text
+        self.line = line
+        path = PATH.match(text)
+        self.path = path[1] if path else None
+
+    def configuration(self):
+        """The block as a whole file, its lines where they are in the block or a few below."""
+        body = self.text[self.text.index("\n") + 1:] if self.path else self.text
+        if body.startswith(("version:", "- netns_regex")):
+            return self.text
+        lines = ["version: 1", "policies:", "  - name: example"]
+        if not re.search(r"^(netns|host):", body, re.MULTILINE):
+            lines.append("    netns: .*")
+        if not re.search(r"^(sysctls|sysctl_files|observe|commands):", body, re.MULTILINE):
+            lines.append("    sysctls: {net.ipv4.tcp_syncookies: 1}")
+        return "\n".join(lines + ["    " + line if line else "" for line in body.splitlines()]) + "\n"
+
+
+def blocks_of(page):
+    return [Block(match[1], match[2], page.count("\n", 0, match.start()) + 2) for match in BLOCK.finditer(page)]
+
+
+def fields_of(schema):
+    """Names of all fields that the schema knows, without inotify's names of events."""
+    if isinstance(schema, list):
+        return set().union(*map(fields_of, schema))
+    if not isinstance(schema, dict):
+        return set()
+    found = set(schema.get("properties", {})) if isinstance(schema.get("properties"), dict) else set()
+    return {name for name in found.union(*map(fields_of, schema.values())) if not name.startswith("IN_")}
+
+
+def has_field(text, field):
+    return re.search(rf"(?:^|[\s{{,]){re.escape(field)}:(?:\s|$)", re.sub(r"(?m)(^|\s)#.*$", "", text)) is not None
+
+
+class Examples(harness.Case):
+    def problem_of(self, path):
+        """What `config check` says of a file that it does not take."""
+        run = harness.run_binary("config", "check", path)
+        return None if run.returncode == 0 else run.stdout + run.stderr
+
+    def put(self, path, text):
+        path = os.path.join(self.directory, path)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        self.configure(text, path)
+        return path
+
+    def put_named(self, blocks):
+        """What blocks include: by other blocks, and empty where the page does not show it."""
+        named = {block.path: block.text for block in blocks if block.path}
+        for block in blocks:
+            for names in FILES_IN_IT.findall(block.text):
+                for name in names.split(", "):
+                    if name in named or any(path.startswith(name + "/") for path in named):
+                        continue
+                    named[name] = "version: 1\npolicies: []\n" if name.endswith(".yaml") else "# nothing\n"
+        for path, text in named.items():
+            self.put(path, text)
+
+    def problems_of(self, page):
+        """One for each block that is not taken."""
+        blocks = blocks_of(page)
+        self.put_named(blocks)
+        problems = []
+        for number, block in enumerate(blocks):
+            if block.kind != "yaml":
+                continue
+            problem = self.problem_of(self.put(f"block-{number}.yaml", block.configuration()))
+            if problem:
+                problems.append(f"the block in line {block.line}: {problem}\n{block.configuration()}")
+        return problems
+
+    def missing_fields(self, page):
+        schema = json.loads(subprocess.run([harness.BINARY, "config", "schema"], check=True, stdout=subprocess.PIPE,
+                                           timeout=harness.DEADLINE).stdout)
+        fields = fields_of(schema)
+        self.assertTrue({"netns", "sysctls", "startup", "between", "note"} <= fields, fields)
+        text = "\n".join(block.text for block in blocks_of(page) if block.kind == "yaml")
+        return sorted(field for field in fields if not has_field(text, field))
+
+    def setUp(self):
+        super().setUp()
+        with open(PAGE, encoding="ascii") as file:
+            self.page = file.read()
+
+    def test_every_file_of_examples_is_taken(self):
+        files = sorted(glob.glob(os.path.join(EXAMPLES, "*")))
+        self.assertGreaterEqual(len(files), 4)
+        for path in files:
+            # A copy, because a checkout may be anybody's, and what others may write is refused.
+            with self.subTest(os.path.basename(path)), open(path, encoding="ascii") as file:
+                self.assertIsNone(self.problem_of(self.put(os.path.basename(path), file.read())))
+
+    def test_every_block_of_the_page_is_taken(self):
+        blocks = [block for block in blocks_of(self.page) if block.kind == "yaml"]
+        self.assertEqual(len(blocks), self.page.count("```yaml"), "a block that does not begin or end as one")
+        self.assertGreater(len(blocks), 15)
+        self.assertEqual(self.problems_of(self.page), [])
+
+    def test_a_broken_block_is_noticed(self):
+        for what, good, broken in (("of a whole file", "    netns: ^qrouter-  ", "    nets: ^qrouter-  "),
+                                   ("of a fragment", "net.core.somaxconn: {min: 4096,", "net.core.somaxconn: {least: 4096,"),
+                                   ("of an included file", "mode: audit\npolicies:\n  - name: web", "policies:\n  - nam: web"),
+                                   ("of sysctl.d", "net.ipv4.conf.*.accept_redirects = 0", "net.ipv4.conf.*.accept_redirects 0")):
+            with self.subTest(what):
+                self.assertEqual(self.page.count(good), 1, good)
+                self.assertNotEqual(self.problems_of(self.page.replace(good, broken)), [])
+
+    def test_every_field_is_in_some_block(self):
+        self.assertEqual(self.missing_fields(self.page), [])
+
+    def test_a_field_without_an_example_is_noticed(self):
+        self.assertEqual(self.missing_fields(self.page.replace("between:", "max:")), ["between"])
+
+
+if __name__ == "__main__":
+    harness.main()
