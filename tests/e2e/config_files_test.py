@@ -41,15 +41,16 @@ class Including(config_files.FilesCase):
 
     def test_mistakes_of_all_files_are_told_each_in_its_file_and_nothing_is_applied(self):
         self.put_file("a.yaml", config(policy("a", "^r", {KEY: "010"})))
-        self.put_file("d/10.conf", f"# fine\n{OTHER} = 20\nkernel.core_pattern = |evil\n")
+        self.put_file("d/10.conf", f"# fine, as the host's keys are\nvm.swappiness = 1\n{OTHER} = 20\n"
+                                   "net/ipv4/../../kernel/core_pattern = |evil\n")
         self.configure(including(["a.yaml", "absent.yaml"],
                                  policy("own", "^r", {KEY: 99}) + "    sysctl_files: d\n", policy("own", "^r", {KEY: 99})))
         lines = self.refused()
         self.assertEqual(sorted(line.split(" ")[0] for line in lines),
-                         ["a.yaml:6:36:", "d/10.conf:3:1:", "nswarden.yaml:2:21:", "nswarden.yaml:9:5:"], lines)
+                         ["a.yaml:6:36:", "d/10.conf:4:1:", "nswarden.yaml:2:21:", "nswarden.yaml:9:5:"], lines)
         run = run_binary("run", f"--config.file={self.config_file}", "--web.listen-address=127.0.0.1:0")
         self.assertEqual(run.returncode, 2, run.stderr)
-        self.assertIn("kernel.core_pattern", run.stderr)
+        self.assertIn("core_pattern", run.stderr)
         self.assertEqual(get("r1", KEY), WAS)
 
     def test_an_included_file_has_its_own_mode_and_may_not_speak_for_the_daemon(self):

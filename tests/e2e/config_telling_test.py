@@ -96,7 +96,7 @@ class Converting(config_files.FilesCase):
         daemon.wait_metrics(lambda m: m.sum("commands_queued") + m.sum("commands_running") == 0, "nothing waits")
         names = ("qrouter-old", "other-old", "qrouter-new", "other-new")
         values = {name: [get(name, key) for key in self.KEYS] for name in names}
-        managed = daemon.scrape().sum("managed_sysctls")
+        managed = daemon.wait_sweeps().sum("managed_sysctls")
         daemon.stop()
         for name in names:
             harness.delete_netns(name)
