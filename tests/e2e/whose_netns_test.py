@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which netns a policy is for: by patterns, the host's own, those of processes, those that links lead to."""
 
+import json
 import os
 import subprocess
 
 import harness
 import language
-from harness import add_netns, config, get, path_of, wait_until
+from harness import add_netns, config, get, path_of, run_binary, wait_until
 from language import KEY, OTHER, WAS, policy
 
 
@@ -105,6 +106,19 @@ class Whose(language.LanguageCase):
         wait_until(lambda: self.value_of(process) == "200", "those without a name")
         daemon.wait_sweeps()
         self.assertEqual(get("r1", KEY), "100")
+
+    def test_commands_know_the_netns_of_the_host_and_of_processes_by_their_labels(self):
+        _, inode = self.in_new_netns()
+        self.configure(config(policy({KEY: 100}, netns="net:", discover="processes", host=True)))
+        for label in ("host", f"net:[{inode}]"):
+            with self.subTest(label):
+                checked = run_binary("check", label, f"--config.file={self.config_file}", "--output=json")
+                self.assertEqual((checked.returncode, checked.stderr), (1, ""))
+                self.assertEqual([(finding["netns"], finding["have"]) for finding in json.loads(checked.stdout)["findings"]],
+                                 [(label, WAS)])
+                explained = run_binary("explain", label, f"--config.file={self.config_file}")
+                self.assertIn("drifted", explained.stdout)
+        self.assertEqual(run_binary("check", "net:[1]", f"--config.file={self.config_file}").returncode, 3)
 
     def test_links_are_followed_only_where_the_configuration_says_so(self):
         (process,), _ = self.in_new_netns()
