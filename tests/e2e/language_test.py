@@ -196,6 +196,13 @@ class Observing(language.LanguageCase):
         self.assertEqual(len(metrics.all("sysctl_value")), 5)
         self.assertEqual((metrics.sum("managed_sysctls"), metrics.sum("drifted_sysctls")), (8, 0))
 
+    def test_each_number_of_a_value_counts_as_a_series(self):
+        for number in range(4):
+            add_netns(f"r{number}")
+        daemon = self.start_with(policy({}, observe=["net.ipv4.tcp_rmem"]), arguments=["--metrics.series-limit=7"])
+        metrics = daemon.wait_metrics(lambda m: m.sum("sysctl_value_hidden") > 0, "some are hidden")
+        self.assertIn(len(metrics.all("sysctl_value")), range(1, 8))
+
     def test_values_are_at_most_15_seconds_old_however_seldom_sweeps_are(self):
         add_netns("r1")
         own = self.own_procfs()

@@ -107,6 +107,17 @@ class Whose(language.LanguageCase):
         daemon.wait_sweeps()
         self.assertEqual(get("r1", KEY), "100")
 
+    def test_names_that_look_like_the_labels_of_others_are_shown_apart(self):
+        _, inode = self.in_new_netns()
+        names = ["host", f"net:[{inode}]"]
+        for name in names:
+            add_netns(name)
+        daemon = self.start_with(policy({KEY: {"value": 100, "mode": "audit"}}, netns=".*", discover="processes", host=True))
+        metrics = daemon.wait_sweeps()  # a series that comes twice is an error there
+        labels = metrics.labels("sysctl_drift", "netns")
+        self.assertEqual(len(labels), 4)
+        self.assertEqual(len(set(labels)), 4, labels)
+
     def test_commands_know_the_netns_of_the_host_and_of_processes_by_their_labels(self):
         _, inode = self.in_new_netns()
         self.configure(config(policy({KEY: 100}, netns="net:", discover="processes", host=True)))
