@@ -1,53 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a policy can say, as the daemon and the reports do it: conditions, what may be absent, values by their meaning, whose
-netns, settings that contradict each other, values that are only shown."""
-
-import json
-import os
-import subprocess
+"""What a policy can say, as the daemon and the reports do it: conditions, what may be absent, values by their meaning, settings
+that contradict each other, values that are only shown."""
 
 import harness
+import language
 import witness
-from harness import add_netns, config, get, path_of, put, run_binary, wait_until
+from harness import add_netns, config, get, put, wait_until
+from language import KEY, OTHER, OTHER_WAS, WAS, policy
 
-KEY, WAS = "net.ipv4.tcp_keepalive_time", "7200"
-OTHER, OTHER_WAS = "net.ipv4.tcp_keepalive_intvl", "75"
 ABSENT = "net.ipv4.no_such_key"
 CONGESTION = "net.ipv4.tcp_congestion_control"
 
 
-def flow(value):
-    """As it stands in YAML behind a key: JSON, which is YAML, or nothing."""
-    return "" if value is None else " " + json.dumps(value)
-
-
-def policy(sysctls, netns="^r", name="routers", **fields):
-    """`sysctls`: {key: value, mapping, or None for an exclusion}. `netns` may be a list, or None."""
-    lines = [f"  - name: {name}"]
-    fields = {"netns": netns, **fields} if netns else fields
-    lines += [f"    {field}:{flow(value)}" for field, value in fields.items()]
-    if sysctls:
-        lines += ["    sysctls:", *(f"      {json.dumps(key)}:{flow(value)}" for key, value in sysctls.items())]
-    return "\n".join(lines) + "\n"
-
-
-class LanguageCase(harness.Case):
-    def start_with(self, *policies, top=None, arguments=(), **options):
-        self.configure(config(*policies, **(top or {})))
-        return self.start(*arguments, **options)
-
-    def check(self, *policies, command="check", code=None, **top):
-        """Findings by key (of one netns), compliant ones too."""
-        self.configure(config(*policies, **top))
-        done = run_binary(command, f"--config.file={self.config_file}", "--output=json", "--all")
-        self.assertIn(done.returncode, (0, 1) if code is None else (code,), done.stdout + done.stderr)
-        return {finding["key"]: finding for finding in json.loads(done.stdout)["findings"]}
-
-    def states(self, *policies):
-        return {key: finding["state"] for key, finding in self.check(*policies).items()}
-
-
-class Conditions(LanguageCase):
+class Conditions(language.LanguageCase):
     # Of a value of 7200: what holds, and what does not.
     HOLDS = [{"min": 7200}, {"max": 7200}, {"between": [7200, 7300]}, {"between": [7100, 7200]}, {"one_of": [1, 7200]},
              {"not": 7201}, {"regex": "7[0-9]{3}"}, {"value": 7200}, {"min": -1}]
@@ -120,7 +85,7 @@ class Conditions(LanguageCase):
         self.assertEqual(metrics.labels("sysctl_drift", "sysctl"), [KEY])
 
 
-class Absence(LanguageCase):
+class Absence(language.LanguageCase):
     def setUp(self):
         super().setUp()
         add_netns("r1")
@@ -148,7 +113,7 @@ class Absence(LanguageCase):
         self.assertEqual((get("r1", KEY), get("r1", OTHER)), ("9", OTHER_WAS))
 
 
-class Meaning(LanguageCase):
+class Meaning(language.LanguageCase):
     def setUp(self):
         super().setUp()
         add_netns("r1")
@@ -172,120 +137,6 @@ class Meaning(LanguageCase):
         put("r1", "net.ipv4.ip_local_reserved_ports", "8080-8081")
         self.wait_value("r1", "net.ipv4.ip_local_reserved_ports", "8080-8082")
         self.assertEqual(daemon.wait_sweeps().sum("drifted_sysctls"), 0)
-
-
-class Whose(LanguageCase):
-    def governed(self, daemon):
-        return sorted(line["netns"] for line in list(daemon.lines) if line.get("msg") == "netns governed")
-
-    def in_new_netns(self, count=1):
-        """Processes in a netns that has no name, and its inode number. Without forking: what is killed is what is in there."""
-        first = subprocess.Popen(["unshare", "--net", "sleep", "1000"])
-        netns_of = lambda pid: os.stat(f"/proc/{pid}/ns/net").st_ino
-        inode = wait_until(lambda: netns_of(first.pid) != netns_of("self") and netns_of(first.pid), "a process in another netns")
-        more = [subprocess.Popen(["nsenter", f"--net=/proc/{first.pid}/ns/net", "sleep", "1000"]) for _ in range(count - 1)]
-        for process in (first, *more):
-            self.addCleanup(self.end, process)
-            wait_until(lambda process=process: netns_of(process.pid) == inode, "a process there")
-        return [first, *more], inode
-
-    @staticmethod
-    def end(process):
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-
-    @staticmethod
-    def value_of(process):
-        return subprocess.run(["nsenter", f"--net=/proc/{process.pid}/ns/net", "cat", harness.key_path(KEY)], check=True,
-                              capture_output=True, encoding="ascii").stdout.strip()
-
-    def test_a_list_of_patterns_takes_what_any_of_them_takes_and_exclude_takes_out_of_it(self):
-        for name in ("router-1", "router-old-1", "snat-1", "other-1", "xrouter"):
-            add_netns(name)
-        daemon = self.start_with(policy({KEY: 100}, netns=["^router-", "snat"], exclude=["router-old", "^y"]))
-        self.assertEqual(self.governed(daemon), ["router-1", "snat-1"])
-        self.assertEqual(daemon.wait_sweeps().sum("netns_unmatched"), 3)
-        values = [get(name, KEY) for name in ("router-1", "snat-1", "router-old-1", "xrouter")]
-        self.assertEqual(values, ["100", "100", WAS, WAS])
-
-    def test_the_hosts_own_netns_is_governed_only_where_a_policy_says_so(self):
-        add_netns("r1")
-        harness.place_file("r-home")
-        harness.mount("/proc/self/ns/net", path_of("r-home"), b"none", harness.MS_BIND)
-        was = harness.read_here(KEY)
-        self.addCleanup(harness.write_here, KEY, was)
-        daemon = self.start_with(policy({KEY: 100}, netns=".*"))
-        daemon.wait_sweeps(3)
-        self.assertEqual((harness.read_here(KEY), get("r1", KEY)), (was, "100"))
-        refused = daemon.wait_log(lambda line: "the host's own netns" in line.get("msg", ""), "a refusal")
-        self.assertEqual(refused["netns"], "r-home")
-        self.configure(config(policy({KEY: 200}, netns=None, name="host", host=True)))
-        wait_until(lambda: harness.read_here(KEY) == "200", "the host's is governed")
-        self.assertEqual((get("r1", KEY), daemon.wait_sweeps().sum("netns", policy="host")), ("100", 1))
-        harness.write_here(KEY, 5)
-        wait_until(lambda: harness.read_here(KEY) == "200", "and repaired")
-        self.assertIn("host", {line.get("netns") for line in daemon.lines if line.get("msg") == "sysctl repaired"})
-        self.configure(config(policy({KEY: 300}, netns=".*")))
-        self.wait_value("r1", KEY, 300)
-        harness.write_here(KEY, 5)
-        daemon.wait_sweeps(3)
-        self.assertEqual(harness.read_here(KEY), "5")
-
-    def test_netns_of_processes_are_governed_only_where_a_policy_says_so(self):
-        (process,), inode = self.in_new_netns()
-        daemon = self.start_with(policy({KEY: 100}, netns=".*"))
-        metrics = daemon.wait_sweeps(3)
-        self.assertEqual((self.value_of(process), metrics.sum("managed_sysctls")), (WAS, 0))
-        self.configure(config(policy({KEY: 100}, netns=".*", discover="processes")))
-        wait_until(lambda: self.value_of(process) == "100", "governed")
-        self.assertEqual(self.governed(daemon), [f"net:[{inode}]"])
-
-    def test_a_netns_of_many_processes_counts_once_has_a_label_and_goes_with_the_last_of_them(self):
-        processes, inode = self.in_new_netns(3)
-        daemon = self.start_with(policy({KEY: {"value": 100, "mode": "audit"}, OTHER: 30}, netns=".*", discover="processes"))
-        label = f"net:[{inode}]"
-        metrics = daemon.wait_metrics(lambda m: m.sum("netns") == 1, "it is governed")
-        self.assertEqual((metrics.labels("sysctl_drift", "netns"), metrics.sum("managed_sysctls")), ([label], 2))
-        for process in processes[:2]:
-            self.end(process)
-        metrics = daemon.wait_sweeps(3)
-        self.assertEqual((metrics.labels("sysctl_drift", "netns"), metrics.sum("netns")), ([label], 1))
-        self.end(processes[2])
-        metrics = daemon.wait_metrics(lambda m: m.sum("netns") == 0, "it is gone with its last process")
-        self.assertEqual((metrics.all("sysctl_drift"), metrics.sum("managed_sysctls")), ({}, 0))
-        self.assertEqual(self.governed(daemon), [label])
-
-    def test_a_netns_that_has_a_name_is_known_by_it_alone_and_a_pattern_can_mean_those_without(self):
-        add_netns("r1")
-        named = subprocess.Popen(["nsenter", "--net=/run/netns/r1", "sleep", "1000"])
-        self.addCleanup(self.end, named)
-        (process,), inode = self.in_new_netns()
-        daemon = self.start_with(policy({KEY: 100}, netns=".*", discover="processes"))
-        self.assertEqual(self.governed(daemon), [f"net:[{inode}]", "r1"])
-        self.assertEqual(daemon.wait_sweeps().sum("netns"), 2)
-        self.configure(config(policy({KEY: 200}, netns=r"net:\[", discover="processes")))
-        wait_until(lambda: self.value_of(process) == "200", "those without a name")
-        daemon.wait_sweeps()
-        self.assertEqual(get("r1", KEY), "100")
-
-    def test_links_are_followed_only_where_the_configuration_says_so(self):
-        (process,), _ = self.in_new_netns()
-        os.makedirs(harness.NETNS_DIR)
-        os.symlink(f"/proc/{process.pid}/ns/net", path_of("r-link").decode())
-        os.symlink("/proc/self/ns/net", path_of("r-self").decode())
-        os.symlink("nowhere", path_of("r-dangling").decode())
-        was = harness.read_here(KEY)
-        daemon = self.start_with(policy({KEY: 100}))
-        metrics = daemon.wait_sweeps(3)
-        self.assertEqual((self.value_of(process), metrics.sum("netns")), (WAS, 0))
-        daemon.stop()
-        daemon = self.start_with(policy({KEY: 100}), top={"follow_links": "true"})
-        wait_until(lambda: self.value_of(process) == "100", "governed by its link")
-        self.assertEqual(self.governed(daemon), ["r-link"])
-        self.assertEqual((daemon.wait_sweeps(3).sum("netns"), harness.read_here(KEY)), (1, was))
-        self.end(process)
-        daemon.wait_metrics(lambda m: m.sum("netns") == 0, "it is gone with the process that the link leads to")
 
 
 class Contradictions(witness.Case):
@@ -313,7 +164,7 @@ class Contradictions(witness.Case):
         self.assertEqual({told()[0]["key"], told()[0]["other"]}, {self.FORWARD, self.ALL})
 
 
-class Observing(LanguageCase):
+class Observing(language.LanguageCase):
     COUNT = "net.netfilter.nf_conntrack_count"
 
     def values(self, metrics):
@@ -344,6 +195,13 @@ class Observing(LanguageCase):
         metrics = daemon.wait_metrics(lambda m: m.sum("sysctl_value_hidden") == 11, "16 values, 5 series")
         self.assertEqual(len(metrics.all("sysctl_value")), 5)
         self.assertEqual((metrics.sum("managed_sysctls"), metrics.sum("drifted_sysctls")), (8, 0))
+
+    def test_each_number_of_a_value_counts_as_a_series(self):
+        for number in range(4):
+            add_netns(f"r{number}")
+        daemon = self.start_with(policy({}, observe=["net.ipv4.tcp_rmem"]), arguments=["--metrics.series-limit=7"])
+        metrics = daemon.wait_metrics(lambda m: m.sum("sysctl_value_hidden") > 0, "some are hidden")
+        self.assertIn(len(metrics.all("sysctl_value")), range(1, 8))
 
     def test_values_are_at_most_15_seconds_old_however_seldom_sweeps_are(self):
         add_netns("r1")
