@@ -103,8 +103,7 @@ void Commands::take_event(std::uint16_t directory, std::string_view name, std::u
   if (matched.empty()) parts_.log.debug("no policy matches this name", {{"name", name}});
   // Those of IN_CREATE wait until the netns is there and as it should be, which a report tells.
   mask &= ~created;
-  std::string label(name);
-  if (directory != 0 && !name.empty()) label = parts_.sources[directory].directory + '/' + label;
+  const std::string label = name.empty() ? std::string() : core::label_of(parts_.sources[directory], directory, name);
   const bool needs_netns = (mask & went) == 0 && !name.empty();
   for (const core::PolicyIndex index : matched) {
     const core::PolicySet::Policy& policy = policies_->policies()[index];
@@ -150,13 +149,10 @@ void Commands::start() {
 }
 
 bool Commands::is_there(std::string_view label, core::EntryKind least) const {
-  const std::size_t slash = label.rfind('/');
-  const std::string_view name = slash == std::string_view::npos ? label : label.substr(slash + 1);
+  const std::string_view name = label.substr(label.rfind('/') + 1);
   for (std::uint16_t source = 0; source < parts_.sources.size(); ++source) {
-    const core::NetnsSource& from = parts_.sources[source];
-    // A bare name is of the first directory, of the host, or of a process.
-    const bool is_of_it = slash == std::string_view::npos ? source == 0 || from.kind != core::NameKind::entry
-                                                          : from.directory == label.substr(0, slash);
+    const bool is_of_it = core::label_of(parts_.sources[source], source, name) == label;
+    // Not what cannot be told: a command that is not needed fails, one that was left out never runs.
     if (is_of_it && parts_.catalog.look(source, name).kind >= least) return true;
   }
   return false;

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/gauges.hpp"
 
-#include <charconv>
 #include <nswarden/core/text.hpp>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -82,21 +80,14 @@ void add_drift(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
 void add_observed(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
   MetricFamily values = family("nswarden_sysctl_value", "Value of a sysctl that a policy observes, each number of it; capped.");
   for (const core::Observed& observed : snapshot.observed) {
-    std::istringstream words(observed.value);
-    std::string word;
-    for (int index = 0; words >> word; ++index) {
-      const char* const end = word.data() + word.size();
-      double value = 0;
-      const auto [parsed, error] = std::from_chars(word.data(), end, value);
-      // Names, such as that of a congestion control, are no values.
-      if (error != std::errc() || parsed != end) continue;
-      add(values, {label("index", std::to_string(index)), label("netns", observed.netns), label("sysctl", observed.key)},
-          value);
+    for (std::size_t i = 0; i < observed.numbers.size(); ++i) {
+      add(values, {label("index", std::to_string(i)), label("netns", observed.netns), label("sysctl", observed.key)},
+          observed.numbers[i]);
     }
   }
   out.push_back(std::move(values));
   out.push_back(single("nswarden_sysctl_value_hidden",
-                       "Observed sysctls that have no nswarden_sysctl_value because of its cap.",
+                       "Numbers in observed sysctls that have no nswarden_sysctl_value because of its cap.",
                        number(snapshot.observed_hidden)));
 }
 

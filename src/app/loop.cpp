@@ -360,7 +360,8 @@ std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   const core::Totals& totals = overview.totals;
   snapshot->drift_hidden = totals.settings - totals.compliant - snapshot->drift.size();
   snapshot->observed = reconciler_->observations(parts_.options.series_limit);
-  snapshot->observed_hidden = overview.observed - snapshot->observed.size();
+  snapshot->observed_hidden = overview.observed;
+  for (const core::Observed& observed : snapshot->observed) snapshot->observed_hidden -= observed.numbers.size();
   snapshot->events = events_.newest();
   snapshot->sources = sources_;
   snapshot->unlisted = listings_;

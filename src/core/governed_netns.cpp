@@ -299,11 +299,16 @@ void GovernedNetns::append_findings(const std::string& label, Reconciler::Which 
   }
 }
 
-void GovernedNetns::append_observations(const std::string& label, std::size_t cap, std::vector<Observed>& observations) const {
-  for (std::size_t i = 0; i < observed_.size() && observations.size() < cap; ++i) {
-    const Key& key = resolution().observed[i];
-    if (!key.is_secret()) observations.push_back({label, key.name(), normalised(observed_[i])});
+std::size_t GovernedNetns::append_observations(const std::string& label, std::size_t cap,
+                                               std::vector<Observed>& observations) const {
+  std::size_t made = 0;
+  for (std::size_t i = 0; i < observed_.size(); ++i) {
+    std::vector<double> numbers = numbers_in(observed_[i]);
+    if (numbers.empty() || made + numbers.size() > cap) continue;
+    made += numbers.size();
+    observations.push_back({label, resolution().observed[i].name(), std::move(numbers)});
   }
+  return made;
 }
 
 void GovernedNetns::add_to(Overview& overview) const {
@@ -328,7 +333,7 @@ void GovernedNetns::add_to(Overview& overview) const {
       case State::unreadable: ++overview.totals.unreadable; break;
     }
   }
-  if (bound()) overview.observed += observed_.size();
+  for (const std::string& value : observed_) overview.observed += numbers_in(value).size();
   const std::size_t keys = bound() ? settings_.size() : 0;
   switch (tier_) {
     case Tier::held: overview.held_keys += keys; break;

@@ -83,8 +83,8 @@ class GovernedNetns {
   /// One finding for each setting that has been judged (all, or those that are not compliant).
   void append_findings(const std::string& label, Reconciler::Which which, std::size_t cap,
                        std::vector<Finding>& findings) const;
-  /// The values that are only exported, as last read; at most up to `cap` in all.
-  void append_observations(const std::string& label, std::size_t cap, std::vector<Observed>& observations) const;
+  /// Appends the values that are only exported, as last read, with at most `cap` numbers. How many numbers those are.
+  std::size_t append_observations(const std::string& label, std::size_t cap, std::vector<Observed>& observations) const;
   /// Adds what is judged of this netns.
   void add_to(Overview& overview) const;
 

@@ -41,8 +41,7 @@ Reconciler::Name& Reconciler::name_of(std::uint16_t directory, std::string_view 
   added->name = name;
   const NetnsSource& source = options_.sources[directory];
   added->source = source.kind;
-  const bool is_bare = directory == 0 || source.kind != NameKind::entry;
-  added->label = is_bare ? added->name : source.directory + '/' + added->name;
+  added->label = label_of(source, directory, name);
   added->since = now;
   return *names.emplace(std::string(name), std::move(added)).first->second;
 }

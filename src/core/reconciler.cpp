@@ -211,7 +211,7 @@ std::vector<Observed> Reconciler::observations(std::size_t cap) const {
   std::vector<Observed> observations;
   if (!policies_->observes()) return observations;
   for (const Netns* netns : in_order(Which::all)) {
-    if (netns->governed.bound()) netns->governed.append_observations(netns->label(), cap, observations);
+    if (netns->governed.bound()) cap -= netns->governed.append_observations(netns->label(), cap, observations);
   }
   return observations;
 }

@@ -2,6 +2,9 @@
 #include <nswarden/core/value.hpp>
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <system_error>
 
 #include "core/value_forms.hpp"
 
@@ -61,6 +64,17 @@ std::string normalised(std::string_view text) {
     out += word;
   }
   return out;
+}
+
+std::vector<double> numbers_in(std::string_view text) {
+  std::vector<double> numbers;
+  for (std::string_view word = next_word(text); !word.empty(); word = next_word(text)) {
+    double number = 0;
+    const char* const end = word.data() + word.size();
+    const auto [parsed, error] = std::from_chars(word.data(), end, number);
+    if (error == std::errc() && parsed == end && std::isfinite(number)) numbers.push_back(number);
+  }
+  return numbers;
 }
 
 bool same_value(std::string_view a, std::string_view b) {

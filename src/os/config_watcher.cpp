@@ -15,7 +15,8 @@ namespace nswarden::os {
 namespace {
 
 // IN_CREATE for links alone: a file that was just created is still to be written.
-constexpr std::uint32_t watched = IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+constexpr std::uint32_t watched =
+    IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
 
 using std::chrono::nanoseconds;
 using std::chrono::seconds;
@@ -96,7 +97,8 @@ bool ConfigWatcher::read_changed() {
       if (event->wd != wd_) continue;
       const bool named = event->len > 0 && std::string_view(event->name) == name_;
       if ((event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED)) != 0) lost_directory = true;
-      if (named && (event->mask & (IN_CLOSE_WRITE | IN_MOVED_TO)) != 0) changed = true;
+      // IN_ATTRIB: a file that others could write is refused, and read again when they no longer can.
+      if (named && (event->mask & (IN_CLOSE_WRITE | IN_MOVED_TO | IN_ATTRIB)) != 0) changed = true;
       if ((event->mask & (IN_CREATE | IN_MOVED_TO)) != 0) look_at_link = true;
     }
   }

@@ -61,7 +61,7 @@ struct Snapshot {
   std::vector<DriftSnapshot> drift;      ///< not compliant; the first in byte order of netns, then key, up to the cap
   std::size_t drift_hidden = 0;          ///< how many more there are
   std::vector<core::Observed> observed;  ///< exported values, in the same order, up to the cap
-  std::size_t observed_hidden = 0;
+  std::size_t observed_hidden = 0;       ///< numbers that are not among them
   std::shared_ptr<const Events> events;  ///< the last ones; null for none
   std::vector<SourceSnapshot> sources;
   std::vector<SourceSnapshot> unlisted;  ///< netns directories that cannot be listed, by path

@@ -2,6 +2,7 @@
 // Names of netns, and where they come from. Plain data.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -25,5 +26,13 @@ struct NetnsSource {
   NameKind kind = NameKind::entry;
   std::string directory{};  ///< absolute; empty for the host and for processes
 };
+
+/// How a netns of that name is shown: the name in the first source, of the host and of processes, the full path in others, and for
+/// a name that another kind of source could have as well.
+inline std::string label_of(const NetnsSource& source, std::size_t index, std::string_view name) {
+  const bool is_free = index == 0 && name != "host" && !name.starts_with("net:[");
+  if (source.kind != NameKind::entry || is_free) return std::string(name);
+  return source.directory + '/' + std::string(name);
+}
 
 }  // namespace nswarden::core

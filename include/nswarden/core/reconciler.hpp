@@ -71,7 +71,7 @@ struct Overview {
   std::size_t held_keys = 0;
   std::size_t directory_keys = 0;
   std::size_t transient_keys = 0;
-  std::size_t observed = 0;  ///< values that are only exported
+  std::size_t observed = 0;  ///< numbers in values that are only exported
 };
 
 class SharedPlan;
@@ -154,7 +154,7 @@ class Reconciler {
   enum class Which : std::uint8_t { not_compliant, all };
   /// In byte order of the netns, then in write order; at most `cap`.
   [[nodiscard]] std::vector<Finding> findings(Which which, std::size_t cap) const;
-  /// Values that are only exported, in the same order; at most `cap`.
+  /// Values that are only exported, in the same order; those with the first `cap` numbers, none of them in part.
   [[nodiscard]] std::vector<Observed> observations(std::size_t cap) const;
   /// Keys that some netns should have and none has, as the policies have them.
   [[nodiscard]] std::vector<KeyIndex> missing_everywhere() const;

@@ -59,11 +59,11 @@ struct Finding {
   std::string note{};  ///< of the setting
 };
 
-/// A value that is only exported.
+/// A value that is only exported, of which there is some number.
 struct Observed {
-  std::string netns;  ///< label, bytes
-  std::string key;    ///< dotted
-  std::string value;  ///< normalised; empty when missing or unreadable
+  std::string netns;            ///< label, bytes
+  std::string key;              ///< dotted
+  std::vector<double> numbers;  ///< of the value, in its order; words that are no numbers have no place
 };
 
 /// A value that a write of ours took the place of, for policies that restore.

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace nswarden::core {
 
@@ -45,6 +46,9 @@ std::optional<std::string> value_problem(std::string_view text);
 /// Words separated by single spaces, nothing before or after: how values are compared and shown. The kernel separates the
 /// numbers of a vector by tabs and ends a value with a newline (kernel fact 28).
 std::string normalised(std::string_view text);
+
+/// Its words that are decimal numbers, in order.
+std::vector<double> numbers_in(std::string_view text);
 
 /// normalised(a) == normalised(b), without allocating.
 bool same_value(std::string_view a, std::string_view b);

@@ -80,7 +80,7 @@ Snapshot small_snapshot() {
       {finding("q-1", core::State::drifted, core::Reason::clamped), nullptr},
       {finding("q\"} 0\nnswarden_netns{policy=\"forged\"} 7\n\xff", core::State::missing, core::Reason::missing), nullptr}};
   snapshot.drift_hidden = 5;
-  snapshot.observed = {{"q-1", "net.ipv4.tcp_rmem", "4096 131072"}, {"q-1", "net.ipv4.tcp_congestion_control", "cubic"}};
+  snapshot.observed = {{"q-1", "net.ipv4.tcp_rmem", {4096, 131072}}};
   snapshot.observed_hidden = 3;
   snapshot.sources = {{"inotify", true, ""}, {"mount", false, "no"}};
   snapshot.config_loaded_seconds = 1763872371.5;

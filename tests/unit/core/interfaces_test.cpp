@@ -240,7 +240,7 @@ TEST_CASE("observed values are as last read, nothing is wanted of them, and dead
   const auto shown = [&](std::size_t cap) {
     std::vector<std::string> all;
     for (const core::Observed& one : world.reconciler.observations(cap))
-      all.push_back(one.netns + " " + one.key + "=" + one.value);
+      all.push_back(one.netns + " " + one.key + "=" + std::to_string(static_cast<int>(one.numbers.at(0))));
     return all;
   };
   CHECK(shown(10) == std::vector<std::string>{"q1 net.ipv4.conf.lo.rp_filter=3", "q1 net.netfilter.nf_conntrack_count=5"});
