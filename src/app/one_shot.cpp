@@ -24,6 +24,7 @@
 #include <nswarden/os/sysctl_watcher.hpp>
 #include <nswarden/os/tick.hpp>
 #include "app/colour.hpp"
+#include "app/complain.hpp"
 #include "app/fd_budget.hpp"
 #include "app/policy_review.hpp"
 #include "app/privilege.hpp"
@@ -34,8 +35,6 @@ namespace nswarden::app {
 namespace {
 
 constexpr std::size_t no_cap = std::numeric_limits<std::size_t>::max();
-
-void complain(std::string_view line) { fmt::print(stderr, "nswarden: {}\n", line); }
 
 /// None: the lines why are printed.
 std::optional<Configuration> configuration_or_complaint(const Options& options) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/restore_command.hpp"
+#include "app/complain.hpp"
 
 #include <fmt/format.h>
 
@@ -27,8 +28,6 @@ namespace {
 
 constexpr std::string_view remedy =
     "take the policy out of its configuration and reload it, which puts the values back, or stop it first";
-
-void complain(std::string_view line) { fmt::print(stderr, "nswarden: {}\n", line); }
 
 class Restoration {
  public:

@@ -102,25 +102,26 @@ bool GovernedNetns::cannot_enter(const Error& error, const GovernedContext& cont
 }
 
 /// What its globs stand for now, unless a write is under way that knows settings by their numbers. False: bind again.
-bool GovernedNetns::look(const GovernedContext& context) {
+bool GovernedNetns::look(Look why, const GovernedContext& context) {
   look_due_ = false;
   auto found = netns_->find(resolved_->shared->globs());
   if (!found) return false;
   const std::shared_ptr<const ResolvedPlan> before = resolved_;  // which the binding still refers to
   std::shared_ptr<const ResolvedPlan> now = resolved_->shared->resolve(std::move(*found));
+  // Where the same names are there as before, their interfaces may be others: then what is held of them is dead.
+  if (now == before && why == Look::changes) return true;
   if (now != before) adopt(std::move(now), context);
-  // Also where the same names are there as before: their interfaces may be others.
   return netns_->hold(resolved_->wishes).ok();
 }
 
 /// readings_ are those of all keys afterwards. False when the binding is stale.
 bool GovernedNetns::read_all(const GovernedContext& context) {
-  if (look_due_ && !slow_write_ && !look(context)) return false;
+  if (look_due_ && !slow_write_ && !look(Look::changes, context)) return false;
   if (!look_for_missing(context)) return false;
   auto readings = netns_->read();
   if (readings && any_vanished(*readings) && has_globs() && !slow_write_) {
     // An interface has gone, or the whole netns, which look() will tell.
-    if (!look(context)) return false;
+    if (!look(Look::vanished, context)) return false;
     readings = netns_->read();
   }
   if (!readings || any_vanished(*readings)) return false;

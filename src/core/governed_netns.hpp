@@ -125,7 +125,8 @@ class GovernedNetns {
   };
 
   void adopt(std::shared_ptr<const ResolvedPlan> resolved, const GovernedContext& context);
-  bool look(const GovernedContext& context);
+  enum class Look : std::uint8_t { changes, vanished };
+  bool look(Look why, const GovernedContext& context);
   bool read_all(const GovernedContext& context);
   void keep_observed();
   [[nodiscard]] bool all_as_judged_good(std::span<const Reading> readings) const;

@@ -13,13 +13,13 @@ namespace {
 constexpr std::string_view magic = "nswarden-restore ";
 constexpr std::string_view version = "1";
 
-bool is_plain(char c) { return c > ' ' && c < '\x7f' && c != '%'; }
+bool needs_no_escape(char c) { return c > ' ' && c < '\x7f' && c != '%'; }
 
-std::string escaped(std::string_view bytes) {
+std::string book_text(std::string_view bytes) {
   std::string text;
   text.reserve(bytes.size());
   for (const char c : bytes) {
-    if (is_plain(c)) {
+    if (needs_no_escape(c)) {
       text += c;
     } else {
       text += fmt::format("%{:02X}", static_cast<unsigned char>(c));
@@ -35,12 +35,12 @@ int digit(char c) {
   return -1;
 }
 
-/// None for what escaped() does not make.
+/// None for what book_text() does not make.
 std::optional<std::string> unescaped(std::string_view text) {
   std::string bytes;
   bytes.reserve(text.size());
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (is_plain(text[i])) {
+    if (needs_no_escape(text[i])) {
       bytes += text[i];
       continue;
     }
@@ -49,7 +49,7 @@ std::optional<std::string> unescaped(std::string_view text) {
     const int low = digit(text[i + 2]);
     if (high < 0 || low < 0) return std::nullopt;
     const char byte = static_cast<char>(high * 16 + low);
-    if (is_plain(byte)) return std::nullopt;
+    if (needs_no_escape(byte)) return std::nullopt;
     bytes += byte;
     i += 2;
   }
@@ -77,12 +77,12 @@ std::string_view next_line(std::string_view& rest) {
 
 }  // namespace
 
-RestoreText::RestoreText(std::string_view boot) : text_(fmt::format("{}{} {}\n", magic, version, escaped(boot))) {}
+RestoreText::RestoreText(std::string_view boot) : text_(fmt::format("{}{} {}\n", magic, version, book_text(boot))) {}
 
 void RestoreText::add(const Fields& fields) {
   std::string_view separator;
   for (const std::string& field : fields) {
-    text_.append(separator).append(escaped(field));
+    text_.append(separator).append(book_text(field));
     separator = "\t";
   }
   text_ += '\n';

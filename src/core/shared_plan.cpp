@@ -20,7 +20,7 @@ const Key& sign_of_life() {
 std::string_view family_of(std::string_view path) { return path.substr(0, path.find('/')); }
 
 /// The directory that the first glob of a path looks into.
-std::string_view looked_into(std::string_view path) {
+std::string_view folder_looked_into(std::string_view path) {
   const std::string_view before = path.substr(0, path.find_first_of("*?["));
   return before.substr(0, before.rfind('/'));
 }
@@ -40,10 +40,11 @@ SharedPlan::SharedPlan(std::shared_ptr<const PolicySet> policies, std::span<cons
   std::set<std::string_view> directories;
   for (const KeyPattern* glob : plan_.globs) {
     families.insert(family_of(glob->path()));
-    directories.insert(looked_into(glob->path()));
+    directories.insert(folder_looked_into(glob->path()));
   }
   if (families.empty() && wants_sign_of_life_) families.insert("ipv4");
-  directories_ = families.size() + directories.size();
+  looked_into_ = directories.size();
+  directories_ = families.size() + looked_into_;
 }
 
 std::shared_ptr<const ResolvedPlan> SharedPlan::resolve(std::vector<Key> found) const {

@@ -32,6 +32,8 @@ class SharedPlan : public std::enable_shared_from_this<SharedPlan> {
   [[nodiscard]] std::span<const KeyPattern* const> globs() const { return plan_.globs; }
   /// Fds that a netns holds for it in Tier::directories: of families (ipv4, netfilter, ...), and of what its globs look into.
   [[nodiscard]] std::size_t directories() const { return directories_; }
+  /// Of these, what its globs look into: held in Tier::held too.
+  [[nodiscard]] std::size_t looked_into() const { return looked_into_; }
 
   /// `found`: the keys that its globs stand for in some netns, sorted.
   [[nodiscard]] std::shared_ptr<const ResolvedPlan> resolve(std::vector<Key> found) const;
@@ -40,6 +42,7 @@ class SharedPlan : public std::enable_shared_from_this<SharedPlan> {
   std::shared_ptr<const PolicySet> policies_;
   Plan plan_;
   std::size_t directories_ = 0;
+  std::size_t looked_into_ = 0;
   bool wants_sign_of_life_ = false;
   mutable std::map<std::vector<Key>, std::weak_ptr<const ResolvedPlan>> resolved_;
   mutable std::size_t forget_at_ = 64;  // entries, of which most may be of no netns any more

@@ -16,8 +16,6 @@ namespace {
 // Without any sign of a change, what globs stand for is looked at by one of so many sweeps.
 constexpr std::uint64_t sweeps_a_look = 8;
 
-std::size_t held_above(std::size_t keys, std::size_t reserved) { return keys > reserved ? keys - reserved : 0; }
-
 bool out_of_files(const BindResult& result) {
   const auto* error = std::get_if<Error>(&result);
   return error != nullptr && (error->code == EMFILE || error->code == ENFILE);
@@ -30,10 +28,16 @@ void Reconciler::unbind(Netns& netns) {
   extra_fds_ -= std::exchange(netns.extra, 0);
 }
 
+/// What it would hold in Tier::held beyond what is reserved for it.
+std::size_t Reconciler::held_above_reserve(const Netns& netns) {
+  const std::size_t held = netns.governed.wishes().size() + netns.governed.plan()->looked_into();
+  return held > netns.reserved ? held - netns.reserved : 0;
+}
+
 /// Every netns is sure of its directory fds before any may hold all its keys (kernel fact 20).
 Tier Reconciler::best_tier(const Netns& netns) const {
   const std::size_t others = reserved_fds_ + extra_fds_ - netns.extra;
-  const std::size_t extra = held_above(netns.governed.wishes().size(), netns.reserved);
+  const std::size_t extra = held_above_reserve(netns);
   if (others + extra <= options_.fd_budget) return Tier::held;
   return others <= options_.fd_budget ? Tier::directories : Tier::transient;
 }
@@ -101,7 +105,7 @@ void Reconciler::take(Netns& netns, Binding binding, Tier tier, Report& report, 
 void Reconciler::count_fds(Netns& netns) {
   extra_fds_ -= netns.extra;
   const bool holds_keys = netns.governed.bound() && netns.governed.tier() == Tier::held;
-  netns.extra = holds_keys ? held_above(netns.governed.wishes().size(), netns.reserved) : 0;
+  netns.extra = holds_keys ? held_above_reserve(netns) : 0;
   extra_fds_ += netns.extra;
 }
 

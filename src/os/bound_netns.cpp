@@ -21,9 +21,6 @@ using core::Tier;
 
 namespace {
 
-/// Errors that say nothing about the key, only that we cannot open any more.
-bool is_exhausted(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM; }
-
 bool is_refused(int error) { return error == EACCES || error == EPERM || error == EROFS; }
 
 /// The last component of its path.

@@ -19,8 +19,6 @@ using core::Result;
 
 namespace {
 
-bool is_exhausted(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM; }
-
 bool has_glob(std::string_view component) { return component.find_first_of("*?[") != std::string_view::npos; }
 
 }  // namespace

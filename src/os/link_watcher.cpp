@@ -37,7 +37,7 @@ constexpr std::array<int, 3> groups{RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF, 
 constexpr std::uint32_t one_value_size =
     NLMSG_LENGTH(NLMSG_ALIGN(sizeof(netconfmsg))) + 2 * (NLA_HDRLEN + sizeof(std::int32_t));
 
-const char* remedy_for(int error) {
+const char* link_remedy(int error) {
   switch (error) {
     case EPERM: return "it needs CAP_NET_BROADCAST";
     case EMFILE:
@@ -47,7 +47,7 @@ const char* remedy_for(int error) {
 }
 
 std::string failed(const char* attempt, int error) {
-  return std::string(attempt) + ": " + std::generic_category().message(error) + "; " + remedy_for(error);
+  return std::string(attempt) + ": " + std::generic_category().message(error) + "; " + link_remedy(error);
 }
 
 bool set_option(int socket, int level, int option, int value) {

@@ -17,7 +17,7 @@ namespace {
 
 // Not IN_CREATE but for links: a file that was just created is still to be written, and tells when it is closed. Not IN_MODIFY.
 constexpr std::uint32_t telling = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF;
-constexpr std::uint32_t watched = telling | IN_CREATE | IN_ONLYDIR;
+constexpr std::uint32_t watched_in_folders = telling | IN_CREATE | IN_ONLYDIR;
 
 bool is_folder(const std::string& path) {
   struct stat status {};
@@ -27,12 +27,6 @@ bool is_folder(const std::string& path) {
 bool is_link(const std::string& path) {
   struct stat status {};
   return ::lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode);
-}
-
-std::string folder_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
 }
 
 }  // namespace
@@ -64,7 +58,7 @@ void PathWatcher::add_watches() {
     known = watches_.erase(known);
   }
   for (const std::string& folder : folders) {
-    const int wd = ::inotify_add_watch(inotify_.get(), folder.c_str(), watched);
+    const int wd = ::inotify_add_watch(inotify_.get(), folder.c_str(), watched_in_folders);
     if (wd >= 0) {
       watches_[folder] = wd;
     } else if (errno != ENOENT && errno != ENOTDIR) {

@@ -3,6 +3,7 @@
 // of a family (net/ipv4, net/netfilter, ...) to the netns in which it was opened, and is to be used only there (fact 13).
 #pragma once
 
+#include <cerrno>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,6 +13,9 @@
 #include <nswarden/os/fd.hpp>
 
 namespace nswarden::os {
+
+/// Errors that say nothing about a file, only that we cannot open any more.
+constexpr bool is_exhausted(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM; }
 
 /// First component of a key's path: "ipv4".
 std::string_view family_of(std::string_view path);

@@ -48,12 +48,6 @@ std::optional<std::string> writer_besides_us(const struct stat& status) {
   return std::nullopt;
 }
 
-std::string folder_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 std::optional<Distrusted> distrust_file(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0 || is_read_only(path)) return std::nullopt;
@@ -85,6 +79,12 @@ std::uint64_t print_of(const struct stat& status) {
 }
 
 }  // namespace
+
+std::string folder_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
 
 std::variant<std::string, Distrusted, Error> read_trusted_file(const std::string& path, std::size_t max_bytes) {
   core::Result<std::string> text = read_file(path, max_bytes);

@@ -197,6 +197,7 @@ class Reconciler {
   void announce(Netns& netns, Report& report) const;
   [[nodiscard]] Source source_of(const Netns& netns, Report::Life life) const;
   std::size_t visit(Netns& netns, Time now);
+  [[nodiscard]] static std::size_t held_above_reserve(const Netns& netns);
   [[nodiscard]] Tier best_tier(const Netns& netns) const;
   [[nodiscard]] bool better_elsewhere(const Netns& netns) const;
   GovernedContext context(Time now) const;

@@ -25,6 +25,9 @@ std::variant<std::string, Distrusted, core::Error> read_trusted_file(const std::
 /// The names in a folder, without `.` and `..`. ENOTDIR when it is none. Distrusted when others may add to it.
 std::variant<std::vector<std::string>, Distrusted, core::Error> list_trusted_folder(const std::string& path);
 
+/// The folder that a path is in; "." for a bare name.
+std::string folder_of(const std::string& path);
+
 /// Another number when the file, or any file in the folder, is another one or was written: by inode, size and time. 0: absent.
 std::uint64_t fingerprint(const std::string& path);
 
