@@ -161,7 +161,12 @@ void Loop::list(Detail detail, Time now) {
 }
 
 void Loop::begin_sweep(Trigger trigger, Time now) {
-  if (rearm() && reload(now).empty()) return;  // that has begun a sweep of its own
+  // After a reload only what is new is to be polled: a file that keeps changing must not make this go round and round.
+  if (trigger == Trigger::reload) {
+    watch_sources();
+  } else if (rearm() && reload(now).empty()) {
+    return;  // that has begun a sweep of its own
+  }
   // A name that is known can lead elsewhere only by a mount, and the mount table tells of each: without one, names are enough.
   const bool sure = !mounts_changed_ && netns_watcher_.mounts_state().ok();
   trigger_ = trigger;
@@ -296,8 +301,13 @@ void Loop::use_configuration(std::string_view message) {
   commands_.use(policies_, command_timeout(parts_.options, configuration_.config));
   netns_watcher_.ask_for(policies_->event_bits());
   std::unordered_set<std::string> names;
-  for (const core::KeyPattern& key : policies_->keys()) names.insert(key.path().substr(key.path().rfind('/') + 1));
-  sysctl_watcher_.watch_names(std::move(names));
+  std::vector<std::string> globs;
+  for (const core::KeyPattern& key : policies_->keys()) {
+    std::string name = key.path().substr(key.path().rfind('/') + 1);
+    if (key.exact() == nullptr && name.find_first_of("*?[") != std::string::npos) globs.push_back(name);
+    names.insert(std::move(name));
+  }
+  sysctl_watcher_.watch_names(std::move(names), std::move(globs));
   parts_.catalog.tell_links_to(policies_->names_interfaces() ? &link_watcher_ : nullptr);
   parts_.catalog.serve(kinds_of_names(*policies_));
   tell_configuration(message);

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <set>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -24,7 +25,18 @@ bool any_vanished(std::span<const Reading> readings) {
 
 void GovernedNetns::set_plan(const SharedPlan& plan, const GovernedContext& context) {
   unbind();
-  adopt(plan.resolve({}), context);
+  // What is known of keys that the new globs stand for too is kept; the first visit looks which are there.
+  std::set<Key> found;
+  const auto keep = [&](const Key& key) {
+    const auto globs = plan.globs();
+    const bool matched = std::any_of(globs.begin(), globs.end(), [&key](const KeyPattern* glob) { return glob->matches(key); });
+    if (matched) found.insert(key);
+  };
+  if (resolved_) {
+    for (const PlannedSetting& setting : resolved_->resolution.settings) keep(setting.key);
+    for (const Key& key : resolved_->resolution.observed) keep(key);
+  }
+  adopt(plan.resolve({found.begin(), found.end()}), context);
 }
 
 /// What is judged of a setting that stays as it was is kept.
@@ -104,14 +116,19 @@ bool GovernedNetns::cannot_enter(const Error& error, const GovernedContext& cont
 /// What its globs stand for now, unless a write is under way that knows settings by their numbers. False: bind again.
 bool GovernedNetns::look(Look why, const GovernedContext& context) {
   look_due_ = false;
+  const auto failed = [this](const Error& error) {
+    if (error.code != ESTALE) look_error_ = error;
+    return false;
+  };
   auto found = netns_->find(resolved_->shared->globs());
-  if (!found) return false;
+  if (!found) return failed(found.error());
   const std::shared_ptr<const ResolvedPlan> before = resolved_;  // which the binding still refers to
   std::shared_ptr<const ResolvedPlan> now = resolved_->shared->resolve(std::move(*found));
   // Where the same names are there as before, their interfaces may be others: then what is held of them is dead.
   if (now == before && why == Look::changes) return true;
   if (now != before) adopt(std::move(now), context);
-  return netns_->hold(resolved_->wishes).ok();
+  const Result<void> held = netns_->hold(resolved_->wishes);
+  return held.ok() || failed(held.error());
 }
 
 /// readings_ are those of all keys afterwards. False when the binding is stale.
@@ -132,6 +149,8 @@ bool GovernedNetns::read_all(const GovernedContext& context) {
 bool GovernedNetns::visit(const GovernedContext& wanted, Report& report) {
   GovernedContext context = wanted;
   const std::shared_ptr<const ResolvedPlan> before = resolved_;
+  more_ = false;
+  look_error_.reset();
   if (!read_all(context)) return false;
   // Numbers of other settings than those that were written to.
   if (resolved_ != before) context.written_to = {};
@@ -161,6 +180,10 @@ bool GovernedNetns::visit(const GovernedContext& wanted, Report& report) {
   tell_changes(traces, context, report);
   if (!whole) return false;
   if (look_first) return visit(context, report);
+  // What undid what is forgotten with it, or two accidents, days apart, would look like a contradiction.
+  if (not_compliant_ == 0) {
+    for (SettingState& setting : settings_) setting.undone_by = nobody;
+  }
   if (!was_compliant_ && not_compliant_ == 0 && !settings_.empty()) {
     was_compliant_ = true;
     report.first_seen = first_seen_;

@@ -71,6 +71,11 @@ class GovernedNetns {
   /// (the netns or an interface has gone): unbind, bind again, and visit again.
   bool visit(const GovernedContext& context, Report& report);
 
+  /// Whether the last visit left something to write that could be written at once.
+  [[nodiscard]] bool more() const { return more_; }
+  /// Why visit() gave false, where it was not that the binding is stale: files or memory ran out, say.
+  [[nodiscard]] const std::optional<Error>& look_error() const { return look_error_; }
+
   /// The write that was handed over has ended; the next visit counts it.
   void written(std::size_t setting, int error);
 
@@ -136,6 +141,7 @@ class GovernedNetns {
   void judge(std::size_t index, const Reading& reading, const GovernedContext& context);
   void set_state(std::size_t index, std::optional<State> state, bool absent, const GovernedContext& context);
   [[nodiscard]] static std::optional<State> census_state(const SettingState& setting);
+  [[nodiscard]] std::vector<std::size_t> next_writes(const std::vector<Trace>& traces, const GovernedContext& context) const;
   bool repair(const GovernedContext& context, std::vector<Trace>& traces, Report& report);
   void back_off(std::size_t index, const GovernedContext& context);
   void fail(std::size_t index, Trace& trace, int error, const GovernedContext& context, Report& report);
@@ -174,6 +180,8 @@ class GovernedNetns {
   bool was_compliant_ = false;
   std::optional<SlowWrite> slow_write_;
   std::optional<Time> retry_at_;
+  bool more_ = false;                        // to write than there was time for in this visit
+  std::optional<Error> look_error_;          // why the last visit could not look or hold, if the binding is not just stale
   bool busy_ = false;                        // a write could not be made or handed over in this visit
   std::chrono::milliseconds busy_delay_{0};  // after the last visit, if that was one of these
   Time repairs_forgotten_at_ = Time::max();  // when the damping of settings that are not suspended has ended

@@ -68,7 +68,8 @@ std::vector<Listing::Failure> Reconciler::list(NetnsCatalog::Detail detail, Time
     Name& name = name_of(entry.directory, entry.name, now);
     name.listed = listing_;
     // Of what is no mount, such as a link that counts, only the listing tells that it leads elsewhere.
-    const bool leads_elsewhere = name.netns != nullptr && entry.inode != 0 && entry.inode != name.netns->governed.inode();
+    const bool leads_elsewhere =
+        name.netns != nullptr && entry.kind != EntryKind::absent && entry.inode != name.netns->governed.inode();
     if (detail == NetnsCatalog::Detail::full || name.netns == nullptr || leads_elsewhere) to_look_.push_back(std::move(entry));
   }
   std::size_t known = 0;

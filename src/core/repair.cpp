@@ -13,6 +13,9 @@ namespace nswarden::core {
 namespace {
 
 constexpr int tries_a_visit = 2;
+constexpr std::size_t most_writes_at_once = 64;
+// After each write everything is read: with some 1 us a key, so much of one visit's time.
+constexpr std::size_t most_keys_read_a_visit = 8192;
 // A value that does not stay is not written for ever (kernel fact 28), and yet what changes it may go away.
 constexpr std::chrono::seconds first_retry_delay{60};
 constexpr std::chrono::seconds last_retry_delay{3600};
@@ -89,27 +92,54 @@ void GovernedNetns::note_undone_by_slow_write(std::size_t writer, std::vector<Tr
   note_undone(writer, before, traces, context);
 }
 
-/// Writes the first difference, reads everything, and so on: a write can set other keys right or wrong (kernel fact 27), and a
+/// What to write before everything is read again: the first difference; or several, where all are keys of interfaces, which change no
+/// others. Those that wait for RTNL do.
+std::vector<std::size_t> GovernedNetns::next_writes(const std::vector<Trace>& traces, const GovernedContext& context) const {
+  std::vector<std::size_t> writes;
+  const auto changes_no_other = [&](std::size_t index) {
+    return planned(index).key.write_rank() == WriteRank::conf_interface && !planned(index).key.waits_for_rtnl();
+  };
+  for (std::size_t i = 0; i < settings_.size() && writes.size() < most_writes_at_once; ++i) {
+    if (!may_write(i, traces[i], context)) continue;
+    if (!writes.empty() && !changes_no_other(i)) break;
+    writes.push_back(i);
+    if (!changes_no_other(i)) break;
+  }
+  return writes;
+}
+
+/// Writes differences, reads everything, and so on: a write can set other keys right or wrong (kernel fact 27), and a
 /// write of what is there already is not harmless (fact 26). False when the netns went away meanwhile.
 bool GovernedNetns::repair(const GovernedContext& context, std::vector<Trace>& traces, Report& report) {
-  for (;;) {
-    std::size_t next = 0;
-    while (next < settings_.size() && !may_write(next, traces[next], context)) ++next;
-    if (next == settings_.size()) return true;
-    Trace& trace = traces[next];
-    ++trace.tries;
-    const std::string found = settings_[next].before_ours ? *settings_[next].before_ours : settings_[next].seen;
-    const Result<BoundNetns::Write> written = netns_->write(next, *planned(next).setting->want.set());
-    if (written && *written == BoundNetns::Write::handed_over) {
-      // What comes of it may change the others too, so that all of them wait for it.
-      const std::optional<Time> seen = context.write_seen ? context.write_seen : trace.write_seen;
-      const bool by_somebody = context.was_written_to(next) || trace.by_somebody;
-      slow_write_ = SlowWrite{next, trace.tries, trace.stored_instead, report.source, found, seen, by_somebody, std::nullopt};
-      return true;
-    }
-    if (!written && written.error().code == EAGAIN) {
-      busy_ = true;
-      return true;
+  struct Written {
+    std::size_t index = 0;
+    std::string found;
+    int error = 0;
+  };
+  for (std::size_t keys_read = 0;; keys_read += settings_.size()) {
+    const std::vector<std::size_t> writes = next_writes(traces, context);
+    if (writes.empty()) return true;
+    // Others wait: what is left is for the next visit, which is due at once.
+    more_ = keys_read >= most_keys_read_a_visit;
+    if (more_) return true;
+    std::vector<Written> written;
+    for (const std::size_t next : writes) {
+      Trace& trace = traces[next];
+      ++trace.tries;
+      std::string found = settings_[next].before_ours ? *settings_[next].before_ours : settings_[next].seen;
+      const Result<BoundNetns::Write> result = netns_->write(next, *planned(next).setting->want.set());
+      if (result && *result == BoundNetns::Write::handed_over) {
+        // What comes of it may change the others too, so that all of them wait for it.
+        const std::optional<Time> seen = context.write_seen ? context.write_seen : trace.write_seen;
+        const bool by_somebody = context.was_written_to(next) || trace.by_somebody;
+        slow_write_ = SlowWrite{next, trace.tries, trace.stored_instead, report.source, found, seen, by_somebody, std::nullopt};
+        return true;
+      }
+      if (!result && result.error().code == EAGAIN) {
+        busy_ = true;
+        return true;
+      }
+      written.push_back({next, std::move(found), result ? 0 : result.error().code});
     }
     std::vector<std::optional<State>> before;
     before.reserve(settings_.size());
@@ -120,13 +150,17 @@ bool GovernedNetns::repair(const GovernedContext& context, std::vector<Trace>& t
       values_before.push_back(setting.seen);
     }
     if (!read_and_judge(context)) return false;
-    if (written) {
-      note_undone(next, before, traces, context);
-      keep_changed_by_us(next, values_before, context);
-      conclude_write(next, trace, context, report);
-      keep_overwritten(next, found, trace, report);
-    } else {
-      fail(next, trace, written.error().code, context, report);
+    for (const Written& one : written) {
+      if (one.error != 0) {
+        fail(one.index, traces[one.index], one.error, context, report);
+        continue;
+      }
+      if (written.size() == 1) {
+        note_undone(one.index, before, traces, context);
+        keep_changed_by_us(one.index, values_before, context);
+      }
+      conclude_write(one.index, traces[one.index], context, report);
+      keep_overwritten(one.index, one.found, traces[one.index], report);
     }
   }
 }

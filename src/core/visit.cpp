@@ -45,13 +45,13 @@ Tier Reconciler::best_tier(const Netns& netns) const {
 GovernedContext Reconciler::context(Time now) const { return {*census_, options_.damping, options_.tick, options_.write, now}; }
 
 /// True when it is bound now. When not, it is unreadable until a later visit, or it has been dropped.
-bool Reconciler::bind(Netns& netns, Report& report, Time now) {
+bool Reconciler::bind(Netns& netns, Tier best, Report& report, Time now) {
   const std::size_t index = netns.index;
   // Names that lead elsewhere leave; one that keeps coming and going must not hold us here.
   for (std::size_t tries = netns.names.size() + 1; tries > 0; --tries) {
     Name& name = *netns.names.front();
     report.netns = name.label;
-    Tier tier = best_tier(netns);
+    Tier tier = std::max(best, best_tier(netns));
     BindResult result = catalog_.bind(name.directory, name.name, netns.governed.wishes(), tier);
     while (out_of_files(result) && tier != Tier::transient) {
       tier = tier == Tier::held ? Tier::directories : Tier::transient;
@@ -160,8 +160,9 @@ std::size_t Reconciler::visit(Netns& netns, Time now) {
   netns.queue = none;
   const std::size_t index = netns.index;
   if (netns.governed.bound() && better_elsewhere(netns)) unbind(netns);
+  Tier best = Tier::held;
   for (int tries = 0; tries < 2; ++tries) {
-    if (!netns.governed.bound() && !bind(netns, report, now)) break;
+    if (!netns.governed.bound() && !bind(netns, best, report, now)) break;
     report.netns = netns.label();
     report.inode = netns.governed.inode();
     report.cookie = netns.governed.cookie();
@@ -176,6 +177,14 @@ std::size_t Reconciler::visit(Netns& netns, Time now) {
       break;
     }
     unbind(netns);
+    netns.written_to.clear();  // as the keys were counted until then
+    if (netns.governed.look_error()) best = Tier::transient;
+  }
+  // A binding that is stale is tried again by whatever comes next; one that cannot be had must be told.
+  const auto& error = netns_[index] ? netns.governed.look_error() : std::optional<Error>{};
+  if (error && !netns.governed.bound() && netns.governed.cannot_enter(*error, context(now), report)) {
+    report.life = Report::Life::cannot_enter;
+    report.error = *error;
   }
   // Neither bound nor refused: it comes and goes faster than we look. It counts again when a visit succeeds.
   if (netns_[index] && !netns.governed.bound() && !netns.governed.unreadable()) netns.governed.forget(context(now));
@@ -184,6 +193,8 @@ std::size_t Reconciler::visit(Netns& netns, Time now) {
     netns.written_to.clear();
     netns.links_changed = false;
     wait_for_retry(netns);
+    // What its globs stand for may take more files than it may hold.
+    if (netns.governed.bound() && (netns.governed.more() || better_elsewhere(netns))) enqueue(netns, fresh);
   }
   const bool quiet = report.life == Report::Life::unchanged && report.changes.empty() && report.attempts.empty() &&
                      report.newly_matched.empty();

@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <set>
 #include <utility>
 
 namespace nswarden::os {
@@ -30,6 +31,13 @@ Result<std::vector<Key>> GlobWalk::find(const SysctlTree& tree, std::span<const 
     if (const Result<void> walked = walk(tree, *glob, found); !walked) return walked.error();
   }
   read_.clear();
+  // Directories of single interfaces go with these, and would pile up.
+  std::set<std::string_view> stay;
+  for (const core::KeyPattern* glob : globs) {
+    const std::string_view before = std::string_view(glob->path()).substr(0, glob->path().find_first_of("*?["));
+    stay.insert(before.substr(0, before.rfind('/')));
+  }
+  std::erase_if(directories_, [&stay](const auto& one) { return !stay.contains(one.first); });
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;

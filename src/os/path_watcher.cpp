@@ -67,18 +67,25 @@ void PathWatcher::add_watches() {
   }
 }
 
-bool PathWatcher::look() {
+/// What was written just now may be half written, unless an event told that it was closed, or moved into place: that of the
+/// folder tells of what is in it.
+bool PathWatcher::look(const std::set<std::string>& told) {
   bool changed = false;
   for (Path& path : paths_) {
     const std::uint64_t now = fingerprint(path.path);
-    changed = std::exchange(path.print, now) != now || changed;
+    if (now == path.print) continue;
+    // A link that leads elsewhere leads to what was made before it (a ConfigMap).
+    const bool is_done = told.contains(path.path) || is_folder(path.path) || is_link(path.path) || is_settled(path.path);
+    if (!is_done) continue;
+    path.print = now;
+    changed = true;
   }
   return changed;
 }
 
 bool PathWatcher::rearm() {
   add_watches();
-  return look();
+  return look({});
 }
 
 core::Result<void> PathWatcher::state() const {
@@ -89,19 +96,26 @@ core::Result<void> PathWatcher::state() const {
 bool PathWatcher::read_changed() {
   if (!inotify_) return false;
   bool tells = false;
+  std::set<std::string> told;
   alignas(inotify_event) std::array<char, 4096> batch;  // NOLINT(cppcoreguidelines-pro-type-member-init)
   for (ssize_t size = 0; (size = ::read(inotify_.get(), batch.data(), batch.size())) > 0;) {
     for (ssize_t at = 0; at < size;) {
       const auto* event = reinterpret_cast<const inotify_event*>(batch.data() + at);
       at += static_cast<ssize_t>(sizeof *event + event->len);
       tells = tells || (event->mask & (telling | IN_Q_OVERFLOW)) != 0;
-      if ((event->mask & IN_CREATE) == 0 || event->len == 0) continue;
+      if (event->len == 0) continue;
       for (const auto& [folder, wd] : watches_) {
-        tells = tells || (wd == event->wd && is_link(folder + '/' + event->name));
+        if (wd != event->wd) continue;
+        const std::string path = folder + '/' + event->name;
+        const bool is_there = (event->mask & IN_CREATE) == 0 || is_link(path);
+        tells = tells || is_there;
+        if (is_there) told.insert(path);
       }
     }
   }
-  return tells && rearm();
+  if (!tells) return false;
+  add_watches();
+  return look(told);
 }
 
 }  // namespace nswarden::os

@@ -78,7 +78,7 @@ core::Result<int> FamilyDirectories::get(const SysctlTree& tree, std::string_vie
   core::Result<Fd> fd = tree.open_below(tree.root(), path.c_str(), O_PATH | O_DIRECTORY);
   if (!fd) return fd.error();
   const int number = fd->get();
-  opened_.emplace_back(family, std::move(*fd));
+  opened_.emplace_back(path, std::move(*fd));
   return number;
 }
 

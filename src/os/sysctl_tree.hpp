@@ -47,14 +47,14 @@ class SysctlTree {
 /// The families of one netns that were opened so far.
 class FamilyDirectories {
  public:
-  /// The directory of a family whose name outlives this, opened at the first call. The thread is inside the netns.
+  /// The directory of a family, opened at the first call. The thread is inside the netns.
   core::Result<int> get(const SysctlTree& tree, std::string_view family);
   [[nodiscard]] std::size_t size() const { return opened_.size(); }
   /// An fd of any of them; -1 when there is none.
   [[nodiscard]] int any() const { return opened_.empty() ? -1 : opened_.front().second.get(); }
 
  private:
-  std::vector<std::pair<std::string_view, Fd>> opened_;
+  std::vector<std::pair<std::string, Fd>> opened_;
 };
 
 }  // namespace nswarden::os

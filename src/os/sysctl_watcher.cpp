@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <nswarden/core/key_pattern.hpp>
 #include <nswarden/os/sysctl_watcher.hpp>
 
 #include <fcntl.h>
@@ -120,7 +121,15 @@ bool SysctlWatcher::rearm() {
   return problem_.empty();
 }
 
-void SysctlWatcher::watch_names(std::unordered_set<std::string> names) { names_ = std::move(names); }
+void SysctlWatcher::watch_names(std::unordered_set<std::string> names, std::vector<std::string> globs) {
+  names_ = std::move(names);
+  globs_ = std::move(globs);
+}
+
+bool SysctlWatcher::is_watched(const std::string& name) const {
+  return names_.contains(name) ||
+         std::any_of(globs_.begin(), globs_.end(), [&name](const std::string& glob) { return core::matches_glob(glob, name); });
+}
 
 std::string SysctlWatcher::open() {
   if (procfs_origin(watched_procfs) == ProcfsOrigin::own) {
@@ -224,7 +233,7 @@ void SysctlWatcher::judge(Event& event, Batch& batch) {
       found.lost = true;  // somebody hides its name
       return;
     }
-    if (!names_.contains(write.name)) {
+    if (!is_watched(write.name)) {
       if (is_below_a_process(path) && leads_to(path, status)) ignore(event.file);
       return;
     }

@@ -8,9 +8,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <climits>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -48,11 +51,10 @@ std::optional<std::string> writer_besides_us(const struct stat& status) {
   return std::nullopt;
 }
 
-std::optional<Distrusted> distrust_file(const std::string& path) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0 || is_read_only(path)) return std::nullopt;
-  if (auto why = writer_besides_us(status)) return Distrusted{*std::move(why) + ' ' + path};
+/// Who may put another file in the place of this one, by its folder.
+std::optional<Distrusted> distrust_folder(const std::string& path) {
   const std::string folder = folder_of(path);
+  struct stat status {};
   if (::stat(folder.c_str(), &status) != 0) return std::nullopt;
   // In a sticky one nobody can replace what is not his.
   if ((status.st_mode & S_ISVTX) != 0 && status.st_uid == 0) return std::nullopt;
@@ -60,6 +62,22 @@ std::optional<Distrusted> distrust_file(const std::string& path) {
     return Distrusted{"others may put another file in its place, by its folder: " + *std::move(why) + ' ' + folder};
   }
   return std::nullopt;
+}
+
+/// `file` is the one that is read, whatever is at `path` by now. A link may lead to it, so both of its folders count.
+std::optional<Distrusted> distrust_file(const Fd& file, const std::string& path) {
+  struct stat status {};
+  struct statvfs mount {};
+  if (::fstat(file.get(), &status) != 0) return std::nullopt;
+  if (::fstatvfs(file.get(), &mount) == 0 && (mount.f_flag & ST_RDONLY) != 0) return std::nullopt;
+  if (auto why = writer_besides_us(status)) return Distrusted{*std::move(why) + ' ' + path};
+  std::array<char, PATH_MAX> real{};
+  const std::string link = "/proc/self/fd/" + std::to_string(file.get());
+  const ssize_t size = ::readlink(link.c_str(), real.data(), real.size());
+  if (size > 0 && real[0] == '/') {
+    if (auto distrusted = distrust_folder({real.data(), static_cast<std::size_t>(size)})) return distrusted;
+  }
+  return distrust_folder(path);
 }
 
 std::uint64_t mix(std::uint64_t sum, std::uint64_t value) {
@@ -87,10 +105,12 @@ std::string folder_of(const std::string& path) {
 }
 
 std::variant<std::string, Distrusted, Error> read_trusted_file(const std::string& path, std::size_t max_bytes) {
-  core::Result<std::string> text = read_file(path, max_bytes);
+  // Only that file is judged and read, not what is put in its place meanwhile.
+  const Fd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!file) return Error{errno, "open file"};
+  core::Result<std::string> text = read_file("/proc/self/fd/" + std::to_string(file.get()), max_bytes);
   if (!text) return text.error();
-  // After it was read: what was put in its place meanwhile is judged, and what was read is what was there before.
-  if (auto distrusted = distrust_file(path)) return *std::move(distrusted);
+  if (auto distrusted = distrust_file(file, path)) return *std::move(distrusted);
   return *std::move(text);
 }
 
@@ -109,6 +129,14 @@ std::variant<std::vector<std::string>, Distrusted, Error> list_trusted_folder(co
   }
   if (errno != 0) return Error{errno, "read folder"};
   return names;
+}
+
+bool is_settled(const std::string& path) {
+  struct stat status {};
+  timespec now{};
+  if (::stat(path.c_str(), &status) != 0 || ::clock_gettime(CLOCK_REALTIME, &now) != 0) return true;
+  const auto age = now.tv_sec - status.st_mtim.tv_sec;
+  return age < 0 || age > 1;
 }
 
 std::uint64_t fingerprint(const std::string& path) {

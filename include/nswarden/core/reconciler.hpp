@@ -190,7 +190,7 @@ class Reconciler {
   Netns* next_queued(std::size_t last_queue);
   void wait_for_retry(Netns& netns);
   void unbind(Netns& netns);
-  bool bind(Netns& netns, Report& report, Time now);
+  bool bind(Netns& netns, Tier best, Report& report, Time now);
   bool drop_strays(Netns& netns, Time now);
   void take(Netns& netns, Binding binding, Tier tier, Report& report, Time now);
   void refuse(Name& name, Refusal refusal, Time now);

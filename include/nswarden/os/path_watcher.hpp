@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,7 +35,7 @@ class PathWatcher {
 
  private:
   void add_watches();
-  bool look();
+  bool look(const std::set<std::string>& told);
 
   std::vector<Path> paths_;
   std::map<std::string, int> watches_;  // by folder

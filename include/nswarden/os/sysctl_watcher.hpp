@@ -48,8 +48,8 @@ class SysctlWatcher {
   /// Why it is down, one line with the remedy; empty when it is up.
   [[nodiscard]] const std::string& problem() const { return problem_; }
 
-  /// Last components of the paths of all keys that any policy names.
-  void watch_names(std::unordered_set<std::string> names);
+  /// Last components of the paths of all keys that any policy names, and those that have globs in them.
+  void watch_names(std::unordered_set<std::string> names, std::vector<std::string> globs = {});
 
   /// A batch of what waits, at most 64 events, without blocking: while a process writes in a tight loop there is always more, so a
   /// batch ends where a process has written to the same file again. It goes down when nothing can be read any more.
@@ -62,9 +62,11 @@ class SysctlWatcher {
   std::size_t take(std::span<const char> bytes, Batch& batch);
   void judge(Event& event, Batch& batch);
   void ignore(const Fd& file);
+  [[nodiscard]] bool is_watched(const std::string& name) const;
 
   SysctlFiles& files_;
   std::unordered_set<std::string> names_;
+  std::vector<std::string> globs_;
   Fd fanotify_;
   std::size_t event_size_ = 0;       // that the kernel gives with the flags it was opened with
   bool tells_failed_opens_ = false;  // in the event, Linux 6.13

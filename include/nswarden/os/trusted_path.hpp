@@ -28,6 +28,9 @@ std::variant<std::vector<std::string>, Distrusted, core::Error> list_trusted_fol
 /// The folder that a path is in; "." for a bare name.
 std::string folder_of(const std::string& path);
 
+/// Whether who wrote the file is probably done: more than a second ago. A time in the future says nothing.
+bool is_settled(const std::string& path);
+
 /// Another number when the file, or any file in the folder, is another one or was written: by inode, size and time. 0: absent.
 std::uint64_t fingerprint(const std::string& path);
 
