@@ -194,7 +194,8 @@ std::size_t Reconciler::visit(Netns& netns, Time now) {
     netns.links_changed = false;
     wait_for_retry(netns);
     // What its globs stand for may take more files than it may hold.
-    if (netns.governed.bound() && (netns.governed.more() || better_elsewhere(netns))) enqueue(netns, fresh);
+    const bool holds_too_much = netns.governed.tier() == Tier::held && best_tier(netns) != Tier::held;
+    if (netns.governed.bound() && (netns.governed.more() || holds_too_much)) enqueue(netns, fresh);
   }
   const bool quiet = report.life == Report::Life::unchanged && report.changes.empty() && report.attempts.empty() &&
                      report.newly_matched.empty();

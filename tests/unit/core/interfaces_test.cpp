@@ -183,6 +183,22 @@ TEST_CASE("a new policy governs the interfaces that are there") {
   CHECK(world.value("lo") == "1\n");
 }
 
+TEST_CASE("hundreds of interfaces are set right with few reads of all, and thousands in several visits") {
+  Router world(filters());
+  for (int i = 0; i < 640; ++i) world.plug("qr-" + std::to_string(i));
+  world.kernel.journal.clear();
+  world.saw_links();
+  CHECK(world.totals().compliant == 641);
+  CHECK(world.kernel.count("read") < 25);
+  for (int i = 0; i < 640; ++i) world.netns->keys[of("qr-" + std::to_string(i))].value = "0\n";
+  world.reconciler.begin_sweep();
+  world.reconciler.list(core::NetnsCatalog::Detail::names, world.now);
+  world.reconciler.step(1, world.now);
+  world.settle();
+  CHECK(world.totals().compliant == 641);
+  CHECK(world.kernel.count("write") == 1280);
+}
+
 TEST_CASE("an optional key that does not exist is compliant, and set right when it comes") {
   const auto optional =
       policies({{"a", "^q", {{liberal, "1"}, {loose, "1"}}, core::Mode::enforce, [](core::PolicyConfig& policy) {
