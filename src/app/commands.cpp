@@ -150,10 +150,10 @@ void Commands::start() {
 
 bool Commands::is_there(std::string_view label, core::EntryKind least) const {
   const std::string_view name = label.substr(label.rfind('/') + 1);
-  for (std::uint16_t source = 0; source < parts_.sources.size(); ++source) {
+  for (std::size_t source = 0; source < parts_.sources.size(); ++source) {
     const bool is_of_it = core::label_of(parts_.sources[source], source, name) == label;
     // Not what cannot be told: a command that is not needed fails, one that was left out never runs.
-    if (is_of_it && parts_.catalog.look(source, name).kind >= least) return true;
+    if (is_of_it && parts_.catalog.look(static_cast<std::uint16_t>(source), name).kind >= least) return true;
   }
   return false;
 }

@@ -62,6 +62,7 @@ std::vector<std::string> netns_directories(const Options& options, const core::C
 
 std::vector<core::NetnsSource> netns_sources(const std::vector<std::string>& directories) {
   std::vector<core::NetnsSource> sources;
+  sources.reserve(directories.size() + 2);
   for (const std::string& directory : directories) sources.push_back({core::NameKind::entry, directory});
   sources.push_back({core::NameKind::host});
   sources.push_back({core::NameKind::process});

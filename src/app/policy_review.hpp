@@ -18,8 +18,8 @@ namespace nswarden::app {
 /// A policy that matches nothing, or one of its keys, as it is written, that exists nowhere.
 struct Useless {
   std::string policy;
-  std::string key;  ///< empty: the policy itself
-  friend auto operator<=>(const Useless&, const Useless&) = default;
+  std::string key;                                                    ///< empty: the policy itself
+  friend auto operator<=>(const Useless&, const Useless&) = default;  // NOLINT(modernize-use-nullptr): as in key.hpp
 };
 
 /// What is of no use at this moment: after a sweep, by one look.

@@ -69,7 +69,7 @@ class GovernedNetns {
 
   /// Reads all, judges, writes what drifted, reads all again. Precondition: bound(). False when the binding turned out stale
   /// (the netns or an interface has gone): unbind, bind again, and visit again.
-  bool visit(const GovernedContext& context, Report& report);
+  bool visit(const GovernedContext& wanted, Report& report);
 
   /// Whether the last visit left something to write that could be written at once.
   [[nodiscard]] bool more() const { return more_; }

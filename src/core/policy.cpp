@@ -126,7 +126,7 @@ bool PolicySet::wants(NameKind kind) const {
   });
 }
 
-bool PolicySet::matches(const PolicyConfig& policy, std::span<const NetnsName> names) const {
+bool PolicySet::matches(const PolicyConfig& policy, std::span<const NetnsName> names) {
   if (has_kind(names, NameKind::host)) return policy.host;
   const bool has_entry = has_kind(names, NameKind::entry);
   if (!has_entry && !policy.processes) return false;

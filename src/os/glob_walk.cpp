@@ -34,8 +34,8 @@ Result<std::vector<Key>> GlobWalk::find(const SysctlTree& tree, std::span<const 
   // Directories of single interfaces go with these, and would pile up.
   std::set<std::string_view> stay;
   for (const core::KeyPattern* glob : globs) {
-    const std::string_view before = std::string_view(glob->path()).substr(0, glob->path().find_first_of("*?["));
-    stay.insert(before.substr(0, before.rfind('/')));
+    const std::string_view path = glob->path();
+    stay.insert(path.substr(0, path.rfind('/', path.find_first_of("*?["))));
   }
   std::erase_if(directories_, [&stay](const auto& one) { return !stay.contains(one.first); });
   std::sort(found.begin(), found.end());

@@ -32,6 +32,7 @@ TABLE = [(re.compile(pattern), tuple(getattr(errno, name) for name in names.spli
     # Files.
     (r"(open|openat) ", "EINTR EIO ENOENT EPERM EACCES ENOMEM EMFILE ENFILE ENOSPC ELOOP ENOTDIR ESTALE"),
     (r"(stat|fstat|newfstatat|statx|access|faccessat2|readlink|readlinkat|statfs) ", "EINTR EIO ENOENT EACCES ENOMEM ESTALE"),
+    (r"fstatfs", "EINTR EIO ENOMEM ENOSYS ESTALE"),
     (r"mkdir ", "EEXIST EACCES EIO ENOENT ENOMEM ENOSPC EPERM EROFS"),
     (r"read ", "EINTR EIO ENOMEM EISDIR ESTALE"),
     (r"getdents64 ", "EINTR EIO ENOENT ENOMEM ESTALE"),

@@ -89,7 +89,7 @@ class PolicySet {
   [[nodiscard]] Resolution resolve(const Plan& plan, std::span<const Key> found) const;
 
  private:
-  [[nodiscard]] bool matches(const PolicyConfig& policy, std::span<const NetnsName> names) const;
+  [[nodiscard]] static bool matches(const PolicyConfig& policy, std::span<const NetnsName> names);
 
   std::vector<std::string> files_;
   std::vector<PolicyConfig> sources_;
