@@ -60,8 +60,12 @@ void Writers::remember(const std::string& netns, const std::string& key, Known w
   if (const auto known = last_.find({netns, key}); known != last_.end()) forget(known);
   if (!writer) return;
   if (last_.size() >= max_settings) forget(last_.find(*by_age_.front()));
+  // What can fail comes first: a setting without its place in the order could not be forgotten.
+  std::list<const Setting*> age(1);
   const auto known = last_.try_emplace({netns, key}).first;
-  known->second = {std::move(writer), by_age_.insert(by_age_.end(), &known->first)};
+  age.front() = &known->first;
+  known->second = {std::move(writer), age.begin()};
+  by_age_.splice(by_age_.end(), age);
 }
 
 void Writers::forget(Settings::iterator known) {
