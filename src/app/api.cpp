@@ -20,6 +20,32 @@ Json json_of(const std::vector<SourceSnapshot>& sources) {
   return list;
 }
 
+Json json_of(const std::vector<PolicySnapshot>& policies) {
+  Json list = Json::array();
+  for (const PolicySnapshot& policy : policies) {
+    list.push_back({{"name", core::printable(policy.name)},
+                    {"mode", policy.enforcing ? "enforce" : "audit"},
+                    {"netns", policy.netns},
+                    {"settings", policy.settings},
+                    {"drifted", policy.drifted},
+                    {"suspended", policy.suspended},
+                    {"conflicts", policy.conflicts}});
+  }
+  return list;
+}
+
+Json json_of(const ConfigSnapshot& config) {
+  Json json{{"source", core::printable(config.source)},
+            {"sha256", config.hash},
+            {"loaded", config.loaded_seconds},
+            {"audit", config.audit}};
+  if (!config.error.empty()) {
+    json["error"] = core::printable(config.error);
+    json["failed"] = config.failed_seconds;
+  }
+  return json;
+}
+
 }  // namespace
 
 std::string status_json(const Snapshot& snapshot) {
@@ -29,9 +55,15 @@ std::string status_json(const Snapshot& snapshot) {
             {"findings", Json::array()},
             {"findings_hidden", snapshot.drift_hidden},
             {"ready", snapshot.ready},
-            {"sources", json_of(snapshot.sources)}};
-  for (const auto& [finding, writer] : snapshot.drift) {
+            {"time", snapshot.time},
+            {"last_reconcile", snapshot.last_reconcile_seconds},
+            {"sources", json_of(snapshot.sources)},
+            {"unlisted", json_of(snapshot.unlisted)},
+            {"policies", json_of(snapshot.policies)},
+            {"config", json_of(snapshot.config)}};
+  for (const auto& [finding, writer, since] : snapshot.drift) {
     Json shown = json_of(finding);
+    shown["since"] = since;
     if (writer) shown["writer"] = json_of(*writer);
     json["findings"].push_back(std::move(shown));
   }

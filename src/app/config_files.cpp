@@ -29,7 +29,10 @@ void ConfigFiles::note(const std::string& path) {
 std::variant<std::string, core::Unreadable> ConfigFiles::read(const std::string& path) {
   note(path);
   auto text = os::read_trusted_file(path, core::max_config_size);
-  if (auto* bytes = std::get_if<std::string>(&text)) return std::move(*bytes);
+  if (auto* bytes = std::get_if<std::string>(&text)) {
+    hash_.add(*bytes);
+    return std::move(*bytes);
+  }
   if (const auto* distrusted = std::get_if<os::Distrusted>(&text)) return unreadable(*distrusted);
   const core::Error error = std::get<core::Error>(text);
   if (error.code == EFBIG) return core::Unreadable{false, "larger than 1 MiB"};

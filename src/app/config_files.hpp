@@ -8,6 +8,7 @@
 
 #include <nswarden/core/config_loader.hpp>
 #include <nswarden/os/path_watcher.hpp>
+#include "app/sha256.hpp"
 
 namespace nswarden::app {
 
@@ -18,11 +19,14 @@ class ConfigFiles final : public core::ConfigSource {
 
   /// All that was asked for, found or not, in order, each once.
   [[nodiscard]] const std::vector<os::PathWatcher::Path>& asked() const { return asked_; }
+  /// SHA-256 in hex of all that was read.
+  [[nodiscard]] std::string hash() const { return hash_.hex(); }
 
  private:
   void note(const std::string& path);
 
   std::vector<os::PathWatcher::Path> asked_;
+  Sha256 hash_;
 };
 
 }  // namespace nswarden::app

@@ -7,6 +7,7 @@
 #include <nswarden/app/build_info.hpp>
 #include <nswarden/os/file.hpp>
 #include "app/config_files.hpp"
+#include "app/sha256.hpp"
 
 namespace nswarden::app {
 namespace {
@@ -15,7 +16,9 @@ using Loaded = std::variant<Configuration, NoConfiguration>;
 
 Loaded built_in() {
   auto parsed = core::parse_config(builtin_config());
-  return Configuration{std::get<core::Config>(std::move(parsed)), "built-in policy", true};
+  Sha256 hash;
+  hash.add(builtin_config());
+  return Configuration{std::get<core::Config>(std::move(parsed)), "built-in policy", true, hash.hex()};
 }
 
 Loaded load_files(const std::string& path) {
@@ -27,7 +30,7 @@ Loaded load_files(const std::string& path) {
     if (asked.path != path) named.push_back(asked);
   }
   if (auto* config = std::get_if<core::Config>(&loaded)) {
-    return Configuration{std::move(*config), path, false, std::move(named)};
+    return Configuration{std::move(*config), path, false, files.hash(), std::move(named)};
   }
   return NoConfiguration{std::get<std::vector<std::string>>(std::move(loaded)), std::move(named)};
 }

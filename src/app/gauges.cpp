@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/gauges.hpp"
 
+#include <algorithm>
 #include <nswarden/core/text.hpp>
 #include <string>
 #include <string_view>
@@ -65,7 +66,9 @@ void add_policies(std::vector<MetricFamily>& out, const std::vector<PolicySnapsh
 
 void add_drift(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
   MetricFamily drift = family("nswarden_sysctl_drift", "1 while a setting is not as the policy says, and only then; capped.");
-  for (const auto& [finding, writer] : snapshot.drift) {
+  const std::size_t shown = std::min(snapshot.series_limit, snapshot.drift.size());
+  for (std::size_t i = 0; i < shown; ++i) {
+    const core::Finding& finding = snapshot.drift[i].finding;
     add(drift,
         {label("netns", finding.netns), label("policy", finding.policy), label("reason", core::to_string(finding.reason)),
          label("sysctl", finding.key)},
@@ -74,7 +77,7 @@ void add_drift(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
   out.push_back(std::move(drift));
   out.push_back(single("nswarden_sysctl_drift_hidden",
                        "Settings that are not as the policy says and have no nswarden_sysctl_drift because of its cap.",
-                       number(snapshot.drift_hidden)));
+                       number(snapshot.drift.size() - shown + snapshot.drift_hidden)));
 }
 
 void add_observed(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
@@ -115,9 +118,14 @@ std::vector<MetricFamily> gauges_of(const Snapshot& snapshot, const BuildInfo& b
   out.push_back(std::move(info));
 
   out.push_back(single("nswarden_config_last_reload_successful",
-                       "Whether the configuration could be used when it was last read.", snapshot.config_ok ? 1 : 0));
+                       "Whether the configuration could be used when it was last read.",
+                       snapshot.config.error.empty() ? 1 : 0));
   out.push_back(single("nswarden_config_last_reload_success_timestamp_seconds",
-                       "When the configuration in use was read, in Unix time.", snapshot.config_loaded_seconds));
+                       "When the configuration in use was read, in Unix time.", snapshot.config.loaded_seconds));
+  MetricFamily config = family("nswarden_config_info",
+                               "The configuration in use, by the first 12 digits of the SHA-256 of all its files; always 1.");
+  add(config, {label("hash", std::string_view(snapshot.config.hash).substr(0, 12))}, 1);
+  out.push_back(std::move(config));
   out.push_back(
       single("nswarden_netns_unmatched", "Network namespaces that no policy names.", number(snapshot.netns_unmatched)));
   out.push_back(single("nswarden_netns_pending", "Names that may become a network namespace but cannot be entered yet.",

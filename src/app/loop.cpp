@@ -53,7 +53,7 @@ Loop::Loop(Parts parts, Configuration configuration, Limits limits)
       restorer_(parts.options, {restore_catalog_, sources_of_names_, os::kernel_tick(), parts.log}),
       netns_watcher_(directories_),
       sysctl_watcher_(parts.catalog.sysctl_files()),
-      config_loaded_(unix_time()) {
+      config_{configuration_.source, configuration_.hash, unix_time(), {}, 0, parts.options.audit} {
   reconciler_.emplace(parts_.catalog, policies_, reconciler_options());
   parts_.catalog.write_slowly_by(slow_writer_);
   watch_loop();
@@ -262,7 +262,8 @@ std::string Loop::reload(Time now) {
   auto loaded = reload_configuration(parts_.options, configuration_);
   dirty_ = true;
   if (const auto* none = std::get_if<NoConfiguration>(&loaded)) {
-    config_ok_ = false;
+    config_.error = none->lines.front();
+    config_.failed_seconds = unix_time();
     parts_.metrics.reloaded(false);
     std::string verdict;
     for (const std::string& line : none->lines) {
@@ -277,8 +278,7 @@ std::string Loop::reload(Time now) {
   tell_reports();  // made under the policies that go
   const std::string dropped = core::dropped_by(configuration_.config, std::get<Configuration>(loaded).config);
   configuration_ = std::get<Configuration>(std::move(loaded));
-  config_ok_ = true;
-  config_loaded_ = unix_time();
+  config_ = {configuration_.source, configuration_.hash, unix_time(), {}, 0, parts_.options.audit};
   policies_ = compile(configuration_.config, parts_.options);
   reconciler_->set_policies(policies_, now);
   restorer_.policies_changed();
@@ -349,6 +349,7 @@ void Loop::publish(Time now) {
 std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   auto snapshot = std::make_shared<Snapshot>();
   const core::Overview overview = reconciler_->overview(now);
+  snapshot->time = unix_time();
   snapshot->ready = ready_;
   snapshot->totals = overview.totals;
   snapshot->totals.fixed = report_log_.fixed();
@@ -365,8 +366,12 @@ std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   snapshot->dirfd_sysctls = overview.directory_keys;
   snapshot->commands_queued = commands_.queued();
   snapshot->commands_running = commands_.running();
-  snapshot->drift =
-      writers_.with_writers(reconciler_->findings(core::Reconciler::Which::not_compliant, parts_.options.series_limit));
+  snapshot->series_limit = parts_.options.series_limit;
+  const std::size_t most_shown = std::max(most_shown_drift, parts_.options.series_limit);
+  snapshot->drift = writers_.with_writers(reconciler_->findings(core::Reconciler::Which::not_compliant, most_shown));
+  for (DriftSnapshot& drift : snapshot->drift) {
+    drift.since = snapshot->time - std::chrono::duration<double>(now - drift.finding.since).count();
+  }
   const core::Totals& totals = overview.totals;
   snapshot->drift_hidden = totals.settings - totals.compliant - snapshot->drift.size();
   snapshot->observed = reconciler_->observations(parts_.options.series_limit);
@@ -375,8 +380,7 @@ std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   snapshot->events = events_.newest();
   snapshot->sources = sources_;
   snapshot->unlisted = listings_;
-  snapshot->config_ok = config_ok_;
-  snapshot->config_loaded_seconds = config_loaded_;
+  snapshot->config = config_;
   snapshot->last_reconcile_seconds = last_reconcile_;
   if (const auto stats = process_.read()) {
     snapshot->process = {stats->cpu_seconds,   stats->start_time_seconds, stats->resident_bytes,

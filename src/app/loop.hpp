@@ -139,8 +139,7 @@ class Loop {
   bool desk_waits_ = false;
   bool broken_ = false;  // the state may be half changed
   bool ready_ = false;
-  bool config_ok_ = true;
-  double config_loaded_ = 0;
+  ConfigSnapshot config_;
   double last_reconcile_ = 0;
   std::vector<SourceSnapshot> sources_;
   std::string unseen_;                    // why netns that others make are never seen; empty when they are

@@ -126,7 +126,8 @@ struct WebServer::Impl {
     // Not local_uri, which makes /metrics of //metrics and of /x/../metrics.
     const auto path = decoded_path(request.local_uri_raw);
     if (!path) return {404, "text/plain; charset=utf-8", "Not found.\n", {}};
-    return respond({request.request_method, *path, accept_encoding == nullptr ? "" : accept_encoding}, options, sources);
+    const auto text = [](const char* maybe) { return std::string_view(maybe == nullptr ? "" : maybe); };
+    return respond({request.request_method, *path, text(request.query_string), text(accept_encoding)}, options, sources);
   }
 
   /// CivetWeb's callback for each request; its result is the status.

@@ -87,7 +87,7 @@ std::vector<DriftSnapshot> Writers::with_writers(std::vector<core::Finding> find
   drift.reserve(findings.size());
   for (core::Finding& finding : findings) {
     Known writer = last_writer(finding.netns, finding.key);
-    drift.push_back({std::move(finding), std::move(writer)});
+    drift.push_back({std::move(finding), std::move(writer), 0});
   }
   return drift;
 }

@@ -55,6 +55,7 @@ class Writers {
   /// A netns that comes under the same name is another one.
   void forget(const std::string& netns);
 
+  /// Their `since` stays 0.
   [[nodiscard]] std::vector<DriftSnapshot> with_writers(std::vector<core::Finding> findings) const;
 
  private:

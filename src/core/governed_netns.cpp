@@ -65,7 +65,9 @@ void GovernedNetns::adopt(std::shared_ptr<const ResolvedPlan> resolved, const Go
     settings_[i].undone_by = nobody;
     // Whoever changes the policy wants to see what comes of it.
     if (settings_[i].trouble && !same_keys) settings_[i].trouble->retry_at = {};
+    const Time since = settings_[i].since;
     set_state(i, state, absent, context);
+    settings_[i].since = since;
   }
 }
 
@@ -271,6 +273,7 @@ void GovernedNetns::set_state(std::size_t index, std::optional<State> state, boo
   SettingState& setting = settings_[index];
   if (setting.state == state && setting.absent == absent) return;
   const std::optional<State> counted = census_state(setting);
+  if (!setting.state || (*setting.state == State::compliant) != (state == State::compliant)) setting.since = context.now;
   if (setting.state && *setting.state != State::compliant) --not_compliant_;
   if (state && *state != State::compliant) ++not_compliant_;
   if (setting.absent) --absent_;
@@ -311,6 +314,7 @@ Finding GovernedNetns::finding(std::size_t index, const std::string& label) cons
   finding.error = setting.error;
   if (finding.error == 0 && setting.trouble && setting.state == State::drifted) finding.error = setting.trouble->error;
   finding.note = plan.setting->note;
+  finding.since = setting.since;
   return finding;
 }
 

@@ -109,6 +109,7 @@ class GovernedNetns {
     std::unique_ptr<Damping> damping;  // of one that was repaired lately
     // For restoring: the bytes before a write of ours changed them that is not told as having overwritten them yet.
     std::unique_ptr<std::string> before_ours;
+    Time since;  // when it was first found to be compliant, or not
     int error = 0;
     std::int32_t undone_by = nobody;  // the setting of ours whose write last made this one wrong
     std::optional<State> state;       // none: not judged

@@ -167,7 +167,7 @@ void check_json(const Response& response, const Request& request, const Site& si
 void check_page(const Response& response, const Site& site) {
   app::WebOptions tame = site.options;
   tame.telemetry_path = "/m";
-  const Response reference = app::respond({"GET", "/", ""}, tame, {site.metrics, &site.snapshots, nullptr});
+  const Response reference = app::respond({"GET", "/", "", ""}, tame, {site.metrics, &site.snapshots, nullptr});
   for (const char mark : {'<', '>', '"'}) {
     const auto marks = [mark](const std::string& body) { return std::count(body.begin(), body.end(), mark); };
     fuzz::require(marks(response.body) == marks(reference.body), "an option adds no markup", site.options.telemetry_path);
@@ -228,7 +228,7 @@ void check_answer(const Answer& answer, const Request& request, const Site& site
 
 /// HEAD is answered as GET, but for the body that the server leaves out: so its Content-Length is that of GET.
 void check_head(const Site& site, const Request& request, const Response& get) {
-  const Response head = ask(site, {"HEAD", request.path, request.accept_encoding}).response;
+  const Response head = ask(site, {"HEAD", request.path, request.query, request.accept_encoding}).response;
   const bool same = get.status == head.status && get.content_type == head.content_type && get.headers == head.headers;
   fuzz::require(same && get.body == head.body, "HEAD says what GET does", request.path);
 }
@@ -240,7 +240,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const unsigned flags = data[0];
   std::string_view rest = fuzz::input(data + 1, size - 1);
   const std::string_view method = fuzz::next_part(rest, '\n');
-  const std::string_view raw = fuzz::next_part(rest, '\n');
+  std::string_view query = fuzz::next_part(rest, '\n');
+  const std::string_view raw = fuzz::next_part(query, '?');
   const std::string_view accept_encoding = fuzz::next_part(rest, '\n');
   Site site;
   site.options.telemetry_path = fuzz::next_part(rest, '\n');
@@ -269,7 +270,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   fuzz::require(path->size() <= raw.size() && (raw.find('%') != std::string_view::npos || *path == raw), "decoding shortens",
                 raw);
-  const Request request{method, *path, accept_encoding};
+  const Request request{method, *path, query, accept_encoding};
   const Answer answer = ask(site, request);
   check_answer(answer, request, site);
   if (request.method == "GET") check_head(site, request, answer.response);

@@ -20,6 +20,7 @@ struct Configuration {
   core::Config config;
   std::string source;  ///< the file, or "built-in policy"
   bool built_in = false;
+  std::string hash{};                          ///< SHA-256 in hex of all files, in the order in which they were read
   std::vector<os::PathWatcher::Path> named{};  ///< files and folders that were read besides the file itself
 };
 

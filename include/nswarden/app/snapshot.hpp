@@ -37,6 +37,17 @@ struct SourceSnapshot {
 struct DriftSnapshot {
   core::Finding finding;
   std::shared_ptr<const core::Writer> writer;  ///< who made the last drift of this setting; null when unknown
+  double since = 0;                            ///< when it was first found not to be compliant, Unix time in seconds
+};
+
+/// The configuration in force, and what became of the last one that was read.
+struct ConfigSnapshot {
+  std::string source;         ///< the file, or "built-in policy"
+  std::string hash;           ///< SHA-256 in hex of all that was read, one file after the other
+  double loaded_seconds = 0;  ///< Unix time
+  std::string error;          ///< why the last one that was read was refused, its first line; empty when it is in force
+  double failed_seconds = 0;  ///< Unix time of that
+  bool audit = false;         ///< --audit: no policy writes, whatever it says
 };
 
 struct ProcessSnapshot {
@@ -48,7 +59,11 @@ struct ProcessSnapshot {
   std::uint64_t max_fds = 0;
 };
 
+/// Drift that is shown to people, however few series are exported.
+inline constexpr std::size_t most_shown_drift = 1000;
+
 struct Snapshot {
+  double time = 0;      ///< Unix time in seconds at which it was made
   bool ready = false;   ///< the first sweep is done
   core::Totals totals;  ///< attempts since the start
   std::vector<PolicySnapshot> policies;
@@ -58,16 +73,17 @@ struct Snapshot {
   std::size_t dirfd_sysctls = 0;
   std::size_t commands_queued = 0;
   std::size_t commands_running = 0;
-  std::vector<DriftSnapshot> drift;      ///< not compliant; the first in byte order of netns, then key, up to the cap
-  std::size_t drift_hidden = 0;          ///< how many more there are
-  std::vector<core::Observed> observed;  ///< exported values, in the same order, up to the cap
+  std::vector<DriftSnapshot>
+      drift;  ///< not compliant; the first in byte order of netns, then key, up to most_shown_drift, or series_limit
+  std::size_t drift_hidden = 0;  ///< how many more there are
+  std::size_t series_limit = 0;  ///< most series of a metric that has one for each setting; those of `drift` are its first
+  std::vector<core::Observed> observed;  ///< exported values, in the same order, up to that limit
   std::size_t observed_hidden = 0;       ///< numbers that are not among them
   std::shared_ptr<const Events> events;  ///< the last ones; null for none
   std::vector<SourceSnapshot> sources;
   std::vector<SourceSnapshot> unlisted;  ///< netns directories that cannot be listed, by path
-  bool config_ok = true;                 ///< the last load or reload succeeded
-  double config_loaded_seconds = 0;      ///< Unix time of the last good one
-  double last_reconcile_seconds = 0;     ///< Unix time of the last completed sweep, 0 before the first
+  ConfigSnapshot config;
+  double last_reconcile_seconds = 0;  ///< Unix time of the last completed sweep, 0 before the first
   ProcessSnapshot process;
 };
 

@@ -27,6 +27,7 @@ struct WebOptions {
 struct Request {
   std::string_view method;
   std::string_view path;             ///< decoded, without query
+  std::string_view query;            ///< as sent, without the question mark
   std::string_view accept_encoding;  ///< empty when absent
 };
 

@@ -55,8 +55,9 @@ struct Finding {
   std::string have;  ///< normalised; empty when missing or unreadable; `redacted` for secrets
   State state = State::compliant;
   Reason reason = Reason::none;
-  int error = 0;       ///< errno when unreadable, or of the write that failed when drifted
-  std::string note{};  ///< of the setting
+  int error = 0;                                  ///< errno when unreadable, or of the write that failed when drifted
+  std::string note{};                             ///< of the setting
+  std::chrono::steady_clock::time_point since{};  ///< when it was first found to be so, compliant or not
 };
 
 /// A value that is only exported, of which there is some number.

@@ -76,14 +76,16 @@ Snapshot small_snapshot() {
   snapshot.bound_sysctls = 6;
   snapshot.commands_queued = 7;
   snapshot.commands_running = 2;
+  snapshot.series_limit = 200;
   snapshot.drift = {
-      {finding("q-1", core::State::drifted, core::Reason::clamped), nullptr},
-      {finding("q\"} 0\nnswarden_netns{policy=\"forged\"} 7\n\xff", core::State::missing, core::Reason::missing), nullptr}};
+      {finding("q-1", core::State::drifted, core::Reason::clamped), nullptr, 0},
+      {finding("q\"} 0\nnswarden_netns{policy=\"forged\"} 7\n\xff", core::State::missing, core::Reason::missing), nullptr, 0}};
   snapshot.drift_hidden = 5;
   snapshot.observed = {{"q-1", "net.ipv4.tcp_rmem", {4096, 131072}}};
   snapshot.observed_hidden = 3;
   snapshot.sources = {{"inotify", true, ""}, {"mount", false, "no"}};
-  snapshot.config_loaded_seconds = 1763872371.5;
+  snapshot.config.hash = "0123456789abcdef";
+  snapshot.config.loaded_seconds = 1763872371.5;
   snapshot.last_reconcile_seconds = 1763872372.25;
   snapshot.process = {1.5, 1763872370.25, 9437184, 123456789, 12, 20000};
   return snapshot;
@@ -211,6 +213,15 @@ TEST_CASE("a process that is named like one of our words, or like a series, forg
   CHECK(value_of(text, R"(nswarden_drift_writers_total{comm="a\"} 7\\x0a\\xff"})") == "1");
 }
 
+TEST_CASE("drift beyond the limit of series is counted as hidden") {
+  const Metrics metrics;
+  Snapshot snapshot = small_snapshot();
+  snapshot.series_limit = 1;
+  const std::string text = metrics.text(snapshot);
+  CHECK(lines_with(text, "nswarden_sysctl_drift{").size() == 1);
+  CHECK(value_of(text, "nswarden_sysctl_drift_hidden") == "6");
+}
+
 TEST_CASE("gauges are what the snapshot says, and a hostile netns name is one series and no more") {
   const Metrics metrics;
   const std::string text = metrics.text(small_snapshot());
@@ -218,6 +229,7 @@ TEST_CASE("gauges are what the snapshot says, and a hostile netns name is one se
       R"(nswarden_bound_sysctls 6)",
       R"(nswarden_commands_queued 7)",
       R"(nswarden_commands_running 2)",
+      R"(nswarden_config_info{hash="0123456789ab"} 1)",
       R"(nswarden_config_last_reload_success_timestamp_seconds 1763872371.5)",
       R"(nswarden_config_last_reload_successful 1)",
       R"(nswarden_dirfd_sysctls 0)",

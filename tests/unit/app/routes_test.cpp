@@ -26,7 +26,7 @@ struct Site {
                                ++reloads;
                                return reload_problem;
                              }};
-    return respond({method, path, accept_encoding}, options, sources);
+    return respond({method, path, {}, accept_encoding}, options, sources);
   }
 };
 
@@ -162,20 +162,30 @@ TEST_CASE("the status is the report of check, with writers and what only a daemo
   writer.time = 1763872371.125;
   core::Finding drifted{"q\n1", "p", "net.a.b", "1", "0", core::State::drifted, core::Reason::suspended, 0};
   core::Finding missing{"q-2", "p", "net.a.b", "1", "", core::State::missing, core::Reason::missing, 0};
-  snapshot->drift = {{drifted, std::make_shared<const core::Writer>(writer)}, {missing, nullptr}};
+  snapshot->drift = {{drifted, std::make_shared<const core::Writer>(writer), 1763872371.25}, {missing, nullptr, 1763872371.5}};
+  snapshot->time = 1763872372.5;
+  snapshot->last_reconcile_seconds = 1763872372;
+  snapshot->unlisted = {{"/run/other", false, "gone"}};
+  snapshot->policies = {{"p\n", 2, 3, 2, 1, 0, true}};
+  snapshot->config = {"/etc/x.yaml", "abc", 1763872370, "x.yaml:1:1: no", 1763872371, true};
   snapshot->drift_hidden = 5;
   snapshot->sources = {{"inotify", true, ""}, {"sysctl", false, "no\nway"}};
   site.snapshots.publish(snapshot);
   const Response response = site.ask("GET", "/api/v1/status");
   CHECK(response.content_type == "application/json");
-  CHECK(response.body ==
-        R"({"schema":1,"compliant":false,"totals":{"netns":2,"settings":3,"compliant":1,"drifted":1,"missing":1,)"
-        R"("unreadable":0,"fixed":0,"failed":4},"findings":[{"netns":"q\\x0a1","policy":"p","key":"net.a.b","want":"1",)"
-        R"("have":"0","state":"drifted","reason":"suspended","writer":{"pid":70,"comm":"a\\xff\"","uid":0,)"
-        R"("unit":"rival.service","time":1763872371.125}},{"netns":"q-2","policy":"p","key":"net.a.b","want":"1",)"
-        R"("have":null,"state":"missing","reason":"missing"}],"findings_hidden":5,"ready":true,)"
-        R"("sources":[{"name":"inotify","up":true},{"name":"sysctl","up":false,"reason":"no\\x0away"}]})"
-        "\n");
+  CHECK(
+      response.body ==
+      R"({"schema":1,"compliant":false,"totals":{"netns":2,"settings":3,"compliant":1,"drifted":1,"missing":1,)"
+      R"("unreadable":0,"fixed":0,"failed":4},"findings":[{"netns":"q\\x0a1","policy":"p","key":"net.a.b","want":"1",)"
+      R"("have":"0","state":"drifted","reason":"suspended","since":1763872371.25,"writer":{"pid":70,"comm":"a\\xff\"","uid":0,)"
+      R"("unit":"rival.service","time":1763872371.125}},{"netns":"q-2","policy":"p","key":"net.a.b","want":"1",)"
+      R"("have":null,"state":"missing","reason":"missing","since":1763872371.5}],"findings_hidden":5,"ready":true,)"
+      R"("time":1763872372.5,"last_reconcile":1763872372.0,)"
+      R"("sources":[{"name":"inotify","up":true},{"name":"sysctl","up":false,"reason":"no\\x0away"}],)"
+      R"("unlisted":[{"name":"/run/other","up":false,"reason":"gone"}],"policies":[{"name":"p\\x0a","mode":"enforce","netns":2,)"
+      R"("settings":3,"drifted":2,"suspended":1,"conflicts":0}],"config":{"source":"/etc/x.yaml","sha256":"abc",)"
+      R"("loaded":1763872370.0,"audit":true,"error":"x.yaml:1:1: no","failed":1763872371.0}})"
+      "\n");
 }
 
 TEST_CASE("events are listed, each with what it has") {

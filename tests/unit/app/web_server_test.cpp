@@ -289,6 +289,7 @@ TEST_CASE("the server ends quickly with idle, half-sent and unread connections o
   // An answer larger than a send buffer may grow (4 MiB by default), to a client that does not read.
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->drift.resize(25000);
+  snapshot->series_limit = snapshot->drift.size();
   for (std::size_t i = 0; i < snapshot->drift.size(); ++i)
     snapshot->drift[i].finding.netns = std::to_string(i) + std::string(400, 'x');
   site.snapshots.publish(snapshot);

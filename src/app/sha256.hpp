@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// SHA-256 by OpenSSL, for telling one configuration from another as sha256sum(1) does. Throws std::bad_alloc. Any thread, one at
+// a time.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+struct evp_md_ctx_st;
+
+namespace nswarden::app {
+
+class Sha256 {
+ public:
+  Sha256();
+  void add(std::string_view bytes);
+  /// Of all that was added so far.
+  [[nodiscard]] std::string hex() const;
+
+ private:
+  struct Free {
+    void operator()(evp_md_ctx_st* context) const;
+  };
+  std::unique_ptr<evp_md_ctx_st, Free> context_;
+};
+
+}  // namespace nswarden::app
