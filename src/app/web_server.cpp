@@ -2,8 +2,10 @@
 #include <civetweb.h>
 #include <fmt/format.h>
 #include <nswarden/app/web.hpp>
+#include <nswarden/os/front_door.hpp>
 #include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/tcp.hpp>
+#include <nswarden/os/time_slice.hpp>
 
 #include <array>
 #include <atomic>
@@ -23,9 +25,12 @@
 namespace nswarden::app {
 namespace {
 
-// A connection occupies a thread, and an idle one does so for the request timeout (kernel fact 33).
-constexpr const char* worker_threads = "8";
-constexpr std::size_t worker_count = 8;
+// So many requests are answered at once. A connection occupies a thread (kernel fact 33), from its first whole request head on where CivetWeb
+// was built with os::FrontDoor, and else from its beginning to the request timeout.
+constexpr const char* worker_threads = "16";
+constexpr std::size_t worker_count = 16;
+// Each is an fd: fd_budget.hpp leaves room for them.
+constexpr std::size_t most_waiting = 512;
 
 bool has_ipv6() { return mg_check_feature(MG_FEATURES_IPV6) != 0; }
 
@@ -105,7 +110,8 @@ std::string serialized(const Response& response, std::string_view method, const 
 }  // namespace
 
 struct WebServer::Impl {
-  Impl(WebOptions web_options, WebSources web_sources) : options(std::move(web_options)), sources(std::move(web_sources)) {}
+  Impl(WebOptions web_options, WebSources web_sources)
+      : options(std::move(web_options)), sources(std::move(web_sources)), door(options.request_timeout, most_waiting) {}
   ~Impl() {
     if (context != nullptr) stop();
   }
@@ -114,13 +120,14 @@ struct WebServer::Impl {
 
   WebOptions options;
   WebSources sources;
+  os::FrontDoor door;
   std::vector<std::uint16_t> ports;
   mg_context* context = nullptr;
   std::atomic<bool> started{false};
   std::array<char, 300> problem{};  ///< what CivetWeb said while it started
 
   void start(const std::string& listening_ports);
-  void stop() const;
+  void stop();
 
   [[nodiscard]] Response answer(const mg_request_info& request, const char* accept_encoding) const {
     // Not local_uri, which makes /metrics of //metrics and of /x/../metrics.
@@ -156,6 +163,14 @@ struct WebServer::Impl {
     return 503;
   }
 
+  /// What repairs goes before what tells of it.
+  static void* begin_thread(const mg_context* context, int type) {
+    constexpr int accepting = 0;
+    if (type == accepting) static_cast<Impl*>(mg_get_user_data(context))->door.serve_this_thread();
+    os::give_way();
+    return nullptr;
+  }
+
   /// CivetWeb's own log: kept while it starts, since it is the only reason it gives; of no use afterwards (it tells of what
   /// clients do wrong), and never on stderr.
   static int keep_problem(const mg_connection* connection, const char* message) {
@@ -180,6 +195,8 @@ void WebServer::Impl::start(const std::string& listening_ports) {
                                  "no",
                                  "max_request_size",
                                  "8192",
+                                 "listen_backlog",
+                                 "1024",
                                  "tcp_nodelay",
                                  "1",
                                  "decode_url",
@@ -192,6 +209,7 @@ void WebServer::Impl::start(const std::string& listening_ports) {
   mg_callbacks callbacks{};
   callbacks.begin_request = &Impl::serve;
   callbacks.log_message = &Impl::keep_problem;
+  callbacks.init_thread = &Impl::begin_thread;
   // The loop takes signals by signalfd, which works only while no thread takes them first.
   const os::SignalsBlocked blocked;
   context = mg_start(&callbacks, this, configuration);
@@ -209,7 +227,8 @@ void WebServer::Impl::start(const std::string& listening_ports) {
 
 // CivetWeb's threads notice mg_stop() only when their poll ends, after up to 2 s. What a scrape has been promised may still be
 // sent for a moment; then even a client that does not read is cut off.
-void WebServer::Impl::stop() const {
+void WebServer::Impl::stop() {
+  door.close();
   constexpr std::chrono::milliseconds last_words{300};
   std::atomic<bool> stopped{false};
   std::thread stopper;

@@ -103,7 +103,7 @@ class Http(harness.Case):
 
     def test_a_scrape_is_answered_while_clients_sit_on_idle_connections(self):
         host, port = self.daemon.address.rsplit(":", 1)
-        clients = [socket.create_connection((host, int(port))) for _ in range(10)]
+        clients = [socket.create_connection((host, int(port))) for _ in range(300)]
         try:
             began = time.monotonic()
             self.assertEqual(self.daemon.http("GET", "/metrics")[0], 200)
@@ -129,6 +129,15 @@ class Http(harness.Case):
                 except OSError:
                     pass  # dropped: reset, broken pipe or, at the shutdown, not connected
         self.assertEqual(self.daemon.http("GET", "/metrics")[0], 200)
+
+    def test_threads_that_serve_give_way_to_the_one_that_repairs(self):
+        nice = {}
+        for thread in os.listdir(f"/proc/{self.daemon.process.pid}/task"):
+            with open(f"/proc/{self.daemon.process.pid}/task/{thread}/stat", encoding="ascii") as file:
+                name, fields = file.read().split("(", 1)[1].rsplit(")", 1)
+            nice.setdefault(name.split("-")[0], set()).add(int(fields.split()[16]))
+        self.assertEqual(nice["civetweb"], {10})
+        self.assertEqual(nice["nswarden"], {0})
 
     def test_another_telemetry_path_replaces_the_first(self):
         daemon = self.start("--web.telemetry-path=/other", f"--lock.file={self.directory}/lock")

@@ -10,4 +10,7 @@ namespace nswarden::os {
 /// happens.
 void ask_for_short_turns();
 
+/// The calling thread gives way to those of usual priority (nice 10): with all cores busy it has a tenth of the time that each of them has.
+void give_way();
+
 }  // namespace nswarden::os

@@ -284,6 +284,22 @@ TEST_CASE("many clients at once are all answered while the loop publishes") {
   for (const int count : answered) CHECK(count == 25);
 }
 
+#ifdef NSWARDEN_WEB_TLS  // built with os::FrontDoor
+TEST_CASE("idle and slow clients hold up nobody, however long they may wait") {
+  Site site({"127.0.0.1:0"}, 1h);
+  std::vector<Fd> clients;
+  for (int i = 0; i < 200; ++i) {
+    clients.push_back(connect_to(site.port()));
+    if (i % 2 == 0) say(clients.back(), "GET /metrics HT");
+  }
+  for (int i = 0; i < 20; ++i) CHECK(get(site.port(), "/-/healthy").starts_with("HTTP/1.1 200"));
+  for (const Fd& client : clients) {
+    say(client, "G");  // also while they go on
+  }
+  CHECK(get(site.port(), "/-/healthy").starts_with("HTTP/1.1 200"));
+}
+#endif
+
 TEST_CASE("the server ends quickly with idle, half-sent and unread connections open") {
   Site site;
   // An answer larger than a send buffer may grow (4 MiB by default), to a client that does not read.

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connections on real sockets: which of them a server gets to see.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <catch.hpp>
+#include <nswarden/os/front_door.hpp>
+
+#include <array>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using namespace nswarden::os;
+using namespace std::chrono_literals;
+
+constexpr std::string_view whole = "GET / HTTP/1.0\r\n\r\n";
+constexpr std::string_view half = "GET / HTTP/1.0\r\n";
+
+struct House {
+  Fd listener{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  sockaddr_in address{};
+  FrontDoor door;
+
+  explicit House(std::chrono::milliseconds patience = 1h, std::size_t most = 8) : door(patience, most) {
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    REQUIRE(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), size) == 0);
+    REQUIRE(::listen(listener.get(), 100) == 0);
+    REQUIRE(::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  }
+
+  [[nodiscard]] Fd visitor(std::string_view words) const {
+    Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    REQUIRE(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    say(fd, words);
+    return fd;
+  }
+  static void say(const Fd& fd, std::string_view words) {
+    REQUIRE(::send(fd.get(), words.data(), words.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(words.size()));
+  }
+
+  bool poll(int timeout = 0) {
+    pollfd fd{listener.get(), POLLIN, 0};
+    const int told = door.poll(&fd, 1, timeout);
+    CHECK(told == (fd.revents == POLLIN ? 1 : 0));
+    return told == 1;
+  }
+  /// Until as many wait as are expected, or a connection is ready.
+  void settle(std::size_t expected) {
+    for (int i = 0; i < 2000 && door.waiting() != expected; ++i) {
+      if (poll(1)) return;
+    }
+  }
+  Fd accept() {
+    sockaddr_in peer{};
+    socklen_t size = sizeof peer;
+    Fd fd(door.accept(listener.get(), reinterpret_cast<sockaddr*>(&peer), &size));
+    if (fd) CHECK(peer.sin_family == AF_INET);
+    return fd;
+  }
+};
+
+std::string heard(const Fd& fd) {
+  std::array<char, 100> bytes{};
+  const ssize_t size = ::recv(fd.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+  return size <= 0 ? std::string() : std::string(bytes.data(), static_cast<std::size_t>(size));
+}
+
+/// Whether the other end has closed it.
+bool is_closed(const Fd& fd) {
+  char byte = 0;
+  return ::recv(fd.get(), &byte, 1, 0) <= 0;
+}
+
+}  // namespace
+
+TEST_CASE("a request is whole with the empty line, a record of TLS with its length, and anything when it is too long") {
+  CHECK(is_whole_request(whole));
+  CHECK(is_whole_request("GET / HTTP/1.0\n\n"));
+  CHECK(is_whole_request("\n\r\n"));
+  for (std::size_t size = 0; size < whole.size(); ++size) CHECK_FALSE(is_whole_request(whole.substr(0, size)));
+  using namespace std::string_view_literals;
+  constexpr auto hello = "\x16\x03\x01\x00\x04\n\n\n\n"sv;
+  CHECK(is_whole_request(hello));
+  for (std::size_t size = 0; size < hello.size(); ++size) CHECK_FALSE(is_whole_request(hello.substr(0, size)));
+  CHECK_FALSE(is_whole_request("\x16\x03\x01\xff\xff" + std::string(8186, 'x')));
+  CHECK(is_whole_request("\x16\x03\x01\xff\xff" + std::string(8187, 'x')));
+  CHECK_FALSE(is_whole_request(std::string(8191, 'x')));
+  CHECK(is_whole_request(std::string(8192, 'x')));
+}
+
+TEST_CASE("who has said nothing, or half of it, waits while others are let in") {
+  House house;
+  const Fd idle = house.visitor("");
+  const Fd slow = house.visitor(half);
+  const Fd ready = house.visitor(whole);
+  REQUIRE(house.poll(20000));
+  const Fd first = house.accept();
+  CHECK(heard(first) == whole);
+  CHECK_FALSE(house.accept());
+  house.settle(2);
+  CHECK(house.door.waiting() == 2);
+  SECTION("and comes in with his last word, which nothing was taken from") {
+    House::say(slow, "\r\n");
+    REQUIRE(house.poll(20000));
+    const Fd second = house.accept();
+    CHECK(heard(second) == whole);
+    CHECK(house.door.waiting() == 1);
+  }
+}
+
+TEST_CASE("who asked first is served first, each on the socket that he came to") {
+  House house;
+  const Fd one = house.visitor("GET /1 HTTP/1.0\r\n\r\n");
+  const Fd two = house.visitor("GET /2 HTTP/1.0\r\n\r\n");
+  house.settle(2);
+  sockaddr_in peer{};
+  socklen_t size = sizeof peer;
+  CHECK(house.door.accept(house.listener.get() + 1000, reinterpret_cast<sockaddr*>(&peer), &size) == -1);
+  const Fd first = house.accept();
+  CHECK(heard(first).starts_with("GET /1"));
+  CHECK(house.poll());
+  const Fd second = house.accept();
+  CHECK(heard(second).starts_with("GET /2"));
+  CHECK_FALSE(house.poll());
+}
+
+TEST_CASE("patience ends") {
+  House house(50ms);
+  const Fd idle = house.visitor("");
+  const Fd slow = house.visitor(half);
+  house.settle(2);
+  house.settle(0);
+  CHECK(house.door.waiting() == 0);
+  CHECK(is_closed(idle));
+  CHECK(is_closed(slow));
+}
+
+TEST_CASE("who leaves is forgotten") {
+  House house;
+  Fd idle = house.visitor("");
+  house.settle(1);
+  idle.reset();
+  house.settle(0);
+  CHECK(house.door.waiting() == 0);
+}
+
+TEST_CASE("where all places are taken the one who came first gives way, but not who has said what he wants") {
+  House house(1h, 3);
+  const Fd asked = house.visitor(whole);
+  house.settle(1);
+  std::vector<Fd> idle;
+  for (int i = 0; i < 2; ++i) idle.push_back(house.visitor(""));
+  const Fd served = house.accept();
+  house.settle(2);
+  const Fd other = house.visitor(half);
+  house.settle(3);
+  const Fd another = house.visitor(half);
+  house.poll(20000);
+  CHECK(is_closed(idle[0]));
+  CHECK(house.door.waiting() == 3);
+}
+
+TEST_CASE("when files run out, those who wait give way") {
+  House house;
+  std::vector<Fd> idle;
+  for (int i = 0; i < 4; ++i) idle.push_back(house.visitor(""));
+  house.settle(4);
+  const Fd ready = house.visitor(whole);
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit none{0, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  for (int i = 0; i < 5; ++i) house.poll(10);
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(house.door.waiting() == 0);
+  CHECK(is_closed(idle[0]));
+  REQUIRE(house.poll(20000));
+  CHECK(heard(house.accept()) == whole);
+}
+
+TEST_CASE("a door that is closed lets its thread go, now and later") {
+  House house;
+  std::thread closer([&] { house.door.close(); });
+  CHECK_FALSE(house.poll(-1));
+  CHECK_FALSE(house.poll(-1));
+  closer.join();
+}
+
+TEST_CASE("in a thread without a door the two functions are those of the system") {
+  House house;
+  pollfd fd{house.listener.get(), POLLIN, 0};
+  CHECK(nswarden_poll(&fd, 1, 0) == 0);
+  const Fd idle = house.visitor("");
+  CHECK(nswarden_poll(&fd, 1, 20000) == 1);
+  const Fd taken(nswarden_accept(house.listener.get(), nullptr, nullptr));
+  CHECK(taken);
+}
