@@ -80,6 +80,16 @@ void add_drift(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
                        number(snapshot.drift.size() - shown + snapshot.drift_hidden)));
 }
 
+void add_netns(std::vector<MetricFamily>& out, const std::vector<core::NetnsDrift>& by_netns) {
+  MetricFamily drifted = family("nswarden_netns_drifted_sysctls",
+                                "Settings of the policy that are drifted, missing or unreadable in the network namespace; only "
+                                "with --metrics.per-netns.");
+  for (const core::NetnsDrift& drift : by_netns) {
+    add(drifted, {label("netns", drift.netns), label("policy", drift.policy)}, number(drift.not_compliant));
+  }
+  out.push_back(std::move(drifted));
+}
+
 void add_observed(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
   MetricFamily values = family("nswarden_sysctl_value", "Value of a sysctl that a policy observes, each number of it; capped.");
   for (const core::Observed& observed : snapshot.observed) {
@@ -142,6 +152,7 @@ std::vector<MetricFamily> gauges_of(const Snapshot& snapshot, const BuildInfo& b
   out.push_back(single("nswarden_commands_running", "Commands that run now.", number(snapshot.commands_running)));
   add_policies(out, snapshot.policies);
   add_drift(out, snapshot);
+  add_netns(out, snapshot.by_netns);
   add_observed(out, snapshot);
 
   MetricFamily up =
