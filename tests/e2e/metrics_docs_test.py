@@ -85,17 +85,19 @@ class Page(harness.Case):
         self.configure(CONFIG)
         for name in ("audit-1", "clamped-1", "nobody"):
             add_netns(name)
-        daemon = self.start("--metrics.per-netns", "--repair.budget=1", log_level="info")
+        daemon = self.start("--metrics.per-netns", log_level="info")
         seen.until(daemon, lambda m: set(m.labels("sysctl_drift", "reason")) == {"value", "missing", "unreadable", "clamped"}, "drift")
         add_netns("router-1")
         seen.until(daemon, lambda m: m.sum("action_failures_total", action="command", reason="exit") == 1, "a command that fails")
         harness.place_file("router-2")
         os.chmod(harness.path_of("router-2"), 0o600)
         seen.until(daemon, lambda m: m.sum("actions_total", action="command", result="success") == 1, "one that does not")
-        put("router-1", KEY, 5)
-        self.wait_value("router-1", KEY, 1234)
-        put("router-1", KEY, 5)
-        seen.until(daemon, lambda m: "suspended" in m.labels("sysctl_drift", "reason"), "suspended")
+
+        def is_suspended():
+            put("router-1", KEY, 5)
+            return "suspended" in seen.look(daemon).labels("sysctl_drift", "reason")
+
+        wait_until(is_suspended, "suspended")
         self.configure(CONFIG + "nonsense: true\n")
         daemon.signal(signal.SIGHUP)
         seen.until(daemon, lambda m: m.sum("config_reloads_total", result="failure") > 0, "a bad reload")
