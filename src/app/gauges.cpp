@@ -134,7 +134,8 @@ std::vector<MetricFamily> gauges_of(const Snapshot& snapshot, const BuildInfo& b
                        "When the configuration in use was read, in Unix time.", snapshot.config.loaded_seconds));
   MetricFamily config = family("nswarden_config_info",
                                "The configuration in use, by the first 12 digits of the SHA-256 of all its files; always 1.");
-  add(config, {label("hash", std::string_view(snapshot.config.hash).substr(0, 12))}, 1);
+  const std::string_view hash = snapshot.config.hash;
+  add(config, {label("hash", hash.substr(0, 12))}, 1);
   out.push_back(std::move(config));
   out.push_back(
       single("nswarden_netns_unmatched", "Network namespaces that no policy names.", number(snapshot.netns_unmatched)));
