@@ -80,6 +80,16 @@ void add_drift(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
                        number(snapshot.drift.size() - shown + snapshot.drift_hidden)));
 }
 
+void add_netns(std::vector<MetricFamily>& out, const std::vector<core::NetnsDrift>& by_netns) {
+  MetricFamily drifted = family("nswarden_netns_drifted_sysctls",
+                                "Settings of the policy that are drifted, missing or unreadable in the network namespace; only "
+                                "with --metrics.per-netns.");
+  for (const core::NetnsDrift& drift : by_netns) {
+    add(drifted, {label("netns", drift.netns), label("policy", drift.policy)}, number(drift.not_compliant));
+  }
+  out.push_back(std::move(drifted));
+}
+
 void add_observed(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
   MetricFamily values = family("nswarden_sysctl_value", "Value of a sysctl that a policy observes, each number of it; capped.");
   for (const core::Observed& observed : snapshot.observed) {
@@ -124,7 +134,8 @@ std::vector<MetricFamily> gauges_of(const Snapshot& snapshot, const BuildInfo& b
                        "When the configuration in use was read, in Unix time.", snapshot.config.loaded_seconds));
   MetricFamily config = family("nswarden_config_info",
                                "The configuration in use, by the first 12 digits of the SHA-256 of all its files; always 1.");
-  add(config, {label("hash", std::string_view(snapshot.config.hash).substr(0, 12))}, 1);
+  const std::string_view hash = snapshot.config.hash;
+  add(config, {label("hash", hash.substr(0, 12))}, 1);
   out.push_back(std::move(config));
   out.push_back(
       single("nswarden_netns_unmatched", "Network namespaces that no policy names.", number(snapshot.netns_unmatched)));
@@ -142,6 +153,7 @@ std::vector<MetricFamily> gauges_of(const Snapshot& snapshot, const BuildInfo& b
   out.push_back(single("nswarden_commands_running", "Commands that run now.", number(snapshot.commands_running)));
   add_policies(out, snapshot.policies);
   add_drift(out, snapshot);
+  add_netns(out, snapshot.by_netns);
   add_observed(out, snapshot);
 
   MetricFamily up =

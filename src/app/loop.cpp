@@ -377,6 +377,7 @@ std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   snapshot->observed = reconciler_->observations(parts_.options.series_limit);
   snapshot->observed_hidden = overview.observed;
   for (const core::Observed& observed : snapshot->observed) snapshot->observed_hidden -= observed.numbers.size();
+  if (parts_.options.per_netns) snapshot->by_netns = reconciler_->drift_by_netns();
   snapshot->events = events_.newest();
   snapshot->sources = sources_;
   snapshot->unlisted = listings_;

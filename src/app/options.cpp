@@ -208,6 +208,9 @@ struct Parser {
         ->type_name("N")
         ->capture_default_str()
         ->check(CLI::Range(std::size_t{0}, std::size_t{1000000}));
+    run->add_flag(
+        "--metrics.per-netns", options.per_netns,
+        "Export nswarden_netns_drifted_sysctls, a series for each netns and policy; --metrics.series-limit does not bound it");
     run->add_option("--lock.file", options.lock_file,
                     "Refuse to run while another has locked this file; default one for each netns directory, in "
                     "$RUNTIME_DIRECTORY or /run/nswarden; none with --audit")

@@ -339,11 +339,28 @@ std::size_t GovernedNetns::append_observations(const std::string& label, std::si
   return made;
 }
 
+/// Some policy matches it, and something is known of it.
+bool GovernedNetns::counted() const {
+  if (resolved_->shared->matched().empty()) return false;
+  return bound() ||
+         std::any_of(settings_.begin(), settings_.end(), [](const SettingState& setting) { return setting.state.has_value(); });
+}
+
+void GovernedNetns::append_drift(const std::string& label, std::vector<NetnsDrift>& drift) const {
+  if (!counted()) return;
+  const std::vector<PolicyIndex>& matched = resolved_->shared->matched();
+  std::vector<std::size_t> counts(matched.size());
+  for (std::size_t i = 0; i < settings_.size(); ++i) {
+    if (settings_[i].state.value_or(State::compliant) == State::compliant) continue;
+    const auto owner = std::lower_bound(matched.begin(), matched.end(), planned(i).policy);
+    ++counts[static_cast<std::size_t>(owner - matched.begin())];
+  }
+  const auto policies = resolved_->shared->policies()->policies();
+  for (std::size_t i = 0; i < matched.size(); ++i) drift.push_back({label, policies[matched[i]].name, counts[i]});
+}
+
 void GovernedNetns::add_to(Overview& overview) const {
-  const bool judged =
-      std::any_of(settings_.begin(), settings_.end(), [](const SettingState& setting) { return setting.state.has_value(); });
-  if (!judged && !bound()) return;
-  if (resolved_->shared->matched().empty()) return;
+  if (!counted()) return;
   ++overview.totals.netns;
   for (const PolicyIndex policy : resolved_->shared->matched()) ++overview.policies[policy].netns;
   for (const Overridden& lost : resolution().overridden) overview.policies[lost.loser].conflicts += lost.conflict ? 1 : 0;

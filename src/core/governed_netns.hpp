@@ -90,6 +90,8 @@ class GovernedNetns {
                        std::vector<Finding>& findings) const;
   /// Appends the values that are only exported, as last read, with at most `cap` numbers. How many numbers those are.
   std::size_t append_observations(const std::string& label, std::size_t cap, std::vector<Observed>& observations) const;
+  /// One for each policy that matches, ascending.
+  void append_drift(const std::string& label, std::vector<NetnsDrift>& drift) const;
   /// Adds what is judged of this netns.
   void add_to(Overview& overview) const;
 
@@ -130,6 +132,7 @@ class GovernedNetns {
     std::optional<int> error;  // once it has ended; 0 when the kernel took it
   };
 
+  [[nodiscard]] bool counted() const;
   void adopt(std::shared_ptr<const ResolvedPlan> resolved, const GovernedContext& context);
   enum class Look : std::uint8_t { changes, vanished };
   bool look(Look why, const GovernedContext& context);

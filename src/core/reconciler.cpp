@@ -216,6 +216,12 @@ std::vector<Observed> Reconciler::observations(std::size_t cap) const {
   return observations;
 }
 
+std::vector<NetnsDrift> Reconciler::drift_by_netns() const {
+  std::vector<NetnsDrift> drift;
+  for (const Netns* netns : in_order(Which::all)) netns->governed.append_drift(netns->label(), drift);
+  return drift;
+}
+
 std::vector<KeyIndex> Reconciler::missing_everywhere() const { return census_->missing_everywhere(); }
 
 const Resolution* Reconciler::resolution(std::string_view label) const {

@@ -34,6 +34,7 @@ struct Options {
   std::optional<std::chrono::milliseconds> repair_window;
   std::optional<std::string> lock_file;  ///< none: one for each netns directory
   std::size_t series_limit = default_series_limit;
+  bool per_netns = false;                   ///< export drift of each netns and policy, however many there are
   std::optional<std::string> restore_file;  ///< none: `restore`, where the locks lie
   bool audit = false;
   bool dry_run = false;

@@ -85,6 +85,7 @@ struct Snapshot {
   ConfigSnapshot config;
   double last_reconcile_seconds = 0;  ///< Unix time of the last completed sweep, 0 before the first
   ProcessSnapshot process;
+  std::vector<core::NetnsDrift> by_netns;  ///< empty unless asked for
 };
 
 /// Hands the newest snapshot from the loop to the HTTP threads. The lock is held for one pointer copy.

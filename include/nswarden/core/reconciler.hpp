@@ -156,6 +156,9 @@ class Reconciler {
   [[nodiscard]] std::vector<Finding> findings(Which which, std::size_t cap) const;
   /// Values that are only exported, in the same order; those with the first `cap` numbers, none of them in part.
   [[nodiscard]] std::vector<Observed> observations(std::size_t cap) const;
+  /// One for each netns and each policy that matches it, in byte order of the netns, then in file order: as many for a policy as
+  /// overview() counts netns of it, and in sum as many settings.
+  [[nodiscard]] std::vector<NetnsDrift> drift_by_netns() const;
   /// Keys that some netns should have and none has, as the policies have them.
   [[nodiscard]] std::vector<KeyIndex> missing_everywhere() const;
   /// What the policies come to in the netns with this label, as last looked at; null when no such netns is known.

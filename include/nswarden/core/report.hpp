@@ -60,6 +60,13 @@ struct Finding {
   std::chrono::steady_clock::time_point since{};  ///< when it was first found to be so, compliant or not
 };
 
+/// How far one netns is from what one policy that matches it says.
+struct NetnsDrift {
+  std::string netns;  ///< label, bytes
+  std::string policy;
+  std::size_t not_compliant = 0;  ///< settings that this policy owns there
+};
+
 /// A value that is only exported, of which there is some number.
 struct Observed {
   std::string netns;            ///< label, bytes

@@ -272,6 +272,29 @@ TEST_CASE("gauges are what the snapshot says, and a hostile netns name is one se
   CHECK(gauges == expected);
 }
 
+TEST_CASE("counts of each netns are there only when the snapshot has them, and the limit of series does not bound them") {
+  const Metrics metrics;
+  Snapshot snapshot = small_snapshot();
+  CHECK(metrics.text(snapshot).find("nswarden_netns_drifted_sysctls") == std::string::npos);
+  snapshot.series_limit = 1;
+  snapshot.by_netns = {{"q-1", "routers", 1}, {"q-1", "others", 0}, {"q-2", "routers", 2}};
+  CHECK(lines_with(metrics.text(snapshot), "nswarden_netns_drifted_sysctls") ==
+        std::vector<std::string>{R"(nswarden_netns_drifted_sysctls{netns="q-1",policy="others"} 0)",
+                                 R"(nswarden_netns_drifted_sysctls{netns="q-1",policy="routers"} 1)",
+                                 R"(nswarden_netns_drifted_sysctls{netns="q-2",policy="routers"} 2)"});
+}
+
+TEST_CASE("names of netns that differ in a byte that cannot be shown have a series each") {
+  const Metrics metrics;
+  Snapshot snapshot = small_snapshot();
+  snapshot.by_netns = {{"q\n", "routers", 1}, {"q\\x0a", "routers", 2}, {"q\xff", "routers", 3}, {"q\xfe", "routers", 4}};
+  CHECK(lines_with(metrics.text(snapshot), "nswarden_netns_drifted_sysctls") ==
+        std::vector<std::string>{R"(nswarden_netns_drifted_sysctls{netns="q\\x0a",policy="routers"} 1)",
+                                 R"(nswarden_netns_drifted_sysctls{netns="q\\x5cx0a",policy="routers"} 2)",
+                                 R"(nswarden_netns_drifted_sysctls{netns="q\\xfe",policy="routers"} 4)",
+                                 R"(nswarden_netns_drifted_sysctls{netns="q\\xff",policy="routers"} 3)"});
+}
+
 TEST_CASE("build_info tells version, revision and compiler") {
   const auto build = app::build_info();
   CHECK(value_of(Metrics().text({}), "nswarden_build_info{compiler=\"" + std::string(build.compiler) + "\",revision=\"" +
@@ -303,7 +326,9 @@ TEST_CASE("after a reload the gauges of a removed policy go and its counters sta
 TEST_CASE("every family has a help text without a character that the serializer would have to escape") {
   Metrics metrics;
   metrics.know(core::PolicySet(routers(), core::PolicySet::Audit::as_configured));
-  const std::string text = metrics.text(small_snapshot());
+  Snapshot snapshot = small_snapshot();
+  snapshot.by_netns = {{"q-1", "routers", 1}};
+  const std::string text = metrics.text(snapshot);
   const auto helps = lines_with(text, "# HELP ");
   CHECK(helps.size() == lines_with(text, "# TYPE ").size());
   for (const auto& help : helps) {
