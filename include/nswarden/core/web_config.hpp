@@ -59,7 +59,7 @@ struct WebConfig {
   std::vector<WebUser> users;      ///< no name twice; empty: everyone may read
 };
 
-/// A check of one password at cost 17 takes about 10 s of a core's time, twice that at each cost above.
+/// A check of one password at cost 17 takes about 7 s of a core, at each cost above twice as long.
 constexpr int max_bcrypt_cost = 17;
 
 /// A text of nothing but blanks and comments is an empty WebConfig; else refused as by parse_config(). Problems come in the order
