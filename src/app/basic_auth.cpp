@@ -3,7 +3,6 @@
 
 #include <crypt.h>
 #include <openssl/crypto.h>
-#include <strings.h>
 
 #include <algorithm>
 #include <cstdint>
