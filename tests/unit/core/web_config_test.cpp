@@ -2,6 +2,9 @@
 // What a web configuration may say, and what each refusal says.
 #include <nswarden/core/web_config.hpp>
 
+#include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -297,6 +300,58 @@ TEST_CASE("web configurations are read as strictly as configurations") {
         "f:3:3: \"a\" is here twice, first in line 2; keep one of them\n");
   CHECK(problems_of("basic_auth_users: {}") == "f:1:21: the file does not end with a newline; is it half written?\n");
   CHECK(problems_of("- a\n") == "f:1:1: the file: expected a mapping, found a list\n");
+}
+
+std::string page() {
+  std::ifstream file(std::string(NSWARDEN_SOURCE_DIR) + "/docs/web-config.md");
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  REQUIRE_FALSE(text.empty());
+  return text;
+}
+
+TEST_CASE("the examples of docs/web-config.md load") {
+  const std::string text = page();
+  const std::string_view fence = "```yaml\n";
+  std::size_t examples = 0;
+  for (std::size_t at = text.find(fence); at != std::string::npos; at = text.find(fence, at)) {
+    at += fence.size();
+    const std::string example = text.substr(at, text.find("```", at) - at);
+    if (!example.starts_with("# web.yaml\n")) continue;  // what other programs read
+    CAPTURE(example);
+    const WebConfig config = web_config_of(example);
+    CHECK(config.tls);
+    CHECK(config.users.size() + config.headers.size() > 0);
+    ++examples;
+  }
+  CHECK(examples == 2);
+}
+
+TEST_CASE("docs/web-config.md knows all fields and words that the parser knows") {
+  const std::string text = page();
+  // With an unknown one, the parser tells those that it knows.
+  for (const std::string_view unknown :
+       {"0: 1\n", "tls_server_config: {0: 1}\n", "http_server_config: {0: 1}\n", "rate_limit: {0: 1}\n",
+        "http_server_config: {headers: {0: 1}}\n", "tls_server_config: {cipher_suites: [0]}\n",
+        "tls_server_config: {client_auth_type: 0}\n", "tls_server_config: {min_version: 0}\n",
+        "tls_server_config: {curve_preferences: [0]}\n"}) {
+    const std::string told = problems_of(unknown);
+    CAPTURE(unknown, told);
+    const std::size_t known = told.find("known are ");
+    REQUIRE(known != std::string::npos);
+    std::string_view rest = std::string_view(told).substr(known + 10);
+    rest = rest.substr(0, rest.find('\n'));
+    while (!rest.empty()) {
+      const std::string_view word = rest.substr(0, rest.find(','));
+      rest.remove_prefix(std::min(word.size() + 2, rest.size()));
+      std::string shown(word);
+      // The page has the suites of RSA as those of ECDSA.
+      if (shown.starts_with("TLS_ECDHE_RSA")) shown.replace(10, 3, "ECDSA");
+      CAPTURE(shown);
+      const bool is_there =
+          text.find("`" + shown + "`") != std::string::npos || text.find("## " + shown + "\n") != std::string::npos;
+      CHECK(is_there);
+    }
+  }
 }
 
 }  // namespace
