@@ -5,6 +5,7 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
 
@@ -65,7 +66,7 @@ class Credentials {
   Credentials& operator=(const Credentials&) = delete;
 
   [[nodiscard]] bool are_there() const { return colon_ != std::string::npos; }
-  [[nodiscard]] std::string_view user() const { return std::string_view(text_).substr(0, colon_); }
+  [[nodiscard]] std::string_view user() const { return {text_.data(), colon_}; }
   [[nodiscard]] const char* password() const { return text_.c_str() + colon_ + 1; }
 
  private:
@@ -77,7 +78,8 @@ class Credentials {
 std::string digest_of(std::string_view user, const std::string& hash, const char* password) {
   constexpr std::string_view end("\0", 1);
   Sha256 digest;
-  for (const std::string_view part : {user, std::string_view(hash), std::string_view(password)}) {
+  const std::array<std::string_view, 3> parts{user, hash, password};
+  for (const std::string_view part : parts) {
     digest.add(part);
     digest.add(end);
   }

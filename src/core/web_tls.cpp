@@ -162,24 +162,35 @@ const YamlNode* find_pem(const YamlFields& fields, const PemFields& names) {
   return file != nullptr ? file : fields.find(names.text);
 }
 
+std::optional<PemSource> read_pem_file(const YamlFields& fields, std::string_view field, const YamlNode& node) {
+  if (node.kind == Kind::scalar && node.text.empty()) {
+    fields.problems().push_back({node.where, fmt::format("{} is empty; name a file", fields.path(field))});
+    return std::nullopt;
+  }
+  auto path = read_line(fields, field, longest_pem_path);
+  if (!path) return std::nullopt;
+  return PemSource{*std::move(path), {}, node.where};
+}
+
+std::optional<PemSource> read_pem_text(const YamlFields& fields, const PemFields& names, const YamlNode& node) {
+  if (!is_kind(node, Kind::scalar, fields.path(names.text), fields.problems())) return std::nullopt;
+  if (node.text.find("-----BEGIN ") != std::string::npos) return PemSource{{}, node.text, node.where};
+  fields.problems().push_back(
+      {node.where, fmt::format("{} is no PEM text, which has a line -----BEGIN; the name of a file goes to {}",
+                               fields.path(names.text), names.file)});
+  return std::nullopt;
+}
+
 /// None when both are absent, or it is refused.
 std::optional<PemSource> read_pem(const YamlFields& fields, const PemFields& names) {
   const YamlNode* file = fields.find(names.file);
   const YamlNode* text = fields.find(names.text);
-  Problems& problems = fields.problems();
   if (file != nullptr && text != nullptr) {
-    problems.push_back(
+    fields.problems().push_back(
         {text->key_where, fmt::format("{} has both {} and {}; keep one of them", fields.name(), names.file, names.text)});
   }
-  if (file != nullptr) {
-    auto path = read_line(fields, names.file, longest_pem_path);
-    if (!path) return std::nullopt;
-    return PemSource{*std::move(path), {}, file->where};
-  }
-  if (text == nullptr || !is_kind(*text, Kind::scalar, fields.path(names.text), problems)) return std::nullopt;
-  if (text->text.find("-----BEGIN ") != std::string::npos) return PemSource{{}, text->text, text->where};
-  problems.push_back({text->where, fmt::format("{} is no PEM text, which has a line -----BEGIN; the name of a file goes to {}",
-                                               fields.path(names.text), names.file)});
+  if (file != nullptr) return read_pem_file(fields, names.file, *file);
+  if (text != nullptr) return read_pem_text(fields, names, *text);
   return std::nullopt;
 }
 

@@ -164,7 +164,7 @@ TEST_CASE("a certificate without a key, and a key without a certificate, are ref
         "f:2:3: tls_server_config has no key_file; name the file of the certificate's private key\n");
   CHECK(problems_of("tls_server_config:\n") == "f:1:1: tls_server_config: expected a mapping, found nothing\n");
   CHECK(problems_of("tls_server_config:\n  cert_file: \"\"\n  key_file:\n") ==
-        "f:2:14: tls_server_config.cert_file is empty; remove it\n"
+        "f:2:14: tls_server_config.cert_file is empty; name a file\n"
         "f:3:3: tls_server_config.key_file: expected a single value, found nothing\n");
   CHECK(tls_problems_of("  cert: x\n") == "f:4:3: tls_server_config has both cert_file and cert; keep one of them\n");
   CHECK(problems_of("tls_server_config:\n  cert: server.pem\n  key_file: k\n") ==
