@@ -36,7 +36,7 @@ std::vector<WebUser> some_users() {
   return {
       {"alice", "$2y$04$q/zN5i2OBiijOh6fncSzp.403WdgjDPYv3BuL9ssqNOVKq.ZuuoFy"},              // secret
       {"bob", "$2y$04$GfNMa4ScmNRRAePlH2e3rOzFhL.DGklecZp3fkLvkUum8XeSWuK0C"},                // pass:word
-      {"\xc3\xbcn\xc3\xaf", "$2y$04$ZsHS7wkwH1XjWEtr/NS9fOwbNE0stfdDZdPMBBIM3neS3Cv2Tv6Zq"},  // ünï
+      {"\xc3\xbcn\xc3\xaf", "$2y$04$ZsHS7wkwH1XjWEtr/NS9fOwbNE0stfdDZdPMBBIM3neS3Cv2Tv6Zq"},  // as the name
       {"old", "$2a$05$Zz.Zz.Zz.Zz.Zz.Zz.Zz.uRDvIXm8XHDILWZszFU66dZZ8OALYu2."},                // secret
       {"new", "$2b$04$aaaaaaaaaaaaaaaaaaaaau/nCn7vVCwqYJerX0DCwClIsiqBXJIjC"},                // secret
       {"odd", "$2b$04$aaaaaaaaaaaaaaaaaaaaav/nCn7vVCwqYJerX0DCwClIsiqBXJIjC"},  // secret; the salt's last letter has spare bits
