@@ -177,7 +177,8 @@ std::variant<WebConfig, std::vector<Problem>> parse_web_config(std::string_view 
   WebConfig config;
   if (tree.root) config = read_web_config(*tree.root, tree.problems);
   if (tree.problems.empty()) return config;
-  std::stable_sort(tree.problems.begin(), tree.problems.end(), comes_before);
+  const auto before = [](const Problem& a, const Problem& b) { return comes_before(a, b); };
+  std::stable_sort(tree.problems.begin(), tree.problems.end(), before);
   return std::move(tree.problems);
 }
 
