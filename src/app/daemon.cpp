@@ -3,9 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <new>
+#include <optional>
 #include <stdexcept>
+#include <string_view>
 #include <system_error>
 
 #include <nswarden/app/build_info.hpp>
@@ -16,6 +19,7 @@
 #include "app/instance_lock.hpp"
 #include "app/loop.hpp"
 #include "app/privilege.hpp"
+#include "app/web_access.hpp"
 
 namespace nswarden::app {
 namespace {
@@ -32,6 +36,14 @@ class Closing {
   ReloadDesk& desk_;
 };
 
+void tell_lines(std::string_view lines) {
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size());
+    fmt::print(stderr, "nswarden: {}\n", lines.substr(0, end));
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+  }
+}
+
 void serve_until_told(const Options& options, Configuration configuration, os::ConfigWatcher& config_watcher) {
   os::Signals signals;  // before any thread, so that all inherit the mask
   const os::Waker waker;
@@ -45,14 +57,16 @@ void serve_until_told(const Options& options, Configuration configuration, os::C
   InstanceLock instance_lock(options, netns_directories(options, configuration.config));
   Metrics metrics;
   SnapshotSlot slot;
-  const WebServer web(options.web, {&metrics, &slot, [&desk] { return desk.request(); }});
+  Log log(2, options.log_level, options.log_format);
+  std::optional<WebAccess> access;
+  if (!options.web.config_file.empty()) access.emplace(options.web.config_file, log, metrics);
+  const WebServer web(options.web, {&metrics, &slot, [&desk] { return desk.request(); }}, access ? &*access : nullptr);
   const Closing closing(desk);
 
-  Log log(2, options.log_level, options.log_format);
   const BuildInfo build = build_info();
   log.info("nswarden starts", {{"version", build.version}, {"revision", build.revision}});
   for (const std::string& address : web.addresses()) {
-    const std::string url = fmt::format("http://{}{}", address, options.web.telemetry_path);
+    const std::string url = fmt::format("{}://{}{}", web.scheme(), address, options.web.telemetry_path);
     log.info("listening", {{"address", address}, {"metrics", url}});
   }
   instance_lock.look_again(log);
@@ -83,7 +97,7 @@ int run_daemon(const Options& options) {
     fmt::print(stderr, "nswarden: {}\n", what);
     return exit_usage;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "nswarden: {}\n", error.what());
+    tell_lines(error.what());
     return exit_usage;
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <prometheus/counter.h>
+#include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
@@ -23,6 +24,7 @@ namespace {
 using core::printable;
 using prometheus::Counter;
 using prometheus::Family;
+using prometheus::Gauge;
 using prometheus::Histogram;
 
 using Seconds = std::chrono::duration<double>;
@@ -84,6 +86,14 @@ struct Metrics::Families {
               "How often events were lost, dropped by the kernel or hidden by who caused them; sweeps follow.");
   Family<Counter>& reconciles = counter("nswarden_reconciles_total", "Full sweeps over all network namespaces.");
   Family<Counter>& reloads = counter("nswarden_config_reloads_total", "Attempts to load the configuration again.");
+  Family<Counter>& web_reloads =
+      counter("nswarden_web_config_reloads_total", "Attempts to read the file of --web.config.file, or what it names, again.");
+  Gauge& web_config_good =
+      prometheus::BuildGauge()
+          .Name("nswarden_web_config_last_reload_successful")
+          .Help("Whether the file of --web.config.file could be used when it was last read; 1 without one.")
+          .Register(registry)
+          .Add({});
   Histogram& reconcile_duration =
       histogram("nswarden_reconcile_duration_seconds", "Time that one full sweep took, without what the loop did in between.")
           .Add({}, reconcile_buckets());
@@ -110,7 +120,11 @@ struct Metrics::Families {
 
 Metrics::Metrics() : families_(std::make_unique<Families>()) {
   for (const Trigger trigger : all_triggers) families_->reconciles.Add({{"trigger", std::string(to_string(trigger))}});
-  for (const char* result : {"success", "failure"}) families_->reloads.Add({{"result", result}});
+  for (const char* result : {"success", "failure"}) {
+    families_->reloads.Add({{"result", result}});
+    families_->web_reloads.Add({{"result", result}});
+  }
+  families_->web_config_good.Set(1);
   for (const std::string_view name : inotify_events) {
     families_->events.Add({{"source", "inotify"}, {"event", std::string(name)}});
   }
@@ -188,6 +202,11 @@ void Metrics::became_compliant(ComplianceTrigger trigger, std::chrono::nanosecon
 }
 
 void Metrics::reloaded(bool success) { families_->reloads.Add({{"result", success ? "success" : "failure"}}).Increment(); }
+
+void Metrics::web_config_reloaded(bool success) {
+  families_->web_reloads.Add({{"result", success ? "success" : "failure"}}).Increment();
+  families_->web_config_good.Set(success ? 1 : 0);
+}
 
 std::string Metrics::text(const Snapshot& snapshot) const {
   std::vector<prometheus::MetricFamily> all = families_->registry.Collect();

@@ -187,6 +187,9 @@ struct Parser {
         ->type_name("PATH")
         ->capture_default_str()
         ->check(telemetry_path());
+    run->add_option("--web.config.file", options.web.config_file,
+                    "TLS, users and headers, in the format of Prometheus' exporter-toolkit; read again when it changes")
+        ->type_name("FILE");
     run->add_flag("--web.enable-lifecycle", options.web.enable_lifecycle, "Allow POST /-/reload");
     run->add_option("--reconcile.interval", interval, "Time between sweeps, default 10s, at least 100ms")
         ->type_name("DURATION")

@@ -21,6 +21,8 @@
 
 #include "app/listen_address.hpp"
 #include "app/privilege.hpp"
+#include "app/tls.hpp"
+#include "app/web_access.hpp"
 
 namespace nswarden::app {
 namespace {
@@ -31,6 +33,12 @@ constexpr const char* worker_threads = "16";
 constexpr std::size_t worker_count = 16;
 // Each is an fd: fd_budget.hpp leaves room for them.
 constexpr std::size_t most_waiting = 512;
+
+#ifdef NSWARDEN_WEB_TLS
+constexpr bool has_tls = true;
+#else
+constexpr bool has_tls = false;  // CivetWeb as Debian builds it says that it has it, and crashes (kernel fact 33)
+#endif
 
 bool has_ipv6() { return mg_check_feature(MG_FEATURES_IPV6) != 0; }
 
@@ -89,6 +97,18 @@ Listener prepare(const std::string& text, std::vector<os::Fd>& held) {
   return {fmt::format("[{}]:{}", *ipv6, address->port), fmt::format("[{}]", *ipv6)};
 }
 
+constexpr const char* no_tls =
+    "this nswarden was built without TLS, so the tls_server_config of --web.config.file cannot be served; build it by "
+    "scripts/run, or with "
+    "cmake -DNSWARDEN_CIVETWEB_SOURCE=, or put a proxy in front of it";
+
+Response unauthorized() {
+  return {401,
+          "text/plain; charset=utf-8",
+          "Unauthorized.\n",
+          {{"WWW-Authenticate", "Basic realm=\"nswarden\", charset=\"UTF-8\""}}};
+}
+
 std::string date_now() {
   const std::time_t now = std::time(nullptr);
   std::tm utc{};
@@ -96,6 +116,12 @@ std::string date_now() {
   std::array<char, 40> text{};
   const std::size_t length = std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &utc);
   return {text.data(), length};
+}
+
+/// In place of one of the same name.
+void set_header(Response& response, const core::WebHeader& header) {
+  std::erase_if(response.headers, [&header](const auto& other) { return other.first == header.name; });
+  response.headers.emplace_back(header.name, header.value);
 }
 
 std::string serialized(const Response& response, std::string_view method, const char* reason) {
@@ -110,8 +136,15 @@ std::string serialized(const Response& response, std::string_view method, const 
 }  // namespace
 
 struct WebServer::Impl {
-  Impl(WebOptions web_options, WebSources web_sources)
-      : options(std::move(web_options)), sources(std::move(web_sources)), door(options.request_timeout, most_waiting) {}
+  Impl(WebOptions web_options, WebSources web_sources, WebAccess* web_access)
+      : options(std::move(web_options)),
+        sources(std::move(web_sources)),
+        access(web_access),
+        door(options.request_timeout, most_waiting) {
+    if (access == nullptr || !access->newest()->tls) return;
+    if (!has_tls) throw std::runtime_error(no_tls);
+    tls.emplace([this] { return tls_settings(); });
+  }
   ~Impl() {
     if (context != nullptr) stop();
   }
@@ -120,6 +153,8 @@ struct WebServer::Impl {
 
   WebOptions options;
   WebSources sources;
+  WebAccess* access;
+  std::optional<TlsServer> tls;
   os::FrontDoor door;
   std::vector<std::uint16_t> ports;
   mg_context* context = nullptr;
@@ -128,6 +163,25 @@ struct WebServer::Impl {
 
   void start(const std::string& listening_ports);
   void stop();
+
+  [[nodiscard]] std::shared_ptr<const TlsSettings> tls_settings() const {
+    try {
+      return access->newest()->tls;
+    } catch (const std::exception&) {
+      return nullptr;  // the caller is C; for want of memory this connection is refused
+    }
+  }
+
+  /// Who may not read is told nothing else.
+  [[nodiscard]] Response answer(const mg_connection* connection, const mg_request_info& request) const {
+    if (access == nullptr) return answer(request, mg_get_header(connection, "Accept-Encoding"));
+    const auto version = access->newest();
+    const char* const authorization = mg_get_header(connection, "Authorization");
+    const bool admitted = !version->auth || version->auth->admits(authorization == nullptr ? "" : authorization);
+    Response response = admitted ? answer(request, mg_get_header(connection, "Accept-Encoding")) : unauthorized();
+    for (const core::WebHeader& header : version->headers) set_header(response, header);
+    return response;
+  }
 
   [[nodiscard]] Response answer(const mg_request_info& request, const char* accept_encoding) const {
     // Not local_uri, which makes /metrics of //metrics and of /x/../metrics.
@@ -144,7 +198,7 @@ struct WebServer::Impl {
     // Or else CivetWeb reads a body to its end, however slowly it comes.
     mg_disable_connection_keep_alive(connection);
     try {
-      const Response response = impl->answer(*request, mg_get_header(connection, "Accept-Encoding"));
+      const Response response = impl->answer(connection, *request);
       const char* reason = mg_get_response_code_text(connection, response.status);
       const std::string bytes = serialized(response, request->request_method, reason);
       mg_write(connection, bytes.data(), bytes.size());
@@ -169,6 +223,12 @@ struct WebServer::Impl {
     if (type == accepting) static_cast<Impl*>(mg_get_user_data(context))->door.serve_this_thread();
     os::give_way();
     return nullptr;
+  }
+
+  /// CivetWeb asks for it at its start and at its end; it stays ours.
+  static int give_context(void** context, void* impl) {
+    *context = static_cast<Impl*>(impl)->tls->context();
+    return 1;
   }
 
   /// CivetWeb's own log: kept while it starts, since it is the only reason it gives; of no use afterwards (it tells of what
@@ -210,6 +270,7 @@ void WebServer::Impl::start(const std::string& listening_ports) {
   callbacks.begin_request = &Impl::serve;
   callbacks.log_message = &Impl::keep_problem;
   callbacks.init_thread = &Impl::begin_thread;
+  if (tls) callbacks.external_ssl_ctx = &Impl::give_context;
   // The loop takes signals by signalfd, which works only while no thread takes them first.
   const os::SignalsBlocked blocked;
   context = mg_start(&callbacks, this, configuration);
@@ -253,15 +314,15 @@ void WebServer::Impl::stop() {
   stopper.join();
 }
 
-WebServer::WebServer(const WebOptions& options, WebSources sources)
-    : impl_(std::make_unique<Impl>(options, std::move(sources))) {
+WebServer::WebServer(const WebOptions& options, WebSources sources, WebAccess* access)
+    : impl_(std::make_unique<Impl>(options, std::move(sources), access)) {
   std::string ports;
   std::vector<Listener> listeners;
   {
     std::vector<os::Fd> held;
     for (const std::string& address : options.listen_addresses) {
       listeners.push_back(prepare(address, held));
-      ports += (ports.empty() ? "" : ",") + listeners.back().civetweb;
+      ports += (ports.empty() ? "" : ",") + listeners.back().civetweb + (impl_->tls ? "s" : "");
     }
   }
 
@@ -285,5 +346,7 @@ WebServer::WebServer(const WebOptions& options, WebSources sources)
 }
 
 WebServer::~WebServer() = default;
+
+std::string_view WebServer::scheme() const { return impl_->tls ? "https" : "http"; }
 
 }  // namespace nswarden::app

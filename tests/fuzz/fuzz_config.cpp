@@ -12,6 +12,7 @@
 #include <nswarden/core/value.hpp>
 
 #include "oracle.hpp"
+#include "problems.hpp"
 
 using namespace nswarden;
 using core::Config;
@@ -46,36 +47,6 @@ std::string told_of(const Parsed& parsed) {
   }
   const Config& config = *std::get_if<Config>(&parsed);
   return places_of(config) + core::print_config(config);
-}
-
-/// The length of each line, without newlines; what follows the last newline is a line too.
-std::vector<std::size_t> lengths_of_lines(std::string_view text) {
-  std::vector<std::size_t> lengths;
-  for (std::size_t newline = text.find('\n'); newline != std::string_view::npos; newline = text.find('\n')) {
-    lengths.push_back(newline);
-    text.remove_prefix(newline + 1);
-  }
-  lengths.push_back(text.size());
-  return lengths;
-}
-
-void check_problems(std::string_view text, const std::vector<Problem>& problems) {
-  fuzz::require(!problems.empty(), "a refusal has a reason");
-  const std::vector<std::size_t> lengths = lengths_of_lines(text);
-  const Problem* last = nullptr;
-  for (const Problem& problem : problems) {
-    const auto [line, column, file] = problem.where;
-    fuzz::require(file == 0, "a text is one file");
-    const std::string shown = core::format_problem("", problem);
-    fuzz::require(line >= 1 && static_cast<std::size_t>(line) <= lengths.size(), "a line is one of the file", shown);
-    const std::size_t length = lengths[static_cast<std::size_t>(line) - 1];
-    fuzz::require(column >= 1 && static_cast<std::size_t>(column) <= length + 1, "a column is one of its line", shown);
-    fuzz::require(fuzz::is_one_line(problem.message), "a problem is one line", problem.message);
-    const bool ordered =
-        last == nullptr || last->where.line < line || (last->where.line == line && last->where.column <= column);
-    fuzz::require(ordered, "problems come in the order of their places", shown);
-    last = &problem;
-  }
 }
 
 void check_key(const core::KeyPattern& key) {
@@ -206,7 +177,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Parsed parsed = core::parse_config(text);
   fuzz::require(told_of(parsed) == told_of(core::parse_config(text)), "a file is read alike each time");
   if (const auto* problems = std::get_if<std::vector<Problem>>(&parsed)) {
-    check_problems(text, *problems);
+    fuzz::check_problems(text, *problems);
     return 0;
   }
   fuzz::require(text.ends_with('\n') && core::is_valid_utf8(text), "what is accepted is a whole text");

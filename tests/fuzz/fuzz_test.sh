@@ -11,7 +11,7 @@ corpus=$here/corpus/$name
 
 # The longest input: what the surface can need, and no more, because the search gets slower with it.
 case $name in
-  config) longest=2048 ;;
+  config | web_config) longest=2048 ;;
   keys) longest=300 ;;
   fanotify | http | inotify | routes) longest=1024 ;;
   *) longest=512 ;;

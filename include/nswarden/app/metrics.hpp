@@ -42,6 +42,8 @@ class Metrics {
   void reconciled(Trigger trigger, std::chrono::nanoseconds loop_time);
   void became_compliant(ComplianceTrigger trigger, std::chrono::nanoseconds after);
   void reloaded(bool success);
+  /// Any thread, one at a time.
+  void web_config_reloaded(bool success);
 
   /// Prometheus text format 0.0.4. Label values pass core::printable().
   [[nodiscard]] std::string text(const Snapshot& snapshot) const;

@@ -20,8 +20,9 @@ namespace nswarden::app {
 struct WebOptions {
   std::vector<std::string> listen_addresses{"127.0.0.1:10042"};  ///< `:PORT`, `HOST:PORT`, `[V6]:PORT`
   std::string telemetry_path = "/metrics";
+  std::string config_file;  ///< of TLS, users and headers; empty: none
   bool enable_lifecycle = false;
-  std::chrono::milliseconds request_timeout{2000};  ///< also how long an idle connection may occupy one of 8 threads
+  std::chrono::milliseconds request_timeout{2000};  ///< also for a request to come, from the connection on
 };
 
 struct Request {
@@ -47,16 +48,20 @@ struct WebSources {
 
 Response respond(const Request& request, const WebOptions& options, const WebSources& sources);
 
+class WebAccess;
+
 class WebServer {
  public:
-  /// Listens on all addresses or throws std::runtime_error with one line that names the address and what to do.
-  WebServer(const WebOptions& options, WebSources sources);
+  /// Listens on all addresses or throws std::runtime_error with one line that names the address and what to do. `access` may be null: everyone
+  /// may read, in plain text. Else it outlives the server, and decides at each connection and request.
+  WebServer(const WebOptions& options, WebSources sources, WebAccess* access = nullptr);
   ~WebServer();
   WebServer(const WebServer&) = delete;
   WebServer& operator=(const WebServer&) = delete;
 
   /// `host:port` as really bound, in the order of the options (port 0 picks one).
   [[nodiscard]] const std::vector<std::string>& addresses() const { return addresses_; }
+  [[nodiscard]] std::string_view scheme() const;  ///< http or https
 
  private:
   struct Impl;
