@@ -12,7 +12,7 @@ import urllib.parse
 
 from harness import DEADLINE, wait_until
 
-DASHBOARDS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "dashboards")
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 RULE_FILES = ("alerts.yaml", "recording.yaml")
 
 
@@ -21,17 +21,26 @@ def lacks(*programs):
     return next((program for program in programs if not shutil.which(program)), None)
 
 
-def shipped(name):
-    with open(os.path.join(DASHBOARDS, name), encoding="utf-8") as file:
+def read(*path):
+    with open(os.path.join(ROOT, *path), encoding="utf-8") as file:
         return file.read()
+
+
+def shipped(name):
+    return read("dashboards", name)
+
+
+def runbooks():
+    """{name of the file: its text}."""
+    return {name: read("docs", "runbooks", name) for name in sorted(os.listdir(os.path.join(ROOT, "docs", "runbooks")))}
 
 
 FOR = re.compile(r"^( +for: )\d+[smh]$", re.MULTILINE)
 
 
 def impatient(rules):
-    """The text of a rule file with each `for:` of a second, and nothing else changed."""
-    return FOR.sub(r"\g<1>1s", rules)
+    """The text of a rule file with each `for:` of two seconds, so that one slow scrape is no alert, and nothing else changed."""
+    return FOR.sub(r"\g<1>2s", rules)
 
 
 class Server:
@@ -76,7 +85,7 @@ class Server:
 
 
 class Prometheus(Server):
-    """Scrapes and evaluates twice a second."""
+    """Scrapes each second and evaluates twice a second. It takes 5 s to begin."""
 
     def __init__(self, directory, targets, rules=(), alertmanager=None, job="nswarden", port=9090):
         """`targets`: addresses; `rules`: texts of rule files; `alertmanager`: its address."""
@@ -87,7 +96,7 @@ class Prometheus(Server):
             rule_files.append(os.path.join(directory, f"rules-{i}.yaml"))
             with open(rule_files[-1], "w", encoding="utf-8") as file:
                 file.write(text)
-        config = {"global": {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"}, "rule_files": rule_files,
+        config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "500ms"}, "rule_files": rule_files,
                   "scrape_configs": [{"job_name": job, "static_configs": [{"targets": list(targets)}]}]}
         if alertmanager:
             config["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]}
