@@ -11,7 +11,8 @@ report() {
   }
 }
 mapfile -t files < <(find CMakeLists.txt cmake config include scripts src tests .ci -type f \
-  -not -path '*/__pycache__/*' -not -path '*/corpus/*' -not -path '*/data/*')
+  -not -path '*/__pycache__/*' -not -path '*/corpus/*' -not -path '*/data/*'
+  find dashboards -type f -name '*.yaml')
 unlicensed=()
 for file in "${files[@]}"; do
   head -n 3 "$file" | grep -q 'SPDX-License-Identifier: Apache-2.0' || unlicensed+=("$file")
