@@ -212,6 +212,8 @@ f:8:32: tls_server_config.prefer_server_cipher_suites: yes is neither true nor f
 TEST_CASE("a field that is misspelt is not missed besides") {
   CHECK(problems_of("tls_server_config:\n  cert_fil: c.pem\n  key_file: k.pem\n") ==
         "f:2:3: unknown field \"cert_fil\" in tls_server_config; did you mean \"cert_file\"?\n");
+  CHECK(problems_of("tls_server_config:\n  certs: c.pem\n  key_file: k.pem\n") ==
+        "f:2:3: unknown field \"certs\" in tls_server_config; did you mean \"cert\"?\n");
   CHECK(tls_problems_of("  client_auth_type: RequireAndVerifyClientCert\n  client_ca_fil: ca.pem\n") ==
         "f:5:3: unknown field \"client_ca_fil\" in tls_server_config; did you mean \"client_ca_file\"?\n");
 }
@@ -240,12 +242,14 @@ TEST_CASE("a header that is not known, or has a value that it may not have, is r
     X-Content-Type-Options: sniff
     X-XSS-Protection: "1\r\nSet-Cookie: a=b"
     Content-Security-Policy: "default-src \u201cself\u201d"
+    Strict-Transport-Security: "max-age=1\x7f"
 )") == R"(f:2:10: http_server_config.http2: 1 is neither true nor false; write one of them, without quotes
 f:4:5: unknown field "X-Frame-Option" in http_server_config.headers; did you mean "X-Frame-Options"?
 f:5:22: http_server_config.headers.X-Frame-Options may say deny or sameorigin only
 f:6:29: http_server_config.headers.X-Content-Type-Options may say nosniff only
 f:7:23: http_server_config.headers.X-XSS-Protection may have printable ASCII characters only; write it on one line
 f:8:30: http_server_config.headers.Content-Security-Policy may have printable ASCII characters only; write it on one line
+f:9:32: http_server_config.headers.Strict-Transport-Security may have printable ASCII characters only; write it on one line
 )");
 }
 
