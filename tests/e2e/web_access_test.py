@@ -77,6 +77,7 @@ class WebAccess(harness.Case):
     def ask(self, daemon, path="/metrics", headers=None, **how):
         """Status, headers and certificate of the server; 0 when it does not let this client in."""
         host, port = daemon.address.rsplit(":", 1)
+        sock = None
         try:
             sock = self.connect_with(**how)((host.strip("[]"), int(port)))
             connection = http.client.HTTPConnection(host, timeout=harness.DEADLINE)
@@ -85,10 +86,12 @@ class WebAccess(harness.Case):
             connection.request("GET", path, headers=headers or {})
             response = connection.getresponse()
             response.read()
-            connection.close()
             return response.status, {name.lower(): value for name, value in response.getheaders()}, certificate
         except (OSError, http.client.HTTPException) as error:
             return 0, {}, str(error)
+        finally:
+            if sock:
+                sock.close()
 
     def raw(self, daemon, words):
         """What comes back until the other end closes."""
@@ -143,7 +146,8 @@ class WebAccess(harness.Case):
         with open(self.server[1], "w", encoding="ascii") as file:
             file.write("no key\n")
         self.web()
-        daemon.wait_log(lambda line: "the key" in line.get("problem", ""), "what is wrong with the key")
+        wait_until(lambda: self.ask(daemon)[0] == 200 and any("the key" in line.get("problem", "") for line in daemon.lines),
+                   "what is wrong with the key")
         self.assertEqual(self.ask(daemon)[0::2], before[0::2])
         self.assertEqual(self.ask(daemon)[1]["x-frame-options"], "deny")
         self.ca.sign("server", "IP:127.0.0.1")
