@@ -67,7 +67,9 @@ void HttpResponse::feed(std::string_view bytes) {
   const std::size_t compared = std::min(start.size(), head_.size());
   if (std::string_view(head_).substr(0, compared) != start.substr(0, compared)) return refuse(std::string(no_http));
   const std::size_t end = head_.find("\r\n\r\n", before < 3 ? 0 : before - 3);
-  if (std::min(end, head_.size()) > most_head_bytes) return refuse("its answer has too long a head");
+  // The same wherever the bytes are cut: what has no end yet may end with three of the four that are looked for.
+  if (std::min(end, head_.size() - std::min<std::size_t>(head_.size(), 3)) > most_head_bytes)
+    return refuse("its answer has too long a head");
   if (end == std::string::npos) return;
   in_body_ = true;
   body_ = head_.substr(end + 4);
@@ -116,11 +118,12 @@ void HttpResponse::read_length(std::string_view value) {
 }
 
 void HttpResponse::check_body() {
-  if (std::max(body_.size(), length_.value_or(0)) > most_body_bytes_) {
+  if (length_.value_or(body_.size()) > most_body_bytes_) {
     return refuse(fmt::format("its answer has more than {} bytes", most_body_bytes_));
   }
-  if (length_ && body_.size() > *length_) return refuse("its answer is longer than it says");
-  if (length_ && body_.size() == *length_) done_ = true;
+  if (!length_ || body_.size() < *length_) return;
+  body_.resize(*length_);  // what follows is no part of it
+  done_ = true;
 }
 
 }  // namespace nswarden::app
