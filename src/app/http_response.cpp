@@ -22,7 +22,7 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-std::string_view trimmed(std::string_view text) {
+std::string_view without_blanks(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
   return text;
@@ -39,7 +39,7 @@ std::optional<Number> digits(std::string_view text) {
 }
 
 /// `HTTP/1.1 200 OK`: 200.
-std::optional<int> status_of(std::string_view line) {
+std::optional<int> status_code_in(std::string_view line) {
   const bool http1 = line.starts_with("HTTP/1.0 ") || line.starts_with("HTTP/1.1 ");
   if (!http1 || line.size() < 12 || (line.size() > 12 && line[12] != ' ')) return std::nullopt;
   const auto status = digits<int>(line.substr(9, 3));
@@ -64,8 +64,8 @@ void HttpResponse::feed(std::string_view bytes) {
   head_ += bytes;
   // What cannot become a status line need not be waited for.
   constexpr std::string_view start = "HTTP/1.";
-  const std::size_t compared = std::min(start.size(), head_.size());
-  if (std::string_view(head_).substr(0, compared) != start.substr(0, compared)) return refuse(std::string(no_http));
+  const std::string_view first = start.substr(0, head_.size());
+  if (!head_.starts_with(first)) return refuse(std::string(no_http));
   const std::size_t end = head_.find("\r\n\r\n", before < 3 ? 0 : before - 3);
   // The same wherever the bytes are cut: what has no end yet may end with three of the four that are looked for.
   if (std::min(end, head_.size() - std::min<std::size_t>(head_.size(), 3)) > most_head_bytes)
@@ -87,7 +87,7 @@ void HttpResponse::end() {
 
 void HttpResponse::read_head(std::string_view head) {
   std::size_t end = std::min(head.find("\r\n"), head.size());
-  const auto status = status_of(head.substr(0, end));
+  const auto status = status_code_in(head.substr(0, end));
   if (!status) return refuse(std::string(no_http));
   status_ = *status;
   while (end < head.size() && !done_) {
@@ -102,7 +102,7 @@ void HttpResponse::read_header(std::string_view line) {
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos || colon == 0) return refuse(std::string(no_http));
   const std::string name = lower(line.substr(0, colon));
-  const std::string_view value = trimmed(line.substr(colon + 1));
+  const std::string_view value = without_blanks(line.substr(colon + 1));
   if (name == "content-length") return read_length(value);
   const bool encoding = name == "transfer-encoding" || name == "content-encoding";
   if (encoding && lower(value) != "identity") {

@@ -96,7 +96,7 @@ class Fields {
   std::string name_;
 };
 
-core::Writer writer_of(const Fields& fields) {
+core::Writer writer_in(const Fields& fields) {
   core::Writer writer;
   if (fields.has("pid")) {
     const std::size_t pid = fields.count("pid");
@@ -121,18 +121,18 @@ StatusFinding shared_fields(const Fields& fields) {
   finding.state = fields.text_or_none("state");
   finding.reason = fields.text_or_none("reason");
   finding.error = fields.text_or_none("error");
-  if (fields.has("writer")) finding.writer = writer_of(fields.object("writer"));
+  if (fields.has("writer")) finding.writer = writer_in(fields.object("writer"));
   return finding;
 }
 
-StatusFinding finding_of(const Fields& fields) {
+StatusFinding finding_in(const Fields& fields) {
   for (const char* field : {"netns", "policy", "key", "want", "state"}) (void)fields.text(field);
   StatusFinding finding = shared_fields(fields);
   finding.since = fields.time("since");
   return finding;
 }
 
-StatusEvent event_of(const Fields& fields) {
+StatusEvent event_in(const Fields& fields) {
   StatusEvent event;
   event.time = fields.time("time");
   event.what = fields.text("event");
@@ -142,11 +142,11 @@ StatusEvent event_of(const Fields& fields) {
   return event;
 }
 
-SourceSnapshot source_of(const Fields& fields) {
+SourceSnapshot source_in(const Fields& fields) {
   return {fields.text("name"), fields.truth("up"), fields.text_or_none("reason")};
 }
 
-PolicySnapshot policy_of(const Fields& fields) {
+PolicySnapshot policy_in(const Fields& fields) {
   PolicySnapshot policy;
   policy.name = fields.text("name");
   policy.netns = fields.count("netns");
@@ -158,7 +158,7 @@ PolicySnapshot policy_of(const Fields& fields) {
   return policy;
 }
 
-ConfigSnapshot config_of(const Fields& fields) {
+ConfigSnapshot config_in(const Fields& fields) {
   ConfigSnapshot config;
   config.source = fields.text("source");
   config.hash = fields.text("sha256");
@@ -169,7 +169,7 @@ ConfigSnapshot config_of(const Fields& fields) {
   return config;
 }
 
-core::Totals totals_of(const Fields& fields) {
+core::Totals totals_in(const Fields& fields) {
   core::Totals totals;
   totals.netns = fields.count("netns");
   totals.settings = fields.count("settings");
@@ -191,18 +191,18 @@ void check_schema(const Fields& fields) {
     throw WrongAnswer(fmt::format("it has schema {}, and this nswarden reads schema 1; use that of the daemon", schema));
 }
 
-StatusDocument document_of(const Fields& fields) {
+StatusDocument document_in(const Fields& fields) {
   check_schema(fields);
   StatusDocument document;
   document.ready = fields.truth("ready");
-  document.totals = totals_of(fields.object("totals"));
-  document.findings = fields.list("findings", finding_of);
+  document.totals = totals_in(fields.object("totals"));
+  document.findings = fields.list("findings", finding_in);
   document.findings_hidden = fields.count("findings_hidden");
   document.last_reconcile = fields.time("last_reconcile");
-  document.sources = fields.list("sources", source_of);
-  document.unlisted = fields.list("unlisted", source_of);
-  document.policies = fields.list("policies", policy_of);
-  document.config = config_of(fields.object("config"));
+  document.sources = fields.list("sources", source_in);
+  document.unlisted = fields.list("unlisted", source_in);
+  document.policies = fields.list("policies", policy_in);
+  document.config = config_in(fields.object("config"));
   return document;
 }
 
@@ -217,7 +217,7 @@ std::variant<Json, std::string> parse_answer(std::string_view text) {
 
 std::variant<StatusDocument, std::string> status_of(const Json& answer) {
   try {
-    return document_of(Fields(answer, {}));
+    return document_in(Fields(answer, {}));
   } catch (const WrongAnswer& wrong) {
     return std::string(wrong.what());
   }
@@ -227,7 +227,7 @@ std::variant<std::vector<StatusEvent>, std::string> events_of(const Json& answer
   try {
     const Fields fields(answer, {});
     check_schema(fields);
-    return fields.list("events", event_of);
+    return fields.list("events", event_in);
   } catch (const WrongAnswer& wrong) {
     return std::string(wrong.what());
   }

@@ -59,19 +59,22 @@ std::string date(double time) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(time)));
 }
 
+/// The first twelve digits of a hash or an id.
+std::string short_id(std::string_view id) { return cell(id.substr(0, 12)); }
+
 std::string writer_text(const std::optional<core::Writer>& writer) {
   if (!writer) return "-";
   std::string out = cell(writer->comm.empty() ? writer->exe : writer->comm);
   if (writer->pid != 0) out += fmt::format("[{}]", writer->pid);
   if (!writer->container.empty()) {
-    out += " in " + cell(std::string_view(writer->container).substr(0, 12));
+    out += " in " + short_id(writer->container);
   } else if (!writer->unit.empty()) {
     out += " in " + cell(writer->unit);
   }
   return out;
 }
 
-std::string state_of(const StatusFinding& finding) {
+std::string finding_state(const StatusFinding& finding) {
   const bool told = finding.reason == "clamped" || finding.reason == "suspended";
   const std::string& why = told ? finding.reason : finding.error;
   return why.empty() ? cell(finding.state) : fmt::format("{} ({})", cell(finding.state), cell(why));
@@ -145,7 +148,7 @@ std::string totals_line(const core::Totals& totals) {
 std::string config_lines(const StatusView& view, Colour colour) {
   const ConfigSnapshot& config = view.status.config;
   std::string out = fmt::format("configuration: {}, loaded {}", cell(config.source), age(config.loaded_seconds, view.now));
-  if (!config.hash.empty()) out += fmt::format(", sha256 {}", cell(std::string_view(config.hash).substr(0, 12)));
+  if (!config.hash.empty()) out += fmt::format(", sha256 {}", short_id(config.hash));
   out += '\n';
   if (!config.error.empty()) {
     out += painted(fmt::format("last reload refused {}", age(config.failed_seconds, view.now)), red, colour) +
@@ -208,7 +211,7 @@ std::string finding_table(const StatusView& view, Colour colour) {
                {cell(finding.key), {}},
                {cell(finding.want), {}},
                {cell(finding.have), {}},
-               {state_of(finding), colour == Colour::always ? red : std::string_view()},
+               {finding_state(finding), colour == Colour::always ? red : std::string_view()},
                {age(finding.since, view.now), {}},
                {writer_text(finding.writer), {}},
                {cell(finding.policy), {}}});

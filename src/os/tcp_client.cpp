@@ -28,7 +28,7 @@ core::Error lookup_error(int code) {
   return {code == EAI_AGAIN || code == EAI_MEMORY ? EAGAIN : ENOENT, look_up_attempt};
 }
 
-using AddressList = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
+using Addresses = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
 
 /// A lookup that another thread of libc makes: getaddrinfo() itself waits for DNS as long as resolv.conf says.
 struct Lookup {
@@ -38,7 +38,7 @@ struct Lookup {
   gaicb request{};
 };
 
-core::Result<AddressList> look_up(const std::string& host, std::uint16_t port, Deadline deadline) {
+core::Result<Addresses> find_addresses(const std::string& host, std::uint16_t port, Deadline deadline) {
   auto lookup = std::make_unique<Lookup>();
   lookup->host = host;
   lookup->port = std::to_string(port);
@@ -46,7 +46,7 @@ core::Result<AddressList> look_up(const std::string& host, std::uint16_t port, D
   lookup->hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
   addrinfo* found = nullptr;
   if (::getaddrinfo(lookup->host.c_str(), lookup->port.c_str(), &lookup->hints, &found) == 0) {
-    return AddressList(found, &::freeaddrinfo);
+    return Addresses(found, &::freeaddrinfo);
   }
   lookup->hints.ai_flags = AI_NUMERICSERV;
   lookup->request.ar_name = lookup->host.c_str();
@@ -67,7 +67,7 @@ core::Result<AddressList> look_up(const std::string& host, std::uint16_t port, D
     return core::Error{ETIMEDOUT, look_up_attempt};
   }
   if (state != 0) return lookup_error(state);
-  return AddressList(request->ar_result, &::freeaddrinfo);
+  return Addresses(request->ar_result, &::freeaddrinfo);
 }
 
 core::Result<Fd> connect_one(const addrinfo& address, Deadline deadline) {
@@ -99,7 +99,7 @@ sigset_t broken_pipe() {
 }  // namespace
 
 core::Result<Fd> connect_to(const std::string& host, std::uint16_t port, Deadline deadline) {
-  auto found = look_up(host, port, deadline);
+  auto found = find_addresses(host, port, deadline);
   if (!found) return found.error();
   core::Error error{ENOENT, look_up_attempt};
   std::ptrdiff_t left = count_of(found->get());
