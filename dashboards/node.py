@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The dashboard of one node: is it compliant, if not what drifts and who does it, and does the daemon itself work."""
 
-from panels import (GREEN, GREY, NONE_IS_GOOD, RED, YELLOW, Board, annotation, bars, column, heatmap, lines, link, log_lines, now, override,
+from panels import (GREEN, NONE_IS_GOOD, RED, YELLOW, Board, annotation, column, heatmap, lines, link, log_lines, now, override,
                     query, stat, states, steps, table, variable, words)
 
 UID = "nswarden-node"
@@ -197,16 +197,16 @@ def process(board):
                   "bytes", overrides=[override("virtual", custom_hideFrom={"viz": True, "legend": False, "tooltip": False})])),
         (5, lines("File descriptors", "Open, and the limit. Settings are held open as far as the limit allows.",
                   [query(f"process_open_fds{{{NODE}}}", "open"), query(f"process_max_fds{{{NODE}}}", "limit")], "short", decimals=0)),
-        (5, lines("Settings by how they are read", """held: by a file descriptor that is kept; entered: by entering the netns, for want of file
-                  descriptors, which takes longer.""",
-                  [query(f"nswarden_bound_sysctls{{{NODE}}}", "held"), query(f"nswarden_dirfd_sysctls{{{NODE}}}", "entered")], "short",
+        (5, lines("Settings by how they are read", """held: through a file descriptor of its own that is kept; by directory: through that of its
+                  directory, for want of file descriptors, which takes longer.""",
+                  [query(f"nswarden_bound_sysctls{{{NODE}}}", "held"), query(f"nswarden_dirfd_sysctls{{{NODE}}}", "by directory")], "short",
                   stacked=True, decimals=0)),
         (2, stat("Runs since", "When the daemon was started.", [now(f"1000 * process_start_time_seconds{{{NODE}}}")], "dateTimeFromNow",
                  spark=False)),
-        (2, stat("Version", "What runs.", [now(f"nswarden_build_info{{{NODE}}}", "{{version}}")], "none", spark=False)))
+        (2, stat("Version", "What runs.", [now(f"nswarden_build_info{{{NODE}}}", "{{version}}")], "none", spark=False, text="name")))
     board.line(
         7,
         (18, lines("Observed settings", "Values of the settings that the configuration only observes, each number of them.",
                    [query(f"nswarden_sysctl_value{{{NODE}}}", "{{netns}} {{sysctl}} [{{index}}]")], "none", low=None)),
-        (6, bars("Observed numbers not listed", "Numbers that have no series because of --metrics.series-limit.",
-                 [now(f"nswarden_sysctl_value_hidden{{{NODE}}}", "not listed")], thresholds=steps((None, GREY), (1, YELLOW)))))
+        (6, stat("Observed numbers not listed", "Numbers that have no series because of --metrics.series-limit.",
+                 [query(f"nswarden_sysctl_value_hidden{{{NODE}}}", "not listed")], thresholds=steps((None, GREEN), (1, YELLOW)))))

@@ -7,7 +7,7 @@ Nothing here knows a metric; node.py and fleet.py do. Standard library only.
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 COLUMNS = 24  # of Grafana's grid
 
-GREEN, YELLOW, RED, BLUE, GREY = "green", "yellow", "red", "blue", "#808080"
+GREEN, YELLOW, RED, BLUE = "green", "yellow", "red", "blue"
 
 
 # Queries.
@@ -71,10 +71,10 @@ def panel(kind, title, description, queries, unit, options, field=None, custom=N
 
 
 def stat(title, description, queries, unit="short", thresholds=NO_MEANING, mappings=(), links=(), low=None, high=None, no_value=None,
-         decimals=None, spark=True):
+         decimals=None, spark=True, text="auto"):
     """One number, in the colour of its threshold, with its past behind it where its query has one."""
     options = {"colorMode": "background" if thresholds is not NO_MEANING or mappings else "value", "graphMode": "area" if spark else "none",
-               "justifyMode": "auto", "orientation": "auto", "textMode": "auto",
+               "justifyMode": "auto", "orientation": "auto", "textMode": text,
                "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}}
     field = {"thresholds": thresholds, "mappings": list(mappings), "links": list(links), "min": low, "max": high, "noValue": no_value,
              "decimals": decimals, "color": {"mode": "thresholds"}}
@@ -106,7 +106,7 @@ def states(title, description, queries, mappings, links=()):
     """A band for each series, in the colour and with the word of its value."""
     custom = {"fillOpacity": 70, "lineWidth": 0, "spanNulls": False}
     options = {"mergeValues": True, "showValue": "auto", "alignValue": "left", "rowHeight": 0.8,
-               "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False}, "tooltip": {"mode": "single", "sort": "none"}}
+               "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False, "calcs": []}, "tooltip": {"mode": "single", "sort": "none"}}
     field = {"mappings": mappings, "links": list(links), "color": {"mode": "thresholds"}, "min": 0, "max": 1}
     return panel("state-timeline", title, description, queries, "none", options, field, custom)
 
@@ -125,7 +125,7 @@ def heatmap(title, description, expr, bucket_unit="s"):
                "color": {"mode": "scheme", "scheme": "Oranges", "scale": "exponential", "exponent": 0.5, "steps": 64, "reverse": False,
                          "fill": "dark-orange"},
                "yAxis": {"axisPlacement": "left", "reverse": False, "unit": bucket_unit}, "legend": {"show": True},
-               "tooltip": {"show": True, "yHistogram": False}, "exemplars": {"color": "rgba(255,0,255,0.7)"}}
+               "tooltip": {"mode": "single", "show": True, "yHistogram": False}, "exemplars": {"color": "rgba(255,0,255,0.7)"}}
     custom = {"hideFrom": {"legend": False, "tooltip": False, "viz": False}, "scaleDistribution": {"type": "linear"}}
     made = panel("heatmap", title, description, [query(expr, heatmap=True)], "short", options, {}, custom)
     made["maxDataPoints"] = 120  # else buckets of time are narrower than what can be seen
@@ -142,7 +142,7 @@ def table(title, description, columns, labels, unit="short", overrides=(), sort=
     transformations = [{"id": "merge", "options": {}}] if many else []
     transformations.append({"id": "organize", "options": {"excludeByName": hidden, "renameByName": renamed,
                                                           "indexByName": {name: index for index, name in enumerate([*labels, *renamed])}}})
-    options = {"showHeader": True, "cellHeight": "sm", "footer": {"show": False, "reducer": ["sum"], "fields": ""},
+    options = {"showHeader": True, "cellHeight": "sm", "footer": {"show": False, "reducer": ["sum"]},
                "sortBy": [{"displayName": sort, "desc": True}] if sort else []}
     custom = {"align": "auto", "filterable": True, "inspect": False}
     made = panel("table", title, description, columns, unit, options, {"noValue": no_value, "color": {"mode": "thresholds"}}, custom,

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A fleet on one machine: a daemon in each situation that dashboards have to show, all scraped by one Prometheus.
+
+Each daemon has a directory of netns, a configuration and locks of its own. What happens is made while Prometheus scrapes, since
+rates need what was before.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import harness
+from harness import add_netns, config, delete_netns, key_path, path_of, place_file, policy, put
+from prometheus_server import Prometheus, free_port
+
+KEY, WANT = "net.ipv4.tcp_keepalive_time", 1234
+OTHER = "net.ipv4.tcp_keepalive_intvl"
+REJECTED, NO_VALUE = "net.ipv4.tcp_retries2", 999  # the kernel refuses it
+ABSENT = "net.ipv4.conf.nosuch.forwarding"
+JOB = "nswarden"
+OPPONENT = f"""
+import os, time
+open("/proc/self/comm", "w").write("opponent")
+fd = os.open({key_path(KEY)!r}, os.O_RDWR)
+while True:
+    os.pwrite(fd, b"5", 0)
+    time.sleep(0.02)
+"""
+
+
+class Fleet:
+    """`nodes` is {situation: instance label}; `began` and `ended` say when there was something to see."""
+
+    def __init__(self, directory, cleanups):
+        self.directory, self.cleanups = directory, cleanups
+        self.daemons, self.nodes = {}, {}
+        self.port = free_port()
+        for start in (self._quiet, self._drift, self._failing, self._fighting, self._reloading, self._busy, self._deaf, self._gone):
+            start()
+        # Prometheus scrapes itself too: what asks for all jobs must not find it.
+        self.prometheus = Prometheus(directory, {JOB: list(self.nodes.values())}, own_job="prometheus")
+        cleanups(self.prometheus.close)
+
+    def path(self, situation):
+        return f"/run/{situation}"
+
+    def _configure(self, situation, text):
+        path = os.path.join(self.directory, f"{situation}.yaml")
+        with open(path + ".new", "w", encoding="utf-8") as file:
+            file.write(text)
+        os.rename(path + ".new", path)
+        return path
+
+    def _start(self, situation, text, *arguments, netns=("router-1",), instance=None, **options):
+        directory = self.path(situation)
+        os.makedirs(directory, exist_ok=True)
+        for name in netns:
+            if not os.path.exists(path_of(name, directory)):
+                add_netns(name, directory)
+        daemon = harness.Daemon(f"--config.file={self._configure(situation, text)}", *arguments, log_level="info", netns_dirs=[directory],
+                                **options)
+        self.daemons[situation] = daemon
+        self.nodes[situation] = instance or daemon.address
+        self.cleanups(daemon.kill)
+        return daemon
+
+    # The situations at their start.
+
+    def _quiet(self):
+        self._start("quiet", config(policy("routers", "^router-", {KEY: WANT}, observe=[OTHER])))
+
+    def _drift(self):
+        self._start("drift", config(policy("overruled", "^router-", {KEY: 77}), policy("audited", "^router-", {KEY: WANT, OTHER: 5, ABSENT: 1}),
+                                    policy("observed", "^router-", {KEY: WANT}, observe=["net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem", OTHER]), mode="audit"), "--metrics.series-limit=2")
+
+    def _failing(self):
+        commands = '    commands:\n      events:\n        IN_ATTRIB: ["exit 3"]\n        IN_MODIFY: ["sleep 2", "sleep 2"]\n'
+        self._start("failing", config(policy("routers", "^router-", {KEY: WANT, REJECTED: NO_VALUE}) + commands))
+
+    def _fighting(self):
+        self._start("fighting", config(policy("routers", "^router-", {KEY: WANT})))
+
+    def _reloading(self):
+        self._start("reloading", config(policy("routers", "^router-", {KEY: WANT})))
+
+    def _busy(self):
+        self._start("busy", config(policy("routers", "^router-", {KEY: WANT, OTHER: 5})), f"--web.listen-address=127.0.0.1:{self.port}",
+                    instance=f"127.0.0.1:{self.port}", netns=("router-1", "other-1"))
+
+    def _deaf(self):
+        self._start("deaf", config(policy("routers", "^router-", {KEY: WANT, OTHER: 5})), netns=[f"router-{i}" for i in range(20)],
+                    prefix=["prlimit", "--nofile=64", "setpriv", "--bounding-set=-net_broadcast", "--inh-caps=-net_broadcast"])
+
+    def _gone(self):
+        self._start("gone", config(policy("routers", "^router-", {KEY: WANT})))
+
+    # What happens to them.
+
+    def live(self):
+        """Has everything happen, each followed by a scrape that saw it."""
+        up = f'up{{job="{JOB}"}} == 1'
+        harness.wait_until(lambda: len(self.prometheus.now(up)) == len(self.nodes), "all nodes scraped")
+        self.began = time.time()
+        self.wait_scrapes(2)
+        self._fight()
+        self._fail()
+        self._reload()
+        self._come_and_go()
+        self.daemons["gone"].kill()
+        self._drift_again()
+        ours = self.nodes
+        for expr, what in ((f'nswarden_suspended_sysctls{{instance="{ours["fighting"]}"}} > 0', "a suspended setting"),
+                           (f'nswarden_config_last_reload_successful{{instance="{ours["reloading"]}"}} == 0', "a refused configuration"),
+                           (f'up{{instance="{ours["gone"]}"}} == 0', "a node that is down")):
+            self.prometheus.wait_for(expr, what)
+        self.wait_scrapes(2)
+        self.ended = time.time()
+
+    def wait_scrapes(self, count):
+        """Until so many scrapes of each node have been made after now."""
+        after = time.time() + 0.5 * (count - 1)
+        self._wait_series(f'timestamp(up{{job="{JOB}"}}) > {after}', len(self.nodes))
+
+    def _wait_series(self, expr, count):
+        harness.wait_until(lambda: len(self.prometheus.now(expr)) >= count, lambda: f"{count} series of {expr}: {self.prometheus.now(expr)}")
+
+    def _fight(self):
+        opponent = subprocess.Popen(["nsenter", f"--net={self.path('fighting')}/router-1", sys.executable, "-c", OPPONENT])
+        self.cleanups(opponent.wait)
+        self.cleanups(opponent.kill)
+
+    def _fail(self):
+        directory = self.path("failing")
+        place_file("router-2", directory)
+        os.chmod(path_of("router-2", directory), 0o600)
+        with open(path_of("router-2", directory), "w", encoding="ascii") as file:
+            file.write("x")
+        node = self.nodes["failing"]
+        self.prometheus.wait_for(f'nswarden_commands_running{{instance="{node}"}} > 0', "a command that runs")
+        # A value that was right is changed, so that writing the other one is tried again.
+        put("router-1", KEY, 5, directory)
+        self.prometheus.wait_for(f'increase(nswarden_action_failures_total{{action="command",instance="{node}"}}[1m]) > 0', "a failed command")
+
+    def _reload(self):
+        daemon = self.daemons["reloading"]
+        self._configure("reloading", config(policy("routers", "^router-", {KEY: WANT, OTHER: 75})))
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_metrics(lambda m: m.sum("config_reloads_total", result="success") > 0, "the reload")
+        self.wait_scrapes(1)
+        self._configure("reloading", "version: 1\npolicy: []\n")
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_metrics(lambda m: m.sum("config_reloads_total", result="failure") > 0, "the refusal")
+
+    def _come_and_go(self):
+        directory = self.path("busy")
+        for number in range(2, 7):
+            add_netns(f"router-{number}", directory)
+            self.daemons["busy"].wait_metrics(lambda m, count=number: m.sum("netns") == count, "the netns that came")
+        place_file("router-pending", directory)
+        put("router-1", KEY, 5, directory)
+        delete_netns("router-2", directory)
+        node = self.nodes["busy"]
+        self.prometheus.wait_for(f'nswarden_netns_pending{{instance="{node}"}} > 0', "a name that is pending")
+        self.daemons["busy"].stop()
+        self._busy()
+        self._wait_series(f'changes(process_start_time_seconds{{instance="{node}"}}[1m]) > 0', 1)
+
+    def _drift_again(self):
+        self.daemons["drift"].wait_sweeps(1)
+        put("router-1", KEY, WANT, self.path("drift"))
+        self.daemons["drift"].wait_sweeps(1)
+        put("router-1", KEY, 6, self.path("drift"))
