@@ -160,7 +160,9 @@ def variable(name, label, ask, description, many=False, all_value=None):
             "query": {"query": ask, "refId": "PrometheusVariableQueryEditor-VariableQuery"}, "refresh": 2, "sort": 1, "regex": "",
             "hide": 0, "skipUrlSync": False, "multi": many, "includeAll": many, "current": {}, "options": []}
     if many:
-        made |= {"allValue": all_value, "current": {"selected": True, "text": ["All"], "value": ["$__all"]}}
+        made["current"] = {"selected": True, "text": ["All"], "value": ["$__all"]}
+        if all_value:
+            made["allValue"] = all_value
     return made
 
 
@@ -181,7 +183,7 @@ class Board:
     def __init__(self, uid, title, description, variables, annotations, links, span):
         self.y = self.x = self.height = 0
         self.model = {"uid": uid, "title": title, "description": " ".join(description.split()), "tags": ["nswarden"], "schemaVersion": 37,
-                      "version": 1, "editable": True, "graphTooltip": 1, "refresh": "30s", "timezone": "", "style": "dark", "weekStart": "",
+                      "version": 1, "editable": True, "graphTooltip": 1, "refresh": "30s", "timezone": "", "weekStart": "",
                       "fiscalYearStartMonth": 0, "liveNow": False, "time": {"from": f"now-{span}", "to": "now"}, "timepicker": {},
                       "templating": {"list": [data_source_variable(), *variables]}, "annotations": {"list": annotations},
                       "links": links, "panels": []}

@@ -92,10 +92,13 @@ class Dashboard:
             if not variable["multi"]:
                 return choice.replace("\\", "\\\\").replace('"', '\\"')
             if choice == [ALL]:
-                if variable["allValue"]:
+                if "allValue" in variable:
                     return variable["allValue"]
                 choice = options[name]
             escaped = [re.sub(r"([\\.+*?()\[\]{}|^$])", r"\\\\\1", one) for one in choice]
             return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
 
         return VARIABLE.sub(value, text)
+
+
+BOARDS = {name: load(name) for name in ("node", "fleet")}

@@ -31,7 +31,8 @@ while True:
 
 
 class Fleet:
-    """`nodes` is {situation: instance label}; `began` and `ended` say when there was something to see."""
+    """`nodes` is {situation: instance label}; from `began` to `until` there was something to see, and at `ended` all
+    situations at once."""
 
     def __init__(self, directory, cleanups):
         self.directory, self.cleanups = directory, cleanups
@@ -110,13 +111,21 @@ class Fleet:
         self._come_and_go()
         self.daemons["gone"].kill()
         self._drift_again()
-        ours = self.nodes
-        for expr, what in ((f'nswarden_suspended_sysctls{{instance="{ours["fighting"]}"}} > 0', "a suspended setting"),
-                           (f'nswarden_config_last_reload_successful{{instance="{ours["reloading"]}"}} == 0', "a refused configuration"),
-                           (f'up{{instance="{ours["gone"]}"}} == 0', "a node that is down")):
-            self.prometheus.wait_for(expr, what)
+        self.ended = harness.wait_until(self._all_seen, "all situations scraped at one time")
         self.wait_scrapes(2)
-        self.ended = time.time()
+        self.until = time.time()
+
+    def _all_seen(self):
+        """A time at which Prometheus saw every situation as it is meant: what fights is right for a moment now and then. It is a
+        little ago, so that no scrape changes the answer later."""
+        at = time.time() - 0.6
+        quiet = all(self.prometheus.now(f'nswarden_drifted_sysctls{{instance="{self.nodes[name]}"}} == 0', at)
+                    for name in ("quiet", "reloading", "busy", "deaf"))
+        wanted = [("drift", "sum(nswarden_drifted_sysctls{%s}) == 3"), ("failing", "nswarden_drifted_sysctls{%s} == 1"),
+                  ("fighting", "nswarden_suspended_sysctls{%s} == 1 and nswarden_drifted_sysctls{%s} == 1"), ("gone", "up{%s} == 0"),
+                  ("reloading", "nswarden_config_last_reload_successful{%s} == 0"), ("busy", "up{%s} == 1")]
+        seen = [expr.replace("%s", f'instance="{self.nodes[name]}"') for name, expr in wanted]
+        return at if quiet and all(self.prometheus.now(expr, at) for expr in seen) else None
 
     def wait_scrapes(self, count):
         """Until so many scrapes of each node have been made after now."""
