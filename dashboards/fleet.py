@@ -61,19 +61,19 @@ def overview(board):
     board.line(
         4,
         (4, stat("Nodes compliant", "Share of the nodes that were scraped on which every setting is as the policies say. Nodes that are down do not count.",
-                 [query(f"avg({drifted} == bool 0)")], "percentunit", good_share, low=0, high=1)),
+                 [now(f"avg({drifted} == bool 0)")], "percentunit", good_share, low=0, high=1)),
         (4, stat("Settings compliant", "Share of all settings that are as the policies say.",
-                 [query(f"1 - sum(nswarden_drifted_sysctls{{{POLICY}}}) / (sum(nswarden_managed_sysctls{{{POLICY}}}) > 0)")], "percentunit",
+                 [now(f"1 - sum(nswarden_drifted_sysctls{{{POLICY}}}) / (sum(nswarden_managed_sysctls{{{POLICY}}}) > 0)")], "percentunit",
                  good_share, low=0, high=1, no_value="nothing governed")),
-        (3, stat("Nodes up", "Nodes that Prometheus could scrape.", [query(f"sum(up{{{NODES}}})")])),
-        (3, stat("Nodes down", "Nodes that Prometheus could not scrape.", [query(f"sum(up{{{NODES}}} == bool 0)")],
+        (3, stat("Nodes up", "Nodes that Prometheus could scrape.", [now(f"sum(up{{{NODES}}})")])),
+        (3, stat("Nodes down", "Nodes that Prometheus could not scrape.", [now(f"sum(up{{{NODES}}} == bool 0)")],
                  thresholds=NONE_IS_GOOD)),
         (3, stat("Drifted settings", "Settings that are drifted, missing or unreadable.",
-                 [query(f"sum(nswarden_drifted_sysctls{{{POLICY}}})")], thresholds=NONE_IS_GOOD)),
+                 [now(f"sum(nswarden_drifted_sysctls{{{POLICY}}})")], thresholds=NONE_IS_GOOD)),
         (3, stat("Suspended settings", "Settings that another program keeps changing back.",
-                 [query(f"sum(nswarden_suspended_sysctls{{{POLICY}}})")], thresholds=NONE_IS_GOOD)),
+                 [now(f"sum(nswarden_suspended_sysctls{{{POLICY}}})")], thresholds=NONE_IS_GOOD)),
         (4, stat("Network namespaces", "Governed by a policy; one that several policies match counts for each.",
-                 [query(f"sum(nswarden_netns{{{POLICY}}})")])))
+                 [now(f"sum(nswarden_netns{{{POLICY}}})")])))
 
 
 def over_time(board):

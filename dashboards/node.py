@@ -47,23 +47,23 @@ def verdict(board):
         4,
         (5, stat("Compliance", """How many settings are not as their policies say, now: drifted, missing or unreadable. Opens the status page,
                  if your browser can reach the node.""",
-                 [query(f"sum(nswarden_drifted_sysctls{{{POLICY}}})", "not compliant")], thresholds=NONE_IS_GOOD,
+                 [now(f"sum(nswarden_drifted_sysctls{{{POLICY}}})", "not compliant")], thresholds=NONE_IS_GOOD,
                  mappings=words({0: ("compliant", GREEN)}), links=[STATUS_PAGE], no_value="no data: is it up?")),
-        (3, stat("Scrape", "Whether Prometheus could scrape the node.", [query(f"up{{{NODE}}}")], "none",
+        (3, stat("Scrape", "Whether Prometheus could scrape the node.", [now(f"up{{{NODE}}}")], "none",
                  thresholds=steps((None, RED), (1, GREEN)), mappings=words({0: ("down", RED), 1: ("up", GREEN)}), links=[STATUS_PAGE])),
         (4, stat("Settings compliant", "Share of the settings that the policies own that are as they say.",
-                 [query(f"1 - sum(nswarden_drifted_sysctls{{{POLICY}}}) / (sum(nswarden_managed_sysctls{{{POLICY}}}) > 0)")], "percentunit",
+                 [now(f"1 - sum(nswarden_drifted_sysctls{{{POLICY}}}) / (sum(nswarden_managed_sysctls{{{POLICY}}}) > 0)")], "percentunit",
                  thresholds=steps((None, RED), (0.99, YELLOW), (1, GREEN)), low=0, high=1, no_value="nothing governed")),
         (3, stat("Suspended", "Settings that are not repaired for now because another program keeps changing them back.",
-                 [query(f"sum(nswarden_suspended_sysctls{{{POLICY}}})")], thresholds=NONE_IS_GOOD)),
+                 [now(f"sum(nswarden_suspended_sysctls{{{POLICY}}})")], thresholds=NONE_IS_GOOD)),
         (3, stat("Last sweep", "Time since the last full sweep was completed; by default there is one every 10 s.",
                  [now(f"time() - (nswarden_reconcile_last_success_timestamp_seconds{{{NODE}}} > 0)")], "s", low=0, decimals=1,
-                 thresholds=steps((None, GREEN), (60, YELLOW), (120, RED)), spark=False, no_value="none yet")),
+                 thresholds=steps((None, GREEN), (60, YELLOW), (120, RED)), no_value="none yet")),
         (3, stat("Configuration", "Whether the configuration could be used when it was last read. If not, the last good one is in force.",
-                 [query(f"nswarden_config_last_reload_successful{{{NODE}}}")], "none", thresholds=steps((None, RED), (1, GREEN)),
-                 mappings=words({0: ("refused", RED), 1: ("good", GREEN)}), links=[STATUS_PAGE], spark=False)),
+                 [now(f"nswarden_config_last_reload_successful{{{NODE}}}")], "none", thresholds=steps((None, RED), (1, GREEN)),
+                 mappings=words({0: ("refused", RED), 1: ("good", GREEN)}), links=[STATUS_PAGE])),
         (3, stat("Audit-only policies", "Policies that only tell of drift and repair nothing.",
-                 [query(f"sum(nswarden_enforcement_enabled{{{POLICY}}} == bool 0)")], thresholds=steps((None, GREEN), (1, YELLOW)))))
+                 [now(f"sum(nswarden_enforcement_enabled{{{POLICY}}} == bool 0)")], thresholds=steps((None, GREEN), (1, YELLOW)))))
 
 
 def drift(board):
@@ -182,7 +182,7 @@ def configuration(board):
         (6, states("Configuration in use", "The first 12 digits of the SHA-256 of all configuration files; a new band begins where it changed.",
                    [query(f"nswarden_config_info{{{NODE}}}", "{{hash}}")], words({1: ("in use", GREEN)}))),
         (3, stat("Loaded", "When the configuration in use was read.",
-                 [now(f"1000 * nswarden_config_last_reload_success_timestamp_seconds{{{NODE}}}")], "dateTimeFromNow", spark=False)),
+                 [now(f"1000 * nswarden_config_last_reload_success_timestamp_seconds{{{NODE}}}")], "dateTimeFromNow")),
         (3, lines("Reloads", "Attempts to load the configuration again, in each step of the graph.",
                   [query(f"sum by (result) (increase(nswarden_config_reloads_total{{{NODE}}}{RATE}))", "{{result}}")], "short", bars=True)))
 
@@ -201,12 +201,11 @@ def process(board):
                   directory, for want of file descriptors, which takes longer.""",
                   [query(f"nswarden_bound_sysctls{{{NODE}}}", "held"), query(f"nswarden_dirfd_sysctls{{{NODE}}}", "by directory")], "short",
                   stacked=True, decimals=0)),
-        (2, stat("Runs since", "When the daemon was started.", [now(f"1000 * process_start_time_seconds{{{NODE}}}")], "dateTimeFromNow",
-                 spark=False)),
-        (2, stat("Version", "What runs.", [now(f"nswarden_build_info{{{NODE}}}", "{{version}}")], "none", spark=False, text="name")))
+        (2, stat("Runs since", "When the daemon was started.", [now(f"1000 * process_start_time_seconds{{{NODE}}}")], "dateTimeFromNow")),
+        (2, stat("Version", "What runs.", [now(f"nswarden_build_info{{{NODE}}}", "{{version}}")], "none", text="name")))
     board.line(
         7,
         (18, lines("Observed settings", "Values of the settings that the configuration only observes, each number of them.",
                    [query(f"nswarden_sysctl_value{{{NODE}}}", "{{netns}} {{sysctl}} [{{index}}]")], "none", low=None)),
         (6, stat("Observed numbers not listed", "Numbers that have no series because of --metrics.series-limit.",
-                 [query(f"nswarden_sysctl_value_hidden{{{NODE}}}", "not listed")], thresholds=steps((None, GREEN), (1, YELLOW)))))
+                 [now(f"nswarden_sysctl_value_hidden{{{NODE}}}", "not listed")], thresholds=steps((None, GREEN), (1, YELLOW)))))

@@ -71,9 +71,9 @@ def panel(kind, title, description, queries, unit, options, field=None, custom=N
 
 
 def stat(title, description, queries, unit="short", thresholds=NO_MEANING, mappings=(), links=(), low=None, high=None, no_value=None,
-         decimals=None, spark=True, text="auto"):
-    """One number, in the colour of its threshold, with its past behind it where its query has one."""
-    options = {"colorMode": "background" if thresholds is not NO_MEANING or mappings else "value", "graphMode": "area" if spark else "none",
+         decimals=None, text="auto"):
+    """One number, in the colour of its threshold. Always by now(): over a range the last value would stay when there are no more."""
+    options = {"colorMode": "background" if thresholds is not NO_MEANING or mappings else "value", "graphMode": "none",
                "justifyMode": "auto", "orientation": "auto", "textMode": text,
                "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}}
     field = {"thresholds": thresholds, "mappings": list(mappings), "links": list(links), "min": low, "max": high, "noValue": no_value,
@@ -137,7 +137,8 @@ def table(title, description, columns, labels, unit="short", overrides=(), sort=
     keep their names, by which links find them."""
     many = len(columns) > 1
     heads = {f"Value #{chr(ord('A') + index)}" if many else "Value": target["column"] for index, target in enumerate(columns)}
-    hidden = {"Time": True, **{name: True for name, head in heads.items() if head is None}}
+    hidden = {name: True for name in ("Time", "__name__", "job", "instance") if name not in labels}
+    hidden |= {name: True for name, head in heads.items() if head is None}
     renamed = {name: head for name, head in heads.items() if head}
     transformations = [{"id": "merge", "options": {}}] if many else []
     transformations.append({"id": "organize", "options": {"excludeByName": hidden, "renameByName": renamed,

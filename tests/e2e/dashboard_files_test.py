@@ -101,6 +101,13 @@ class Structure(unittest.TestCase):
             for text in board.expressions():
                 self.assertLessEqual(set(re.findall(r"\[([^\]]*)\]", text)), {"$__rate_interval", "$__range"}, text)
 
+    def test_what_is_shown_as_now_is_asked_for_now(self):
+        # Over a range the last value stays when a node is down: it would be called compliant.
+        for board in BOARDS.values():
+            for target in board.targets():
+                now = target.panel["type"] in ("stat", "bargauge", "table")
+                self.assertEqual((target.target["instant"], target.target["range"]), (now, not now), target.where)
+
     def test_links_lead_to_what_is_there(self):
         boards = {board.model["uid"]: board for board in BOARDS.values()}
         led = set()

@@ -70,6 +70,9 @@ class Answers(unittest.TestCase):
             columns = [label for label in organize["indexByName"] if not label.startswith("Value")]
             wanted |= set(columns)
             self.assertLessEqual(set(re.findall(r"__data\.fields\.(\w+)", links)), set(columns))
+            self.assertFalse(set(columns) & set(organize["excludeByName"]))
+            for labels, _ in found:
+                self.assertLessEqual(set(labels), {*columns, *organize["excludeByName"]}, "a column that nobody asked for")
         for labels, _ in found:
             self.assertLessEqual(wanted, set(labels), target.expr)
             self.assertEqual(labels.get("job", JOB), JOB)

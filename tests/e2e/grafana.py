@@ -90,12 +90,12 @@ class Dashboard:
                 return times[name]
             variable, choice = self.variables[name], chosen[name]
             if not variable["multi"]:
-                return choice.replace("\\", "\\\\").replace('"', '\\"')
+                return choice.replace("\\", r"\\").replace("'", r"\\'")
             if choice == [ALL]:
                 if "allValue" in variable:
                     return variable["allValue"]
                 choice = options[name]
-            escaped = [re.sub(r"([\\.+*?()\[\]{}|^$])", r"\\\\\1", one) for one in choice]
+            escaped = [re.sub(r"[$^*{}\[\]+?.()|]", r"\\\\\g<0>", one.replace("\\", r"\\\\")) for one in choice]
             return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
 
         return VARIABLE.sub(value, text)
