@@ -154,7 +154,7 @@ def configurations(board):
     board.line(
         8,
         (6, bars("Configurations in the fleet", """How many nodes use which configuration, by the first 12 digits of the SHA-256 of all their
-                 configuration files.""", [now(f"count by (hash) (nswarden_config_info{{{NODES}}})", "{{hash}}")])),
+                 configuration files.""", [now(f'count by (hash) (nswarden_config_info{{{NODES},hash!=""}})', "{{hash}}")])),
         (6, bars("Versions in the fleet", "How many nodes run which version.",
                  [now(f"count by (version, revision) (nswarden_build_info{{{NODES}}})", "{{version}} {{revision}}")])),
         (6, table("Configuration refused", f"Nodes whose configuration could not be used when it was last read; the last good one is in force. {REACH}",

@@ -4,6 +4,7 @@
 from panels import (GREEN, NONE_IS_GOOD, RED, YELLOW, Board, annotation, column, heatmap, lines, link, log_lines, now, override,
                     query, stat, states, steps, table, variable, words)
 
+# In the first moments of a daemon there is no configuration yet: its hash is empty, and its time and that of the last sweep are 0.
 UID = "nswarden-node"
 NODE = 'job="$job",instance="$instance"'
 POLICY = NODE + ',policy=~"$policy"'
@@ -180,9 +181,9 @@ def configuration(board):
                     *(override(head, thresholds=steps((None, "text"), (1, RED)), custom_displayMode="color-text")
                       for head in ("drifted", "suspended", "conflicts"))], sort="drifted")),
         (6, states("Configuration in use", "The first 12 digits of the SHA-256 of all configuration files; a new band begins where it changed.",
-                   [query(f"nswarden_config_info{{{NODE}}}", "{{hash}}")], words({1: ("in use", GREEN)}))),
+                   [query(f'nswarden_config_info{{{NODE},hash!=""}}', "{{hash}}")], words({1: ("in use", GREEN)}))),
         (3, stat("Loaded", "When the configuration in use was read.",
-                 [now(f"1000 * nswarden_config_last_reload_success_timestamp_seconds{{{NODE}}}")], "dateTimeFromNow")),
+                 [now(f"1000 * (nswarden_config_last_reload_success_timestamp_seconds{{{NODE}}} > 0)")], "dateTimeFromNow")),
         (3, lines("Reloads", "Attempts to load the configuration again, in each step of the graph.",
                   [query(f"sum by (result) (increase(nswarden_config_reloads_total{{{NODE}}}{RATE}))", "{{result}}")], "short", bars=True)))
 

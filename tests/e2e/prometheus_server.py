@@ -74,7 +74,7 @@ class Prometheus:
         self.process.wait()
 
     def ask(self, path, **parameters):
-        """The `data` of an answer of its API; warnings are errors here."""
+        """The `data` of an answer of its API; warnings are errors here, hints (as for a rate of what has no name of a counter) are not."""
         url = f"http://{self.address}/api/v1/{path}?{urllib.parse.urlencode(parameters, doseq=True)}"
         try:
             with urllib.request.urlopen(url, timeout=DEADLINE) as answer:
@@ -82,7 +82,7 @@ class Prometheus:
         except urllib.error.HTTPError as error:
             with error:
                 raise QueryError(f"{parameters}: {error.read().decode('utf-8', 'replace')}") from None
-        if body["status"] != "success" or body.get("warnings"):
+        if body["status"] != "success" or [text for text in body.get("warnings", []) if not text.startswith("PromQL info")]:
             raise QueryError(f"{parameters}: {body}")
         return body["data"]
 
