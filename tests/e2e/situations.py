@@ -37,6 +37,7 @@ class Fleet:
     def __init__(self, directory, cleanups):
         self.directory, self.cleanups = directory, cleanups
         self.daemons, self.nodes = {}, {}
+        self.enough = os.path.join(directory, "enough")  # commands have run long enough to be seen
         self.port = free_port()
         for start in (self._quiet, self._drift, self._failing, self._fighting, self._reloading, self._busy, self._deaf, self._gone):
             start()
@@ -77,7 +78,8 @@ class Fleet:
                                     policy("observed", "^router-", {KEY: WANT}, observe=["net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem", OTHER]), mode="audit"), "--metrics.series-limit=2")
 
     def _failing(self):
-        commands = '    commands:\n      events:\n        IN_ATTRIB: ["exit 3"]\n        IN_MODIFY: ["sleep 2", "sleep 2"]\n'
+        wait = f"until test -e {self.enough}; do sleep 0.05; done"
+        commands = f'    commands:\n      events:\n        IN_ATTRIB: ["exit 3"]\n        IN_MODIFY: ["{wait}", "{wait}"]\n'
         self._start("failing", config(policy("routers", "^router-", {KEY: WANT, REJECTED: NO_VALUE}) + commands))
 
     def _fighting(self):
@@ -147,7 +149,10 @@ class Fleet:
         with open(path_of("router-2", directory), "w", encoding="ascii") as file:
             file.write("x")
         node = self.nodes["failing"]
-        self.prometheus.wait_for(f'nswarden_commands_running{{instance="{node}"}} > 0', "a command that runs")
+        self.prometheus.wait_for(f'nswarden_commands_running{{instance="{node}"}} > 0 and nswarden_commands_queued > 0', "commands")
+        self.wait_scrapes(2)
+        with open(self.enough, "w", encoding="ascii"):
+            pass
         # A value that was right is changed, so that writing the other one is tried again.
         put("router-1", KEY, 5, directory)
         self.prometheus.wait_for(f'increase(nswarden_action_failures_total{{action="command",instance="{node}"}}[1m]) > 0', "a failed command")
