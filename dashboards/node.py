@@ -97,7 +97,7 @@ def causes(board):
         (10, lines("Drift by key", "Drifts found per minute, by setting.",
                    [query(f"60 * sum by (sysctl) (rate({found}))", "{{sysctl}}")], "cpm", stacked=True)),
         (7, lines("Drift by policy and how it was found", """Drifts found per minute. create: a new netns; event: a write was seen; reconcile: only
-                  the sweep found it; startup: it was there before the daemon.""",
+                  the sweep found it; startup: a daemon that had just been started found it.""",
                   [query(f"60 * sum by (policy, source) (rate({found}))", "{{policy}}: {{source}}")], "cpm", stacked=True)),
         (7, lines("Writers", """Drifts per minute by the name of the program whose write was seen; unknown: it could not be told. The log has its pid
                   and more.""",

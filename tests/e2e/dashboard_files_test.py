@@ -122,6 +122,9 @@ class Structure(unittest.TestCase):
                     given = set(re.findall(r"var-(\w+)=", query)) | set(re.findall(r"\$\{(\w+):queryparam\}", query))
                     self.assertLessEqual(given, set(boards[uid].variables))
                     self.assertIn("datasource", given)
+                    if where != "dashboard":  # from a node in a panel
+                        self.assertEqual(given, {"datasource", "job", "instance", "policy"})
+                        self.assertTrue(url.endswith("&${__url_time_range}"))
                     led.add((board.model["uid"], uid))
         self.assertEqual(led, {("nswarden-node", "nswarden-fleet"), ("nswarden-fleet", "nswarden-node")})
 
