@@ -3,7 +3,7 @@
 
 import node
 from panels import (BLUE, GREEN, NONE_IS_GOOD, RED, YELLOW, Board, annotation, bars, column, heatmap, lines, link, log_lines, now, override,
-                    query, stat, steps, table, variable)
+                    query, stat, steps, table, variable, words)
 
 UID = "nswarden-fleet"
 NODES = 'job=~"$job",instance=~"$instance"'
@@ -157,9 +157,11 @@ def configurations(board):
                  configuration files.""", [now(f'count by (hash) (nswarden_config_info{{{NODES},hash!=""}})', "{{hash}}")])),
         (6, bars("Versions in the fleet", "How many nodes run which version.",
                  [now(f"count by (version, revision) (nswarden_build_info{{{NODES}}})", "{{version}} {{revision}}")])),
-        (6, table("Configuration refused", f"Nodes whose configuration could not be used when it was last read; the last good one is in force. {REACH}",
-                  [column(None, f"nswarden_config_last_reload_successful{{{NODES}}} == 0")], ["instance", "job"], "none", [FROM_ROW],
-                  no_value="-")),
+        (6, table("Configuration refused", f"""Nodes whose configuration, or file of --web.config.file, could not be used when it was last read; the
+                  last good one is in force. {REACH}""",
+                  [column("policies", f"nswarden_config_last_reload_successful{{{NODES}}} == 0"),
+                   column("web", f"nswarden_web_config_last_reload_successful{{{NODES}}} == 0")], ["instance", "job"], "none",
+                  [FROM_ROW, *(override(head, mappings=words({0: ("refused", RED)})) for head in ("policies", "web"))], no_value="-")),
         (6, bars("Audit-only policies", "On how many nodes a policy only tells of drift and repairs nothing.",
                  [now(f"count by (policy) (nswarden_enforcement_enabled{{{POLICY}}} == 0)", "{{policy}}")],
                  thresholds=steps((None, YELLOW)))))
@@ -186,8 +188,11 @@ def health(board):
                   [query(f"sum by (source) (increase(nswarden_event_overflows_total{{{NODES}}}{RATE}))", "{{source}}")], "short", bars=True)),
         (6, lines("Restarts", "How many daemons were started anew, in each step of the graph.",
                   [query(f"sum(changes(process_start_time_seconds{{{NODES}}}{RATE}))", "restarts")], "short", bars=True)),
-        (6, lines("Reloads", "Attempts to load a configuration again, in each step of the graph, over all nodes.",
-                  [query(f"sum by (result) (increase(nswarden_config_reloads_total{{{NODES}}}{RATE}))", "{{result}}")], "short", bars=True)),
+        (6, lines("Reloads", """Attempts to read a configuration, or a file of --web.config.file, again, in each step of the graph, over all
+                  nodes.""",
+                  [query(f"sum by (result) (increase(nswarden_config_reloads_total{{{NODES}}}{RATE}))", "{{result}}"),
+                   query(f"sum by (result) (increase(nswarden_web_config_reloads_total{{{NODES}}}{RATE}))", "web: {{result}}")], "short",
+                  bars=True)),
         (6, lines("Drift that is not listed", f"Drifted settings without a series of their own, because of --metrics.series-limit. {REACH}",
                   [query(f"topk(10, nswarden_sysctl_drift_hidden{{{NODES}}} > 0)", "{{instance}}")], "short", links=FROM_SERIES, decimals=0)))
 

@@ -180,12 +180,17 @@ def configuration(board):
                    [override("enforces", unit="none", mappings=words({0: ("audit", YELLOW), 1: ("enforces", GREEN)})),
                     *(override(head, thresholds=steps((None, "text"), (1, RED)), custom_displayMode="color-text")
                       for head in ("drifted", "suspended", "conflicts"))], sort="drifted")),
-        (6, states("Configuration in use", "The first 12 digits of the SHA-256 of all configuration files; a new band begins where it changed.",
+        (4, states("Configuration in use", "The first 12 digits of the SHA-256 of all configuration files; a new band begins where it changed.",
                    [query(f'nswarden_config_info{{{NODE},hash!=""}}', "{{hash}}")], words({1: ("in use", GREEN)}))),
-        (3, stat("Loaded", "When the configuration in use was read.",
+        (2, stat("Loaded", "When the configuration in use was read.",
                  [now(f"1000 * (nswarden_config_last_reload_success_timestamp_seconds{{{NODE}}} > 0)")], "dateTimeFromNow")),
-        (3, lines("Reloads", "Attempts to load the configuration again, in each step of the graph.",
-                  [query(f"sum by (result) (increase(nswarden_config_reloads_total{{{NODE}}}{RATE}))", "{{result}}")], "short", bars=True)))
+        (2, stat("Web config", "Whether the file of --web.config.file could be used when it was last read, if there is one.",
+                 [now(f"nswarden_web_config_last_reload_successful{{{NODE}}}")], "none", thresholds=steps((None, RED), (1, GREEN)),
+                 mappings=words({0: ("refused", RED), 1: ("good", GREEN)}))),
+        (4, lines("Reloads", "Attempts to read the configuration, or the file of --web.config.file, again, in each step of the graph.",
+                  [query(f"sum by (result) (increase(nswarden_config_reloads_total{{{NODE}}}{RATE}))", "{{result}}"),
+                   query(f"sum by (result) (increase(nswarden_web_config_reloads_total{{{NODE}}}{RATE}))", "web: {{result}}")], "short",
+                  bars=True)))
 
 
 def process(board):

@@ -20,6 +20,7 @@ OTHER = "net.ipv4.tcp_keepalive_intvl"
 REJECTED, NO_VALUE = "net.ipv4.tcp_retries2", 999  # the kernel refuses it
 ABSENT = "net.ipv4.conf.nosuch.forwarding"
 JOB = "nswarden"
+SCRAPE = 1  # seconds; also the time that a scrape may take
 OPPONENT = f"""
 import os, time
 open("/proc/self/comm", "w").write("opponent")
@@ -42,14 +43,14 @@ class Fleet:
         for start in (self._quiet, self._drift, self._failing, self._fighting, self._reloading, self._busy, self._deaf, self._gone):
             start()
         # Prometheus scrapes itself too: what asks for all jobs must not find it.
-        self.prometheus = Prometheus(directory, {JOB: list(self.nodes.values())}, own_job="prometheus")
+        self.prometheus = Prometheus(directory, {JOB: list(self.nodes.values())}, own_job="prometheus", scrape_interval=f"{SCRAPE}s")
         cleanups(self.prometheus.close)
 
     def path(self, situation):
         return f"/run/{situation}"
 
-    def _configure(self, situation, text):
-        path = os.path.join(self.directory, f"{situation}.yaml")
+    def _configure(self, name, text):
+        path = os.path.join(self.directory, f"{name}.yaml")
         with open(path + ".new", "w", encoding="utf-8") as file:
             file.write(text)
         os.rename(path + ".new", path)
@@ -86,7 +87,8 @@ class Fleet:
         self._start("fighting", config(policy("routers", "^router-", {KEY: WANT})))
 
     def _reloading(self):
-        self._start("reloading", config(policy("routers", "^router-", {KEY: WANT})))
+        web = self._configure("web", "")
+        self._start("reloading", config(policy("routers", "^router-", {KEY: WANT})), f"--web.config.file={web}")
 
     def _busy(self):
         self._start("busy", config(policy("routers", "^router-", {KEY: WANT, OTHER: 5})), f"--web.listen-address=127.0.0.1:{self.port}",
@@ -103,8 +105,7 @@ class Fleet:
 
     def live(self):
         """Has everything happen, each followed by a scrape that saw it."""
-        up = f'up{{job="{JOB}"}} == 1'
-        harness.wait_until(lambda: len(self.prometheus.now(up)) == len(self.nodes), "all nodes scraped")
+        self._wait_series(f'max_over_time(up{{job="{JOB}"}}[1m]) == 1', len(self.nodes))
         self.began = time.time()
         self.wait_scrapes(2)
         self._fight()
@@ -120,18 +121,18 @@ class Fleet:
     def _all_seen(self):
         """A time at which Prometheus saw every situation as it is meant: what fights is right for a moment now and then. It is a
         little ago, so that no scrape changes the answer later."""
-        at = time.time() - 0.6
-        quiet = all(self.prometheus.now(f'nswarden_drifted_sysctls{{instance="{self.nodes[name]}"}} == 0', at)
-                    for name in ("quiet", "reloading", "busy", "deaf"))
-        wanted = [("drift", "sum(nswarden_drifted_sysctls{%s}) == 3"), ("failing", "nswarden_drifted_sysctls{%s} == 1"),
+        at = time.time() - SCRAPE - 0.1
+        wanted = [*((name, "nswarden_drifted_sysctls{%s} == 0 and nswarden_managed_sysctls{%s} > 0")
+                    for name in ("quiet", "reloading", "busy", "deaf")),
+                  ("drift", "sum(nswarden_drifted_sysctls{%s}) == 3"), ("failing", "nswarden_drifted_sysctls{%s} == 1"),
                   ("fighting", "nswarden_suspended_sysctls{%s} == 1 and nswarden_drifted_sysctls{%s} == 1"), ("gone", "up{%s} == 0"),
-                  ("reloading", "nswarden_config_last_reload_successful{%s} == 0"), ("busy", "up{%s} == 1")]
+                  ("reloading", "nswarden_config_last_reload_successful{%s} == 0")]
         seen = [expr.replace("%s", f'instance="{self.nodes[name]}"') for name, expr in wanted]
-        return at if quiet and all(self.prometheus.now(expr, at) for expr in seen) else None
+        return at if all(self.prometheus.now(expr, at) for expr in seen) else None
 
     def wait_scrapes(self, count):
         """Until so many scrapes of each node have been made after now."""
-        after = time.time() + 0.5 * (count - 1)
+        after = time.time() + SCRAPE * (count - 1)
         self._wait_series(f'timestamp(up{{job="{JOB}"}}) > {after}', len(self.nodes))
 
     def _wait_series(self, expr, count):
@@ -159,13 +160,15 @@ class Fleet:
 
     def _reload(self):
         daemon = self.daemons["reloading"]
-        self._configure("reloading", config(policy("routers", "^router-", {KEY: WANT, OTHER: 75})))
-        daemon.signal(signal.SIGHUP)
-        daemon.wait_metrics(lambda m: m.sum("config_reloads_total", result="success") > 0, "the reload")
-        self.wait_scrapes(1)
-        self._configure("reloading", "version: 1\npolicy: []\n")
-        daemon.signal(signal.SIGHUP)
-        daemon.wait_metrics(lambda m: m.sum("config_reloads_total", result="failure") > 0, "the refusal")
+        for policies, web, result in (
+                (config(policy("routers", "^router-", {KEY: WANT, OTHER: 75})), "http_server_config: {http2: false}\n", "success"),
+                ("version: 1\npolicy: []\n", "no_server_config: {}\n", "failure")):
+            self._configure("reloading", policies)
+            self._configure("web", web)
+            daemon.signal(signal.SIGHUP)
+            for name in ("config_reloads_total", "web_config_reloads_total"):
+                daemon.wait_metrics(lambda m, name=name, result=result: m.sum(name, result=result) > 0, f"{name} {result}")
+            self.wait_scrapes(1)
 
     def _come_and_go(self):
         directory = self.path("busy")
