@@ -4,16 +4,15 @@ have an answer there, and a true one. dashboard_files_test.py looks at them with
 
 import json
 import math
-import os
 import re
 import sys
 import unittest
 
 import harness
 from grafana import ALL, BOARDS
-from prometheus_server import BINARY
+from monitoring import lacks
 from promql_units import Expression
-from situations import JOB, SCRAPE, Fleet
+from situations import JOB, LOOK_BACK, SCRAPE, Fleet
 
 # What no situation here can have happen; everything else has to be other than 0 in at least one.
 MAY_BE_ZERO = {"Events lost": "the kernel's queues overflow only under a flood", "Commands dropped": "a thousand have to wait first"}
@@ -32,7 +31,7 @@ class Answers(unittest.TestCase):
         cls.fleet.live()
         cls.prometheus = cls.fleet.prometheus
         span = math.ceil(cls.fleet.until - cls.fleet.began)
-        cls.times = {"__rate_interval": "10s", "__interval": f"{SCRAPE}s", "__range": f"{span}s"}
+        cls.times = {"__rate_interval": LOOK_BACK, "__interval": f"{SCRAPE}s", "__range": f"{span}s"}
         cls.nodes = list(cls.fleet.nodes.values())
         cls.choices = {"fleet": [{"job": [ALL], "instance": [ALL], "policy": [ALL]}],
                        "node": [{"job": JOB, "instance": instance, "policy": [ALL]} for instance in cls.nodes]}
@@ -105,7 +104,7 @@ class Answers(unittest.TestCase):
 
     def test_metrics_are_all_known_and_all_used(self):
         used = {selector.metric for board in BOARDS.values() for text in board.expressions() for selector in Expression(text).selectors}
-        there = set(self.prometheus.ask("label/__name__/values", **{"match[]": f'{{job="{JOB}"}}'}))
+        there = set(self.prometheus.api("label/__name__/values", **{"match[]": f'{{job="{JOB}"}}'}))
         self.assertEqual(used - there, set())
         families = {re.sub("_(bucket|sum|count)$", "", name) for name in used}
         offered = {re.sub("_seconds_(bucket|sum|count)$", "_seconds", name) for name in there if name.startswith(("nswarden_", "process_"))}
@@ -167,7 +166,7 @@ def instances(answers):
 
 
 if __name__ == "__main__":
-    if not os.path.exists(BINARY):
-        print(f"SKIP: needs {BINARY}")
+    if missing := lacks("prometheus"):
+        print(f"SKIP: needs {missing}")
         sys.exit(77)
     harness.main()

@@ -13,14 +13,16 @@ import time
 
 import harness
 from harness import add_netns, config, delete_netns, key_path, path_of, place_file, policy, put
-from prometheus_server import Prometheus, free_port
+from prometheus_server import Prometheus
 
 KEY, WANT = "net.ipv4.tcp_keepalive_time", 1234
 OTHER = "net.ipv4.tcp_keepalive_intvl"
 REJECTED, NO_VALUE = "net.ipv4.tcp_retries2", 999  # the kernel refuses it
 ABSENT = "net.ipv4.conf.nosuch.forwarding"
 JOB = "nswarden"
-SCRAPE = 1  # seconds; also the time that a scrape may take
+SCRAPE = 1  # seconds between scrapes, which is what monitoring.Prometheus does
+LOOK_BACK = "30s"  # of rates: long enough for a machine so busy that scrapes come too late
+RESTARTED = "127.0.0.1:10042"  # the daemon that is started anew, at the same address
 OPPONENT = f"""
 import os, time
 open("/proc/self/comm", "w").write("opponent")
@@ -39,12 +41,11 @@ class Fleet:
         self.directory, self.cleanups = directory, cleanups
         self.daemons, self.nodes = {}, {}
         self.enough = os.path.join(directory, "enough")  # commands have run long enough to be seen
-        self.port = free_port()
         for start in (self._quiet, self._drift, self._failing, self._fighting, self._reloading, self._busy, self._deaf, self._gone):
             start()
         # Prometheus scrapes itself too: what asks for all jobs must not find it.
-        self.prometheus = Prometheus(directory, {JOB: list(self.nodes.values())}, own_job="prometheus", scrape_interval=f"{SCRAPE}s")
-        cleanups(self.prometheus.close)
+        self.prometheus = Prometheus(directory, self.nodes.values(), job=JOB, own_job="prometheus")
+        cleanups(self.prometheus.stop)
 
     def path(self, situation):
         return f"/run/{situation}"
@@ -91,8 +92,8 @@ class Fleet:
         self._start("reloading", config(policy("routers", "^router-", {KEY: WANT})), f"--web.config.file={web}")
 
     def _busy(self):
-        self._start("busy", config(policy("routers", "^router-", {KEY: WANT, OTHER: 5})), f"--web.listen-address=127.0.0.1:{self.port}",
-                    instance=f"127.0.0.1:{self.port}", netns=("router-1", "other-1"))
+        self._start("busy", config(policy("routers", "^router-", {KEY: WANT, OTHER: 5})), f"--web.listen-address={RESTARTED}",
+                    instance=RESTARTED, netns=("router-1", "other-1"))
 
     def _deaf(self):
         self._start("deaf", config(policy("routers", "^router-", {KEY: WANT, OTHER: 5})), netns=[f"router-{i}" for i in range(20)],
@@ -156,7 +157,8 @@ class Fleet:
             pass
         # A value that was right is changed, so that writing the other one is tried again.
         put("router-1", KEY, 5, directory)
-        self.prometheus.wait_for(f'increase(nswarden_action_failures_total{{action="command",instance="{node}"}}[1m]) > 0', "a failed command")
+        selector = f'{{action="command",instance="{node}"}}'
+        self.prometheus.wait_for(f"increase(nswarden_action_failures_total{selector}[{LOOK_BACK}]) > 0", "a failed command")
 
     def _reload(self):
         daemon = self.daemons["reloading"]
@@ -168,7 +170,8 @@ class Fleet:
             daemon.signal(signal.SIGHUP)
             for name in ("config_reloads_total", "web_config_reloads_total"):
                 daemon.wait_metrics(lambda m, name=name, result=result: m.sum(name, result=result) > 0, f"{name} {result}")
-            self.wait_scrapes(1)
+            selector = f'{{instance="{self.nodes["reloading"]}",result="{result}"}}'
+            self.prometheus.wait_for(f"increase(nswarden_config_reloads_total{selector}[{LOOK_BACK}]) > 0", f"a {result} of reloading")
 
     def _come_and_go(self):
         directory = self.path("busy")
@@ -182,7 +185,7 @@ class Fleet:
         self.prometheus.wait_for(f'nswarden_netns_pending{{instance="{node}"}} > 0', "a name that is pending")
         self.daemons["busy"].stop()
         self._busy()
-        self._wait_series(f'changes(process_start_time_seconds{{instance="{node}"}}[1m]) > 0', 1)
+        self._wait_series(f'changes(process_start_time_seconds{{instance="{node}"}}[{LOOK_BACK}]) > 0', 1)
 
     def _drift_again(self):
         self.daemons["drift"].wait_sweeps(1)
