@@ -57,18 +57,19 @@ Html& Html::add(Html&& other) {
   return *this;
 }
 
-Html& Html::moment(double unix_seconds) {
+Html& Html::clock(double unix_seconds, std::size_t digits) {
   const std::string utc = utc_text(unix_seconds);
   const std::string_view all = utc;
   raw("<time datetime=\"").shown(all).raw("\"><span class=\"day\">").shown(all.substr(0, 10)).raw("</span> ");
-  return shown(all.substr(11, 12)).raw("</time>");
+  return raw("<span>").shown(all.substr(11, digits)).raw("</span></time>");
 }
 
-Html& Html::moment_and_age(double unix_seconds, double now) {
-  const std::string utc = utc_text(unix_seconds);
-  const std::string_view all = utc;
-  raw("<time datetime=\"").shown(all).raw("\"><span class=\"day\">").shown(all.substr(0, 10)).raw("</span> ");
-  return shown(all.substr(11, 8)).raw("</time> <span class=\"age\">").shown(age_text(now - unix_seconds)).raw(" ago</span>");
+Html& Html::moment(double unix_seconds) { return clock(unix_seconds, std::string_view("14:30:25.123").size()); }
+
+Html& Html::second(double unix_seconds) { return clock(unix_seconds, std::string_view("14:30:25").size()); }
+
+Html& Html::second_and_age(double unix_seconds, double now) {
+  return second(unix_seconds).raw(" <span class=\"age\">").shown(age_text(now - unix_seconds)).raw(" ago</span>");
 }
 
 std::string utc_text(double unix_seconds) {

@@ -29,15 +29,19 @@ class Html {
   Html& key(std::string_view dotted);
   Html& add(Html&& other);
 
-  /// A moment in UTC, by the millisecond: `<time>`.
+  /// A moment in UTC, to the millisecond: `<time>`.
   Html& moment(double unix_seconds);
-  /// The same by the second, and how long before `now` that was.
-  Html& moment_and_age(double unix_seconds, double now);
+  /// The same to the second.
+  Html& second(double unix_seconds);
+  /// With how long before `now` that was.
+  Html& second_and_age(double unix_seconds, double now);
 
   [[nodiscard]] bool empty() const { return out_.empty(); }
   std::string take() { return std::move(out_); }
 
  private:
+  Html& clock(double unix_seconds, std::size_t digits);
+
   std::string out_;
 };
 

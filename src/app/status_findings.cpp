@@ -14,16 +14,15 @@ namespace {
 void add_drift_row(Html& html, const DriftSnapshot& drift, double now) {
   const core::Finding& finding = drift.finding;
   html.raw("<tr><th scope=\"row\" class=\"c-netns\">");
-  add_netns(html, finding.netns).raw("</th><td class=\"c-key\"><span class=\"mono\">").key(finding.key).raw("</span>");
+  add_place(html, finding).raw("</th><td class=\"c-key\"><span class=\"mono\">").key(finding.key).raw("</span>");
   add_more(html, finding.note).raw("</td><td class=\"c-value\">");
   add_value(html, finding.want).raw("</td><td class=\"c-value\">");
   add_value(html, finding.have).raw("</td><td class=\"c-state\">");
   const bool suspended = finding.reason == core::Reason::suspended;
   add_tag(html, suspended ? Mood::warn : Mood::bad, core::to_string(finding.state));
   add_reason(html, finding).raw("</td><td class=\"c-when\">");
-  html.moment_and_age(drift.since, now).raw("</td><td class=\"c-who\">");
-  add_writer(html, drift.writer.get()).raw("</td><td class=\"c-policy\">");
-  add_policy(html, finding.policy).raw("</td></tr>\n");
+  html.second_and_age(drift.since, now).raw("</td><td class=\"c-who\">");
+  add_writer(html, drift.writer.get()).raw("</td></tr>\n");
 }
 
 /// What the table does not show, and where it is.
@@ -69,35 +68,41 @@ std::string event_words(Event::What what) {
   return words;
 }
 
+void add_event_setting(Html& html, const core::Finding& finding) {
+  if (finding.key.empty()) {
+    add_nothing(html);
+    return;
+  }
+  html.raw("<span class=\"mono\">").key(finding.key).raw("</span><span class=\"more\">want ");
+  add_value(html, finding.want).raw(", have ");
+  add_value(html, finding.have).raw("</span>");
+}
+
 void add_event_details(Html& html, const Event& event) {
   const core::Finding& finding = event.finding;
-  const bool is_told = event.error.empty();  // an error says more than the state
-  if (!finding.key.empty() && finding.state != core::State::compliant && finding.state != core::State::drifted) {
-    html.raw("<span>").text(core::to_string(finding.state)).raw("</span>");
-  }
-  if (!is_told) html.raw("<span class=\"error\">").text(event.error).raw("</span>");
+  if (!event.error.empty()) html.raw("<span>").text(event.error).raw("</span>");
+  const bool is_there = finding.state == core::State::compliant || finding.state == core::State::drifted;
+  if (!finding.key.empty() && !is_there) add_more(html, core::to_string(finding.state));
   if (event.retry_in.count() != 0) add_more(html, "next try in " + core::format_duration(event.retry_in));
   if (event.source) add_more(html, seen(*event.source));
   add_more(html, finding.note);
 }
 
 void add_event_row(Html& html, const Event& event) {
-  const core::Finding& finding = event.finding;
-  html.raw("<tr><th scope=\"row\" class=\"c-when\">").moment(event.time).raw("</th><td>");
+  html.raw("<tr><th scope=\"row\" class=\"c-time\">").moment(event.time).raw("</th><td>");
   add_tag(html, mood_of(event.what), event_words(event.what)).raw("</td><td class=\"c-netns\">");
-  add_netns(html, finding.netns).raw("</td><td class=\"c-key\">");
-  if (finding.key.empty()) {
-    add_nothing(html);
-  } else {
-    html.raw("<span class=\"mono\">").key(finding.key).raw("</span>");
-  }
-  html.raw("</td><td class=\"c-value\">");
-  add_value(html, finding.want).raw("</td><td class=\"c-value\">");
-  add_value(html, finding.have).raw("</td><td class=\"c-why\">");
+  add_place(html, event.finding).raw("</td><td class=\"c-key\">");
+  add_event_setting(html, event.finding);
+  html.raw("</td><td class=\"c-why\">");
   add_event_details(html, event);
   html.raw("</td><td class=\"c-who\">");
-  add_writer(html, event.writer.get()).raw("</td><td class=\"c-policy\">");
-  add_policy(html, finding.policy).raw("</td></tr>\n");
+  add_writer(html, event.writer.get()).raw("</td></tr>\n");
+}
+
+/// A heading with how many rows there are.
+void add_heading(Html& html, std::size_t rows) {
+  if (rows != 0) html.raw(" <span class=\"dim\">").number(rows).raw("</span>");
+  html.raw("</h2>\n");
 }
 
 }  // namespace
@@ -115,17 +120,18 @@ std::size_t matching_events(const Snapshot& snapshot, const Filter& filter) {
 
 Html drift_section(const Snapshot& snapshot, const Filter& filter) {
   Html html;
-  html.raw("<section aria-labelledby=\"drift\">\n<h2 id=\"drift\">Drift</h2>\n");
+  html.raw("<section aria-labelledby=\"drift\">\n<h2 id=\"drift\">Drift");
   const std::size_t matching = matching_drift(snapshot, filter);
+  add_heading(html, matching + (filter.active() ? 0 : snapshot.drift_hidden));
   if (matching == 0) {
     html.raw("<p class=\"dim\">").shown(filter.active() ? "The filter shows none." : snapshot.ready ? "None." : "None so far.");
     html.raw("</p>\n");
   } else {
     html.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"drift\">\n<table>\n");
     html.raw("<caption class=\"hidden\">Settings that are not as the policy says, by netns and key</caption>\n");
-    html.raw("<thead><tr><th scope=\"col\">Netns</th><th scope=\"col\">Key</th><th scope=\"col\">Want</th>");
+    html.raw("<thead><tr><th scope=\"col\">Netns, policy</th><th scope=\"col\">Key</th><th scope=\"col\">Want</th>");
     html.raw("<th scope=\"col\">Have</th><th scope=\"col\">State</th><th scope=\"col\">Since (UTC)</th>");
-    html.raw("<th scope=\"col\">Last writer</th><th scope=\"col\">Policy</th></tr></thead>\n<tbody>\n");
+    html.raw("<th scope=\"col\">Last writer</th></tr></thead>\n<tbody>\n");
     std::size_t rows = 0;
     for (const DriftSnapshot& drift : snapshot.drift) {
       if (!filter.takes(drift.finding)) continue;
@@ -141,16 +147,17 @@ Html drift_section(const Snapshot& snapshot, const Filter& filter) {
 
 Html events_section(const Snapshot& snapshot, const Filter& filter) {
   Html html;
-  html.raw("<section aria-labelledby=\"events\">\n<h2 id=\"events\">Events</h2>\n");
-  if (matching_events(snapshot, filter) == 0) {
+  html.raw("<section aria-labelledby=\"events\">\n<h2 id=\"events\">Events");
+  const std::size_t matching = matching_events(snapshot, filter);
+  add_heading(html, matching);
+  if (matching == 0) {
     html.raw("<p class=\"dim\">").shown(filter.active() ? "The filter shows none." : "None yet.").raw("</p>\n</section>\n");
     return html;
   }
   html.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"events\">\n<table>\n");
   html.raw("<caption class=\"hidden\">The last 200 events, newest first</caption>\n");
-  html.raw("<thead><tr><th scope=\"col\">Time (UTC)</th><th scope=\"col\">Event</th><th scope=\"col\">Netns</th>");
-  html.raw("<th scope=\"col\">Key</th><th scope=\"col\">Want</th><th scope=\"col\">Have</th><th scope=\"col\">Details</th>");
-  html.raw("<th scope=\"col\">Writer</th><th scope=\"col\">Policy</th></tr></thead>\n<tbody>\n");
+  html.raw("<thead><tr><th scope=\"col\">Time (UTC)</th><th scope=\"col\">Event</th><th scope=\"col\">Netns, policy</th>");
+  html.raw("<th scope=\"col\">Setting</th><th scope=\"col\">Details</th><th scope=\"col\">Writer</th></tr></thead>\n<tbody>\n");
   for (auto event = snapshot.events->rbegin(); event != snapshot.events->rend(); ++event) {
     if (filter.takes(**event)) add_event_row(html, **event);
   }

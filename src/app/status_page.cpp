@@ -34,7 +34,7 @@ Verdict verdict_of(const Snapshot& snapshot) {
   }
   if (snapshot.policies.empty()) return {Mood::warn, "There is no policy", "The configuration has none, so nothing is kept."};
   if (totals.netns == 0) {
-    return {Mood::warn, "No netns matches a policy",
+    return {Mood::calm, "No netns matches a policy",
             snapshot.netns_unmatched == 0 ? "There is no netns where one is looked for."
                                           : fmt::format("There are {} netns that none is for.", snapshot.netns_unmatched)};
   }
@@ -62,8 +62,8 @@ Html& add_mark(Html& html, Mood mood) {
 void add_links(Html& html, std::string_view telemetry_path) {
   html.raw("<nav aria-label=\"Other forms\"><ul>\n<li><a href=\"").shown(path_encoded(telemetry_path));
   html.raw("\">Metrics</a></li>\n<li><a href=\"/api/v1/status\">Status as JSON</a></li>\n");
-  html.raw("<li><a href=\"/api/v1/events\">Events as JSON</a></li>\n<li><a href=\"/-/healthy\">Healthy?</a></li>\n");
-  html.raw("<li><a href=\"/-/ready\">Ready?</a></li>\n</ul></nav>\n");
+  html.raw("<li><a href=\"/api/v1/events\">Events as JSON</a></li>\n<li><a href=\"/-/healthy\">Health</a></li>\n");
+  html.raw("<li><a href=\"/-/ready\">Readiness</a></li>\n</ul></nav>\n");
 }
 
 void add_counts(Html& html, const Snapshot& snapshot) {
@@ -76,9 +76,9 @@ void add_counts(Html& html, const Snapshot& snapshot) {
   for (const auto& count : counts) {
     html.raw("<div><dt>").shown(count.first).raw("</dt><dd>").number(count.second).raw("</dd></div>\n");
   }
-  html.raw("</dl>\n<p>As of ").moment_and_age(snapshot.time, snapshot.time).raw(" UTC");
+  html.raw("</dl>\n<p>As of ").second(snapshot.time).raw(" UTC");
   if (snapshot.last_reconcile_seconds != 0) {
-    html.raw(", last sweep ").shown(age_text(snapshot.time - snapshot.last_reconcile_seconds)).raw(" before that");
+    html.raw(", last sweep ").shown(age_text(snapshot.time - snapshot.last_reconcile_seconds)).raw(" earlier");
   }
   html.raw(". Since the start ").counted(totals.fixed, "repair").raw(", ").counted(totals.failed, "failed attempt");
   html.raw(".");
@@ -103,17 +103,18 @@ void add_notices(Html& html, const Snapshot& snapshot) {
   std::size_t suspended = 0;
   for (const PolicySnapshot& policy : snapshot.policies) suspended += policy.suspended;
   if (suspended != 0) {
-    list.raw("<li>").counted(suspended, "suspended setting");
-    list.raw(": another program keeps changing it back, so that it is repaired only now and then.</li>\n");
+    list.raw("<li>Suspended: ").counted(suspended, "setting");
+    list.raw(" that another program keeps changing back, repaired only now and then.</li>\n");
   }
   const auto down =
       std::count_if(snapshot.sources.begin(), snapshot.sources.end(), [](const auto& source) { return !source.up; });
   if (down != 0) {
-    list.raw("<li>").counted(static_cast<std::size_t>(down), "event source").raw(" down (<a href=\"#sources\">why</a>): ");
-    list.raw("what it would tell of is noticed by the next sweep.</li>\n");
+    list.raw("<li>Down: ").counted(static_cast<std::size_t>(down), "event source").raw(" (<a href=\"#sources\">why</a>), ");
+    list.raw("so that something is noticed only by the next sweep.</li>\n");
   }
   if (!snapshot.unlisted.empty()) {
-    list.raw("<li>").counted(snapshot.unlisted.size(), "netns directorie").raw(" cannot be listed</li>\n");
+    list.raw("<li>Not listed: ").counted(snapshot.unlisted.size(), "place").raw(" of netns (<a href=\"#sources\">why</a>), ");
+    list.raw("so that what is new there is not governed.</li>\n");
   }
   if (!list.empty()) html.raw("<ul class=\"notices\">\n").add(std::move(list)).raw("</ul>\n");
 }
@@ -168,7 +169,7 @@ void add_filter(Html& html, const Snapshot& snapshot, const Filter& filter) {
       .counted(drift, "row")
       .raw(" of drift and ");
   html.number(events - matching_events(snapshot, filter)).raw(" of ").counted(events, "event");
-  html.raw(". All else is of everything. <a href=\"/\">Show all</a></p>\n");
+  html.raw(". The rest of the page is about all. <a href=\"/\">Show all</a></p>\n");
 }
 
 }  // namespace

@@ -44,6 +44,13 @@ Html& add_policy(Html& html, std::string_view name) {
   return name.empty() ? add_nothing(html) : add_link(html, policy_link(name), name);
 }
 
+Html& add_place(Html& html, const core::Finding& finding) {
+  add_netns(html, finding.netns);
+  if (finding.policy.empty()) return html;
+  html.raw("<span class=\"more\">policy ");
+  return add_policy(html, finding.policy).raw("</span>");
+}
+
 Html& add_value(Html& html, std::string_view value) {
   return value.empty() ? add_nothing(html) : html.raw("<code>").text(value).raw("</code>");
 }
@@ -64,16 +71,17 @@ Html& add_reason(Html& html, const core::Finding& finding) {
 Html& add_writer(Html& html, const core::Writer* writer) {
   if (writer == nullptr) return add_nothing(html);
   if (!writer->comm.empty()) html.raw("<bdi class=\"mono\">").text(writer->comm).raw("</bdi> ");
-  html.raw("<span class=\"age\">");
-  if (writer->pid != 0) html.text(fmt::format("pid {}", writer->pid));
-  if (writer->uid) html.text(fmt::format("{}uid {}", writer->pid != 0 ? ", " : "", *writer->uid));
-  html.raw("</span>");
+  std::string ids;
+  if (writer->pid != 0) ids = fmt::format("pid {}", writer->pid);
+  if (writer->uid) ids += fmt::format("{}uid {}", ids.empty() ? "" : ", ", *writer->uid);
+  html.raw("<span class=\"age\">").text(ids).raw("</span>");
   add_more(html, writer->unit);
   if (!writer->container.empty()) {
     html.raw("<span class=\"more\" title=\"").text(writer->container).raw("\">container ");
     html.text(std::string_view(writer->container).substr(0, short_container)).raw("</span>");
   }
-  if (writer->unit.empty() && writer->container.empty()) add_more(html, writer->cgroup);
+  const bool is_named = !writer->unit.empty() || !writer->container.empty();
+  if (!is_named && !writer->cgroup.empty() && writer->cgroup != "/") add_more(html, "cgroup " + writer->cgroup);
   return add_more(html, writer->exe);
 }
 

@@ -23,6 +23,8 @@ Html& add_nothing(Html& html);
 /// Links that filter; a dash when there is no name.
 Html& add_netns(Html& html, std::string_view name);
 Html& add_policy(Html& html, std::string_view name);
+/// The netns of a setting, and below it its policy where there is one.
+Html& add_place(Html& html, const core::Finding& finding);
 /// A dash when it is empty.
 Html& add_value(Html& html, std::string_view value);
 Html& add_writer(Html& html, const core::Writer* writer);

@@ -13,7 +13,7 @@ constexpr std::size_t short_hash = 12;
 
 void add_policy_row(Html& html, const PolicySnapshot& policy, const Filter& filter) {
   const bool selected = !filter.policy.empty() && core::printable(policy.name) == filter.policy;
-  html.raw("<tr").shown(selected ? " aria-current=true" : "").raw("><th scope=\"row\" class=\"c-policy\">");
+  html.raw("<tr").shown(selected ? " aria-current=true" : "").raw("><th scope=\"row\">");
   add_policy(html, policy.name).raw("</th><td>").shown(policy.enforcing ? "enforce" : "audit");
   html.raw("</td><td class=\"number\">").number(policy.netns).raw("</td><td class=\"number\">").number(policy.settings);
   const auto alarming = [&](std::size_t count, Mood mood) {
@@ -60,7 +60,7 @@ Html policies_section(const Snapshot& snapshot, const Filter& filter) {
     html.raw("<p class=\"dim\">None.</p>\n</section>\n");
     return html;
   }
-  html.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"policies\">\n<table>\n");
+  html.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"policies\">\n<table class=\"figures\">\n");
   html.raw("<caption class=\"hidden\">Policies in the order of the configuration, with what they govern</caption>\n");
   html.raw("<thead><tr><th scope=\"col\">Policy</th><th scope=\"col\">Mode</th><th scope=\"col\" class=\"number\">Netns</th>");
   html.raw("<th scope=\"col\" class=\"number\">Settings</th><th scope=\"col\" class=\"number\">Not compliant</th>");
@@ -97,13 +97,13 @@ Html configuration_section(const Snapshot& snapshot) {
   html.raw("<dt>Source</dt><dd><bdi class=\"mono\">").text(config.source).raw("</bdi></dd>\n");
   html.raw("<dt>SHA-256</dt><dd><code title=\"").text(config.hash).raw("\">");
   html.text(std::string_view(config.hash).substr(0, short_hash)).raw("</code></dd>\n");
-  html.raw("<dt>Loaded</dt><dd>").moment_and_age(config.loaded_seconds, snapshot.time).raw("</dd>\n");
+  html.raw("<dt>Loaded</dt><dd>").second_and_age(config.loaded_seconds, snapshot.time).raw("</dd>\n");
   html.raw("<dt>Writes</dt><dd>").shown(config.audit ? "none: started with --audit" : "as the policies say").raw("</dd>\n");
   html.raw("<dt>Last error</dt><dd>");
   if (config.error.empty()) {
     html.raw("none: this is the last one that was read");
   } else {
-    html.moment_and_age(config.failed_seconds, snapshot.time).raw("<br>").text(config.error);
+    html.second_and_age(config.failed_seconds, snapshot.time).raw("<br>").text(config.error);
   }
   html.raw("</dd>\n</dl>\n</section>\n");
   return html;

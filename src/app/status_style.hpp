@@ -31,9 +31,10 @@ header, main, footer { max-width: 1500px; margin: 0 auto; padding: 0 20px; }
 header { display: flex; flex-wrap: wrap; align-items: baseline; gap: 2px 20px; padding-top: 14px; padding-bottom: 10px; }
 h1 { font-size: 18px; margin: 0; }
 h2 { font-size: 15px; margin: 26px 0 6px; }
-h3 { font-size: 14px; margin: 14px 0 6px; }
 p { margin: 6px 0; }
-a { color: var(--link); text-underline-offset: 2px; text-decoration-thickness: 1px; overflow-wrap: anywhere; }
+a { color: var(--link); overflow-wrap: anywhere; text-underline-offset: 2px; text-decoration-thickness: 1px;
+  text-decoration-color: color-mix(in srgb, currentColor 45%, transparent); }
+a:hover { text-decoration-color: currentColor; }
 a:focus-visible, .scroll:focus-visible, input:focus-visible, select:focus-visible, button:focus-visible {
   outline: 2px solid var(--link); outline-offset: 2px; }
 nav ul { display: flex; flex-wrap: wrap; gap: 2px 16px; margin: 0; padding: 0; list-style: none; }
@@ -42,10 +43,12 @@ code, .mono { white-space: pre-wrap; overflow-wrap: anywhere; }
 bdi { white-space: pre-wrap; overflow-wrap: anywhere; }
 time { white-space: nowrap; }
 .dim, .day, .age, .none { color: var(--dim); }
-.age { white-space: nowrap; }
+.age { font-size: 12.5px; white-space: nowrap; }
+h2 .dim { font-weight: normal; }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-.verdict { border: 1px solid var(--line); border-left-width: 5px; border-radius: 6px; background: var(--card); padding: 12px 16px; }
+.verdict { border: 1px solid var(--line); border-left-width: 5px; border-radius: 6px; background: var(--card); padding: 12px 16px 8px; }
 .verdict h2 { font-size: 20px; line-height: 1.3; margin: 0 0 8px; }
+.verdict.calm { border-left-color: var(--dim); }
 .verdict.good { border-color: var(--good-line); border-left-color: var(--good); background: var(--good-card); }
 .verdict.good h2 { color: var(--good); }
 .verdict.bad { border-color: var(--bad-line); border-left-color: var(--bad); background: var(--bad-card); }
@@ -57,7 +60,7 @@ time { white-space: nowrap; }
 .counts dt { font-size: 12.5px; }
 .counts dd { margin: 0; font-size: 20px; line-height: 1.2; font-variant-numeric: tabular-nums; }
 .notices { margin: 10px 0 0; padding: 0; list-style: none; }
-.notices li { border: 1px solid var(--warn-line); border-left-width: 5px; border-radius: 6px; background: var(--warn-card);
+.notices li { border: 1px solid var(--warn-line); border-left: 5px solid var(--warn); border-radius: 6px; background: var(--warn-card);
   color: var(--warn); padding: 6px 12px; margin-top: 6px; overflow-wrap: anywhere; }
 .filter { display: flex; flex-wrap: wrap; align-items: end; gap: 8px 12px; margin: 16px 0 0; }
 .filter label { display: flex; flex-direction: column; gap: 2px; font-size: 12.5px; color: var(--dim); min-width: 0; }
@@ -73,13 +76,15 @@ table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: 5px 12px; border-top: 1px solid var(--line); font-weight: normal; }
 thead th { border-top: 0; color: var(--dim); font-size: 12.5px; font-weight: 600; white-space: nowrap; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.c-netns { min-width: 8rem; max-width: 22rem; }
+.c-netns { min-width: 12rem; max-width: 24rem; }
 .c-key { min-width: 13rem; max-width: 26rem; }
 .c-value { min-width: 4rem; max-width: 14rem; }
 .c-state, .c-when { min-width: 7rem; }
-.c-who, .c-why { min-width: 11rem; max-width: 24rem; overflow-wrap: anywhere; }
-.c-policy { min-width: 7rem; max-width: 16rem; }
+.c-time time { display: inline-flex; flex-direction: column-reverse; }
+.c-who, .c-why { min-width: 10rem; max-width: 24rem; overflow-wrap: anywhere; }
+.figures thead th:first-child { width: 40%; }
 .more { display: block; font-size: 12.5px; color: var(--dim); overflow-wrap: anywhere; }
+.more .mono, .more code { font-size: 12px; }
 .tag { display: inline-block; border: 1px solid var(--line); border-radius: 4px; padding: 0 6px; font-size: 12.5px;
   white-space: nowrap; }
 .tag.good { color: var(--good); background: var(--good-card); border-color: var(--good-line); }
@@ -94,10 +99,10 @@ footer { color: var(--dim); padding-top: 20px; padding-bottom: 28px; font-size: 
 @media (max-width: 640px) {
   header, main, footer { padding-left: 12px; padding-right: 12px; }
   th, td { padding: 5px 8px; }
-  .counts { gap: 6px 20px; }
-  .filter label { flex: 1 1 100%; }
-  .filter input, .filter select { width: 100%; max-width: 100%; }
-  .c-netns { min-width: 6.5rem; max-width: 9rem; }
+  .counts { display: grid; grid-template-columns: repeat(3, 1fr); gap: 6px 12px; }
+  .filter label { flex: 1 1 40%; }
+  .filter input, .filter select { width: 100%; min-width: 0; max-width: 100%; }
+  .c-netns { min-width: 8rem; max-width: 10rem; }
   .c-key { min-width: 9rem; max-width: 12rem; }
 }
 )css";
