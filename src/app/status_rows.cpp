@@ -47,7 +47,7 @@ Html& add_policy(Html& html, std::string_view name) {
 Html& add_place(Html& html, const core::Finding& finding) {
   add_netns(html, finding.netns);
   if (finding.policy.empty()) return html;
-  html.raw("<span class=\"more\">policy ");
+  html.raw("<span class=\"more\">");
   return add_policy(html, finding.policy).raw("</span>");
 }
 

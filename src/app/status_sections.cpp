@@ -13,7 +13,9 @@ constexpr std::size_t short_hash = 12;
 
 void add_policy_row(Html& html, const PolicySnapshot& policy, const Filter& filter) {
   const bool selected = !filter.policy.empty() && core::printable(policy.name) == filter.policy;
-  html.raw("<tr").shown(selected ? " aria-current=true" : "").raw("><th scope=\"row\">");
+  html.raw("<tr");
+  if (selected) html.raw(" aria-current=\"true\"");
+  html.raw("><th scope=\"row\">");
   add_policy(html, policy.name).raw("</th><td>").shown(policy.enforcing ? "enforce" : "audit");
   html.raw("</td><td class=\"number\">").number(policy.netns).raw("</td><td class=\"number\">").number(policy.settings);
   const auto alarming = [&](std::size_t count, Mood mood) {

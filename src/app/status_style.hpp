@@ -77,6 +77,7 @@ th, td { text-align: left; vertical-align: top; padding: 5px 12px; border-top: 1
 thead th { border-top: 0; color: var(--dim); font-size: 12.5px; font-weight: 600; white-space: nowrap; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .c-netns { min-width: 12rem; max-width: 24rem; }
+.c-netns > a > bdi { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 5; overflow: hidden; }
 .c-key { min-width: 13rem; max-width: 26rem; }
 .c-value { min-width: 4rem; max-width: 14rem; }
 .c-state, .c-when { min-width: 7rem; }
@@ -104,6 +105,7 @@ footer { color: var(--dim); padding-top: 20px; padding-bottom: 28px; font-size: 
   .filter input, .filter select { width: 100%; min-width: 0; max-width: 100%; }
   .c-netns { min-width: 8rem; max-width: 10rem; }
   .c-key { min-width: 9rem; max-width: 12rem; }
+  .c-value { min-width: 5rem; }
 }
 )css";
 
