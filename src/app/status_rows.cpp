@@ -62,7 +62,7 @@ Html& add_more(Html& html, std::string_view bytes) {
 Html& add_reason(Html& html, const core::Finding& finding) {
   switch (finding.reason) {
     case core::Reason::clamped: add_more(html, "clamped: the kernel stores another value"); break;
-    case core::Reason::suspended: add_more(html, "suspended: it is changed back again and again"); break;
+    case core::Reason::suspended: add_more(html, "suspended: changed back again and again"); break;
     default: break;
   }
   return finding.error == 0 ? html : add_more(html, std::generic_category().message(finding.error));

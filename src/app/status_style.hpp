@@ -67,6 +67,7 @@ h2 .dim { font-weight: normal; }
 .filter input, .filter select, .filter button { font: inherit; font-size: 14px; color: var(--ink); background: var(--card);
   border: 1px solid var(--dim); border-radius: 4px; padding: 4px 8px; height: 32px; max-width: 100%; }
 .filter input { width: 20rem; }
+.filter input::placeholder { color: var(--dim); opacity: 1; }
 .filter select { min-width: 10rem; max-width: 20rem; }
 .filter button { padding: 4px 14px; cursor: pointer; }
 .filtered { border: 1px solid var(--warn-line); border-radius: 6px; background: var(--warn-card); color: var(--warn);
@@ -77,12 +78,14 @@ th, td { text-align: left; vertical-align: top; padding: 5px 12px; border-top: 1
 thead th { border-top: 0; color: var(--dim); font-size: 12.5px; font-weight: 600; white-space: nowrap; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .c-netns { min-width: 12rem; max-width: 24rem; }
-.c-netns > a > bdi { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 5; overflow: hidden; }
+.c-netns > a > bdi { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 5; overflow: hidden;
+  padding-top: 2px; }
 .c-key { min-width: 13rem; max-width: 26rem; }
 .c-value { min-width: 4rem; max-width: 14rem; }
 .c-state, .c-when { min-width: 7rem; }
 .c-time time { display: inline-flex; flex-direction: column-reverse; }
 .c-who, .c-why { min-width: 10rem; max-width: 24rem; overflow-wrap: anywhere; }
+.c-why { font-size: 12.5px; }
 .figures thead th:first-child { width: 40%; }
 .more { display: block; font-size: 12.5px; color: var(--dim); overflow-wrap: anywhere; }
 .more .mono, .more code { font-size: 12px; }
@@ -104,7 +107,7 @@ footer { color: var(--dim); padding-top: 20px; padding-bottom: 28px; font-size: 
   .filter label { flex: 1 1 40%; }
   .filter input, .filter select { width: 100%; min-width: 0; max-width: 100%; }
   .c-netns { min-width: 8rem; max-width: 10rem; }
-  .c-key { min-width: 9rem; max-width: 12rem; }
+  .c-key { min-width: 9.75rem; max-width: 12rem; }
   .c-value { min-width: 5rem; }
 }
 )css";

@@ -39,7 +39,7 @@ class Browser:
         self.number = 0
         self.session = None
         self.loaded = False
-        self.requests, self.dialogs, self.complaints = [], [], []
+        self.forget()
         try:
             page = next(target for target in self.ask("Target.getTargets")["targetInfos"] if target["type"] == "page")
             self.session = self.ask("Target.attachToTarget", targetId=page["targetId"], flatten=True)["sessionId"]
@@ -48,6 +48,10 @@ class Browser:
         except BaseException:
             self.close()
             raise
+
+    def forget(self):
+        """What was kept so far."""
+        self.requests, self.dialogs, self.complaints = [], [], []
 
     def close(self):
         self.process.kill()

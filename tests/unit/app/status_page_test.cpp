@@ -212,7 +212,7 @@ TEST_CASE("a row of drift has all that is known of it") {
   snapshot.drift[0].finding.error = 13;
   const Page page = page_of(snapshot);
   const Element drifts = section(page, "drift");
-  for (const char* part : {"n0", "even", keepalive.c_str(), "1234", "7200", "drifted", "suspended: it is changed back",
+  for (const char* part : {"n0", "even", keepalive.c_str(), "1234", "7200", "drifted", "suspended: changed back again",
                            "ticket 7", "Permission denied", "2025-11-27 14:28:20", "2 min ago", "sysctl pid 13769, uid 0",
                            "rival.service", "container cccccccccccc/usr/sbin/sysctl"}) {
     INFO(part);
