@@ -201,9 +201,9 @@ std::string page_text(const Response& response, const Request& request) {
 void check_page(const Response& response, const Request& request, const Site& site) {
   fuzz::require(header(response, "Vary") == "Accept-Encoding", "what may be packed says so");
   fuzz::require(header(response, "Content-Security-Policy") == app::status_content_policy(), "the page may load nothing");
-  const std::string html = page_text(response, request);
-  fuzz::require(core::is_valid_utf8(html), "the page is UTF-8");
-  const markup::Page page(html);
+  const std::string body = page_text(response, request);
+  fuzz::require(core::is_valid_utf8(body), "the page is UTF-8");
+  const markup::Page page(body);
   fuzz::require(page.problem().empty(), "names cannot add markup", page.problem());
   Site tame;
   tame.metrics = site.metrics;
