@@ -68,13 +68,14 @@ std::string event_words(Event::What what) {
   return words;
 }
 
-void add_event_setting(Html& html, const core::Finding& finding) {
+void add_event_setting(Html& html, const Event& event) {
+  const core::Finding& finding = event.finding;
   if (finding.key.empty()) {
     add_nothing(html);
     return;
   }
   html.raw("<span class=\"mono\">").key(finding.key).raw("</span><span class=\"more\">want ");
-  add_value(html, finding.want).raw(", have ");
+  add_value(html, finding.want).shown(event.what == Event::What::repair ? ", had " : ", have ");
   add_value(html, finding.have).raw("</span>");
 }
 
@@ -92,7 +93,7 @@ void add_event_row(Html& html, const Event& event) {
   html.raw("<tr><th scope=\"row\" class=\"c-time\">").moment(event.time).raw("</th><td>");
   add_tag(html, mood_of(event.what), event_words(event.what)).raw("</td><td class=\"c-netns\">");
   add_place(html, event.finding).raw("</td><td class=\"c-key\">");
-  add_event_setting(html, event.finding);
+  add_event_setting(html, event);
   html.raw("</td><td class=\"c-why\">");
   add_event_details(html, event);
   html.raw("</td><td class=\"c-who\">");

@@ -418,7 +418,7 @@ TEST_CASE("every kind of event is told, newest first, with its time and what it 
   for (const Event& event : {suspend, failure, unreadable}) add_event(snapshot, event);
   const Element more = section(page_of(snapshot), "events");
   for (const char* part : {"next try in 90s", "seen by a sweep", "seen by an event", "Too many open files",
-                           "want 1234, have 7200", "unreadable"}) {
+                           "want 1234, have 7200", "want 1234, had 7200", "unreadable"}) {
     INFO(part);
     CHECK(says(more, part));
   }
