@@ -37,6 +37,7 @@ class Browser:
         os.close(answers)
         self.buffer = b""
         self.number = 0
+        self.width = None
         self.session = None
         self.loaded = False
         self.forget()
@@ -104,6 +105,7 @@ class Browser:
 
     def look(self, width=1280, height=900, mode="light"):
         """As a device of that width in that mode, from now on."""
+        self.width = width
         self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
         self.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": mode}])
 
