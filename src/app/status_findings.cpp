@@ -159,8 +159,9 @@ Html events_section(const Snapshot& snapshot, const Filter& filter) {
   html.raw("<caption class=\"hidden\">The last 200 events, newest first</caption>\n");
   html.raw("<thead><tr><th scope=\"col\">Time (UTC)</th><th scope=\"col\">Event</th><th scope=\"col\">Netns, policy</th>");
   html.raw("<th scope=\"col\">Setting</th><th scope=\"col\">Details</th><th scope=\"col\">Writer</th></tr></thead>\n<tbody>\n");
-  for (auto event = snapshot.events->rbegin(); event != snapshot.events->rend(); ++event) {
-    if (filter.takes(**event)) add_event_row(html, **event);
+  const Events newest_first(snapshot.events->rbegin(), snapshot.events->rend());
+  for (const auto& event : newest_first) {
+    if (filter.takes(*event)) add_event_row(html, *event);
   }
   html.raw("</tbody>\n</table>\n</div>\n</section>\n");
   return html;

@@ -78,7 +78,7 @@ Html& add_writer(Html& html, const core::Writer* writer) {
   add_more(html, writer->unit);
   if (!writer->container.empty()) {
     html.raw("<span class=\"more\" title=\"").text(writer->container).raw("\">container ");
-    html.text(std::string_view(writer->container).substr(0, short_container)).raw("</span>");
+    html.text(writer->container.substr(0, short_container)).raw("</span>");
   }
   const bool is_named = !writer->unit.empty() || !writer->container.empty();
   if (!is_named && !writer->cgroup.empty() && writer->cgroup != "/") add_more(html, "cgroup " + writer->cgroup);

@@ -98,7 +98,7 @@ Html configuration_section(const Snapshot& snapshot) {
   html.raw("<section aria-labelledby=\"configuration\">\n<h2 id=\"configuration\">Configuration</h2>\n<dl class=\"facts\">\n");
   html.raw("<dt>Source</dt><dd><bdi class=\"mono\">").text(config.source).raw("</bdi></dd>\n");
   html.raw("<dt>SHA-256</dt><dd><code title=\"").text(config.hash).raw("\">");
-  html.text(std::string_view(config.hash).substr(0, short_hash)).raw("</code></dd>\n");
+  html.text(config.hash.substr(0, short_hash)).raw("</code></dd>\n");
   html.raw("<dt>Loaded</dt><dd>").second_and_age(config.loaded_seconds, snapshot.time).raw("</dd>\n");
   html.raw("<dt>Writes</dt><dd>").shown(config.audit ? "none: started with --audit" : "as the policies say").raw("</dd>\n");
   html.raw("<dt>Last error</dt><dd>");
