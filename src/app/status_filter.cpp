@@ -22,7 +22,10 @@ std::string made_printable(std::string_view value) {
   }
 }
 
-bool is_wanted(const std::string& wanted, const std::string& name) { return wanted.empty() || core::printable(name) == wanted; }
+/// printable() makes no name shorter.
+bool is_wanted(const std::string& wanted, const std::string& name) {
+  return wanted.empty() || (name.size() <= wanted.size() && core::printable(name) == wanted);
+}
 
 }  // namespace
 
