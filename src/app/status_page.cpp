@@ -17,7 +17,7 @@
 namespace nswarden::app {
 namespace {
 
-struct Verdict {
+struct Headline {
   Mood mood = Mood::calm;
   std::string text;    ///< one line, ASCII of ours
   std::string reason;  ///< a second one, may be empty
@@ -27,7 +27,7 @@ std::string count_of(std::size_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
-Verdict verdict_of(const Snapshot& snapshot) {
+Headline headline_of(const Snapshot& snapshot) {
   const core::Totals& totals = snapshot.totals;
   if (!snapshot.ready) {
     return {Mood::warn, "Not ready: the first sweep is not done", "What stands below is what was seen so far."};
@@ -119,12 +119,12 @@ void add_notices(Html& html, const Snapshot& snapshot) {
   if (!list.empty()) html.raw("<ul class=\"notices\">\n").add(std::move(list)).raw("</ul>\n");
 }
 
-void add_verdict(Html& html, const Snapshot& snapshot, const Verdict& verdict) {
+void add_verdict(Html& html, const Snapshot& snapshot, const Headline& headline) {
   html.raw("<section class=\"verdict ")
-      .shown(mood_class(verdict.mood))
+      .shown(mood_class(headline.mood))
       .raw("\" aria-labelledby=\"verdict\">\n<h2 id=\"verdict\">");
-  add_mark(html, verdict.mood).text(verdict.text).raw("</h2>\n");
-  if (!verdict.reason.empty()) html.raw("<p>").text(verdict.reason).raw("</p>\n");
+  add_mark(html, headline.mood).text(headline.text).raw("</h2>\n");
+  if (!headline.reason.empty()) html.raw("<p>").text(headline.reason).raw("</p>\n");
   add_counts(html, snapshot);
   html.raw("</section>\n");
   add_notices(html, snapshot);
@@ -176,14 +176,14 @@ void add_filter(Html& html, const Snapshot& snapshot, const Filter& filter) {
 
 std::string status_page(const Snapshot& snapshot, const Filter& filter, std::string_view telemetry_path,
                         const BuildInfo& build) {
-  const Verdict verdict = verdict_of(snapshot);
+  const Headline headline = headline_of(snapshot);
   Html html;
   html.raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-  html.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>").text(verdict.text);
+  html.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>").text(headline.text);
   html.raw(" - nswarden</title>\n<style>").raw(status_style).raw("</style>\n</head>\n<body>\n<header>\n<h1>nswarden</h1>\n");
   add_links(html, telemetry_path);
   html.raw("</header>\n<main>\n");
-  add_verdict(html, snapshot, verdict);
+  add_verdict(html, snapshot, headline);
   add_filter(html, snapshot, filter);
   html.add(drift_section(snapshot, filter)).add(policies_section(snapshot, filter)).add(events_section(snapshot, filter));
   html.add(sources_section(snapshot)).add(configuration_section(snapshot));
