@@ -44,7 +44,7 @@ class Daemon {
     std::string prefix;             ///< governs the netns with these names
     std::vector<std::string> keys;  ///< below net, as paths; all are to be 1
     std::string interval = "1h";
-    std::size_t open_files = 0;  ///< limit; 0: as we have it
+    std::size_t open_files = 0;   ///< limit; 0: as we have it
     std::string web_config = {};  ///< `--web.config.file`; none when empty
     /// The answer to GET PATH; by plain HTTP when there is no such function.
     std::function<std::string(std::uint16_t port, const std::string& path)> ask = {};

@@ -45,6 +45,8 @@ struct Options {
   std::size_t drifts = 250;
   std::size_t storm = 64;
   std::size_t slow = 256;
+  bool http = true;
+  bool tls = true;
 };
 
 void check(bool done, const char* what) {
@@ -84,31 +86,39 @@ class Bench {
 
   /// An exit status.
   int run() {
-    start(false);
-    fmt::print("{} netns of {} settings, a page of {} bytes, {} with gzip\n", herd_.size(), keys().size(),
-               scrape(Speech::http).size(), scrape(Speech::gzip).size());
-    compare_with_reading();
-    const Crowd storm{Manner::storm, options_.storm};
-    std::vector<Company> http{{"nobody", {}},
-                              {"computes at nice 10", {}, true},
-                              {fmt::format("{} ask all the time", options_.storm), {storm}},
-                              {fmt::format("{0} silent, {0} that say a byte a second", options_.slow),
-                               {{Manner::silent, options_.slow}, {Manner::slow_words, options_.slow}}},
-                              {fmt::format("{} that read a byte a second", options_.slow), {{Manner::slow_ears, options_.slow}}}};
-    measure("HTTP", http);
-    start(true);
-    std::vector<Company> tls{{"nobody", {}},
-                             {fmt::format("{} ask all the time", options_.storm), {storm}},
-                             {fmt::format("{0} silent, {0} that say a byte a second", options_.slow),
-                              {{Manner::silent, options_.slow}, {Manner::slow_words, options_.slow}}},
-                             {fmt::format("{} with half a ClientHello", options_.slow), {{Manner::half_hello, options_.slow}}},
-                             {fmt::format("{} that stop after ClientHello", options_.slow), {{Manner::whole_hello, options_.slow}}}};
-    measure("TLS", tls);
+    if (options_.http) serve_http();
+    if (options_.tls) serve_tls();
     if (failures_ > 0) fmt::print(stderr, "{} answers of the daemon were missing or cut short\n", failures_);
     return failures_ > 0 ? 1 : 0;
   }
 
  private:
+  void serve_http() {
+    start(false);
+    fmt::print("{} netns of {} settings, a page of {} bytes, {} with gzip\n", herd_.size(), keys().size(),
+               scrape(Speech::http).size(), scrape(Speech::gzip).size());
+    compare_with_reading();
+    std::vector<Company> all{{"nobody", {}}, {"computes at nice 10", {}, true}, storm(), silent_and_slow()};
+    all.push_back({fmt::format("{} that read a byte a second", options_.slow), {{Manner::slow_ears, options_.slow}}});
+    measure("HTTP", all);
+  }
+
+  void serve_tls() {
+    start(true);
+    std::vector<Company> all{{"nobody", {}}, storm(), silent_and_slow()};
+    all.push_back({fmt::format("{} with half a ClientHello", options_.slow), {{Manner::half_hello, options_.slow}}});
+    all.push_back({fmt::format("{} that stop after ClientHello", options_.slow), {{Manner::whole_hello, options_.slow}}});
+    measure("TLS", all);
+  }
+
+  [[nodiscard]] Company storm() const {
+    return {fmt::format("{} ask all the time", options_.storm), {{Manner::storm, options_.storm}}};
+  }
+  [[nodiscard]] Company silent_and_slow() const {
+    return {fmt::format("{0} silent, {0} that say a byte a second", options_.slow),
+            {{Manner::silent, options_.slow}, {Manner::slow_words, options_.slow}}};
+  }
+
   static std::vector<std::string> keys() {
     std::vector<std::string> all = our_keys;
     all.insert(all.end(), bare_keys.begin(), bare_keys.end());
@@ -163,10 +173,12 @@ class Bench {
       if (i % 10 == 0) held.push_back(values.read_held());
       if (i % 40 == 0) by_name.push_back(values.read_by_name());
     }
-    fmt::print("\na scrape, and reading all values for each, milliseconds:\n\n| | times | p50 | p99 | max |\n|---|---:|---:|---:|---:|\n");
+    fmt::print(
+        "\na scrape, and reading all values for each, milliseconds:\n\n| | times | p50 | p99 | max "
+        "|\n|---|---:|---:|---:|---:|\n");
     const auto row = [](const char* name, const Figures& figures) {
-      fmt::print("| {} | {} | {:.2f} | {:.2f} | {:.2f} |\n", name, figures.count(), figures.at(0.5) / 1e3, figures.at(0.99) / 1e3,
-                 figures.at(1) / 1e3);
+      fmt::print("| {} | {} | {:.2f} | {:.2f} | {:.2f} |\n", name, figures.count(), figures.at(0.5) / 1e3,
+                 figures.at(0.99) / 1e3, figures.at(1) / 1e3);
     };
     const Figures scrapes(plain);
     row("scrape", scrapes);
@@ -223,10 +235,11 @@ class Bench {
     if (daemon_->metric("nswarden_suspended_sysctls{policy=\"bench\"}") > 0)
       throw std::runtime_error("the daemon has suspended settings: the run is worth nothing");
     const Figures quiet(companies.front().scrapes);
-    fmt::print("\nscrapes by {}, milliseconds:\n\n"
-               "| beside it | scrapes | p50 | p99 | max | storm: answers/s | p50 | p99 | {} clients at that rate |\n"
-               "|---|---:|---:|---:|---:|---:|---:|---:|---:|\n",
-               title, options_.storm + 1);
+    fmt::print(
+        "\nscrapes by {}, milliseconds:\n\n"
+        "| beside it | scrapes | p50 | p99 | max | storm: answers/s | p50 | p99 | {} clients at that rate |\n"
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+        title, options_.storm + 1);
     for (const Company& company : companies) print_scrapes(company);
     fmt::print("\n");
     for (const Company& company : companies) {
@@ -245,13 +258,13 @@ class Bench {
   void print_scrapes(const Company& company) const {
     const Figures scrapes(company.scrapes);
     const Figures storm(company.storm);
-    fmt::print("| {} | {} | {:.2f} | {:.2f} | {:.2f} |", company.name, scrapes.count(), scrapes.at(0.5) / 1e3, scrapes.at(0.99) / 1e3,
-               scrapes.at(1) / 1e3);
+    fmt::print("| {} | {} | {:.2f} | {:.2f} | {:.2f} |", company.name, scrapes.count(), scrapes.at(0.5) / 1e3,
+               scrapes.at(0.99) / 1e3, scrapes.at(1) / 1e3);
     if (storm.count() == 0) {
       fmt::print(" | | | |\n");
     } else {
-      fmt::print(" {:.0f} | {:.2f} | {:.2f} | {:.2f} |\n", static_cast<double>(company.answers) / company.time, storm.at(0.5) / 1e3,
-                 storm.at(0.99) / 1e3, queueing(company));
+      fmt::print(" {:.0f} | {:.2f} | {:.2f} | {:.2f} |\n", static_cast<double>(company.answers) / company.time,
+                 storm.at(0.5) / 1e3, storm.at(0.99) / 1e3, queueing(company));
     }
     std::fflush(stdout);
   }
@@ -293,6 +306,8 @@ int main(int argc, char** argv) {
   app.add_option("--drifts", options.drifts, "How many drifts in each turn, default 250");
   app.add_option("--storm", options.storm, "How many clients ask all the time, default 64");
   app.add_option("--slow", options.slow, "How many clients of each slow kind, default 256");
+  app.add_flag("--http,!--no-http", options.http, "Plain HTTP, default yes");
+  app.add_flag("--tls,!--no-tls", options.tls, "TLS, default yes");
   CLI11_PARSE(app, argc, argv);
   if (options.binary.empty()) {
     fmt::print(stderr, "NSWARDEN_BINARY or --binary must name the built binary\n");

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <sched.h>
 #include <sys/epoll.h>
@@ -101,6 +102,8 @@ sockaddr_in loopback(std::uint16_t port) {
 }
 
 bool is_connected(const os::Fd& fd, std::uint16_t port) {
+  const int at_once = 1;  // as Go's clients do, of which Prometheus is one
+  check(::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once) == 0, "TCP_NODELAY");
   const sockaddr_in address = loopback(port);
   return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EINPROGRESS;
 }

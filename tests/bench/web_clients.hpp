@@ -46,8 +46,9 @@ class Load {
   /// From here on.
   void count();
   [[nodiscard]] std::uint64_t answers() const;
-  [[nodiscard]] std::uint64_t failures() const;  ///< of the storm: no connection, no answer or part of one; from the beginning on
-  [[nodiscard]] std::uint64_t let_go() const;    ///< connections of the others that the server has ended
+  [[nodiscard]] std::uint64_t failures()
+      const;                                   ///< of the storm: no connection, no answer or part of one; from the beginning on
+  [[nodiscard]] std::uint64_t let_go() const;  ///< connections of the others that the server has ended
   [[nodiscard]] std::chrono::duration<double> time() const { return Clock::now() - since_; }
   /// Of the storm, microseconds.
   [[nodiscard]] std::vector<double> took() const;
