@@ -220,7 +220,12 @@ struct WebServer::Impl {
   /// What repairs goes before what tells of it.
   static void* begin_thread(const mg_context* context, int type) {
     constexpr int accepting = 0;
-    if (type == accepting) static_cast<Impl*>(mg_get_user_data(context))->door.serve_this_thread();
+    os::FrontDoor& door = static_cast<Impl*>(mg_get_user_data(context))->door;
+    if (type == accepting) {
+      door.serve_this_thread();
+    } else {
+      door.serve_behind();
+    }
     os::give_way();
     return nullptr;
   }
@@ -243,12 +248,15 @@ struct WebServer::Impl {
 
 void WebServer::Impl::start(const std::string& listening_ports) {
   // No document_root: CVE-2025-55763 is reachable with one (kernel fact 33). decode_url and enable_auth_domain_check: the
-  // path is judged as it was sent, whatever name of this host the client used.
+  // path is judged as it was sent, whatever name of this host the client used. connection_queue: one connection more than there are
+  // threads makes the thread that accepts wait, which its door knows of.
   const std::string timeout = std::to_string(options.request_timeout.count());
   const char* configuration[] = {"listening_ports",
                                  listening_ports.c_str(),
                                  "num_threads",
                                  worker_threads,
+                                 "connection_queue",
+                                 "1",
                                  "request_timeout_ms",
                                  timeout.c_str(),
                                  "enable_keep_alive",

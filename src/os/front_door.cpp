@@ -26,6 +26,21 @@ constexpr std::size_t tls_header = 5;
 constexpr milliseconds pause_after_failure{10};
 
 thread_local FrontDoor* door = nullptr;
+thread_local const FrontDoor* door_ahead = nullptr;
+
+/// Of a socket, and of no other one ever; 0 when that cannot be told.
+std::uint64_t cookie_of(int fd) {
+  std::uint64_t cookie = 0;
+  socklen_t size = sizeof cookie;
+  return ::getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
+/// For whom the calling thread waits, and since when.
+struct Guest {
+  std::uint64_t cookie = 0;
+  std::chrono::steady_clock::time_point since;
+};
+thread_local Guest guest;
 
 Fd made(int fd, const char* what) {
   if (fd < 0) throw std::system_error(errno, std::generic_category(), what);
@@ -64,6 +79,7 @@ bool is_whole_request(std::string_view sent) {
 
 FrontDoor::FrontDoor(milliseconds patience, std::size_t most_waiting)
     : patience_(patience),
+      hurry_(patience / 32),
       most_(most_waiting),
       epoll_(made(::epoll_create1(EPOLL_CLOEXEC), "cannot make an epoll")),
       closing_(made(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "cannot make an eventfd")) {
@@ -75,6 +91,8 @@ FrontDoor::FrontDoor(milliseconds patience, std::size_t most_waiting)
 }
 
 void FrontDoor::serve_this_thread() { door = this; }
+
+void FrontDoor::serve_behind() { door_ahead = this; }
 
 void FrontDoor::close() {
   const std::uint64_t one = 1;
@@ -94,6 +112,7 @@ void FrontDoor::watch(const pollfd* listeners, nfds_t count) {
 }
 
 int FrontDoor::poll(pollfd* listeners, nfds_t count, int timeout) {
+  accepted_ = 0;
   watch(listeners, count);
   if (const int whole = tell(listeners, count); whole > 0) return whole;
   std::array<epoll_event, 64> events{};
@@ -195,14 +214,44 @@ int FrontDoor::accept(int listener, sockaddr* peer, socklen_t* size) {
   connections_.erase(first);
   if (::getpeername(fd.get(), peer, size) != 0) return -1;            // it has gone
   (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd.get(), nullptr);  // ENOENT where it never had to wait
+  accepted_ = Clock::now().time_since_epoch().count();
   return fd.release();
+}
+
+bool FrontDoor::is_kept_waiting(Clock::time_point now) const {
+  const Clock::rep accepted = accepted_;
+  return accepted != 0 && now - Clock::time_point(Clock::duration(accepted)) >= hurry_;
+}
+
+int FrontDoor::poll_behind(pollfd& connection, int timeout) const {
+  if (const int ready = ::poll(&connection, 1, 0); ready != 0 || timeout == 0) return ready;
+  const std::uint64_t cookie = cookie_of(connection.fd);
+  if (cookie == 0) return ::poll(&connection, 1, timeout);
+  Clock::time_point now = Clock::now();
+  if (guest.cookie != cookie) guest = {cookie, now};
+  const Clock::time_point end = timeout < 0 ? Clock::time_point::max() : now + milliseconds(timeout);
+  while (now < end) {
+    if (now - guest.since >= hurry_ && is_kept_waiting(now)) {
+      // The server finds that the client has gone, whatever it was about to do.
+      (void)::shutdown(connection.fd, SHUT_RDWR);
+      return ::poll(&connection, 1, 0);
+    }
+    // Short, so that little time is lost when both have waited long enough.
+    const auto left =
+        std::chrono::ceil<milliseconds>(std::min<Clock::duration>(end - now, std::max(hurry_ / 4, milliseconds(1))));
+    if (const int told = ::poll(&connection, 1, static_cast<int>(left.count())); told != 0) return told;
+    now = Clock::now();
+  }
+  return 0;
 }
 
 }  // namespace nswarden::os
 
 extern "C" int nswarden_poll(pollfd* fds, nfds_t count, int timeout) {
   using nswarden::os::door;
-  return door == nullptr ? ::poll(fds, count, timeout) : door->poll(fds, count, timeout);
+  using nswarden::os::door_ahead;
+  if (door != nullptr) return door->poll(fds, count, timeout);
+  return door_ahead != nullptr && count == 1 ? door_ahead->poll_behind(*fds, timeout) : ::poll(fds, count, timeout);
 }
 
 extern "C" int nswarden_accept(int listener, sockaddr* peer, socklen_t* size) {

@@ -201,9 +201,11 @@ class Bench {
     std::optional<Child> spinner;
     if (company.spinner) spinner.emplace(compute);
     if (!company.crowds.empty()) load.emplace(daemon_->port(), speech_ == Speech::tls, company.crowds);
+    const bool is_storm = load && company.crowds.front().manner == Manner::storm;
+    if (is_storm && !test::eventually([&] { return load->answers() >= options_.storm; }, seconds(60))) ++failures_;
     std::this_thread::sleep_for(milliseconds(300));
     if (load) load->count();
-    // What nobody answers any more shows after some of it.
+    // Where scrapes take many seconds, few of them show it.
     const auto end = Clock::now() + seconds(20);
     for (std::size_t i = 0; i < options_.scrapes && Clock::now() < end; ++i) {
       pause(random_);
@@ -222,7 +224,6 @@ class Bench {
     if (!load) return;
     company.let_go += load->let_go();
     failures_ += load->failures();
-    if (company.crowds.front().manner == Manner::storm && load->answers() == 0) ++failures_;
     load.reset();
     // Those who have gone may still be waited for.
     std::this_thread::sleep_for(milliseconds(2100));

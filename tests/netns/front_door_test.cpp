@@ -203,3 +203,57 @@ TEST_CASE("in a thread without a door the two functions are those of the system"
   const Fd taken(nswarden_accept(house.listener.get(), nullptr, nullptr));
   CHECK(taken);
 }
+
+namespace {
+
+/// What poll() of a thread that answers says of a connection within `timeout`, and how long that took.
+struct Answering {
+  int told = 0;
+  std::chrono::steady_clock::duration took{};
+
+  Answering(House& house, const Fd& connection, int timeout) {
+    std::thread([&] {
+      house.door.serve_behind();
+      pollfd fd{connection.get(), POLLIN, 0};
+      const auto began = std::chrono::steady_clock::now();
+      told = nswarden_poll(&fd, 1, timeout);
+      took = std::chrono::steady_clock::now() - began;
+    }).join();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("who stops in the middle is waited for while there is a thread for the next one") {
+  House house(320ms);
+  const Fd visitor = house.visitor(whole);
+  REQUIRE(house.poll(20000));
+  const Fd served = house.accept();
+  CHECK(heard(served) == whole);
+  house.poll();  // the server has come back: a thread has taken it
+  const Answering answering(house, served, 200);
+  CHECK(answering.told == 0);
+  CHECK(answering.took >= 200ms);
+  House::say(visitor, "more");
+  CHECK(Answering(house, served, 20000).told == 1);
+  CHECK(heard(served) == "more");
+}
+
+TEST_CASE("who stops in the middle is let go when the next one has no thread") {
+  House house(320ms);
+  const Fd stopped = house.visitor(whole);
+  const Fd next = house.visitor(whole);
+  REQUIRE(house.poll(20000));
+  const Fd served = house.accept();
+  CHECK(heard(served) == whole);
+  house.settle(1);
+  REQUIRE(house.poll(20000));
+  const Fd kept_waiting = house.accept();
+  REQUIRE(kept_waiting);
+  const Answering answering(house, served, 60000);
+  CHECK(answering.told == 1);
+  CHECK(answering.took >= 10ms);  // a 32nd of the patience
+  CHECK(is_closed(served));
+  CHECK(is_closed(stopped));
+  CHECK(heard(kept_waiting) == whole);
+}
