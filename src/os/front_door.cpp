@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <iterator>
+#include <optional>
 #include <span>
 #include <system_error>
 #include <thread>
@@ -26,7 +27,7 @@ constexpr std::size_t tls_header = 5;
 constexpr milliseconds pause_after_failure{10};
 
 thread_local FrontDoor* door = nullptr;
-thread_local const FrontDoor* door_ahead = nullptr;
+thread_local FrontDoor* door_ahead = nullptr;
 
 /// Of a socket, and of no other one ever; 0 when that cannot be told.
 std::uint64_t cookie_of(int fd) {
@@ -41,6 +42,18 @@ struct Guest {
   std::chrono::steady_clock::time_point since;
 };
 thread_local Guest guest;
+
+/// One more, while it lives.
+class Counted {
+ public:
+  explicit Counted(std::atomic<int>& count) : count_(count) { ++count_; }
+  ~Counted() { --count_; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+ private:
+  std::atomic<int>& count_;
+};
 
 Fd made(int fd, const char* what) {
   if (fd < 0) throw std::system_error(errno, std::generic_category(), what);
@@ -92,7 +105,10 @@ FrontDoor::FrontDoor(milliseconds patience, std::size_t most_waiting)
 
 void FrontDoor::serve_this_thread() { door = this; }
 
-void FrontDoor::serve_behind() { door_ahead = this; }
+void FrontDoor::serve_behind() {
+  door_ahead = this;
+  ++answering_;
+}
 
 void FrontDoor::close() {
   const std::uint64_t one = 1;
@@ -112,7 +128,7 @@ void FrontDoor::watch(const pollfd* listeners, nfds_t count) {
 }
 
 int FrontDoor::poll(pollfd* listeners, nfds_t count, int timeout) {
-  accepted_ = 0;
+  asked_ = 0;
   watch(listeners, count);
   if (const int whole = tell(listeners, count); whole > 0) return whole;
   std::array<epoll_event, 64> events{};
@@ -163,7 +179,8 @@ void FrontDoor::let_in(int listener) {
       continue;  // it is let go: all others have come first and said what they want
     // Added after that look, it is reported for what came since. One that cannot be watched is the server's, as without a door.
     const bool whole = said == Said::all || !add_to(epoll_, fd.get(), EPOLLIN | EPOLLRDHUP | EPOLLET);
-    connections_.push_back({std::move(fd), listener, whole, Clock::now() + patience_});
+    const Clock::time_point now = Clock::now();
+    connections_.push_back({std::move(fd), listener, whole, now + patience_, now});
   }
 }
 
@@ -176,6 +193,7 @@ void FrontDoor::look(int fd) {
     connections_.erase(found);
   } else {
     found->whole = said == Said::all;
+    found->asked = Clock::now();
   }
 }
 
@@ -211,35 +229,40 @@ int FrontDoor::accept(int listener, sockaddr* peer, socklen_t* size) {
     return -1;
   }
   Fd fd = std::move(first->fd);
+  const Clock::time_point asked = first->asked;
   connections_.erase(first);
   if (::getpeername(fd.get(), peer, size) != 0) return -1;            // it has gone
   (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd.get(), nullptr);  // ENOENT where it never had to wait
-  accepted_ = Clock::now().time_since_epoch().count();
+  asked_ = asked.time_since_epoch().count();
   return fd.release();
 }
 
 bool FrontDoor::is_kept_waiting(Clock::time_point now) const {
-  const Clock::rep accepted = accepted_;
-  return accepted != 0 && now - Clock::time_point(Clock::duration(accepted)) >= hurry_;
+  const Clock::rep asked = asked_;
+  return asked != 0 && now - Clock::time_point(Clock::duration(asked)) >= hurry_ && stalled_ > answering_ / 4;
 }
 
-int FrontDoor::poll_behind(pollfd& connection, int timeout) const {
+int FrontDoor::poll_behind(pollfd& connection, int timeout) {
   if (const int ready = ::poll(&connection, 1, 0); ready != 0 || timeout == 0) return ready;
   const std::uint64_t cookie = cookie_of(connection.fd);
   if (cookie == 0) return ::poll(&connection, 1, timeout);
   Clock::time_point now = Clock::now();
   if (guest.cookie != cookie) guest = {cookie, now};
   const Clock::time_point end = timeout < 0 ? Clock::time_point::max() : now + milliseconds(timeout);
+  std::optional<Counted> stalled;
   while (now < end) {
-    if (now - guest.since >= hurry_ && is_kept_waiting(now)) {
-      // The server finds that the client has gone, whatever it was about to do.
-      (void)::shutdown(connection.fd, SHUT_RDWR);
-      return ::poll(&connection, 1, 0);
+    if (now - guest.since >= hurry_) {
+      if (!stalled) stalled.emplace(stalled_);
+      if (is_kept_waiting(now)) {
+        // The server finds that the client has gone, whatever it was about to do.
+        (void)::shutdown(connection.fd, SHUT_RDWR);
+        return ::poll(&connection, 1, 0);
+      }
     }
     // Short, so that little time is lost when both have waited long enough.
-    const auto left =
-        std::chrono::ceil<milliseconds>(std::min<Clock::duration>(end - now, std::max(hurry_ / 4, milliseconds(1))));
-    if (const int told = ::poll(&connection, 1, static_cast<int>(left.count())); told != 0) return told;
+    const auto step = std::min<Clock::duration>(end - now, std::max(hurry_ / 8, milliseconds(1)));
+    const auto told = ::poll(&connection, 1, static_cast<int>(std::chrono::ceil<milliseconds>(step).count()));
+    if (told != 0) return told;
     now = Clock::now();
   }
   return 0;

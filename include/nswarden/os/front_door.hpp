@@ -34,7 +34,7 @@ class FrontDoor {
   /// From now on nswarden_poll() and nswarden_accept() of the calling thread go through this door.
   void serve_this_thread();
   /// From now on nswarden_poll() of the calling thread, one of those that answer, ends a connection that it has waited for for a
-  /// 32nd of the patience, once the thread that accepts has waited for one of them for that long.
+  /// 32nd of the patience, when somebody else has waited for a thread for that long and a quarter of them are waiting like this.
   void serve_behind();
   /// Lets poll() return, from now on; to be called by another thread that ends the server.
   void close();
@@ -44,7 +44,7 @@ class FrontDoor {
   /// As accept(2) on one of them. Until poll() is called again, the server has no thread to answer it.
   int accept(int listener, sockaddr* peer, socklen_t* size);
   /// As poll(2) on one connection, of a thread that answers.
-  int poll_behind(pollfd& connection, int timeout) const;
+  int poll_behind(pollfd& connection, int timeout);
 
   [[nodiscard]] std::size_t waiting() const { return connections_.size(); }
 
@@ -55,6 +55,7 @@ class FrontDoor {
     int listener = -1;
     bool whole = false;
     Clock::time_point until;
+    Clock::time_point asked;  // when it was whole
   };
 
   void watch(const pollfd* listeners, nfds_t count);
@@ -73,7 +74,10 @@ class FrontDoor {
   Fd closing_;
   std::vector<int> listeners_;
   std::vector<Connection> connections_;  // in the order in which they came; never more than its capacity
-  std::atomic<Clock::rep> accepted_{0};  // when, while the server has not come back from it; read by the threads that answer
+  // Of and for the threads that answer. When the connection asked that the server has not come back from: while all are busy.
+  std::atomic<Clock::rep> asked_{0};
+  std::atomic<int> answering_{0};
+  std::atomic<int> stalled_{0};
 };
 
 }  // namespace nswarden::os
