@@ -45,6 +45,7 @@ struct Options {
   std::size_t drifts = 250;
   std::size_t storm = 64;
   std::size_t slow = 256;
+  Priority priority = Priority::none;
   bool http = true;
   bool tls = true;
 };
@@ -200,7 +201,7 @@ class Bench {
     std::optional<Load> load;
     std::optional<Child> spinner;
     if (company.spinner) spinner.emplace(compute);
-    if (!company.crowds.empty()) load.emplace(daemon_->port(), speech_ == Speech::tls, company.crowds);
+    if (!company.crowds.empty()) load.emplace(daemon_->port(), speech_ == Speech::tls, company.crowds, options_.priority);
     const bool is_storm = load && company.crowds.front().manner == Manner::storm;
     if (is_storm && !test::eventually([&] { return load->answers() >= options_.storm; }, seconds(60))) ++failures_;
     std::this_thread::sleep_for(milliseconds(300));
@@ -307,6 +308,10 @@ int main(int argc, char** argv) {
   app.add_option("--drifts", options.drifts, "How many drifts in each turn, default 250");
   app.add_option("--storm", options.storm, "How many clients ask all the time, default 64");
   app.add_option("--slow", options.slow, "How many clients of each slow kind, default 256");
+  app.add_flag_callback(
+      "--usual-priority", [&] { options.priority = nswarden::bench::Priority::usual; },
+      "The clients have the priority of all others: for a busy machine, on which they would else not come to what they have to "
+      "do in time");
   app.add_flag("--http,!--no-http", options.http, "Plain HTTP, default yes");
   app.add_flag("--tls,!--no-tls", options.tls, "TLS, default yes");
   CLI11_PARSE(app, argc, argv);

@@ -295,7 +295,7 @@ std::string ask(std::uint16_t port, const std::string& path, Speech speech) {
   return answer;
 }
 
-Load::Load(std::uint16_t port, bool tls, std::vector<Crowd> crowds) {
+Load::Load(std::uint16_t port, bool tls, std::vector<Crowd> crowds, Priority priority) {
   void* const memory = ::mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   check(memory != MAP_FAILED, "mmap");
   board_ = {new (memory) Board, [](Board* board) { ::munmap(board, sizeof(Board)); }};
@@ -304,7 +304,7 @@ Load::Load(std::uint16_t port, bool tls, std::vector<Crowd> crowds) {
   child_ = std::make_unique<Child>([&] {
     const OnFirstCore here;
     const sched_param none{};
-    check(::sched_setscheduler(0, SCHED_IDLE, &none) == 0, "SCHED_IDLE");
+    check(priority == Priority::usual || ::sched_setscheduler(0, SCHED_IDLE, &none) == 0, "SCHED_IDLE");
     Crowds(port, tls, crowds, *board_).run();
   });
   for (int i = 0; i < 6000 && board_->begun < clients; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));

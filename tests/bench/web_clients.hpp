@@ -38,11 +38,13 @@ struct Crowd {
   std::size_t clients = 0;
 };
 
+enum class Priority { none, usual };
+
 /// All connect anew as soon as they are let go.
 class Load {
  public:
   /// Returns when all have begun.
-  Load(std::uint16_t port, bool tls, std::vector<Crowd> crowds);
+  Load(std::uint16_t port, bool tls, std::vector<Crowd> crowds, Priority priority);
   /// From here on.
   void count();
   [[nodiscard]] std::uint64_t answers() const;
