@@ -100,7 +100,7 @@ class BasicAuth::Place {
  public:
   explicit Place(BasicAuth& auth) : auth_(auth) {
     const std::lock_guard lock(auth_.mutex_);
-    has_ = auth_.places_ <= most_waiting;
+    has_ = auth_.places_ < most_checks;
     if (has_) ++auth_.places_;
   }
   ~Place() {
@@ -150,25 +150,27 @@ bool BasicAuth::check(const std::string& hash, const char* password) {
   return is_right;
 }
 
-bool BasicAuth::admits(std::string_view authorization) {
+BasicAuth::Verdict BasicAuth::judge(std::string_view authorization) {
   const Credentials given(authorization);
-  if (!given.are_there()) return false;
+  if (!given.are_there()) return Verdict::refused;
+  const auto verdict = [](bool is_right) { return is_right ? Verdict::admitted : Verdict::refused; };
   const auto user = hashes_.find(given.user());
   const bool is_known = user != hashes_.end();
   const std::string& hash = is_known ? user->second : nobodys_;
   const std::string digest = digest_of(given.user(), hash, given.password());
-  if (const auto before = remembered(digest)) return *before;
+  if (const auto before = remembered(digest)) return verdict(*before);
 
   const Place place(*this);
-  if (!place.is_had()) return false;
+  if (!place.is_had()) return Verdict::busy;
   const std::lock_guard one_by_one(crypt_mutex_);
+  if (closed_) return Verdict::busy;
   // The one before may have been the same: a browser asks for several things at once.
-  if (const auto before = remembered(digest)) return *before;
+  if (const auto before = remembered(digest)) return verdict(*before);
   const bool is_right = check(hash, given.password()) && is_known;
   const std::lock_guard lock(mutex_);
   ++checks_;
   (is_right ? right_ : wrong_).add(digest);
-  return is_right;
+  return verdict(is_right);
 }
 
 }  // namespace nswarden::app

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who may read: HTTP basic authentication (RFC 7617) against hashes of bcrypt. A check of a password takes tens of milliseconds
 // of a core, so they go one by one, only few may wait, and what came out of one is remembered: as a digest, so that no password
-// stays in memory. A user who is not known takes as long as one who is. Any thread. Keep it as long as the users stay the same:
+// stays in memory. A user who is not known takes as long as the one with the costliest hash. Any thread. Keep it as long as the users stay the same:
 // a new one has to check all passwords again.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
@@ -31,14 +33,21 @@ class BasicAuth {
   BasicAuth(const BasicAuth&) = delete;
   BasicAuth& operator=(const BasicAuth&) = delete;
 
-  /// `authorization` is the value of the header, empty when there is none. What would have to wait behind `most_waiting` others
-  /// is refused unchecked. Throws std::bad_alloc.
-  bool admits(std::string_view authorization);
+  enum class Verdict : std::uint8_t {
+    admitted,
+    refused,
+    busy,  ///< not checked: `most_checks` others are being checked or wait for it, or it is closed
+  };
+  /// `authorization` is the value of the header, empty when there is none. Throws std::bad_alloc.
+  Verdict judge(std::string_view authorization);
+
+  /// Lets those go who wait for a check.
+  void close() { closed_ = true; }
 
   /// Passwords that were hashed so far.
   [[nodiscard]] std::size_t checks() const;
 
-  static constexpr std::size_t most_waiting = 8;
+  static constexpr std::size_t most_checks = 4;
   static constexpr std::size_t most_remembered = 1024;  ///< right ones, and as many wrong ones
 
  private:
@@ -65,6 +74,7 @@ class BasicAuth {
   Memory wrong_;
   std::size_t places_ = 0;
   std::size_t checks_ = 0;
+  std::atomic<bool> closed_{false};
   std::mutex crypt_mutex_;  ///< of crypt_; may be held when mutex_ is taken, never the other way round
   std::unique_ptr<crypt_data> crypt_;
 };

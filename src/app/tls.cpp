@@ -47,11 +47,16 @@ MemoryBio bio_of(const std::string& text) {
 /// Nobody is there to be asked.
 int refuse_passphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* /*data*/) { return 0; }
 
-std::vector<Certificate> certificates_in(const std::string& text) {
+/// All of them, or none and the reason: a text that is cut short must not pass for a shorter one.
+std::variant<std::vector<Certificate>, std::string> certificates_in(const std::string& text) {
   const MemoryBio bio = bio_of(text);
   std::vector<Certificate> found;
   while (Certificate one{PEM_read_bio_X509(bio.get(), nullptr, &refuse_passphrase, nullptr)}) found.push_back(std::move(one));
-  ERR_clear_error();  // the end of the text is an error too
+  const unsigned long error = ERR_peek_last_error();
+  const bool at_end = ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+  if (!at_end) return reason();
+  ERR_clear_error();
+  if (found.empty()) return std::string("there is none in PEM");
   return found;
 }
 
@@ -159,8 +164,9 @@ TlsSettings::Context new_context() {
 }
 
 std::string take_certificate(SSL_CTX* context, const TlsTexts& texts) {
-  const std::vector<Certificate> chain = certificates_in(texts.certificate);
-  if (chain.empty()) return "the certificate: there is none in PEM";
+  const auto read = certificates_in(texts.certificate);
+  if (const auto* problem = std::get_if<std::string>(&read)) return "the certificate: " + *problem;
+  const auto& chain = std::get<std::vector<Certificate>>(read);
   if (SSL_CTX_use_certificate(context, chain.front().get()) != 1) return "the certificate: " + reason();
   for (std::size_t i = 1; i < chain.size(); ++i) {
     if (SSL_CTX_add1_chain_cert(context, chain[i].get()) != 1) return "the chain of the certificate: " + reason();
@@ -171,14 +177,17 @@ std::string take_certificate(SSL_CTX* context, const TlsTexts& texts) {
     ERR_clear_error();
     return "the key: there is none in PEM, or it is encrypted";
   }
-  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1) return "the key: " + reason();
+  // A key of another kind than the certificate's has a place of its own in the context, and only the check tells.
+  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1 || SSL_CTX_check_private_key(context) != 1) return "the key: " + reason();
   return {};
 }
 
 std::string take_client_ca(SSL_CTX* context, const std::string& text) {
-  const std::vector<Certificate> all = certificates_in(text);
-  if (all.empty()) return "the client CA: there is no certificate in PEM";
-  for (const Certificate& one : all) {
+  const auto read = certificates_in(text);
+  if (const auto* problem = std::get_if<std::string>(&read)) return "the client CA: " + *problem;
+  // Each of them is trusted as it is, also one that another CA signed.
+  X509_STORE_set_flags(SSL_CTX_get_cert_store(context), X509_V_FLAG_PARTIAL_CHAIN);
+  for (const Certificate& one : std::get<std::vector<Certificate>>(read)) {
     const bool taken =
         X509_STORE_add_cert(SSL_CTX_get_cert_store(context), one.get()) == 1 && SSL_CTX_add_client_CA(context, one.get()) == 1;
     if (!taken) return "the client CA: " + reason();

@@ -46,6 +46,8 @@ class TlsServer {
 
   /// `newest` is asked at each connection, by the thread that serves it; null refuses the connection. It must not throw.
   explicit TlsServer(Newest newest);
+  TlsServer(const TlsServer&) = delete;  // OpenSSL knows where newest_ is
+  TlsServer& operator=(const TlsServer&) = delete;
 
   [[nodiscard]] ssl_ctx_st* context() const { return context_.get(); }
 

@@ -66,6 +66,7 @@ WebAccess::Loaded WebAccess::load() const {
 
 void WebAccess::load_texts(const core::WebConfig& config, Loaded& loaded, Version& version) const {
   if (!config.tls) return;
+  version.needs_certificate = config.tls->client_auth == core::ClientAuth::require_and_verify;
   const auto read = [&](const core::PemSource& source) {
     if (source.path.empty()) return source.text;
     const std::string path = path_beside(path_, source.path);
@@ -90,7 +91,7 @@ void WebAccess::load_texts(const core::WebConfig& config, Loaded& loaded, Versio
   }
 }
 
-/// Sockets are bound for TLS or not. And an empty file, as some editors leave it for a moment, must not let everyone in.
+/// Sockets are bound for TLS or not. And a file that is empty or cut short, as some editors leave it for a moment, must not let everyone in.
 std::string WebAccess::takes_a_restart(const Version& next) const {
   const auto problem = [this](std::string_view what) {
     return fmt::format("{}: {}; that takes a restart", core::printable(path_), what);
@@ -98,6 +99,7 @@ std::string WebAccess::takes_a_restart(const Version& next) const {
   if (next.tls && !version_->tls) return problem("tls_server_config has come");
   if (!next.tls && version_->tls) return problem("tls_server_config has gone");
   if (!next.auth && version_->auth) return problem("basic_auth_users has gone");
+  if (next.needs_certificate < version_->needs_certificate) return problem("clients need no verified certificate any more");
   return {};
 }
 
@@ -106,6 +108,11 @@ void WebAccess::take(Loaded loaded) {
   if (!loaded.version) return;
   version_ = std::move(loaded.version);
   users_ = std::move(loaded.users);
+}
+
+void WebAccess::close() {
+  const std::lock_guard lock(mutex_);
+  if (version_->auth) version_->auth->close();
 }
 
 std::shared_ptr<const WebAccess::Version> WebAccess::newest() {

@@ -24,6 +24,7 @@ class WebAccess {
   /// One good state of all files, immutable but for what `auth` remembers.
   struct Version {
     std::vector<core::WebHeader> headers;
+    bool needs_certificate = false;          ///< one that a client CA signed
     std::shared_ptr<BasicAuth> auth;         ///< null: everyone may read
     std::shared_ptr<const TlsSettings> tls;  ///< null: plain HTTP
   };
@@ -33,6 +34,8 @@ class WebAccess {
 
   /// The newest good version. Throws std::bad_alloc.
   std::shared_ptr<const Version> newest();
+  /// From now on no password is checked any more: the server ends and waits for those who ask.
+  void close();
 
  private:
   using Prints = std::vector<std::pair<std::string, std::uint64_t>>;  // of each file, right before it was read

@@ -100,22 +100,20 @@ Listener prepare(const std::string& text, std::vector<os::Fd>& held) {
 constexpr const char* no_tls =
     "this nswarden was built without TLS, so the tls_server_config of --web.config.file cannot be served; build it by "
     "scripts/run, or with "
-    "cmake -DNSWARDEN_CIVETWEB_SOURCE=, or put a proxy in front of it";
+    "cmake -DNSWARDEN_CIVETWEB_SOURCE=DIRECTORY after scripts/fetch-civetweb DIRECTORY, or put a proxy in front of it";
 
-Response unauthorized() {
-  return {401,
-          "text/plain; charset=utf-8",
-          "Unauthorized.\n",
-          {{"WWW-Authenticate", "Basic realm=\"nswarden\", charset=\"UTF-8\""}}};
-}
-
-std::string date_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  ::gmtime_r(&now, &utc);
-  std::array<char, 40> text{};
-  const std::size_t length = std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &utc);
-  return {text.data(), length};
+/// None for who may read.
+std::optional<Response> refusal(BasicAuth* auth, const char* authorization) {
+  if (auth == nullptr) return std::nullopt;
+  constexpr const char* plain_text = "text/plain; charset=utf-8";
+  switch (auth->judge(authorization == nullptr ? "" : authorization)) {
+    case BasicAuth::Verdict::admitted: return std::nullopt;
+    case BasicAuth::Verdict::refused:
+      return Response{
+          401, plain_text, "Unauthorized.\n", {{"WWW-Authenticate", "Basic realm=\"nswarden\", charset=\"UTF-8\""}}};
+    case BasicAuth::Verdict::busy: break;
+  }
+  return Response{503, plain_text, "Too many passwords are being checked.\n", {{"Retry-After", "1"}}};
 }
 
 /// In place of one of the same name.
@@ -176,9 +174,8 @@ struct WebServer::Impl {
   [[nodiscard]] Response answer(const mg_connection* connection, const mg_request_info& request) const {
     if (access == nullptr) return answer(request, mg_get_header(connection, "Accept-Encoding"));
     const auto version = access->newest();
-    const char* const authorization = mg_get_header(connection, "Authorization");
-    const bool admitted = !version->auth || version->auth->admits(authorization == nullptr ? "" : authorization);
-    Response response = admitted ? answer(request, mg_get_header(connection, "Accept-Encoding")) : unauthorized();
+    auto refused = refusal(version->auth.get(), mg_get_header(connection, "Authorization"));
+    Response response = refused ? std::move(*refused) : answer(request, mg_get_header(connection, "Accept-Encoding"));
     for (const core::WebHeader& header : version->headers) set_header(response, header);
     return response;
   }
@@ -220,7 +217,12 @@ struct WebServer::Impl {
   /// What repairs goes before what tells of it.
   static void* begin_thread(const mg_context* context, int type) {
     constexpr int accepting = 0;
-    if (type == accepting) static_cast<Impl*>(mg_get_user_data(context))->door.serve_this_thread();
+    os::FrontDoor& door = static_cast<Impl*>(mg_get_user_data(context))->door;
+    if (type == accepting) {
+      door.serve_this_thread();
+    } else {
+      door.serve_behind();
+    }
     os::give_way();
     return nullptr;
   }
@@ -243,12 +245,15 @@ struct WebServer::Impl {
 
 void WebServer::Impl::start(const std::string& listening_ports) {
   // No document_root: CVE-2025-55763 is reachable with one (kernel fact 33). decode_url and enable_auth_domain_check: the
-  // path is judged as it was sent, whatever name of this host the client used.
+  // path is judged as it was sent, whatever name of this host the client used. connection_queue: one connection more than there are
+  // threads makes the thread that accepts wait, which its door knows of.
   const std::string timeout = std::to_string(options.request_timeout.count());
   const char* configuration[] = {"listening_ports",
                                  listening_ports.c_str(),
                                  "num_threads",
                                  worker_threads,
+                                 "connection_queue",
+                                 "1",
                                  "request_timeout_ms",
                                  timeout.c_str(),
                                  "enable_keep_alive",
@@ -290,6 +295,7 @@ void WebServer::Impl::start(const std::string& listening_ports) {
 // sent for a moment; then even a client that does not read is cut off.
 void WebServer::Impl::stop() {
   door.close();
+  if (access != nullptr) access->close();
   constexpr std::chrono::milliseconds last_words{300};
   std::atomic<bool> stopped{false};
   std::thread stopper;

@@ -106,7 +106,7 @@ std::optional<std::string> hash_problem(std::string_view hash) {
   const int cost = (hash[4] - '0') * 10 + (hash[5] - '0');
   if (cost < 4 || cost > 31) return fmt::format("has cost {}; bcrypt knows 4 to 31", cost);
   if (cost > max_bcrypt_cost) {
-    return fmt::format("has cost {}, with which a check takes many seconds; use one up to {}", cost, max_bcrypt_cost);
+    return fmt::format("has cost {}, with which a check takes seconds; use one up to {}", cost, max_bcrypt_cost);
   }
   return std::nullopt;
 }

@@ -216,9 +216,9 @@ void check_client_auth(const YamlFields& fields, ClientAuth auth) {
                                     "client_ca_file",
                                     fields.path("client_auth_type"))});
   }
-  if (sans != nullptr && !verifies) {
+  if (sans != nullptr && auth != ClientAuth::require_and_verify) {
     problems.push_back(
-        {sans->key_where, fmt::format("{}: names in certificates prove nothing when these are not verified; write "
+        {sans->key_where, fmt::format("{}: names keep nobody out who need not have a certificate that is verified; write "
                                       "client_auth_type: RequireAndVerifyClientCert",
                                       fields.path("client_allowed_sans"))});
   }

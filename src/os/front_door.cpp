@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <iterator>
+#include <optional>
 #include <span>
 #include <system_error>
 #include <thread>
@@ -26,6 +27,33 @@ constexpr std::size_t tls_header = 5;
 constexpr milliseconds pause_after_failure{10};
 
 thread_local FrontDoor* door = nullptr;
+thread_local FrontDoor* door_ahead = nullptr;
+
+/// Of a socket, and of no other one ever; 0 when that cannot be told.
+std::uint64_t cookie_of(int fd) {
+  std::uint64_t cookie = 0;
+  socklen_t size = sizeof cookie;
+  return ::getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
+/// For whom the calling thread waits, and since when.
+struct Guest {
+  std::uint64_t cookie = 0;
+  std::chrono::steady_clock::time_point since;
+};
+thread_local Guest guest;
+
+/// One more, while it lives.
+class Counted {
+ public:
+  explicit Counted(std::atomic<int>& count) : count_(count) { ++count_; }
+  ~Counted() { --count_; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+ private:
+  std::atomic<int>& count_;
+};
 
 Fd made(int fd, const char* what) {
   if (fd < 0) throw std::system_error(errno, std::generic_category(), what);
@@ -57,13 +85,16 @@ bool is_whole_request(std::string_view sent) {
   if (sent.size() >= longest_request) return true;
   const auto byte = [sent](std::size_t at) { return static_cast<unsigned char>(sent[at]); };
   if (!sent.empty() && byte(0) == tls_handshake) {
-    return sent.size() >= tls_header && sent.size() - tls_header >= byte(3) * 256U + byte(4);
+    if (sent.size() <= tls_header) return false;
+    const std::size_t length = byte(3) * 256U + byte(4);
+    return length > 0 && sent.size() - tls_header >= length;
   }
-  return sent.find("\n\r\n") != std::string_view::npos || sent.find("\n\n") != std::string_view::npos;
+  return sent.find("\r\n\r\n") != std::string_view::npos || sent.find("\n\n") != std::string_view::npos;
 }
 
 FrontDoor::FrontDoor(milliseconds patience, std::size_t most_waiting)
     : patience_(patience),
+      hurry_(patience / 32),
       most_(most_waiting),
       epoll_(made(::epoll_create1(EPOLL_CLOEXEC), "cannot make an epoll")),
       closing_(made(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "cannot make an eventfd")) {
@@ -75,6 +106,11 @@ FrontDoor::FrontDoor(milliseconds patience, std::size_t most_waiting)
 }
 
 void FrontDoor::serve_this_thread() { door = this; }
+
+void FrontDoor::serve_behind() {
+  door_ahead = this;
+  ++answering_;
+}
 
 void FrontDoor::close() {
   const std::uint64_t one = 1;
@@ -97,6 +133,7 @@ bool FrontDoor::watch(const pollfd* listeners, nfds_t count) {
 }
 
 int FrontDoor::poll(pollfd* listeners, nfds_t count, int timeout) {
+  asked_ = 0;
   if (!watch(listeners, count)) timeout = static_cast<int>(pause_after_failure.count());
   if (const int whole = tell(listeners, count); whole > 0) return whole;
   std::array<epoll_event, 64> events{};
@@ -147,7 +184,8 @@ void FrontDoor::let_in(int listener) {
       continue;  // it is let go: all others have come first and said what they want
     // Added after that look, it is reported for what came since. One that cannot be watched is the server's, as without a door.
     const bool whole = said == Said::all || !add_to(epoll_, fd.get(), EPOLLIN | EPOLLRDHUP | EPOLLET);
-    connections_.push_back({std::move(fd), listener, whole, Clock::now() + patience_});
+    const Clock::time_point now = Clock::now();
+    connections_.push_back({std::move(fd), listener, whole, now + patience_, now});
   }
 }
 
@@ -160,6 +198,7 @@ void FrontDoor::look(int fd) {
     connections_.erase(found);
   } else {
     found->whole = said == Said::all;
+    found->asked = Clock::now();
   }
 }
 
@@ -170,10 +209,18 @@ bool FrontDoor::drop_first() {
   return true;
 }
 
+/// While the server had no thread to answer with, nobody looked at what they said: it may have come in time.
 void FrontDoor::drop_late(Clock::time_point now) {
   const auto late = [now](const Connection& one) { return one.until <= now; };
   const auto end = std::find_if_not(connections_.begin(), connections_.end(), late);
-  connections_.erase(std::remove_if(connections_.begin(), end, [](const auto& one) { return !one.whole; }), end);
+  const auto is_lost = [](Connection& one) {
+    if (!one.whole && said_on(one.fd.get()) == Said::all) {
+      one.whole = true;
+      one.asked = Clock::now();
+    }
+    return !one.whole;
+  };
+  connections_.erase(std::remove_if(connections_.begin(), end, is_lost), end);
 }
 
 int FrontDoor::tell(pollfd* listeners, nfds_t count) const {
@@ -195,17 +242,52 @@ int FrontDoor::accept(int listener, sockaddr* peer, socklen_t* size) {
     return -1;
   }
   Fd fd = std::move(first->fd);
+  const Clock::time_point asked = first->asked;
   connections_.erase(first);
   if (::getpeername(fd.get(), peer, size) != 0) return -1;            // it has gone
   (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd.get(), nullptr);  // ENOENT where it never had to wait
+  asked_ = asked.time_since_epoch().count();
   return fd.release();
+}
+
+bool FrontDoor::is_kept_waiting(Clock::time_point now) const {
+  const Clock::rep asked = asked_;
+  return asked != 0 && now - Clock::time_point(Clock::duration(asked)) >= hurry_ && stalled_ > answering_ / 4;
+}
+
+int FrontDoor::poll_behind(pollfd& connection, int timeout) {
+  if (const int ready = ::poll(&connection, 1, 0); ready != 0 || timeout == 0) return ready;
+  const std::uint64_t cookie = cookie_of(connection.fd);
+  if (cookie == 0) return ::poll(&connection, 1, timeout);
+  Clock::time_point now = Clock::now();
+  if (guest.cookie != cookie) guest = {cookie, now};
+  const Clock::time_point end = timeout < 0 ? Clock::time_point::max() : now + milliseconds(timeout);
+  std::optional<Counted> stalled;
+  while (now < end) {
+    if (now - guest.since >= hurry_) {
+      if (!stalled) stalled.emplace(stalled_);
+      if (is_kept_waiting(now)) {
+        // The server finds that the client has gone, whatever it was about to do.
+        (void)::shutdown(connection.fd, SHUT_RDWR);
+        return ::poll(&connection, 1, 0);
+      }
+    }
+    // Short, so that little time is lost when both have waited long enough.
+    const auto step = std::min<Clock::duration>(end - now, std::max(hurry_ / 8, milliseconds(1)));
+    const auto told = ::poll(&connection, 1, static_cast<int>(std::chrono::ceil<milliseconds>(step).count()));
+    if (told != 0) return told;
+    now = Clock::now();
+  }
+  return 0;
 }
 
 }  // namespace nswarden::os
 
 extern "C" int nswarden_poll(pollfd* fds, nfds_t count, int timeout) {
   using nswarden::os::door;
-  return door == nullptr ? ::poll(fds, count, timeout) : door->poll(fds, count, timeout);
+  using nswarden::os::door_ahead;
+  if (door != nullptr) return door->poll(fds, count, timeout);
+  return door_ahead != nullptr && count == 1 ? door_ahead->poll_behind(*fds, timeout) : ::poll(fds, count, timeout);
 }
 
 extern "C" int nswarden_accept(int listener, sockaddr* peer, socklen_t* size) {

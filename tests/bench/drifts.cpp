@@ -29,27 +29,6 @@ void write_value(const os::Fd& file, const char* value) {
   if (::pwrite(file.get(), value, 1, 0) != 1) throw std::system_error(errno, std::generic_category(), "write sysctl");
 }
 
-/// Keeps the calling thread on the first core that it may use while this lives. Children that are started meanwhile would inherit
-/// it. Where there is but one core, all stays as it is.
-class OnFirstCore {
- public:
-  OnFirstCore() {
-    if (::sched_getaffinity(0, sizeof before_, &before_) != 0 || CPU_COUNT(&before_) < 2) return;
-    std::size_t first = 0;
-    while (!CPU_ISSET(first, &before_)) ++first;
-    cpu_set_t wanted;
-    CPU_ZERO(&wanted);
-    CPU_SET(first, &wanted);
-    (void)::sched_setaffinity(0, sizeof wanted, &wanted);
-  }
-  ~OnFirstCore() { (void)::sched_setaffinity(0, sizeof before_, &before_); }
-  OnFirstCore(const OnFirstCore&) = delete;
-  OnFirstCore& operator=(const OnFirstCore&) = delete;
-
- private:
-  cpu_set_t before_;
-};
-
 }  // namespace
 
 /// Who resets settings: a thread that makes one write when it is told to, and sleeps, as such a program would. Who looks spins on

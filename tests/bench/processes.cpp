@@ -95,6 +95,7 @@ void run_daemon(const Daemon::Settings& settings, std::uint16_t port, const std:
                                      "--reconcile.interval=" + settings.interval,
                                      "--log.level=warn",
                                      fmt::format("--web.listen-address=127.0.0.1:{}", port)};
+  if (!settings.web_config.empty()) arguments.push_back("--web.config.file=" + settings.web_config);
   std::vector<char*> pointers;
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
@@ -167,7 +168,10 @@ void Child::go() const {
 }
 
 Daemon::Daemon(const Settings& settings)
-    : port_(free_port()), config_(write_config(settings)), child_([&] { run_daemon(settings, port_, config_); }) {
+    : port_(free_port()),
+      config_(write_config(settings)),
+      ask_(settings.ask),
+      child_([&] { run_daemon(settings, port_, config_); }) {
   const auto began = Clock::now();
   while (get("/-/ready").find(" 200 ") == std::string::npos) {
     if (::waitpid(child_.pid(), nullptr, WNOHANG) != 0) throw std::runtime_error(settings.binary + " run has ended");
@@ -177,6 +181,7 @@ Daemon::Daemon(const Settings& settings)
 }
 
 std::string Daemon::get(const std::string& path) const {
+  if (ask_) return ask_(port_, path);
   const os::Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const sockaddr_in address = loopback(port_);
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return {};
@@ -225,6 +230,18 @@ void leave_first_core() {
   CPU_CLR(first, &cores);
   (void)::sched_setaffinity(0, sizeof cores, &cores);
 }
+
+OnFirstCore::OnFirstCore() {
+  if (::sched_getaffinity(0, sizeof before_, &before_) != 0 || CPU_COUNT(&before_) < 2) return;
+  std::size_t first = 0;
+  while (!CPU_ISSET(first, &before_)) ++first;
+  cpu_set_t wanted;
+  CPU_ZERO(&wanted);
+  CPU_SET(first, &wanted);
+  (void)::sched_setaffinity(0, sizeof wanted, &wanted);
+}
+
+OnFirstCore::~OnFirstCore() { (void)::sched_setaffinity(0, sizeof before_, &before_); }
 
 void spin() {
   cpu_set_t cores;

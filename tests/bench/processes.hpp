@@ -3,6 +3,7 @@
 // nobody else's files, and all of them end with the benchmark however that ends.
 #pragma once
 
+#include <sched.h>
 #include <sys/types.h>
 
 #include <chrono>
@@ -43,11 +44,15 @@ class Daemon {
     std::string prefix;             ///< governs the netns with these names
     std::vector<std::string> keys;  ///< below net, as paths; all are to be 1
     std::string interval = "1h";
-    std::size_t open_files = 0;  ///< limit; 0: as we have it
+    std::size_t open_files = 0;   ///< limit; 0: as we have it
+    std::string web_config = {};  ///< `--web.config.file`; none when empty
+    /// The answer to GET PATH; by plain HTTP when there is no such function.
+    std::function<std::string(std::uint16_t port, const std::string& path)> ask = {};
   };
   /// Returns when the first sweep is done.
   explicit Daemon(const Settings& settings);
   [[nodiscard]] const Child& process() const { return child_; }
+  [[nodiscard]] std::uint16_t port() const { return port_; }
   [[nodiscard]] std::chrono::duration<double> start() const { return start_; }
   /// A sample as `/metrics` names it, labels included.
   [[nodiscard]] double metric(const std::string& sample) const;
@@ -59,6 +64,7 @@ class Daemon {
 
   std::uint16_t port_;
   std::string config_;
+  std::function<std::string(std::uint16_t, const std::string&)> ask_;
   Child child_;
   std::chrono::duration<double> start_{};
 };
@@ -69,6 +75,18 @@ std::unique_ptr<Child> start_bare_loop();
 /// Keeps the calling thread and its children off the first core that it may use, if there is another one: what is measured leaves that to
 /// who looks at it.
 void leave_first_core();
+/// Keeps the calling thread on the first core that it may use while this lives. Children that are started meanwhile would inherit
+/// it. Where there is but one core, all stays as it is.
+class OnFirstCore {
+ public:
+  OnFirstCore();
+  ~OnFirstCore();
+  OnFirstCore(const OnFirstCore&) = delete;
+  OnFirstCore& operator=(const OnFirstCore&) = delete;
+
+ private:
+  cpu_set_t before_;
+};
 /// Keeps one core busy.
 void spin();
 

@@ -34,7 +34,8 @@ void check_tls(const WebTls& tls) {
   if (tls.client_ca) check_pem(*tls.client_ca);
   fuzz::require(tls.client_ca.has_value() || !verifies, "what verifies has a CA");
   fuzz::require(!tls.client_ca || tls.client_auth != core::ClientAuth::none, "a CA is used");
-  fuzz::require(tls.client_allowed_sans.empty() || verifies, "names are those of verified certificates");
+  fuzz::require(tls.client_allowed_sans.empty() || tls.client_auth == core::ClientAuth::require_and_verify,
+                "names are those of verified certificates");
   fuzz::require(tls.min_version <= tls.max_version, "there is a version to speak");
   check_names(tls.client_allowed_sans);
   check_names(tls.ciphers);

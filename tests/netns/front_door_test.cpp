@@ -84,7 +84,9 @@ bool is_closed(const Fd& fd) {
 TEST_CASE("a request is whole with the empty line, a record of TLS with its length, and anything when it is too long") {
   CHECK(is_whole_request(whole));
   CHECK(is_whole_request("GET / HTTP/1.0\n\n"));
-  CHECK(is_whole_request("\n\r\n"));
+  // Never what CivetWeb would go on reading.
+  CHECK_FALSE(is_whole_request("G\n\r\n"));
+  CHECK(is_whole_request("\r\n\r\n"));
   for (std::size_t size = 0; size < whole.size(); ++size) CHECK_FALSE(is_whole_request(whole.substr(0, size)));
   using namespace std::string_view_literals;
   constexpr auto hello = "\x16\x03\x01\x00\x04\n\n\n\n"sv;
@@ -92,6 +94,8 @@ TEST_CASE("a request is whole with the empty line, a record of TLS with its leng
   for (std::size_t size = 0; size < hello.size(); ++size) CHECK_FALSE(is_whole_request(hello.substr(0, size)));
   CHECK_FALSE(is_whole_request("\x16\x03\x01\xff\xff" + std::string(8186, 'x')));
   CHECK(is_whole_request("\x16\x03\x01\xff\xff" + std::string(8187, 'x')));
+  CHECK_FALSE(is_whole_request("\x16\x03\x01\x00\x00"sv));
+  CHECK_FALSE(is_whole_request("\x16\x03\x01\x00\x00xyz"sv));
   CHECK_FALSE(is_whole_request(std::string(8191, 'x')));
   CHECK(is_whole_request(std::string(8192, 'x')));
 }
@@ -141,6 +145,16 @@ TEST_CASE("patience ends") {
   CHECK(house.door.waiting() == 0);
   CHECK(is_closed(idle));
   CHECK(is_closed(slow));
+}
+
+TEST_CASE("what came in time counts, however late it is looked at") {
+  House house(50ms);
+  const Fd slow = house.visitor(half);
+  house.settle(1);
+  House::say(slow, "\r\n");
+  std::this_thread::sleep_for(100ms);  // the server is busy
+  REQUIRE(house.poll(0));
+  CHECK(heard(house.accept()) == whole);
 }
 
 TEST_CASE("who leaves is forgotten") {
@@ -202,4 +216,58 @@ TEST_CASE("in a thread without a door the two functions are those of the system"
   CHECK(nswarden_poll(&fd, 1, 20000) == 1);
   const Fd taken(nswarden_accept(house.listener.get(), nullptr, nullptr));
   CHECK(taken);
+}
+
+namespace {
+
+/// What poll() of a thread that answers says of a connection within `timeout`, and how long that took.
+struct Answering {
+  int told = 0;
+  std::chrono::steady_clock::duration took{};
+
+  Answering(House& house, const Fd& connection, int timeout) {
+    std::thread([&] {
+      house.door.serve_behind();
+      pollfd fd{connection.get(), POLLIN, 0};
+      const auto began = std::chrono::steady_clock::now();
+      told = nswarden_poll(&fd, 1, timeout);
+      took = std::chrono::steady_clock::now() - began;
+    }).join();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("who stops in the middle is waited for while there is a thread for the next one") {
+  House house(320ms);
+  const Fd visitor = house.visitor(whole);
+  REQUIRE(house.poll(20000));
+  const Fd served = house.accept();
+  CHECK(heard(served) == whole);
+  house.poll();  // the server has come back: a thread has taken it
+  const Answering answering(house, served, 200);
+  CHECK(answering.told == 0);
+  CHECK(answering.took >= 200ms);
+  House::say(visitor, "more");
+  CHECK(Answering(house, served, 20000).told == 1);
+  CHECK(heard(served) == "more");
+}
+
+TEST_CASE("who stops in the middle is let go when the next one has no thread") {
+  House house(320ms);
+  const Fd stopped = house.visitor(whole);
+  const Fd next = house.visitor(whole);
+  REQUIRE(house.poll(20000));
+  const Fd served = house.accept();
+  CHECK(heard(served) == whole);
+  house.settle(1);
+  REQUIRE(house.poll(20000));
+  const Fd kept_waiting = house.accept();
+  REQUIRE(kept_waiting);
+  const Answering answering(house, served, 60000);
+  CHECK(answering.told == 1);
+  CHECK(answering.took >= 10ms);  // a 32nd of the patience
+  CHECK(is_closed(served));
+  CHECK(is_closed(stopped));
+  CHECK(heard(kept_waiting) == whole);
 }

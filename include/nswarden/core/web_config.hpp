@@ -31,9 +31,10 @@ struct WebTls {
   PemSource certificate;  ///< the server's, intermediate ones behind it
   PemSource key;
   ClientAuth client_auth = ClientAuth::none;
-  std::optional<PemSource> client_ca;            ///< there when `client_auth` verifies; never with ClientAuth::none
-  std::vector<std::string> client_allowed_sans;  ///< a client's certificate has one of them; empty: names do not count
-  TlsVersion min_version = TlsVersion::tls12;    ///< never above max_version
+  std::optional<PemSource> client_ca;  ///< there when `client_auth` verifies; never with ClientAuth::none
+  /// A client's certificate has one of them; empty: names do not count. Only with ClientAuth::require_and_verify.
+  std::vector<std::string> client_allowed_sans;
+  TlsVersion min_version = TlsVersion::tls12;  ///< never above max_version
   TlsVersion max_version = TlsVersion::tls13;
   std::vector<std::string> ciphers;  ///< up to TLS 1.2, in OpenSSL's names and the order written; empty: OpenSSL's defaults
   std::vector<std::string> groups;   ///< in OpenSSL's names and the order written; empty: OpenSSL's defaults
@@ -59,8 +60,8 @@ struct WebConfig {
   std::vector<WebUser> users;      ///< no name twice; empty: everyone may read
 };
 
-/// A check of one password at cost 17 takes about 7 s of a core, at each cost above twice as long.
-constexpr int max_bcrypt_cost = 17;
+/// A check of one password at cost 14 takes about 0.9 s of a core, and the daemon's end waits for it; at each cost above twice as long.
+constexpr int max_bcrypt_cost = 14;
 
 /// A text of nothing but blanks and comments is an empty WebConfig; else refused as by parse_config(). Problems come in the order
 /// of their positions.

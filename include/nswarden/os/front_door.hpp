@@ -3,11 +3,13 @@
 // server, whatever their number: a fixed number of them may wait, each for a fixed time. It stands in for poll(2) and accept(2) in
 // the one thread of the server that accepts: to that thread a connection comes when a whole request head, or the whole first
 // record of TLS, is there to be read. It reads nothing away and sends nothing. After its making it allocates nothing, and throws nothing.
+// Behind it, the threads that answer wait for one client only as long as that keeps nobody else out.
 #pragma once
 
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <string_view>
@@ -31,13 +33,18 @@ class FrontDoor {
 
   /// From now on nswarden_poll() and nswarden_accept() of the calling thread go through this door.
   void serve_this_thread();
+  /// From now on nswarden_poll() of the calling thread, one of those that answer, ends a connection that it has waited for for a
+  /// 32nd of the patience, when somebody else has waited for a thread for that long and a quarter of them are waiting like this.
+  void serve_behind();
   /// Lets poll() return, from now on; to be called by another thread that ends the server.
   void close();
 
   /// As poll(2) on sockets that listen. Waits longer than a `timeout` of more than 10 ms when there is nothing to time out.
   int poll(pollfd* listeners, nfds_t count, int timeout);
-  /// As accept(2) on one of them.
+  /// As accept(2) on one of them. Until poll() is called again, the server has no thread to answer it.
   int accept(int listener, sockaddr* peer, socklen_t* size);
+  /// As poll(2) on one connection, of a thread that answers.
+  int poll_behind(pollfd& connection, int timeout);
 
   [[nodiscard]] std::size_t waiting() const { return connections_.size(); }
 
@@ -48,6 +55,7 @@ class FrontDoor {
     int listener = -1;
     bool whole = false;
     Clock::time_point until;
+    Clock::time_point asked;  // when it was whole
   };
 
   bool watch(const pollfd* listeners, nfds_t count);
@@ -57,13 +65,19 @@ class FrontDoor {
   void drop_late(Clock::time_point now);
   int tell(pollfd* listeners, nfds_t count) const;
   [[nodiscard]] int patience_left(Clock::time_point now, int timeout) const;
+  [[nodiscard]] bool is_kept_waiting(Clock::time_point now) const;
 
   std::chrono::milliseconds patience_;
+  std::chrono::milliseconds hurry_;
   std::size_t most_;
   Fd epoll_;
   Fd closing_;
   std::vector<int> listeners_;
   std::vector<Connection> connections_;  // in the order in which they came; never more than its capacity
+  // Of and for the threads that answer. When the connection asked that the server has not come back from: while all are busy.
+  std::atomic<Clock::rep> asked_{0};
+  std::atomic<int> answering_{0};
+  std::atomic<int> stalled_{0};
 };
 
 }  // namespace nswarden::os
