@@ -116,6 +116,15 @@ std::optional<Response> refusal(BasicAuth* auth, const char* authorization) {
   return Response{503, plain_text, "Too many passwords are being checked.\n", {{"Retry-After", "1"}}};
 }
 
+std::string date_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  std::array<char, 40> text{};
+  const std::size_t length = std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &utc);
+  return {text.data(), length};
+}
+
 /// In place of one of the same name.
 void set_header(Response& response, const core::WebHeader& header) {
   std::erase_if(response.headers, [&header](const auto& other) { return other.first == header.name; });

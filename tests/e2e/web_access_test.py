@@ -4,6 +4,7 @@
 import base64
 import http.client
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -17,6 +18,10 @@ KEY = "net.ipv4.tcp_keepalive_time"
 HASHES = {"secret": "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW", "new": "$2b$04$abcdefghijklmnopqrstuusf96eeUQLgQWR72RBesvIE8CjOJNM9O"}
 
 
+EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+RSA = ("-newkey", "rsa:2048")
+
+
 def openssl(*arguments):
     subprocess.run(["openssl", *arguments], check=True, capture_output=True)
 
@@ -27,18 +32,18 @@ class Authority:
     def __init__(self, directory, name):
         self.directory, self.name = directory, name
         self.pem = self.path(f"{name}.pem")
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", f"/CN={name}",
+        openssl("req", "-x509", *EC, "-nodes", "-days", "2", "-subj", f"/CN={name}",
                 "-keyout", self.path(f"{name}.key"), "-out", self.pem)
 
     def path(self, name):
         return os.path.join(self.directory, name)
 
-    def sign(self, name, names):
+    def sign(self, name, names, key_type=EC, more=""):
         """Paths of a certificate with these subject alternative names and of its key."""
         key, request, pem, extensions = (self.path(f"{name}.{end}") for end in ("key", "csr", "pem", "ext"))
         with open(extensions, "w", encoding="ascii") as file:
-            file.write(f"subjectAltName={names}\n")
-        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
+            file.write(f"subjectAltName={names}\n{more}")
+        openssl("req", *key_type, "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
         openssl("x509", "-req", "-in", request, "-CA", self.pem, "-CAkey", self.path(f"{self.name}.key"), "-CAcreateserial", "-days", "2",
                 "-extfile", extensions, "-out", pem)
         return pem, key
@@ -63,14 +68,14 @@ class WebAccess(harness.Case):
         """A daemon whose own requests go by TLS if it serves that."""
         return super().start(f"--web.config.file={self.web_file}", *arguments, connect=self.connect_with(client, trust), **options)
 
-    def connect_with(self, client=None, trust=None, version=None):
+    def connect_with(self, client=None, trust=None, version=None, patience=harness.DEADLINE):
         def connect(address):
             context = ssl.create_default_context(cafile=trust or self.ca.pem)
             if client:
                 context.load_cert_chain(*client)
             if version:
                 context.minimum_version = context.maximum_version = version
-            return context.wrap_socket(socket.create_connection(address, timeout=harness.DEADLINE), server_hostname=address[0])
+            return context.wrap_socket(socket.create_connection(address, timeout=patience), server_hostname=address[0])
 
         return connect
 
@@ -155,6 +160,64 @@ class WebAccess(harness.Case):
         self.assertGreaterEqual(metrics.sum("web_config_reloads_total", result="failure"), 2)
         self.assertNotIn("x-frame-options", self.ask(daemon)[1])
 
+    def test_a_pair_of_which_one_half_is_new_does_not_replace_the_old_one(self):
+        self.web()
+        daemon = self.start()
+        before = self.ask(daemon)
+        new = self.ca.sign("new", "IP:127.0.0.1", RSA)
+        for old_half, new_half in zip(self.server, new):
+            os.rename(old_half, old_half + ".old")
+            shutil.copy(new_half, old_half)
+            wait_until(lambda: self.ask(daemon)[2] == before[2] and daemon.scrape().sum("web_config_last_reload_successful") == 0, "the refusal")
+            os.rename(old_half + ".old", old_half)
+            wait_until(lambda: daemon.scrape().sum("web_config_last_reload_successful") == 1, "the old pair")
+        for old_half, new_half in zip(self.server, new):
+            shutil.copy(new_half, old_half)
+        wait_until(lambda: self.ask(daemon)[2] not in (before[2], None), "the new pair")
+        self.assertEqual(self.ask(daemon)[0], 200)
+
+    def test_certificates_that_are_cut_short_are_refused(self):
+        with open(self.server[0], encoding="ascii") as file, open(self.ca.pem, encoding="ascii") as ca:
+            whole, chain = file.read(), ca.read()
+        self.web()
+        with open(self.server[0], "w", encoding="ascii") as file:
+            file.write(whole + chain)
+        daemon = self.start()
+        with open(self.server[0], "w", encoding="ascii") as file:
+            file.write(whole + chain[:len(chain) // 2])
+        daemon.wait_metrics(lambda metrics: metrics.sum("web_config_last_reload_successful") == 0, "the refusal")
+
+    def test_an_intermediate_ca_lets_in_whom_it_signed(self):
+        between = self.ca.sign("between", "DNS:between", more="basicConstraints=critical,CA:TRUE\n")
+        self.web(tls_more="  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: between.pem\n")
+        authority = Authority.__new__(Authority)
+        authority.directory, authority.name, authority.pem = self.directory, "between", between[0]
+        client, other = authority.sign("client", "DNS:client"), self.ca.sign("other", "DNS:other")
+        daemon = self.start(client=client)
+        self.assertEqual([self.ask(daemon, client=one)[0] for one in (client, other, None)], [200, 0, 0])
+        # A file cut short that asks for less does not count.
+        self.web()
+        wait_until(lambda: self.ask(daemon, client=client)[0] == 200 and any("takes a restart" in line.get("problem", "") for line in daemon.lines),
+                   "the word about the restart")
+        self.assertEqual(self.ask(daemon)[0], 0)
+
+    def test_who_checks_passwords_ends_in_time(self):
+        cost = "13"  # half a second each
+        self.web(tls=False, more=f"basic_auth_users:\n  prometheus: $2b${cost}$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n")
+        patched = harness.Daemon.wait_ready
+        harness.Daemon.wait_ready = lambda self: None
+        try:
+            daemon = harness.Case.start(self, f"--web.config.file={self.web_file}")
+        finally:
+            harness.Daemon.wait_ready = patched
+        wrong = [threading.Thread(target=lambda i=i: self.raw(daemon, b"GET / HTTP/1.0\r\nAuthorization: Basic " +
+                                                              base64.b64encode(b"prometheus:%d" % i) + b"\r\n\r\n")) for i in range(8)]
+        for thread in wrong:
+            thread.start()
+        self.assertEqual(daemon.stop(), 0)
+        for thread in wrong:
+            thread.join()
+
     def test_tls_comes_and_goes_with_a_restart_only(self):
         self.web(tls=False)
         daemon = harness.Case.start(self, f"--web.config.file={self.web_file}")
@@ -177,7 +240,9 @@ class WebAccess(harness.Case):
             self.web(tls_more=rule + f"  client_allowed_sans: [{name}]\n")
             statuses = [self.ask(daemon, client=client)[0] for client in (right, wrong_name, wrong_ca, None)]
             self.assertEqual(statuses, [200, 0, 0, 0], name)
+        daemon.stop()
         self.web(tls_more="  client_auth_type: VerifyClientCertIfGiven\n  client_ca_file: ca.pem\n")
+        daemon = self.start(client=right)
         self.assertEqual([self.ask(daemon, client=client)[0] for client in (right, wrong_ca, None)], [200, 0, 200])
         self.web(tls_more="  client_auth_type: RequireAnyClientCert\n")
         self.assertEqual([self.ask(daemon, client=client)[0] for client in (right, wrong_ca, None)], [200, 200, 0])
@@ -226,24 +291,25 @@ class WebAccess(harness.Case):
         self.assertEqual(plain.http("GET", "/metrics")[0], 200)
         self.assertEqual(self.ask(daemon)[0], 200)
 
-    def test_handshakes_that_are_never_ended_hold_up_nobody_for_longer_than_the_request_timeout(self):
+    def test_a_scrape_is_answered_beside_many_handshakes_that_are_never_ended(self):
         self.web()
         daemon = self.start()
         host, port = daemon.address.rsplit(":", 1)
-        clients = [socket.create_connection((host, int(port))) for _ in range(100)]
-        try:
-            for client in clients:
-                client.sendall(ssl_hello()[:-1])
-            answers = []
-            threads = [threading.Thread(target=lambda: answers.append(self.ask(daemon)[0])) for _ in range(8)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            self.assertEqual(answers, [200] * 8)
-        finally:
-            for client in clients:
-                client.close()
+        for words in (ssl_hello(), ssl_hello()[:-1], b"\x16\x03\x01\x00\x00", b"G\n\r\n"):
+            clients = [socket.create_connection((host, int(port))) for _ in range(200)]
+            try:
+                for client in clients:
+                    client.sendall(words)
+                answers = []
+                threads = [threading.Thread(target=lambda: answers.append(self.ask(daemon, patience=10)[0])) for _ in range(8)]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+                self.assertEqual(answers, [200] * 8, words[:10])  # within Prometheus' usual timeout
+            finally:
+                for client in clients:
+                    client.close()
 
     def test_a_start_with_a_mistake_says_what_and_where(self):
         for text, wanted in (("tls_server_config:\n  cert_file: server.pem\n  key_file: nowhere.key\n", ":3:13: cannot read"),
