@@ -30,6 +30,7 @@
 #include "app/privilege.hpp"
 #include "app/restore_command.hpp"
 #include "app/selected_catalog.hpp"
+#include "app/status_command.hpp"
 
 namespace nswarden::app {
 namespace {
@@ -256,6 +257,7 @@ int config_check(const Options& options, const Configuration& configuration) {
 int run_command(const Options& options) {
   if (options.command == Command::config_events) return config_events();
   if (options.command == Command::config_schema) return config_schema();
+  if (options.command == Command::status) return show_status(options);
   const auto configuration = configuration_or_complaint(options);
   if (!configuration) return exit_usage;
   if (options.command == Command::config_convert) return config_convert(*configuration);

@@ -126,6 +126,7 @@ struct Parser {
   std::string interval;
   std::string command_timeout;
   std::string repair_window;
+  std::string status_timeout;
   std::string explained;
   std::string log_level;
   std::string log_format;
@@ -135,6 +136,7 @@ struct Parser {
   CLI::App* check = nullptr;
   CLI::App* apply = nullptr;
   CLI::App* explain = nullptr;
+  CLI::App* status = nullptr;
   CLI::App* config = nullptr;
   CLI::App* config_check = nullptr;
   CLI::App* config_convert = nullptr;
@@ -150,9 +152,10 @@ struct Parser {
                          fmt::format("nswarden {} (revision {}, {})", build.version, build.revision, build.compiler));
     app.footer(
         "Exit codes: 0 compliant, 1 something is drifted or missing, 2 usage or configuration, 3 something could not "
-        "be read or entered.");
+        "be read, entered or reached.");
     add_run();
     add_one_shot();
+    add_status();
     add_config();
     for (CLI::App* command : {&app, run, check, apply, explain, config_check}) add_common(*command);
   }
@@ -261,6 +264,29 @@ struct Parser {
     add_report_flags(*explain);
   }
 
+  void add_status() {
+    status = app.add_subcommand("status", "What the running daemon sees: findings, policies, the last events");
+    status->add_option("NETNS", options.netns, "Names as findings show them; all when none is given");
+    StatusOptions& to = options.status;
+    status->add_option("--url", to.url, "Of the daemon: http[s]://[USER:PASSWORD@]HOST[:PORT][/PATH]")
+        ->type_name("URL")
+        ->envname("NSWARDEN_URL")
+        ->capture_default_str();
+    status->add_option("--events", to.events, "How many of the last events to list, newest last; 0 for none")
+        ->type_name("N")
+        ->capture_default_str()
+        ->check(CLI::Range(0, 200));
+    status->add_option("--timeout", status_timeout, "For all of it, default 5s, at least 100ms")
+        ->type_name("DURATION")
+        ->check(duration_at_least(std::chrono::milliseconds{100}));
+    status->add_option("--tls.ca-file", to.ca_file, "CAs to trust instead of the system's, PEM")->type_name("FILE");
+    CLI::Option* cert = status->add_option("--tls.cert-file", to.cert_file, "Certificate to show to the daemon, PEM");
+    CLI::Option* key = status->add_option("--tls.key-file", to.key_file, "Its key, PEM, without a passphrase");
+    cert->type_name("FILE")->needs(key);
+    key->type_name("FILE")->needs(cert);
+    add_report_flags(*status);
+  }
+
   void add_config() {
     config = app.add_subcommand("config", "Work with configuration files");
     config->require_subcommand(1);
@@ -288,6 +314,7 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   if (!parser.interval.empty()) options.reconcile_interval = core::parse_duration(parser.interval);
   if (!parser.command_timeout.empty()) options.command_timeout = core::parse_duration(parser.command_timeout);
   if (!parser.repair_window.empty()) options.repair_window = core::parse_duration(parser.repair_window);
+  if (const auto timeout = core::parse_duration(parser.status_timeout)) options.status.timeout = *timeout;
   if (parser.explain->parsed()) options.netns = {parser.explained};
   options.log_level = log_levels.value(parser.log_level, options.log_level);
   options.log_format = log_formats.value(parser.log_format, options.log_format);
@@ -296,6 +323,7 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   if (parser.check->parsed()) options.command = Command::check;
   if (parser.apply->parsed()) options.command = Command::apply;
   if (parser.explain->parsed()) options.command = Command::explain;
+  if (parser.status->parsed()) options.command = Command::status;
   if (parser.config_check->parsed()) options.command = Command::config_check;
   if (parser.config_convert->parsed()) options.command = Command::config_convert;
   if (parser.config_schema->parsed()) options.command = Command::config_schema;

@@ -90,6 +90,17 @@ void WebAccess::load_texts(const core::WebConfig& config, Loaded& loaded, Versio
   }
 }
 
+/// Sockets are bound for TLS or not. And an empty file, as some editors leave it for a moment, must not let everyone in.
+std::string WebAccess::takes_a_restart(const Version& next) const {
+  const auto problem = [this](std::string_view what) {
+    return fmt::format("{}: {}; that takes a restart", core::printable(path_), what);
+  };
+  if (next.tls && !version_->tls) return problem("tls_server_config has come");
+  if (!next.tls && version_->tls) return problem("tls_server_config has gone");
+  if (!next.auth && version_->auth) return problem("basic_auth_users has gone");
+  return {};
+}
+
 void WebAccess::take(Loaded loaded) {
   prints_ = std::move(loaded.prints);
   if (!loaded.version) return;
@@ -102,11 +113,9 @@ std::shared_ptr<const WebAccess::Version> WebAccess::newest() {
   const auto is_as_read = [](const auto& print) { return os::fingerprint(print.first) == print.second; };
   if (std::all_of(prints_.begin(), prints_.end(), is_as_read)) return version_;
   Loaded loaded = load();
-  // CivetWeb's sockets are bound for the one or the other.
-  if (loaded.version && (loaded.version->tls == nullptr) != (version_->tls == nullptr)) {
-    loaded.problem = fmt::format("{}: tls_server_config {}; that takes a restart", core::printable(path_),
-                                 loaded.version->tls ? "has come" : "has gone");
-    loaded.version.reset();
+  if (loaded.version) {
+    loaded.problem = takes_a_restart(*loaded.version);
+    if (!loaded.problem.empty()) loaded.version.reset();
   }
   const bool good = loaded.version != nullptr;
   if (good) {

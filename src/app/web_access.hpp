@@ -44,6 +44,7 @@ class WebAccess {
   };
   [[nodiscard]] Loaded load() const;
   void load_texts(const core::WebConfig& config, Loaded& loaded, Version& version) const;
+  [[nodiscard]] std::string takes_a_restart(const Version& next) const;
   void take(Loaded loaded);
 
   std::string path_;

@@ -13,6 +13,7 @@ corpus=$here/corpus/$name
 case $name in
   config | web_config) longest=2048 ;;
   keys) longest=300 ;;
+  status) longest=2048 ;;
   fanotify | http | inotify | routes) longest=1024 ;;
   *) longest=512 ;;
 esac

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands that run once and end: check, apply, explain, config check. Reports go to stdout, what is wrong to stderr.
+// The commands that run once and end: check, apply, explain, status, config check. Reports go to stdout, what is wrong to stderr.
 #pragma once
 
 #include <nswarden/app/options.hpp>

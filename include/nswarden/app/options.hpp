@@ -14,7 +14,17 @@
 
 namespace nswarden::app {
 
-enum class Command : std::uint8_t { run, check, apply, explain, config_check, config_convert, config_events, config_schema };
+enum class Command : std::uint8_t {
+  run,
+  check,
+  apply,
+  explain,
+  config_check,
+  config_convert,
+  config_events,
+  config_schema,
+  status
+};
 enum class Output : std::uint8_t { table, json };
 
 inline constexpr std::string_view default_config_file = "/etc/nswarden/nswarden.yaml";
@@ -23,6 +33,16 @@ inline constexpr std::chrono::seconds default_reconcile_interval{10};
 inline constexpr std::chrono::seconds default_command_timeout{30};
 
 inline constexpr std::size_t default_series_limit = 200;
+
+/// Where `status` asks, and how.
+struct StatusOptions {
+  std::string url = "http://127.0.0.1:10042";
+  std::chrono::milliseconds timeout{5000};  ///< for all of it
+  std::size_t events = 10;                  ///< how many are shown
+  std::string ca_file;                      ///< empty: the CAs of the system
+  std::string cert_file;                    ///< both or none
+  std::string key_file;
+};
 
 struct Options {
   Command command = Command::run;
@@ -45,8 +65,9 @@ struct Options {
   LogLevel log_level = LogLevel::info;
   LogFormat log_format = LogFormat::logfmt;
   Output output = Output::table;
-  std::vector<std::string> netns;  ///< names or full paths given to check, apply and explain
+  std::vector<std::string> netns;  ///< names or full paths given to check, apply, explain and status
   std::optional<std::string> key;  ///< given to explain
+  StatusOptions status;
 };
 
 /// What to do, or the exit code of a call that ends here (help, version, a mistake: already printed, one line for a mistake).

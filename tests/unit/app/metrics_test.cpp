@@ -250,6 +250,7 @@ TEST_CASE("gauges are what the snapshot says, and a hostile netns name is one se
       R"(nswarden_sysctl_value{index="0",netns="q-1",sysctl="net.ipv4.tcp_rmem"} 4096)",
       R"(nswarden_sysctl_value{index="1",netns="q-1",sysctl="net.ipv4.tcp_rmem"} 131072)",
       R"(nswarden_sysctl_value_hidden 3)",
+      R"(nswarden_web_config_last_reload_successful 1)",
       R"(process_cpu_seconds_total 1.5)",
       R"(process_max_fds 20000)",
       R"(process_open_fds 12)",

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// One answer of an HTTP/1 server that closes its connection afterwards, taken as it comes. Trusts nothing: bounded, and refuses
+// what is short, ambiguous, or in an encoding that was not asked for. Pure, one thread.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace nswarden::app {
+
+class HttpResponse {
+ public:
+  static constexpr std::size_t most_head_bytes = std::size_t{64} * 1024;
+
+  explicit HttpResponse(std::size_t most_body_bytes) : most_body_bytes_(most_body_bytes) {}
+
+  /// Not to be called again once done().
+  void feed(std::string_view bytes);
+  /// The server closed the connection.
+  void end();
+
+  /// Nothing more is wanted: it is whole, or refused.
+  [[nodiscard]] bool done() const { return done_; }
+  /// Why it is refused, one line; empty while all is well.
+  [[nodiscard]] const std::string& problem() const { return problem_; }
+  [[nodiscard]] int status() const { return status_; }
+  [[nodiscard]] std::string& body() { return body_; }
+
+ private:
+  void refuse(std::string problem);
+  void read_head(std::string_view head);
+  void read_header(std::string_view line);
+  void read_length(std::string_view value);
+  void check_body();
+
+  std::size_t most_body_bytes_;
+  std::string head_;
+  std::string body_;
+  std::string problem_;
+  std::optional<std::size_t> length_;
+  int status_ = 0;
+  bool in_body_ = false;
+  bool done_ = false;
+};
+
+}  // namespace nswarden::app

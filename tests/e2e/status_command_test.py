@@ -1,0 +1,437 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`nswarden status`: what an operator reads of a running daemon in a terminal, and what becomes of it when something else
+answers, or nothing."""
+
+import base64
+import json
+import os
+import re
+import socket
+import ssl
+import subprocess
+import time
+
+import harness
+import stranger
+from harness import add_netns, config, policy, put, run_binary, wait_until
+
+KEY = "net.ipv4.tcp_keepalive_time"
+OTHER = "net.ipv4.tcp_fin_timeout"
+WANT = 1234
+PASSWORD = "s3cret:w@rd/"
+CREDENTIALS = "watcher:s3cret%3Aw%40rd%2F@"
+HOSTILE = ["router-\x1b[31mred", "router-\nrow", "router-\u202eltr", "router-<script>", "router-\\x1b", "router-\x9b2J"]
+
+
+class StatusCase(harness.Case):
+    def governed(self, mode="enforce", *arguments, names=("router-1",), **options):
+        self.configure(config(policy("routers", "^router-", {KEY: WANT}, mode)))
+        for name in names:
+            add_netns(name)
+        return self.start(*arguments, **options)
+
+    def stranger(self, answer, **options):
+        server = stranger.Stranger(answer, **options)
+        self.addCleanup(server.stop)
+        return server
+
+    def status(self, url, *arguments, **options):
+        return run_binary("status", f"--url={url}", *arguments, **options)
+
+    def of(self, daemon, *arguments, **options):
+        return self.status(f"http://{daemon.address}", *arguments, **options)
+
+    def refused(self, result, *texts, code=3):
+        """One line on stderr with all of these, and nothing on stdout."""
+        self.assertEqual((result.returncode, result.stdout), (code, ""), result.stderr)
+        self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+        for text in texts:
+            self.assertIn(text, result.stderr)
+        return result.stderr
+
+    def assert_harmless(self, text):
+        self.assertEqual(re.findall("[^\\n -\\x7e]", text), [], repr(text))
+
+
+class WithDaemon(StatusCase):
+    def test_a_compliant_daemon_is_success_in_a_shell(self):
+        daemon = self.governed()
+        done = subprocess.run(["sh", "-c", f"{harness.BINARY} status && echo well"], capture_output=True, encoding="utf-8",
+                              env={**os.environ, "NSWARDEN_URL": f"http://{daemon.address}"}, timeout=60, check=True)
+        lines = done.stdout.splitlines()
+        self.assertEqual((lines[0], lines[-1]), ("compliant: 1 setting in 1 netns", "well"))
+        self.assertEqual(lines[1], "1 netns, 1 setting: 1 compliant, 0 drifted, 0 missing, 0 unreadable; 1 fixed, 0 failed since the start")
+        self.assertRegex(lines[2], r"^daemon: ready, last sweep \d+s ago$")
+        self.assertRegex(lines[3], rf"^configuration: {re.escape(self.config_file)}, loaded \d+s ago, sha256 [0-9a-f]{{12}}$")
+        self.assertRegex(lines[4], r"^events from: .*inotify")
+        self.assertIn("routers  enforce  1      1         0        0          0", lines)
+        self.assertTrue([line for line in lines if re.fullmatch(
+            rf"20\S+Z +repair +router-1 +{re.escape(KEY)} +{WANT} +7200 +startup +- +-", line)], done.stdout)
+        self.assert_harmless(done.stdout)
+
+    def test_a_drifted_setting_is_exit_1_with_want_have_and_policy(self):
+        result = self.of(self.governed("audit"))
+        self.assertEqual((result.returncode, result.stderr), (1, ""))
+        self.assertEqual(result.stdout.splitlines()[0], "NOT compliant: 1 setting in 1 netns")
+        self.assertRegex(result.stdout, rf"\nrouter-1 +{re.escape(KEY)} +{WANT} +7200 +drifted +\d+s ago +- +routers\n")
+
+    def test_a_missing_key_is_exit_1_too(self):
+        self.configure(config(policy("routers", "^router-", {"net.ipv4.conf.gone0.rp_filter": 1})))
+        add_netns("router-1")
+        result = self.of(self.start())
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stdout, r"gone0\.rp_filter +1 +- +missing ")
+
+    def test_a_program_that_fights_is_named(self):
+        daemon = self.governed("enforce", "--repair.budget=1", "--repair.window=1m")
+
+        def fight():
+            put("router-1", KEY, 5)
+            return daemon.scrape().sum("suspended_sysctls") == 1
+
+        wait_until(fight, "suspended")
+
+        def told():
+            put("router-1", KEY, 5)
+            result = self.of(daemon)
+            return result if "drifted (suspended)" in result.stdout else None
+
+        result = wait_until(told, "the suspended setting as a finding")
+        with open("/proc/self/comm", encoding="utf-8") as file:
+            comm = file.read().strip()
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stdout, rf"\nrouter-1 +{re.escape(KEY)} +{WANT} +5 +drifted \(suspended\) +\S+ ago +{comm}\[{os.getpid()}\] ")
+        self.assertRegex(result.stdout, r"\n20\S+Z +suspend +router-1 .*tried again in ")
+
+    def test_hostile_names_move_nothing_and_select(self):
+        daemon = self.governed("audit", names=HOSTILE)
+        result = self.of(daemon)
+        self.assertEqual(result.stdout.splitlines()[0], f"NOT compliant: {len(HOSTILE)} settings in {len(HOSTILE)} netns")
+        self.assert_harmless(result.stdout)
+        self.assertIn("\nrouter-\\x1b[31mred  ", result.stdout)
+        self.assertIn("\nrouter-<script>  ", result.stdout)
+        shown = json.loads(daemon.http("GET", "/api/v1/status")[2])["findings"]
+        self.assertEqual(len({finding["netns"] for finding in shown}), len(HOSTILE))
+        for name in HOSTILE:
+            result = self.of(daemon, "--events=0", name)
+            self.assertEqual(result.stdout.splitlines()[0], "NOT compliant: 1 setting in 1 netns", name)
+            self.assert_harmless(result.stdout)
+        result = self.of(daemon, "--output=json", "router-\\x1b[31mred")
+        self.assertEqual([finding["netns"] for finding in json.loads(result.stdout)["findings"]], ["router-\\x1b[31mred"])
+
+    def test_a_netns_that_is_named_is_judged_alone(self):
+        daemon = self.governed("audit", names=["router-1", "router-2"])
+        put("router-2", KEY, WANT)
+        daemon.wait_metrics(lambda m: m.sum("drifted_sysctls") == 1, "one is right")
+        wait_until(lambda: "1 drifted" in self.of(daemon).stdout, "that in the status")
+        wrong = self.of(daemon, "router-1")
+        right = self.of(daemon, "router-2")
+        both = self.of(daemon, "router-2", "router-1")
+        self.assertEqual((wrong.returncode, right.returncode, both.returncode), (1, 0, 1))
+        self.assertTrue(right.stdout.startswith("no findings in router-2; "), right.stdout)
+        self.assertNotIn("router-1", right.stdout)
+        self.assertIn("\nrouter-1 ", both.stdout)
+        chosen = json.loads(self.of(daemon, "--output=json", "router-2").stdout)
+        self.assertEqual((chosen["compliant"], chosen["findings"]), (True, []))
+        self.assertEqual({event["netns"] for event in chosen["events"]}, {"router-2"})
+
+    def test_json_is_the_daemons_own_report_with_its_events(self):
+        daemon = self.governed("audit")
+        result = self.of(daemon, "--output=json", "--events=1")
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(result.stdout.count("\n"), 1)
+        told = json.loads(result.stdout)
+        served = json.loads(daemon.http("GET", "/api/v1/status")[2])
+        events = json.loads(daemon.http("GET", "/api/v1/events")[2])["events"]
+        self.assertEqual(list(told), [*served, "events"])
+        for field in ("schema", "compliant", "totals", "findings", "policies", "config"):
+            self.assertEqual(told[field], served[field])
+        self.assertEqual(told["events"], events[-1:])
+        self.assertEqual(json.loads(self.of(daemon, "--output=json", "--events=0").stdout)["events"], [])
+
+    def test_a_refused_reload_and_audit_are_told(self):
+        daemon = self.governed("enforce", "--audit")
+        self.configure("version: 1\npolicies: nonsense\n")
+        wait_until(lambda: "last reload refused " in self.of(daemon).stdout, "the refusal")
+        text = self.of(daemon).stdout
+        self.assertRegex(text, rf"\nlast reload refused \d+s ago: {re.escape(self.config_file)}:2:")
+        self.assertIn("\naudit: nothing is written", text)
+        self.assertRegex(text, r"\n20\S+Z +reload_failure +- ")
+
+    def test_it_needs_no_privilege_and_asks_no_proxy(self):
+        daemon = self.governed()
+        proxy = {name: "http://127.0.0.1:1" for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")}
+        nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *harness.UNPRIVILEGED[1:]]
+        os.chmod(self.directory, 0o755)
+        binary = os.path.join(self.directory, "nswarden")
+        subprocess.run(["cp", harness.BINARY, binary], check=True)
+        done = subprocess.run([*nobody, binary, "status", f"--url=http://{daemon.address}"], env={**os.environ, **proxy},
+                              capture_output=True, encoding="utf-8", timeout=60, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertTrue(done.stdout.startswith("compliant: "))
+
+    def test_ipv6_and_names_are_addresses_too(self):
+        daemon = self.governed()
+        self.assertEqual(self.status(f"http://localhost:{daemon.address.rsplit(':', 1)[1]}").returncode, 0)
+        hosts = []
+
+        def answer(connection):
+            path, headers = stranger.request_of(connection)
+            hosts.append(headers["host"])
+            connection.sendall(stranger.response(daemon.http("GET", path)[2]))
+
+        port = self.stranger(answer, host="::1").port
+        self.assertEqual(self.status(f"http://[::1]:{port}/").returncode, 0)
+        self.assertEqual(hosts, [f"[::1]:{port}"] * 2)
+
+
+class WithoutDaemon(StatusCase):
+    def test_nobody_listens(self):
+        result = run_binary("status")
+        self.assertEqual(self.refused(result), "nswarden: cannot reach http://127.0.0.1:10042: Connection refused; "
+                                               "is nswarden running? --url names another address\n")
+        self.refused(run_binary("status", "--output=json"), "cannot reach")
+        self.refused(self.status("http://no-such-host.invalid"), "cannot reach http://no-such-host.invalid:80: its name ")
+
+    def test_something_else_listens(self):
+        said = {
+            b"SSH-2.0-OpenSSH_9.2\r\n": "no HTTP",
+            b"": "without an answer",
+            b"HTTP/1.1 200 OK\r\nContent-Le": "cut short",
+            stranger.response(b"gone", 404): "/api/v1/status has HTTP status 404",
+            stranger.response(b"", 302, "Location: /elsewhere\r\n"): "HTTP status 302",
+            stranger.response(b"<html>\x1b[2J</html>"): "it is no JSON",
+            stranger.response(b'"nswarden"'): "it is no object",
+            stranger.response(b'{"status":"success"}'): "schema is missing",
+            stranger.response(b'{"schema":2}'): "it has schema 2",
+            stranger.response(b"[" * 1000000): "nested too deeply",
+            stranger.response(b"{}", 200, "Content-Encoding: \x1b[2J\r\n"): "encoding that was not asked for (\\x1b[2J)",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n": "(chunked)",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n": "more than 16777216 bytes",
+        }
+        for bytes_, text in said.items():
+            server = self.stranger(stranger.sends(bytes_))
+            line = self.refused(self.status(f"http://127.0.0.1:{server.port}"), f"answers at http://127.0.0.1:{server.port}: ", text)
+            self.assert_harmless(line)
+
+    def test_an_answer_without_end_is_given_up(self):
+        def flood(connection):
+            stranger.request_of(connection)
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            while True:
+                connection.sendall(b" " * 1000000)
+
+        server = self.stranger(flood)
+        self.refused(self.status(f"http://127.0.0.1:{server.port}", "--timeout=20s"), "more than 16777216 bytes")
+
+    def test_an_answer_that_is_cut_short_is_no_answer(self):
+        body = b'{"schema":1}'
+        server = self.stranger(stranger.sends(stranger.response(body)[:-4]))
+        self.refused(self.status(f"http://127.0.0.1:{server.port}"), f"cut short: {len(body) - 4} of {len(body)} bytes")
+
+    def test_a_slow_server_costs_the_timeout_and_no_more(self):
+        def silent(connection):
+            connection.recv(65536)
+            connection.recv(65536)  # until the client goes
+
+        def dripping(connection):
+            stranger.request_of(connection)
+            for byte in stranger.response(b"{}" * 100):
+                connection.sendall(bytes([byte]))
+                time.sleep(0.05)
+
+        for answer in (silent, dripping):
+            server = self.stranger(answer)
+            began = time.monotonic()
+            self.refused(self.status(f"http://127.0.0.1:{server.port}", "--timeout=500ms"), "did not answer within 500ms")
+            self.assertGreater(time.monotonic() - began, 0.45)
+            self.assertLess(time.monotonic() - began, 8)
+
+    def test_a_connection_that_nobody_accepts_times_out(self):
+        # What is sent to this neighbour reaches an interface of another address, and nothing comes back.
+        subprocess.run(["ip", "link", "add", "hole", "type", "veth", "peer", "name", "bottom"], check=True)
+        self.addCleanup(subprocess.run, ["ip", "link", "del", "hole"], check=True)
+        subprocess.run(["ip", "address", "add", "192.0.2.1/24", "dev", "hole"], check=True)
+        for end in ("hole", "bottom"):
+            subprocess.run(["ip", "link", "set", end, "up"], check=True)
+        subprocess.run(["ip", "neigh", "add", "192.0.2.2", "lladdr", "02:00:00:00:00:01", "dev", "hole"], check=True)
+        began = time.monotonic()
+        self.refused(self.status("http://192.0.2.2:10042", "--timeout=500ms"), "cannot reach http://192.0.2.2:10042: Connection timed out")
+        self.assertLess(time.monotonic() - began, 8)
+
+    def test_a_name_server_that_is_silent_costs_the_timeout_and_no_more(self):
+        resolv = os.path.join(self.directory, "resolv.conf")
+        with open(resolv, "w", encoding="ascii") as file:
+            file.write("nameserver 127.0.0.1\n")
+        harness.mount(resolv, "/etc/resolv.conf", None, harness.MS_BIND)
+        self.addCleanup(harness.umount, "/etc/resolv.conf")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind(("127.0.0.1", 53))
+            began = time.monotonic()
+            self.refused(self.status("http://node-7.example", "--timeout=500ms"),
+                         "cannot reach http://node-7.example:80: its name could not be looked up in time")
+            self.assertLess(time.monotonic() - began, 8)
+
+    def test_a_hostile_daemon_sends_no_escapes_to_the_terminal(self):
+        bad = "\x1b]0;title\x07\x9b2J\u202e\nfake  row\r"
+        writer = {"pid": 7, "comm": bad, "exe": bad, "unit": bad}
+        finding = {"netns": bad, "policy": bad, "key": bad, "want": bad, "have": bad, "state": bad, "reason": bad, "error": bad,
+                   "since": 1e300, "writer": writer}
+        source = {"name": bad, "up": False, "reason": bad}
+        status = {"schema": 1, "compliant": True, "ready": True, "time": 0, "last_reconcile": -1e300, "findings_hidden": 3,
+                  "totals": {"netns": 1, "settings": 1, "compliant": 0, "drifted": 1, "missing": 0, "unreadable": 0, "fixed": 0,
+                             "failed": 0},
+                  "findings": [finding, {**finding, "key": "k" * 1000000}], "sources": [source], "unlisted": [source],
+                  "policies": [{"name": bad, "mode": bad, "netns": 1, "settings": 1, "drifted": 1, "suspended": 0, "conflicts": 0}],
+                  "config": {"source": bad, "sha256": bad, "loaded": 1, "error": bad, "failed": 1, "audit": True, "newer": bad}}
+        events = {"schema": 1, "events": [{**finding, "time": 1e300, "event": bad, "source": bad, "retry_in_seconds": 2**63}]}
+        server = self.stranger(stranger.sends_documents(status, events))
+        for arguments in ((), ("--output=json",)):
+            result = self.status(f"http://127.0.0.1:{server.port}", *arguments)
+            self.assertEqual((result.returncode, result.stderr), (1, ""))
+            self.assert_harmless(result.stdout)
+        self.assertLess(len(self.status(f"http://127.0.0.1:{server.port}").stdout), 20000)
+
+    def test_a_daemon_that_is_not_ready_or_cannot_read_is_exit_3(self):
+        totals = {"netns": 1, "settings": 1, "compliant": 1, "drifted": 0, "missing": 0, "unreadable": 0, "fixed": 0, "failed": 0}
+        status = {"schema": 1, "ready": False, "last_reconcile": 0, "findings_hidden": 0, "totals": totals, "findings": [], "sources": [],
+                  "unlisted": [], "policies": [], "config": {"source": "x", "sha256": "", "loaded": 1, "audit": False}}
+        unreadable = {"netns": "a", "policy": "p", "key": "k", "want": "1", "have": None, "state": "unreadable", "since": 1,
+                      "error": "Input/output error"}
+        cases = {
+            "not ready: the first sweep is not done": {},
+            "unreadable: 1 setting in 1 netns": {"ready": True, "totals": {**totals, "compliant": 0, "unreadable": 1},
+                                                 "findings": [unreadable]},
+            "not all is known: a directory of netns cannot be listed": {
+                "ready": True, "unlisted": [{"name": "/run/netns", "up": False, "reason": "Permission denied"}]},
+        }
+        for first, changed in cases.items():
+            server = self.stranger(stranger.sends_documents({**status, **changed}))
+            result = self.status(f"http://127.0.0.1:{server.port}")
+            self.assertEqual((result.returncode, result.stdout.splitlines()[0]), (3, first))
+
+    def test_what_is_no_url_is_a_usage_error_that_repeats_no_password(self):
+        for url in ("127.0.0.1:10042", "ftp://u:secret@h", "http://u:secret@", "http://u:secret@h:0", "http://u:secret@h:99999",
+                    "http://u:secret@h/?q", "http://u:se/secret@h", "http://u:secret@h h", "http://::1:80", "http://[::1"):
+            line = self.refused(self.status(url), "nswarden: --url ", code=2)
+            self.assertNotIn("secret", line)
+        line = self.refused(run_binary("status", "http://u:secret@h"), "--url=", code=2)
+        self.assertNotIn("secret", line)
+        for wrong in ("--timeout=1", "--events=201", "--events=-1", "--tls.cert-file=x", "--output=xml"):
+            self.refused(run_binary("status", wrong), wrong.split("=")[0], code=2)
+
+
+class WithTls(StatusCase):
+    def setUp(self):
+        super().setUp()
+        self.certificates = stranger.Certificates(self.directory)
+        self.daemon = self.governed()
+        self.seen = []
+
+    def front(self, subject_names="DNS:localhost,IP:127.0.0.1", user=None, **options):
+        """A server with TLS in front of the daemon, as a reverse proxy would be."""
+
+        def answer(connection):
+            path, headers = stranger.request_of(connection)
+            self.seen.append(headers)
+            if user and headers.get("authorization") != "Basic " + base64.b64encode(user.encode()).decode():
+                connection.sendall(stranger.response(b"", 401, 'WWW-Authenticate: Basic realm="x"\r\n'))
+            else:
+                connection.sendall(stranger.response(self.daemon.http("GET", path)[2]))
+
+        return self.stranger(answer, tls=self.certificates.server(subject_names, **options)).port
+
+    def ask(self, port, *arguments, host="127.0.0.1", credentials="", trusted=True):
+        ca = [f"--tls.ca-file={self.certificates.ca}"] if trusted else []
+        return self.status(f"https://{credentials}{host}:{port}", *ca, *arguments)
+
+    def test_a_certificate_of_a_ca_that_is_named_is_trusted_for_its_names_and_addresses(self):
+        port = self.front()
+        for host in ("127.0.0.1", "localhost"):
+            result = self.ask(port, host=host)
+            self.assertEqual((result.returncode, result.stderr), (0, ""), host)
+            self.assertTrue(result.stdout.startswith("compliant: "))
+        self.assertEqual({headers["host"] for headers in self.seen}, {f"127.0.0.1:{port}", f"localhost:{port}"})
+        self.assertNotIn("authorization", self.seen[0])
+
+    def test_a_certificate_of_an_unknown_ca_is_refused(self):
+        line = self.refused(self.ask(self.front(), trusted=False, credentials=CREDENTIALS), "is not trusted", "--tls.ca-file")
+        self.assertNotIn("s3cret", line)
+        self.assertEqual(self.seen, [], "nothing is asked, and no password told")
+
+    def test_a_certificate_of_another_ca_than_the_one_that_is_named_is_refused(self):
+        other = stranger.Certificates(self.directory, "other")
+        self.refused(self.status(f"https://127.0.0.1:{self.front()}", f"--tls.ca-file={other.ca}"), "is not trusted")
+        self.assertEqual(self.seen, [])
+
+    def test_a_certificate_for_another_host_is_refused(self):
+        port = self.front("DNS:node-7.example,IP:192.0.2.7")
+        for host in ("127.0.0.1", "localhost"):
+            self.refused(self.ask(port, host=host), "is for another host", "--url has to name")
+        self.assertEqual(self.seen, [])
+
+    def test_a_user_and_password_are_sent_and_never_shown(self):
+        port = self.front(user=f"watcher:{PASSWORD}")
+        self.assertEqual(self.ask(port, credentials=CREDENTIALS).returncode, 0)
+        self.refused(self.ask(port), f"https://127.0.0.1:{port} wants to know who asks: write user:password@ before the host in --url")
+        line = self.refused(self.ask(port, credentials="watcher:wr0ng@"), "does not take the user:password@ of --url")
+        self.assertNotIn("wr0ng", line)
+
+    def test_a_server_may_want_a_certificate(self):
+        port = self.front(clients=True)
+        certificate, key = self.certificates.sign("client", "DNS:operator")
+        self.assertEqual(self.ask(port, f"--tls.cert-file={certificate}", f"--tls.key-file={key}").returncode, 0)
+        self.refused(self.ask(port), "--tls.cert-file")
+        self.assertEqual(len(self.seen), 2, "status and events, of the first call")
+
+    def test_files_that_cannot_be_used_are_usage_errors(self):
+        certificate, key = self.certificates.sign("client", "DNS:operator")
+        port = self.front()
+        missing = os.path.join(self.directory, "missing")
+        self.refused(self.status(f"https://127.0.0.1:{port}", f"--tls.ca-file={missing}"), f"--tls.ca-file {missing}: No such file",
+                     code=2)
+        self.refused(self.ask(port, f"--tls.cert-file={key}", f"--tls.key-file={key}"), f"--tls.cert-file {key}: ", code=2)
+        self.refused(self.ask(port, f"--tls.cert-file={certificate}", f"--tls.key-file={self.certificates.ca_key}"),
+                     f"--tls.key-file {self.certificates.ca_key}: ", code=2)
+        locked = os.path.join(self.directory, "locked.key")
+        subprocess.run(["openssl", "pkey", "-in", key, "-aes256", "-passout", "pass:x", "-out", locked], check=True)
+        self.refused(self.ask(port, f"--tls.cert-file={certificate}", f"--tls.key-file={locked}"), f"--tls.key-file {locked}: ", code=2)
+
+    def test_a_server_without_tls_and_one_with_it_are_told_apart(self):
+        address = self.daemon.address
+        self.refused(self.status(f"https://{address}", f"--tls.ca-file={self.certificates.ca}"), f"https://{address}")
+        port = self.front()
+        self.refused(self.status(f"http://127.0.0.1:{port}"), f"http://127.0.0.1:{port}")
+        server = self.stranger(stranger.sends(b"HTTP/1.1 400 no\r\n\r\n"))
+        server.answer = lambda connection: connection.sendall(b"HTTP/1.1 400 no\r\n\r\n")
+        self.refused(self.status(f"https://127.0.0.1:{server.port}"), "does not speak TLS")
+
+    def test_a_tls_answer_that_somebody_cut_is_no_answer(self):
+        def cut(connection):
+            stranger.request_of(connection)
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n{}")  # without a length, only the end of TLS can say that it is whole
+            raise OSError("cut")
+
+        port = self.stranger(cut, tls=self.certificates.server("IP:127.0.0.1")).port
+        self.refused(self.ask(port), f"no TLS with https://127.0.0.1:{port}: ")
+
+    def test_a_server_that_goes_in_the_middle_of_a_handshake_kills_nobody(self):
+        context = self.certificates.server("IP:127.0.0.1")
+
+        def half(connection):
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            server = context.wrap_bio(incoming, outgoing, server_side=True)
+            while not outgoing.pending:
+                incoming.write(connection.recv(65536))
+                try:
+                    server.do_handshake()
+                except ssl.SSLWantReadError:
+                    pass
+            connection.sendall(outgoing.read())
+
+        # What the client sends next is answered by a reset, so that what it sends then raises SIGPIPE.
+        self.refused(self.ask(self.stranger(half).port), "https://127.0.0.1:")
+
+
+if __name__ == "__main__":
+    harness.main()

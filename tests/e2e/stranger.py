@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers that `nswarden status` may meet in the place of a daemon, and certificates for those that speak TLS."""
+
+import json
+import os
+import socket
+import ssl
+import subprocess
+import threading
+
+import harness
+
+
+class Stranger:
+    """Gives each connection to answer(connection), one after the other, until stop()."""
+
+    def __init__(self, answer, tls=None, host="127.0.0.1"):
+        self.answer = answer
+        self.tls = tls
+        self.stopped = threading.Event()
+        self.listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self):
+        while True:
+            connection, _ = self.listener.accept()
+            if self.stopped.is_set():
+                connection.close()
+                return
+            connection.settimeout(harness.DEADLINE)
+            try:
+                with connection if self.tls is None else self.tls.wrap_socket(connection, server_side=True) as served:
+                    self.answer(served)
+                    if self.tls:
+                        served.unwrap()
+            except (OSError, ssl.SSLError):
+                connection.close()  # the client went away, or refused us: that is what some tests are about
+
+    def stop(self):
+        self.stopped.set()
+        socket.create_connection(self.listener.getsockname()[:2]).close()
+        self.thread.join(harness.DEADLINE)
+        self.listener.close()
+
+
+def request_of(connection):
+    """The head of a request: its path, and its headers with names in lower case."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        part = connection.recv(65536)
+        if not part:
+            raise OSError("no request")
+        head += part
+    lines = head.decode("latin1").split("\r\n")
+    return lines[0].split(" ")[1], {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:] if line)}
+
+
+def response(body, status=200, headers=""):
+    return f"HTTP/1.1 {status} x\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode() + body
+
+
+def sends(data):
+    """An answer for Stranger: these bytes for any request."""
+
+    def answer(connection):
+        request_of(connection)
+        connection.sendall(data)
+
+    return answer
+
+
+def sends_documents(status, events=None):
+    """An answer for Stranger: what a daemon would say."""
+    documents = {"/api/v1/status": status, "/api/v1/events": events or {"schema": 1, "events": []}}
+
+    def answer(connection):
+        path, _ = request_of(connection)
+        connection.sendall(response(json.dumps(documents[path]).encode()))
+
+    return answer
+
+
+class Certificates:
+    """A CA of its own in `directory`, and what it signed."""
+
+    def __init__(self, directory, name="ca"):
+        self.directory = directory
+        self.ca = os.path.join(directory, name + ".pem")
+        self.ca_key = os.path.join(directory, name + ".key")
+        self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                      "-subj", f"/CN={name}", "-keyout", self.ca_key, "-out", self.ca)
+
+    @staticmethod
+    def _openssl(*arguments):
+        subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+
+    def sign(self, name, subject_names):
+        """The files of a certificate and its key."""
+        certificate, key, request, extensions = (os.path.join(self.directory, name + end) for end in (".pem", ".key", ".csr", ".ext"))
+        with open(extensions, "w", encoding="ascii") as file:
+            file.write(f"subjectAltName={subject_names}\n")
+        self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}",
+                      "-keyout", key, "-out", request)
+        self._openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key, "-CAcreateserial", "-days", "2",
+                      "-extfile", extensions, "-out", certificate)
+        return certificate, key
+
+    def server(self, subject_names, clients=False):
+        """A context of ssl for a server; `clients`: it wants a certificate of this CA from them."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.sign("server", subject_names))
+        if clients:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(self.ca)
+        return context

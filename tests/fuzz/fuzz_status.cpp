@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// The input is what `nswarden status` is given: a URL up to the first newline, then what a server sends over the connection.
+// Whatever it is, it is refused by one line or understood, and what is printed of it moves nothing on a terminal.
+#include <string>
+#include <variant>
+
+#include "app/http_response.hpp"
+#include "app/status_table.hpp"
+#include "app/url.hpp"
+
+#include "oracle.hpp"
+
+using namespace nswarden;
+
+namespace {
+
+constexpr std::size_t most_body_bytes = 700;
+
+void check_url(std::string_view text) {
+  const auto parsed = app::parse_url(text);
+  if (const auto* problem = std::get_if<std::string>(&parsed)) {
+    fuzz::require(fuzz::is_one_line(*problem), "a URL is refused by one line", text);
+    return;
+  }
+  const auto& url = std::get<app::Url>(parsed);
+  const std::string shown = url.shown();
+  fuzz::require(fuzz::is_one_line(shown) && shown.find_first_of(" @\\") == std::string::npos, "a URL is shown plainly", text);
+  fuzz::require(fuzz::is_one_line(url.authority()) && url.port != 0 && !url.host.empty(), "a URL has a host and a port", text);
+  fuzz::require(url.path.find_first_of(" \r\n") == std::string::npos, "a path cannot end a request line", text);
+  const auto again = app::parse_url(shown);
+  const auto* same = std::get_if<app::Url>(&again);
+  fuzz::require(same != nullptr && same->shown() == shown && same->credentials.empty(), "a shown URL leads to the same place",
+                text);
+}
+
+app::HttpResponse response_of(std::string_view bytes, std::size_t part) {
+  app::HttpResponse response(most_body_bytes);
+  while (!response.done() && !bytes.empty()) {
+    response.feed(bytes.substr(0, part));
+    bytes.remove_prefix(std::min(part, bytes.size()));
+  }
+  if (!response.done()) response.end();
+  return response;
+}
+
+/// The body, empty when it was refused.
+std::string check_response(std::string_view bytes) {
+  app::HttpResponse whole = response_of(bytes, std::max<std::size_t>(bytes.size(), 1));
+  app::HttpResponse drop_by_drop = response_of(bytes, 1);
+  fuzz::require(whole.problem() == drop_by_drop.problem(), "it does not matter how bytes come", bytes);
+  if (!whole.problem().empty()) {
+    fuzz::require(fuzz::is_one_line(whole.problem()), "an answer is refused by one line", bytes);
+    return {};
+  }
+  fuzz::require(whole.status() == drop_by_drop.status() && whole.body() == drop_by_drop.body(),
+                "bytes are the same however they come", bytes);
+  fuzz::require(whole.status() >= 200 && whole.status() < 600 && whole.body().size() <= most_body_bytes, "an answer is bounded",
+                bytes);
+  return whole.body();
+}
+
+void check_shown(const app::StatusView& view) {
+  std::string_view rest;
+  const std::string text = app::status_table(view, app::Colour::never);
+  for (rest = text; !rest.empty();) {
+    const std::string_view line = fuzz::next_part(rest, '\n');
+    fuzz::require(line.empty() || fuzz::is_one_line(line), "what is printed moves nothing", line);
+  }
+  fuzz::require(app::terminal_text(text.substr(0, text.find('\n'))) == text.substr(0, text.find('\n')),
+                "what is safe stays as it is", text);
+}
+
+void check_document(std::string_view text) {
+  const auto parsed = app::parse_answer(text);
+  if (const auto* problem = std::get_if<std::string>(&parsed))
+    return fuzz::require(fuzz::is_one_line(*problem), "one line", text);
+  const auto& json = std::get<app::Json>(parsed);
+  app::StatusView view;
+  view.now = 1795789980;
+  const auto status = app::status_of(json);
+  if (const auto* problem = std::get_if<std::string>(&status)) fuzz::require(fuzz::is_one_line(*problem), "one line", text);
+  if (const auto* document = std::get_if<app::StatusDocument>(&status)) view.status = *document;
+  const auto events = app::events_of(json);
+  if (const auto* problem = std::get_if<std::string>(&events)) fuzz::require(fuzz::is_one_line(*problem), "one line", text);
+  if (const auto* list = std::get_if<std::vector<app::StatusEvent>>(&events)) view.events = *list;
+  check_shown(view);
+  view.netns = {"q-1"};
+  check_shown(view);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  std::string_view rest = fuzz::input(data, size);
+  check_url(fuzz::next_part(rest, '\n'));
+  const std::string body = check_response(rest);
+  check_document(body.empty() ? rest : std::string_view(body));
+  return 0;
+}
