@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import multiprocessing
 import re
+import signal
 import socket
 import time
 import zlib
@@ -159,7 +160,11 @@ class Fleet:
     def serve(self):
         """A process that is ready to be scraped; end it with terminate()."""
         listener = socket.create_server(("0.0.0.0", PORT), backlog=1024)
-        process = multiprocessing.get_context("fork").Process(target=lambda: asyncio.run(self._serve(listener)), daemon=True)
+        def run():
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            asyncio.run(self._serve(listener))
+
+        process = multiprocessing.get_context("fork").Process(target=run, daemon=True)
         process.start()
         listener.close()
         return process

@@ -14,6 +14,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -105,7 +106,8 @@ class Watch:
         for group, seconds in sorted(self.rules.items()):
             yield f"rules, group {group}", (f"least {1000 * min(seconds):.0f} ms, median {1000 * statistics.median(seconds):.0f} ms, "
                                            f"most {1000 * max(seconds):.0f} ms")
-        yield "evaluations of groups missed", f"{self.now('prometheus_rule_group_iterations_missed_total'):.0f}"
+        missed = self.now("prometheus_rule_group_iterations_missed_total") - value(self.first[1], "prometheus_rule_group_iterations_missed_total")
+        yield "evaluations of groups missed", f"{missed:.0f}"
 
 
 class Run:
@@ -150,6 +152,9 @@ class Run:
                      ("that Prometheus adds", "up|scrape_.+"), ("recorded for each node", "instance:nswarden_.+"),
                      ("recorded, to be passed on", "job(_[a-z]+)*:nswarden_.+"), ("of alerts", "ALERTS|ALERTS_FOR_STATE")))]
         table("series now", kinds)
+        counts = self.by_node(f"sum by (instance) (resets(nswarden_events_total[{self.options.seconds:.0f}s])) > 0")
+        restarted = {node.address for node in self.fleet.nodes if node.restarts}
+        check(set(counts) <= restarted, f"counters of nodes that did not restart went back: {set(counts) - restarted}")
         firing = self.leaf.query("count by (alertname) (ALERTS{alertstate='firing'})")
         table("alerts that fire", sorted((dict(labels)["alertname"], f"{count:.0f}") for labels, count in firing.items()) or [("none", "")])
 
@@ -259,6 +264,8 @@ def main():
         sys.exit(77)
     harness.isolate()
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    # Who is the first process of its PID namespace is not ended by SIGTERM, unless it says so.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     directory = tempfile.mkdtemp(prefix="nswarden-scale-")
     cleanups = []
     try:
