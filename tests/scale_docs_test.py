@@ -109,6 +109,20 @@ class Page(unittest.TestCase):
         for name in ("nswarden_sysctl_drift", "nswarden_build_info", "instance:nswarden_managed_sysctls:sum", "up", "ALERTS"):
             self.assertIsNone(re.fullmatch(keep["regex"], name))
 
+    def test_series_of_a_node_are_those_of_the_other_page_and_add_up(self):
+        page = read("docs", "scale.md")
+        of_daemon, of_policy, with_sysctls, of_key = (int(number) for number in re.findall(
+            r"^\| (?:the daemon itself|each policy|each policy with `sysctls`|each key \(or glob\) of a policy) \| (\d+) \|$",
+            read("docs", "metrics.md"), re.MULTILINE))
+        rows = dict(re.findall(r"^\| ([^|]+) \| (\d+) \|", page, re.MULTILINE))
+        self.assertEqual(int(rows["policies and keys"]), of_daemon + 3 * (of_policy + with_sysctls) + 15 * of_key)
+        self.assertEqual(int(rows["rules"]), sum(name.startswith("instance:") for name in recorded()))
+        node = sum(int(rows[name]) for name in ("policies and keys", "names of writers", "Prometheus itself", "rules"))
+        self.assertIn(f"| **a quiet node** | **{node}** |", page)
+        self.assertIn(f"{of_daemon} + 3 x ({of_policy} + {with_sysctls}) + 15 x {of_key} |", page)
+        built_in = of_daemon + of_policy + with_sysctls + 2 * of_key
+        self.assertIn(f"{built_in} + 1 + 5 + {rows['rules']} = {built_in + 6 + int(rows['rules'])}", page)
+
     def test_rules_above_the_leaves_take_only_what_is_passed_on(self):
         rules = [rule for group in yaml.safe_load(self.snippets[GLOBAL])["groups"] for rule in group["rules"]]
         for rule in rules:
