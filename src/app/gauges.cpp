@@ -135,7 +135,7 @@ std::vector<MetricFamily> gauges_of(const Snapshot& snapshot, const BuildInfo& b
   MetricFamily config = family("nswarden_config_info",
                                "The configuration in use, by the first 12 digits of the SHA-256 of all its files; always 1.");
   const std::string_view hash = snapshot.config.hash;
-  add(config, {label("hash", hash.substr(0, 12))}, 1);
+  if (!hash.empty()) add(config, {label("hash", hash.substr(0, 12))}, 1);  // not before the first snapshot
   out.push_back(std::move(config));
   out.push_back(
       single("nswarden_netns_unmatched", "Network namespaces that no policy names.", number(snapshot.netns_unmatched)));

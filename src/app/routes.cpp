@@ -6,6 +6,8 @@
 
 #include "app/api.hpp"
 #include "app/gzip.hpp"
+#include "app/status_page.hpp"
+#include "app/status_style.hpp"
 
 namespace nswarden::app {
 namespace {
@@ -14,42 +16,6 @@ constexpr const char* plain = "text/plain; charset=utf-8";
 
 Response text(int status, std::string body) { return {status, plain, std::move(body), {}}; }
 
-std::string html_escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += c;
-    }
-  }
-  return out;
-}
-
-Response start_page(const WebOptions& options) {
-  const std::string path = html_escaped(options.telemetry_path);
-  std::string page = fmt::format(R"(<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>nswarden</title></head>
-<body>
-<h1>nswarden</h1>
-<p>Keeps the sysctls of network namespaces as the policy says. Version {}, revision {}.</p>
-<ul>
-<li><a href="{}">Metrics</a></li>
-<li><a href="/api/v1/status">Status</a></li>
-<li><a href="/api/v1/events">Events</a></li>
-<li><a href="/-/healthy">Health</a></li>
-<li><a href="/-/ready">Readiness</a></li>
-</ul>
-</body>
-</html>
-)",
-                                 html_escaped(build_info().version), html_escaped(build_info().revision), path);
-  return {200, "text/html; charset=utf-8", std::move(page), {}};
-}
-
 /// What may be long is packed for who asks for it.
 Response long_text(const Request& request, const char* content_type, std::string body) {
   Response response{200, content_type, std::move(body), {{"Vary", "Accept-Encoding"}}};
@@ -57,6 +23,18 @@ Response long_text(const Request& request, const char* content_type, std::string
     response.body = gzip(response.body);
     response.headers.emplace_back("Content-Encoding", "gzip");
   }
+  return response;
+}
+
+/// Nobody else's page may show or keep it, and it may load nothing.
+Response page(const Request& request, const WebOptions& options, const WebSources& sources) {
+  Response response = long_text(
+      request, "text/html; charset=utf-8",
+      status_page(*sources.snapshots->newest(), Filter::of_query(request.query), options.telemetry_path, build_info()));
+  response.headers.emplace_back("Content-Security-Policy", status_content_policy());
+  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  response.headers.emplace_back("Referrer-Policy", "no-referrer");
+  response.headers.emplace_back("Cache-Control", "no-store");
   return response;
 }
 
@@ -108,7 +86,7 @@ Response respond(const Request& request, const WebOptions& options, const WebSou
   if (is_events) return long_text(request, "application/json", events_json(*sources.snapshots->newest()));
   if (request.path == "/-/healthy") return text(200, "nswarden is healthy.\n");
   if (request.path == "/-/ready") return ready(sources);
-  return start_page(options);
+  return page(request, options, sources);
 }
 
 }  // namespace nswarden::app

@@ -6,7 +6,6 @@
 
 #include <array>
 #include <new>
-#include <span>
 
 namespace nswarden::app {
 namespace {
@@ -27,14 +26,18 @@ Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
 
 void Sha256::add(std::string_view bytes) { need(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1); }
 
-std::string Sha256::hex() const {
+std::string Sha256::bytes() const {
   const std::unique_ptr<evp_md_ctx_st, Free> last(EVP_MD_CTX_new());
   need(last != nullptr && EVP_MD_CTX_copy_ex(last.get(), context_.get()) == 1);
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int size = 0;
   need(EVP_DigestFinal_ex(last.get(), digest.data(), &size) == 1);
+  return {digest.begin(), digest.begin() + size};
+}
+
+std::string Sha256::hex() const {
   std::string text;
-  for (const unsigned char byte : std::span(digest).first(size)) text += fmt::format("{:02x}", byte);
+  for (const char byte : bytes()) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
   return text;
 }
 

@@ -15,7 +15,8 @@ class Sha256 {
  public:
   Sha256();
   void add(std::string_view bytes);
-  /// Of all that was added so far.
+  /// Of all that was added so far: 32 bytes.
+  [[nodiscard]] std::string bytes() const;
   [[nodiscard]] std::string hex() const;
 
  private:

@@ -24,7 +24,7 @@ struct FreeBy {
     function(what);
   }
 };
-using Bio = std::unique_ptr<BIO, FreeBy<&BIO_free>>;
+using MemoryBio = std::unique_ptr<BIO, FreeBy<&BIO_free>>;
 using Certificate = std::unique_ptr<X509, FreeBy<&X509_free>>;
 using Key = std::unique_ptr<EVP_PKEY, FreeBy<&EVP_PKEY_free>>;
 using GeneralNames = std::unique_ptr<GENERAL_NAMES, FreeBy<&GENERAL_NAMES_free>>;
@@ -38,19 +38,19 @@ std::string reason() {
   return text == nullptr ? "refused by OpenSSL" : text;
 }
 
-Bio bio_of(const std::string& text) {
-  Bio bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+MemoryBio bio_of(const std::string& text) {
+  MemoryBio bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
   if (!bio) throw std::bad_alloc();
   return bio;
 }
 
 /// Nobody is there to be asked.
-int no_passphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* /*data*/) { return 0; }
+int refuse_passphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* /*data*/) { return 0; }
 
 std::vector<Certificate> certificates_in(const std::string& text) {
-  const Bio bio = bio_of(text);
+  const MemoryBio bio = bio_of(text);
   std::vector<Certificate> found;
-  while (Certificate one{PEM_read_bio_X509(bio.get(), nullptr, &no_passphrase, nullptr)}) found.push_back(std::move(one));
+  while (Certificate one{PEM_read_bio_X509(bio.get(), nullptr, &refuse_passphrase, nullptr)}) found.push_back(std::move(one));
   ERR_clear_error();  // the end of the text is an error too
   return found;
 }
@@ -165,8 +165,8 @@ std::string take_certificate(SSL_CTX* context, const TlsTexts& texts) {
   for (std::size_t i = 1; i < chain.size(); ++i) {
     if (SSL_CTX_add1_chain_cert(context, chain[i].get()) != 1) return "the chain of the certificate: " + reason();
   }
-  const Bio bio = bio_of(texts.key);
-  const Key key(PEM_read_bio_PrivateKey(bio.get(), nullptr, &no_passphrase, nullptr));
+  const MemoryBio bio = bio_of(texts.key);
+  const Key key(PEM_read_bio_PrivateKey(bio.get(), nullptr, &refuse_passphrase, nullptr));
   if (!key) {
     ERR_clear_error();
     return "the key: there is none in PEM, or it is encrypted";

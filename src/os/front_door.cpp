@@ -81,20 +81,23 @@ void FrontDoor::close() {
   (void)!::write(closing_.get(), &one, sizeof one);
 }
 
-/// Those that are not watched yet.
-void FrontDoor::watch(const pollfd* listeners, nfds_t count) {
+/// Those that are not watched yet. False when one cannot be.
+bool FrontDoor::watch(const pollfd* listeners, nfds_t count) {
   for (const pollfd& listener : std::span(listeners, count)) {
     const bool known = std::find(listeners_.begin(), listeners_.end(), listener.fd) != listeners_.end();
-    if (known || listeners_.size() == listeners_.capacity()) continue;
+    if (known) continue;
+    if (listeners_.size() == listeners_.capacity()) return false;
     // Or else accept4() waits for the next one, when who made us come here has gone again.
     const int flags = ::fcntl(listener.fd, F_GETFL);
-    if (flags < 0 || ::fcntl(listener.fd, F_SETFL, flags | O_NONBLOCK) != 0) continue;
-    if (add_to(epoll_, listener.fd, EPOLLIN)) listeners_.push_back(listener.fd);
+    if (flags < 0 || ::fcntl(listener.fd, F_SETFL, flags | O_NONBLOCK) != 0) return false;
+    if (!add_to(epoll_, listener.fd, EPOLLIN)) return false;
+    listeners_.push_back(listener.fd);
   }
+  return true;
 }
 
 int FrontDoor::poll(pollfd* listeners, nfds_t count, int timeout) {
-  watch(listeners, count);
+  if (!watch(listeners, count)) timeout = static_cast<int>(pause_after_failure.count());
   if (const int whole = tell(listeners, count); whole > 0) return whole;
   std::array<epoll_event, 64> events{};
   const Clock::time_point now = Clock::now();
@@ -122,7 +125,7 @@ int FrontDoor::poll(pollfd* listeners, nfds_t count, int timeout) {
 
 /// Nothing to time out is no reason to wake up.
 int FrontDoor::patience_left(Clock::time_point now, int timeout) const {
-  if (connections_.empty()) return timeout == 0 ? 0 : -1;
+  if (connections_.empty()) return timeout <= pause_after_failure.count() ? timeout : -1;
   const auto left = std::chrono::ceil<milliseconds>(connections_.front().until - now).count();
   const int mine = static_cast<int>(std::max<std::int64_t>(left, 0));
   return timeout < 0 ? mine : std::min(mine, timeout);

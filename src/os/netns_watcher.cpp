@@ -35,7 +35,7 @@ std::string parent_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-bool is_absent(int error) { return error == ENOENT || error == ENOTDIR; }
+bool is_missing(int error) { return error == ENOENT || error == ENOTDIR; }
 
 }  // namespace
 
@@ -120,7 +120,7 @@ Result<void> NetnsWatcher::add_nearest(Watch& watch) {
       watch.path = std::move(path);
       return {};
     }
-    if (!is_absent(errno) || path == "/" || path == ".") return Error{errno, "watch netns directory"};
+    if (!is_missing(errno) || path == "/" || path == ".") return Error{errno, "watch netns directory"};
     path = parent_of(path);
   }
 }

@@ -56,6 +56,7 @@ TABLE = [(re.compile(pattern), tuple(getattr(errno, name) for name in names.spli
     (r"(sendto|sendmsg) ", "EINTR EAGAIN ECONNRESET EPIPE ENOMEM ENOBUFS"),
     (r"(getsockopt|setsockopt) ", "ENOMEM ENOBUFS ENOPROTOOPT EINTR"),
     (r"getsockname ", "ENOBUFS ENOTSOCK"),
+    (r"getpeername", "ENOBUFS ENOTCONN"),
     (r"shutdown ", "ENOTCONN"),
     (r"socketpair", "EMFILE ENFILE ENOMEM EAFNOSUPPORT"),
     # Memory, threads and processes.
@@ -69,6 +70,7 @@ TABLE = [(re.compile(pattern), tuple(getattr(errno, name) for name in names.spli
     (r"close_range", "ENOMEM EMFILE ENOSYS"),
     (r"waitid", ""),  # cannot fail with WNOHANG for a child that nobody else reaps
     (r"ppoll", "EINTR ENOMEM"),
+    (r"setpriority", "EACCES EPERM"),
     (r"sched_[gs]etattr", "EINVAL EPERM ENOSYS E2BIG"),
     (r"futex wait", "EINTR EAGAIN"),
     (r"futex wake", ""),

@@ -73,6 +73,15 @@ class Http(harness.Case):
             _, headers, body = self.daemon.http("GET", "/metrics", {"Accept-Encoding": accepted})
             self.assertNotIn("content-encoding", headers, accepted)
             self.assertIn(b"nswarden_build_info", body)
+        _, headers, body = self.daemon.http("GET", "/", {"Accept-Encoding": "gzip"})
+        self.assertEqual(headers["content-encoding"], "gzip")
+        self.assertIn(b"router-1", gzip.decompress(body))
+
+    def test_the_query_filters_the_root_page(self):
+        self.assertIn(b'href="/?netns=router-1"', self.daemon.http("GET", "/")[2])
+        body = self.daemon.http("GET", "/?netns=other&policy=routers")[2]
+        self.assertNotIn(b"router-1", body)
+        self.assertIn(b"Filtered by", body)
 
     def test_head_gives_the_headers_of_get_and_no_body(self):
         for path in ("/metrics", "/", "/-/healthy", "/-/ready"):
@@ -97,8 +106,10 @@ class Http(harness.Case):
     def test_the_root_page_links_to_the_others(self):
         status, headers, body = self.daemon.http("GET", "/")
         self.assertEqual(status, 200)
-        self.assertTrue(headers["content-type"].startswith("text/html"))
-        for path in (b"/metrics", b"/-/healthy", b"/-/ready"):
+        self.assertEqual(headers["content-type"], "text/html; charset=utf-8")
+        self.assertEqual(headers["cache-control"], "no-store")
+        self.assertIn("default-src 'none'", headers["content-security-policy"])
+        for path in (b"/metrics", b"/api/v1/status", b"/api/v1/events", b"/-/healthy", b"/-/ready"):
             self.assertIn(b'href="' + path + b'"', body)
 
     def test_a_scrape_is_answered_while_clients_sit_on_idle_connections(self):

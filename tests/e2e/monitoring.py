@@ -87,8 +87,8 @@ class Server:
 class Prometheus(Server):
     """Scrapes each second and evaluates twice a second. It takes 5 s to begin."""
 
-    def __init__(self, directory, targets, rules=(), alertmanager=None, job="nswarden", port=9090):
-        """`targets`: addresses; `rules`: texts of rule files; `alertmanager`: its address."""
+    def __init__(self, directory, targets, rules=(), alertmanager=None, job="nswarden", port=9090, own_job=None):
+        """`targets`: addresses; `rules`: texts of rule files; `alertmanager`: its address; `own_job`: that by which it scrapes itself."""
         directory = os.path.join(directory, "prometheus")
         os.mkdir(directory)
         rule_files = []
@@ -98,6 +98,8 @@ class Prometheus(Server):
                 file.write(text)
         config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "500ms"}, "rule_files": rule_files,
                   "scrape_configs": [{"job_name": job, "static_configs": [{"targets": list(targets)}]}]}
+        if own_job:
+            config["scrape_configs"].append({"job_name": own_job, "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]})
         if alertmanager:
             config["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]}
         config_file = os.path.join(directory, "prometheus.yml")

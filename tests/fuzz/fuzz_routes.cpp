@@ -10,8 +10,10 @@
 
 #include <nswarden/app/web.hpp>
 
+#include "../support/markup.hpp"
 #include "app/gzip.hpp"
 #include "app/listen_address.hpp"
+#include "app/status_style.hpp"
 #include "exposition.hpp"
 #include "oracle.hpp"
 
@@ -81,19 +83,22 @@ std::shared_ptr<app::Snapshot> snapshot_of(std::string_view names, unsigned flag
   const auto events = std::make_shared<app::Events>();
   snapshot->events = events;
   std::set<std::string_view> seen;
+  snapshot->config = {std::string(names), "00ff", 0, std::string(names), 0, false};
   while (!names.empty() && seen.size() < 8) {
     const std::string_view name = fuzz::next_part(names, '/');
     if (!seen.insert(name).second) continue;
     app::PolicySnapshot& policy = snapshot->policies.emplace_back();
     policy.name = name;
     policy.drifted = seen.size();
-    auto& [finding, writer] = snapshot->drift.emplace_back();
+    app::DriftSnapshot& drift = snapshot->drift.emplace_back();
+    core::Finding& finding = drift.finding;
     finding.netns = name;
     finding.policy = name;
     finding.key = "net.ipv4.ip_forward";
     finding.have = name;
-    if (seen.size() % 2 == 0) writer = writer_of(name);
-    add_events(*events, finding, writer);
+    finding.note = name;
+    if (seen.size() % 2 == 0) drift.writer = writer_of(name);
+    add_events(*events, finding, drift.writer);
     snapshot->unlisted.push_back({std::string(name), false, std::string(name)});
   }
   return snapshot;
@@ -124,7 +129,10 @@ std::string header(const Response& response, std::string_view name) {
 
 void check_headers(const Response& response) {
   for (const auto& field : response.headers) {
-    const bool known = field.first == "Allow" || field.first == "Vary" || field.first == "Content-Encoding";
+    static const std::set<std::string_view> names{
+        "Allow",           "Vary",         "Content-Encoding", "Content-Security-Policy", "X-Content-Type-Options",
+        "Referrer-Policy", "Cache-Control"};
+    const bool known = names.count(field.first) != 0;
     fuzz::require(known, "only headers of ours", field.first);
     fuzz::require(field.second.find_first_of("\r\n") == std::string::npos, "a header is one line", field.second);
   }
@@ -164,13 +172,56 @@ void check_json(const Response& response, const Request& request, const Site& si
   check_strings(json);
 }
 
-void check_page(const Response& response, const Site& site) {
-  app::WebOptions tame = site.options;
-  tame.telemetry_path = "/m";
-  const Response reference = app::respond({"GET", "/", "", ""}, tame, {site.metrics, &site.snapshots, nullptr});
-  for (const char mark : {'<', '>', '"'}) {
-    const auto marks = [mark](const std::string& body) { return std::count(body.begin(), body.end(), mark); };
-    fuzz::require(marks(response.body) == marks(reference.body), "an option adds no markup", site.options.telemetry_path);
+std::vector<std::string> element_names(const markup::Page& page) {
+  std::vector<std::string> names;
+  for (const markup::Element& element : page.elements()) names.push_back(element.name);
+  return names;
+}
+
+/// The same with names that nobody could mistake for markup; what is empty stays so, and what is equal.
+app::Snapshot tamed(app::Snapshot snapshot) {
+  std::size_t count = 0;
+  const auto tame = [&](std::string& name) {
+    if (!name.empty()) name = "n" + std::to_string(count);
+  };
+  for (app::DriftSnapshot& drift : snapshot.drift) {
+    ++count;
+    for (std::string* name : {&drift.finding.netns, &drift.finding.policy, &drift.finding.have, &drift.finding.note})
+      tame(*name);
+  }
+  for (app::SourceSnapshot& source : snapshot.unlisted) tame(source.reason);
+  for (std::string* text : {&snapshot.config.source, &snapshot.config.error}) tame(*text);
+  return snapshot;
+}
+
+std::string page_text(const Response& response, const Request& request) {
+  return app::wants_gzip(request.accept_encoding) ? unpacked(response.body) : response.body;
+}
+
+void check_page(const Response& response, const Request& request, const Site& site) {
+  fuzz::require(header(response, "Vary") == "Accept-Encoding", "what may be packed says so");
+  fuzz::require(header(response, "Content-Security-Policy") == app::status_content_policy(), "the page may load nothing");
+  const std::string body = page_text(response, request);
+  fuzz::require(core::is_valid_utf8(body), "the page is UTF-8");
+  const markup::Page page(body);
+  fuzz::require(page.problem().empty(), "names cannot add markup", page.problem());
+  Site tame;
+  tame.metrics = site.metrics;
+  tame.snapshots.publish(std::make_shared<const app::Snapshot>(tamed(*site.snapshots.newest())));
+  const auto elements = [&](const Site& of) {
+    return element_names(markup::Page(ask(of, {"GET", "/", {}, {}}).response.body));
+  };
+  fuzz::require(elements(site) == elements(tame), "names cannot change the page's elements");
+  // All names that the page links to are found by their links.
+  for (const markup::Element& link : page.all("a")) {
+    const auto href = link.attributes.find("href");
+    fuzz::require(href != link.attributes.end(), "a link leads somewhere");
+    if (!href->second.starts_with("/?netns=")) continue;
+    const std::string there = ask(site, {"GET", "/", std::string_view(href->second).substr(2), {}}).response.body;
+    bool found = false;
+    for (const markup::Element& other : markup::Page(there).all("a")) found = found || other.text == link.text;
+    fuzz::require(found, "a link selects what it says", link.text);
+    break;  // one for each input: a page costs more than all else
   }
 }
 
@@ -219,8 +270,8 @@ void check_answer(const Answer& answer, const Request& request, const Site& site
     fuzz::require(response.status == 200 && is_api(request), "only the API is JSON", request.path);
     check_json(response, request, site);
   } else if (response.content_type == html) {
-    fuzz::require(response.status == 200 && request.path == "/", "only the start page is HTML", request.path);
-    check_page(response, site);
+    fuzz::require(response.status == 200 && request.path == "/", "only the status page is HTML", request.path);
+    check_page(response, request, site);
   } else {
     check_text(response, site, reloads);
   }

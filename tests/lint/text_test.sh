@@ -12,7 +12,7 @@ report() {
 }
 mapfile -t files < <(find CMakeLists.txt cmake config include scripts src tests .ci -type f \
   -not -path '*/__pycache__/*' -not -path '*/corpus/*' -not -path '*/data/*'
-  find dashboards -type f -name '*.yaml')
+  find dashboards -type f -not -name '*.json' -not -path '*/__pycache__/*')
 unlicensed=()
 for file in "${files[@]}"; do
   head -n 3 "$file" | grep -q 'SPDX-License-Identifier: Apache-2.0' || unlicensed+=("$file")

@@ -34,7 +34,7 @@ class FrontDoor {
   /// Lets poll() return, from now on; to be called by another thread that ends the server.
   void close();
 
-  /// As poll(2) on sockets that listen. Waits longer than a `timeout` that is not 0 when there is nothing to time out.
+  /// As poll(2) on sockets that listen. Waits longer than a `timeout` of more than 10 ms when there is nothing to time out.
   int poll(pollfd* listeners, nfds_t count, int timeout);
   /// As accept(2) on one of them.
   int accept(int listener, sockaddr* peer, socklen_t* size);
@@ -50,7 +50,7 @@ class FrontDoor {
     Clock::time_point until;
   };
 
-  void watch(const pollfd* listeners, nfds_t count);
+  bool watch(const pollfd* listeners, nfds_t count);
   void let_in(int listener);
   void look(int fd);
   bool drop_first();

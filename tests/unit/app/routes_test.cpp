@@ -21,12 +21,13 @@ struct Site {
   int reloads = 0;
   std::string reload_problem;
 
-  Response ask(std::string_view method, std::string_view path, std::string_view accept_encoding = "") {
+  Response ask(std::string_view method, std::string_view path, std::string_view accept_encoding = "",
+               std::string_view query = "") {
     const WebSources sources{&metrics, &snapshots, [this] {
                                ++reloads;
                                return reload_problem;
                              }};
-    return respond({method, path, {}, accept_encoding}, options, sources);
+    return respond({method, path, query, accept_encoding}, options, sources);
   }
 };
 
@@ -234,9 +235,9 @@ TEST_CASE("events are listed, each with what it has") {
   CHECK(json["events"][3] == nlohmann::json::parse(R"({"time":3.0,"event":"reload_failure","error":"f.yaml:1:1: \\xff"})"));
 }
 
-TEST_CASE("the API is packed for who asks for it, and says the same") {
+TEST_CASE("the API and the page are packed for who asks for them, and say the same") {
   Site site;
-  for (const char* path : {"/api/v1/status", "/api/v1/events"}) {
+  for (const char* path : {"/api/v1/status", "/api/v1/events", "/"}) {
     INFO(path);
     const Response packed = site.ask("GET", path, "gzip");
     CHECK(header(packed, "Content-Encoding") == "gzip");
@@ -299,17 +300,46 @@ TEST_CASE("a configuration that is refused makes a reload fail, with the reason"
   CHECK(response.body.find(site.reload_problem) != std::string::npos);
 }
 
-TEST_CASE("the start page links to the others, tells the version, and cannot be broken by the telemetry path") {
+TEST_CASE("the status page links to the others, tells the version, and cannot be broken by the telemetry path") {
   Site site;
-  site.options.telemetry_path = "/m\"><script>";
+  site.options.telemetry_path = "/m\"><script>?#";
   const Response response = site.ask("GET", "/");
   CHECK(response.content_type == "text/html; charset=utf-8");
-  CHECK(response.body.find("href=\"/m&quot;&gt;&lt;script&gt;\"") != std::string::npos);
-  CHECK(response.body.find("href=\"/-/healthy\"") != std::string::npos);
-  CHECK(response.body.find("href=\"/-/ready\"") != std::string::npos);
-  CHECK(response.body.find("href=\"/api/v1/status\"") != std::string::npos);
-  CHECK(response.body.find("href=\"/api/v1/events\"") != std::string::npos);
+  CHECK(response.body.find("href=\"/m%22%3E%3Cscript%3E%3F%23\"") != std::string::npos);
+  CHECK(decoded_path("/m%22%3E%3Cscript%3E%3F%23") == site.options.telemetry_path);
+  for (const char* path : {"/-/healthy", "/-/ready", "/api/v1/status", "/api/v1/events"}) {
+    CHECK(response.body.find(std::string("href=\"") + path + "\"") != std::string::npos);
+  }
   CHECK(response.body.find(std::string(build_info().version)) != std::string::npos);
+  CHECK(response.body.find(std::string(build_info().revision)) != std::string::npos);
+}
+
+TEST_CASE("the status page may load nothing but its own stylesheet, and nobody may keep or frame it") {
+  Site site;
+  const Response response = site.ask("GET", "/");
+  const std::string policy = header(response, "Content-Security-Policy");
+  for (const char* part : {"default-src 'none'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"}) {
+    CHECK(policy.find(part) != std::string::npos);
+  }
+  CHECK(policy.find("unsafe") == std::string::npos);
+  CHECK(policy.find("style-src 'sha256-") != std::string::npos);
+  CHECK(policy.find("='; form-action") - policy.find("sha256-") == 7 + 43);
+  CHECK(header(response, "X-Content-Type-Options") == "nosniff");
+  CHECK(header(response, "Referrer-Policy") == "no-referrer");
+  CHECK(header(response, "Cache-Control") == "no-store");
+}
+
+TEST_CASE("the query of the status page filters it") {
+  Site site;
+  auto snapshot = std::make_shared<Snapshot>();
+  for (const char* name : {"q-1", "q-2"}) {
+    snapshot->drift.push_back({{name, "p", "net.a.b", "1", "0", core::State::drifted, core::Reason::value, 0}, nullptr, 1});
+  }
+  site.snapshots.publish(snapshot);
+  CHECK(site.ask("GET", "/").body.find("q-1</bdi>") != std::string::npos);
+  const Response filtered = site.ask("GET", "/", "", "netns=q-2");
+  CHECK(filtered.body.find("q-1") == std::string::npos);
+  CHECK(filtered.body.find("q-2</bdi>") != std::string::npos);
 }
 
 TEST_CASE("a listen address is :PORT, HOST:PORT or [V6]:PORT") {

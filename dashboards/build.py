@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""build.py: writes the dashboards beside itself and the pictures of their layout to docs/.
+
+What is committed is what this makes; tests/e2e/dashboards_test.py says so. Standard library only.
+"""
+
+import json
+import pathlib
+
+import fleet
+import layout
+import node
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def files():
+    """{path from the top of the tree: content}."""
+    made = {}
+    for name, module in (("node", node), ("fleet", fleet)):
+        board = module.build()
+        made[f"dashboards/nswarden-{name}.json"] = json.dumps(board, indent=1, ensure_ascii=True) + "\n"
+        made[f"docs/dashboard-{name}.svg"] = layout.picture(board)
+    return made
+
+
+if __name__ == "__main__":
+    for path, content in files().items():
+        (HERE.parent / path).write_text(content, encoding="utf-8")

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/status_filter.hpp"
+
+#include <algorithm>
+
+#include <nswarden/core/text.hpp>
+
+#include "app/query.hpp"
+
+namespace nswarden::app {
+namespace {
+
+/// printable(), but for backslashes, which stand for escapes already.
+std::string made_printable(std::string_view value) {
+  std::string out;
+  while (true) {
+    const std::size_t end = std::min(value.find('\\'), value.size());
+    out += core::printable(value.substr(0, end));
+    if (end == value.size()) return out;
+    out += '\\';
+    value.remove_prefix(end + 1);
+  }
+}
+
+/// printable() makes no name shorter.
+bool is_wanted(const std::string& wanted, const std::string& name) {
+  return wanted.empty() || (name.size() <= wanted.size() && core::printable(name) == wanted);
+}
+
+}  // namespace
+
+Filter Filter::of_query(std::string_view query) {
+  return {made_printable(query_value(query, "netns")), made_printable(query_value(query, "policy"))};
+}
+
+bool Filter::takes(const core::Finding& finding) const {
+  return is_wanted(netns, finding.netns) && is_wanted(policy, finding.policy);
+}
+
+std::string netns_link(std::string_view name) { return "/?netns=" + query_encoded(core::printable(name)); }
+
+std::string policy_link(std::string_view name) { return "/?policy=" + query_encoded(core::printable(name)); }
+
+}  // namespace nswarden::app

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <catch.hpp>
+#include <string>
+#include <vector>
+
+#include "status_pages.hpp"
+
+using namespace nswarden::app;
+namespace core = nswarden::core;
+
+TEST_CASE("the page says at its top whether all is as the policy says") {
+  struct Row {
+    Snapshot snapshot;
+    const char* verdict;
+    const char* mood;
+  };
+  Snapshot not_ready = quiet(1, 1);
+  not_ready.ready = false;
+  Snapshot none = quiet(0, 0);
+  none.netns_unmatched = 3;
+  Snapshot no_policy = quiet(0, 0);
+  no_policy.policies.clear();
+  const Row table[] = {{quiet(), "Compliant: all 4 settings are as the policy says", "verdict good"},
+                       {quiet(1, 1), "Compliant: all 1 setting", "verdict good"},
+                       {drifting(3), "Not compliant: 3 of 3 settings are not as the policy says", "verdict bad"},
+                       {drifting(1), "Not compliant: 1 of 1 setting is not", "verdict bad"},
+                       {not_ready, "Not ready: the first sweep is not done", "verdict warn"},
+                       {Snapshot{}, "Not ready: the first sweep is not done", "verdict warn"},
+                       {none, "No netns matches a policy", "verdict calm"},
+                       {no_policy, "There is no policy", "verdict warn"},
+                       {quiet(2, 0), "The policies that match want no settings", "verdict calm"}};
+  for (const Row& row : table) {
+    INFO(row.verdict);
+    const Page page = page_of(row.snapshot);
+    const Element verdict = section(page, "verdict");
+    CHECK(says(verdict, row.verdict));
+    CHECK(verdict.attributes.at("class") == row.mood);
+    CHECK(page.all("title").front().text.find(row.verdict) == 0);
+  }
+  CHECK(says(section(page_of(none), "verdict"), "3 netns that none is for"));
+}
+
+TEST_CASE("the counts beside the verdict are those of the report") {
+  Snapshot snapshot = quiet(11, 70);
+  snapshot.totals.compliant = 22;
+  snapshot.totals.drifted = 33;
+  snapshot.totals.missing = 9;
+  snapshot.totals.unreadable = 6;
+  snapshot.totals.fixed = 1;
+  snapshot.totals.failed = 55;
+  snapshot.netns_unmatched = 66;
+  snapshot.netns_pending = 1;
+  snapshot.commands_queued = 8;
+  const Page page = page_of(snapshot);
+  std::string counts;
+  for (const Element& element : page.all("div")) {
+    if (element.attributes.empty()) counts += element.text + " ";
+  }
+  CHECK(counts == "netns11 settings70 compliant22 drifted33 missing9 unreadable6 ");
+  const Element verdict = section(page, "verdict");
+  CHECK(says(verdict, "last sweep 7 s earlier. Since the start 1 repair, 55 failed attempts."));
+  CHECK(says(verdict, "66 more netns match no policy. 1 name may become netns. Commands: 0 running, 8 waiting."));
+}
+
+TEST_CASE("a row of drift has all that is known of it") {
+  Snapshot snapshot = drifting(1);
+  core::Writer writer;
+  writer.pid = 13769;
+  writer.uid = 0;
+  writer.comm = "sysctl";
+  writer.exe = "/usr/sbin/sysctl";
+  writer.unit = "rival.service";
+  writer.container = std::string(64, 'c');
+  snapshot.drift[0].writer = std::make_shared<const core::Writer>(writer);
+  snapshot.drift[0].finding.note = "ticket 7";
+  snapshot.drift[0].finding.reason = core::Reason::suspended;
+  snapshot.drift[0].finding.error = 13;
+  const Page page = page_of(snapshot);
+  const Element drifts = section(page, "drift");
+  for (const char* part : {"n0", "even", keepalive.c_str(), "1234", "7200", "drifted", "suspended: changed back again",
+                           "ticket 7", "Permission denied", "2025-11-27 14:28:20", "2 min ago", "sysctl pid 13769, uid 0",
+                           "rival.service", "container cccccccccccc/usr/sbin/sysctl"}) {
+    INFO(part);
+    CHECK(says(drifts, part));
+  }
+  CHECK(drifts.text.find(std::string(13, 'c')) == std::string::npos);
+  CHECK(html_of(snapshot).find("title=\"" + writer.container + "\"") != std::string::npos);
+  CHECK(html_of(snapshot).find("datetime=\"2025-11-27T14:28:20.500Z\"") != std::string::npos);
+}
+
+TEST_CASE("a writer of whom only the cgroup is known is told by that") {
+  Snapshot snapshot = drifting(1);
+  core::Writer writer;
+  writer.cgroup = "/some/group";
+  snapshot.drift[0].writer = std::make_shared<const core::Writer>(writer);
+  CHECK(says(section(page_of(snapshot), "drift"), "cgroup /some/group"));
+}
+
+TEST_CASE("at most 200 rows of drift are shown, and the page says how many more there are and where") {
+  Snapshot snapshot = drifting(450);
+  snapshot.drift_hidden = 17;
+  snapshot.totals.settings += 17;
+  const Page page = page_of(snapshot);
+  CHECK(rows(page, "drift") == most_drift_rows);
+  CHECK(says(section(page, "drift"), "first 200, by netns and key; 250 more are in the JSON."));
+  CHECK(says(section(page, "drift"), "17 more are only counted; nswarden check lists them all."));
+  const Page filtered = page_of(snapshot, "policy=odd");
+  CHECK(rows(filtered, "drift") == most_drift_rows);
+  CHECK(says(section(filtered, "drift"), "25 more are in the JSON."));
+  CHECK(says(section(filtered, "drift"), "17 more are only counted, and may match"));
+  CHECK_FALSE(says(section(page_of(drifting(200)), "drift"), "more"));
+}
+
+TEST_CASE("every kind of event is told, newest first, with its time and what it has") {
+  Snapshot snapshot = quiet();
+  std::vector<std::string> words;
+  for (int what = 0; what <= static_cast<int>(Event::What::reload_failure); ++what) {
+    Event event = event_of(static_cast<Event::What>(what), "n", "p");
+    event.time = now + what;
+    event.source = core::Source::event;
+    std::string word(to_string(event.what));
+    std::replace(word.begin(), word.end(), '_', ' ');
+    words.insert(words.begin(), word);
+    add_event(snapshot, event);
+  }
+  std::vector<std::string> told;
+  for (const Element& element : page_of(snapshot).all("span")) {
+    const auto known = element.attributes.find("class");
+    if (known != element.attributes.end() && known->second.starts_with("tag ") && element.text != "up")
+      told.push_back(element.text);
+  }
+  CHECK(told == words);
+  const Element events = section(page_of(snapshot), "events");
+  CHECK(says(events, "2025-11-27 14:30:36.500"));
+  CHECK(events.text.find("14:30:36.500") < events.text.find("14:30:25.500"));
+
+  Event suspend = event_of(Event::What::suspend, "n", "p");
+  suspend.retry_in = std::chrono::seconds{90};
+  suspend.source = core::Source::reconcile;
+  Event failure = event_of(Event::What::netns_failure, "n", "");
+  failure.finding.key.clear();
+  failure.error = "Too many open files";
+  Event unreadable = event_of(Event::What::drift, "n", "p");
+  unreadable.finding.state = core::State::unreadable;
+  for (const Event& event : {suspend, failure, unreadable}) add_event(snapshot, event);
+  const Element more = section(page_of(snapshot), "events");
+  for (const char* part : {"next try in 90s", "seen by a sweep", "seen by an event", "Too many open files",
+                           "want 1234, have 7200", "want 1234, had 7200", "unreadable"}) {
+    INFO(part);
+    CHECK(says(more, part));
+  }
+}
+
+TEST_CASE("policies are told with their counts, sources with why they are down, the configuration with its error") {
+  Snapshot snapshot = quiet();
+  snapshot.policies.push_back({"watched", 21, 22, 23, 24, 25, false});
+  snapshot.sources = {{"inotify", true, "no longer true"}, {"sysctl", false, "no fanotify"}};
+  snapshot.unlisted = {{"/run/other", false, "open: Permission denied"}};
+  Page page = page_of(snapshot);
+  CHECK(says(section(page, "policies"), "watchedaudit2122232425"));
+  CHECK(says(section(page, "policies"), "routersenforce24000"));
+  CHECK(says(section(page, "sources"), "downno fanotify"));
+  CHECK(says(section(page, "sources"), "not listedopen: Permission denied"));
+  CHECK_FALSE(says(section(page, "sources"), "no longer true"));
+  CHECK(says(section(page, "configuration"), "/etc/nswarden/nswarden.yaml"));
+  CHECK(says(section(page, "configuration"), "0123456789ab"));
+  CHECK_FALSE(says(section(page, "configuration"), "0123456789abc"));
+  CHECK(html_of(snapshot).find("<code title=\"0123456789abcdef0123\">") != std::string::npos);
+  CHECK(says(section(page, "configuration"), "2025-11-27 13:30:25 1 h 0 min ago"));
+  CHECK(says(section(page, "configuration"), "none: this is the last one that was read"));
+  std::string notices;
+  for (const Element& element : page.all("ul")) notices += element.text;
+  CHECK(notices.find("Suspended: 24 settings") != std::string::npos);
+  CHECK(notices.find("Down: 1 event source") != std::string::npos);
+  CHECK(notices.find("Not listed: 1 place") != std::string::npos);
+  CHECK(notices.find("--audit") == std::string::npos);
+
+  snapshot.config.error = "nswarden.yaml:3:1: unknown field";
+  snapshot.config.failed_seconds = now - 61;
+  snapshot.config.audit = true;
+  page = page_of(snapshot);
+  CHECK(says(section(page, "configuration"), "14:29:24 1 min agonswarden.yaml:3:1: unknown field"));
+  CHECK(says(section(page, "configuration"), "none: started with --audit"));
+  const Element list = page.all("ul").back();
+  CHECK(says(list, "was refused, so that the one before stays in force: nswarden.yaml:3:1: unknown field"));
+  CHECK(says(list, "Started with --audit: drift is shown, nothing is written."));
+  CHECK(page_of(quiet()).all("ul").size() == 1);  // the links alone
+}
+
+TEST_CASE("the page has what a screen reader goes by") {
+  Snapshot snapshot = drifting(2);
+  add_event(snapshot, event_of(Event::What::drift, "n0", "even"));
+  const Page page = page_of(snapshot);
+  CHECK(page.all("html").front().attributes.at("lang") == "en");
+  CHECK(page.all("h1").size() == 1);
+  CHECK(page.all("main").size() == 1);
+  std::vector<std::string> ids;
+  for (const Element& heading : page.all("h2")) ids.push_back(heading.attributes.at("id"));
+  std::vector<std::string> labels;
+  for (const Element& part : page.all("section")) labels.push_back(part.attributes.at("aria-labelledby"));
+  CHECK(ids == labels);
+  CHECK(ids == std::vector<std::string>{"verdict", "drift", "policies", "events", "sources", "configuration"});
+  CHECK(page.all("table").size() == 4);
+  CHECK(page.all("caption").size() == 4);
+  for (const Element& head : page.all("th")) CHECK(head.attributes.count("scope") == 1);
+  for (const Element& box : page.all("div")) {
+    if (box.attributes.count("class") == 0 || box.attributes.at("class") != "scroll") continue;
+    CHECK(box.attributes.at("tabindex") == "0");
+    CHECK(box.attributes.at("role") == "region");
+    CHECK(std::count(ids.begin(), ids.end(), box.attributes.at("aria-labelledby")) == 1);
+  }
+  CHECK(page.all("label").size() == 2);
+}
