@@ -116,8 +116,9 @@ class Host:
         daemon.wait_metrics(lambda m: m.sum("config_last_reload_successful") == 0, "a refused configuration")
 
     def _drift(self, daemon):
-        self._set_audited(self.names[:6], AUDITED[:2], lambda value: int(not value))
-        self._drifted(daemon, 12)
+        some = self.names[:6]
+        self._set_audited(some, AUDITED[:2], lambda value: int(not value))
+        self._drifted(daemon, 2 * len(some))
 
     def _storm(self, daemon):
         self._set_audited(self.names, AUDITED, lambda value: int(not value))
