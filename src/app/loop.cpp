@@ -338,7 +338,10 @@ void Loop::tell_configuration(std::string_view message) {
 }
 
 void Loop::publish(Time now) {
-  parts_.slot.publish(snapshot(now));
+  // The one before is freed here, not by the thread of lower priority that looked at it last: that would hold the lock of the memory.
+  auto next = snapshot(now);
+  parts_.slot.publish(next);
+  before_published_ = std::exchange(published_, std::move(next));
   dirty_ = false;
   // It goes over everything, and events wait meanwhile.
   const Time end = Clock::now();

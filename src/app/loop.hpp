@@ -162,6 +162,8 @@ class Loop {
   bool mounts_polled_ = false;
   bool mounts_changed_ = true;  // since the last full listing, as far as we know
   bool dirty_ = true;           // since the last snapshot
+  std::shared_ptr<const Snapshot> published_;
+  std::shared_ptr<const Snapshot> before_published_;
   Time next_publish_;
 };
 
