@@ -27,7 +27,7 @@ SHOWN = {
     b"n" * 255: "n" * 255,
 }
 ROUTERS = [f"qrouter-{i:08x}-5c2e-4a3f-9d1b-8f2c1f0c6a{i % 256:02x}" for i in range(0x3fa9c1e0, 0x3fa9c1e0 + 6 * 77777, 77777)]
-MANY = 300
+MANY = int(os.environ.get("NSWARDEN_NETNS", "300"))  # tests/long/status_page has more
 
 # The least contrast of any text to what it stands on, by WCAG 2. All colours of the page are opaque.
 LEAST_CONTRAST = """(() => {
@@ -67,7 +67,7 @@ class StatusPage(harness.Case):
         self.browser.look()
         self.configure(config(policy("neutron-routers", "^qrouter-", {KEY: 1234, "net.ipv4.ip_forward": 1}),
                               policy("keep-alive", "^(?:n|.*(?:alert|valid|blanks|%))", {KEY: 4321, AUDITED: 1}, "audit")))
-        self.pictures = os.environ.get("NSWARDEN_PICTURES", self.directory)
+        self.pictures = os.environ.get("NSWARDEN_PICTURES") or self.directory
 
     def open(self, daemon, query=""):
         self.browser.open(f"http://{daemon.address}/{query}")
