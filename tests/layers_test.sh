@@ -5,9 +5,11 @@
 set -euo pipefail
 root=$(realpath "${1:-$(dirname "$0")/..}")
 
-# forbid ROOT RULE PATTERN EXCEPT PATH...: reports lines that match PATTERN in files below PATHs, but for files that match EXCEPT.
+# forbid ROOT RULE PATTERN EXCEPT PATH...: reports lines that match PATTERN in files below PATHs, but for files that match EXCEPT. With $only, nothing for
+# other rules than that.
 forbid() {
   local root=$1 rule=$2 pattern=$3 except=$4 found
+  [ -z "${only-}" ] || [ "$rule" = "$only" ] || return 0
   shift 4
   found=$(cd "$root" && grep -rnE --include='*.hpp' --include='*.cpp' -- "$pattern" "$@" 2>/dev/null |
     grep -vE "^[^:]+:[0-9]+: *(//|\*)" | { [ -z "$except" ] && cat || grep -vE "^($except):"; }) || true
@@ -51,7 +53,7 @@ missed=0
 plant() {
   local rule=$1 file=$scratch/$2 line=$3
   printf '%s\n' "$line" >"$file"
-  if ! check "$scratch" | grep -qF "$rule: $2:"; then
+  if ! only=$rule check "$scratch" | grep -qF "$rule: $2:"; then
     echo "not found by '$rule': $line in $2"
     missed=1
   fi

@@ -117,24 +117,23 @@ void FrontDoor::close() {
   (void)!::write(closing_.get(), &one, sizeof one);
 }
 
-/// Those that are not watched yet. False when one cannot be.
-bool FrontDoor::watch(const pollfd* listeners, nfds_t count) {
-  for (const pollfd& listener : std::span(listeners, count)) {
-    const bool known = std::find(listeners_.begin(), listeners_.end(), listener.fd) != listeners_.end();
-    if (known) continue;
-    if (listeners_.size() == listeners_.capacity()) return false;
-    // Or else accept4() waits for the next one, when who made us come here has gone again.
-    const int flags = ::fcntl(listener.fd, F_GETFL);
-    if (flags < 0 || ::fcntl(listener.fd, F_SETFL, flags | O_NONBLOCK) != 0) return false;
-    if (!add_to(epoll_, listener.fd, EPOLLIN)) return false;
-    listeners_.push_back(listener.fd);
-  }
+/// False when it cannot be watched.
+bool FrontDoor::watch(int listener) {
+  if (std::find(listeners_.begin(), listeners_.end(), listener) != listeners_.end()) return true;
+  if (listeners_.size() == listeners_.capacity()) return false;
+  // Or else accept4() waits for the next one, when who made us come here has gone again.
+  const int flags = ::fcntl(listener, F_GETFL);
+  if (flags < 0 || ::fcntl(listener, F_SETFL, flags | O_NONBLOCK) != 0) return false;
+  if (!add_to(epoll_, listener, EPOLLIN)) return false;
+  listeners_.push_back(listener);
   return true;
 }
 
 int FrontDoor::poll(pollfd* listeners, nfds_t count, int timeout) {
   asked_ = 0;
-  if (!watch(listeners, count)) timeout = static_cast<int>(pause_after_failure.count());
+  const std::span all(listeners, count);
+  const bool watched = std::all_of(all.begin(), all.end(), [this](const pollfd& listener) { return watch(listener.fd); });
+  if (!watched) timeout = static_cast<int>(pause_after_failure.count());
   if (const int whole = tell(listeners, count); whole > 0) return whole;
   std::array<epoll_event, 64> events{};
   const Clock::time_point now = Clock::now();

@@ -15,6 +15,11 @@ import syscall_faults
 
 SEED = 3
 ALLOCATIONS = 70
+ERRORS = 3  # of each kind of call
+
+
+def chosen_of(all_errors, call):
+    return random.Random(f"{SEED} {call}").sample(all_errors, min(ERRORS, len(all_errors)))
 
 
 class Faults(harness.Case):
@@ -27,8 +32,8 @@ class Faults(harness.Case):
         print("\n" + table.text())
         self.assertEqual(table.failures(), [], "\n".join(table.failures()))
 
-    def test_the_daemon_survives_each_error_of_each_system_call(self):
-        """Each error of each call once, at a site, in a phase and at a position that the seed chooses."""
+    def test_the_daemon_survives_errors_of_each_system_call(self):
+        """Some errors of each call once, at a site, in a phase and at a position that the seed chooses."""
         trial = self.trial("syscall")
         chosen = random.Random(SEED)
         counts = {phase: trial.counts(phase) for phase in faults.PHASES}
@@ -40,7 +45,12 @@ class Faults(harness.Case):
                 for error in errnos.errnos_of(site):
                     places.setdefault((site.split()[0], error), []).append((phase, site, count))
         table = faults.Table()
-        for (_, error), where in sorted(places.items()):
+        errors = {}
+        for call, error in sorted(places):
+            errors.setdefault(call, []).append(error)
+        for (call, error), where in sorted(places.items()):
+            if error not in chosen_of(errors[call], call):
+                continue
             phase, site, count = chosen.choice(where)
             table.add(trial.run(phase, site, error, chosen.choice((1, count))))
         self.verdict(table)

@@ -13,11 +13,8 @@ report() {
 mapfile -t files < <(find CMakeLists.txt cmake config include scripts src tests .ci -type f \
   -not -path '*/__pycache__/*' -not -path '*/corpus/*' -not -path '*/data/*'
   find dashboards -type f -not -name '*.json' -not -path '*/__pycache__/*')
-unlicensed=()
-for file in "${files[@]}"; do
-  head -n 3 "$file" | grep -q 'SPDX-License-Identifier: Apache-2.0' || unlicensed+=("$file")
-done
-report "no SPDX line" "${unlicensed[*]-}"
+report "no SPDX line" "$(awk 'FNR <= 3 && /SPDX-License-Identifier: Apache-2.0/ { has[FILENAME] }
+  END { for (i = 1; i < ARGC; ++i) if (!(ARGV[i] in has)) print ARGV[i] }' "${files[@]}")"
 report "not ASCII" "$(LC_ALL=C grep -nP '[^\x00-\x7F]' "${files[@]}" || true)"
 report "tab" "$(grep -nP '\t' "${files[@]}" || true)"
 report "blank at the end of a line" "$(grep -nE ' +$' "${files[@]}" || true)"

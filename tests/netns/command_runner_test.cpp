@@ -184,7 +184,7 @@ std::size_t processes_with(const std::string& word) {
 TEST_CASE("what forks without end is ended whole") {
   const std::string mark = "60." + std::to_string(::getpid());
   const CommandResult result =
-      run("trap '' TERM; echo begun; while :; do (setsid sleep " + mark + " &); sleep " + mark + " & done", 300ms);
+      run("trap '' TERM; echo begun; while :; do (setsid sleep " + mark + " &); sleep " + mark + " & done", 600ms);
   CHECK(result.end == End::timed_out);
   CHECK(result.head.starts_with("begun\n"));
   CHECK(processes_with(mark) == 0);

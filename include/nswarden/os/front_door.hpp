@@ -58,7 +58,7 @@ class FrontDoor {
     Clock::time_point asked;  // when it was whole
   };
 
-  bool watch(const pollfd* listeners, nfds_t count);
+  bool watch(int listener);
   void let_in(int listener);
   void look(int fd);
   bool drop_first();
