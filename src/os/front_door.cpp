@@ -131,9 +131,10 @@ bool FrontDoor::watch(int listener) {
 
 int FrontDoor::poll(pollfd* listeners, nfds_t count, int timeout) {
   asked_ = 0;
-  const std::span all(listeners, count);
-  const bool watched = std::all_of(all.begin(), all.end(), [this](const pollfd& listener) { return watch(listener.fd); });
-  if (!watched) timeout = static_cast<int>(pause_after_failure.count());
+  const std::span sockets(listeners, count);
+  const bool complete =
+      std::all_of(sockets.begin(), sockets.end(), [this](const pollfd& listener) { return watch(listener.fd); });
+  if (!complete) timeout = static_cast<int>(pause_after_failure.count());
   if (const int whole = tell(listeners, count); whole > 0) return whole;
   std::array<epoll_event, 64> events{};
   const Clock::time_point now = Clock::now();
