@@ -55,7 +55,7 @@ def verdict(board):
         (4, stat("Settings compliant", "Share of the settings that the policies own that are as they say.",
                  [now(f"1 - sum(nswarden_drifted_sysctls{{{POLICY}}}) / (sum(nswarden_managed_sysctls{{{POLICY}}}) > 0)")], "percentunit",
                  thresholds=steps((None, RED), (0.99, YELLOW), (1, GREEN)), low=0, high=1, no_value="nothing governed")),
-        (3, stat("Suspended", "Settings that are not repaired for now because another program keeps changing them back.",
+        (3, stat("Suspended", "Settings that are repaired only now and then because another program keeps changing them back.",
                  [now(f"sum(nswarden_suspended_sysctls{{{POLICY}}})")], thresholds=NONE_IS_GOOD)),
         (3, stat("Last sweep", "Time since the last full sweep was completed; by default there is one every 10 s.",
                  [now(f"time() - (nswarden_reconcile_last_success_timestamp_seconds{{{NODE}}} > 0)")], "s", low=0, decimals=1,

@@ -1,26 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/status_filter.hpp"
 
-#include <algorithm>
-
 #include <nswarden/core/text.hpp>
 
+#include "app/printed_text.hpp"
 #include "app/query.hpp"
 
 namespace nswarden::app {
 namespace {
-
-/// printable(), but for backslashes, which stand for escapes already.
-std::string made_printable(std::string_view value) {
-  std::string out;
-  while (true) {
-    const std::size_t end = std::min(value.find('\\'), value.size());
-    out += core::printable(value.substr(0, end));
-    if (end == value.size()) return out;
-    out += '\\';
-    value.remove_prefix(end + 1);
-  }
-}
 
 /// printable() makes no name shorter.
 bool is_wanted(const std::string& wanted, const std::string& name) {
@@ -30,7 +17,7 @@ bool is_wanted(const std::string& wanted, const std::string& name) {
 }  // namespace
 
 Filter Filter::of_query(std::string_view query) {
-  return {made_printable(query_value(query, "netns")), made_printable(query_value(query, "policy"))};
+  return {printed_text(query_value(query, "netns")), printed_text(query_value(query, "policy"))};
 }
 
 bool Filter::takes(const core::Finding& finding) const {

@@ -9,6 +9,7 @@
 #include <set>
 
 #include <nswarden/core/text.hpp>
+#include "app/printed_text.hpp"
 #include "app/table.hpp"
 
 namespace nswarden::app {
@@ -22,10 +23,10 @@ constexpr std::size_t most_rows = 1000;
 
 std::string cell(std::string_view text) {
   if (text.empty()) return "-";
-  if (text.size() <= longest_cell) return terminal_text(text);
+  if (text.size() <= longest_cell) return printed_text(text);
   std::size_t end = longest_cell;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80) --end;
-  return terminal_text(text.substr(0, end)) + "...";
+  return printed_text(text.substr(0, end)) + "...";
 }
 
 std::string counted(std::size_t count, std::string_view one, std::string_view many) {
@@ -257,17 +258,6 @@ std::string event_table(const StatusView& view) {
 }
 
 }  // namespace
-
-std::string terminal_text(std::string_view text) {
-  std::string out;
-  while (true) {
-    const std::size_t end = std::min(text.find('\\'), text.size());
-    out += core::printable(text.substr(0, end));
-    if (end == text.size()) return out;
-    out += '\\';
-    text.remove_prefix(end + 1);
-  }
-}
 
 Verdict verdict_of(const StatusView& view) {
   const StatusDocument& status = view.status;

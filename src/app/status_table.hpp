@@ -25,7 +25,4 @@ Verdict verdict_of(const StatusView& view);
 
 std::string status_table(const StatusView& view, Colour colour);
 
-/// printable(), except that a backslash stays: the daemon has made its texts printable before.
-std::string terminal_text(std::string_view text);
-
 }  // namespace nswarden::app

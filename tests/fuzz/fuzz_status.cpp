@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "app/http_response.hpp"
+#include "app/printed_text.hpp"
 #include "app/status_table.hpp"
 #include "app/url.hpp"
 
@@ -66,7 +67,7 @@ void check_shown(const app::StatusView& view) {
     const std::string_view line = fuzz::next_part(rest, '\n');
     fuzz::require(line.empty() || fuzz::is_one_line(line), "what is printed moves nothing", line);
   }
-  fuzz::require(app::terminal_text(text.substr(0, text.find('\n'))) == text.substr(0, text.find('\n')),
+  fuzz::require(app::printed_text(text.substr(0, text.find('\n'))) == text.substr(0, text.find('\n')),
                 "what is safe stays as it is", text);
 }
 

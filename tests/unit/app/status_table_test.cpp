@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/status_table.hpp"
+#include "app/printed_text.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -152,9 +153,9 @@ TEST_CASE("findings that the daemon does not list are counted") {
 }
 
 TEST_CASE("texts of the daemon are safe for a terminal, and not escaped twice") {
-  CHECK(app::terminal_text("a\\x0ab") == "a\\x0ab");
-  CHECK(app::terminal_text("\x1b[2J\\\x1b") == "\\x1b[2J\\\\x1b");
-  CHECK(app::terminal_text("\u202e\xff\\") == "\\xe2\\x80\\xae\\xff\\");
+  CHECK(app::printed_text("a\\x0ab") == "a\\x0ab");
+  CHECK(app::printed_text("\x1b[2J\\\x1b") == "\\x1b[2J\\\\x1b");
+  CHECK(app::printed_text("\u202e\xff\\") == "\\xe2\\x80\\xae\\xff\\");
   Json json = json_of(snapshot());
   for (const char* field : {"netns", "policy", "key", "want", "have", "state", "error"})
     json["findings"][0][field] = "\x1b[2J\n";
