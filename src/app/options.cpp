@@ -137,6 +137,7 @@ struct Parser {
   CLI::App* apply = nullptr;
   CLI::App* explain = nullptr;
   CLI::App* status = nullptr;
+  CLI::App* healthcheck = nullptr;
   CLI::App* config = nullptr;
   CLI::App* config_check = nullptr;
   CLI::App* config_convert = nullptr;
@@ -267,24 +268,31 @@ struct Parser {
   void add_status() {
     status = app.add_subcommand("status", "What the running daemon sees: findings, policies, the last events");
     status->add_option("NETNS", options.netns, "Names as findings show them; all when none is given");
-    StatusOptions& to = options.status;
-    status->add_option("--url", to.url, "Of the daemon: http[s]://[USER:PASSWORD@]HOST[:PORT][/PATH]")
-        ->type_name("URL")
-        ->envname("NSWARDEN_URL")
-        ->capture_default_str();
-    status->add_option("--events", to.events, "How many of the last events to list, newest last; 0 for none")
+    add_daemon(*status);
+    status->add_option("--events", options.status.events, "How many of the last events to list, newest last; 0 for none")
         ->type_name("N")
         ->capture_default_str()
         ->check(CLI::Range(0, 200));
-    status->add_option("--timeout", status_timeout, "For all of it, default 5s, at least 100ms")
+    add_report_flags(*status);
+    healthcheck = app.add_subcommand("healthcheck", "Whether the running daemon is ready: exit code 0 or 1, for containers");
+    add_daemon(*healthcheck);
+  }
+
+  /// Where the daemon is, and how to come by an answer.
+  void add_daemon(CLI::App& command) {
+    StatusOptions& to = options.status;
+    command.add_option("--url", to.url, "Of the daemon: http[s]://[USER:PASSWORD@]HOST[:PORT][/PATH]")
+        ->type_name("URL")
+        ->envname("NSWARDEN_URL")
+        ->capture_default_str();
+    command.add_option("--timeout", status_timeout, "For all of it, default 5s, at least 100ms")
         ->type_name("DURATION")
         ->check(duration_at_least(std::chrono::milliseconds{100}));
-    status->add_option("--tls.ca-file", to.ca_file, "CAs to trust instead of the system's, PEM")->type_name("FILE");
-    CLI::Option* cert = status->add_option("--tls.cert-file", to.cert_file, "Certificate to show to the daemon, PEM");
-    CLI::Option* key = status->add_option("--tls.key-file", to.key_file, "Its key, PEM, without a passphrase");
+    command.add_option("--tls.ca-file", to.ca_file, "CAs to trust instead of the system's, PEM")->type_name("FILE");
+    CLI::Option* cert = command.add_option("--tls.cert-file", to.cert_file, "Certificate to show to the daemon, PEM");
+    CLI::Option* key = command.add_option("--tls.key-file", to.key_file, "Its key, PEM, without a passphrase");
     cert->type_name("FILE")->needs(key);
     key->type_name("FILE")->needs(cert);
-    add_report_flags(*status);
   }
 
   void add_config() {
@@ -324,6 +332,7 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   if (parser.apply->parsed()) options.command = Command::apply;
   if (parser.explain->parsed()) options.command = Command::explain;
   if (parser.status->parsed()) options.command = Command::status;
+  if (parser.healthcheck->parsed()) options.command = Command::healthcheck;
   if (parser.config_check->parsed()) options.command = Command::config_check;
   if (parser.config_convert->parsed()) options.command = Command::config_convert;
   if (parser.config_schema->parsed()) options.command = Command::config_schema;
