@@ -19,6 +19,18 @@ namespace {
 
 constexpr int usage_error = 2;
 
+/// The command that was named last, down to which everything was understood.
+const CLI::App& last_command(const CLI::App& app) {
+  const auto named = app.get_subcommands();
+  return named.empty() ? app : last_command(*named.back());
+}
+
+/// As it is typed: `nswarden config check`.
+std::string typed(const CLI::App& command) {
+  const CLI::App* parent = command.get_parent();
+  return parent == nullptr ? command.get_name() : fmt::format("{} {}", typed(*parent), command.get_name());
+}
+
 /// What `word` may have been meant to be: a flag of the command that was named, or a command.
 std::string suggestion(const CLI::App& app, std::string_view word) {
   std::vector<std::string> known;
@@ -34,7 +46,9 @@ std::string suggestion(const CLI::App& app, std::string_view word) {
   }
   for (const CLI::App* command : app.get_subcommands({})) known.push_back(command->get_name());
   const std::vector<std::string_view> candidates(known.begin(), known.end());
-  const auto near = core::nearest(word.substr(0, word.find('=')), candidates);
+  const std::string_view name = word.substr(0, word.find('='));
+  const auto near = core::nearest(name, candidates);
+  if (near == name) return fmt::format(" in this place; see {} --help", typed(last_command(app)));
   return near ? fmt::format("; did you mean {}?", *near) : std::string();
 }
 
@@ -47,18 +61,6 @@ std::string unexpected_word(const CLI::App& app, const CLI::Error& error) {
   }
   const std::vector<std::string> rest = app.remaining(true);
   return rest.empty() ? std::string() : rest.front();
-}
-
-/// The command that was named last, down to which everything was understood.
-const CLI::App& last_command(const CLI::App& app) {
-  const auto named = app.get_subcommands();
-  return named.empty() ? app : last_command(*named.back());
-}
-
-/// As it is typed: `nswarden config check`.
-std::string typed(const CLI::App& command) {
-  const CLI::App* parent = command.get_parent();
-  return parent == nullptr ? command.get_name() : fmt::format("{} {}", typed(*parent), command.get_name());
 }
 
 /// `run, check or config`: the commands below one.
@@ -207,6 +209,11 @@ struct Parser {
     to.add_option("--log.format", log_format, "logfmt (default) or json")->type_name("FORMAT")->check(log_formats.validator());
   }
 
+  /// Only one of them would be looked at.
+  [[nodiscard]] bool names_two_files() const {
+    return config_check->count("FILE") > 0 && config_check->count("--config.file") + app.count("--config.file") > 0;
+  }
+
   void add_run() {
     run = app.add_subcommand("run", "The daemon: watch, sweep, enforce and serve metrics until SIGTERM");
     run->footer("Exit codes: 0 ended by SIGTERM or SIGINT, 2 cannot start.");
@@ -336,6 +343,7 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   Parser parser;
   try {
     parser.app.parse(argc, argv);
+    if (parser.names_two_files()) throw CLI::ExcludesError("FILE", "--config.file");
   } catch (const CLI::ParseError& error) {
     return parser.app.exit(error, std::cout, std::cerr) == 0 ? 0 : usage_error;
   }

@@ -51,7 +51,7 @@ def page_differences(commands, page):
     found += differences("Common options", without(commands[""].flags, "help", "version"), common)
     for name in sorted(leaves & described):
         part = parts[f"nswarden {name}"]
-        flags = flags_of(part) | (common if ".Sx Common options ." in part.lines else {})
+        flags = flags_of(part) | (common if any(line.startswith(".Sx Common options ") for line in part.lines) else {})
         found += differences(f"nswarden(1), {name}", without(commands[name].flags, "help"), flags)
     synopsis = re.sub(r"\n\.(Op|Ar)", r" \1", "\n".join(parts["SYNOPSIS"].lines))
     lines = dict(re.findall(r"^\.Cm ([a-z ]+?)((?: (?:Op|Ar) .*)?)$", synopsis, re.MULTILINE))
