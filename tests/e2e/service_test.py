@@ -125,5 +125,49 @@ class Service(harness.Case):
         daemon.wait_log(lambda line: "service manager cannot be told" in line.get("msg", ""), "that nobody listens")
 
 
+class HealthCheck(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.configure(config(policy("routers", "^router-", {KEY: 1234})))
+
+    def ask(self, url, *arguments):
+        result = harness.run_binary("healthcheck", f"--url={url}", *arguments, prefix=harness.UNPRIVILEGED)
+        return result.returncode, result.stdout, result.stderr
+
+    def test_a_daemon_that_is_ready_is_healthy_also_with_drift_and_without_some_source(self):
+        self.configure(config(policy("routers", "^router-", {KEY: 1234}, "audit")))
+        add_netns("router-1")
+        daemon = self.start()
+        code, out, err = self.ask(f"http://{daemon.address}")
+        self.assertEqual((code, out.splitlines()[0], err), (0, "nswarden is ready.", ""))
+
+    def test_what_is_not_ready_or_no_nswarden_is_not_healthy_and_why_is_told(self):
+        answers = {"503 Service Unavailable": "not ready: the first sweep is not done\n", "404 Not Found": "nothing\n"}
+        expected = {"503 Service Unavailable": ("not ready: the first sweep is not done\n", ""),
+                    "404 Not Found": ("", "/-/ready has HTTP status 404")}
+        for status, body in answers.items():
+            with self.subTest(status), socket.create_server(("127.0.0.1", 0)) as server:
+                def serve(server=server, status=status, body=body):
+                    connection, _ = server.accept()
+                    with connection:
+                        connection.recv(4096)
+                        connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+
+                thread = threading.Thread(target=serve)
+                thread.start()
+                code, out, err = self.ask(f"http://127.0.0.1:{server.getsockname()[1]}")
+                thread.join(DEADLINE)
+                self.assertEqual((code, out), (1, expected[status][0]))
+                self.assertIn(expected[status][1], err)
+
+    def test_without_a_daemon_and_with_mistakes_it_says_what_to_do(self):
+        code, _, err = self.ask("http://127.0.0.1:1", "--timeout=1s")
+        self.assertEqual(code, 1)
+        self.assertIn("is nswarden running?", err)
+        code, _, err = self.ask("localhost")
+        self.assertEqual(code, 2)
+        self.assertIn("it looks like http://", err)
+
+
 if __name__ == "__main__":
     harness.main()
