@@ -45,7 +45,7 @@ boot() {
     exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd systemd.unit=multi-user.target
   ' "$root" >/dev/null 2>&1 </dev/null &
   BOOT_PID=$!
-  local end=$((SECONDS + 60)) state=
+  local end=$((SECONDS + 180)) state=
   while [ $SECONDS -lt $end ] && kill -0 "$BOOT_PID" 2>/dev/null; do
     state=$(booted systemctl is-system-running 2>/dev/null || true)
     case $state in running | degraded) return 0 ;; esac

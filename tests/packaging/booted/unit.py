@@ -98,14 +98,14 @@ def status_of(pid):
 def clear_netns():
     """As on a machine that never had one."""
     while True:
-        with open("/proc/self/mountinfo", encoding="utf-8") as file:
-            targets = [line.split()[4] for line in file]
-        targets = [target for target in targets if target == NETNS_DIR or target.startswith(NETNS_DIR + "/")]
+        with open("/proc/self/mountinfo", "rb") as file:
+            targets = [line.split()[4].decode("unicode_escape").encode("latin1") for line in file]
+        targets = [target for target in targets if (target + b"/").startswith(os.fsencode(NETNS_DIR + "/"))]
         if not targets:
             break
         for target in reversed(targets):
             try:
-                harness.umount(target.encode("utf-8").decode("unicode_escape").encode("latin1"))
+                harness.umount(target)
             except OSError:  # covered by another mount; in the next round
                 pass
     shutil.rmtree(NETNS_DIR, ignore_errors=True)

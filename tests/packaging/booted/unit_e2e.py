@@ -11,12 +11,13 @@ import threading
 import time
 import unittest
 
+import unit  # makes the harness of the end-to-end tests known
+
 import harness
-import unit
 
 LOG = "/run/nswarden-e2e.log"
 FILES = "/var/lib/nswarden-e2e"
-# The paths of writers are asked for too. A daemon that a test kills stays dead.
+# A daemon that a test kills stays dead.
 DROP_IN = f"""[Service]
 Restart=no
 StandardError=truncate:{LOG}
@@ -85,8 +86,7 @@ class UnitDaemon(harness.Daemon):
             raise
 
     def _read_lines(self):
-        with_lines = self.process.lines()
-        for line in with_lines:
+        for line in self.process.lines():
             self.lines.append(harness.json.loads(line))
 
     def kill(self):
