@@ -76,6 +76,12 @@ def documented(name):
     return dict(blocks)[name]
 
 
+def documented_command(beginning):
+    """A block of the documentation that begins so."""
+    with open(DOCS, encoding="utf-8") as file:
+        return next(block for block in re.findall(r"```\n(.*?)```", file.read(), re.DOTALL) if block.startswith(beginning))
+
+
 def http(path):
     """Status and body."""
     try:
