@@ -79,7 +79,7 @@ def documented(name):
 def documented_command(beginning):
     """A block of the documentation that begins so."""
     with open(DOCS, encoding="utf-8") as file:
-        return next(block for block in re.findall(r"```\n(.*?)```", file.read(), re.DOTALL) if block.startswith(beginning))
+        return next(block[1:] for block in file.read().split("```")[1::2] if block.startswith("\n" + beginning))
 
 
 def http(path):
