@@ -6,6 +6,7 @@ holds them against published schemas, and runs the container."""
 import copy
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -135,6 +136,32 @@ class Policies(unittest.TestCase):
     def test_the_one_that_is_there_first_writes_nothing(self):
         policy = yaml.safe_load(find(overlay("base"), "ConfigMap")["data"]["nswarden.yaml"])
         self.assertEqual({entry.get("mode", policy["mode"]) for entry in policy["policies"]}, {"audit"})
+
+
+class Page(unittest.TestCase):
+    """docs/kubernetes.md."""
+
+    def test_the_overlay_that_it_shows_can_be_used_as_it_is(self):
+        text = re.search(r"```yaml\n(# kustomization.yaml,.*?)```", text_of("docs/kubernetes.md"), re.DOTALL).group(1)
+        policy = "version: 1\npolicies: []\n"
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("packaging/kubernetes", "dashboards"):
+                shutil.copytree(os.path.join(render.TOP, name), os.path.join(folder, name))
+            for name, content in (("kustomization.yaml", text), ("nswarden.yaml", policy)):
+                with open(os.path.join(folder, name), "w", encoding="ascii") as file:
+                    file.write(content)
+            objects = render.render(folder)
+        self.assertEqual([problem for thing in objects for problem in fields.problems_of(thing)] + rules.problems_of(objects), [])
+        self.assertEqual(find(objects, "ConfigMap")["data"], {"nswarden.yaml": policy})
+        self.assertEqual(container_of(objects)["image"], "registry.example/nswarden:0.1.0")
+
+    def test_it_counts_right(self):
+        self.assertIn(f"{len(MISTAKES)} mistakes are each noticed. It renders", " ".join(text_of("docs/kubernetes.md").split()))
+
+    def test_every_folder_is_named(self):
+        for kind in ("components", "overlays"):
+            for name in os.listdir(os.path.join(render.MANIFESTS, kind)):
+                self.assertIn(f"| `{kind}/{name}` |", text_of("docs/kubernetes.md"))
 
 
 def spec_of(objects):
