@@ -24,6 +24,12 @@ READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-tri
 FILE_CAPABILITIES = "cap_sys_admin,cap_net_admin,cap_net_broadcast,cap_sys_ptrace=p"
 
 
+def quietly(*command):
+    """The exit code. Without pipes: what a runtime leaves behind may keep them open."""
+    return subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                          timeout=60).returncode
+
+
 def image(binary, folder):
     """A root file system with nothing but the binary and the libraries that it needs."""
     for name in ("proc", "sys", "dev", "etc", "tmp", "run", "usr/bin"):
@@ -210,9 +216,7 @@ class Pod:
                 asked = probe["httpGet"]
                 return 200 <= self.get(asked["path"], asked["port"], probe.get("timeoutSeconds", 1))[0] < 400
             if "exec" in probe:
-                done = subprocess.run([*self.crun, "exec", self.name, *probe["exec"]["command"]], stdin=subprocess.DEVNULL,
-                                      capture_output=True, check=False, timeout=30)
-                return done.returncode == 0
+                return quietly(*self.crun, "exec", self.name, *probe["exec"]["command"]) == 0
             address = (probe["tcpSocket"].get("host", self.node_ip), self.port(probe["tcpSocket"]["port"]))
             with socket.create_connection(address, probe.get("timeoutSeconds", 1)):
                 return True
@@ -222,10 +226,10 @@ class Pod:
     def stop(self):
         """SIGTERM, as the kubelet does it, and the grace period. The exit code."""
         if self.process.poll() is None:
-            subprocess.run([*self.crun, "kill", self.name, "TERM"], check=False, capture_output=True)
+            quietly(*self.crun, "kill", self.name, "TERM")
         try:
             return self.process.wait(self.spec["terminationGracePeriodSeconds"])
         except subprocess.TimeoutExpired:
             return None
         finally:
-            subprocess.run([*self.crun, "delete", "--force", self.name], check=False, capture_output=True)
+            quietly(*self.crun, "delete", "--force", self.name)

@@ -7,11 +7,13 @@ import itertools
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+import urllib.request
 import uuid
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -60,9 +62,10 @@ class PodCase(unittest.TestCase):
     def tidy(self):
         for each in self.pods:
             each.stop()
-            subprocess.run(["umount", "-l", *self.mounts_below(each.work)], check=False, capture_output=True)
+            for mount in self.mounts_below(each.work):
+                pod.quietly("umount", "-l", mount)
         while os.path.isdir("/run/netns"):
-            subprocess.run(["umount", "-R", "-l", "/run/netns"], check=False, capture_output=True)
+            pod.quietly("umount", "-R", "-l", "/run/netns")
             shutil.rmtree("/run/netns", ignore_errors=True)
 
     def mounts_below(self, folder):
@@ -140,12 +143,23 @@ class Pods(PodCase):
         self.assertEqual(running.get("/-/ready"), (200, "nswarden is ready.\n"))
 
     def test_all_that_the_complete_overlay_has_works_together(self):
-        pairs = certificates(self.folder)
-        objects = overlay("overlays/complete")
-        if subprocess.run([harness.BINARY, "healthcheck", "--help"], check=False, capture_output=True).returncode != 0:
-            self.skipTest("this binary has no healthcheck, which the probes ask by")
-        running = self.start_ready(objects, {"nswarden-tls": pairs})
-        self.assertTrue(running.probe("livenessProbe"))
+        secret = certificates(self.folder)
+        running = self.start(overlay("overlays/complete"), {"nswarden-tls": secret})
+        client = ssl.create_default_context(cadata=secret["ca.crt"])
+        client.load_cert_chain(os.path.join(self.folder, "ca/tls.crt"), os.path.join(self.folder, "ca/tls.key"))
+
+        def ready():
+            with urllib.request.urlopen("https://127.0.0.1:10042/-/ready", context=client, timeout=5) as answer:
+                return answer.status == 200
+
+        wait_until(ready, running.log)
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            self.assertTrue(running.probe(probe), probe + "\n" + running.log())
+        with self.assertRaises(OSError):
+            running.get("/metrics")  # without TLS
+        stranger = ssl.create_default_context(cadata=secret["ca.crt"])
+        with self.assertRaises(OSError):
+            urllib.request.urlopen("https://127.0.0.1:10042/-/ready", context=stranger, timeout=5)
         name = self.add_pod_netns()
         harness.run_inside(name, "ip", "link", "add", "eth0", "type", "bridge")
         for key in (REDIRECTS, "net.ipv6.conf.eth0.accept_ra"):
@@ -153,8 +167,6 @@ class Pods(PodCase):
         put(name, REDIRECTS, 1)
         wait_until(drift_gone(REDIRECTS, name, 0), running.log)
         wait_until(lambda: "writer=python3" in running.log(), running.log)
-        with self.assertRaises(OSError):
-            running.get("/metrics")  # without TLS
 
     def test_a_new_version_of_the_config_map_is_taken_and_one_with_a_mistake_is_not(self):
         running = self.start_ready(with_policy(overlay("base"), SETTING.format(key=BACKLOG, value=5000)))
