@@ -6,8 +6,6 @@ import re
 import told
 from pages import rows, sections
 
-# They may be in the pages before they are in the binary.
-COMING_COMMANDS, COMING_FIELDS = {"healthcheck"}, {"capabilities"}
 # Of a type that the schema has under a name of its own, what a man page calls it. A list of words stands for itself.
 TYPES = {
     "version": "1", "paths": "path or list of paths", "directories": "list of absolute paths", "boolean": "boolean", "duration": "duration",
@@ -47,7 +45,7 @@ def page_differences(commands, page):
     common = flags_of(parts["Common options"])
     described = {title.removeprefix("nswarden ") for title in parts if title.startswith("nswarden ")}
     leaves = {name for name, command in commands.items() if name and not command.commands}
-    found = differences("nswarden(1)", leaves, described - (COMING_COMMANDS - leaves))
+    found = differences("nswarden(1)", leaves, described)
     found += differences("Common options", without(commands[""].flags, "help", "version"), common)
     for name in sorted(leaves & described):
         part = parts[f"nswarden {name}"]
@@ -107,8 +105,6 @@ def yaml_differences(schema, page, document):
         for name, field in object_["properties"].items():
             default = in_docs.get((heading, name), "") if heading else items.get(name, ("", "", ""))[2]
             fields[name] = (type_of(schema, field), name in object_.get("required", []), str(field.get("default", default)))
-        for name in COMING_FIELDS - set(fields):
-            items.pop(name, None)
         found += differences(f"nswarden.yaml(5), {title}", fields, items)
     names = {name for line in parts["Commands"].lines if line.startswith(".Cm IN_") for name in re.findall(r"IN_\w+", line)}
     return found + differences("nswarden.yaml(5), events", set(definitions["events"]["properties"]), names)
@@ -120,7 +116,7 @@ def completion_differences(shell, commands):
         line = f"nswarden {name} ".replace("  ", " ")
         if command.commands:
             offered = shell.complete(line)
-            found += differences(f"{shell.kind}, {name}", set(command.commands), offered - (COMING_COMMANDS - set(command.commands)))
+            found += differences(f"{shell.kind}, {name}", set(command.commands), offered)
         offered = shell.complete(line + "--")
         names = {f"--{flag}" for flag in command.flags}
         found += differences(f"{shell.kind}, flags of {name}", names, {flag.removesuffix("=") for flag in offered})
