@@ -62,7 +62,7 @@ def _security(spec, container):
         "a read-only root": own.get("readOnlyRootFilesystem") is True,
         "all capabilities dropped": own["capabilities"].get("drop") == ["ALL"],
         "no more capabilities than needed": sorted(own["capabilities"].get("add", [])) == sorted(CAPABILITIES),
-        # With no_new_privs the capabilities of the program's file would not count, and Kubernetes gives others none.
+        # The API means to refuse false beside SYS_ADMIN, and may one day do so.
         "allowPrivilegeEscalation left alone": "allowPrivilegeEscalation" not in own,
         "no token": spec.get("automountServiceAccountToken") is False,
         "no variables of services": spec.get("enableServiceLinks") is False,
