@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <cstdio>
 
+#include <nswarden/os/procfs.hpp>
+
 namespace nswarden::os {
 namespace {
 
@@ -106,7 +108,7 @@ core::Result<std::uint64_t> cookie_inside() {
 
 std::optional<std::uint64_t> init_netns_inode() {
   struct stat status {};
-  if (::stat("/proc/1/ns/net", &status) != 0) return std::nullopt;
+  if (::stat(in_procfs("1/ns/net").c_str(), &status) != 0) return std::nullopt;
   return status.st_ino;
 }
 
