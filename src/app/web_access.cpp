@@ -9,6 +9,7 @@
 #include <variant>
 
 #include <nswarden/core/text.hpp>
+#include <nswarden/os/capabilities.hpp>
 #include <nswarden/os/file.hpp>
 #include <nswarden/os/trusted_path.hpp>
 
@@ -24,6 +25,8 @@ std::string path_beside(const std::string& file, const std::string& named) {
 }  // namespace
 
 WebAccess::WebAccess(std::string path, Log& log, Metrics& metrics) : path_(std::move(path)), log_(log), metrics_(metrics) {
+  // As all later versions are read: HTTP threads have no capabilities.
+  const os::CapabilitiesAside as_a_reader;
   Loaded loaded = load();
   if (!loaded.version) throw std::runtime_error(loaded.problem);
   take(std::move(loaded));

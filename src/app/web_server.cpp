@@ -2,6 +2,7 @@
 #include <civetweb.h>
 #include <fmt/format.h>
 #include <nswarden/app/web.hpp>
+#include <nswarden/os/capabilities.hpp>
 #include <nswarden/os/front_door.hpp>
 #include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/tcp.hpp>
@@ -166,9 +167,12 @@ struct WebServer::Impl {
   std::vector<std::uint16_t> ports;
   mg_context* context = nullptr;
   std::atomic<bool> started{false};
+  std::atomic<std::size_t> begun{0};    ///< threads
+  std::atomic<bool> privileged{false};  ///< one of them could not give up its capabilities
   std::array<char, 300> problem{};  ///< what CivetWeb said while it started
 
   void start(const std::string& listening_ports);
+  void wait_for_threads() const;
   void stop();
 
   [[nodiscard]] std::shared_ptr<const TlsSettings> tls_settings() const {
@@ -223,16 +227,19 @@ struct WebServer::Impl {
     return 503;
   }
 
-  /// What repairs goes before what tells of it.
+  /// What repairs goes before what tells of it, and who tells may not repair.
   static void* begin_thread(const mg_context* context, int type) {
     constexpr int accepting = 0;
-    os::FrontDoor& door = static_cast<Impl*>(mg_get_user_data(context))->door;
+    Impl& impl = *static_cast<Impl*>(mg_get_user_data(context));
     if (type == accepting) {
-      door.serve_this_thread();
+      impl.door.serve_this_thread();
     } else {
-      door.serve_behind();
+      impl.door.serve_behind();
     }
     os::give_way();
+    if (!os::drop_all_capabilities()) impl.privileged = true;
+    ++impl.begun;
+    impl.begun.notify_one();
     return nullptr;
   }
 
@@ -300,6 +307,11 @@ void WebServer::Impl::start(const std::string& listening_ports) {
   }
 }
 
+/// From here on none has more rights than it needs.
+void WebServer::Impl::wait_for_threads() const {
+  for (std::size_t count = begun; count < worker_count + 1; count = begun) begun.wait(count);
+}
+
 // CivetWeb's threads notice mg_stop() only when their poll ends, after up to 2 s. What a scrape has been promised may still be
 // sent for a moment; then even a client that does not read is cut off.
 void WebServer::Impl::stop() {
@@ -353,11 +365,14 @@ WebServer::WebServer(const WebOptions& options, WebSources sources, WebAccess* a
   // Without its master CivetWeb starts all the same and serves nobody, and mg_stop() waits for that thread for ever; without one
   // of the workers, some connections are nobody's. There is no way back but the end of the process: until then nobody is let in.
   const std::optional<std::size_t> threads = os::count_threads();
-  if (!threads || !threads_before || *threads > *threads_before + worker_count) return;
+  const bool all_there = !threads || !threads_before || *threads > *threads_before + worker_count;
+  if (all_there) impl_->wait_for_threads();
+  if (all_there && !impl_->privileged) return;
   os::stop_sockets(impl_->ports, os::Stop::all);
   (void)impl_.release();  // the threads that there are know it
   refuse(options.listen_addresses.front(),
-         "not all threads could be started; raise the limit of tasks (TasksMax= of its unit, or ulimit -u)");
+         all_there ? "its threads cannot give up their capabilities; allow the system calls prctl and capset"
+                   : "not all threads could be started; raise the limit of tasks (TasksMax= of its unit, or ulimit -u)");
 }
 
 WebServer::~WebServer() = default;

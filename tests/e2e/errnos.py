@@ -79,6 +79,7 @@ TABLE = [(re.compile(pattern), tuple(getattr(errno, name) for name in names.spli
     (r"prlimit64 get", ""),  # cannot fail for a resource that exists
     (r"getrandom", "EINTR EAGAIN ENOSYS"),
     (r"prctl", "EPERM EINVAL"),
+    (r"capset|capget", "EPERM"),
     (r"sysinfo|sched_getaffinity", "EPERM"),
     (r"kill|tgkill|setpgid", "EPERM ESRCH"),
 )]

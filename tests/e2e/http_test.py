@@ -49,6 +49,18 @@ class Http(harness.Case):
         for trigger in ("startup", "interval", "reload", "lost"):
             self.assertEqual(len(metrics.all("reconciles_total", trigger=trigger)), 1)
 
+    def test_threads_that_serve_have_no_capability_and_can_gain_none(self):
+        self.daemon.wait_sweeps()
+        seen = []
+        for task in os.listdir(f"/proc/{self.daemon.process.pid}/task"):
+            with open(f"/proc/{self.daemon.process.pid}/task/{task}/status", encoding="ascii") as file:
+                fields = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+            serves = fields["Name"].startswith("civetweb")
+            seen.append(serves)
+            none = all(int(fields[name], 16) == 0 for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"))
+            self.assertEqual((none, fields["NoNewPrivs"]), (serves, "1" if serves else "0"), fields)
+        self.assertEqual(seen.count(True), 17)
+
     def test_counters_carry_no_netns_label(self):
         for name, series in self.daemon.scrape().items():
             if name.endswith(("_total", "_bucket", "_count", "_sum")):

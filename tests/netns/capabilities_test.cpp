@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/os/capabilities.hpp>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+#include <thread>
+
+#include <nswarden/os/fd.hpp>
+#include <nswarden/os/file.hpp>
+#include "catch.hpp"
+#include "private_netns.hpp"
+
+namespace nswarden {
+namespace {
+
+/// A line of /proc/PID/status, such as that of CapEff, without its name.
+std::string field(const std::string& status, const std::string& name) {
+  const std::size_t at = status.find("\n" + name + ":\t");
+  if (at == std::string::npos) return "no " + name;
+  const std::size_t begin = at + name.size() + 3;
+  return status.substr(begin, status.find('\n', begin) - begin);
+}
+
+bool has_none(const std::string& status) {
+  const std::string none = "0000000000000000";
+  const auto is_empty = [&](const char* set) { return field(status, set) == none; };
+  return is_empty("CapInh") && is_empty("CapPrm") && is_empty("CapEff") && is_empty("CapAmb") && field(status, "NoNewPrivs") == "1";
+}
+
+std::string own_status() { return *os::read_file("/proc/thread-self/status", 65536); }
+
+TEST_CASE("a thread that has dropped all capabilities has none, gains none by executing as root, and leaves those of others") {
+  const test::TempDir dir;
+  const std::string copy = dir / "status";
+  std::string during;
+  bool dropped = false;
+  std::thread([&] {
+    dropped = os::drop_all_capabilities().ok();
+    during = own_status();
+    // What a program has that it runs. A root user's, by which it would gain all.
+    (void)std::system(("cat /proc/self/status >" + copy).c_str());
+  }).join();
+  CHECK(dropped);
+  CHECK(has_none(during));
+  const auto executed = os::read_file(copy, 65536);
+  REQUIRE(executed.ok());
+  CHECK(has_none(*executed));
+  CHECK_FALSE(has_none(own_status()));
+}
+
+TEST_CASE("capabilities that are put aside do not count, and count again afterwards") {
+  const test::TempDir dir;
+  const std::string path = dir / "of-somebody-else";
+  REQUIRE(os::Fd(::open(path.c_str(), O_CREAT | O_CLOEXEC, 0600)).get() >= 0);
+  REQUIRE(::chown(path.c_str(), 12345, 12345) == 0);
+  const auto readable = [&path] { return os::read_file(path, 10).ok(); };
+  REQUIRE(readable());
+  {
+    const os::CapabilitiesAside aside;
+    CHECK_FALSE(readable());
+    const os::CapabilitiesAside twice;
+  }
+  CHECK(readable());
+}
+
+}  // namespace
+}  // namespace nswarden
