@@ -45,6 +45,7 @@ void tell_lines(std::string_view lines) {
 }
 
 void serve_until_told(const Options& options, Configuration configuration, os::ConfigWatcher& config_watcher) {
+  const os::ServiceEnvironment service_environment = os::service_environment();
   os::Signals signals;  // before any thread, so that all inherit the mask
   const os::Waker waker;
   ReloadDesk desk([&waker] { waker.wake(); });
@@ -70,8 +71,9 @@ void serve_until_told(const Options& options, Configuration configuration, os::C
     log.info("listening", {{"address", address}, {"metrics", url}});
   }
   instance_lock.look_again(log);
-  Loop({options, signals, waker, desk, catalog, metrics, slot, log, config_watcher, instance_lock}, std::move(configuration),
-       {fd_budget(os::open_files_limit()), first_limit})
+  ServiceNotices service(service_environment, log);
+  Loop({options, signals, waker, desk, catalog, metrics, slot, log, config_watcher, instance_lock, service},
+       std::move(configuration), {fd_budget(os::open_files_limit()), first_limit})
       .run();
 }
 

@@ -25,6 +25,8 @@ using std::chrono::milliseconds;
 // What an event may have to wait for while a sweep goes on. The clock is looked at after about so many keys.
 constexpr std::chrono::microseconds slice_time{400};
 constexpr std::size_t step_cost = 32;
+// So long may one sweep stand still, or the loop be late.
+constexpr std::chrono::seconds patience{60};
 // Hosts mount all day (kernel fact 24): names that are bound are looked at again at most this often for it.
 constexpr milliseconds full_listing_gap{1000};
 constexpr milliseconds shortest_publish_gap{50};
@@ -83,6 +85,7 @@ void Loop::run() {
                          {{"error", error.what()}});
     }
   }
+  parts_.service.stopping(Clock::now());
   restorer_.save();
   parts_.log.info("stopping");
 }
@@ -97,7 +100,18 @@ void Loop::turn() {
   end_search();
   see_to_commands();
   if (dirty_ && Clock::now() >= next_publish_) publish(Clock::now());
+  show_life(Clock::now());
   parts_.log.flush();
+}
+
+/// To whoever restarts a daemon that hangs. What is due is begun in the same turn, so that only a sweep can stand still.
+void Loop::show_life(Time now) {
+  parts_.service.send_again(now);
+  const std::uint64_t progress = reconciler_->progress();
+  if (reconciler_->sweeping() && progress == progress_shown_) return;
+  progress_shown_ = progress;
+  parts_.service.alive(now);
+  parts_.slot.alive_until(std::max(now, now + until_next(now)) + patience);
 }
 
 /// Everything that is known of netns can be found out again, so that no step of the way needs to be undone when one fails.
@@ -132,6 +146,7 @@ std::chrono::nanoseconds Loop::until_next(Time now) const {
   next = sooner(next, links_rest_until_);
   if (mounts_changed_) next = std::min(next, last_full_listing_ + full_listing_gap);
   if (const auto commands = commands_.due()) next = std::min(next, *commands);
+  next = sooner(next, parts_.service.due());
   if (dirty_) next = std::min(next, next_publish_);
   return next - now;
 }
@@ -203,8 +218,22 @@ void Loop::finish_sweep() {
   const LogLevel level = ready_ ? LogLevel::debug : LogLevel::info;
   parts_.log.write(level, ready_ ? "sweep done" : "first sweep done",
                    {{"trigger", to_string(trigger_)}, {"netns", netns}, {"settings", settings}, {"compliant", compliant}});
-  ready_ = true;
+  // Whoever was told that it is ready sees it so over HTTP too.
+  if (!std::exchange(ready_, true)) publish(Clock::now());
+  parts_.service.ready(service_status(totals), Clock::now());
   review_policies(Clock::now());
+}
+
+/// The line of `systemctl status`.
+std::string Loop::service_status(const core::Totals& totals) const {
+  std::string status = fmt::format("{} settings in {} netns", totals.settings, totals.netns);
+  const std::size_t wrong = totals.settings - totals.compliant;
+  status += wrong == 0 ? ", all compliant" : fmt::format(", {} not compliant", wrong);
+  if (!config_.error.empty()) status += "; the configuration was refused, the last good one is in force";
+  for (const SourceSnapshot& source : sources_) {
+    if (!source.up) status += fmt::format("; {} is down", source.name);
+  }
+  return status;
 }
 
 void Loop::review_policies(Time now) {
@@ -261,6 +290,7 @@ void Loop::tell_reports() {
 /// Parses first, swaps whole; a broken file changes nothing but what is said of it. Empty, or why not.
 std::string Loop::reload(Time now) {
   reload_due_ = true;  // until it is done: what fails half-way is asked for again by begin_again()
+  parts_.service.reloading(now);
   auto loaded = reload_configuration(parts_.options, configuration_);
   dirty_ = true;
   if (const auto* none = std::get_if<NoConfiguration>(&loaded)) {
@@ -273,6 +303,7 @@ std::string Loop::reload(Time now) {
       verdict += line + '\n';
     }
     events_.reloaded(unix_time(), verdict);
+    if (ready_) parts_.service.ready(service_status(reconciler_->overview(now).totals), Clock::now());
     path_watcher_.watch(none->named);
     reload_due_ = false;
     return verdict;

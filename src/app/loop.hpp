@@ -35,6 +35,7 @@
 #include "app/reload_desk.hpp"
 #include "app/report_log.hpp"
 #include "app/restorer.hpp"
+#include "app/service_notices.hpp"
 #include "app/writers.hpp"
 
 namespace nswarden::app {
@@ -53,6 +54,7 @@ class Loop {
     Log& log;
     os::ConfigWatcher& config_watcher;  // older than the configuration that was loaded
     InstanceLock& instance_lock;
+    ServiceNotices& service;
   };
   /// Throws std::system_error.
   struct Limits {
@@ -110,6 +112,8 @@ class Loop {
   void use_configuration(std::string_view message);
   void tell_configuration(std::string_view message);
   void see_to_commands();
+  void show_life(Time now);
+  [[nodiscard]] std::string service_status(const core::Totals& totals) const;
   [[nodiscard]] std::shared_ptr<const Snapshot> snapshot(Time now) const;
   void publish(Time now);
 
@@ -148,6 +152,8 @@ class Loop {
   std::vector<std::string> hindrances_;   // why settings cannot be set
   std::vector<SourceSnapshot> listings_;  // directories that cannot be listed
   int config_watch_error_ = 0;
+
+  std::uint64_t progress_shown_ = 0;  // of the reconciler
 
   Trigger trigger_ = Trigger::startup;
   std::chrono::nanoseconds sweep_time_{0};

@@ -56,6 +56,12 @@ Response ready(const WebSources& sources) {
   return text(200, std::move(body));
 }
 
+/// Not before the loop has been silent for longer than it may be: what restarts the daemon for it must be sure.
+Response healthy(const WebSources& sources) {
+  if (sources.snapshots->alive(std::chrono::steady_clock::now())) return text(200, "nswarden is healthy.\n");
+  return text(503, "not healthy: the loop does not get on with its sweep\n");
+}
+
 Response reload(const WebSources& sources) {
   const std::string problem = sources.reload();
   if (problem.empty()) return text(200, "The configuration was reloaded.\n");
@@ -85,7 +91,7 @@ Response respond(const Request& request, const WebOptions& options, const WebSou
   if (is_metrics) return metrics(request, sources);
   if (is_status) return long_text(request, "application/json", status_json(*sources.snapshots->newest()));
   if (is_events) return long_text(request, "application/json", events_json(*sources.snapshots->newest()));
-  if (request.path == "/-/healthy") return text(200, "nswarden is healthy.\n");
+  if (request.path == "/-/healthy") return healthy(sources);
   if (request.path == "/-/ready") return ready(sources);
   return page(request, options, sources);
 }

@@ -169,7 +169,7 @@ struct WebServer::Impl {
   std::atomic<bool> started{false};
   std::atomic<std::size_t> begun{0};    ///< threads
   std::atomic<bool> privileged{false};  ///< one of them could not give up its capabilities
-  std::array<char, 300> problem{};  ///< what CivetWeb said while it started
+  std::array<char, 300> problem{};      ///< what CivetWeb said while it started
 
   void start(const std::string& listening_ports);
   void wait_for_threads() const;

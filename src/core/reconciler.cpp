@@ -155,6 +155,7 @@ void Reconciler::step(std::size_t cost, Time now) {
     if (looked_ < to_look_.size() && (next == nullptr || !next->governed.bound())) {
       if (next != nullptr) enqueue(*next, fresh);
       look_again(to_look_[looked_++], now);
+      ++progress_;
       ++spent;
       continue;
     }
@@ -162,6 +163,7 @@ void Reconciler::step(std::size_t cost, Time now) {
     if (next == nullptr && sweep_done_ < sweep_size_) {
       // Each sweep begins with another netns, so that none is always the first to be asked for a key that is missing everywhere.
       next = netns_[(sweep_ + sweep_done_++) % sweep_size_].get();
+      ++progress_;
       if (next == nullptr || next->swept == sweep_) continue;
       if (next->governed.bound() && next->governed.wishes().empty()) continue;
     }

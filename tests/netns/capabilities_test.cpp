@@ -28,7 +28,8 @@ std::string field(const std::string& status, const std::string& name) {
 bool has_none(const std::string& status) {
   const std::string none = "0000000000000000";
   const auto is_empty = [&](const char* set) { return field(status, set) == none; };
-  return is_empty("CapInh") && is_empty("CapPrm") && is_empty("CapEff") && is_empty("CapAmb") && field(status, "NoNewPrivs") == "1";
+  return is_empty("CapInh") && is_empty("CapPrm") && is_empty("CapEff") && is_empty("CapAmb") &&
+         field(status, "NoNewPrivs") == "1";
 }
 
 std::string own_status() { return *os::read_file("/proc/thread-self/status", 65536); }

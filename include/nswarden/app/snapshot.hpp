@@ -3,6 +3,7 @@
 // threads read the newest. Plain data.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -89,7 +90,8 @@ struct Snapshot {
   std::vector<core::NetnsDrift> by_netns;  ///< empty unless asked for
 };
 
-/// Hands the newest snapshot from the loop to the HTTP threads. The lock is held for one pointer copy.
+/// Hands the newest snapshot from the loop to the HTTP threads, and the time by which the loop will be heard of again. The lock is held
+/// for one pointer copy.
 class SnapshotSlot {
  public:
   void publish(std::shared_ptr<const Snapshot> snapshot) {
@@ -101,9 +103,13 @@ class SnapshotSlot {
     return newest_;
   }
 
+  void alive_until(std::chrono::steady_clock::time_point when) { alive_until_ = when; }
+  [[nodiscard]] bool alive(std::chrono::steady_clock::time_point now) const { return now <= alive_until_.load(); }
+
  private:
   mutable std::mutex mutex_;
   std::shared_ptr<const Snapshot> newest_ = std::make_shared<const Snapshot>();
+  std::atomic<std::chrono::steady_clock::time_point> alive_until_{std::chrono::steady_clock::time_point::max()};
 };
 
 }  // namespace nswarden::app

@@ -147,6 +147,9 @@ class Reconciler {
   /// read; at least one netns or name.
   void step(std::size_t cost, Time now);
 
+  /// Grows with each name that is looked at and each netns that a sweep has done with: a sweep in which it stands still is stuck.
+  [[nodiscard]] std::uint64_t progress() const { return progress_; }
+
   /// What came to light since the last call, in order.
   [[nodiscard]] std::vector<Report> take_reports() { return std::exchange(reports_, {}); }
 
@@ -227,6 +230,7 @@ class Reconciler {
   std::optional<Time> pending_due_;
   std::size_t sweep_size_ = 0;  // of netns_ when the sweep began; what came later was queued
   std::size_t sweep_done_ = 0;  // of these
+  std::uint64_t progress_ = 0;
   bool sweeping_ = false;
   bool links_trusted_ = false;
   bool started_ = false;          // the startup sweep is done

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/os/notify_socket.hpp>
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <utility>
+
+namespace nswarden::os {
+namespace {
+
+std::string_view environment(const char* name) {
+  const char* const value = ::getenv(name);  // NOLINT(concurrency-mt-unsafe): before there are threads, says the header
+  return value == nullptr ? std::string_view() : std::string_view(value);
+}
+
+std::optional<std::uint64_t> number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() && !text.empty() ? std::optional(value) : std::nullopt;
+}
+
+}  // namespace
+
+NotifySocket::NotifySocket(std::string address) : address_(std::move(address)) {
+  if (!listened_to()) return;
+  fd_.reset(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd_) error_ = errno;
+}
+
+core::Result<void> NotifySocket::send(std::string_view lines) const {
+  constexpr std::string_view attempt = "tell the service manager by $NOTIFY_SOCKET";
+  if (error_ != 0) return core::Error{error_, attempt};
+  sockaddr_un to{};
+  to.sun_family = AF_UNIX;
+  const bool abstract = address_.front() == '@';
+  if (!abstract && address_.front() != '/') return core::Error{EAFNOSUPPORT, attempt};
+  if (address_.size() >= sizeof to.sun_path) return core::Error{ENAMETOOLONG, attempt};
+  address_.copy(to.sun_path, address_.size());
+  if (abstract) to.sun_path[0] = '\0';
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address_.size());
+  while (true) {
+    const auto sent =
+        ::sendto(fd_.get(), lines.data(), lines.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&to), size);
+    if (sent >= 0) return {};
+    if (errno != EINTR) return core::Error{errno, attempt};
+  }
+}
+
+ServiceEnvironment service_environment() {
+  ServiceEnvironment service;
+  service.notify_socket = environment("NOTIFY_SOCKET");
+  const std::string_view pid = environment("WATCHDOG_PID");
+  if (!pid.empty() && number(pid) != static_cast<std::uint64_t>(::getpid())) return service;
+  if (const auto patience = number(environment("WATCHDOG_USEC")); patience && *patience > 0) {
+    service.watchdog = std::chrono::microseconds(*patience);
+  }
+  return service;
+}
+
+}  // namespace nswarden::os
