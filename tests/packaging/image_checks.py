@@ -4,9 +4,11 @@
 usage: image_checks.py ENGINE IMAGE WORK -- [STORAGE FLAGS]; tests/packaging/image calls it in namespaces of its own.
 """
 
+import ctypes
 import os
 import re
 import sys
+import threading
 import time
 import unittest
 
@@ -20,13 +22,14 @@ CAPABILITIES = ("SYS_ADMIN", "NET_ADMIN", "NET_BROADCAST")
 BITS = {"SYS_ADMIN": 21, "NET_ADMIN": 12, "NET_BROADCAST": 11}
 ARGUMENTS = ("run", "--web.listen-address=:10042", "--reconcile.interval=1h")
 
+CLONE_NEWNET = 0x40000000
+
 engine = None
 
 
 def flags(netns=NETNS_MOUNT, proc=PROC_MOUNT, capabilities=CAPABILITIES, more=()):
     """Those of docs/container.md, but no network: what is tested needs none."""
-    given = ["--network", "none", "--read-only", "--tmpfs", "/run/nswarden:mode=0700,uid=9100,gid=9100" if engine.name == "docker" else
-             "/run/nswarden:mode=0700,U=true", "--cap-drop", "ALL"]
+    given = ["--network", "none", "--read-only", *engine.tmpfs, "--cap-drop", "ALL"]
     for capability in capabilities:
         given += ["--cap-add", capability]
     return [*given, *netns, *proc, *more]
@@ -38,6 +41,21 @@ def value(netns, key=LIBERAL):
 
 def write(netns, to, key=LIBERAL):
     run("ip", "netns", "exec", netns, "sysctl", "-q", "-w", f"{key}={to}")
+
+
+def open_in(netns, key):
+    """The file of a sysctl, by a thread that ends in that netns: it stays the file of that netns."""
+    opened = []
+
+    def enter():
+        with open(f"/run/netns/{netns}", "rb") as file:
+            if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), CLONE_NEWNET) == 0:
+                opened.append(os.open("/proc/sys/" + key.replace(".", "/"), os.O_RDWR | os.O_CLOEXEC))
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    return opened[0]
 
 
 class Case(unittest.TestCase):
@@ -63,15 +81,18 @@ class AsItShouldBe(Case):
         self.add_netns("qrouter-later")
         wait_until(lambda: value("qrouter-later") == "1", container.log)
 
-        slowest = 0
-        for _ in range(5):
-            write("qrouter-later", 0)
+        file = open_in("qrouter-later", LIBERAL)
+        self.addCleanup(os.close, file)
+        times = []
+        for _ in range(4):  # together with the first one, no more than one setting may be repaired freely
             began = time.monotonic()
-            wait_until(lambda: value("qrouter-later") == "1", container.log, 10)  # the next sweep is an hour away
-            slowest = max(slowest, time.monotonic() - began)
-        print(f"  drift repaired {slowest * 1000:.0f} ms after the writer had ended, at most (looking takes as long)")
+            os.pwrite(file, b"0", 0)
+            wait_until(lambda: os.pread(file, 9, 0) == b"1\n", container.log, 10, pause=0)  # the next sweep is an hour away
+            times.append((time.monotonic() - began) * 1000)
+        self.assertLess(max(times), 2000)
+        print(f"{min(times):.1f} to {max(times):.1f} ms from a write to its repair ... ", end="", flush=True)
         found = re.findall(r'nswarden_drift_detected_total\{[^}]*source="event"[^}]*\} (\d+)', container.get("/metrics")[1])
-        self.assertEqual(sum(map(int, found)), 5)
+        self.assertEqual(sum(map(int, found)), 4)
 
     def test_governs_netns_where_the_directory_was_no_mount_when_it_started(self):
         run("umount", "/run/netns", check=False)
@@ -97,7 +118,7 @@ class AsItShouldBe(Case):
         touched = container.execute("/bin/sh", "-c", "echo >/usr/bin/x; echo >/tmp/x; echo >/x; echo >/run/netns/x; true")
         self.assertEqual(len(re.findall("cannot create /", touched.stdout)), 4 if engine.name == "docker" else 3, touched.stdout)
         # What could make a process more than it is.
-        self.assertEqual(container.execute("find", "/", "-xdev", "-perm", "/6000", "-type", "f").stdout, "")
+        self.assertEqual(container.execute("/bin/sh", "-c", "find / -xdev -perm /6000 -type f 2>/dev/null").stdout, "")
 
     def test_the_health_check_tells_whether_it_is_ready(self):
         container = self.start()
@@ -107,6 +128,22 @@ class AsItShouldBe(Case):
         self.assertEqual(nobody.returncode, 1, nobody.stdout)
         if engine.name == "podman":
             self.assertEqual(run(*engine.base, "healthcheck", "run", container.id, check=False).returncode, 0)
+
+    def test_what_is_no_sysctl_of_a_netns_stays_out_of_its_reach(self):
+        container = self.start()
+        container.ready()
+        for path in ("kernel/panic", "vm/swappiness"):
+            done = container.execute("/bin/sh", "-c", f"cat /host/proc/sys/{path} >/run/nswarden/was && cat /run/nswarden/was "
+                                                      f">/host/proc/sys/{path}")
+            self.assertIn("Permission denied", done.stdout)
+
+    def test_with_the_pids_of_the_host_it_tells_who_wrote(self):
+        self.add_netns("qrouter-first")
+        container = self.start(more=("--pid", "host"))
+        self.assertEqual(container.ready(), "nswarden is ready.\n", container.log())
+        write("qrouter-first", 0)
+        wait_until(lambda: value("qrouter-first") == "1", container.log, 10)
+        self.assertRegex(container.execute("/usr/bin/nswarden", "status").stdout, r"repair +qrouter-first.* sysctl\[\d+\]")
 
     def test_other_commands_work_beside_it(self):
         self.add_netns("qrouter-first")

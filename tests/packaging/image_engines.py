@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -10,7 +11,7 @@ import time
 DEADLINE = 60  # seconds that anything may take: the machine may be busy
 
 
-def wait_until(condition, what, deadline=DEADLINE):
+def wait_until(condition, what, deadline=DEADLINE, pause=0.02):
     end = time.monotonic() + deadline
     while True:
         result = condition()
@@ -18,7 +19,7 @@ def wait_until(condition, what, deadline=DEADLINE):
             return result
         if time.monotonic() > end:
             raise AssertionError(f"not within {deadline} s: {what() if callable(what) else what}")
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 def run(*command, check=True):
@@ -40,21 +41,34 @@ def become_a_host():
         run("umount", "/sys/fs/cgroup/unified", check=False)
 
 
+def remove_cgroups(name):
+    """What an engine leaves behind of the older hierarchies, where it is empty."""
+    for hierarchy in os.listdir("/sys/fs/cgroup"):
+        for directory, _, _ in os.walk(os.path.join("/sys/fs/cgroup", hierarchy, name), topdown=False):
+            try:
+                os.rmdir(directory)
+            except OSError:
+                pass
+
+
 class Podman:
     name = "podman"
+    tmpfs = ("--mount", "type=tmpfs,destination=/run/nswarden,tmpfs-mode=0700,U=true")
 
     def __init__(self, image, _work, storage):
         self.image = image
         self.base = ["podman", *storage, "--cgroup-manager", "cgroupfs", "--log-level", "error"]
-        # Its default limits are above what a machine may allow; a cgroup has nothing to do with what is tested.
-        self.run_flags = ["--cgroups", "disabled", "--ulimit", "nofile=1024:4096", "--ulimit", "nproc=4096:4096"]
+        # Its default limits are above what a machine may allow.
+        self.run_flags = ["--ulimit", "nofile=1024:4096", "--ulimit", "nproc=4096:4096",
+                          "--health-interval", "disable"]  # its timers are of systemd
 
     def stop(self):
-        pass
+        remove_cgroups("libpod_parent")
 
 
 class Docker:
     name = "docker"
+    tmpfs = ("--tmpfs", "/run/nswarden:mode=0700,uid=9100,gid=9100")
     run_flags = []
 
     def __init__(self, image, work, _storage):
@@ -89,11 +103,7 @@ class Docker:
         self.process.wait(DEADLINE)
         run("umount", "-R", os.path.join(self.directory, "data"), check=False)
         shutil.rmtree(self.directory, ignore_errors=True)
-        for directory in os.listdir("/sys/fs/cgroup"):  # what it leaves behind, empty
-            try:
-                os.rmdir(os.path.join("/sys/fs/cgroup", directory, "docker"))
-            except OSError:
-                pass
+        remove_cgroups("docker")
 
 
 ENGINES = {engine.name: engine for engine in (Podman, Docker)}
@@ -105,7 +115,7 @@ class Container:
     def __init__(self, engine, flags, arguments=()):
         self.base = engine.base
         done = run(*self.base, "run", "--detach", *engine.run_flags, *flags, engine.image, *arguments)
-        self.id = done.stdout.split()[-1]
+        self.id = re.findall(r"^[0-9a-f]{64}$", done.stdout, re.MULTILINE)[-1]
 
     def state(self):
         return json.loads(run(*self.base, "inspect", self.id).stdout)[0]["State"]
