@@ -46,6 +46,7 @@ std::string_view failure_reason(const os::CommandResult& result) {
     case End::signalled: return "exit";
     case End::timed_out: return "timeout";
     case End::not_started:
+    case End::not_allowed:
     case End::lost: break;
   }
   return "other";
@@ -58,6 +59,8 @@ std::string failure_text(const os::CommandResult& result, std::chrono::milliseco
     case End::timed_out:
       return fmt::format("not done within {}; it and all that it started were ended", core::format_duration(timeout));
     case End::not_started: return fmt::format("cannot be started: {}", std::generic_category().message(result.code));
+    case End::not_allowed:
+      return fmt::format("not run, since its capabilities cannot be set: {}", std::generic_category().message(result.code));
     case End::lost: break;
   }
   return "the process that watched over it was killed";
@@ -86,12 +89,14 @@ void Commands::take(const core::Report& report) {
   for (const core::PolicyIndex index : report.newly_matched) {
     const core::PolicySet::Policy& policy = policies_->policies()[index];
     if (report.source == core::Source::startup) {
-      push(policy, {report.netns, policy.name, "startup", List(policy.commands, &policy.commands->startup), true, true});
+      push(policy, {report.netns, policy.name, "startup", List(policy.commands, &policy.commands->startup), true, true,
+                    policy.commands->capabilities});
       continue;
     }
     for (const PolicyCommands::OnEvent& on : policy.commands->events) {
       if ((on.bits & created) == 0) continue;
-      push(policy, {report.netns, policy.name, on.event, List(policy.commands, &on.commands), true, true});
+      push(policy, {report.netns, policy.name, on.event, List(policy.commands, &on.commands), true, true,
+                    policy.commands->capabilities});
     }
   }
 }
@@ -109,7 +114,8 @@ void Commands::take_event(std::uint16_t directory, std::string_view name, std::u
     const core::PolicySet::Policy& policy = policies_->policies()[index];
     for (const PolicyCommands::OnEvent& on : policy.commands->events) {
       if ((on.bits & mask) == 0) continue;
-      push(policy, {label, policy.name, on.event, List(policy.commands, &on.commands), needs_netns, false});
+      push(policy, {label, policy.name, on.event, List(policy.commands, &on.commands), needs_netns, false,
+                    policy.commands->capabilities});
     }
   }
 }
@@ -165,9 +171,13 @@ void Commands::launch(const CommandQueue::Next& next) {
   request.command = next.command;
   request.environment = {"NETNS=" + job.netns, "NSWARDEN_EVENT=" + job.event};
   request.timeout = timeout_;
-  Running run{job.netns, job.policy, job.event, shown(next.command), std::chrono::steady_clock::now()};
-  parts_.log.debug("command starts",
-                   {{"netns", run.netns}, {"policy", run.policy}, {"event", run.event}, {"command", run.command}});
+  request.capabilities = job.capabilities;
+  Running run{job.netns, job.policy, job.event, shown(next.command), job.capabilities, std::chrono::steady_clock::now()};
+  parts_.log.debug("command starts", {{"netns", run.netns},
+                                      {"policy", run.policy},
+                                      {"event", run.event},
+                                      {"command", run.command},
+                                      {"capabilities", core::to_string(run.capabilities)}});
   if (const auto started = runner_.start(request); !started) {
     os::CommandResult failed;
     failed.end = End::not_started;
@@ -204,7 +214,14 @@ void Commands::conclude(const Running& run, const os::CommandResult& result) {
                     {netns, policy, event, command, duration, {"output", output}});
   } else {
     error = failure_text(result, timeout_);
-    parts_.log.warn("command failed", {netns, policy, event, command, {"error", error}, duration, {"output", output}});
+    parts_.log.warn("command failed", {netns,
+                                       policy,
+                                       event,
+                                       command,
+                                       {"capabilities", core::to_string(run.capabilities)},
+                                       {"error", error},
+                                       duration,
+                                       {"output", output}});
   }
   tell(queue_.done(run.netns, error, std::chrono::steady_clock::now()), run);
 }

@@ -63,6 +63,7 @@ class Commands {
     std::string policy;
     std::string event;
     std::string command;
+    core::CommandCapabilities capabilities = core::CommandCapabilities::none;
     core::Time started;
   };
   void push(const core::PolicySet::Policy& policy, core::CommandJob job);

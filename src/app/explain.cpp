@@ -49,9 +49,9 @@ template <class Tell>
 void for_each_command(const Explanation& explanation, Tell tell) {
   for (const core::PolicyIndex index : explanation.matched) {
     const core::PolicySet::Policy& policy = explanation.policies->policies()[index];
-    for (const std::string& command : policy.commands->startup) tell(policy.name, "startup", command);
+    for (const std::string& command : policy.commands->startup) tell(policy, "startup", command);
     for (const core::PolicyCommands::OnEvent& on : policy.commands->events) {
-      for (const std::string& command : on.commands) tell(policy.name, on.event, command);
+      for (const std::string& command : on.commands) tell(policy, on.event, command);
     }
   }
 }
@@ -92,9 +92,12 @@ std::string explain_table(const Explanation& explanation) {
                     explanation.not_looked_at.empty() ? "stands for no key here" : "stands for keys that the netns would have");
   }
   Table commands;
-  commands.row({{"EVENT", {}}, {"COMMAND", {}}, {"POLICY", {}}});
-  for_each_command(explanation, [&](const std::string& policy, std::string_view event, const std::string& command) {
-    commands.row({{std::string(event), {}}, {printable(command), {}}, {policy, {}}});
+  commands.row({{"EVENT", {}}, {"COMMAND", {}}, {"CAPABILITIES", {}}, {"POLICY", {}}});
+  for_each_command(explanation, [&](const core::PolicySet::Policy& policy, std::string_view event, const std::string& command) {
+    commands.row({{std::string(event), {}},
+                  {printable(command), {}},
+                  {std::string(core::to_string(policy.commands->capabilities)), {}},
+                  {policy.name, {}}});
   });
   if (!commands.empty()) out += commands.text();
   return out;
@@ -142,8 +145,11 @@ std::string explain_json(const Explanation& explanation) {
   }
   if (!explanation.not_looked_at.empty()) json["not_looked_at"] = explanation.not_looked_at;
   for (const std::string& glob : explanation.open_globs) json["globs_without_keys"].push_back(printable(glob));
-  for_each_command(explanation, [&](const std::string& policy, std::string_view event, const std::string& command) {
-    json["commands"].push_back({{"event", event}, {"command", printable(command)}, {"policy", policy}});
+  for_each_command(explanation, [&](const core::PolicySet::Policy& policy, std::string_view event, const std::string& command) {
+    json["commands"].push_back({{"event", event},
+                                {"command", printable(command)},
+                                {"capabilities", core::to_string(policy.commands->capabilities)},
+                                {"policy", policy.name}});
   });
   return line_of(json);
 }

@@ -258,6 +258,7 @@ int run_command(const Options& options) {
   if (options.command == Command::config_events) return config_events();
   if (options.command == Command::config_schema) return config_schema();
   if (options.command == Command::status) return show_status(options);
+  if (options.command == Command::healthcheck) return check_health(options);
   const auto configuration = configuration_or_complaint(options);
   if (!configuration) return exit_usage;
   if (options.command == Command::config_convert) return config_convert(*configuration);

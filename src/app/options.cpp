@@ -19,6 +19,18 @@ namespace {
 
 constexpr int usage_error = 2;
 
+/// The command that was named last, down to which everything was understood.
+const CLI::App& last_command(const CLI::App& app) {
+  const auto named = app.get_subcommands();
+  return named.empty() ? app : last_command(*named.back());
+}
+
+/// As it is typed: `nswarden config check`.
+std::string typed(const CLI::App& command) {
+  const CLI::App* parent = command.get_parent();
+  return parent == nullptr ? command.get_name() : fmt::format("{} {}", typed(*parent), command.get_name());
+}
+
 /// What `word` may have been meant to be: a flag of the command that was named, or a command.
 std::string suggestion(const CLI::App& app, std::string_view word) {
   std::vector<std::string> known;
@@ -34,7 +46,9 @@ std::string suggestion(const CLI::App& app, std::string_view word) {
   }
   for (const CLI::App* command : app.get_subcommands({})) known.push_back(command->get_name());
   const std::vector<std::string_view> candidates(known.begin(), known.end());
-  const auto near = core::nearest(word.substr(0, word.find('=')), candidates);
+  const std::string_view name = word.substr(0, word.find('='));
+  const auto near = core::nearest(name, candidates);
+  if (near == name) return fmt::format(" in this place; see {} --help", typed(last_command(app)));
   return near ? fmt::format("; did you mean {}?", *near) : std::string();
 }
 
@@ -49,14 +63,32 @@ std::string unexpected_word(const CLI::App& app, const CLI::Error& error) {
   return rest.empty() ? std::string() : rest.front();
 }
 
+/// `run, check or config`: the commands below one.
+std::string commands_below(const CLI::App& app) {
+  const auto commands = app.get_subcommands({});
+  std::string names;
+  for (std::size_t i = 0; i < commands.size(); ++i) {
+    const std::string_view separator = i == 0 ? "" : i + 1 == commands.size() ? " or " : ", ";
+    names += fmt::format("{}{}", separator, commands[i]->get_name());
+  }
+  return names;
+}
+
 /// One line, whatever CLI11 says.
 std::string failure_line(const CLI::App* app, const CLI::Error& error) {
   const std::string word = unexpected_word(*app, error);
+  const CLI::App& command = last_command(*app);
+  const bool lacks_command = command.get_require_subcommand_min() > 0 && command.get_subcommands().empty();
   std::string message = error.what();
-  if (!word.empty()) message = fmt::format("unexpected argument {}", core::printable(word));
+  if (!word.empty()) {
+    const bool is_command = lacks_command && !word.starts_with('-');
+    message = fmt::format("{} {}", is_command ? "unknown command" : "unexpected argument", core::printable(word));
+  } else if (lacks_command && error.get_name() == "RequiredError") {
+    message = fmt::format("which command? {}", commands_below(command));
+  }
   std::replace(message.begin(), message.end(), '\n', ' ');
   std::string hint = word.empty() ? std::string() : suggestion(*app, word);
-  if (hint.empty()) hint = fmt::format("; see {} --help", app->get_name());
+  if (hint.empty()) hint = fmt::format("; see {} --help", typed(command));
   return fmt::format("nswarden: {}{}\n", message, hint);
 }
 
@@ -137,6 +169,7 @@ struct Parser {
   CLI::App* apply = nullptr;
   CLI::App* explain = nullptr;
   CLI::App* status = nullptr;
+  CLI::App* healthcheck = nullptr;
   CLI::App* config = nullptr;
   CLI::App* config_check = nullptr;
   CLI::App* config_convert = nullptr;
@@ -162,9 +195,8 @@ struct Parser {
 
   /// On the program and on each command, so that they may stand before or after it and every --help shows them.
   void add_common(CLI::App& to) {
-    to.add_option(
-          "--config.file", options.config_file,
-          fmt::format("Configuration; without this flag {}, or the built-in policy when that is absent", default_config_file))
+    to.add_option("--config.file", options.config_file,
+                  fmt::format("Configuration; default {}, or the built-in policy when that is absent", default_config_file))
         ->type_name("FILE");
     to.add_option("--netns.dir", options.netns_dirs,
                   fmt::format("Directory of netns names, default {}; may be repeated", default_netns_dir))
@@ -182,8 +214,14 @@ struct Parser {
     to.add_option("--log.format", log_format, "logfmt (default) or json")->type_name("FORMAT")->check(log_formats.validator());
   }
 
+  /// Only one of them would be looked at.
+  [[nodiscard]] bool names_two_files() const {
+    return config_check->count("FILE") > 0 && config_check->count("--config.file") + app.count("--config.file") > 0;
+  }
+
   void add_run() {
-    run = app.add_subcommand("run", "Watch, sweep, enforce and serve until SIGTERM");
+    run = app.add_subcommand("run", "The daemon: watch, sweep, enforce and serve metrics until SIGTERM");
+    run->footer("Exit codes: 0 ended by SIGTERM or SIGINT, 2 cannot start.");
     run->add_option("--web.listen-address", options.web.listen_addresses,
                     "HOST:PORT, :PORT or [V6]:PORT; port 0 picks one; may be repeated")
         ->type_name("ADDRESS")
@@ -231,9 +269,8 @@ struct Parser {
 
   void add_restore_file(CLI::App& command) {
     command
-        .add_option(
-            "--restore.file", options.restore_file,
-            "Where it is kept what policies with restore changed; default `restore` in $RUNTIME_DIRECTORY or /run/nswarden")
+        .add_option("--restore.file", options.restore_file,
+                    "Keeps what policies with restore changed; default restore in $RUNTIME_DIRECTORY or /run/nswarden")
         ->type_name("FILE");
   }
 
@@ -246,8 +283,8 @@ struct Parser {
   }
 
   void add_one_shot() {
-    check = app.add_subcommand("check", "Read only: one sweep, every finding");
-    apply = app.add_subcommand("apply", "One sweep that repairs, judged after the repair");
+    check = app.add_subcommand("check", "Look once, writing nothing: one sweep, every finding");
+    apply = app.add_subcommand("apply", "Repair once: one sweep that sets what is wrong, and judges after that");
     apply->add_flag("--dry-run", options.dry_run, "Write nothing");
     add_audit(*apply);
     apply
@@ -271,24 +308,31 @@ struct Parser {
   void add_status() {
     status = app.add_subcommand("status", "What the running daemon sees: findings, policies, the last events");
     status->add_option("NETNS", options.netns, "Names as findings show them; all when none is given");
-    StatusOptions& to = options.status;
-    status->add_option("--url", to.url, "Of the daemon: http[s]://[USER:PASSWORD@]HOST[:PORT][/PATH]")
-        ->type_name("URL")
-        ->envname("NSWARDEN_URL")
-        ->capture_default_str();
-    status->add_option("--events", to.events, "How many of the last events to list, newest last; 0 for none")
+    add_daemon(*status);
+    status->add_option("--events", options.status.events, "How many of the last events to list, newest last; 0 for none")
         ->type_name("N")
         ->capture_default_str()
         ->check(CLI::Range(0, 200));
-    status->add_option("--timeout", status_timeout, "For all of it, default 5s, at least 100ms")
+    add_report_flags(*status);
+    healthcheck = app.add_subcommand("healthcheck", "Whether the running daemon is ready: exit code 0 or 1, for containers");
+    add_daemon(*healthcheck);
+  }
+
+  /// Where the daemon is, and how to come by an answer.
+  void add_daemon(CLI::App& command) {
+    StatusOptions& to = options.status;
+    command.add_option("--url", to.url, "Where the daemon is: http[s]://[USER:PASSWORD@]HOST[:PORT][/PATH]")
+        ->type_name("URL")
+        ->envname("NSWARDEN_URL")
+        ->capture_default_str();
+    command.add_option("--timeout", status_timeout, "Time limit for all of it, default 5s, at least 100ms")
         ->type_name("DURATION")
         ->check(duration_at_least(std::chrono::milliseconds{100}));
-    status->add_option("--tls.ca-file", to.ca_file, "CAs to trust instead of the system's, PEM")->type_name("FILE");
-    CLI::Option* cert = status->add_option("--tls.cert-file", to.cert_file, "Certificate to show to the daemon, PEM");
-    CLI::Option* key = status->add_option("--tls.key-file", to.key_file, "Its key, PEM, without a passphrase");
+    command.add_option("--tls.ca-file", to.ca_file, "CAs to trust instead of the system's, PEM")->type_name("FILE");
+    CLI::Option* cert = command.add_option("--tls.cert-file", to.cert_file, "Certificate to show to the daemon, PEM");
+    CLI::Option* key = command.add_option("--tls.key-file", to.key_file, "Its key, PEM, without a passphrase");
     cert->type_name("FILE")->needs(key);
     key->type_name("FILE")->needs(cert);
-    add_report_flags(*status);
   }
 
   void add_config() {
@@ -311,6 +355,7 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   Parser parser;
   try {
     parser.app.parse(argc, argv);
+    if (parser.names_two_files()) throw CLI::ExcludesError("FILE", "--config.file");
   } catch (const CLI::ParseError& error) {
     return parser.app.exit(error, std::cout, std::cerr) == 0 ? 0 : usage_error;
   }
@@ -328,6 +373,7 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   if (parser.apply->parsed()) options.command = Command::apply;
   if (parser.explain->parsed()) options.command = Command::explain;
   if (parser.status->parsed()) options.command = Command::status;
+  if (parser.healthcheck->parsed()) options.command = Command::healthcheck;
   if (parser.config_check->parsed()) options.command = Command::config_check;
   if (parser.config_convert->parsed()) options.command = Command::config_convert;
   if (parser.config_schema->parsed()) options.command = Command::config_schema;

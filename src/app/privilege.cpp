@@ -85,7 +85,8 @@ std::vector<std::string> hindrances() {
 }
 
 bool choose_procfs(const Options& options) {
-  const auto needs_none = {Command::config_convert, Command::config_events, Command::config_schema, Command::status};
+  const auto needs_none = {Command::config_convert, Command::config_events, Command::config_schema, Command::status,
+                           Command::healthcheck};
   if (std::find(needs_none.begin(), needs_none.end(), options.command) != needs_none.end()) return true;
   if (options.command == Command::config_check && !options.live) return true;
   const bool asked = options.procfs.has_value();

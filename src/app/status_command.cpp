@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <optional>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include <nswarden/app/one_shot.hpp>
@@ -143,6 +145,24 @@ class Inquiry {
   HttpClient client_;
 };
 
+/// None: said why.
+std::optional<Url> url_or_complaint(const StatusOptions& options) {
+  auto url = parse_url(options.url);
+  if (auto* good = std::get_if<Url>(&url)) return std::move(*good);
+  complain(fmt::format("--url {}; it looks like http://127.0.0.1:10042 or https://USER:PASSWORD@HOST:PORT",
+                       std::get<std::string>(url)));
+  return std::nullopt;
+}
+
+/// The daemon's own words, which it says in lines; from whoever is there, they are believed no control characters.
+void print_lines(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    fmt::print("{}\n", core::printable(text.substr(0, end)));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
+
 }  // namespace
 
 int show_status(const Options& options) {
@@ -151,17 +171,32 @@ int show_status(const Options& options) {
     complain("a URL is given in the place of a netns; write it after --url=");
     return exit_usage;
   }
-  auto url = parse_url(options.status.url);
-  if (const auto* problem = std::get_if<std::string>(&url)) {
-    complain(fmt::format("--url {}; it looks like http://127.0.0.1:10042 or https://USER:PASSWORD@HOST:PORT", *problem));
-    return exit_usage;
-  }
+  auto url = url_or_complaint(options.status);
+  if (!url) return exit_usage;
   try {
-    return Inquiry(options, std::move(std::get<Url>(url))).run();
+    return Inquiry(options, std::move(*url)).run();
   } catch (const Refusal& refusal) {
     complain(refusal.line);
     return refusal.code;
   }
+}
+
+int check_health(const Options& options) {
+  constexpr int not_healthy = 1;
+  const char* const path = "/-/ready";
+  const auto url = url_or_complaint(options.status);
+  if (!url) return exit_usage;
+  const TlsFiles files{options.status.ca_file, options.status.cert_file, options.status.key_file};
+  const auto got = HttpClient(*url, files, std::chrono::steady_clock::now() + options.status.timeout).get(path);
+  if (const auto* problem = std::get_if<HttpProblem>(&got)) {
+    complain(line_of(*problem, *url, options.status.timeout));
+    return problem->kind == HttpProblem::Kind::tls_files ? int{exit_usage} : not_healthy;
+  }
+  const auto& answer = std::get<HttpAnswer>(got);
+  const bool answered = answer.status == 200 || answer.status == 503;
+  if (!answered) complain(line_of_status(answer.status, *url, path));
+  if (answered) print_lines(answer.body);
+  return answer.status == 200 ? int{exit_compliant} : not_healthy;
 }
 
 }  // namespace nswarden::app

@@ -117,6 +117,13 @@ std::optional<Response> refusal(BasicAuth* auth, const char* authorization) {
   return Response{503, plain_text, "Too many passwords are being checked.\n", {{"Retry-After", "1"}}};
 }
 
+/// A page of any site may have its reader's browser send us a POST, past his firewall and, by a name that it makes lead to us, as its own
+/// site. Browsers say that it is a page that asks; what is meant to reload us says nothing of the kind.
+std::optional<Response> refusal_of_pages(std::string_view method, const char* origin) {
+  if (origin == nullptr || method != "POST") return std::nullopt;
+  return Response{403, "text/plain; charset=utf-8", "Pages in browsers may not do this.\n", {}};
+}
+
 std::string date_now() {
   const std::time_t now = std::time(nullptr);
   std::tm utc{};
@@ -185,12 +192,18 @@ struct WebServer::Impl {
 
   /// Who may not read is told nothing else.
   [[nodiscard]] Response answer(const mg_connection* connection, const mg_request_info& request) const {
-    if (access == nullptr) return answer(request, mg_get_header(connection, "Accept-Encoding"));
+    if (access == nullptr) return told(connection, request);
     const auto version = access->newest();
     auto refused = refusal(version->auth.get(), mg_get_header(connection, "Authorization"));
-    Response response = refused ? std::move(*refused) : answer(request, mg_get_header(connection, "Accept-Encoding"));
+    Response response = refused ? std::move(*refused) : told(connection, request);
     for (const core::WebHeader& header : version->headers) set_header(response, header);
     return response;
+  }
+
+  [[nodiscard]] Response told(const mg_connection* connection, const mg_request_info& request) const {
+    if (auto refused = refusal_of_pages(request.request_method, mg_get_header(connection, "Origin")))
+      return *std::move(refused);
+    return answer(request, mg_get_header(connection, "Accept-Encoding"));
   }
 
   [[nodiscard]] Response answer(const mg_request_info& request, const char* accept_encoding) const {

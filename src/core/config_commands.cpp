@@ -52,11 +52,25 @@ void read_events(const YamlNode& mapping, const std::string& path, PolicyCommand
   }
 }
 
+CommandCapabilities read_capabilities(const YamlFields& fields) {
+  const YamlNode* node = fields.find("capabilities");
+  const std::string path = fields.path("capabilities");
+  if (node == nullptr || !is_kind(*node, Kind::scalar, path, fields.problems())) return CommandCapabilities::none;
+  if (node->text == "daemon") return CommandCapabilities::daemon;
+  if (node->text != "none") {
+    fields.problems().push_back(
+        {node->where, fmt::format("{}: \"{}\" is neither none nor daemon; write one of them", path, excerpt(node->text))});
+  }
+  return CommandCapabilities::none;
+}
+
 PolicyConfig read_rule(const YamlNode& node, std::size_t index, Problems& problems) {
   const YamlFields fields(node, fmt::format("rule {}", index + 1), rule_fields, problems);
   PolicyConfig rule;
   rule.name = fmt::format("rule-{}", index + 1);
   rule.where = node.where;
+  // Its commands are there to set sysctls in other netns.
+  rule.commands.capabilities = CommandCapabilities::daemon;
   const YamlNode* pattern =
       fields.require("netns_regex", "write a regular expression for the names it is for, such as ^qrouter-");
   if (pattern != nullptr) {
@@ -81,6 +95,7 @@ PolicyCommands read_commands(const YamlNode& node, std::string_view path, Proble
   PolicyCommands commands;
   if (!is_kind(node, Kind::mapping, path, problems)) return commands;
   const YamlFields fields(node, std::string(path), command_fields, problems);
+  commands.capabilities = read_capabilities(fields);
   if (const YamlNode* startup = fields.find("startup")) {
     commands.startup = read_command_list(*startup, fields.path("startup"), problems);
   }

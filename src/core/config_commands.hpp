@@ -10,11 +10,11 @@
 
 namespace nswarden::core {
 
-/// `{startup: [COMMAND...], events: {NAME: [COMMAND...]}}`. `path` is how messages call it.
+/// `{capabilities: none|daemon, startup: [COMMAND...], events: {NAME: [COMMAND...]}}`. `path` is how messages call it.
 PolicyCommands read_commands(const YamlNode& node, std::string_view path, std::vector<Problem>& problems);
 
 /// A list of `{netns_regex, daemon_startup_actions: [COMMAND...], inotify_actions: [{NAME: [COMMAND...]}...]}`, as policies
-/// named rule-1, rule-2 ... that want no sysctls.
+/// named rule-1, rule-2 ... that want no sysctls, and whose commands have the daemon's capabilities.
 std::vector<PolicyConfig> read_older_form(const YamlNode& root, std::vector<Problem>& problems);
 
 }  // namespace nswarden::core

@@ -25,7 +25,8 @@ constexpr std::size_t longest_file_name = 4096;
 constexpr std::string_view heading =
     "# Made by `nswarden config convert`: each rule is a policy, in the same order, so that the later one still wins.\n"
     "# Commands that only set sysctls have become settings. They hold when the daemon starts and for new netns, as the\n"
-    "# commands did, and from then on. Everything else stayed a command.\n";
+    "# commands did, and from then on. Everything else stayed a command, with the daemon's capabilities\n"
+    "# as before: `capabilities: daemon` can go where a command needs none.\n";
 
 std::string counted(std::size_t count, std::string_view what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
@@ -59,6 +60,9 @@ class RuleConverter {
     std::erase_if(policies_, [](const PolicyConfig& policy) {
       return policy.sysctls.empty() && policy.sysctl_files.empty() && policy.commands.empty();
     });
+    for (PolicyConfig& policy : policies_) {
+      if (!policy.commands.empty()) policy.commands.capabilities = rule.commands.capabilities;
+    }
     for (std::size_t i = 1; i < policies_.size(); ++i) policies_[i].name = fmt::format("{}-part-{}", rule_.name, i + 1);
   }
 

@@ -49,7 +49,9 @@ inline constexpr std::array<Field, 13> policy_fields{{
     {"commands", "commands", "Shell commands, with $NETNS in their environment."},
 }};
 
-inline constexpr std::array<Field, 2> command_fields{{
+inline constexpr std::array<Field, 3> command_fields{{
+    {"capabilities", "capabilities",
+     "Those that the commands run with: none (when absent), or daemon, which has the daemon's."},
     {"startup", "command_list", "Run for each netns that is there when the daemon starts."},
     {"events", "events", "Run when an inotify event names a netns; those of IN_CREATE once in the life of each netns."},
 }};

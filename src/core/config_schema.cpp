@@ -19,7 +19,7 @@ struct Shape {
   std::string_view schema;
 };
 
-constexpr std::array<Shape, 19> shapes{{
+constexpr std::array<Shape, 20> shapes{{
     {"version", R"({"enum": [1, "1"]})"},
     {"boolean", R"({"type": "boolean"})"},
     {"mode", R"({"enum": ["enforce", "audit"]})"},
@@ -44,6 +44,7 @@ constexpr std::array<Shape, 19> shapes{{
     {"values", R"({"type": "array", "minItems": 1, "items": {"$ref": "#/definitions/value"}})"},
     {"pair", R"({"type": "array", "minItems": 2, "maxItems": 2, "items": {"$ref": "#/definitions/bound"}})"},
     {"command_list", R"({"type": "array", "items": {"type": ["string", "number", "boolean"], "pattern": "\\S"}})"},
+    {"capabilities", R"({"enum": ["none", "daemon"]})"},
     {"policies", R"({"type": "array", "items": {"$ref": "#/definitions/policy"}})"},
 }};
 

@@ -29,7 +29,8 @@ bool same_event(const PolicyCommands::OnEvent& a, const PolicyCommands::OnEvent&
 }
 
 bool same_commands(const PolicyCommands& a, const PolicyCommands& b) {
-  return a.startup == b.startup && std::equal(a.events.begin(), a.events.end(), b.events.begin(), b.events.end(), same_event);
+  return a.capabilities == b.capabilities && a.startup == b.startup &&
+         std::equal(a.events.begin(), a.events.end(), b.events.begin(), b.events.end(), same_event);
 }
 
 bool same_observation(const Observation& a, const Observation& b) { return a.key == b.key; }

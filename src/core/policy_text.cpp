@@ -68,8 +68,10 @@ std::string sysctls_text(const PolicyConfig& policy) {
 }
 
 std::string commands_text(const PolicyCommands& commands) {
-  if (commands.empty()) return {};
+  const bool has_daemons = commands.capabilities == CommandCapabilities::daemon;
+  if (commands.empty() && !has_daemons) return {};
   std::string out = "    commands:\n";
+  if (has_daemons) out += "      capabilities: daemon\n";
   if (!commands.startup.empty()) out += list_text("      ", "startup", commands.startup);
   if (!commands.events.empty()) out += "      events:\n";
   for (const PolicyCommands::OnEvent& on : commands.events) out += list_text("        ", on.event, on.commands);

@@ -142,9 +142,33 @@ void Reconciler::begin_sweep() {
   for (std::size_t i = 0; i < netns_.size(); ++i) netns_[i]->index = i;
   census_->begin_sweep();
   ++sweep_;
-  sweep_size_ = netns_.size();
+  sweep_size_ = 0;
   sweep_done_ = 0;
+  sweep_counted_ = false;
   sweeping_ = true;
+}
+
+/// Null: the sweep has been to each.
+Reconciler::Netns* Reconciler::next_of_sweep() {
+  while (sweep_done_ < sweep_size_) {
+    ++progress_;
+    // Each sweep begins with another netns, so that none is always the first to be asked for a key that is missing everywhere.
+    Netns* const next = netns_[(sweep_ + sweep_done_++) % sweep_size_].get();
+    if (next == nullptr || next->swept == sweep_) continue;
+    if (next->governed.bound() && next->governed.wishes().empty()) continue;
+    next->queue = none;
+    return next;
+  }
+  return nullptr;
+}
+
+/// What is queued, in turns with the sweep: it may be queued again without end, as where somebody makes interfaces all the time.
+Reconciler::Netns* Reconciler::next_in_turn() {
+  Netns* next = std::exchange(sweep_has_turn_, false) ? next_of_sweep() : nullptr;
+  if (next != nullptr) return next;
+  next = next_queued(unsure);
+  sweep_has_turn_ = next != nullptr;
+  return next != nullptr ? next : next_of_sweep();
 }
 
 void Reconciler::step(std::size_t cost, Time now) {
@@ -159,14 +183,10 @@ void Reconciler::step(std::size_t cost, Time now) {
       ++spent;
       continue;
     }
-    if (next == nullptr) next = next_queued(unsure);
-    if (next == nullptr && sweep_done_ < sweep_size_) {
-      // Each sweep begins with another netns, so that none is always the first to be asked for a key that is missing everywhere.
-      next = netns_[(sweep_ + sweep_done_++) % sweep_size_].get();
-      ++progress_;
-      if (next == nullptr || next->swept == sweep_) continue;
-      if (next->governed.bound() && next->governed.wishes().empty()) continue;
-    }
+    if (next == nullptr && !std::exchange(sweep_counted_, true)) sweep_size_ = netns_.size();
+    // The first one ends when nothing is left to do, so that all is right that can be.
+    if (started_ && sweep_counted_ && sweep_done_ == sweep_size_) sweeping_ = false;
+    if (next == nullptr) next = next_in_turn();
     if (next == nullptr) {
       started_ = started_ || sweeping_;
       sweeping_ = false;

@@ -29,6 +29,9 @@ bool set_sets(const Sets& sets) {
 }  // namespace
 
 core::Result<void> drop_all_capabilities() {
+  // To ptrace(2) and /proc/PID/mem a thread without capabilities is open to every process of its user that has none either, and
+  // with it the memory that it shares with threads that have some.
+  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return core::Error{errno, "forbid ptrace"};
   // First, or else uid 0 and files with capabilities would give them back at the next exec.
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return core::Error{errno, "set no_new_privs"};
   // Takes the ambient set with it: that is never more than the permitted and inheritable ones.

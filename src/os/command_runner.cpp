@@ -100,7 +100,8 @@ Result<void> CommandRunner::start(const CommandRequest& request) {
   if (!requests_) {
     if (const Result<void> started = start_server(); !started) return started.error();
   }
-  const RequestHead head{request.id, request.timeout.count(), static_cast<std::uint32_t>(1 + request.environment.size())};
+  const RequestHead head{request.id, request.timeout.count(), static_cast<std::uint32_t>(1 + request.environment.size()),
+                         request.capabilities};
   std::string message(reinterpret_cast<const char*>(&head), sizeof head);
   message.append(request.command).append(1, '\0');
   for (const std::string& variable : request.environment) message.append(variable).append(1, '\0');

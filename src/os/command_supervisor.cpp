@@ -18,6 +18,8 @@
 #include <cstring>
 #include <optional>
 
+#include "os/command_rights.hpp"
+
 namespace nswarden::os {
 namespace {
 
@@ -123,6 +125,12 @@ void CommandSupervisor::start(const char* command, char* const* environment) {
   if (ended_children_ < 0 || ::pipe2(pipe.data(), O_CLOEXEC) != 0 || ::fcntl(pipe[0], F_SETFL, O_NONBLOCK) != 0) {
     result_.end = CommandResult::End::not_started;
     result_.code = errno;
+    finish();
+  }
+  // Here, not in the child: so it can be told when it fails, and of what needs none we need none either.
+  if (const auto taken = take_rights(request_.capabilities); !taken) {
+    result_.end = CommandResult::End::not_allowed;
+    result_.code = taken.error().code;
     finish();
   }
   shell_ = ::fork();

@@ -15,6 +15,7 @@ struct RequestHead {
   std::uint64_t id = 0;
   std::int64_t timeout_ms = 0;
   std::uint32_t strings = 0;
+  core::CommandCapabilities capabilities = core::CommandCapabilities::none;
 };
 
 /// Followed by the head and the tail of the output.

@@ -28,6 +28,8 @@ namespace {
 // FAN_REPORT_FD_ERROR is newer than the headers of Debian 12.
 constexpr unsigned report_fd_error = 0x2000;
 constexpr std::size_t most_events = 64;
+// Our own tell nothing, and a visit to a netns with thousands of settings makes hundreds: those of others must not wait behind them.
+constexpr std::size_t most_own_events = 1024;
 // While one event is read, a process that writes in a tight loop has made the next one. So few are read at once, and the first one
 // that repeats an earlier one ends the batch.
 constexpr std::size_t events_at_once = 2;
@@ -101,6 +103,7 @@ struct SysctlWatcher::Batch {
 
   SysctlWrites found;
   std::vector<Origin> origins;
+  std::size_t own = 0;  ///< events of our own process
   bool repeats = false;
 };
 
@@ -168,7 +171,7 @@ SysctlWrites SysctlWatcher::read() {
   std::size_t taken = 0;
   std::size_t failed_reads = 0;
   int error = 0;
-  while (taken < most_events && !batch.repeats) {
+  while (taken - batch.own < most_events && batch.own < most_own_events && !batch.repeats) {
     const ssize_t size = ::read(fanotify_.get(), bytes.data(), at_once * event_size_);
     if (size == 0 || (size < 0 && errno == EAGAIN)) break;
     if (size < 0) {
@@ -182,7 +185,7 @@ SysctlWrites SysctlWatcher::read() {
     taken += count;
     if (tells_failed_opens_ && count < at_once) break;
   }
-  found.more = taken >= most_events;
+  found.more = taken - batch.own >= most_events || batch.own >= most_own_events;
   if (failed_reads == most_events && !is_of_the_dead(error)) {
     // Whatever it is, it does not pass: better to be down, and told, than to be woken for it again and again.
     problem_ = failed("read fanotify events", error);
@@ -217,7 +220,10 @@ void SysctlWatcher::judge(Event& event, Batch& batch) {
     found.lost = true;
     return;
   }
-  if (event.raw.pid == ::getpid()) return;
+  if (event.raw.pid == ::getpid()) {
+    ++batch.own;
+    return;
+  }
   found.foreign = true;
   struct stat status {};
   int error = event.file ? 0 : -event.raw.fd;

@@ -216,6 +216,25 @@ class Commands(harness.Case):
         self.assertEqual(done.returncode, 2)
         self.assertIn(path, done.stdout + done.stderr)
 
+    def test_a_complaint_names_the_command_whose_help_tells_more(self):
+        for arguments, said in (
+                ([], "which command? run, check"), (["config"], "which command? check, convert, schema or events; see nswarden config --help"),
+                (["nonsense"], "unknown command nonsense; see nswarden --help"), (["config", "it"], "unknown command it; see nswarden config --help"),
+                (["run", "it"], "unexpected argument it; see nswarden run --help"), (["config", "convert"], "see nswarden config convert --help"),
+                (["--audit", "run"], "unexpected argument --audit in this place; see nswarden run --help"),
+                (["run", "--log.level=loud"], "see nswarden run --help")):
+            done = run_binary(*arguments)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), arguments)
+            self.assertIn(said, done.stderr)
+
+    def test_config_check_takes_one_file_and_no_second_one_by_its_flag(self):
+        """The second one would never be looked at."""
+        flag = f"--config.file={self.config_file}"
+        for arguments in (["config", "check", flag, self.config_file], [flag, "config", "check", self.config_file]):
+            done = run_binary(*arguments)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), arguments)
+            self.assertIn("FILE excludes --config.file", done.stderr)
+
     def test_help_and_version_are_0(self):
         for arguments in (["--help"], ["--version"], ["run", "--help"], ["check", "--help"], ["config", "check", "--help"]):
             done = run_binary(*arguments)

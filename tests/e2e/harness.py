@@ -253,8 +253,9 @@ class Daemon:
     """A running `nswarden run`. Reads its log as it comes."""
 
     def __init__(self, *arguments, log_level="debug", netns_dirs=(NETNS_DIR,), interval="200ms", prefix=(), environment=None,
-                 connect=None):
-        """`prefix` is a command that becomes the daemon; `connect` reaches it as socket.create_connection would."""
+                 connect=None, popen_options=None):
+        """`prefix` is a command that becomes the daemon; `connect` reaches it as socket.create_connection would; `popen_options` are
+        those of an Injector of syscall_faults."""
         command = [*prefix, BINARY, "run", "--web.listen-address=127.0.0.1:0", f"--log.level={log_level}", "--log.format=json", *arguments]
         command += [f"--netns.dir={directory}" for directory in netns_dirs]
         if interval:
@@ -263,7 +264,7 @@ class Daemon:
         self.interval = interval
         self.connect = connect
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                        env={**os.environ, **(environment or {})})
+                                        env={**os.environ, **(environment or {})}, **(popen_options or {}))
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
         try:

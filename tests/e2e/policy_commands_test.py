@@ -15,8 +15,8 @@ WANT = 1234
 MIB = 1 << 20
 
 
-def commands(startup=(), **events):
-    lines = ["    commands:"]
+def commands(startup=(), capabilities="none", **events):
+    lines = ["    commands:", f"      capabilities: {capabilities}"]
     for name, of in (("startup", startup), *events.items()):
         indent = "      " if name == "startup" else "        "
         if name != "startup" and lines[-1] != "" and "      events:" not in lines:
@@ -51,7 +51,7 @@ class PolicyCommands(harness.Case):
         return metrics.sum("actions_total", action="command", result="success")
 
     def test_a_command_runs_after_the_sysctls_are_set(self):
-        self.policy(IN_CREATE=[f"ip netns exec $NETNS cat {harness.key_path(KEY)} | tr \"\\n\" \"\\0\" >> {self.out}"])
+        self.policy(capabilities="daemon", IN_CREATE=[f"ip netns exec $NETNS cat {harness.key_path(KEY)} | tr \"\\n\" \"\\0\" >> {self.out}"])
         daemon = self.start()
         for number in range(20):
             add_netns(f"router-{number}")

@@ -84,6 +84,11 @@ void check_print(const Config& config) {
   const Parsed again = core::parse_config(text);
   fuzz::require(std::holds_alternative<Config>(again), "what is printed is accepted", text);
   const Config& read = *std::get_if<Config>(&again);
+  for (const PolicyConfig& policy : read.policies) {
+    const bool keeps = policy.commands.empty() || policy.commands.capabilities == core::CommandCapabilities::daemon;
+    fuzz::require(keeps || config.form == Config::Form::native, "commands of the older form keep the daemon's capabilities",
+                  text);
+  }
   if (config.form == Config::Form::older) return;
   fuzz::require(core::same_config(config, read), "what is printed is read as the same", text);
   fuzz::require(core::print_config(read) == text, "what was read is printed alike", text);

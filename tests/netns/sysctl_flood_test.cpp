@@ -17,10 +17,13 @@
 #include <array>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include <nswarden/os/file.hpp>
 #include <nswarden/os/limits.hpp>
 #include <nswarden/os/linux_catalog.hpp>
 #include "bound_keys.hpp"
@@ -179,6 +182,29 @@ TEST_CASE("a batch has at most 64 events, and says when there are more") {
   };
   SECTION("since Linux 6.13") { check(); }
   SECTION("before") { test::on_older_kernel(check); }
+}
+
+/// Writes to each sysctl right below net/ipv4 of that netns what it has, from a thread of this process. How many took it.
+std::size_t write_again_by_ourselves(const std::string& netns) {
+  std::size_t written = 0;
+  std::thread([&] {
+    if (!test::enter_netns(netns)) return;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/sys/net/ipv4")) {
+      if (!entry.is_regular_file() || entry.path().filename() == "ip_forward") continue;
+      const auto value = os::read_file(entry.path().string(), 4096);
+      if (value && !value->empty() && test::put(entry.path().string(), *value)) ++written;
+    }
+  }).join();
+  return written;
+}
+
+TEST_CASE("events of our own do not make those of others wait for another batch") {
+  World world;
+  REQUIRE(write_again_by_ourselves(world.netns.path()) > 64);
+  const WriterProcess writer(sysctl_write(world.netns.path(), keepalive, "100"));
+  const os::SysctlWrites first = world.watcher.read();
+  CHECK(std::any_of(first.writes.begin(), first.writes.end(),
+                    [&](const SysctlWrite& write) { return write.pid == writer.pid(); }));
 }
 
 TEST_CASE("when the queue overflows that is told, and later writes are seen (kernel fact 15)") {

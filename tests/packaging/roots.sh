@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sourced by the scripts beside it: Debian roots that behave like a fresh machine.
 #   debian_root SUITE DIRECTORY [EXTRA PACKAGES]  unpacks a minimal root; made once by debootstrap and kept in $NSWARDEN_ROOTS
+#   debian_root_with SUITE DIRECTORY NAME PACKAGES...  the same with packages installed by apt, kept as SUITE-NAME.tar: raise the name when
+#                                                 the list changes
 #   in_root [--network] DIRECTORY COMMAND...      runs COMMAND there in namespaces of its own, gone when it ends; --network: with the
 #                                                 network of this machine, so that apt works
 
@@ -38,6 +40,26 @@ debian_root() {
   fi
   mkdir -p "$root"
   tar --numeric-owner -C "$root" -xpf "$tar"
+}
+
+debian_root_with() {
+  local suite=$1 root=$2 tar=$NSWARDEN_ROOTS/$1-$3.tar
+  shift 3
+  if [ -e "$tar" ]; then
+    mkdir -p "$root"
+    tar --numeric-owner -C "$root" -xpf "$tar"
+    return
+  fi
+  local log=$root.log new
+  debian_root "$suite" "$root" || return
+  in_root --network "$root" sh -c 'apt-get -q update && apt-get -qy --no-install-recommends install "$@"' apt "$@" >"$log" 2>&1 || {
+    tail -n 20 "$log" >&2
+    return 1
+  }
+  rm -rf "$log" "$root"/var/cache/apt/archives/*.deb
+  new=$(mktemp "$tar.XXXXXX")
+  tar --numeric-owner -C "$root" -cf "$new" .
+  mv "$new" "$tar"
 }
 
 in_root() {

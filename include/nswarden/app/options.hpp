@@ -23,7 +23,8 @@ enum class Command : std::uint8_t {
   config_convert,
   config_events,
   config_schema,
-  status
+  status,
+  healthcheck
 };
 enum class Output : std::uint8_t { table, json };
 
@@ -34,7 +35,7 @@ inline constexpr std::chrono::seconds default_command_timeout{30};
 
 inline constexpr std::size_t default_series_limit = 200;
 
-/// Where `status` asks, and how.
+/// Where `status` and `healthcheck` ask, and how.
 struct StatusOptions {
   std::string url = "http://127.0.0.1:10042";
   std::chrono::milliseconds timeout{5000};  ///< for all of it

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include <nswarden/core/commands.hpp>
 #include <nswarden/core/damping.hpp>
 
 namespace nswarden::core {
@@ -32,6 +33,7 @@ struct CommandJob {
   bool needs_netns = false;                                  ///< pointless once the netns has gone
   bool of_life =
       false;  ///< for a netns that came: there are never more of these than netns and policies, so no limit counts them
+  CommandCapabilities capabilities = CommandCapabilities::none;
 };
 
 class CommandQueue {

@@ -107,7 +107,7 @@ class Reconciler {
   /// the keys that it was bound with) is suspended and known to be wrong.
   void saw_write(std::uint64_t inode, std::size_t setting, Time now);
   /// Somebody wrote a sysctl of some netns, of which only the last component of its key is known: all netns that have one of
-  /// that name are visited, after what is new and before the sweep goes on. `seen`: when that was.
+  /// that name are visited, after what is new and in turns with the sweep. `seen`: when that was.
   void saw_write_somewhere(std::string_view name, Time seen);
 
   /// Interfaces of the netns whose nsfs file has this inode number came, went or were renamed.
@@ -143,7 +143,7 @@ class Reconciler {
   [[nodiscard]] bool work() const { return sweeping_ || to_look_.size() > looked_ || queued() || !queues_[unsure].empty(); }
   /// Whether a netns in which somebody wrote waits for its visit.
   [[nodiscard]] bool urgent() const { return !queues_[written_to].empty(); }
-  /// Visits what was written to, looks at names, visits what is new, and goes on with the sweep, until about `cost` keys have been
+  /// Visits what was written to, looks at names, visits what is new, in turns with the sweep, until about `cost` keys have been
   /// read; at least one netns or name.
   void step(std::size_t cost, Time now);
 
@@ -194,6 +194,8 @@ class Reconciler {
   void enqueue(Netns& netns, std::size_t queue);
   [[nodiscard]] bool queued() const { return !queues_[written_to].empty() || !queues_[fresh].empty(); }
   Netns* next_queued(std::size_t last_queue);
+  Netns* next_of_sweep();
+  Netns* next_in_turn();
   void wait_for_retry(Netns& netns);
   void unbind(Netns& netns);
   bool bind(Netns& netns, Tier best, Report& report, Time now);
@@ -228,10 +230,12 @@ class Reconciler {
   std::set<std::pair<Time, Netns*>> retries_;
   std::vector<Report> reports_;
   std::optional<Time> pending_due_;
-  std::size_t sweep_size_ = 0;  // of netns_ when the sweep began; what came later was queued
+  bool sweep_counted_ = true;   // the names of this sweep have been looked at
+  std::size_t sweep_size_ = 0;  // of netns_ then; what came later was queued
   std::size_t sweep_done_ = 0;  // of these
   std::uint64_t progress_ = 0;
   bool sweeping_ = false;
+  bool sweep_has_turn_ = false;  // before what is queued
   bool links_trusted_ = false;
   bool started_ = false;          // the startup sweep is done
   std::uint64_t listing_ = 0;     // number of the last one

@@ -9,7 +9,7 @@
 namespace nswarden::os {
 
 /// The calling thread, what it starts and what that executes have no capability from now on, and can gain none: not as uid 0, nor by
-/// setuid programs or capabilities of files (no_new_privs).
+/// setuid programs or capabilities of files (no_new_privs). The process is not dumpable any more, until it executes another program.
 core::Result<void> drop_all_capabilities();
 
 /// While it lives, the calling thread is judged as if it had no capabilities. Where the kernel refuses that, it is judged as before.

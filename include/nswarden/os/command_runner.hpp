@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include <nswarden/core/commands.hpp>
 #include <nswarden/core/result.hpp>
 #include <nswarden/os/fd.hpp>
 
@@ -22,6 +23,7 @@ struct CommandRequest {
   std::string command;                   ///< for /bin/sh -c
   std::vector<std::string> environment;  ///< NAME=VALUE, besides ours; no NUL
   std::chrono::milliseconds timeout{0};  ///< then SIGTERM, and 2 s later SIGKILL, for all that it started
+  core::CommandCapabilities capabilities = core::CommandCapabilities::none;
 };
 
 struct CommandResult {
@@ -30,6 +32,7 @@ struct CommandResult {
     signalled,    ///< `code` is the signal that ended the shell
     timed_out,    ///< all that it started has been ended
     not_started,  ///< `code` is an errno
+    not_allowed,  ///< likewise: its capabilities cannot be set as asked, so it was not started
     lost,         ///< somebody killed the process that watched over it
   };
   std::uint64_t id = 0;

@@ -51,7 +51,7 @@ class SysctlWatcher {
   /// Last components of the paths of all keys that any policy names, and those that have globs in them.
   void watch_names(std::unordered_set<std::string> names, std::vector<std::string> globs = {});
 
-  /// A batch of what waits, at most 64 events, without blocking: while a process writes in a tight loop there is always more, so a
+  /// A batch of what waits, at most 64 events of others, without blocking: while a process writes in a tight loop there is always more, so a
   /// batch ends where a process has written to the same file again. It goes down when nothing can be read any more.
   SysctlWrites read();
 

@@ -79,6 +79,26 @@ TEST_CASE("the JSON report has the contract's form") {
   CHECK(json["findings"][2]["error"] == "Input/output error");
 }
 
+TEST_CASE("an explanation says which commands run, and with which capabilities") {
+  core::Config config;
+  config.files = {"f.yaml"};
+  config.policies.push_back(test::policy("first", ".*", {}));
+  config.policies.push_back(test::policy("second", "^q", {}));
+  config.policies[0].commands.startup = {"a"};
+  config.policies[1].commands = {core::CommandCapabilities::daemon, {}, {{"IN_CREATE", 0x100, {"b c"}}}};
+  const core::PolicySet policies(config, core::PolicySet::Audit::as_configured);
+  app::Explanation explanation{"qrouter-1", "f.yaml", &policies};
+  explanation.matched = policies.match(std::vector<core::NetnsName>{{"qrouter-1"}});
+  CHECK(app::explain_table(explanation) ==
+        "qrouter-1 is matched by: first, second\n"
+        "EVENT      COMMAND  CAPABILITIES  POLICY\n"
+        "startup    a        none          first\n"
+        "IN_CREATE  b c      daemon        second\n");
+  const auto json = nlohmann::json::parse(app::explain_json(explanation));
+  CHECK(json["commands"][0]["capabilities"] == "none");
+  CHECK(json["commands"][1]["capabilities"] == "daemon");
+}
+
 TEST_CASE("an explanation says who owns a key, where, and whom it overrides") {
   core::Config config;
   config.files = {"f.yaml", "more.yaml"};

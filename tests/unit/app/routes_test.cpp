@@ -277,6 +277,17 @@ TEST_CASE("gzip is wanted when it is named or starred with a weight above 0") {
   }
 }
 
+TEST_CASE("a loop that has been silent for too long is not healthy, and is again when it goes on") {
+  Site site;
+  const auto now = std::chrono::steady_clock::now();
+  site.snapshots.alive_until(now - std::chrono::seconds(1));
+  CHECK(site.ask("GET", "/-/healthy").status == 503);
+  CHECK(site.ask("GET", "/-/healthy").body == "not healthy: the loop does not get on with its sweep\n");
+  CHECK(site.ask("GET", "/metrics").status == 200);
+  site.snapshots.alive_until(now + std::chrono::hours(1));
+  CHECK(site.ask("GET", "/-/healthy").status == 200);
+}
+
 TEST_CASE("healthy is said before and after the first sweep, ready only after it, with the sources that are down") {
   Site site;
   CHECK(site.ask("GET", "/-/healthy").body == "nswarden is healthy.\n");

@@ -47,6 +47,30 @@ TEST_CASE("the commands of one netns run one after the other, in the order in wh
   CHECK(queue.queued() + queue.running() == 0);
 }
 
+TEST_CASE("a command comes with the capabilities that its own list was asked for with, also one that waited aside") {
+  CommandQueue queue({});
+  CommandJob with = job("a", list({"1", "2"}));
+  with.capabilities = CommandCapabilities::daemon;
+  queue.push(with);
+  queue.push(job("a", list({"3"})));
+  for (const auto wanted : {CommandCapabilities::daemon, CommandCapabilities::daemon, CommandCapabilities::none}) {
+    const auto next = queue.next(now);
+    REQUIRE(next);
+    CHECK(next->job.capabilities == wanted);
+    done(queue, "a");
+  }
+  // Until it is suspended, and comes back.
+  for (int failed = 0; failed < 100 && !queue.due(); ++failed) {
+    queue.push(with);
+    if (queue.next(now)) (void)queue.done("a", "failed", now);
+    if (queue.next(now)) (void)queue.done("a", "failed", now);
+  }
+  REQUIRE(queue.due());
+  const auto next = queue.next(*queue.due());
+  REQUIRE(next);
+  CHECK(next->job.capabilities == CommandCapabilities::daemon);
+}
+
 TEST_CASE("a few netns at most have a command running, and those that wait take turns") {
   CommandQueue queue({1000, 2});
   for (const char* netns : {"a", "b", "c"}) queue.push(job(netns, list({"1", "2"})));

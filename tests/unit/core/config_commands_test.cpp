@@ -68,6 +68,7 @@ TEST_CASE("the older form is read rule by rule, with its commands in file order"
   CHECK(rule.commands.events[1].event == "IN_OPEN");
   CHECK(rule.commands.events[2].event == "IN_CREATE");
   CHECK(rule.commands.events[2].commands == Strings{"third"});
+  CHECK(rule.commands.capabilities == CommandCapabilities::daemon);
   CHECK(config.policies[1].name == "rule-2");
   CHECK(config.policies[1].commands.empty());
 }
@@ -102,6 +103,16 @@ policies:
   CHECK(config.policies[0].commands.events[0].commands == Strings{"b", "c\nd\n"});
   CHECK(config.policies[1].sysctls.empty());
   CHECK(config.policies[1].commands.events[0].commands == Strings{"e"});
+}
+
+TEST_CASE("native commands have no capabilities unless the policy asks for the daemon's") {
+  const auto capabilities_of = [](const std::string& commands) {
+    const Config config = config_of("version: 1\npolicies: [{name: a, netns: x, commands: {" + commands + "}}]\n");
+    return config.policies[0].commands.capabilities;
+  };
+  CHECK(capabilities_of("startup: [b]") == CommandCapabilities::none);
+  CHECK(capabilities_of("capabilities: none, startup: [b]") == CommandCapabilities::none);
+  CHECK(capabilities_of("capabilities: daemon, startup: [b]") == CommandCapabilities::daemon);
 }
 
 TEST_CASE("each mistake in commands has its own line that says what to do") {
@@ -140,6 +151,11 @@ TEST_CASE("each mistake in commands has its own line that says what to do") {
       {"version: 1\npolicies: [{name: a, netns: x, commands: []}]\n", "policies[0].commands: expected a mapping, found a list"},
       {"version: 1\npolicies: [{name: a, netns: x, commands: {start: []}}]\n",
        "unknown field \"start\" in policies[0].commands"},
+      {"version: 1\npolicies: [{name: a, netns: x, commands: {capabilities: all}}]\n",
+       "f:2:57: policies[0].commands.capabilities: \"all\" is neither none nor daemon; write one of them"},
+      {"version: 1\npolicies: [{name: a, netns: x, commands: {capabilities: [none]}}]\n",
+       "policies[0].commands.capabilities: expected a single value, found a list"},
+      {rule + "  capabilities: none\n", "unknown field \"capabilities\" in rule 1"},
       {"version: 1\npolicies: [{name: a, netns: x, commands: {events: {IN: []}}}]\n",
        "policies[0].commands.events: unknown event"},
       {"version: 1\npolicies: [{name: a, netns: x, sysctls: {}, commands: {startup: [b]}}]\n", "policies[0] has no sysctls"},

@@ -158,6 +158,7 @@ policies:
   - name: rule-2
     netns: ".*"
     commands:
+      capabilities: daemon
       startup:
         - ": empty command to create a log entry"
       events:
@@ -201,14 +202,16 @@ TEST_CASE("what is converted says in comments what was done, and means the same"
            "in "
            "decimal, without the zero: " +
            set("net.ipv4.b=01") + "\n  # what IN_DELETE sets stayed commands: settings are not for an event\n" + head +
-           "    commands:\n      startup:\n        - \"" + set("kernel.a=1") + "\"\n        - \"" + set("net.ipv4.b=01") +
-           "\"\n      events:\n        IN_DELETE:\n          - \"" + set("net.ipv4.a=1") + "\"\n"},
+           "    commands:\n      capabilities: daemon\n      startup:\n        - \"" + set("kernel.a=1") + "\"\n        - \"" +
+           set("net.ipv4.b=01") + "\"\n      events:\n        IN_DELETE:\n          - \"" + set("net.ipv4.a=1") + "\"\n"},
       // One name twice: one list, unless something between could come with it.
       {rule({}, {"a"}, ", IN_DELETE: [b], IN_CREATE: [c]}, {IN_MOVE: [d], IN_MOVED_TO: [e]}, {IN_MOVE: [f]"),
        "  # rule-1 (line 1): 0 commands became settings, 6 stayed\n" + head +
-           "    commands:\n      events:\n        IN_CREATE:\n          - a\n          - c\n        IN_DELETE:\n          - b\n"
+           "    commands:\n      capabilities: daemon\n      events:\n        IN_CREATE:\n          - a\n          - c\n       "
+           " IN_DELETE:\n          - b\n"
            "        IN_MOVE:\n          - d\n        IN_MOVED_TO:\n          - e\n"
-           "  - name: rule-1-part-2\n    netns: ^q\n    commands:\n      events:\n        IN_MOVE:\n          - f\n"},
+           "  - name: rule-1-part-2\n    netns: ^q\n    commands:\n      capabilities: daemon\n      events:\n        "
+           "IN_MOVE:\n          - f\n"},
       // Two rules with one key.
       {rule({set("net.ipv4.a=1")}, {}) + rule({set("net.ipv4.a=2")}, {}),
        "  # rule-1 (line 1): 1 command became settings, 0 stayed\n" + head + "    sysctls:\n      net.ipv4.a: 1\n" +
@@ -258,6 +261,7 @@ TEST_CASE("rules by chance are converted to what is read, always alike, and no c
       PolicyConfig made;
       made.name = fmt::format("rule-{}", older.policies.size() + 1);
       made.netns.push_back(std::get<Pattern>(Pattern::compile("^q#: '\"")));
+      made.commands.capabilities = CommandCapabilities::daemon;
       made.commands.startup = commands();
       for (std::uint32_t j = below(5); j > 0; --j) {
         const std::string_view name = names[below(static_cast<std::uint32_t>(names.size()))];
@@ -285,7 +289,11 @@ TEST_CASE("rules by chance are converted to what is read, always alike, and no c
       };
       if (run_by(older) != run_by(native)) FAIL("other commands for " << bit << " in:\n" << text);
     }
-    for (const PolicyConfig& policy : native.policies) converted_rules += policy.sysctls.empty() ? 0 : 1;
+    for (const PolicyConfig& policy : native.policies) {
+      converted_rules += policy.sysctls.empty() ? 0 : 1;
+      const bool has_daemons = policy.commands.capabilities == CommandCapabilities::daemon;
+      if (has_daemons == policy.commands.empty()) FAIL("commands with other capabilities in:\n" << text);
+    }
   }
   CHECK(converted_rules > 100);
 }

@@ -46,7 +46,7 @@ TEST_CASE("a configuration with one thing changed is not the same") {
       "repair_window: 3s\nfollow_links: false\npolicies:\n- {name: p, netns: x, exclude: y, interfaces: z, mode: enforce,\n"
       "   host: false, allow_global: false, restore: false, sysctl_files: f, observe: [net.ipv4.o],\n"
       "   sysctls: {net.ipv4.conf.*.k: {min: 1, set: 2, note: n, optional: false, mode: enforce}, -net.ipv4.e: },\n"
-      "   commands: {startup: [c], events: {IN_CREATE: [d]}}}\n";
+      "   commands: {capabilities: daemon, startup: [c], events: {IN_CREATE: [d]}}}\n";
   const Config whole = config_of(text);
   CHECK(same_config(whole, config_of(text)));
   using Change = std::pair<std::string_view, std::string_view>;
@@ -75,6 +75,7 @@ TEST_CASE("a configuration with one thing changed is not the same") {
                                                                    {"optional: false", "optional: true"},
                                                                    {"mode: enforce}", "mode: audit}"},
                                                                    {"-net.ipv4.e", "-net.ipv4.f"},
+                                                                   {"capabilities: daemon", "capabilities: none"},
                                                                    {"startup: [c]", "startup: [d]"},
                                                                    {"IN_CREATE", "IN_DELETE"},
                                                                    {"[d]", "[e]"}}) {
@@ -116,6 +117,7 @@ policies:
         note: "loose: 2"
       -net.ipv4.conf.lo.rp_filter:
     commands:
+      capabilities: daemon
       startup:
         - "echo \"a\"\nb"
       events:

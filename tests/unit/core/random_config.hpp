@@ -165,6 +165,7 @@ class RandomConfig {
       made.sysctls.push_back(setting(key("*")));
     }
     for (std::uint32_t i = below(3); i > 0; --i) made.exclusions.push_back(any_key());
+    if (chance()) made.commands.capabilities = CommandCapabilities::daemon;
     made.commands.startup = commands();
     for (const std::string_view event : {"IN_CREATE", "IN_DELETE", "IN_MOVE"}) {
       if (chance()) made.commands.events.push_back({std::string(event), *inotify_bits(event), commands()});

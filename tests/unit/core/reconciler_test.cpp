@@ -325,6 +325,20 @@ TEST_CASE("a sweep is cut into steps, and a netns that comes in between is visit
   CHECK(world.kernel.count("read") == 46);
 }
 
+TEST_CASE("what is queued again and again holds no sweep up") {
+  World world(router_policy());
+  for (int i = 0; i < 10; ++i) world.kernel.add("qrouter-" + std::to_string(i), router_right());
+  world.sweep();
+  world.reconciler.begin_sweep();
+  CHECK(world.reconciler.list(NetnsCatalog::Detail::names, world.now).empty());
+  for (int i = 0; i < 50 && world.reconciler.sweeping(); ++i) {
+    world.reconciler.saw_write_somewhere("nf_conntrack_tcp_loose", world.now);
+    world.reconciler.step(1, world.now);
+  }
+  CHECK_FALSE(world.reconciler.sweeping());
+  CHECK(world.reconciler.work());
+}
+
 TEST_CASE("names in the second directory are labelled by their path") {
   World world(router_policy());
   world.kernel.mount("qrouter-1", world.kernel.make(router_defaults()), 1);

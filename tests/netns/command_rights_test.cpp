@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// What commands may do, on the real kernel: nothing that takes a capability, unless they are to have the daemon's.
+#include <nswarden/os/command_runner.hpp>
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+#include "private_netns.hpp"
+
+namespace nswarden {
+namespace {
+
+using namespace std::chrono_literals;
+using core::CommandCapabilities;
+using os::CommandResult;
+using test::Keep;
+
+const std::string no_capabilities = "0000000000000000";
+/// CAP_NET_ADMIN is 12, CAP_SYS_ADMIN 21.
+const std::string both_capabilities = "0000000000201000";
+
+CommandResult run(CommandCapabilities capabilities, const std::string& command) {
+  os::CommandRunner runner(1000);
+  std::vector<CommandResult> results;
+  const bool started = runner.start({1, command, {}, 15s, capabilities}).ok();
+  const bool ended = started && test::eventually(
+                                    [&] {
+                                      std::array polled{pollfd{runner.results_fd(), POLLIN, 0}};
+                                      ::poll(polled.data(), polled.size(), 100);
+                                      results = runner.read();
+                                      return !results.empty();
+                                    },
+                                    20s);
+  REQUIRE(ended);
+  return results.front();
+}
+
+std::string output(CommandCapabilities capabilities, const std::string& command) { return run(capabilities, command).head; }
+
+/// A line of what /proc/PID/status has, such as that of CapEff, without its name.
+std::string line_of(const std::string& status, const std::string& name) {
+  const std::size_t at = status.find(name + ":\t");
+  if (at == std::string::npos) return "no " + name + " in: " + status;
+  const std::size_t begin = at + name.size() + 2;
+  return status.substr(begin, status.find('\n', begin) - begin);
+}
+
+void check_that_it_has_none(const std::string& status) {
+  for (const char* set : {"CapInh", "CapPrm", "CapEff", "CapAmb"}) {
+    CAPTURE(set, status);
+    CHECK(line_of(status, set) == no_capabilities);
+  }
+  CHECK(line_of(status, "NoNewPrivs") == "1");
+}
+
+/// Copies of grep that would get all that root has, or CAP_NET_ADMIN, whoever runs them.
+struct Temptations {
+  test::TempDir dir;
+  std::string setuid = dir / "setuid";
+  std::string with_capability = dir / "with-capability";
+
+  Temptations() {
+    std::filesystem::permissions(dir.path(), std::filesystem::perms{0755});
+    for (const std::string& path : {setuid, with_capability}) std::filesystem::copy_file("/bin/grep", path);
+    REQUIRE(::chmod(setuid.c_str(), 04755) == 0);
+    // struct vfs_ns_cap_data of capabilities(7), version 2, effective; permitted, inheritable, and their upper halves.
+    const std::array<std::uint32_t, 5> capability{0x02000001, 1U << 12, 0, 0, 0};
+    REQUIRE(::setxattr(with_capability.c_str(), "security.capability", capability.data(), sizeof capability, 0) == 0);
+  }
+};
+
+const std::string status_file = " -e Cap -e NoNewPrivs -e Uid /proc/self/status";
+
+TEST_CASE("a command of root has no capability, and gets none from what it executes") {
+  const Temptations tempting;
+  for (const std::string& program : {std::string("grep"), tempting.setuid}) {
+    CAPTURE(program);
+    const std::string status = output(CommandCapabilities::none, program + status_file);
+    check_that_it_has_none(status);
+    CHECK(line_of(status, "CapBnd") == no_capabilities);
+  }
+  // The kernel does not even run what wants a capability that is not in the bounding set.
+  CHECK(output(CommandCapabilities::none, tempting.with_capability + " --version").find("not permitted") != std::string::npos);
+}
+
+TEST_CASE("a command of another user has no capability either, and stays that user whatever it executes") {
+  const Temptations tempting;
+  test::as_nobody(Keep::net_admin, [&] {
+    for (const std::string& program : {std::string("grep"), tempting.setuid, tempting.with_capability}) {
+      CAPTURE(program);
+      const std::string status = output(CommandCapabilities::none, program + status_file);
+      check_that_it_has_none(status);
+      CHECK(line_of(status, "Uid") == "65534\t65534\t65534\t65534");
+    }
+    // They would have given them to one that may gain some.
+    const auto effective = [](const std::string& program) {
+      return line_of(output(CommandCapabilities::daemon, program + status_file), "CapEff");
+    };
+    CHECK(line_of(output(CommandCapabilities::daemon, tempting.setuid + status_file), "Uid") == "65534\t0\t0\t0");
+    CHECK(effective(tempting.with_capability) == "0000000000001000");
+  });
+}
+
+TEST_CASE("with the daemon's capabilities a command has those, of root and of another user with an empty ambient set") {
+  const std::string of_root = output(CommandCapabilities::daemon, "grep" + status_file);
+  const std::string same = output(CommandCapabilities::daemon, "grep -e CapEff /proc/$PPID/status");
+  CHECK(line_of(of_root, "CapEff") == line_of(same, "CapEff"));
+  CHECK(line_of(of_root, "CapEff") != no_capabilities);
+  CHECK(line_of(of_root, "CapAmb") == no_capabilities);
+  CHECK(line_of(of_root, "NoNewPrivs") == "0");
+  test::as_nobody(Keep::net_admin, [] {
+    const std::string status = output(CommandCapabilities::daemon, "grep" + status_file);
+    CHECK(line_of(status, "CapEff") == both_capabilities);
+    CHECK(line_of(status, "CapAmb") == both_capabilities);
+    CHECK(line_of(status, "Uid") == "65534\t65534\t65534\t65534");
+  });
+  test::as_nobody(Keep::nothing, [] {
+    CHECK(line_of(output(CommandCapabilities::daemon, "grep" + status_file), "CapEff") == no_capabilities);
+  });
+}
+
+TEST_CASE("who watches over a command without capabilities has none either, and is closed to it") {
+  for (const auto& as_user :
+       {std::function<void(const std::function<void()>&)>([](const auto& what) { what(); }),
+        std::function<void(const std::function<void()>&)>([](const auto& what) { test::as_nobody(Keep::net_admin, what); })}) {
+    as_user([] {
+      REQUIRE(::prctl(PR_SET_DUMPABLE, 1) == 0);  // as a daemon begins, whatever became of this process
+      check_that_it_has_none(output(CommandCapabilities::none, "grep -e Cap -e NoNewPrivs /proc/$PPID/status"));
+      // It, and the server above it.
+      const std::string command =
+          "server=$(sed -n 's/^PPid:.//p' /proc/$PPID/status); "
+          "for pid in $PPID $server; do (: <>/proc/$pid/mem) 2>/dev/null && echo open; done; (: <>/proc/self/mem) && echo own";
+      CHECK(output(CommandCapabilities::none, command) == "own\n");
+    });
+  }
+}
+
+TEST_CASE("at its time limit a command without capabilities is ended like any other") {
+  test::as_nobody(Keep::net_admin, [] {
+    os::CommandRunner runner(1000);
+    REQUIRE(runner.start({1, "setsid sleep 100 & sleep 100", {}, 200ms, CommandCapabilities::none}).ok());
+    std::vector<CommandResult> results;
+    REQUIRE(test::eventually(
+        [&] {
+          results = runner.read();
+          return !results.empty();
+        },
+        20s));
+    CHECK(results[0].end == CommandResult::End::timed_out);
+  });
+}
+
+/// Runs `what` in a thread whose system calls of this number fail with EPERM, and those of what it starts.
+void without_call(int number, const std::function<void()>& what) {
+  test::inside("/proc/thread-self/ns/net", [&] {
+    std::array filter{
+        sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<unsigned>(offsetof(seccomp_data, nr))),
+        sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(number), 0, 1),
+        sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
+    REQUIRE(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0);
+    what();
+  });
+}
+
+TEST_CASE("a command whose capabilities cannot be set is not run, and the error is told") {
+  const test::TempDir dir;
+  const std::string mark = dir / "ran";
+  for (const int number : {SYS_capset, SYS_prctl}) {
+    without_call(number, [&] {
+      const CommandResult result = run(CommandCapabilities::none, "touch " + mark);
+      CHECK(result.end == CommandResult::End::not_allowed);
+      CHECK(result.code == EPERM);
+    });
+  }
+  std::filesystem::permissions(dir.path(), std::filesystem::perms{0777});
+  without_call(SYS_capset, [&] {
+    // Root's shell has them without that call.
+    CHECK(run(CommandCapabilities::daemon, "true").code == 0);
+  });
+  CHECK_FALSE(std::filesystem::exists(mark));
+}
+
+}  // namespace
+}  // namespace nswarden
