@@ -7,15 +7,19 @@
 #include <nswarden/app/daemon.hpp>
 #include <nswarden/app/one_shot.hpp>
 #include <nswarden/app/options.hpp>
+#include <nswarden/app/privilege.hpp>
+#include <nswarden/os/own_capabilities.hpp>
 #include <nswarden/os/standard_fds.hpp>
 
 int main(int argc, char** argv) {
   using namespace nswarden::app;
   nswarden::os::fill_standard_fds();
+  nswarden::os::raise_permitted_capabilities();
   try {
     const auto parsed = parse_options(argc, argv);
     if (const int* code = std::get_if<int>(&parsed)) return *code;
     const auto& options = std::get<Options>(parsed);
+    if (!choose_procfs(options)) return exit_usage;
     return options.command == Command::run ? run_daemon(options) : run_one_shot(options);
   } catch (const std::bad_alloc&) {
     std::fputs("nswarden: there is not enough memory; raise the memory limit of its unit or container\n", stderr);

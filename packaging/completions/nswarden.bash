@@ -21,7 +21,7 @@ _nswarden_words() {
 
 # The flags of a command; those that take a value end with =.
 _nswarden_flags() {
-  local common='--config.file= --netns.dir= --log.level= --log.format='
+  local common='--config.file= --netns.dir= --path.procfs= --log.level= --log.format='
   local asking='--url= --timeout= --tls.ca-file= --tls.cert-file= --tls.key-file='
   case $1 in
     '') flags="--version $common" ;;
@@ -99,7 +99,7 @@ _nswarden_value() {
     --log.level) _nswarden_offer debug info warn error ;;
     --log.format) _nswarden_offer logfmt json ;;
     --output) _nswarden_offer table json ;;
-    --netns.dir) _nswarden_files directory ;;
+    --netns.dir | --path.procfs) _nswarden_files directory ;;
     *.file | --tls.*-file) _nswarden_files file ;;
   esac
 }

@@ -13,12 +13,12 @@
 
 #include <nswarden/app/build_info.hpp>
 #include <nswarden/app/one_shot.hpp>
+#include <nswarden/app/privilege.hpp>
 #include <nswarden/app/web.hpp>
 #include <nswarden/os/limits.hpp>
 #include "app/fd_budget.hpp"
 #include "app/instance_lock.hpp"
 #include "app/loop.hpp"
-#include "app/privilege.hpp"
 #include "app/web_access.hpp"
 
 namespace nswarden::app {

@@ -11,6 +11,7 @@
 
 #include <nswarden/core/config_loss.hpp>
 #include <nswarden/os/file.hpp>
+#include <nswarden/os/procfs.hpp>
 #include <nswarden/os/tick.hpp>
 #include <nswarden/os/time_slice.hpp>
 #include "app/unix_time.hpp"
@@ -65,6 +66,7 @@ Loop::Loop(Parts parts, Configuration configuration, Limits limits)
                     {{"remedy", "give CAP_SYS_PTRACE, or keep names of it out of the netns directories"}});
   }
   look_at_propagation();
+  look_for_hindrances();
   publish(Clock::now());
 }
 
@@ -361,7 +363,7 @@ void Loop::tell_configuration(std::string_view message) {
                     {{"remedy", "write the settings as native policies with sysctls"}});
   }
   // Kernel fact 38: a module that is not loaded looks like a key that does not exist.
-  if (conntrack && os::read_file("/proc/sys/net/netfilter/nf_conntrack_max", 4096).ok()) return;
+  if (conntrack && os::read_file(os::in_procfs("sys/net/netfilter/nf_conntrack_max"), 4096).ok()) return;
   if (conntrack) {
     parts_.log.warn("nf_conntrack is not loaded, so its sysctls are missing in every netns; they are set as soon as it is",
                     {{"remedy", "modprobe nf_conntrack"}});
@@ -415,6 +417,7 @@ std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   snapshot->events = events_.newest();
   snapshot->sources = sources_;
   snapshot->unlisted = listings_;
+  snapshot->hindrances = hindrances_;
   snapshot->config = config_;
   snapshot->last_reconcile_seconds = last_reconcile_;
   if (const auto stats = process_.read()) {

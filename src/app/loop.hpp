@@ -97,6 +97,7 @@ class Loop {
   void tell_failures(const std::vector<core::Listing::Failure>& failures);
   void tell_source(SourceSnapshot now);
   void look_at_propagation();
+  void look_for_hindrances();
   void list(Detail detail, Time now);
   void begin_sweep(Trigger trigger, Time now);
   void finish_sweep();
@@ -147,6 +148,8 @@ class Loop {
   double last_reconcile_ = 0;
   std::vector<SourceSnapshot> sources_;
   std::string unseen_;                    // why netns that others make are never seen; empty when they are
+  std::string deaf_;                      // why writes that others make are never seen, although nothing failed
+  std::vector<std::string> hindrances_;   // why settings cannot be set
   std::vector<SourceSnapshot> listings_;  // directories that cannot be listed
   int config_watch_error_ = 0;
 

@@ -8,8 +8,10 @@
 #include <system_error>
 #include <utility>
 
+#include <nswarden/app/privilege.hpp>
 #include <nswarden/core/inotify_events.hpp>
 #include <nswarden/os/mount_propagation.hpp>
+#include <nswarden/os/procfs.hpp>
 #include "app/loop.hpp"
 #include "app/loop_tokens.hpp"
 
@@ -178,8 +180,9 @@ void Loop::watch_sources() {
 
 /// Nothing else would ever tell that netns which others make never appear here (kernel fact 9).
 void Loop::look_at_propagation() {
-  const auto is_unseen = [](const std::string& directory) {
-    return os::outside_mounts(directory) == os::OutsideMounts::unseen;
+  const std::string first_process = os::in_procfs("1");
+  const auto is_unseen = [&](const std::string& directory) {
+    return os::outside_mounts(directory, first_process) == os::OutsideMounts::unseen;
   };
   const auto found = std::find_if(directories_.begin(), directories_.end(), is_unseen);
   std::string unseen;
@@ -189,8 +192,23 @@ void Loop::look_at_propagation() {
         "namespace, or with slave propagation (rslave, HostToContainer) of that directory",
         *found);
   }
+  const bool deaf = std::any_of(directories_.begin(), directories_.end(), [&](const std::string& directory) {
+    return os::is_lent_to_container(directory, first_process);
+  });
+  deaf_ = deaf ? fmt::format(
+                     "{}: the container's own procfs, so writes of others are not seen; mount the host's /proc, such as at "
+                     "/host/proc, and name it by --path.procfs",
+                     os::procfs())
+               : std::string();
   if (unseen == std::exchange(unseen_, unseen) || unseen.empty()) return;
   parts_.log.error("netns made from now on will not be seen", {{"reason", unseen}});
+}
+
+/// Nothing of it can be mended without a restart.
+void Loop::look_for_hindrances() {
+  if (parts_.options.audit) return;
+  hindrances_ = hindrances();
+  for (const std::string& hindrance : hindrances_) parts_.log.error("settings cannot be set", {{"reason", hindrance}});
 }
 
 void Loop::tell_source(SourceSnapshot now) {

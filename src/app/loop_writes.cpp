@@ -155,6 +155,7 @@ void Loop::watch_writes() {
     const auto polled = watch(sysctl_watcher_.fd(), POLLIN, writes_token);
     if (problem.empty() && !polled) problem = std::string(polled.error().attempt) + "; it is tried again";
   }
+  if (problem.empty()) problem = deaf_;
   tell_source({"sysctl", problem.empty(), problem});
 }
 

@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include <nswarden/app/configuration.hpp>
+#include <nswarden/app/privilege.hpp>
 #include <nswarden/app/render.hpp>
 #include <nswarden/core/config_convert.hpp>
 #include <nswarden/core/config_schema.hpp>
@@ -27,7 +28,6 @@
 #include "app/complain.hpp"
 #include "app/fd_budget.hpp"
 #include "app/policy_review.hpp"
-#include "app/privilege.hpp"
 #include "app/restore_command.hpp"
 #include "app/selected_catalog.hpp"
 #include "app/status_command.hpp"

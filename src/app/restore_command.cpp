@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <nswarden/app/one_shot.hpp>
+#include <nswarden/app/privilege.hpp>
 #include <nswarden/app/restore_report.hpp>
 #include <nswarden/core/restore.hpp>
 #include <nswarden/core/text.hpp>
@@ -19,7 +20,6 @@
 #include <nswarden/os/tick.hpp>
 #include "app/colour.hpp"
 #include "app/instance_lock.hpp"
-#include "app/privilege.hpp"
 #include "app/restore_store.hpp"
 #include "app/selected_catalog.hpp"
 

@@ -6,11 +6,11 @@
 #include <system_error>
 #include <utility>
 
+#include <nswarden/app/privilege.hpp>
 #include <nswarden/core/text.hpp>
 #include <nswarden/os/file.hpp>
 #include <nswarden/os/replace_file.hpp>
 #include <nswarden/os/trusted_path.hpp>
-#include "app/privilege.hpp"
 #include "app/runtime_directory.hpp"
 
 namespace nswarden::app {

@@ -5,7 +5,7 @@
 #include <system_error>
 #include <utility>
 
-#include "app/privilege.hpp"
+#include <nswarden/app/privilege.hpp>
 
 namespace nswarden::app {
 namespace {

@@ -52,6 +52,7 @@ Response ready(const WebSources& sources) {
   for (const SourceSnapshot& directory : snapshot->unlisted) {
     body += fmt::format("{} cannot be listed: {}\n", core::printable(directory.name), core::printable(directory.reason));
   }
+  for (const std::string& hindrance : snapshot->hindrances) body += core::printable(hindrance) + '\n';
   return text(200, std::move(body));
 }
 

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "app/privilege.hpp"
+#include <nswarden/app/privilege.hpp>
 
 namespace nswarden::app {
 namespace {

@@ -20,8 +20,8 @@
 #include <string_view>
 #include <thread>
 
+#include <nswarden/app/privilege.hpp>
 #include "app/listen_address.hpp"
-#include "app/privilege.hpp"
 #include "app/tls.hpp"
 #include "app/web_access.hpp"
 

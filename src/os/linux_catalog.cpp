@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <nswarden/os/link_watcher.hpp>
+#include <nswarden/os/procfs.hpp>
 #include "os/bound_netns.hpp"
 #include "os/netns_entry.hpp"
 #include "os/netns_scope.hpp"
@@ -107,7 +108,7 @@ Result<NetnsPath> LinuxCatalog::host() const {
   if (shared_->init_inode.value_or(fixed_init_inode) == shared_->home.inode()) {
     return NetnsPath{"/proc/thread-self/ns/net", Links::follow};
   }
-  return NetnsPath{"/proc/1/ns/net", Links::follow};
+  return NetnsPath{in_procfs("1/ns/net"), Links::follow};
 }
 
 core::Listing LinuxCatalog::list(Detail detail) {

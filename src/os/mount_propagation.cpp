@@ -13,13 +13,12 @@
 #include <vector>
 
 #include <nswarden/os/file.hpp>
+#include <nswarden/os/procfs.hpp>
 
 namespace nswarden::os {
 namespace {
 
 constexpr std::size_t largest_mount_table = std::size_t{64} << 20;
-// PROC_PID_INIT_INO, which the first PID namespace has on every kernel.
-constexpr std::uint64_t first_pid_namespace = 0xEFFFFFFC;
 
 /// What one line of mountinfo says, see proc_pid_mountinfo(5). Numbers of groups are the same in all namespaces; 0 is none.
 struct Mount {
@@ -77,13 +76,13 @@ std::optional<std::uint64_t> mount_id(std::string path) {
   return status.stx_mnt_id;
 }
 
-bool in_container() {
-  struct stat status {};
-  return ::stat("/proc/self/ns/pid", &status) == 0 && status.st_ino != first_pid_namespace;
-}
-
 /// A part of another file system, that nothing is propagated to. `ip netns add` makes one too, but a shared one.
 bool is_plain_bind(const Mount& mount) { return mount.root != "/" && mount.point != "/" && mount.shared == 0; }
+
+const Mount* find_mount(const std::vector<Mount>& mounts, std::uint64_t id) {
+  const auto found = std::find_if(mounts.begin(), mounts.end(), [id](const Mount& mount) { return mount.id == id; });
+  return found == mounts.end() ? nullptr : &*found;
+}
 
 }  // namespace
 
@@ -92,20 +91,29 @@ OutsideMounts outside_mounts(const std::string& directory, const std::string& ou
   const core::Result<std::string> table = read_file("/proc/thread-self/mountinfo", largest_mount_table);
   if (!id || !table) return OutsideMounts::unknown;
   const std::vector<Mount> mounts = parse_all(*table);
-  const auto own = std::find_if(mounts.begin(), mounts.end(), [id](const Mount& mount) { return mount.id == *id; });
-  if (own == mounts.end()) return OutsideMounts::unknown;
+  const Mount* own = find_mount(mounts, *id);
+  if (own == nullptr) return OutsideMounts::unknown;
   if (own->slave) return OutsideMounts::seen;
-  const bool cut_off = is_plain_bind(*own) && in_container();
+  const bool cut_off = is_plain_bind(*own) && !in_first_pid_namespace();
 
   const core::Result<std::string> other_table = read_file(outside + "/mountinfo", largest_mount_table);
   if (!other_table) return cut_off ? OutsideMounts::unseen : OutsideMounts::unknown;
   const std::vector<Mount> others = parse_all(*other_table);
-  const bool same_namespace =
-      std::any_of(others.begin(), others.end(), [&](const Mount& other) { return other.id == own->id; });
+  const bool same_namespace = find_mount(others, own->id) != nullptr;
   if (same_namespace) return cut_off ? OutsideMounts::unseen : OutsideMounts::seen;
   const bool peers = own->shared != 0 &&
                      std::any_of(others.begin(), others.end(), [&](const Mount& other) { return other.shared == own->shared; });
   return peers ? OutsideMounts::seen : OutsideMounts::unseen;
+}
+
+bool is_lent_to_container(const std::string& directory, const std::string& first_process) {
+  if (in_first_pid_namespace()) return false;
+  const std::optional<std::uint64_t> id = mount_id(directory);
+  const core::Result<std::string> table = read_file(first_process + "/mountinfo", largest_mount_table);
+  if (!id || !table) return false;
+  const std::vector<Mount> mounts = parse_all(*table);
+  const Mount* mount = find_mount(mounts, *id);
+  return mount != nullptr && mount->point != "/" && mount->shared == 0 && (mount->slave || mount->root != "/");
 }
 
 }  // namespace nswarden::os

@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <cstdio>
 
+#include <nswarden/os/procfs.hpp>
+
 namespace nswarden::os {
 namespace {
 
@@ -106,11 +108,12 @@ core::Result<std::uint64_t> cookie_inside() {
 
 std::optional<std::uint64_t> init_netns_inode() {
   struct stat status {};
-  if (::stat("/proc/1/ns/net", &status) == 0) return status.st_ino;
+  if (::stat(in_procfs("1/ns/net").c_str(), &status) == 0) return status.st_ino;
   // That takes CAP_SYS_PTRACE where process 1 is another user's. Its files below net/ do not, and each netns has files of its own.
   struct stat ours {};
   struct stat theirs {};
-  if (::stat("/proc/1/net/dev", &theirs) != 0 || ::stat("/proc/thread-self/net/dev", &ours) != 0) return std::nullopt;
+  if (::stat(in_procfs("1/net/dev").c_str(), &theirs) != 0) return std::nullopt;
+  if (::stat(in_procfs("thread-self/net/dev").c_str(), &ours) != 0) return std::nullopt;
   if (ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino) return std::nullopt;
   return ::stat("/proc/thread-self/ns/net", &status) == 0 ? std::optional(status.st_ino) : std::nullopt;
 }

@@ -11,6 +11,8 @@
 #include <memory>
 #include <utility>
 
+#include <nswarden/os/procfs.hpp>
+
 namespace nswarden::os {
 
 using core::Error;
@@ -46,7 +48,7 @@ std::uint64_t ProcessNetns::inode_of(std::string_view name) {
 }
 
 Result<std::vector<std::uint64_t>> ProcessNetns::scan() {
-  const std::unique_ptr<DIR, Closes> processes(::opendir("/proc"));
+  const std::unique_ptr<DIR, Closes> processes(::opendir(procfs().c_str()));
   if (!processes) return Error{errno, "list processes"};
   std::unordered_map<std::uint64_t, std::vector<int>> found;
   std::vector<std::uint64_t> inodes;
@@ -79,7 +81,7 @@ std::vector<NetnsPath> ProcessNetns::paths_of(std::string_view name) const {
   const auto known = pids_.find(inode_of(name));
   if (known == pids_.end()) return paths;
   // The link there is the kernel's own: it leads to the file of the netns, whatever it says.
-  for (const int pid : known->second) paths.push_back({"/proc/" + std::to_string(pid) + "/ns/net", Links::follow});
+  for (const int pid : known->second) paths.push_back({in_procfs(std::to_string(pid) + "/ns/net"), Links::follow});
   return paths;
 }
 

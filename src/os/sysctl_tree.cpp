@@ -12,6 +12,8 @@
 #include <cstdio>
 #include <system_error>
 
+#include <nswarden/os/procfs.hpp>
+
 namespace nswarden::os {
 namespace {
 
@@ -33,10 +35,10 @@ SysctlTree::SysctlTree() : SysctlTree(Walk::openat2) {
   if (!probe) walk_ = Walk::by_step;
 }
 
-SysctlTree::SysctlTree(Walk walk) : root_(::open("/proc/sys/net", O_PATH | O_DIRECTORY | always)), walk_(walk) {
+SysctlTree::SysctlTree(Walk walk) : root_(::open(in_procfs("sys/net").c_str(), O_PATH | O_DIRECTORY | always)), walk_(walk) {
   struct stat status {};
   if (!root_ || ::fstat(root_.get(), &status) != 0) {
-    throw std::system_error(errno, std::generic_category(), "cannot open /proc/sys/net");
+    throw std::system_error(errno, std::generic_category(), "cannot open " + in_procfs("sys/net"));
   }
   device_ = status.st_dev;
 }

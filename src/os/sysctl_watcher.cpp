@@ -18,6 +18,7 @@
 #include <utility>
 
 #include <nswarden/os/fanotify_buffer.hpp>
+#include <nswarden/os/procfs.hpp>
 #include "os/procfs_origin.hpp"
 
 namespace nswarden::os {
@@ -35,9 +36,6 @@ constexpr std::size_t events_at_once = 2;
 constexpr std::size_t bare_event = sizeof(fanotify_event_metadata);
 constexpr std::size_t event_with_pidfd = bare_event + sizeof(fanotify_event_info_pidfd);
 
-// The procfs that is written through; any of its files stands for all.
-constexpr const char* watched_procfs = "/proc/sys/net";
-
 const char* remedy_for(int error) {
   switch (error) {
     case EPERM: return "it needs CAP_SYS_ADMIN of the host's user namespace";
@@ -45,7 +43,7 @@ const char* remedy_for(int error) {
     case EMFILE: return "raise fs.fanotify.max_user_groups, or the limit of open files";
     case ENOSPC: return "raise fs.fanotify.max_user_marks";
     case EINVAL: return "it needs Linux 4.20";
-    case ENOENT: return "mount a procfs at /proc";
+    case ENOENT: return "mount a procfs there";
     default: return "it is tried again";
   }
 }
@@ -135,9 +133,13 @@ bool SysctlWatcher::is_watched(const std::string& name) const {
 }
 
 std::string SysctlWatcher::open() {
-  if (procfs_origin(watched_procfs) == ProcfsOrigin::own) {
-    return "/proc: another procfs than that of process 1, so writes of others are not seen; run it without systemd's "
-           "ProtectKernelTunables, ProtectControlGroups and ProtectProc, and without a procfs of its own";
+  const std::string watched = in_procfs("sys/net");  // any of its files stands for all
+  if (procfs_origin(watched, in_procfs("1")) == ProcfsOrigin::own) {
+    return procfs() +
+           ": another procfs than that of process 1, so writes of others are not seen; run it without systemd's "
+           "ProtectKernelTunables, ProtectControlGroups and ProtectProc, and in a container with the host's /proc mounted and "
+           "named "
+           "by --path.procfs";
   }
   constexpr unsigned basics = FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK;
   constexpr std::array<unsigned, 3> wishes{FAN_REPORT_PIDFD | report_fd_error, FAN_REPORT_PIDFD, 0};  // Linux 6.13, 5.15
@@ -149,7 +151,7 @@ std::string SysctlWatcher::open() {
     if (group || errno != EINVAL) break;
   }
   if (!group) return failed("fanotify_init", errno);
-  if (::fanotify_mark(group.get(), FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_MODIFY, AT_FDCWD, watched_procfs) != 0) {
+  if (::fanotify_mark(group.get(), FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_MODIFY, AT_FDCWD, watched.c_str()) != 0) {
     return failed("fanotify_mark", errno);
   }
   event_size_ = (granted & FAN_REPORT_PIDFD) != 0 ? event_with_pidfd : bare_event;

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <utility>
 
+#include <nswarden/os/procfs.hpp>
 #include <nswarden/os/sysctl_watcher.hpp>
 
 namespace nswarden::os {
@@ -53,9 +54,10 @@ std::optional<Number> number_in(std::string_view text) {
 
 /// Its directory in /proc, which may be that of another PID namespace than ours, with other numbers; empty when it is not there.
 std::string directory_of(const Fd& pidfd) {
-  const std::string info = content_of("/proc/self/fdinfo/" + std::to_string(pidfd.get()));
+  // It tells the number that the process has in the PID namespace of that procfs.
+  const std::string info = content_of(in_procfs("self/fdinfo/" + std::to_string(pidfd.get())));
   const std::optional<std::int64_t> pid = number_in<std::int64_t>(value_of(info, "Pid:"));
-  return pid && *pid > 0 ? "/proc/" + std::to_string(*pid) : std::string();
+  return pid && *pid > 0 ? in_procfs(std::to_string(*pid)) : std::string();
 }
 
 /// Until then nobody else can have got its number. A zombie is still there.

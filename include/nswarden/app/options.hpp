@@ -69,6 +69,7 @@ struct Options {
   std::vector<std::string> netns;  ///< names or full paths given to check, apply, explain and status
   std::optional<std::string> key;  ///< given to explain
   StatusOptions status;
+  std::optional<std::string> procfs;  ///< absolute; none: as $NSWARDEN_PROCFS says, or /proc
 };
 
 /// What to do, or the exit code of a call that ends here (help, version, a mistake: already printed, one line for a mistake).

@@ -83,6 +83,7 @@ struct Snapshot {
   std::shared_ptr<const Events> events;  ///< the last ones; null for none
   std::vector<SourceSnapshot> sources;
   std::vector<SourceSnapshot> unlisted;  ///< netns directories that cannot be listed, by path
+  std::vector<std::string> hindrances;   ///< why no setting can be set, each with its remedy, one line
   ConfigSnapshot config;
   double last_reconcile_seconds = 0;  ///< Unix time of the last completed sweep, 0 before the first
   ProcessSnapshot process;

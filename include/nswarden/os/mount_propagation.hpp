@@ -21,4 +21,8 @@ enum class OutsideMounts : std::uint8_t {
 /// without propagation, as container engines do when they are not told otherwise, is unseen too.
 OutsideMounts outside_mounts(const std::string& directory, const std::string& outside = "/proc/1");
 
+/// Whether `directory` comes from outside of a container in which the process whose /proc directory is `first_process` is one of us.
+/// Then those who make the netns there, and write in them, are no processes of the procfs that this directory is of.
+bool is_lent_to_container(const std::string& directory, const std::string& first_process = "/proc/1");
+
 }  // namespace nswarden::os

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which mount of procfs is asked for sysctls, for writes of others and for other processes: the one at /proc, or, in a container, the
+// host's that is mounted elsewhere, as the container's own is read-only and tells of no write that is made outside (kernel facts 17
+// and 18). What concerns ourselves is always asked at /proc.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <nswarden/core/result.hpp>
+
+namespace nswarden::os {
+
+/// Before there are threads and before anything else here is used. Refuses, with no effect, what is no procfs (EMEDIUMTYPE) or cannot
+/// be looked at.
+core::Result<void> use_procfs(std::string directory);
+
+/// Its directory, absolute.
+const std::string& procfs();
+
+/// `path` in it, such as "1/ns/net".
+std::string in_procfs(std::string_view path);
+
+/// Whether no sysctl can be written through it, whoever tries: container engines mount /proc/sys like that.
+bool procfs_is_read_only();
+
+/// False in a container, unless it has the host's PID namespace.
+bool in_first_pid_namespace();
+
+}  // namespace nswarden::os

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/os/procfs.hpp>
+
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <utility>
+
+namespace nswarden::os {
+namespace {
+
+// PROC_PID_INIT_INO, which the first PID namespace has on every kernel.
+constexpr std::uint64_t first_pid_namespace = 0xEFFFFFFC;
+
+std::string& chosen_procfs() {
+  static std::string directory = "/proc";
+  return directory;
+}
+
+}  // namespace
+
+core::Result<void> use_procfs(std::string directory) {
+  struct statfs status {};
+  if (::statfs((directory + "/sys/net").c_str(), &status) != 0) return core::Error{errno, "open its sys/net"};
+  if (status.f_type != PROC_SUPER_MAGIC) return core::Error{EMEDIUMTYPE, "look at its sys/net"};
+  chosen_procfs() = std::move(directory);
+  return {};
+}
+
+const std::string& procfs() { return chosen_procfs(); }
+
+std::string in_procfs(std::string_view path) { return (procfs() + '/').append(path); }
+
+bool procfs_is_read_only() {
+  struct statvfs status {};
+  return ::statvfs(in_procfs("sys/net").c_str(), &status) == 0 && (status.f_flag & ST_RDONLY) != 0;
+}
+
+bool in_first_pid_namespace() {
+  struct stat status {};
+  return ::stat("/proc/self/ns/pid", &status) != 0 || status.st_ino == first_pid_namespace;
+}
+
+}  // namespace nswarden::os

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""As in a container, without an engine: the procfs of the host elsewhere, capabilities from the program file, and what is told where
+either is missing. tests/packaging/image does the same with the image and real engines."""
+
+import os
+import shutil
+import struct
+import subprocess
+import sys
+
+import harness
+from harness import add_netns, config, get, policy, put, run_binary
+
+KEY = "net.ipv4.tcp_keepalive_time"
+CAPABILITIES = {"net_broadcast": 11, "net_admin": 12, "sys_admin": 21}
+PERMITTED_ONLY = 0x02000000  # VFS_CAP_REVISION_2, without VFS_CAP_FLAGS_EFFECTIVE
+
+
+class Procfs(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.host_procfs = os.path.join(self.directory, "host-proc")
+        os.mkdir(self.host_procfs)
+        self.configure(config(policy("routers", "^r", {KEY: 100})))
+        # Makes the directory a mount that propagates, and is lent to the container as such.
+        subprocess.run(["ip", "netns", "add", "r1"], check=True)
+        # Of a container that is killed nothing is left at the end, but the files of the netns that it saw.
+        self.addCleanup(subprocess.run, ["ip", "netns", "delete", "r1"], check=False, stderr=subprocess.DEVNULL)
+
+    def contain(self, *arguments):
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "in_container.py")
+        return self.start(*arguments, interval="1h", prefix=[sys.executable, "-B", script, self.host_procfs])
+
+    def ready(self, daemon):
+        return daemon.http("GET", "/-/ready")[2].decode()
+
+    def test_a_container_with_the_procfs_of_its_host_sees_what_others_write_at_once(self):
+        daemon = self.contain("--path.procfs", self.host_procfs)
+        self.assertEqual(self.ready(daemon), "nswarden is ready.\n")
+        put("r1", KEY, 7)
+        self.wait_value("r1", KEY, 100)
+        daemon.wait_metrics(lambda metrics: metrics.sum("drift_detected_total", source="event") == 1, "drift found by an event")
+
+    def test_a_container_without_it_tells_that_it_sees_no_writes(self):
+        daemon = self.contain()
+        words = "/proc: the container's own procfs, so writes of others are not seen; mount the host's /proc"
+        self.assertIn(f"sysctl is down: {words}", self.ready(daemon))
+        line = daemon.wait_log(lambda line: line.get("source") == "sysctl" and line.get("msg") == "event source is down", "the source")
+        self.assertIn(words, line["reason"])
+        self.assertEqual(daemon.scrape().sum("event_source_up", source="sysctl"), 0)
+        self.assertEqual(get("r1", KEY), "100")  # it has been set all the same
+
+    def test_where_procfs_is_read_only_it_tells_that_no_setting_can_be_set(self):
+        procfs = os.path.join(self.directory, "read-only")
+        os.mkdir(procfs)
+        harness.mount("/proc", procfs, b"none", harness.MS_BIND)
+        self.addCleanup(harness.umount, procfs)
+        subprocess.run(["mount", "-o", "remount,bind,ro", procfs], check=True)
+        daemon = self.start("--path.procfs", procfs)
+        words = f"no sysctl can be set: {procfs}/sys/net is mounted read-only"
+        self.assertIn(words, self.ready(daemon))
+        self.assertIn(words, daemon.wait_log(lambda line: line.get("msg") == "settings cannot be set", "the reason")["reason"])
+        auditing = self.start("--path.procfs", procfs, "--audit")
+        self.assertEqual(self.ready(auditing), "nswarden is ready.\n")
+
+    def test_what_is_no_procfs_is_refused_with_the_remedy(self):
+        for arguments, environment, words in (
+                (["--path.procfs=/nowhere"], {}, "--path.procfs /nowhere: cannot open its sys/net: No such file or directory"),
+                ([], {"NSWARDEN_PROCFS": "/nowhere"}, "NSWARDEN_PROCFS /nowhere: cannot open its sys/net: No such file or directory"),
+                (["--path.procfs", self.lookalike()], {}, "cannot look at its sys/net: it is no procfs"),
+                (["--path.procfs", "proc"], {}, "'proc' is not an absolute path")):
+            status, _, told = self.outcome(run_binary("check", *arguments, environment=environment))
+            self.assertEqual((status, told.count("\n")), (2, 1), told)
+            self.assertIn(words, told)
+        self.assertEqual(run_binary("config", "schema", environment={"NSWARDEN_PROCFS": "/nowhere"}).returncode, 0)
+        self.assertEqual(run_binary("check", "--path.procfs=/proc", environment={"NSWARDEN_PROCFS": "/nowhere"}).returncode, 0)
+
+    def lookalike(self):
+        path = os.path.join(self.directory, "lookalike")
+        os.makedirs(os.path.join(path, "sys/net"))
+        return path
+
+    @staticmethod
+    def outcome(done):
+        return done.returncode, done.stdout, done.stderr
+
+
+class ProgramFile(harness.Case):
+    """A copy of the program with capabilities of its own, as in the image, run by somebody who has none."""
+
+    def setUp(self):
+        super().setUp()
+        os.chmod(self.directory, 0o755)
+        self.program = os.path.join(self.directory, "nswarden")
+        shutil.copy(harness.BINARY, self.program)
+        mask = sum(1 << number for number in CAPABILITIES.values())
+        try:
+            os.setxattr(self.program, "security.capability", struct.pack("<5I", PERMITTED_ONLY, mask, 0, 0, 0))
+        except OSError as error:
+            self.skipTest(f"no capabilities of files: {error}")
+        self.configure(config(policy("routers", "^r", {KEY: 100})))
+        os.chmod(self.config_file, 0o644)
+        add_netns("r1")
+
+    def apply(self, *flags):
+        return subprocess.run(["setpriv", "--reuid=9100", "--regid=9100", "--clear-groups", "--inh-caps=-all", *flags, self.program, "apply",
+                               "--config.file", self.config_file], capture_output=True, encoding="utf-8", check=False,
+                              stdin=subprocess.DEVNULL)
+
+    def test_its_capabilities_are_enough(self):
+        done = self.apply()
+        self.assertEqual((done.returncode, get("r1", KEY)), (0, "100"), done.stderr)
+
+    def test_where_they_are_not_in_the_bounding_set_it_says_which(self):
+        done = self.apply("--bounding-set=-sys_admin")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("CAP_SYS_ADMIN is missing, not even in the bounding set", done.stderr)
+
+    def test_where_the_program_file_gives_nothing_it_says_why(self):
+        done = self.apply("--no-new-privs")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("CAP_SYS_ADMIN is missing, and no_new_privs keeps the program file from giving it", done.stderr)
+        os.removexattr(self.program, "security.capability")
+        done = self.apply()
+        self.assertIn("CAP_SYS_ADMIN is missing; make it an ambient one", done.stderr)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Another procfs than that at /proc, as a container has the host's: sysctls are read, written and watched there.
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <string>
+
+#include <nswarden/os/procfs.hpp>
+#include "catch.hpp"
+#include "os/sysctl_tree.hpp"
+#include "private_netns.hpp"
+
+namespace nswarden {
+namespace {
+
+using test::TempDir;
+
+/// A second procfs, and `/proc` chosen again at the end.
+class OtherProcfs {
+ public:
+  OtherProcfs() { REQUIRE(::mount("proc", directory_.path().c_str(), "proc", 0, nullptr) == 0); }
+  ~OtherProcfs() {
+    (void)os::use_procfs("/proc").ok();
+    ::umount2(directory_.path().c_str(), MNT_DETACH);
+  }
+  OtherProcfs(const OtherProcfs&) = delete;
+  OtherProcfs& operator=(const OtherProcfs&) = delete;
+
+  [[nodiscard]] std::string path() const { return directory_.path(); }
+
+ private:
+  TempDir directory_;
+};
+
+TEST_CASE("what is no procfs is refused, and /proc stays in use") {
+  const TempDir empty;
+  const auto absent = os::use_procfs(empty / "nothing");
+  REQUIRE_FALSE(absent);
+  CHECK(absent.error().code == ENOENT);
+  REQUIRE((::mkdir((empty / "sys").c_str(), 0755) == 0 && ::mkdir((empty / "sys/net").c_str(), 0755) == 0));
+  const auto other = os::use_procfs(empty.path());
+  REQUIRE_FALSE(other);
+  CHECK(other.error().code == EMEDIUMTYPE);
+  CHECK(os::procfs() == "/proc");
+}
+
+TEST_CASE("sysctls are those of the procfs that was chosen") {
+  const OtherProcfs other;
+  REQUIRE(os::use_procfs(other.path()));
+  CHECK(os::in_procfs("1/ns/net") == other.path() + "/1/ns/net");
+  struct stat chosen {};
+  struct stat at_proc {};
+  struct stat tree {};
+  REQUIRE((::stat(os::in_procfs("sys/net").c_str(), &chosen) == 0 && ::stat("/proc/sys/net", &at_proc) == 0));
+  const os::SysctlTree opened;
+  REQUIRE(::fstat(opened.root(), &tree) == 0);
+  CHECK(tree.st_dev == chosen.st_dev);
+  CHECK(tree.st_dev != at_proc.st_dev);
+}
+
+TEST_CASE("a procfs through which nothing can be written is known") {
+  CHECK_FALSE(os::procfs_is_read_only());
+  const OtherProcfs other;
+  const std::string sys = other.path() + "/sys";
+  REQUIRE(::mount(sys.c_str(), sys.c_str(), nullptr, MS_BIND, nullptr) == 0);
+  REQUIRE(::mount("none", sys.c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) == 0);
+  REQUIRE(os::use_procfs(other.path()));
+  CHECK(os::procfs_is_read_only());
+  ::umount2(sys.c_str(), MNT_DETACH);
+  CHECK_FALSE(os::procfs_is_read_only());
+}
+
+}  // namespace
+}  // namespace nswarden
