@@ -27,6 +27,8 @@ constexpr std::chrono::microseconds slice_time{400};
 constexpr std::size_t step_cost = 32;
 // So long may one sweep stand still, or the loop be late.
 constexpr std::chrono::seconds patience{60};
+// So long RTNL may be held, and what depends on this daemon waits for it, before it is told that it may go on.
+constexpr std::chrono::seconds settling{10};
 // Hosts mount all day (kernel fact 24): names that are bound are looked at again at most this often for it.
 constexpr milliseconds full_listing_gap{1000};
 constexpr milliseconds shortest_publish_gap{50};
@@ -103,6 +105,7 @@ void Loop::turn() {
   restorer_.save_if_due(Clock::now());
   end_search();
   see_to_commands();
+  see_to_readiness(Clock::now());
   if (dirty_ && Clock::now() >= next_publish_) publish(Clock::now());
   show_life(Clock::now());
   parts_.log.flush();
@@ -123,7 +126,7 @@ void Loop::begin_again() {
   reconciler_.reset();
   policies_ = compile(configuration_.config, parts_.options);
   core::Reconciler::Options options = reconciler_options();
-  options.resumed = ready_;
+  options.resumed = swept_;
   reconciler_.emplace(parts_.catalog, policies_, std::move(options));
   writers_.end_search();
   commands_.forget_all();
@@ -140,7 +143,7 @@ void Loop::answer_desk(std::string verdict) {
 }
 
 std::chrono::nanoseconds Loop::until_next(Time now) const {
-  if (reconciler_->work() || restorer_.work()) return std::chrono::nanoseconds(0);
+  if (reconciler_->work() || sweep_open_ || restorer_.work()) return std::chrono::nanoseconds(0);
   const auto sooner = [](Time one, std::optional<Time> other) { return other ? std::min(one, *other) : one; };
   Time next = next_sweep_;
   next = sooner(next, reconciler_->pending_due());
@@ -151,6 +154,7 @@ std::chrono::nanoseconds Loop::until_next(Time now) const {
   if (mounts_changed_) next = std::min(next, last_full_listing_ + full_listing_gap);
   if (const auto commands = commands_.due()) next = std::min(next, *commands);
   next = sooner(next, parts_.service.due());
+  next = sooner(next, unsettled_);
   if (dirty_) next = std::min(next, next_publish_);
   return next - now;
 }
@@ -194,6 +198,7 @@ void Loop::begin_sweep(Trigger trigger, Time now) {
   writes_lost_ = false;
   next_sweep_ = now + sweep_interval();
   reconciler_->begin_sweep();
+  sweep_open_ = true;
   list(sure ? Detail::names : Detail::full, now);
   sweep_time_ = Clock::now() - now;
 }
@@ -212,20 +217,32 @@ core::Reconciler::Options Loop::reconciler_options() const {
 
 void Loop::finish_sweep() {
   parts_.metrics.reconciled(trigger_, sweep_time_);
-  if (ready_) last_sweep_time_ = sweep_time_;  // the first one is mostly binding
+  if (swept_) last_sweep_time_ = sweep_time_;  // the first one is mostly binding
   last_reconcile_ = unix_time();
   dirty_ = true;
   const core::Totals totals = reconciler_->overview(Clock::now()).totals;
   const std::string netns = std::to_string(totals.netns);
   const std::string settings = std::to_string(totals.settings);
   const std::string compliant = std::to_string(totals.compliant);
-  const LogLevel level = ready_ ? LogLevel::debug : LogLevel::info;
-  parts_.log.write(level, ready_ ? "sweep done" : "first sweep done",
+  const LogLevel level = swept_ ? LogLevel::debug : LogLevel::info;
+  parts_.log.write(level, swept_ ? "sweep done" : "first sweep done",
                    {{"trigger", to_string(trigger_)}, {"netns", netns}, {"settings", settings}, {"compliant", compliant}});
-  // Whoever was told that it is ready sees it so over HTTP too.
-  if (!std::exchange(ready_, true)) publish(Clock::now());
-  parts_.service.ready(service_status(totals), Clock::now());
+  if (!std::exchange(swept_, true) || trigger_ == Trigger::reload) {
+    unsettled_ = Clock::now() + settling;
+  } else if (!unsettled_) {
+    parts_.service.ready(service_status(totals), Clock::now());
+  }
   review_policies(Clock::now());
+}
+
+/// A sweep leaves behind what waits for RTNL, and the rest of a netns in which there is much to write. Who asks whether all is as the
+/// policy says, waits for that too, but not for ever.
+void Loop::see_to_readiness(Time now) {
+  if (!unsettled_ || (now < *unsettled_ && (reconciler_->work() || !slow_writer_.idle()))) return;
+  unsettled_.reset();
+  // Whoever was told that it is ready sees it so over HTTP too.
+  if (!std::exchange(ready_, true)) publish(now);
+  parts_.service.ready(service_status(reconciler_->overview(now).totals), now);
 }
 
 /// The line of `systemctl status`.
@@ -255,26 +272,28 @@ void Loop::see_to_what_is_due(Time now) {
   reconciler_->retry(now);
   see_to_writes(now);
   see_to_links(now);
-  if (now >= next_sweep_ && !reconciler_->sweeping()) begin_sweep(Trigger::interval, now);
+  if (now >= next_sweep_ && !sweep_open_) begin_sweep(Trigger::interval, now);
   if (mounts_changed_ && now >= last_full_listing_ + full_listing_gap) list(Detail::full, now);
 }
 
 void Loop::work(Time now) {
-  if (!reconciler_->work()) return;
-  const bool sweeping = reconciler_->sweeping();
-  do reconciler_->step(step_cost, Clock::now());
-  while (reconciler_->work() && Clock::now() - now < slice_time);
-  if (!sweeping) return;
+  if (reconciler_->work()) {
+    do reconciler_->step(step_cost, Clock::now());
+    while (reconciler_->work() && Clock::now() - now < slice_time);
+  }
+  if (!sweep_open_) return;
   sweep_time_ += Clock::now() - now;
   tell_reports();
+  // An event may have ended it: what is urgent is stepped through as soon as it is read.
   if (reconciler_->sweeping()) return;
+  sweep_open_ = false;
   finish_sweep();
   restorer_.look(*reconciler_, Clock::now());
 }
 
 void Loop::see_to_commands() {
   // Should something fail before the first sweep is done, it begins anew, and so do its commands: none may have run by then.
-  if (!ready_) return;
+  if (!swept_) return;
   const auto before = std::pair(commands_.queued(), commands_.running());
   commands_.start();
   watch_commands();
@@ -307,7 +326,7 @@ std::string Loop::reload(Time now) {
       verdict += line + '\n';
     }
     events_.reloaded(unix_time(), verdict);
-    if (ready_) parts_.service.ready(service_status(reconciler_->overview(now).totals), Clock::now());
+    if (ready_ && !unsettled_) parts_.service.ready(service_status(reconciler_->overview(now).totals), Clock::now());
     path_watcher_.watch(none->named);
     reload_due_ = false;
     return verdict;

@@ -101,6 +101,7 @@ class Loop {
   void list(Detail detail, Time now);
   void begin_sweep(Trigger trigger, Time now);
   void finish_sweep();
+  void see_to_readiness(Time now);
   void review_policies(Time now);
   void see_to_what_is_due(Time now);
   void work(Time now);
@@ -142,7 +143,10 @@ class Loop {
   bool stopping_ = false;
   bool reload_due_ = false;  // begun and not done
   bool desk_waits_ = false;
-  bool broken_ = false;  // the state may be half changed
+  bool broken_ = false;            // the state may be half changed
+  bool swept_ = false;             // the first sweep is done
+  bool sweep_open_ = false;        // begun, and not told that it is done
+  std::optional<Time> unsettled_;  // what a first sweep or a reload has begun is awaited until then
   bool ready_ = false;
   ConfigSnapshot config_;
   double last_reconcile_ = 0;

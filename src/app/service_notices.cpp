@@ -40,7 +40,7 @@ void ServiceNotices::stopping(core::Time now) {
 }
 
 void ServiceNotices::alive(core::Time now) {
-  if (watchdog_.count() == 0 || now - alive_told_ < watchdog_ / 4) return;
+  if (watchdog_.count() == 0 || now - alive_told_ < watchdog_ / 4 || (again_ && now < *again_)) return;
   if (send("WATCHDOG=1", now)) alive_told_ = now;
 }
 

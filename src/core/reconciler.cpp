@@ -184,8 +184,10 @@ void Reconciler::step(std::size_t cost, Time now) {
       continue;
     }
     if (next == nullptr && !std::exchange(sweep_counted_, true)) sweep_size_ = netns_.size();
-    // The first one ends when nothing is left to do, so that all is right that can be.
-    if (started_ && sweep_counted_ && sweep_done_ == sweep_size_) sweeping_ = false;
+    if (sweep_counted_ && sweep_done_ == sweep_size_) {
+      started_ = started_ || sweeping_;
+      sweeping_ = false;
+    }
     if (next == nullptr) next = next_in_turn();
     if (next == nullptr) {
       started_ = started_ || sweeping_;

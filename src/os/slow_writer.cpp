@@ -113,6 +113,11 @@ bool SlowWriter::has_room() const {
   return shared_->open < most_files;
 }
 
+bool SlowWriter::idle() const {
+  const std::lock_guard lock(shared_->mutex);
+  return shared_->open == 0 && shared_->done.empty();
+}
+
 SlowWriter::Ticket SlowWriter::write(Fd file, std::string value, SysctlFiles::Place place) {
   std::list<Job> one;
   one.push_back({0, std::move(file), std::move(value), {place, 0}});

@@ -27,6 +27,9 @@ class SlowWriter {
   static constexpr std::size_t most_files = 256;
   [[nodiscard]] bool has_room() const;
 
+  /// Whether nothing waits, is being written, or is done and not told.
+  [[nodiscard]] bool idle() const;
+
   using Ticket = std::uint64_t;
   /// `file` was opened for writing, inside its netns.
   Ticket write(Fd file, std::string value, SysctlFiles::Place place);
