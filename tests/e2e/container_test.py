@@ -102,22 +102,23 @@ class ProgramFile(harness.Case):
         os.chmod(self.config_file, 0o644)
         add_netns("r1")
 
-    def apply(self, *flags):
-        return subprocess.run(["setpriv", "--reuid=9100", "--regid=9100", "--clear-groups", "--inh-caps=-all", *flags, self.program, "apply",
-                               "--config.file", self.config_file], capture_output=True, encoding="utf-8", check=False,
-                              stdin=subprocess.DEVNULL)
+    def apply(self, bounding=(), through=("env",)):
+        """`through` is what the user starts first: up to that exec, what was permitted to root still is."""
+        user = ["setpriv", "--reuid=9100", "--regid=9100", "--clear-groups", "--inh-caps=-all", *bounding]
+        return subprocess.run([*user, *through, self.program, "apply", "--config.file", self.config_file],
+                              capture_output=True, encoding="utf-8", check=False, stdin=subprocess.DEVNULL)
 
     def test_its_capabilities_are_enough(self):
         done = self.apply()
         self.assertEqual((done.returncode, get("r1", KEY)), (0, "100"), done.stderr)
 
     def test_where_they_are_not_in_the_bounding_set_it_says_which(self):
-        done = self.apply("--bounding-set=-sys_admin")
+        done = self.apply(bounding=["--bounding-set=-sys_admin"])
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("CAP_SYS_ADMIN is missing, not even in the bounding set", done.stderr)
 
     def test_where_the_program_file_gives_nothing_it_says_why(self):
-        done = self.apply("--no-new-privs")
+        done = self.apply(through=["setpriv", "--no-new-privs"])
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("CAP_SYS_ADMIN is missing, and no_new_privs keeps the program file from giving it", done.stderr)
         os.removexattr(self.program, "security.capability")
