@@ -2,7 +2,6 @@
 #include <nswarden/app/privilege.hpp>
 
 #include <fmt/format.h>
-#include <linux/capability.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -21,27 +20,21 @@ namespace {
 constexpr const char* procfs_variable = "NSWARDEN_PROCFS";
 
 /// `name` without "CAP_".
-std::string lack_of(int number, std::string_view name, const os::OwnCapabilities& own) {
-  if ((own.bounding >> number & 1U) == 0) {
+std::string lack_of(os::Capability capability, std::string_view name, const os::OwnCapabilities& own) {
+  const std::string missing = fmt::format("CAP_{} is missing", name);
+  if (!own.could_have(capability)) {
     return fmt::format(
-        "CAP_{0} is missing, not even in the bounding set; add it to the container (--cap-add={0}, capabilities.add) or to the "
-        "unit "
+        "{}, not even in the bounding set; add it to the container (--cap-add={}, capabilities.add) or to the unit "
         "(CapabilityBoundingSet=, AmbientCapabilities=)",
-        name);
+        missing, name);
   }
   if (own.no_new_privs) {
-    return fmt::format(
-        "CAP_{0} is missing, and no_new_privs keeps the program file from giving it; allow that (no allowPrivilegeEscalation: "
-        "false, "
-        "no no-new-privileges) or make it an ambient one",
-        name);
+    return missing +
+           ", and no_new_privs keeps the program file from giving it; allow that (no allowPrivilegeEscalation: false, no "
+           "no-new-privileges) or make it an ambient one";
   }
-  return fmt::format(
-      "CAP_{0} is missing; make it an ambient one (AmbientCapabilities=) or one of the program file (setcap), or run as root",
-      name);
+  return missing + "; make it an ambient one (AmbientCapabilities=) or one of the program file (setcap), or run as root";
 }
-
-bool has(int number, const os::OwnCapabilities& own) { return (own.effective >> number & 1U) != 0; }
 
 }  // namespace
 
@@ -59,8 +52,8 @@ std::string cannot_enter_any(int error) {
   if (error != EPERM) return fmt::format("cannot enter network namespaces: {}", with_remedy(error));
   const std::string text = std::generic_category().message(error);
   const os::OwnCapabilities own = os::own_capabilities();
-  if (!has(CAP_SYS_ADMIN, own)) {
-    return fmt::format("cannot enter network namespaces: {}; {}", text, lack_of(CAP_SYS_ADMIN, "SYS_ADMIN", own));
+  if (!own.has(os::Capability::sys_admin)) {
+    return fmt::format("cannot enter network namespaces: {}; {}", text, lack_of(os::Capability::sys_admin, "SYS_ADMIN", own));
   }
   return fmt::format(
       "cannot enter network namespaces: {}; it takes CAP_SYS_ADMIN of the host's user namespace, and no filter of system "
@@ -72,8 +65,8 @@ std::vector<std::string> hindrances() {
   std::vector<std::string> found;
   const os::OwnCapabilities own = os::own_capabilities();
   // uid 0 owns the files.
-  if (!own.root && !has(CAP_NET_ADMIN, own)) {
-    found.push_back("no sysctl can be set: " + lack_of(CAP_NET_ADMIN, "NET_ADMIN", own));
+  if (!own.root && !own.has(os::Capability::net_admin)) {
+    found.push_back("no sysctl can be set: " + lack_of(os::Capability::net_admin, "NET_ADMIN", own));
   }
   if (os::procfs_is_read_only()) {
     found.push_back(

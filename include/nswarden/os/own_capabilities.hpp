@@ -6,8 +6,15 @@
 
 namespace nswarden::os {
 
+/// By its number in linux/capability.h.
+enum class Capability : std::uint8_t { net_admin = 12, sys_admin = 21 };
+
 struct OwnCapabilities {
-  std::uint64_t effective = 0;  ///< a bit for each, by its number in linux/capability.h
+  [[nodiscard]] bool has(Capability capability) const { return holds(effective, capability); }
+  [[nodiscard]] bool could_have(Capability capability) const { return holds(bounding, capability); }
+  static bool holds(std::uint64_t set, Capability capability) { return (set >> static_cast<unsigned>(capability) & 1U) != 0; }
+
+  std::uint64_t effective = 0;  ///< a bit for each
   std::uint64_t bounding = 0;   ///< what a program file or a parent could have given
   bool no_new_privs = false;    ///< what the program file would give does not count
   bool root = false;            ///< effective uid 0
