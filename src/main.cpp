@@ -8,7 +8,7 @@
 #include <nswarden/app/one_shot.hpp>
 #include <nswarden/app/options.hpp>
 #include <nswarden/app/privilege.hpp>
-#include <nswarden/os/own_capabilities.hpp>
+#include <nswarden/os/capabilities.hpp>
 #include <nswarden/os/standard_fds.hpp>
 
 int main(int argc, char** argv) {

@@ -65,6 +65,10 @@ Loop::Loop(Parts parts, Configuration configuration, Limits limits)
     parts_.log.warn("the host's own netns cannot be told from others, because /proc/1/ns/net is not readable",
                     {{"remedy", "give CAP_SYS_PTRACE, or keep names of it out of the netns directories"}});
   }
+  if (sysctl_watcher_.unsure()) {
+    parts_.log.warn("whether writes of other programs are seen cannot be told, because process 1 is hidden",
+                    {{"remedy", "no ProtectProc= in the unit, no hidepid= where /proc is mounted"}});
+  }
   look_at_propagation();
   look_for_hindrances();
   publish(Clock::now());

@@ -205,7 +205,7 @@ struct Parser {
         ->allow_extra_args(false)
         ->transform(absolute_path());
     to.add_option("--path.procfs", options.procfs,
-                  "Where the host's procfs is, default /proc, or $NSWARDEN_PROCFS; in a container another mount of it")
+                  "Where the host's procfs is, default /proc or $NSWARDEN_PROCFS; in a container another mount of it")
         ->type_name("DIR")
         ->transform(absolute_path());
     to.add_option("--log.level", log_level, "debug, info (default), warn or error")

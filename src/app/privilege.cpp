@@ -11,7 +11,7 @@
 #include <system_error>
 
 #include <nswarden/core/text.hpp>
-#include <nswarden/os/own_capabilities.hpp>
+#include <nswarden/os/capabilities.hpp>
 #include <nswarden/os/procfs.hpp>
 
 namespace nswarden::app {
@@ -21,19 +21,21 @@ constexpr const char* procfs_variable = "NSWARDEN_PROCFS";
 
 /// `name` without "CAP_".
 std::string lack_of(os::Capability capability, std::string_view name, const os::OwnCapabilities& own) {
-  const std::string missing = fmt::format("CAP_{} is missing", name);
   if (!own.could_have(capability)) {
     return fmt::format(
-        "{}, not even in the bounding set; add it to the container (--cap-add={}, capabilities.add) or to the unit "
-        "(CapabilityBoundingSet=, AmbientCapabilities=)",
-        missing, name);
+        "CAP_{0} is missing, not even in the bounding set; add it to the container (--cap-add={0}, capabilities.add) or to the "
+        "unit (CapabilityBoundingSet=, AmbientCapabilities=)",
+        name);
   }
   if (own.no_new_privs) {
-    return missing +
-           ", and no_new_privs keeps the program file from giving it; allow that (no allowPrivilegeEscalation: false, no "
-           "no-new-privileges) or make it an ambient one";
+    return fmt::format(
+        "CAP_{0} is missing, and no_new_privs keeps the program file from giving it; allow that (no allowPrivilegeEscalation: "
+        "false, no no-new-privileges) or make it an ambient one",
+        name);
   }
-  return missing + "; make it an ambient one (AmbientCapabilities=) or one of the program file (setcap), or run as root";
+  return fmt::format(
+      "CAP_{0} is missing; make it an ambient one (AmbientCapabilities=) or one of the program file (setcap), or run as root",
+      name);
 }
 
 }  // namespace

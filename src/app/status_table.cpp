@@ -39,11 +39,11 @@ std::string painted(std::string_view text, std::string_view shade, Colour colour
 }
 
 /// `12s`, `3m`, `2h`, `5d`.
-std::string duration_text(double seconds) {
-  if (seconds < 100) return fmt::format("{:.0f}s", std::floor(seconds));
-  if (seconds < 100 * 60) return fmt::format("{:.0f}m", std::floor(seconds / 60));
-  if (seconds < 48 * 3600) return fmt::format("{:.0f}h", std::floor(seconds / 3600));
-  return fmt::format("{:.0f}d", std::floor(seconds / 86400));
+std::string duration_text(double span) {
+  if (span < 100) return fmt::format("{:.0f}s", std::floor(span));
+  if (span < 100 * 60) return fmt::format("{:.0f}m", std::floor(span / 60));
+  if (span < 48 * 3600) return fmt::format("{:.0f}h", std::floor(span / 3600));
+  return fmt::format("{:.0f}d", std::floor(span / 86400));
 }
 
 std::string age(double time, double now) {

@@ -3,30 +3,40 @@
 
 #include <linux/capability.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
+
+#include "os/capability_sets.hpp"
 
 namespace nswarden::os {
 namespace {
 
-/// The kernel's sets of 64 bits, in two halves.
-using Sets = std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3>;
-
-// The C library has no functions for these two; libcap's allocate.
-bool get_sets(Sets& sets) {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  return ::syscall(SYS_capget, &header, sets.data()) == 0;
-}
-
-bool set_sets(const Sets& sets) {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  return ::syscall(SYS_capset, &header, sets.data()) == 0;
-}
+constexpr std::uint64_t bit(int capability) { return std::uint64_t{1} << capability; }
+constexpr std::uint64_t of_use = bit(CAP_SYS_ADMIN) | bit(CAP_NET_ADMIN) | bit(CAP_NET_BROADCAST) | bit(CAP_SYS_PTRACE);
+static_assert(static_cast<int>(Capability::net_admin) == CAP_NET_ADMIN &&
+              static_cast<int>(Capability::sys_admin) == CAP_SYS_ADMIN);
 
 }  // namespace
+
+OwnCapabilities own_capabilities() {
+  OwnCapabilities own;
+  CapabilitySets sets{};
+  if (get_capabilities(sets)) own.effective = effective_of(sets);
+  for (int capability = 0; capability < 64; ++capability) {
+    if (::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1) own.bounding |= bit(capability);
+  }
+  own.no_new_privs = ::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
+  own.root = ::geteuid() == 0;
+  return own;
+}
+
+void raise_permitted_capabilities() {
+  CapabilitySets sets{};
+  if (!get_capabilities(sets)) return;
+  sets[0].effective |= sets[0].permitted & static_cast<std::uint32_t>(of_use);
+  (void)set_capabilities(sets);
+}
 
 core::Result<void> drop_all_capabilities() {
   // To ptrace(2) and /proc/PID/mem a thread without capabilities is open to every process of its user that has none either, and
@@ -35,25 +45,25 @@ core::Result<void> drop_all_capabilities() {
   // First, or else uid 0 and files with capabilities would give them back at the next exec.
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return core::Error{errno, "set no_new_privs"};
   // Takes the ambient set with it: that is never more than the permitted and inheritable ones.
-  if (!set_sets(Sets{})) return core::Error{errno, "drop capabilities"};
+  if (!set_capabilities(CapabilitySets{})) return core::Error{errno, "drop capabilities"};
   return {};
 }
 
 CapabilitiesAside::CapabilitiesAside() {
-  Sets sets{};
-  if (!get_sets(sets)) return;
-  const std::uint64_t effective = sets[0].effective | std::uint64_t{sets[1].effective} << 32;
+  CapabilitySets sets{};
+  if (!get_capabilities(sets)) return;
+  const std::uint64_t effective = effective_of(sets);
   for (auto& half : sets) half.effective = 0;
-  if (set_sets(sets)) effective_ = effective;
+  if (set_capabilities(sets)) effective_ = effective;
 }
 
 CapabilitiesAside::~CapabilitiesAside() {
-  Sets sets{};
-  if (effective_ == 0 || !get_sets(sets)) return;
+  CapabilitySets sets{};
+  if (effective_ == 0 || !get_capabilities(sets)) return;
   sets[0].effective = static_cast<std::uint32_t>(effective_);
   sets[1].effective = static_cast<std::uint32_t>(effective_ >> 32);
   // What is permitted may always be made effective.
-  (void)set_sets(sets);
+  (void)set_capabilities(sets);
 }
 
 }  // namespace nswarden::os

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "os/command_rights.hpp"
 
-#include <linux/capability.h>
 #include <linux/securebits.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <cstdint>
 
 #include <nswarden/os/capabilities.hpp>
+#include "os/capability_sets.hpp"
 
 namespace nswarden::os {
 namespace {
@@ -35,11 +32,10 @@ Result<void> pass_on_capabilities() {
   const int securebits = ::prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
   if (securebits < 0) return Error{errno, "get securebits"};
   if (::geteuid() == 0 && (securebits & SECBIT_NOROOT) == 0) return {};
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
-  if (::syscall(SYS_capget, &header, sets.data()) != 0) return Error{errno, "get capabilities"};
+  CapabilitySets sets{};
+  if (!get_capabilities(sets)) return Error{errno, "get capabilities"};
   for (auto& half : sets) half.inheritable |= half.permitted;
-  if (::syscall(SYS_capset, &header, sets.data()) != 0) return Error{errno, "make capabilities inheritable"};
+  if (!set_capabilities(sets)) return Error{errno, "make capabilities inheritable"};
   for (unsigned long capability = 0; capability < most_capabilities; ++capability) {
     if ((sets.at(capability / 32).permitted >> (capability % 32) & 1U) == 0) continue;
     if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) != 0) return Error{errno, "raise ambient capability"};

@@ -15,7 +15,7 @@ namespace nswarden::os {
 namespace {
 
 // IN_CREATE for links alone: a file that was just created is still to be written.
-constexpr std::uint32_t watched =
+constexpr std::uint32_t watched_changes =
     IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
 
 using std::chrono::nanoseconds;
@@ -63,7 +63,7 @@ bool ConfigWatcher::rearm() {
     blind_ = true;
     return is_other(false);
   }
-  const int wd = ::inotify_add_watch(inotify_.get(), directory_.c_str(), watched);
+  const int wd = ::inotify_add_watch(inotify_.get(), directory_.c_str(), watched_changes);
   error_ = wd >= 0 ? core::Error{} : core::Error{errno, "watch configuration directory"};
   blind_ = blind_ || wd < 0;
   if (wd == wd_ && !blind_) return false;

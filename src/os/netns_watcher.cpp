@@ -23,7 +23,7 @@ namespace {
 
 // Narrow: with IN_OPEN our own looks would wake us (kernel fact 9). The same for directories and for their ancestors, because
 // one inode has one watch. A symbolic link on the way is followed: /var/run/netns is an honest name of /run/netns.
-constexpr std::uint32_t watched =
+constexpr std::uint32_t watched_entries =
     IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
 // What our own listings cause, and what then cannot be told from the looks of others.
 constexpr std::uint32_t looks = IN_OPEN | IN_ACCESS | IN_CLOSE_NOWRITE;
@@ -114,7 +114,7 @@ bool NetnsWatcher::place(Watch& watch) {
 Result<void> NetnsWatcher::add_nearest(Watch& watch) {
   std::string path = watch.directory;
   while (true) {
-    const int wd = ::inotify_add_watch(inotify_.get(), path.c_str(), watched | asked_);
+    const int wd = ::inotify_add_watch(inotify_.get(), path.c_str(), watched_entries | asked_);
     if (wd >= 0) {
       watch.wd = wd;
       watch.path = std::move(path);
@@ -163,7 +163,7 @@ void NetnsWatcher::take(const RawInotifyEvent& event, std::vector<DirectoryEvent
   for (std::size_t i = 0; i < watches_.size(); ++i) {
     if (watches_[i].wd != event.wd) continue;
     const bool own = watches_[i].sits_on_directory();
-    if ((event.mask & (about_itself | IN_IGNORED)) != 0 || (!own && (event.mask & watched) != 0)) {
+    if ((event.mask & (about_itself | IN_IGNORED)) != 0 || (!own && (event.mask & watched_entries) != 0)) {
       moved[i].maybe = true;
       if (own) moved[i].mask |= event.mask & (about_itself | IN_IGNORED);
     } else if (own && (!event.name.empty() || (event.mask & looks) == 0)) {
@@ -176,7 +176,7 @@ void NetnsWatcher::ask_for(std::uint32_t events) {
   asked_ = events & core::inotify_can_be_asked;
   // Adding a watch again gives it the new mask, and loses nothing that waits.
   for (Watch& watch : watches_) {
-    if (watch.wd >= 0) (void)::inotify_add_watch(inotify_.get(), watch.path.c_str(), watched | asked_);
+    if (watch.wd >= 0) (void)::inotify_add_watch(inotify_.get(), watch.path.c_str(), watched_entries | asked_);
   }
 }
 

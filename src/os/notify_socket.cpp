@@ -20,7 +20,7 @@ std::string_view environment(const char* name) {
   return value == nullptr ? std::string_view() : std::string_view(value);
 }
 
-std::optional<std::uint64_t> number(std::string_view text) {
+std::optional<std::uint64_t> whole_number(std::string_view text) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   return error == std::errc() && end == text.data() + text.size() && !text.empty() ? std::optional(value) : std::nullopt;
@@ -57,8 +57,8 @@ ServiceEnvironment service_environment() {
   ServiceEnvironment service;
   service.notify_socket = environment("NOTIFY_SOCKET");
   const std::string_view pid = environment("WATCHDOG_PID");
-  if (!pid.empty() && number(pid) != static_cast<std::uint64_t>(::getpid())) return service;
-  if (const auto patience = number(environment("WATCHDOG_USEC")); patience && *patience > 0) {
+  if (!pid.empty() && whole_number(pid) != static_cast<std::uint64_t>(::getpid())) return service;
+  if (const auto patience = whole_number(environment("WATCHDOG_USEC")); patience && *patience > 0) {
     service.watchdog = std::chrono::microseconds(*patience);
   }
   return service;

@@ -13,8 +13,8 @@ namespace nswarden::os {
 namespace {
 
 int wait_precisely(int epoll, std::span<epoll_event> events, std::chrono::nanoseconds timeout) {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(timeout);
-  const timespec limit{static_cast<time_t>(seconds.count()), static_cast<long>((timeout - seconds).count())};
+  const auto whole = std::chrono::duration_cast<std::chrono::seconds>(timeout);
+  const timespec limit{static_cast<time_t>(whole.count()), static_cast<long>((timeout - whole).count())};
   const timespec* const until = timeout == Poller::forever ? nullptr : &limit;
   return ::epoll_pwait2(epoll, events.data(), static_cast<int>(events.size()), until, nullptr);
 }

@@ -134,12 +134,13 @@ bool SysctlWatcher::is_watched(const std::string& name) const {
 
 std::string SysctlWatcher::open() {
   const std::string watched = in_procfs("sys/net");  // any of its files stands for all
-  if (procfs_origin(watched, in_procfs("1")) == ProcfsOrigin::own) {
+  const ProcfsOrigin origin = procfs_origin(watched, in_procfs("1"));
+  unsure_ = origin == ProcfsOrigin::unknown;
+  if (origin == ProcfsOrigin::own) {
     return procfs() +
            ": another procfs than that of process 1, so writes of others are not seen; run it without systemd's "
            "ProtectKernelTunables, ProtectControlGroups and ProtectProc, and in a container with the host's /proc mounted and "
-           "named "
-           "by --path.procfs";
+           "named by --path.procfs";
   }
   constexpr unsigned basics = FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK;
   constexpr std::array<unsigned, 3> wishes{FAN_REPORT_PIDFD | report_fd_error, FAN_REPORT_PIDFD, 0};  // Linux 6.13, 5.15

@@ -85,6 +85,27 @@ class Procfs(harness.Case):
         return done.returncode, done.stdout, done.stderr
 
 
+class Hidden(harness.Case):
+    """A procfs as systemd's ProtectProc= makes it, or a mount with hidepid=."""
+
+    def test_where_process_1_is_hidden_it_says_that_it_may_not_hear_of_writes(self):
+        self.configure(config(policy("routers", "^r", {KEY: 100})))
+        os.chmod(self.directory, 0o755)
+        os.chmod(self.config_file, 0o644)
+        hide = "mount -t proc -o hidepid=2 proc /proc && exec \"$0\" \"$@\""
+        few = "+sys_admin,+net_admin,+net_broadcast"
+        daemon = self.start("--lock.file=" + os.path.join(self.lock_directory(), "lock"), prefix=[
+            "unshare", "--mount", "sh", "-c", hide, "setpriv", "--reuid=9100", "--regid=9100", "--clear-groups",
+            "--inh-caps=-all," + few, "--ambient-caps=-all," + few, "--bounding-set=-all," + few])
+        daemon.wait_log(lambda line: "because process 1 is hidden" in line.get("msg", ""), "that it cannot be sure")
+
+    def lock_directory(self):
+        path = os.path.join(self.directory, "locks")
+        os.mkdir(path)
+        os.chown(path, 9100, 9100)
+        return path
+
+
 class ProgramFile(harness.Case):
     """A copy of the program with capabilities of its own, as in the image, run by somebody who has none."""
 
@@ -102,23 +123,24 @@ class ProgramFile(harness.Case):
         os.chmod(self.config_file, 0o644)
         add_netns("r1")
 
-    def apply(self, bounding=(), through=("env",)):
-        """`through` is what the user starts first: up to that exec, what was permitted to root still is."""
-        user = ["setpriv", "--reuid=9100", "--regid=9100", "--clear-groups", "--inh-caps=-all", *bounding]
-        return subprocess.run([*user, *through, self.program, "apply", "--config.file", self.config_file],
-                              capture_output=True, encoding="utf-8", check=False, stdin=subprocess.DEVNULL)
+    def apply(self, *flags, by=()):
+        """`by` is a command that becomes the program, when all is as the flags say."""
+        return subprocess.run(["setpriv", "--reuid=9100", "--regid=9100", "--clear-groups", "--inh-caps=-all", *flags, *by, self.program,
+                               "apply", "--config.file", self.config_file], capture_output=True, encoding="utf-8", check=False,
+                              stdin=subprocess.DEVNULL)
 
     def test_its_capabilities_are_enough(self):
         done = self.apply()
         self.assertEqual((done.returncode, get("r1", KEY)), (0, "100"), done.stderr)
 
     def test_where_they_are_not_in_the_bounding_set_it_says_which(self):
-        done = self.apply(bounding=["--bounding-set=-sys_admin"])
+        done = self.apply("--bounding-set=-sys_admin")
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("CAP_SYS_ADMIN is missing, not even in the bounding set", done.stderr)
 
     def test_where_the_program_file_gives_nothing_it_says_why(self):
-        done = self.apply(through=["setpriv", "--no-new-privs"])
+        # Only who has none to begin with: what setpriv still had at its exec, the program file may give in spite of no_new_privs.
+        done = self.apply(by=["setpriv", "--no-new-privs"])
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("CAP_SYS_ADMIN is missing, and no_new_privs keeps the program file from giving it", done.stderr)
         os.removexattr(self.program, "security.capability")

@@ -10,8 +10,8 @@ report() {
     wrong=1
   }
 }
-mapfile -t files < <(find CMakeLists.txt cmake config include scripts src tests .ci -type f \
-  -not -path '*/__pycache__/*' -not -path '*/corpus/*' -not -path '*/data/*'
+mapfile -t files < <(find CMakeLists.txt Dockerfile cmake config include packaging scripts src tests .ci -type f \
+  -not -path '*/__pycache__/*' -not -path '*/corpus/*' -not -path '*/data/*' -not -path 'packaging/debian/*'
   find dashboards -type f -not -name '*.json' -not -path '*/__pycache__/*')
 report "no SPDX line" "$(awk 'FNR <= 3 && /SPDX-License-Identifier: Apache-2.0/ { has[FILENAME] }
   END { for (i = 1; i < ARGC; ++i) if (!(ARGV[i] in has)) print ARGV[i] }' "${files[@]}")"

@@ -8,6 +8,26 @@
 
 namespace nswarden::os {
 
+/// Of those that are asked for by name; their numbers are those of linux/capability.h.
+enum class Capability : std::uint8_t { net_admin = 12, sys_admin = 21 };
+
+/// Which capabilities this program was given, and why not more.
+struct OwnCapabilities {
+  std::uint64_t effective = 0;  ///< a bit for each, by its number
+  std::uint64_t bounding = 0;   ///< what a program file or a parent could have given
+  bool no_new_privs = false;    ///< what the program file would give does not count
+  bool root = false;            ///< effective uid 0
+
+  [[nodiscard]] bool has(Capability one) const { return (effective >> static_cast<unsigned>(one) & 1U) != 0; }
+  [[nodiscard]] bool could_have(Capability one) const { return (bounding >> static_cast<unsigned>(one) & 1U) != 0; }
+};
+OwnCapabilities own_capabilities();
+
+/// Makes those effective that are permitted and of use; for the main thread, before there are others. A program file with permitted
+/// capabilities and no effective flag can be executed by who may not have all of them; with the flag, exec fails with EPERM, which
+/// tells nobody what is missing.
+void raise_permitted_capabilities();
+
 /// The calling thread, what it starts and what that executes have no capability from now on, and can gain none: not as uid 0, nor by
 /// setuid programs or capabilities of files (no_new_privs). The process is not dumpable any more, until it executes another program.
 core::Result<void> drop_all_capabilities();

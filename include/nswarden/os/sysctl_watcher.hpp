@@ -47,6 +47,8 @@ class SysctlWatcher {
   bool rearm();
   /// Why it is down, one line with the remedy; empty when it is up.
   [[nodiscard]] const std::string& problem() const { return problem_; }
+  /// Whether it cannot be told if this is the procfs that others write through, because process 1 is hidden from us.
+  [[nodiscard]] bool unsure() const { return unsure_; }
 
   /// Last components of the paths of all keys that any policy names, and those that have globs in them.
   void watch_names(std::unordered_set<std::string> names, std::vector<std::string> globs = {});
@@ -72,6 +74,7 @@ class SysctlWatcher {
   bool tells_failed_opens_ = false;  // in the event, Linux 6.13
   bool can_ignore_ = true;           // Linux 5.19
   std::string problem_;
+  bool unsure_ = false;
 };
 
 /// What can be told of the process behind a write. Everything but `pid` and `time` is from a moment in which it was surely the
