@@ -42,13 +42,19 @@ def become_a_host():
 
 
 def remove_cgroups(name):
-    """What an engine leaves behind of the older hierarchies, where it is empty."""
-    for hierarchy in os.listdir("/sys/fs/cgroup"):
-        for directory, _, _ in os.walk(os.path.join("/sys/fs/cgroup", hierarchy, name), topdown=False):
-            try:
-                os.rmdir(directory)
-            except OSError:
-                pass
+    """What an engine leaves behind of the older hierarchies, where it is empty, or soon will be."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        left = 0
+        for hierarchy in os.listdir("/sys/fs/cgroup"):
+            for directory, _, _ in os.walk(os.path.join("/sys/fs/cgroup", hierarchy, name), topdown=False):
+                try:
+                    os.rmdir(directory)
+                except OSError:
+                    left += 1
+        if left == 0:
+            return
+        time.sleep(0.1)
 
 
 class Podman:
