@@ -4,11 +4,12 @@
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 
 import harness
-from harness import DEADLINE, add_netns, config, get, policy, wait_until
+from harness import DEADLINE, add_netns, config, get, inside, policy, wait_until, write_here
 from tracer import Tracer
 
 KEY = "net.ipv4.tcp_keepalive_time"
@@ -81,6 +82,41 @@ class Service(harness.Case):
         self.assertEqual(self.manager.next("READY")["READY"], "1")
         self.assertEqual({get(f"router-{number}", KEY) for number in range(20)}, {"4321"})
 
+    def test_a_reload_ends_also_while_somebody_writes_all_the_time(self):
+        names = [f"router-{number}" for number in range(4)]
+        for name in names:
+            add_netns(name)
+            links = "".join(f"link add d{number} type veth peer name e{number}\n" for number in range(60))
+            subprocess.run(["nsenter", f"--net=/run/netns/{name}", "ip", "-batch", "-"], input=links, text=True, check=True)
+        globs = {f"net.ipv4.conf.*.{key}": 0 for key in ("accept_redirects", "secure_redirects", "proxy_arp", "arp_ignore")}
+        self.configure(config(policy("routers", "^router-", {**globs, KEY: 1234})))
+        daemon = self.start(environment=self.environment, interval="1h")
+        self.manager.next("READY")
+        stop = threading.Event()
+
+        def write():
+            while not stop.wait(0.003):
+                write_here(KEY, 1234)
+
+        writer = threading.Thread(target=lambda: inside("router-3", write))
+        writer.start()
+        try:
+            for _ in range(6):
+                daemon.signal(signal.SIGHUP)
+                self.manager.next("RELOADING")
+                self.manager.next("READY")
+        finally:
+            stop.set()
+            writer.join(DEADLINE)
+
+    def test_it_is_ready_only_when_writes_that_wait_for_rtnl_are_made(self):
+        keys = {"net.ipv4.ip_forward": 1, "net.ipv4.conf.all.forwarding": 1, "net.ipv6.conf.all.forwarding": 1}
+        self.configure(config(policy("routers", "^router-", keys)))
+        for number in range(60):
+            add_netns(f"router-{number}")
+        self.start(environment=self.environment)
+        self.assertEqual(self.manager.next("READY")["STATUS"], "180 settings in 60 netns, all compliant")
+
     def test_a_reload_that_is_refused_is_over_too_and_the_status_says_so(self):
         daemon = self.start(environment=self.environment, interval="1h")
         self.manager.next("READY")
@@ -103,7 +139,7 @@ class Service(harness.Case):
         environment = {**self.environment, "WATCHDOG_USEC": "400000"}
         daemon = self.start(environment=environment, interval="1h")
         for _ in range(3):
-            self.manager.next("WATCHDOG", 0.4)
+            self.manager.next("WATCHDOG")
         # The first thread is the loop's. The others go on.
         with Tracer(daemon.process.pid):
             self.manager.drain()
