@@ -72,7 +72,6 @@ Loop::Loop(Parts parts, Configuration configuration, Limits limits)
                     {{"remedy", "no ProtectProc= in the unit, no hidepid= where /proc is mounted"}});
   }
   look_at_propagation();
-  look_for_hindrances();
   publish(Clock::now());
 }
 
@@ -367,6 +366,7 @@ void Loop::use_configuration(std::string_view message) {
   parts_.catalog.tell_links_to(policies_->names_interfaces() ? &link_watcher_ : nullptr);
   parts_.catalog.serve(kinds_of_names(*policies_));
   tell_configuration(message);
+  look_for_hindrances();
 }
 
 void Loop::tell_configuration(std::string_view message) {

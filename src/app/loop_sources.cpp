@@ -204,9 +204,12 @@ void Loop::look_at_propagation() {
   parts_.log.error("netns made from now on will not be seen", {{"reason", unseen}});
 }
 
-/// Nothing of it can be mended without a restart.
+/// Nothing of it can be mended without a restart, but a policy that writes may come.
 void Loop::look_for_hindrances() {
-  if (parts_.options.audit) return;
+  const auto policies = policies_->policies();
+  const bool writes =
+      std::any_of(policies.begin(), policies.end(), [](const auto& policy) { return policy.mode == core::Mode::enforce; });
+  if (!writes || !hindrances_.empty()) return;
   hindrances_ = hindrances();
   for (const std::string& hindrance : hindrances_) parts_.log.error("settings cannot be set", {{"reason", hindrance}});
 }

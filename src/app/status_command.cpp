@@ -183,20 +183,27 @@ int show_status(const Options& options) {
 
 int check_health(const Options& options) {
   constexpr int not_healthy = 1;
-  const char* const path = "/-/ready";
   const auto url = url_or_complaint(options.status);
   if (!url) return exit_usage;
   const TlsFiles files{options.status.ca_file, options.status.cert_file, options.status.key_file};
-  const auto got = HttpClient(*url, files, std::chrono::steady_clock::now() + options.status.timeout).get(path);
-  if (const auto* problem = std::get_if<HttpProblem>(&got)) {
-    complain(line_of(*problem, *url, options.status.timeout));
-    return problem->kind == HttpProblem::Kind::tls_files ? int{exit_usage} : not_healthy;
+  HttpClient client(*url, files, std::chrono::steady_clock::now() + options.status.timeout);
+  std::string said;
+  for (const char* path : {"/-/healthy", "/-/ready"}) {
+    const auto got = client.get(path);
+    if (const auto* problem = std::get_if<HttpProblem>(&got)) {
+      complain(line_of(*problem, *url, options.status.timeout));
+      return problem->kind == HttpProblem::Kind::tls_files ? int{exit_usage} : not_healthy;
+    }
+    const auto& answer = std::get<HttpAnswer>(got);
+    const bool answered = answer.status == 200 || answer.status == 503;
+    if (!answered) complain(line_of_status(answer.status, *url, path));
+    said = answer.body;
+    if (answer.status == 200) continue;
+    if (answered) print_lines(said);
+    return not_healthy;
   }
-  const auto& answer = std::get<HttpAnswer>(got);
-  const bool answered = answer.status == 200 || answer.status == 503;
-  if (!answered) complain(line_of_status(answer.status, *url, path));
-  if (answered) print_lines(answer.body);
-  return answer.status == 200 ? int{exit_compliant} : not_healthy;
+  print_lines(said);
+  return exit_compliant;
 }
 
 }  // namespace nswarden::app

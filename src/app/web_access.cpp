@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <stdexcept>
 #include <system_error>
 #include <variant>
@@ -17,6 +18,15 @@ namespace nswarden::app {
 namespace {
 
 constexpr std::size_t largest_pem = 1 << 20;
+
+/// Root is used to reading everything.
+std::string why_not_read(int error) {
+  const std::string text = std::generic_category().message(error);
+  if (error != EACCES) return text;
+  return text +
+         "; it is read without capabilities, as by the threads that serve: its owner, group or mode has to let the daemon's "
+         "user read it";
+}
 
 std::string path_beside(const std::string& file, const std::string& named) {
   return named.starts_with('/') ? named : file.substr(0, file.rfind('/') + 1) + named;
@@ -38,8 +48,7 @@ WebAccess::Loaded WebAccess::load() const {
   loaded.prints.emplace_back(path_, os::fingerprint(path_));
   const auto text = os::read_file(path_, core::max_config_size);
   if (!text) {
-    loaded.problem =
-        fmt::format("cannot read {}: {}", core::printable(path_), std::generic_category().message(text.error().code));
+    loaded.problem = fmt::format("cannot read {}: {}", core::printable(path_), why_not_read(text.error().code));
     return loaded;
   }
   auto parsed = core::parse_web_config(*text);
@@ -77,9 +86,8 @@ void WebAccess::load_texts(const core::WebConfig& config, Loaded& loaded, Versio
     auto text = os::read_file(path, largest_pem);
     if (text) return std::move(*text);
     if (loaded.problem.empty()) {
-      loaded.problem =
-          fmt::format("{}:{}:{}: cannot read {}: {}", core::printable(path_), source.where.line, source.where.column,
-                      core::printable(path), std::generic_category().message(text.error().code));
+      loaded.problem = fmt::format("{}:{}:{}: cannot read {}: {}", core::printable(path_), source.where.line,
+                                   source.where.column, core::printable(path), why_not_read(text.error().code));
     }
     return std::string();
   };

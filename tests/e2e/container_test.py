@@ -106,6 +106,32 @@ class Hidden(harness.Case):
         return path
 
 
+class Pod(harness.Case):
+    """The volume of a pod, in which everybody may write, as Kubernetes makes it for a group (fsGroup)."""
+
+    def test_what_is_to_be_restored_outlives_the_container_in_a_folder_of_its_own(self):
+        os.chmod(self.directory, 0o755)
+        volume = os.path.join(self.directory, "volume")
+        os.mkdir(volume)
+        os.chown(volume, 0, 9100)
+        os.chmod(volume, 0o2777)
+        few = "+sys_admin,+net_admin,+net_broadcast"
+        options = {"prefix": ["setpriv", "--reuid=9100", "--regid=9100", "--clear-groups", "--inh-caps=-all," + few, "--ambient-caps=-all," + few],
+                   "environment": {"RUNTIME_DIRECTORY": os.path.join(volume, "own")}}
+        add_netns("r1")
+        before = get("r1", KEY)
+        self.allow(config(policy("routers", "^r", {KEY: 100}, restore=True)))
+        self.start(**options).stop()
+        self.assertEqual(get("r1", KEY), "100")
+        self.allow(config(policy("others", "^x", {KEY: 100})))
+        self.start(**options)
+        self.wait_value("r1", KEY, before)
+
+    def allow(self, text):
+        self.configure(text)
+        os.chmod(self.config_file, 0o644)
+
+
 class ProgramFile(harness.Case):
     """A copy of the program with capabilities of its own, as in the image, run by somebody who has none."""
 

@@ -178,9 +178,9 @@ class HealthCheck(harness.Case):
         self.assertEqual((code, out.splitlines()[0], err), (0, "nswarden is ready.", ""))
 
     def test_what_is_not_ready_or_no_nswarden_is_not_healthy_and_why_is_told(self):
-        answers = {"503 Service Unavailable": "not ready: the first sweep is not done\n", "404 Not Found": "nothing\n"}
-        expected = {"503 Service Unavailable": ("not ready: the first sweep is not done\n", ""),
-                    "404 Not Found": ("", "/-/ready has HTTP status 404")}
+        answers = {"503 Service Unavailable": "not healthy: so\n", "404 Not Found": "nothing\n"}
+        expected = {"503 Service Unavailable": ("not healthy: so\n", ""),
+                    "404 Not Found": ("", "/-/healthy has HTTP status 404")}
         for status, body in answers.items():
             with self.subTest(status), socket.create_server(("127.0.0.1", 0)) as server:
                 def serve(server=server, status=status, body=body):

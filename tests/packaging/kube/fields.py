@@ -46,7 +46,7 @@ PROBE = {"httpGet": {"path!": PATH, "port!": PORT_NAME}, "exec": {"command!": [T
 CAPABILITY = {"ALL", "SYS_ADMIN", "NET_ADMIN", "NET_BROADCAST", "SYS_PTRACE"}  # without CAP_, as the API spells them
 CONTAINER = {
     "name!": NAME, "image!": IMAGE, "imagePullPolicy": {"IfNotPresent", "Always"}, "args": [TEXT],
-    "env": [{"name!": TEXT, "valueFrom!": {"fieldRef!": {"fieldPath!": {"status.hostIP", "spec.nodeName"}}}}],
+    "env": [{"name!": TEXT, "value": TEXT, "valueFrom": {"fieldRef!": {"fieldPath!": {"status.hostIP", "spec.nodeName"}}}}],
     "ports": [{"name!": PORT_NAME, "containerPort!": whole(1, 65535), "protocol": {"TCP"}}],
     "securityContext": {"privileged": bool, "readOnlyRootFilesystem": bool, "allowPrivilegeEscalation": bool,
                         "capabilities": {"drop": [CAPABILITY], "add": [CAPABILITY]}},

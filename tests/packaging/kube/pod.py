@@ -115,7 +115,8 @@ class Pod:
 
     def _variables(self):
         values = {"status.hostIP": self.node_ip, "spec.nodeName": "node-1"}
-        return {entry["name"]: values[entry["valueFrom"]["fieldRef"]["fieldPath"]] for entry in self.container.get("env", [])}
+        return {entry["name"]: entry["value"] if "value" in entry else values[entry["valueFrom"]["fieldRef"]["fieldPath"]]
+                for entry in self.container.get("env", [])}
 
     def _expand(self, text):
         for name, value in self._variables().items():
