@@ -195,12 +195,15 @@ int check_health(const Options& options) {
       return problem->kind == HttpProblem::Kind::tls_files ? int{exit_usage} : not_healthy;
     }
     const auto& answer = std::get<HttpAnswer>(got);
-    const bool answered = answer.status == 200 || answer.status == 503;
-    if (!answered) complain(line_of_status(answer.status, *url, path));
+    if (answer.status != 200) {
+      if (answer.status == 503) {
+        print_lines(answer.body);
+      } else {
+        complain(line_of_status(answer.status, *url, path));
+      }
+      return not_healthy;
+    }
     said = answer.body;
-    if (answer.status == 200) continue;
-    if (answered) print_lines(said);
-    return not_healthy;
   }
   print_lines(said);
   return exit_compliant;
