@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sourced after roots.sh by the scripts that build and install packages.
-#   export_tree DIRECTORY         the last commit, without git
+#   export_tree DIRECTORY COMMIT  that commit, without git
 #   lend_packages SUITE ROOT      puts Debian's packages that were kept into apt's cache there, so that they are downloaded once;
 #   keep_packages SUITE ROOT      apt itself checks that they are what the mirror has. Kept in $NSWARDEN_ROOTS/packages-SUITE
 #   say TEXT, fail TEXT
@@ -16,7 +16,7 @@ fail() {
 
 export_tree() {
   mkdir -p "$1"
-  git archive HEAD | tar -x -C "$1"
+  git archive "$2" | tar -x -C "$1"
 }
 
 lend_packages() {
