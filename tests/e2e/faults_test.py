@@ -15,7 +15,7 @@ import syscall_faults
 
 SEED = 3
 ALLOCATIONS = 70
-ERRORS = 3  # of each kind of call
+ERRORS = 2  # of each kind of call
 
 
 def chosen_of(all_errors, call):

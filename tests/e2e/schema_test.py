@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import zlib
 
 import harness
 
@@ -95,7 +96,8 @@ def mutations(good):
             del container[step]
 
         yield f"{path} is dropped", changed(good, path, drop)
-        for other in OTHERS:
+        # Each place meets a third of them, each of them a third of the places.
+        for other in OTHERS[zlib.crc32(repr(path).encode()) % 3::3]:
             if other == here and type(other) is type(here):
                 continue
 
@@ -153,8 +155,8 @@ class Schema(harness.Case):
             for what, value in mutations(good):
                 with self.subTest(what):
                     verdicts.append(self.require_agreement(what, value))
-        self.assertGreater(verdicts.count(True), 50)
-        self.assertGreater(verdicts.count(False), 500)
+        self.assertGreater(verdicts.count(True), 30)
+        self.assertGreater(verdicts.count(False), 250)
 
     def test_ways_to_say_what_is_wanted_are_judged_alike(self):
         verdicts = []
