@@ -14,7 +14,7 @@ BUILD = os.path.dirname(os.path.realpath(os.environ["NSWARDEN_BINARY"]))
 
 # Below the prefix.
 FILES = ["bin/nswarden", "lib/modules-load.d/nswarden.conf", "lib/systemd/system/nswarden.service", "lib/sysusers.d/nswarden.conf",
-         "share/bash-completion/completions/nswarden", "share/doc/nswarden/LICENSE", "share/doc/nswarden/README.md",
+         "share/bash-completion/completions/nswarden", "share/doc/nswarden/LICENSE", "share/doc/nswarden/README.md", "share/doc/nswarden/SECURITY.md",
          "share/man/man1/nswarden.1", "share/man/man5/nswarden.yaml.5", "share/nswarden/dashboards/nswarden-fleet.json",
          "share/nswarden/dashboards/nswarden-node.json", "share/nswarden/rules/alerts.yaml", "share/nswarden/rules/recording.yaml",
          "share/zsh/site-functions/_nswarden"]
