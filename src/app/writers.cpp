@@ -30,7 +30,7 @@ void Writers::end_turn() {
   std::erase_if(writes_, [&](const Write& write) { return write.write.place || files_.find(write.write.inode); });
 }
 
-/// By what its inode number stands for now: since the write the netns may have been bound with other keys, or the file been learned.
+/// By what its inode number stands for at present: since the write the netns may have been bound with other keys, or the file been learned.
 bool Writers::is_of(const os::SysctlWrite& write, os::SysctlFiles::Place place) const {
   if (write.place && *write.place != place) return false;
   return files_.find(write.inode) == place;

@@ -115,7 +115,7 @@ bool GovernedNetns::cannot_enter(const Error& error, const GovernedContext& cont
   return std::exchange(enter_error_, error.code) != error.code;
 }
 
-/// What its globs stand for now, unless a write is under way that knows settings by their numbers. False: bind again.
+/// What its globs stand for at present, unless a write is under way that knows settings by their numbers. False: bind again.
 bool GovernedNetns::look(Look why, const GovernedContext& context) {
   look_due_ = false;
   const auto failed = [this](const Error& error) {

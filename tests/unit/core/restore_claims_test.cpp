@@ -82,7 +82,7 @@ TEST_CASE("an entry is due in a netns that the policy does not match") {
   CHECK(book.due(5, Claims(wanted, *set)).size() == 1);
 }
 
-TEST_CASE("a glob keeps the entries of the keys that it stands for now") {
+TEST_CASE("a glob keeps the entries of the keys that it stands for at present") {
   RestoreBook book;
   const Key here = Key::at("ipv4/conf/eth0/rp_filter").value();
   const Key renamed = Key::at("ipv4/conf/eth1/rp_filter").value();

@@ -168,7 +168,7 @@ TEST_CASE("a value that cannot be read is never written") {
   CHECK(scene.writes().empty());
 }
 
-TEST_CASE("a write that is handed over counts as failed for now") {
+TEST_CASE("a write that is handed over counts as failed until its end is told") {
   Scene scene(Values{{forward, "1"}});
   scene.netns->keys[forward].slow = true;
   const auto results = scene.restore({{forward, "0", "1"}});
