@@ -12,8 +12,6 @@ import harness
 from netns_life import STORED_AS, Netns, owed_to, printable
 from world import DIRECTORIES
 
-RSS_GROWTH = 1 << 20
-
 
 class Expected(NamedTuple):
     netns: Counter  # by policy
