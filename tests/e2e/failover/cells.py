@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Three ways in which a takeover kills connections for want of a setting, the third of them for each of the two. A cell leads its
+lab through one and returns the fates of the streams; whether a daemon looks on is not its business."""
+
+from lab import LIBERAL, LOOSE, run_in
+from streams import LIVES
+
+
+def reset(router, key):
+    """By another program, as somebody's script would."""
+    run_in(router.name, "sysctl", "-qw", f"{key}=0")
+
+
+def failover(lab):
+    """To B, which never saw the streams."""
+    lab.move(lab.a, lab.b)
+    return lab.streams.fates()
+
+
+def failback(lab):
+    """To A, which knows them as they were. They have to be alive until then."""
+    fates = failover(lab)
+    assert set(fates) == {LIVES}, f"the failover before the failback: {fates}"
+    lab.move(lab.b, lab.a)
+    return lab.streams.fates()
+
+
+def preset(lab):
+    """Somebody's template has given router B loose=0 before anything ran."""
+    lab.b.set(loose=0)
+    lab.begin()
+    return failover(lab)
+
+
+def default(lab):
+    """Both routers are as the kernel makes them: loose=1, be_liberal=0."""
+    lab.begin()
+    return failback(lab)
+
+
+def loose_reset(lab):
+    """Both were set right when they were made; then somebody resets loose in B."""
+    lab.a.set(loose=1, liberal=1)
+    lab.b.set(loose=1, liberal=1)
+    lab.begin()
+    reset(lab.b, LOOSE)
+    return failover(lab)
+
+
+def liberal_reset(lab):
+    """The same, and it is be_liberal in A, while the streams run over B."""
+    lab.a.set(loose=1, liberal=1)
+    lab.b.set(loose=1, liberal=1)
+    lab.begin()
+    reset(lab.a, LIBERAL)
+    return failback(lab)
+
+
+CELLS = {"preset": preset, "default": default, "loose_reset": loose_reset, "liberal_reset": liberal_reset}

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the project was made for: NATed TCP connections survive when their router moves to another node, because a daemon looks after two
+settings, and die where none does. Real packets, real conntrack; the policy is the example for Neutron, all flags are the
+defaults."""
+
+import concurrent.futures
+import os
+import shutil
+import subprocess
+import sys
+import unittest
+
+from lab import LIBERAL, LOOSE, Lab
+from cells import CELLS
+from streams import HANGS, LIVES
+
+import harness
+from harness import get
+
+EXAMPLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../config/examples/neutron.yaml")
+ALL = 10  # streams of a lab
+
+
+class Failover(harness.Case):
+    def setUp(self):
+        super().setUp()
+        shutil.copy(EXAMPLE, self.config_file)
+        self.labs = {}
+        self.addCleanup(self.end)
+
+    def end(self):
+        for lab in self.labs.values():
+            lab.__exit__()
+
+    def at_once(self, function):
+        """{cell: what function(its name) returns}: all at the same time, as they wait for most of it."""
+        with concurrent.futures.ThreadPoolExecutor(len(CELLS)) as pool:
+            return dict(zip(CELLS, pool.map(function, CELLS)))
+
+    def lead(self, name):
+        lab = self.labs[name] = Lab(name.replace("_", "-"))
+        return CELLS[name](lab.__enter__())
+
+    def start_daemon(self):
+        return self.start(interval=None)
+
+    def assert_all(self, fate, fates):
+        self.assertEqual({name: dict(counts) for name, counts in fates.items()}, dict.fromkeys(CELLS, {fate: ALL}))
+
+    def assert_right(self):
+        for lab in self.labs.values():
+            for router in (lab.a, lab.b):
+                self.assertEqual([get(router.name, key) for key in (LOOSE, LIBERAL)], ["1", "1"], router.name)
+
+    def test_without_the_daemon_all_die_and_its_start_revives_them(self):
+        """They died of the settings and of nothing else: nothing but the settings is changed, and those that hang go on."""
+        self.assert_all(HANGS, self.at_once(self.lead))
+        for lab in self.labs.values():
+            lab.streams.mark()
+        self.start_daemon()
+        self.assert_all(LIVES, self.at_once(lambda name: self.labs[name].streams.fates()))
+        self.assert_right()
+
+    def test_with_the_daemon_all_survive(self):
+        daemon = self.start_daemon()
+        self.assert_all(LIVES, self.at_once(self.lead))
+        self.assert_right()
+        metrics = daemon.wait_metrics(lambda told: told.sum("netns", policy="neutron-routers") == 2 * len(CELLS), "all routers governed")
+        self.assertEqual(metrics.sum("drifted_sysctls", policy="neutron-routers"), 0)
+        self.assertEqual(metrics.sum("drift_writers_total", comm="sysctl"), 2)  # of the two cells where a value is reset
+        print(f"longest silence around the takeovers: {max(lab.streams.gap() for lab in self.labs.values()):.2f} s", flush=True)
+
+
+def main():
+    harness.isolate()
+    rules = "add table ip t; add chain ip t c { type nat hook postrouting priority srcnat; }; add rule ip t c snat to 192.0.2.1"
+    probe = subprocess.run(["unshare", "--net", "nft", rules], capture_output=True, encoding="utf-8", check=False)
+    if probe.returncode:
+        print(f"SKIP: no NAT by nftables here: {probe.stderr}")
+        sys.exit(77)
+    unittest.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A router on two nodes, of which one has its addresses: what OpenStack calls an HA router, without OpenStack.
+
+    client netns            router netns A                     server netns
+    10.0.0.10      +----- qr-lan 10.0.0.1 | qg-wan 203.0.113.1 -----+      203.0.113.10
+    bridge --------|        router netns B                          |----- bridge
+                   +----- qr-lan (none)   | qg-wan (none) ----------+
+
+Both routers have the same two MACs and the same SNAT rule. A takeover moves the addresses and tells the bridges by gratuitous ARP, as
+keepalived does. No IPv6, so that the router without addresses says nothing. Needs harness.isolate().
+"""
+
+import os
+import socket
+import struct
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import harness
+from harness import NETNS_DIR, add_netns, delete_netns, inside, put
+from streams import Streams
+
+LIBERAL = "net.netfilter.nf_conntrack_tcp_be_liberal"
+LOOSE = "net.netfilter.nf_conntrack_tcp_loose"
+CLIENT, SERVER = "10.0.0.10", "203.0.113.10"
+ADDRESSES = {"qr-lan": "10.0.0.1", "qg-wan": "203.0.113.1"}
+MACS = {"qr-lan": "fa:16:3e:00:00:01", "qg-wan": "fa:16:3e:00:00:02"}
+SNAT = f"snat to {ADDRESSES['qg-wan']}"
+
+
+def run(*command, text=""):
+    done = subprocess.run(command, input=text, capture_output=True, encoding="utf-8", timeout=harness.DEADLINE, check=False)
+    assert done.returncode == 0, f"{command} {text}: {done.stderr}"
+    return done.stdout
+
+
+def links(netns, *lines):
+    run("ip", "-n", netns, "-batch", "-", text="\n".join(lines))
+
+
+def without_ipv6(netns):
+    for which in ("all", "default"):
+        put(netns, f"net.ipv6.conf.{which}.disable_ipv6", 1)
+
+
+def run_in(netns, *command, text=""):
+    return run("ip", "netns", "exec", netns, *command, text=text)
+
+
+class Router:
+    def __init__(self, name, translation, rules):
+        self.name, self.translation, self.rules = name, translation, rules
+
+    def make(self, client, server):
+        """One after the other, as an agent does; a daemon looks on."""
+        add_netns(self.name)
+        without_ipv6(self.name)
+        put(self.name, "net.ipv4.ip_forward", 1)
+        for interface, mac, other in (("qr-lan", MACS["qr-lan"], client), ("qg-wan", MACS["qg-wan"], server)):
+            port = "to-" + self.name[-1]
+            links(other, f"link add {port} type veth peer name {interface} address {mac} netns {self.name}",
+                  f"link set {port} master bridge up")
+            links(self.name, f"link set {interface} up")
+        run_in(self.name, "nft", "-f", "-", text=f"""
+            table ip nat {{
+                chain postrouting {{
+                    type nat hook postrouting priority srcnat;
+                    oifname "qg-wan" {self.translation}
+                }}
+            }}
+            {self.rules}""")
+
+    def start(self):
+        """Here no program runs in it."""
+
+    def release(self):
+        links(self.name, *(f"addr del {address}/24 dev {interface}" for interface, address in ADDRESSES.items()))
+
+    def take_over(self):
+        links(self.name, *(f"addr add {address}/24 dev {interface}" for interface, address in ADDRESSES.items()))
+        inside(self.name, self._announce)
+
+    def _announce(self):
+        """Gratuitous ARP, by which the bridges learn behind which port the MAC is now."""
+        for interface, address in ADDRESSES.items():
+            mac, ip = bytes.fromhex(MACS[interface].replace(":", "")), socket.inet_aton(address)
+            arp = struct.pack("!HHBBH6s4s6s4s", 1, 0x0800, 6, 4, 1, mac, ip, bytes(6), ip)
+            with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as packet:
+                packet.bind((interface, 0))
+                packet.send(b"\xff" * 6 + mac + b"\x08\x06" + arp)
+
+    def set(self, **values):
+        for name, value in values.items():
+            put(self.name, {"loose": LOOSE, "liberal": LIBERAL}[name], value)
+
+
+class Lab:
+    """Netns are named after `name`: qrouter-NAME-a and -b, client-NAME, server-NAME."""
+
+    patience = harness.DEADLINE
+
+    def __init__(self, name, translation=SNAT, rules="", way_back=False, inward=False, quiet=True):
+        self.client, self.server = f"client-{name}", f"server-{name}"
+        self.a, self.b = (Router(f"qrouter-{name}-{node}", translation, rules) for node in "ab")
+        self.streams = None
+        self.way_back = way_back  # the server knows where 10.0.0.0/24 is, so that what comes without translation is answered
+        self.inward = inward  # the netns "server" opens the connections, to the router's outside address
+        self.quiet = quiet  # nothing is under way when addresses move
+
+    def __enter__(self):
+        try:
+            for netns, address in ((self.client, CLIENT), (self.server, SERVER)):
+                add_netns(netns)
+                without_ipv6(netns)
+                links(netns, "link set lo up", "link add bridge type bridge", f"addr add {address}/24 dev bridge", "link set bridge up")
+            for router in (self.a, self.b):
+                router.make(self.client, self.server)
+            links(self.client, f"route add default via {ADDRESSES['qr-lan']}")
+            if self.way_back:
+                links(self.server, f"route add default via {ADDRESSES['qg-wan']}")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        if self.streams:
+            self.streams.close()
+        for name in (self.client, self.server, self.a.name, self.b.name):
+            if os.path.exists(os.path.join(NETNS_DIR, name)):
+                delete_netns(name)
+
+    def begin(self, **kind):
+        """Streams through A."""
+        self.a.start()
+        self.a.take_over()
+        self.b.start()
+        ends = [lambda make: inside(self.client, make), lambda make: inside(self.server, make), SERVER, SERVER]
+        if self.inward:
+            ends = [ends[1], ends[0], CLIENT, ADDRESSES["qg-wan"]]
+        self.streams = Streams(*ends, patience=self.patience, **kind)
+        self.streams.go_on()
+
+    def move(self, source, target, between=lambda: None):
+        """The addresses go from one router to the other; in the gap each stream loses what it says. What happens in the gap besides
+        is up to `between`."""
+        self.streams.hold(self.quiet)
+        source.release()
+        self.streams.go_on()
+        between()
+        self.streams.wait_speaking()
+        target.take_over()
+        self.streams.mark()
