@@ -5,6 +5,7 @@ defaults."""
 
 import concurrent.futures
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,11 +14,13 @@ import unittest
 from lab import LIBERAL, LOOSE, Lab
 from cells import CELLS
 from streams import HANGS, LIVES
+from table import EXAMPLE
 
 import harness
+import table
 from harness import get
 
-EXAMPLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../config/examples/neutron.yaml")
+PAGE = os.path.join(os.path.dirname(EXAMPLE), "../../docs/why.md")
 ALL = 10  # streams of a lab
 
 
@@ -52,6 +55,19 @@ class Failover(harness.Case):
             for router in (lab.a, lab.b):
                 self.assertEqual([get(router.name, key) for key in (LOOSE, LIBERAL)], ["1", "1"], router.name)
 
+    def test_the_page_has_each_row_that_is_measured(self):
+        """Nothing is told to be saved that is not, nor the other way round."""
+        told, title = [], ""
+        with open(PAGE, encoding="ascii") as file:
+            for line in file:
+                title = line.strip("# \n") if line.startswith("#") else title
+                if match := re.fullmatch(r"\| (fail\S+[^|]*) \| ([^|]+) \| \d+ of \d+[^|]* \| (\d+) of (\d+)[^|]* \|\n", line):
+                    told.append((title, match[1], match[2]))
+                    if title != "Left to chance":
+                        self.assertEqual(match[3], "0" if title == "Not saved" else match[4], line)
+        tables = {**table.TABLES, **table.VRRP_TABLES}
+        self.assertEqual(told, [(title, row.event, row.what) for title, rows in tables.items() for row in rows])
+
     def test_without_the_daemon_all_die_and_its_start_revives_them(self):
         """They died of the settings and of nothing else: nothing but the settings is changed, and those that hang go on."""
         self.assert_all(HANGS, self.at_once(self.lead))
@@ -67,7 +83,10 @@ class Failover(harness.Case):
         self.assert_right()
         metrics = daemon.wait_metrics(lambda told: told.sum("netns", policy="neutron-routers") == 2 * len(CELLS), "all routers governed")
         self.assertEqual(metrics.sum("drifted_sysctls", policy="neutron-routers"), 0)
-        self.assertEqual(metrics.sum("drift_writers_total", comm="sysctl"), 2)  # of the two cells where a value is reset
+        for name, key in (("qrouter-loose-reset-b", LOOSE), ("qrouter-liberal-reset-a", LIBERAL)):
+            wanted = {"msg": "sysctl repaired", "netns": name, "key": key}
+            daemon.wait_log(lambda line, wanted=wanted: wanted.items() <= line.items() and line["source"] in ("event", "reconcile"),
+                            f"the repair of what was reset: {wanted}")
         print(f"longest silence around the takeovers: {max(lab.streams.gap() for lab in self.labs.values()):.2f} s", flush=True)
 
 

@@ -126,7 +126,7 @@ class Dying(Keepalived):
 
 
 class Synchronised(Program):
-    """conntrackd, told of each takeover as its documentation wants it."""
+    """conntrackd, told of each takeover as Neutron does it: when the addresses are there, or gone."""
 
     def start(self):
         own = self.name[-1]
@@ -139,8 +139,8 @@ class Synchronised(Program):
             run_in(self.name, "conntrackd", "-C", self.path, option)
 
     def take_over(self):
-        self.ask("-c", "-f", "-R", "-B")
         super().take_over()
+        self.ask("-c", "-f", "-R", "-B")
 
     def release(self):
         super().release()

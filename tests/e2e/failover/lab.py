@@ -24,7 +24,7 @@ from streams import Streams
 
 LIBERAL = "net.netfilter.nf_conntrack_tcp_be_liberal"
 LOOSE = "net.netfilter.nf_conntrack_tcp_loose"
-CLIENT, SERVER = "10.0.0.10", "203.0.113.10"
+CLIENT, TWIN, SERVER = "10.0.0.10", "10.0.0.11", "203.0.113.10"
 ADDRESSES = {"qr-lan": "10.0.0.1", "qg-wan": "203.0.113.1"}
 MACS = {"qr-lan": "fa:16:3e:00:00:01", "qg-wan": "fa:16:3e:00:00:02"}
 SNAT = f"snat to {ADDRESSES['qg-wan']}"
@@ -117,7 +117,7 @@ class Lab:
                 links(netns, "link set lo up", "link add bridge type bridge", f"addr add {address}/24 dev bridge", "link set bridge up")
             for router in (self.a, self.b):
                 router.make(self.client, self.server)
-            links(self.client, f"route add default via {ADDRESSES['qr-lan']}")
+            links(self.client, f"addr add {TWIN}/24 dev bridge", f"route add default via {ADDRESSES['qr-lan']}")
             if self.way_back:
                 links(self.server, f"route add default via {ADDRESSES['qg-wan']}")
         except BaseException:

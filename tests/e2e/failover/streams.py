@@ -96,19 +96,26 @@ class Stream:
 
 class Streams:
     """`in_client` and `in_server` call a function in the netns of that end. The server listens on one address, and the client goes to
-    another where it is translated on the way. After `patience` seconds each must be known to live or not."""
+    another where it is translated on the way. After `patience` seconds each must be known to live or not. With `twins`, two
+    addresses of the client, each is from the second, and the same port of the first has a silent twin that came before it."""
 
-    def __init__(self, in_client, in_server, listens, goes_to, patience, count=10, speaker="client"):
+    def __init__(self, in_client, in_server, listens, goes_to, patience, count=10, speaker="client", twins=None):
         self.patience = patience
         self.list, self.held, self.ended, self.trouble = [], True, False, None
         self.selector = selectors.DefaultSelector()
         with contextlib.ExitStack() as made:
             listener = made.enter_context(in_server(lambda: socket.create_server((listens, PORT))))
-            for _ in range(count):
+
+            def connect(source):
                 client = made.enter_context(in_client(socket.socket))
                 client.settimeout(10)
+                client.bind(source)
                 client.connect((goes_to, PORT))
-                server = made.enter_context(listener.accept()[0])
+                return client, made.enter_context(listener.accept()[0])
+
+            for _ in range(count):
+                port = connect((twins[0], 0))[0].getsockname()[1] if twins else 0
+                client, server = connect((twins[1] if twins else "", port))
                 for end in (client, server):
                     end.setblocking(False)
                 self.list.append(Stream(client, server, speaker))

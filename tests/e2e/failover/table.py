@@ -11,7 +11,7 @@ from typing import Callable, NamedTuple
 
 from cells import default, failback, failover, liberal_reset, loose_reset, preset
 from ha import Dying, HaLab, Keepalived, Synchronised
-from lab import ADDRESSES, CLIENT, SNAT, Lab, run_in
+from lab import ADDRESSES, CLIENT, SNAT, TWIN, Lab, run_in
 from streams import HANGS, LIVES, RESET
 
 import harness
@@ -26,7 +26,9 @@ FLOATING = {"inward": True, "rules": "table ip floating { chain prerouting { typ
             f"iifname qg-wan ip daddr {ADDRESSES['qg-wan']} dnat to {CLIENT}; }}; }}"}
 RANDOM = {"translation": SNAT + " random"}
 FULLY_RANDOM = {"translation": SNAT + " fully-random"}
-INSIDE = {"speaker": "server"}  # with FLOATING, that is the side inside
+SERVER_ONLY = {"speaker": "server"}
+INSIDE = SERVER_ONLY  # with FLOATING, the server is inside
+SAME_PORT = {"twins": (TWIN, CLIENT)}
 
 
 class Row(NamedTuple):
@@ -74,11 +76,11 @@ def flushed(lab):
     return lab.streams.fates()
 
 
-def synchronised(move):
+def synchronised(move, streams=None):
     def lead(lab):
         for router in (lab.a, lab.b):
             router.set(loose=0, liberal=0)
-        lab.begin()
+        lab.begin(**(streams or {}))
         return move(lab)
 
     return lead
@@ -108,15 +110,24 @@ TABLES = {
         Row("failover", "`snat to ... random`", failover_with(), RANDOM),
         Row("failover", "`snat to ... fully-random`", failover_with(), FULLY_RANDOM),
         Row("failover", "floating IP with `fully-random`, the side inside speaks first", failover_with(INSIDE), FLOATING | FULLY_RANDOM),
-        Row("failover", "only the server speaks", failover_with({"speaker": "server"})),
+        Row("failover", "only the server speaks", failover_with(SERVER_ONLY)),
+        Row("failover", "SNAT had to change the port, as another had the same", failover_with(SAME_PORT)),
         Row("failover", "a rule drops NEW without SYN", failover_with(), NO_NEW_WITHOUT_SYN),
     ],
     "Saved by something else": [
         Row("failover", "A, B: `loose=0`, `be_liberal=0`; conntrackd", synchronised(failover), {"kind": Synchronised}),
         Row("failback", "A, B: `loose=0`, `be_liberal=0`; conntrackd", synchronised(failback), {"kind": Synchronised}),
+        Row("failover", "conntrackd; moved at any moment", failover_with(), {"kind": Synchronised, "quiet": False}),
+        Row("failover", "a rule drops NEW without SYN; conntrackd", synchronised(failover), NO_NEW_WITHOUT_SYN | {"kind": Synchronised}),
         Row("failback", "A: `be_liberal=0`; flushed when it lost its addresses", flushed),
         Row("failback", "A: `be_liberal=0`; `masquerade`", failback_with(liberal=0), {"translation": "masquerade"}),
         Row("failover, back in time", "B: `loose=0`", there_and_back),
+    ],
+    "Left to chance": [  # what is said between the moment when the addresses come and that when conntrackd hands over its entries
+        Row("failover", "`snat to ... fully-random`; conntrackd; moved at any moment", failover_with(),
+            FULLY_RANDOM | {"kind": Synchronised, "quiet": False}),
+        Row("failover", "only the server speaks; conntrackd", synchronised(failover, SERVER_ONLY), {"kind": Synchronised}),
+        Row("failover", "SNAT had to change the port, as another had the same; conntrackd", synchronised(failover, SAME_PORT), {"kind": Synchronised}),
     ],
 }
 VRRP_TABLES = {
