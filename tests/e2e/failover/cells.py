@@ -17,10 +17,11 @@ def failover(lab):
     return lab.streams.fates()
 
 
-def failback(lab):
+def failback(lab, meanwhile=lambda: None):
     """To A, which knows them as they were. They have to be alive until then."""
     fates = failover(lab)
     assert set(fates) == {LIVES}, f"the failover before the failback: {fates}"
+    meanwhile()
     lab.move(lab.b, lab.a)
     return lab.streams.fates()
 
@@ -38,22 +39,24 @@ def default(lab):
     return failback(lab)
 
 
-def loose_reset(lab):
-    """Both were set right when they were made; then somebody resets loose in B."""
-    lab.a.set(loose=1, liberal=1)
-    lab.b.set(loose=1, liberal=1)
+def begin_right(lab):
+    """Both routers were set right when they were made, as by a script."""
+    for router in (lab.a, lab.b):
+        router.set(loose=1, liberal=1)
     lab.begin()
+
+
+def loose_reset(lab):
+    """Then somebody resets loose in B."""
+    begin_right(lab)
     reset(lab.b, LOOSE)
     return failover(lab)
 
 
 def liberal_reset(lab):
-    """The same, and it is be_liberal in A, while the streams run over B."""
-    lab.a.set(loose=1, liberal=1)
-    lab.b.set(loose=1, liberal=1)
-    lab.begin()
-    reset(lab.a, LIBERAL)
-    return failback(lab)
+    """Then somebody resets be_liberal in A, while B has the streams."""
+    begin_right(lab)
+    return failback(lab, meanwhile=lambda: reset(lab.a, LIBERAL))
 
 
 CELLS = {"preset": preset, "default": default, "loose_reset": loose_reset, "liberal_reset": liberal_reset}
