@@ -80,11 +80,11 @@ class ConfReader {
     if (!has_minus) {
       return add_problem(column, fmt::format("{} has no value; write KEY = VALUE, or -KEY to keep globs from it", shown(key)));
     }
-    if (is_new(excluded_, key, column)) conf_.exclusions.push_back(key);
+    if (is_new(key, column)) conf_.exclusions.push_back(key);
   }
 
   void set(const KeyPattern& key, bool has_minus, int column, std::string_view value, int value_column) {
-    if (!is_new(set_, key, column)) return;
+    if (!is_new(key, column)) return;
     if (auto refusal = key_refusal(key, policy_)) return add_problem(column, *std::move(refusal));
     if (has_comment(value)) {
       return add_problem(value_column, fmt::format("{}: a comment needs a line of its own in this format", shown(key)));
@@ -98,8 +98,9 @@ class ConfReader {
     conf_.settings.push_back(std::move(setting));
   }
 
-  bool is_new(std::map<KeyPattern, int>& lines, const KeyPattern& key, int column) {
-    const auto [first, fresh] = lines.emplace(key, line_);
+  /// Set and excluded is twice, too: systemd lets the last line count, which nobody could see in what became of it here.
+  bool is_new(const KeyPattern& key, int column) {
+    const auto [first, fresh] = lines_.emplace(key, line_);
     if (!fresh)
       add_problem(column, fmt::format("{} is here twice, first in line {}; keep one of them", shown(key), first->second));
     return fresh;
@@ -109,8 +110,7 @@ class ConfReader {
   std::uint16_t file_;
   SysctlConf& conf_;
   int line_ = 0;
-  std::map<KeyPattern, int> set_;
-  std::map<KeyPattern, int> excluded_;
+  std::map<KeyPattern, int> lines_;
 };
 
 }  // namespace

@@ -32,7 +32,7 @@ class Authority:
     def __init__(self, directory, name):
         self.directory, self.name = directory, name
         self.pem = self.path(f"{name}.pem")
-        openssl("req", "-x509", *EC, "-nodes", "-days", "2", "-subj", f"/CN={name}",
+        openssl("req", "-x509", *EC, "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext", "keyUsage=critical,keyCertSign",
                 "-keyout", self.path(f"{name}.key"), "-out", self.pem)
 
     def path(self, name):
@@ -42,7 +42,7 @@ class Authority:
         """Paths of a certificate with these subject alternative names and of its key."""
         key, request, pem, extensions = (self.path(f"{name}.{end}") for end in ("key", "csr", "pem", "ext"))
         with open(extensions, "w", encoding="ascii") as file:
-            file.write(f"subjectAltName={names}\n{more}")
+            file.write(f"subjectAltName={names}\nauthorityKeyIdentifier=keyid\n{more}")
         openssl("req", *key_type, "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
         openssl("x509", "-req", "-in", request, "-CA", self.pem, "-CAkey", self.path(f"{self.name}.key"), "-CAcreateserial", "-days", "2",
                 "-extfile", extensions, "-out", pem)
@@ -71,6 +71,7 @@ class WebAccess(harness.Case):
     def connect_with(self, client=None, trust=None, version=None, patience=harness.DEADLINE):
         def connect(address):
             context = ssl.create_default_context(cafile=trust or self.ca.pem)
+            context.verify_flags |= ssl.VERIFY_X509_STRICT  # as by default from Python 3.13 on
             if client:
                 context.load_cert_chain(*client)
             if version:

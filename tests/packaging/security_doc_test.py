@@ -84,9 +84,9 @@ class Promises(unittest.TestCase):
             return os.path.exists(os.path.join(ROOT, name.split()[0]))
         if name in ("netns", "unit-core", "unit-app"):
             return os.path.isdir(os.path.join(ROOT, "tests", name.replace("-", "/")))
-        for prefix, pattern in (("e2e-", "tests/e2e/{}_test.py"), ("fuzz-", "tests/fuzz/fuzz_{}.cpp"), ("packaging-", "tests/packaging/{}_test.py")):
+        for prefix, pattern in (("e2e-", "tests/e2e/**/{}_test.py"), ("fuzz-", "tests/fuzz/fuzz_{}.cpp"), ("packaging-", "tests/packaging/{}_test.py")):
             if name.startswith(prefix):
-                return bool(glob.glob(os.path.join(ROOT, pattern.format(name.removeprefix(prefix).removesuffix("-asan")))))
+                return bool(glob.glob(os.path.join(ROOT, pattern.format(name.removeprefix(prefix).removesuffix("-asan"))), recursive=True))
         return f"add_executable({name} " in text_of("tests/CMakeLists.txt")
 
     def test_every_promise_names_a_test_and_each_of_them_is_there(self):

@@ -98,6 +98,8 @@ TEST_CASE("each mistake in a file of sysctl.d(5) is told by its exact place") {
       {"net.ipv4.a = 1\nnet/ipv4/a = 1\n", {"2:1: net.ipv4.a is here twice, first in line 1; keep one of them"}},
       {"net.ipv4.a = 1\n-net.ipv4.a = 2\n", {"2:1: net.ipv4.a is here twice"}},
       {"-net.ipv4.a\n-net.ipv4.a\n", {"2:1: net.ipv4.a is here twice"}},
+      {"net.ipv4.a = 1\n-net.ipv4.a\n", {"2:1: net.ipv4.a is here twice"}},
+      {"-net.ipv4.a\n-net.ipv4.a = 1\n", {"2:1: net.ipv4.a is here twice"}},
       {"net.ipv4.route.flush = 1\n", {"1:1: net.ipv4.route.flush can only be written"}},
       {" net.netfilter.nf_conntrack_max = 1\n", {"1:2: net.netfilter.nf_conntrack_max can only be written in the host's own"}},
       {"net.ipv4.tcp_rmem = 1\n", {"1:21: net.ipv4.tcp_rmem: the key takes 3 numbers"}},
