@@ -107,20 +107,22 @@ def path_of(name, directory=NETNS_DIR):
     return os.path.join(os.fsencode(directory), os.fsencode(name))
 
 
-def add_netns(name, directory=NETNS_DIR):
-    """As `ip netns add`: an empty file first, then a netns mounted over it. Quicker, and takes any bytes."""
+def add_netns(name, directory=NETNS_DIR, prepare=lambda: None):
+    """As `ip netns add`: an empty file first, then a netns mounted over it. Quicker, and takes any bytes. In the netns prepare() runs
+    before its name leads to it."""
     os.makedirs(directory, exist_ok=True)
     place_file(name, directory)
-    mount_netns(name, directory)
+    mount_netns(name, directory, prepare)
 
 
 def place_file(name, directory=NETNS_DIR):
     os.close(os.open(path_of(name, directory), os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0))
 
 
-def mount_netns(name, directory=NETNS_DIR):
+def mount_netns(name, directory=NETNS_DIR, prepare=lambda: None):
     def make():
         call("unshare", CLONE_NEWNET)
+        prepare()
         mount("/proc/thread-self/ns/net", path_of(name, directory), b"none", MS_BIND)
 
     in_thread(make)

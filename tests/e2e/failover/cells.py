@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Three ways in which a takeover kills connections for want of a setting, the third of them for each of the two. A cell leads its
-lab through one and returns the fates of the streams; whether a daemon looks on is not its business."""
+lab through one and returns the fates of its streams; whether a daemon looks on is not its business."""
 
 from lab import LIBERAL, LOOSE, run_in
 from streams import LIVES
@@ -27,8 +27,7 @@ def failback(lab, meanwhile=lambda: None):
 
 
 def preset(lab):
-    """Somebody's template has given router B loose=0 before anything ran."""
-    lab.b.set(loose=0)
+    """Whatever made router B gave it loose=0."""
     lab.begin()
     return failover(lab)
 
@@ -59,4 +58,5 @@ def liberal_reset(lab):
     return failback(lab, meanwhile=lambda: reset(lab.a, LIBERAL))
 
 
-CELLS = {"preset": preset, "default": default, "loose_reset": loose_reset, "liberal_reset": liberal_reset}
+PRESET = {"preset_b": {LOOSE: 0}}
+CELLS = {"preset": (preset, PRESET), "default": (default, {}), "loose_reset": (loose_reset, {}), "liberal_reset": (liberal_reset, {})}

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 from lab import ADDRESSES, Lab, Router, links, run, run_in
 
@@ -70,9 +71,9 @@ General {{
 class Program(Router):
     """A router with a daemon of its own, whose files lie in `directory`."""
 
-    def make(self, client, server):
-        super().make(client, server)
-        self.directory = tempfile.mkdtemp(prefix="nswarden-ha-")
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.directory = tempfile.mkdtemp(dir="/mnt")  # gone with the namespaces, however they end
         self.process = None
 
     def write(self, text):
@@ -95,7 +96,18 @@ class Program(Router):
 
     def close(self):
         self.end(signal.SIGKILL)
-        shutil.rmtree(self.directory)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def wait(self, condition, what):
+        def look():
+            assert self.process.poll() is None, f"{self.name} before {what}: {self.said()}"
+            return condition()
+
+        wait_until(look, lambda: f"{self.name}: {what}: {self.said()}")
+
+    def said(self):
+        with open(self.log.name, encoding="utf-8", errors="replace") as file:
+            return file.read()[-2000:]
 
     def has_addresses(self):
         return all(address + "/24" in run("ip", "-n", self.name, "-4", "-br", "addr", "show", "dev", interface)
@@ -109,7 +121,7 @@ class Keepalived(Program):
                    f"--pid={self.directory}/pid", f"--vrrp_pid={self.directory}/vrrp_pid")
 
     def take_over(self):
-        wait_until(self.has_addresses, f"{self.name} has the addresses")
+        self.wait(self.has_addresses, "has the addresses")
 
     def release(self):
         """Starts again, as with a restart of its service: it says goodbye, and the other one takes over."""
@@ -128,11 +140,13 @@ class Dying(Keepalived):
 class Synchronised(Program):
     """conntrackd, told of each takeover as Neutron does it: when the addresses are there, or gone."""
 
+    late = 0.0  # seconds
+
     def start(self):
         own = self.name[-1]
         self.path = self.write(CONNTRACKD.format(own=LINK[own], peer=LINK["a" if own == "b" else "b"], directory=self.directory))
         self.spawn("conntrackd", "-C", self.path)
-        wait_until(lambda: os.path.exists(f"{self.directory}/socket"), "conntrackd listens")
+        self.wait(lambda: os.path.exists(f"{self.directory}/socket"), "conntrackd listens")
 
     def ask(self, *options):
         for option in options:
@@ -140,11 +154,16 @@ class Synchronised(Program):
 
     def take_over(self):
         super().take_over()
+        time.sleep(self.late)
         self.ask("-c", "-f", "-R", "-B")
 
     def release(self):
         super().release()
         self.ask("-t", "-n")
+
+
+class SynchronisedLate(Synchronised):
+    late = 0.5
 
 
 class HaLab(Lab):
@@ -153,18 +172,21 @@ class HaLab(Lab):
     patience = 120  # seconds: after 8 s of silence a stream that hangs is retransmitted at 12.6, 25.4 and 51 s
 
     def __init__(self, name, kind, **options):
+        self.kind_of_router = kind
         super().__init__(name, **options)
-        self.a, self.b = (kind(router.name, router.translation, router.rules) for router in (self.a, self.b))
 
     def __enter__(self):
         super().__enter__()
-        links(self.a.name, f"link add ha-link type veth peer name ha-link netns {self.b.name}")
-        for router in (self.a, self.b):
-            links(router.name, "link set lo up", f"addr add {LINK[router.name[-1]]}/24 dev ha-link", "link set ha-link up")
+        try:
+            links(self.a.name, f"link add ha-link type veth peer name ha-link netns {self.b.name}")
+            for router in (self.a, self.b):
+                links(router.name, "link set lo up", f"addr add {LINK[router.name[-1]]}/24 dev ha-link", "link set ha-link up")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
         for router in (self.a, self.b):
-            if hasattr(router, "directory"):
-                router.close()
+            router.close()
         super().__exit__()

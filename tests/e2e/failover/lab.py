@@ -10,17 +10,20 @@ Both routers have the same two MACs and the same SNAT rule. A takeover moves the
 keepalived does. No IPv6, so that the router without addresses says nothing. Needs harness.isolate().
 """
 
+import contextlib
 import os
+import random
 import socket
 import struct
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import harness
-from harness import NETNS_DIR, add_netns, delete_netns, inside, put
-from streams import Streams
+from harness import NETNS_DIR, add_netns, delete_netns, inside, put, write_here
+from streams import PACE, Streams
 
 LIBERAL = "net.netfilter.nf_conntrack_tcp_be_liberal"
 LOOSE = "net.netfilter.nf_conntrack_tcp_loose"
@@ -40,9 +43,10 @@ def links(netns, *lines):
     run("ip", "-n", netns, "-batch", "-", text="\n".join(lines))
 
 
-def without_ipv6(netns):
+def without_ipv6():
     for which in ("all", "default"):
-        put(netns, f"net.ipv6.conf.{which}.disable_ipv6", 1)
+        with contextlib.suppress(FileNotFoundError):  # a kernel without it
+            write_here(f"net.ipv6.conf.{which}.disable_ipv6", 1)
 
 
 def run_in(netns, *command, text=""):
@@ -50,13 +54,18 @@ def run_in(netns, *command, text=""):
 
 
 class Router:
-    def __init__(self, name, translation, rules):
-        self.name, self.translation, self.rules = name, translation, rules
+    def __init__(self, name, translation, rules, preset):
+        """`preset` are keys and values that it has before its name leads to it."""
+        self.name, self.translation, self.rules, self.preset = name, translation, rules, preset
+
+    def _prepare(self):
+        without_ipv6()
+        for key, value in self.preset.items():
+            write_here(key, value)
 
     def make(self, client, server):
         """One after the other, as an agent does; a daemon looks on."""
-        add_netns(self.name)
-        without_ipv6(self.name)
+        add_netns(self.name, prepare=self._prepare)
         put(self.name, "net.ipv4.ip_forward", 1)
         for interface, mac, other in (("qr-lan", MACS["qr-lan"], client), ("qg-wan", MACS["qg-wan"], server)):
             port = "to-" + self.name[-1]
@@ -100,20 +109,22 @@ class Lab:
     """Netns are named after `name`: qrouter-NAME-a and -b, client-NAME, server-NAME."""
 
     patience = harness.DEADLINE
+    kind_of_router = Router
 
-    def __init__(self, name, translation=SNAT, rules="", way_back=False, inward=False, quiet=True):
+    def __init__(self, name, translation=SNAT, rules="", preset_b=(), way_back=False, inward=False, quiet=True, streams=()):
         self.client, self.server = f"client-{name}", f"server-{name}"
-        self.a, self.b = (Router(f"qrouter-{name}-{node}", translation, rules) for node in "ab")
+        self.a, self.b = (self.kind_of_router(f"qrouter-{name}-{node}", translation, rules, dict(preset_b if node == "b" else ()))
+                          for node in "ab")
+        self.kind_of_streams = dict(streams)
         self.streams = None
         self.way_back = way_back  # the server knows where 10.0.0.0/24 is, so that what comes without translation is answered
         self.inward = inward  # the netns "server" opens the connections, to the router's outside address
-        self.quiet = quiet  # nothing is under way when addresses move
+        self.quiet = quiet  # nothing is under way when addresses move; else they move at any moment
 
     def __enter__(self):
         try:
             for netns, address in ((self.client, CLIENT), (self.server, SERVER)):
-                add_netns(netns)
-                without_ipv6(netns)
+                add_netns(netns, prepare=without_ipv6)
                 links(netns, "link set lo up", "link add bridge type bridge", f"addr add {address}/24 dev bridge", "link set bridge up")
             for router in (self.a, self.b):
                 router.make(self.client, self.server)
@@ -132,21 +143,24 @@ class Lab:
             if os.path.exists(os.path.join(NETNS_DIR, name)):
                 delete_netns(name)
 
-    def begin(self, **kind):
-        """Streams through A."""
+    def begin(self):
+        """Streams through A, which flow."""
         self.a.start()
         self.a.take_over()
         self.b.start()
         ends = [lambda make: inside(self.client, make), lambda make: inside(self.server, make), SERVER, SERVER]
         if self.inward:
             ends = [ends[1], ends[0], CLIENT, ADDRESSES["qg-wan"]]
-        self.streams = Streams(*ends, patience=self.patience, **kind)
-        self.streams.go_on()
+        self.streams = Streams(*ends, patience=self.patience, **self.kind_of_streams)
+        self.streams.wait_flowing()
 
     def move(self, source, target, between=lambda: None):
         """The addresses go from one router to the other; in the gap each stream loses what it says. What happens in the gap besides
         is up to `between`."""
-        self.streams.hold(self.quiet)
+        if self.quiet:
+            self.streams.hold()
+        else:
+            time.sleep(random.uniform(0, PACE))
         source.release()
         self.streams.go_on()
         between()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """TCP connections that say something ten times a second, driven by one thread, and the judgement which of them live.
 
-Each is seen from both of its ends. The client speaks and the server answers; or, with speaker="server", only the server speaks.
+Each is seen from both of its ends: of the client, which opened it, and of the server. KINDS tells who speaks.
 """
 
 import collections
@@ -15,40 +15,49 @@ import time
 import harness
 
 PORT = 7000
-PACE = 0.1  # seconds from one request to the next
+PACE = 0.1  # seconds from one message to the next
+THINK = 0.05  # seconds
 MESSAGE = struct.Struct("!I")
 LIVES, HANGS, RESET = "lives", "hangs", "reset"
+# Who speaks, and after how many seconds the other answers, if it does.
+KINDS = {"requests": ("client", 0), "slow answers": ("client", THINK), "download": ("server", None), "upload": ("client", None)}
+LOST = 3  # retransmissions of a stream that hangs, and
+OBSERVED = 4  # seconds that it has been looked at, and
+SETTLED = 0.5  # seconds since the last one of them
 
 
 def tcp_info(connection):
-    """(bytes sent and not acknowledged: segments, retransmissions since the beginning), linux/tcp.h."""
+    """(segments sent and not acknowledged, retransmissions since the beginning), linux/tcp.h."""
     info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
     return struct.unpack_from("=I", info, 24)[0], struct.unpack_from("=I", info, 100)[0]
 
 
 class Stream:
-    def __init__(self, client, server, speaker):
+    def __init__(self, client, server, kind):
+        speaker, self.think = KINDS[kind]
         self.client, self.server = client, server
-        self.speaker, self.hearer = (client, server) if speaker == "client" else (server, client)
-        self.answers = speaker == "client"
-        self.sent = self.heard = 0
+        self.speaker = client if speaker == "client" else server
+        self.sent = self.heard = self.rounds = 0
         self.broken = None
-        self.buffers = {client: b"", server: b""}
+        self.rest = b""  # of a message of which some bytes have come
+        self.thoughts = collections.deque()  # (when, bytes) of answers
         self.last, self.gap = time.monotonic(), 0.0
         self.mark()
 
     def mark(self):
         """From here on it must prove that it lives."""
         self.heard_before = self.heard
-        self.retransmitted = self._retransmissions()
+        self._begin_again()
 
-    def _retransmissions(self):
-        return tcp_info(self.speaker)[1]
+    def _begin_again(self):
+        """Counts what is lost anew."""
+        self.since, self.lost_before = time.monotonic(), tcp_info(self.speaker)[1]
+        self.seen = self.since, self.lost_before, self.rounds
 
     def speak(self):
         if not self.broken:
-            self._send(self.speaker, MESSAGE.pack(self.sent))
             self.sent += 1
+            self._send(self.speaker, MESSAGE.pack(self.sent))
 
     def _send(self, connection, data):
         try:
@@ -68,30 +77,42 @@ class Stream:
             return
         if not data:
             self.broken = EOFError("closed")
-            return
-        if self.answers and connection is self.server:
-            self._send(self.server, data)
-            return
-        data = self.buffers[connection] + data
-        for (number,) in MESSAGE.iter_unpack(data[:len(data) - len(data) % 4]):
-            assert number == self.heard, f"heard {number}, not {self.heard}"
+        elif connection is self.server and self.think is not None:
+            self.thoughts.append((time.monotonic() + self.think, data))
+        else:
+            self._hear(data)
+
+    def _hear(self, data):
+        data = self.rest + data
+        whole = len(data) - len(data) % MESSAGE.size
+        for (number,) in MESSAGE.iter_unpack(data[:whole]):
             self.heard += 1
-        self.buffers[connection] = data[len(data) - len(data) % 4:]
-        self.retransmitted = self._retransmissions()
-        now = time.monotonic()
-        self.gap, self.last = max(self.gap, now - self.last), now
+            assert number == self.heard, f"heard {number}, not {self.heard}"
+        self.rest = data[whole:]
+        self._begin_again()
+        self.gap, self.last = max(self.gap, self.since - self.last), self.since
+
+    def go_on(self):
+        """Once in each round of the thread that drives it, after all has been read."""
+        self.rounds += 1
+        while self.thoughts and self.thoughts[0][0] <= time.monotonic():
+            self._send(self.server, self.thoughts.popleft()[1])
 
     def at_rest(self):
         return self.broken or (self.sent == self.heard and tcp_info(self.client)[0] == tcp_info(self.server)[0] == 0)
 
     def fate(self):
-        """None as long as it is open. It lives when half a second's messages have come, and hangs when three retransmissions were
-        lost, which is four seconds after a gap of 0.2 s at most."""
+        """None as long as it is open. It lives when half a second's messages have come."""
         if self.broken:
             return RESET
         if self.heard >= self.heard_before + 5:
             return LIVES
-        return HANGS if self._retransmissions() >= self.retransmitted + 3 else None
+        now, lost = time.monotonic(), tcp_info(self.speaker)[1]
+        if lost != self.seen[1]:
+            self.seen = now, lost, self.rounds
+        # Its thread has read all that has come since: on a starved machine time passes without it.
+        settled = now >= self.seen[0] + SETTLED and self.rounds >= self.seen[2] + 2
+        return HANGS if settled and lost >= self.lost_before + LOST and now >= self.since + OBSERVED else None
 
 
 class Streams:
@@ -99,11 +120,11 @@ class Streams:
     another where it is translated on the way. After `patience` seconds each must be known to live or not. With `twins`, two
     addresses of the client, each is from the second, and the same port of the first has a silent twin that came before it."""
 
-    def __init__(self, in_client, in_server, listens, goes_to, patience, count=10, speaker="client", twins=None):
+    def __init__(self, in_client, in_server, listens, goes_to, patience, kind="requests", twins=None, count=10):
         self.patience = patience
-        self.list, self.held, self.ended, self.trouble = [], True, False, None
-        self.selector = selectors.DefaultSelector()
+        self.list, self.held, self.ended, self.trouble = [], False, False, None
         with contextlib.ExitStack() as made:
+            self.selector = made.enter_context(selectors.DefaultSelector())
             listener = made.enter_context(in_server(lambda: socket.create_server((listens, PORT))))
 
             def connect(source):
@@ -116,12 +137,11 @@ class Streams:
             for _ in range(count):
                 port = connect((twins[0], 0))[0].getsockname()[1] if twins else 0
                 client, server = connect((twins[1] if twins else "", port))
+                self.list.append(Stream(client, server, kind))
                 for end in (client, server):
                     end.setblocking(False)
-                self.list.append(Stream(client, server, speaker))
-                for end in (client, server):
                     self.selector.register(end, selectors.EVENT_READ, self.list[-1])
-            self.sockets = made.pop_all()
+            self.made = made.pop_all()
         self.thread = threading.Thread(target=self._drive)
         self.thread.start()
 
@@ -129,10 +149,12 @@ class Streams:
         due = time.monotonic()
         try:
             while not self.ended:
-                for key, _ in self.selector.select(min(max(due - time.monotonic(), 0), 0.02)):
+                for key, _ in self.selector.select(min(max(due - time.monotonic(), 0), 0.01)):
                     key.data.read(key.fileobj)
                     if key.data.broken:
                         self.selector.unregister(key.fileobj)
+                for stream in self.list:
+                    stream.go_on()
                 if time.monotonic() >= due:
                     due = time.monotonic() + PACE
                     for stream in self.list if not self.held else ():
@@ -148,17 +170,20 @@ class Streams:
 
         return harness.wait_until(look, what, self.patience)
 
-    def go_on(self):
-        self.held = False
+    def wait_flowing(self):
+        self._ask(lambda: all(stream.heard >= 3 for stream in self.list), "streams flow")
 
-    def hold(self, quiet):
-        """With `quiet`, until nobody speaks and all has been heard and acknowledged: what the server has under way when a router loses
-        its addresses may end the connection, whatever the settings, and that shall not be chance."""
-        if quiet:
-            self.held = True
-            self._ask(lambda: all(stream.at_rest() for stream in self.list), "streams at rest")
+    def hold(self):
+        """Until nobody speaks and all has been heard and acknowledged: what the server has under way when a router loses its addresses
+        may end the connection, whatever the settings, and that shall not be chance."""
+        self.held = True
+        self._ask(lambda: all(stream.at_rest() for stream in self.list), "streams at rest")
+
+    def go_on(self):
+        """Speaks again; what gap() tells begins here."""
         for stream in self.list:
             stream.gap = 0.0
+        self.held = False
 
     def wait_speaking(self):
         self._ask(lambda: all(stream.broken or stream.sent > stream.heard for stream in self.list), "streams speak")
@@ -173,11 +198,10 @@ class Streams:
         return collections.Counter(stream.fate() for stream in self.list)
 
     def gap(self):
-        """Seconds: the longest silence since hold(), of streams that live."""
+        """Seconds: the longest silence since go_on(), of streams that live."""
         return max(stream.gap for stream in self.list)
 
     def close(self):
         self.ended = True
         self.thread.join()
-        self.selector.close()
-        self.sockets.close()
+        self.made.close()

@@ -9,8 +9,8 @@ import shutil
 import sys
 from typing import Callable, NamedTuple
 
-from cells import default, failback, failover, liberal_reset, loose_reset, preset
-from ha import Dying, HaLab, Keepalived, Synchronised
+from cells import PRESET, default, failback, failover, liberal_reset, loose_reset, preset
+from ha import Dying, HaLab, Keepalived, Synchronised, SynchronisedLate
 from lab import ADDRESSES, CLIENT, SNAT, TWIN, Lab, run_in
 from streams import HANGS, LIVES, RESET
 
@@ -19,16 +19,21 @@ import harness
 EXAMPLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../config/examples/neutron.yaml")
 AT_ONCE = 6  # labs
 
-FORWARD = "table ip filter { chain forward { type filter hook forward priority filter; %s; }; }"
+FORWARD = "table ip filter { chain forward { type filter hook forward priority filter; %s; }; }\n"
 NO_INVALID = {"rules": FORWARD % "ct state invalid drop"}
 NO_NEW_WITHOUT_SYN = {"rules": FORWARD % "ct state new tcp flags & (fin|syn|rst|ack) != syn drop"}
-FLOATING = {"inward": True, "rules": "table ip floating { chain prerouting { type nat hook prerouting priority dstnat; "
-            f"iifname qg-wan ip daddr {ADDRESSES['qg-wan']} dnat to {CLIENT}; }}; }}"}
+DNAT = ("table ip floating { chain prerouting { type nat hook prerouting priority dstnat; "
+        f"iifname qg-wan ip daddr {ADDRESSES['qg-wan']} dnat to {CLIENT}; }}; }}\n")
+FLOATING = {"rules": DNAT, "inward": True}
+FLOATING_OUTWARD = {"rules": DNAT}
+ONLY_OUTWARD = {"rules": DNAT + FORWARD % "ct state invalid drop; ct state established,related accept; iifname qr-lan accept; drop"}
 RANDOM = {"translation": SNAT + " random"}
 FULLY_RANDOM = {"translation": SNAT + " fully-random"}
-SERVER_ONLY = {"speaker": "server"}
-INSIDE = SERVER_ONLY  # with FLOATING, the server is inside
-SAME_PORT = {"twins": (TWIN, CLIENT)}
+SLOW, DOWNLOAD, UPLOAD = ({"streams": {"kind": kind}} for kind in ("slow answers", "download", "upload"))
+SAME_PORT = {"streams": {"twins": (TWIN, CLIENT)}}
+CONNTRACKD, CONNTRACKD_LATE = {"kind": Synchronised}, {"kind": SynchronisedLate}
+VRRP = {"kind": Keepalived}
+ANY_MOMENT = {"quiet": False}
 
 
 class Row(NamedTuple):
@@ -38,10 +43,10 @@ class Row(NamedTuple):
     lab: dict = {}
 
 
-def failover_with(streams=None, **values):
+def failover_with(**values):
     def lead(lab):
         lab.b.set(**values)
-        lab.begin(**(streams or {}))
+        lab.begin()
         return failover(lab)
 
     return lead
@@ -76,67 +81,77 @@ def flushed(lab):
     return lab.streams.fates()
 
 
-def synchronised(move, streams=None):
+def neither(move):
+    """Both routers with both settings 0."""
     def lead(lab):
         for router in (lab.a, lab.b):
             router.set(loose=0, liberal=0)
-        lab.begin(**(streams or {}))
+        lab.begin()
         return move(lab)
 
     return lead
 
 
+RESET_ROWS = (("failover", "right, then another program resets `loose` in B", loose_reset),
+              ("failback", "right, then another program resets `be_liberal` in A", liberal_reset))
 TABLES = {
     "What decides": [
         *(Row("failover", f"B: `loose={loose}`, `be_liberal={liberal}`", failover_with(loose=loose, liberal=liberal))
           for loose in (0, 1) for liberal in (0, 1)),
         *(Row("failback", f"A: `loose={loose}`, `be_liberal={liberal}`", failback_with(loose=loose, liberal=liberal))
           for liberal in (0, 1) for loose in (0, 1)),
-        Row("failover", "another program has just reset `loose` in B", loose_reset),
-        Row("failback", "another program has just reset `be_liberal` in A", liberal_reset),
+        *(Row(*row) for row in RESET_ROWS),
     ],
     "Saved too": [
-        Row("failover", "B: `loose=0`; moved at any moment", failover_with(loose=0), {"quiet": False}),
-        Row("failback", "A: `be_liberal=0`; moved at any moment", failback_with(liberal=0), {"quiet": False}),
+        Row("failover", "B: `loose=0`; moved at any moment", failover_with(loose=0), ANY_MOMENT),
+        Row("failback", "A: `be_liberal=0`; moved at any moment", failback_with(liberal=0), ANY_MOMENT),
+        Row("failover", "B: `loose=0`; upload", failover_with(loose=0), UPLOAD),
         Row("failover", "B: `loose=0`; a rule drops INVALID", failover_with(loose=0), NO_INVALID),
         Row("failback", "A: `be_liberal=0`; a rule drops INVALID", failback_with(liberal=0), NO_INVALID),
         Row("failover", "B: `loose=0`; the server can reach 10.0.0.10", failover_with(loose=0), {"way_back": True}),
         Row("failover", "B: `loose=0`; floating IP, opened from outside", failover_with(loose=0), FLOATING),
-        Row("failover", "B: `loose=0`; floating IP, only the side inside speaks", failover_with(INSIDE, loose=0), FLOATING),
-        Row("failover", "B: `loose=0`; floating IP with `fully-random`, the side outside speaks first", failover_with(loose=0),
-            FLOATING | FULLY_RANDOM),
+        Row("failover", "B: `loose=0`; floating IP, opened from outside, download", failover_with(loose=0), FLOATING | DOWNLOAD),
+        Row("failover", "B: `loose=0`; floating IP, opened from inside, download", failover_with(loose=0), FLOATING_OUTWARD | DOWNLOAD),
+        Row("failover", "B: `loose=0`; floating IP with `fully-random`, opened from outside", failover_with(loose=0), FLOATING | FULLY_RANDOM),
     ],
     "Not saved": [
         Row("failover", "`snat to ... random`", failover_with(), RANDOM),
         Row("failover", "`snat to ... fully-random`", failover_with(), FULLY_RANDOM),
-        Row("failover", "floating IP with `fully-random`, the side inside speaks first", failover_with(INSIDE), FLOATING | FULLY_RANDOM),
-        Row("failover", "only the server speaks", failover_with(SERVER_ONLY)),
-        Row("failover", "SNAT had to change the port, as another had the same", failover_with(SAME_PORT)),
+        Row("failover", "floating IP with `fully-random`, opened from inside", failover_with(), FLOATING_OUTWARD | FULLY_RANDOM),
+        Row("failover", "floating IP with `fully-random`, opened from outside, download", failover_with(), FLOATING | FULLY_RANDOM | DOWNLOAD),
+        Row("failover", "download", failover_with(), DOWNLOAD),
+        Row("failover", "download; conntrackd 0.5 s later", failover_with(), DOWNLOAD | CONNTRACKD_LATE),
+        Row("failover", "SNAT had to change the port, as another had the same", failover_with(), SAME_PORT),
         Row("failover", "a rule drops NEW without SYN", failover_with(), NO_NEW_WITHOUT_SYN),
+        Row("failover", "floating IP, opened from inside, download; rules let out what is NEW, and not in", failover_with(), ONLY_OUTWARD | DOWNLOAD),
     ],
     "Saved by something else": [
-        Row("failover", "A, B: `loose=0`, `be_liberal=0`; conntrackd", synchronised(failover), {"kind": Synchronised}),
-        Row("failback", "A, B: `loose=0`, `be_liberal=0`; conntrackd", synchronised(failback), {"kind": Synchronised}),
-        Row("failover", "conntrackd; moved at any moment", failover_with(), {"kind": Synchronised, "quiet": False}),
-        Row("failover", "a rule drops NEW without SYN; conntrackd", synchronised(failover), NO_NEW_WITHOUT_SYN | {"kind": Synchronised}),
+        *(Row(move.__name__, "A, B: `loose=0`, `be_liberal=0`; conntrackd", neither(move), CONNTRACKD) for move in (failover, failback)),
+        Row("failover", "conntrackd 0.5 s later", failover_with(), CONNTRACKD_LATE),
+        Row("failover", "conntrackd; moved at any moment", failover_with(), CONNTRACKD | ANY_MOMENT),
+        Row("failover", "a rule drops NEW without SYN; conntrackd", failover_with(), NO_NEW_WITHOUT_SYN | CONNTRACKD),
         Row("failback", "A: `be_liberal=0`; flushed when it lost its addresses", flushed),
         Row("failback", "A: `be_liberal=0`; `masquerade`", failback_with(liberal=0), {"translation": "masquerade"}),
         Row("failover, back in time", "B: `loose=0`", there_and_back),
     ],
-    "Left to chance": [  # what is said between the moment when the addresses come and that when conntrackd hands over its entries
-        Row("failover", "`snat to ... fully-random`; conntrackd; moved at any moment", failover_with(),
-            FULLY_RANDOM | {"kind": Synchronised, "quiet": False}),
-        Row("failover", "only the server speaks; conntrackd", synchronised(failover, SERVER_ONLY), {"kind": Synchronised}),
-        Row("failover", "SNAT had to change the port, as another had the same; conntrackd", synchronised(failover, SAME_PORT), {"kind": Synchronised}),
+    "Lost by `loose=1`": [
+        Row("failover", "A, B: `loose=0`, `be_liberal=0`; `snat to ... fully-random`; conntrackd 0.5 s later", neither(failover),
+            FULLY_RANDOM | CONNTRACKD_LATE),
+    ],
+    "Left to chance": [
+        Row("failover", "slow answers; moved at any moment", failover_with(), SLOW | ANY_MOMENT),
+        Row("failover", "slow answers; conntrackd; moved at any moment", failover_with(), SLOW | CONNTRACKD | ANY_MOMENT),
+        Row("failover", "`snat to ... fully-random`; conntrackd; moved at any moment", failover_with(), FULLY_RANDOM | CONNTRACKD | ANY_MOMENT),
+        Row("failover", "download; conntrackd", failover_with(), DOWNLOAD | CONNTRACKD),
+        Row("failover", "SNAT had to change the port, as another had the same; conntrackd", failover_with(), SAME_PORT | CONNTRACKD),
     ],
 }
 VRRP_TABLES = {
     "By VRRP": [
-        Row("failover", "B: `loose=0`", preset, {"kind": Keepalived}),
-        Row("failback", "A: `be_liberal=0`", default, {"kind": Keepalived}),
-        Row("failover", "another program has just reset `loose` in B", loose_reset, {"kind": Keepalived}),
-        Row("failback", "another program has just reset `be_liberal` in A", liberal_reset, {"kind": Keepalived}),
-        Row("failover, A dies", "B: `loose=0`", preset, {"kind": Dying}),
+        Row("failover", "B: `loose=0`", preset, VRRP | PRESET),
+        Row("failback", "A: `be_liberal=0`", default, VRRP),
+        *(Row(*row, VRRP) for row in RESET_ROWS),
+        Row("failover, A dies", "B: `loose=0`", preset, PRESET | {"kind": Dying}),
     ],
 }
 RUNS = {"failover": (TABLES, ("nft", "conntrack", "conntrackd")), "keepalived": (VRRP_TABLES, ("nft", "keepalived"))}
