@@ -43,22 +43,27 @@ class Row(NamedTuple):
     lab: dict = {}
 
 
-def failover_with(**values):
+def given(nodes, move, values):
+    """A lead: these routers get these values before the streams begin."""
     def lead(lab):
-        lab.b.set(**values)
+        for node in nodes:
+            getattr(lab, node).set(**values)
         lab.begin()
-        return failover(lab)
+        return move(lab)
 
     return lead
+
+
+def failover_with(**values):
+    return given("b", failover, values)
 
 
 def failback_with(**values):
-    def lead(lab):
-        lab.a.set(**values)
-        lab.begin()
-        return failback(lab)
+    return given("a", failback, values)
 
-    return lead
+
+def neither(move):
+    return given("ab", move, {"loose": 0, "liberal": 0})
 
 
 def failback_at_any_moment(lab):
@@ -86,17 +91,6 @@ def flushed(lab):
     assert set(lab.streams.fates()) == {LIVES}
     lab.move(lab.b, lab.a)
     return lab.streams.fates()
-
-
-def neither(move):
-    """Both routers with both settings 0."""
-    def lead(lab):
-        for router in (lab.a, lab.b):
-            router.set(loose=0, liberal=0)
-        lab.begin()
-        return move(lab)
-
-    return lead
 
 
 RESET_ROWS = (("failover", "right, then another program resets `loose` in B", loose_reset),
