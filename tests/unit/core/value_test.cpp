@@ -184,7 +184,7 @@ TEST_CASE("milliseconds go up to the kernel's tick, hundredths of a second down"
     std::string written;
     std::string read;
   };
-  // With 250 ticks a second as measured on the kernel, tests/netns/survey_test.cpp.
+  // With 250 ticks a second as measured on the kernel, tests/netns/value_forms_test.cpp.
   const std::vector<Row> rows{
       {ValueForm::milliseconds, 250, "0", "0"},
       {ValueForm::milliseconds, 250, "1", "4"},

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// More messages than the socket of the watcher of links has room for, or than it reads at once.
+#include <nswarden/os/link_watcher.hpp>
+
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <string>
+
+#include "catch.hpp"
+#include "followed_netns.hpp"
+#include "private_netns.hpp"
+
+namespace nswarden {
+namespace {
+
+using os::Fd;
+using os::LinkWatcher;
+using test::at_home;
+using test::follow;
+using test::FollowedNetns;
+using test::inode_of;
+using test::Inodes;
+using test::ip_in;
+using test::TestNetns;
+using test::Told;
+using test::told;
+
+void shrink_buffer(const LinkWatcher& watcher) {
+  const int least = 1;
+  REQUIRE(::setsockopt(watcher.fd(), SOL_SOCKET, SO_RCVBUF, &least, sizeof least) == 0);
+}
+
+/// Takes the files for IPv6 of one interface away and makes them again: a message each time.
+void flood(const TestNetns& netns, int messages) {
+  test::inside(netns.path(), [messages] {
+    test::add_bridge("flood");
+    const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    ifreq request{};
+    std::string("flood").copy(request.ifr_name, IFNAMSIZ - 1);
+    for (int i = 0; i < messages; ++i) {
+      request.ifr_mtu = i % 2 == 0 ? 1000 : 1500;
+      REQUIRE(::ioctl(socket.get(), SIOCSIFMTU, &request) == 0);
+    }
+  });
+}
+
+TEST_CASE("messages that found no room are told as lost, and later ones are seen again") {
+  at_home([] {
+    FollowedNetns world;
+    shrink_buffer(world.watcher);
+    flood(world.netns, 20);
+    const Told flooded = told(world.watcher);
+    CHECK(flooded.lost);
+    CHECK(flooded.netns == world.followed);
+    ip_in(world.netns, "link add b0 type bridge");
+    const Told seen = told(world.watcher);
+    CHECK_FALSE(seen.lost);
+    CHECK(seen.netns == world.followed);
+  });
+}
+
+TEST_CASE("what is followed while there is no room is told later as well") {
+  at_home([] {
+    FollowedNetns world;
+    shrink_buffer(world.watcher);
+    flood(world.netns, 20);
+    const TestNetns late("late");
+    REQUIRE(follow(world.watcher, late.path()));
+    CHECK(told(world.watcher).lost);
+    ip_in(late, "link add b0 type bridge");
+    CHECK(told(world.watcher).netns == Inodes{inode_of(late.path())});
+  });
+}
+
+TEST_CASE("a batch is bounded, and says that there is more; the buffer has room for a thousand messages") {
+  at_home([] {
+    FollowedNetns world;
+    flood(world.netns, 998);
+    std::size_t events = 0;
+    std::size_t batches = 1;
+    os::LinkChanges changes = world.watcher.read();
+    for (; changes.more; changes = world.watcher.read()) {
+      CHECK(changes.events == 64);
+      CHECK(changes.netns == world.followed);
+      CHECK_FALSE(changes.lost);
+      events += changes.events;
+      ++batches;
+    }
+    CHECK(events + changes.events == 1000);
+    CHECK(batches == 16);
+  });
+}
+
+}  // namespace
+}  // namespace nswarden

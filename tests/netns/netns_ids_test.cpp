@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ids by which the kernel names the netns of a message: who has one, who may give it, and whose it is after a death (kernel
+// facts 5 and 31).
+#include "os/netns_ids.hpp"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <nswarden/os/link_watcher.hpp>
+#include "catch.hpp"
+#include "followed_netns.hpp"
+#include "private_netns.hpp"
+
+namespace nswarden {
+namespace {
+
+using os::Fd;
+using os::LinkWatcher;
+using os::NetnsIds;
+using test::at_home;
+using test::follow;
+using test::FollowedNetns;
+using test::inode_of;
+using test::Inodes;
+using test::ip;
+using test::ip_in;
+using test::TestNetns;
+using test::Told;
+using test::told;
+
+/// Gone, with all that was in it, for whoever still has a file of it.
+bool dies(const Fd& sysctl) {
+  struct stat status {};
+  return test::eventually([&] { return ::fstat(sysctl.get(), &status) != 0; });
+}
+
+Fd sysctl_in(const TestNetns& netns) {
+  Fd file;
+  test::inside(netns.path(), [&] { file.reset(::open("/proc/sys/net/ipv4/ip_forward", O_RDONLY | O_CLOEXEC)); });
+  REQUIRE(file);
+  return file;
+}
+
+TEST_CASE("our own netns is told only when it is followed, and gets no id for it") {
+  at_home([] {
+    LinkWatcher watcher;
+    test::add_bridge("b0");
+    CHECK(told(watcher).netns.empty());
+    const std::string path = "/proc/thread-self/ns/net";
+    REQUIRE(follow(watcher, path));
+    test::add_bridge("b1");
+    CHECK(told(watcher).netns == Inodes{inode_of(path)});
+    auto ids = NetnsIds::open();
+    REQUIRE(ids.ok());
+    const Fd netns(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    CHECK_FALSE(ids->find(netns.get())->has_value());
+    // Somebody may give it one all the same: `ip netns set` does.
+    REQUIRE(ids->give(netns.get()).ok());
+    REQUIRE(follow(watcher, path));
+    test::add_bridge("b3");
+    CHECK(told(watcher).netns == Inodes{inode_of(path)});
+  });
+}
+
+TEST_CASE("a netns that has an id already is followed by it, and following it again changes nothing") {
+  at_home([] {
+    const TestNetns netns("known");
+    const Fd file(::open(netns.path().c_str(), O_RDONLY | O_CLOEXEC));
+    auto ids = NetnsIds::open();
+    REQUIRE(ids.ok());
+    CHECK_FALSE(ids->find(file.get())->has_value());
+    const int id = *ids->give(file.get());
+    CHECK(*ids->give(file.get()) == id);
+    LinkWatcher watcher;
+    REQUIRE(follow(watcher, netns.path()));
+    REQUIRE(follow(watcher, netns.path()));
+    CHECK(**ids->find(file.get()) == id);
+    ip_in(netns, "link add b0 type bridge");
+    const Told seen = told(watcher);
+    CHECK(seen.netns == Inodes{inode_of(netns.path())});
+    CHECK(seen.events == 2);
+    CHECK_FALSE(watcher.follow(-1, 1));
+  });
+}
+
+TEST_CASE("a netns that is followed dies with its name, and its interfaces with it (kernel facts 5 and 31)") {
+  at_home([] {
+    LinkWatcher watcher;
+    std::optional<TestNetns> netns(std::in_place, "dying");
+    REQUIRE(follow(watcher, netns->path()));
+    const Fd sysctl = sysctl_in(*netns);
+    // The other end stays here, as long as this one lives.
+    ip("link add here0 type veth peer name there0 netns dying");
+    told(watcher);
+    netns.reset();
+    CHECK(dies(sysctl));
+    CHECK(test::eventually([] { return ::access("/proc/sys/net/ipv4/conf/here0", F_OK) != 0; }));
+    CHECK_FALSE(told(watcher).lost);
+  });
+}
+
+/// Has an id that somebody gave it, and the same as one that died.
+void take_over(const TestNetns& netns, int id) {
+  auto ids = NetnsIds::open();
+  REQUIRE(ids.ok());
+  const Fd file(::open(netns.path().c_str(), O_RDONLY | O_CLOEXEC));
+  REQUIRE(*ids->give(file.get()) == id);
+}
+
+int id_of(const TestNetns& netns) {
+  auto ids = NetnsIds::open();
+  REQUIRE(ids.ok());
+  const Fd file(::open(netns.path().c_str(), O_RDONLY | O_CLOEXEC));
+  return ids->find(file.get())->value_or(os::no_netns_id);
+}
+
+void kill(std::optional<TestNetns>& netns) {
+  const Fd sysctl = sysctl_in(*netns);
+  netns.reset();
+  REQUIRE(dies(sysctl));
+}
+
+TEST_CASE("the id of a dead netns says nothing of the next one that has it, until that is followed") {
+  at_home([] {
+    LinkWatcher watcher;
+    std::optional<TestNetns> first(std::in_place, "first");
+    REQUIRE(follow(watcher, first->path()));
+    const int id = id_of(*first);
+    kill(first);
+    const TestNetns second("second");
+    take_over(second, id);
+    ip_in(second, "link add b0 type bridge");
+    CHECK(told(watcher).netns.empty());
+    REQUIRE(follow(watcher, second.path()));
+    ip_in(second, "link add b1 type bridge");
+    CHECK(told(watcher).netns == Inodes{inode_of(second.path())});
+  });
+}
+
+TEST_CASE("a netns is told that was followed while the death of the one with its id had not been read") {
+  at_home([] {
+    LinkWatcher watcher;
+    std::optional<TestNetns> first(std::in_place, "first");
+    REQUIRE(follow(watcher, first->path()));
+    const int id = id_of(*first);
+    told(watcher);
+    ip_in(*first, "link add b0 type bridge");
+    const std::uint64_t dead = inode_of(first->path());
+    kill(first);
+    const TestNetns second("second");
+    REQUIRE(follow(watcher, second.path()));
+    REQUIRE(id_of(second) == id);
+    ip_in(second, "link add b0 type bridge");
+    Inodes both{dead, inode_of(second.path())};
+    std::sort(both.begin(), both.end());
+    both.erase(std::unique(both.begin(), both.end()), both.end());
+    CHECK(told(watcher).netns == both);
+    ip_in(second, "link add b1 type bridge");
+    CHECK(told(watcher).netns == Inodes{inode_of(second.path())});
+  });
+}
+
+TEST_CASE("the ids that other netns have for others are none of ours") {
+  at_home([] {
+    FollowedNetns world;
+    // In the netns that is followed, somebody else has the number that it has here.
+    std::optional<TestNetns> third(std::in_place, "third");
+    const int id = id_of(world.netns);
+    test::inside(world.netns.path(), [&] { take_over(*third, id); });
+    kill(third);
+    CHECK_FALSE(told(world.watcher).lost);
+    ip_in(world.netns, "link add b0 type bridge");
+    CHECK(told(world.watcher).netns == world.followed);
+  });
+}
+
+/// In a thread of root that has only these capabilities.
+void with_capabilities(std::uint64_t capabilities, const std::function<void()>& what) {
+  test::inside("/proc/thread-self/ns/net", [&] {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    std::array<__user_cap_data_struct, 2> sets{};
+    REQUIRE(::syscall(SYS_capget, &header, sets.data()) == 0);
+    sets[0].effective &= static_cast<std::uint32_t>(capabilities);
+    sets[1].effective &= static_cast<std::uint32_t>(capabilities >> 32);
+    REQUIRE(::syscall(SYS_capset, &header, sets.data()) == 0);
+    what();
+  });
+}
+
+constexpr std::uint64_t bit(unsigned capability) { return std::uint64_t{1} << capability; }
+
+TEST_CASE("without CAP_NET_BROADCAST it is down and says so, whatever other capabilities there are") {
+  at_home([] {
+    const TestNetns netns("deaf");
+    with_capabilities(~bit(CAP_NET_BROADCAST), [&] {
+      LinkWatcher watcher;
+      CHECK(watcher.fd() == -1);
+      CHECK(watcher.problem().find("CAP_NET_BROADCAST") != std::string::npos);
+      CHECK_FALSE(watcher.rearm());
+      CHECK_FALSE(follow(watcher, netns.path()));
+      CHECK(watcher.read().netns.empty());
+    });
+  });
+}
+
+TEST_CASE("CAP_NET_BROADCAST is enough for a netns that has an id; giving one needs CAP_NET_ADMIN") {
+  at_home([] {
+    const TestNetns known("known");
+    const TestNetns unknown("unknown");
+    take_over(known, 0);
+    std::optional<LinkWatcher> watcher;
+    with_capabilities(bit(CAP_NET_BROADCAST), [&] {
+      watcher.emplace();
+      REQUIRE(watcher->problem().empty());
+      CHECK(follow(*watcher, known.path()));
+      CHECK_FALSE(follow(*watcher, unknown.path()));
+    });
+    ip_in(known, "link add b0 type bridge");
+    ip_in(unknown, "link add b0 type bridge");
+    CHECK(told(*watcher).netns == Inodes{inode_of(known.path())});
+  });
+}
+
+}  // namespace
+}  // namespace nswarden

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// A watcher of links on the real kernel, and a netns that it follows, in a home of their own so that the ids of netns there are theirs
+// alone. The kernel queues a message before the call that caused it returns, so there is nothing to wait for.
+#pragma once
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <nswarden/os/fd.hpp>
+#include <nswarden/os/link_watcher.hpp>
+#include "catch.hpp"
+#include "private_netns.hpp"
+
+namespace nswarden::test {
+
+using Inodes = std::vector<std::uint64_t>;
+
+inline std::uint64_t inode_of(const std::string& path) {
+  struct stat status {};
+  REQUIRE(::stat(path.c_str(), &status) == 0);
+  return status.st_ino;
+}
+
+inline bool follow(os::LinkWatcher& watcher, const std::string& path) {
+  const os::Fd netns(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  return watcher.follow(netns.get(), inode_of(path));
+}
+
+struct Told {
+  Inodes netns;  // each once, sorted
+  std::size_t events = 0;
+  bool lost = false;
+};
+
+/// All that waits.
+inline Told told(os::LinkWatcher& watcher) {
+  Told all;
+  for (bool more = true; more;) {
+    const os::LinkChanges changes = watcher.read();
+    all.netns.insert(all.netns.end(), changes.netns.begin(), changes.netns.end());
+    all.events += changes.events;
+    all.lost = all.lost || changes.lost;
+    more = changes.more;
+  }
+  std::sort(all.netns.begin(), all.netns.end());
+  all.netns.erase(std::unique(all.netns.begin(), all.netns.end()), all.netns.end());
+  return all;
+}
+
+inline bool is_readable(const os::LinkWatcher& watcher) {
+  pollfd polled{watcher.fd(), POLLIN, 0};
+  return ::poll(&polled, 1, 0) == 1;
+}
+
+/// In the netns of the calling thread.
+inline void ip(const std::string& command) {
+  CAPTURE(command);
+  REQUIRE(std::system(("ip " + command).c_str()) == 0);
+}
+
+inline void ip_in(const TestNetns& netns, const std::string& command) {
+  inside(netns.path(), [&] { ip(command); });
+}
+
+/// `what` in a thread whose home netns is nobody else's.
+inline void at_home(const std::function<void()>& what) {
+  const TestNetns home("home");
+  inside(home.path(), what);
+}
+
+/// A netns that is followed, in a home where nobody else has an id.
+struct FollowedNetns {
+  FollowedNetns() {
+    REQUIRE(watcher.problem().empty());
+    REQUIRE(follow(watcher, netns.path()));
+    told(watcher);
+  }
+  TestNetns netns{"followed"};
+  os::LinkWatcher watcher;
+  const Inodes followed{inode_of(netns.path())};
+};
+
+}  // namespace nswarden::test
