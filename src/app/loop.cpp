@@ -14,6 +14,7 @@
 #include <nswarden/os/procfs.hpp>
 #include <nswarden/os/tick.hpp>
 #include <nswarden/os/time_slice.hpp>
+#include "app/meant_key.hpp"
 #include "app/unix_time.hpp"
 
 namespace nswarden::app {
@@ -223,6 +224,9 @@ void Loop::review_policies(Time now) {
   for (const Useless& useless : review_.look(useless_now(*reconciler_, now), now)) {
     if (useless.key.empty()) {
       parts_.log.warn("this policy has matched no netns for an hour", {{"policy", useless.policy}});
+    } else if (const auto meant = meant_key(useless.key)) {
+      const std::string remedy = fmt::format("did you mean {}?", *meant);
+      parts_.log.warn("no netns has this sysctl", {{"policy", useless.policy}, {"key", useless.key}, {"remedy", remedy}});
     } else {
       parts_.log.warn("no netns has this sysctl", {{"policy", useless.policy}, {"key", useless.key}});
     }

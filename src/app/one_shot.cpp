@@ -27,6 +27,7 @@
 #include "app/colour.hpp"
 #include "app/complain.hpp"
 #include "app/fd_budget.hpp"
+#include "app/meant_key.hpp"
 #include "app/policy_review.hpp"
 #include "app/restore_command.hpp"
 #include "app/selected_catalog.hpp"
@@ -233,7 +234,9 @@ int review(const Options& options, const Configuration& configuration) {
     if (one.key.empty()) {
       fmt::print("warning: policy {} matches no netns that is there now\n", policy);
     } else {
-      fmt::print("warning: no netns that policy {} matches has {}\n", policy, core::printable(one.key));
+      const auto meant = meant_key(one.key);
+      fmt::print("warning: no netns that policy {} matches has {}{}\n", policy, core::printable(one.key),
+                 meant ? fmt::format("; did you mean {}?", core::printable(*meant)) : "");
     }
   }
   return exit_compliant;

@@ -45,15 +45,25 @@ class Telling(config_files.FilesCase):
                          ["warning: no netns that policy routers matches has net.ipv4.no_such_key",
                           "warning: policy nobody matches no netns that is there now"])
         self.assertEqual(get("r1", KEY), WAS)
+        for written, meant in (("net.ipv4.tcp_keepalive_tmie", KEY), ("net.ipv4.conf.eth0.rp_fliter", "net.ipv4.conf.eth0.rp_filter"),
+                               ("net/ipv4/conf/lo/rp_fliter", "net.ipv4.conf.lo.rp_filter")):
+            with self.subTest(written):
+                self.configure(config(policy("routers", "^r", {written: 1})))
+                live = run_binary("config", "check", "--live", self.config_file)
+                self.assertIn(f"; did you mean {meant}?\n", live.stdout)
+        self.configure(config(policy("routers", "^r", {"net.ipv4.conf.eth0.rp_filter": 1})))  # the interface is not there
+        self.assertTrue(run_binary("config", "check", "--live", self.config_file).stdout.endswith("has net.ipv4.conf.eth0.rp_filter\n"))
+        self.configure(config(policy("nobody", "^nobody", {KEY: 1})))
         add_netns("nobody-1")
         self.assertNotIn("policy nobody", run_binary("config", "check", "--live", self.config_file).stdout)
 
     def test_a_setting_that_no_netns_has_is_a_warning_of_the_daemon_once(self):
-        daemon = self.start_with(config(policy("routers", "^r", {KEY: 1, "net.ipv4.no_such_key": 1})), interval="200ms")
+        mistyped = KEY.replace("time", "tmie")
+        daemon = self.start_with(config(policy("routers", "^r", {KEY: 1, "net.ipv4.no_such_key": 1, mistyped: 1})), interval="200ms")
         daemon.wait_sweeps(4)
         told = [line for line in daemon.lines if line.get("msg") == "no netns has this sysctl"]
-        self.assertEqual([(line["level"], line["policy"], line["key"]) for line in told],
-                         [("warn", "routers", "net.ipv4.no_such_key")])
+        self.assertEqual([(line["level"], line["policy"], line["key"], line.get("remedy")) for line in told],
+                         [("warn", "routers", "net.ipv4.no_such_key", None), ("warn", "routers", mistyped, f"did you mean {KEY}?")])
 
     def test_typical_mistakes_are_told_with_their_place_and_what_was_meant(self):
         good = config(policy("routers", "^r", {KEY: 1}))

@@ -6,6 +6,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <nswarden/core/result.hpp>
 
@@ -20,6 +21,9 @@ const std::string& procfs();
 
 /// `path` in it, such as "1/ns/net".
 std::string in_procfs(std::string_view path);
+
+/// Names in a directory of sys/net of our own netns, such as "ipv4/conf/default"; none where it cannot be read.
+std::vector<std::string> home_sysctls(std::string_view directory);
 
 /// Whether no sysctl can be written through it, whoever tries: container engines mount /proc/sys like that.
 bool procfs_is_read_only();
