@@ -6,12 +6,9 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -28,6 +25,7 @@ using os::Fd;
 using os::LinkWatcher;
 using os::NetnsIds;
 using test::at_home;
+using test::bit;
 using test::follow;
 using test::FollowedNetns;
 using test::inode_of;
@@ -37,6 +35,7 @@ using test::ip_in;
 using test::TestNetns;
 using test::Told;
 using test::told;
+using test::with_capabilities;
 
 /// Gone, with all that was in it, for whoever still has a file of it.
 bool dies(const Fd& sysctl) {
@@ -183,21 +182,6 @@ TEST_CASE("the ids that other netns have for others are none of ours") {
     CHECK(told(world.watcher).netns == world.followed);
   });
 }
-
-/// In a thread of root that has only these capabilities.
-void with_capabilities(std::uint64_t capabilities, const std::function<void()>& what) {
-  test::inside("/proc/thread-self/ns/net", [&] {
-    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-    std::array<__user_cap_data_struct, 2> sets{};
-    REQUIRE(::syscall(SYS_capget, &header, sets.data()) == 0);
-    sets[0].effective &= static_cast<std::uint32_t>(capabilities);
-    sets[1].effective &= static_cast<std::uint32_t>(capabilities >> 32);
-    REQUIRE(::syscall(SYS_capset, &header, sets.data()) == 0);
-    what();
-  });
-}
-
-constexpr std::uint64_t bit(unsigned capability) { return std::uint64_t{1} << capability; }
 
 TEST_CASE("without CAP_NET_BROADCAST it is down and says so, whatever other capabilities there are") {
   at_home([] {

@@ -4,10 +4,14 @@
 #pragma once
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <functional>
@@ -75,6 +79,21 @@ inline void at_home(const std::function<void()>& what) {
   const TestNetns home("home");
   inside(home.path(), what);
 }
+
+/// In a thread of root that has only these capabilities.
+inline void with_capabilities(std::uint64_t capabilities, const std::function<void()>& what) {
+  inside("/proc/thread-self/ns/net", [&] {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    std::array<__user_cap_data_struct, 2> sets{};
+    REQUIRE(::syscall(SYS_capget, &header, sets.data()) == 0);
+    sets[0].effective &= static_cast<std::uint32_t>(capabilities);
+    sets[1].effective &= static_cast<std::uint32_t>(capabilities >> 32);
+    REQUIRE(::syscall(SYS_capset, &header, sets.data()) == 0);
+    what();
+  });
+}
+
+constexpr std::uint64_t bit(unsigned capability) { return std::uint64_t{1} << capability; }
 
 /// A netns that is followed, in a home where nobody else has an id.
 struct FollowedNetns {
