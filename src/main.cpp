@@ -4,10 +4,10 @@
 #include <new>
 #include <variant>
 
-#include <nswarden/app/daemon.hpp>
-#include <nswarden/app/one_shot.hpp>
-#include <nswarden/app/options.hpp>
-#include <nswarden/app/privilege.hpp>
+#include <nswarden/daemon/daemon.hpp>
+#include <nswarden/cli/one_shot.hpp>
+#include <nswarden/cli/options.hpp>
+#include <nswarden/os/privilege.hpp>
 #include <nswarden/os/capabilities.hpp>
 #include <nswarden/os/standard_fds.hpp>
 

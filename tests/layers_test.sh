@@ -60,7 +60,7 @@ plant() {
   rm -f "$file"
 }
 plant "core knows neither os nor app" src/core/planted.cpp '#include <nswarden/os/fd.hpp>'
-plant "core knows neither os nor app" include/nswarden/core/planted.hpp '#include "app/loop.hpp"'
+plant "core knows neither os nor app" include/nswarden/core/planted.hpp '#include "daemon/loop.hpp"'
 plant "os does not know app" src/os/planted.cpp '#include <nswarden/app/log.hpp>'
 plant "core calls no kernel" src/core/planted.cpp '#include <unistd.h>'
 plant "core calls no kernel" src/core/planted.cpp '#include <sys/stat.h>'

@@ -7,7 +7,7 @@
 
 #include <cerrno>
 
-#include "os/capability_sets.hpp"
+#include <nswarden/os/capability_sets.hpp>
 
 namespace nswarden::os {
 namespace {

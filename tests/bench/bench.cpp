@@ -18,9 +18,9 @@
 #include <thread>
 #include <vector>
 
-#include <nswarden/core/reconciler.hpp>
+#include <nswarden/engine/reconciler.hpp>
 #include <nswarden/os/limits.hpp>
-#include <nswarden/os/linux_catalog.hpp>
+#include <nswarden/netns/linux_catalog.hpp>
 
 #include "policy_words.hpp"
 #include "private_netns.hpp"

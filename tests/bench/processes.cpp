@@ -23,7 +23,7 @@
 #include <system_error>
 #include <thread>
 
-#include <nswarden/core/key.hpp>
+#include <nswarden/policy/key.hpp>
 #include <nswarden/os/fd.hpp>
 
 #include "private_netns.hpp"

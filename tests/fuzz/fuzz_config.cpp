@@ -3,13 +3,13 @@
 #include <set>
 #include <vector>
 
-#include <nswarden/core/config.hpp>
-#include <nswarden/core/config_convert.hpp>
-#include <nswarden/core/config_loss.hpp>
-#include <nswarden/core/config_text.hpp>
-#include <nswarden/core/inotify_events.hpp>
-#include <nswarden/core/policy.hpp>
-#include <nswarden/core/value.hpp>
+#include <nswarden/config/config.hpp>
+#include <nswarden/config/config_convert.hpp>
+#include <nswarden/config/config_loss.hpp>
+#include "config/config_text.hpp"
+#include <nswarden/policy/inotify_events.hpp>
+#include <nswarden/policy/policy.hpp>
+#include <nswarden/policy/value.hpp>
 
 #include "oracle.hpp"
 #include "problems.hpp"

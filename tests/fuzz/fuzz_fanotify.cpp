@@ -4,8 +4,8 @@
 #include <cstring>
 #include <vector>
 
-#include <nswarden/core/writer.hpp>
-#include <nswarden/os/fanotify_buffer.hpp>
+#include <nswarden/engine/writer.hpp>
+#include "netns/fanotify_buffer.hpp"
 
 #include "oracle.hpp"
 

@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <charconv>
 
-#include <nswarden/app/web.hpp>
+#include <nswarden/web/web.hpp>
 #include <nswarden/os/fd.hpp>
 
 #include "oracle.hpp"

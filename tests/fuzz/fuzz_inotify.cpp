@@ -3,7 +3,7 @@
 #include <cstring>
 #include <vector>
 
-#include <nswarden/core/inotify_events.hpp>
+#include <nswarden/policy/inotify_events.hpp>
 #include <nswarden/os/inotify_buffer.hpp>
 
 #include "oracle.hpp"

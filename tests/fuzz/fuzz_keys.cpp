@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The input is one key as a policy writes it, with globs or without, or a glob and a name with a newline between. What is accepted
 // becomes a path below /proc/sys/net that is written as root.
-#include <nswarden/core/key_pattern.hpp>
-#include <nswarden/core/key_traits.hpp>
+#include <nswarden/policy/key_pattern.hpp>
+#include <nswarden/policy/key_traits.hpp>
 
 #include "oracle.hpp"
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <variant>
 
-#include <nswarden/core/policy.hpp>
+#include <nswarden/policy/policy.hpp>
 
 #include "oracle.hpp"
 

@@ -8,12 +8,12 @@
 #include <optional>
 #include <set>
 
-#include <nswarden/app/web.hpp>
+#include <nswarden/web/web.hpp>
 
 #include "../support/markup.hpp"
-#include "app/gzip.hpp"
-#include "app/listen_address.hpp"
-#include "app/status_style.hpp"
+#include "web/gzip.hpp"
+#include <nswarden/web/listen_address.hpp>
+#include "web/status_style.hpp"
 #include "exposition.hpp"
 #include "oracle.hpp"
 

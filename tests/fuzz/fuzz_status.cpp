@@ -4,10 +4,10 @@
 #include <string>
 #include <variant>
 
-#include "app/http_response.hpp"
-#include "app/printed_text.hpp"
-#include "app/status_table.hpp"
-#include "app/url.hpp"
+#include "cli/http_response.hpp"
+#include <nswarden/base/printed_text.hpp>
+#include "cli/status_table.hpp"
+#include "cli/url.hpp"
 
 #include "oracle.hpp"
 

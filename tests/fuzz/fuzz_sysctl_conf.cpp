@@ -4,9 +4,9 @@
 #include <set>
 #include <vector>
 
-#include <nswarden/core/config_text.hpp>
-#include <nswarden/core/sysctl_conf.hpp>
-#include <nswarden/core/value.hpp>
+#include "config/config_text.hpp"
+#include "config/sysctl_conf.hpp"
+#include <nswarden/policy/value.hpp>
 
 #include "oracle.hpp"
 

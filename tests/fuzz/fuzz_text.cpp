@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-#include <nswarden/core/text.hpp>
+#include <nswarden/base/text.hpp>
 
 #include "oracle.hpp"
 

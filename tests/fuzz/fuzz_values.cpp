@@ -3,8 +3,8 @@
 // kernel prints. Values may be secrets, so a refusal must not depend on what they say.
 #include <array>
 
-#include <nswarden/core/key_traits.hpp>
-#include <nswarden/core/want.hpp>
+#include <nswarden/policy/key_traits.hpp>
+#include <nswarden/policy/want.hpp>
 
 #include "oracle.hpp"
 

@@ -3,7 +3,7 @@
 #include <set>
 #include <vector>
 
-#include <nswarden/core/web_config.hpp>
+#include "web/web_config.hpp"
 
 #include "oracle.hpp"
 #include "problems.hpp"

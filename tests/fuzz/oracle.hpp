@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include <nswarden/core/text.hpp>
+#include <nswarden/base/text.hpp>
 
 namespace nswarden::fuzz {
 

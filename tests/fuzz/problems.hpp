@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include <nswarden/core/config.hpp>
+#include <nswarden/config/config.hpp>
 
 #include "oracle.hpp"
 

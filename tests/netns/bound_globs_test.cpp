@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include <nswarden/os/linux_catalog.hpp>
+#include <nswarden/netns/linux_catalog.hpp>
 #include "bound_keys.hpp"
 #include "catch.hpp"
 #include "policy_words.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which netns is bound, on the real kernel: always the same one, for as long as it lives, and no longer because of us.
-#include "os/bound_netns.hpp"
+#include "netns/bound_netns.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include <nswarden/os/linux_catalog.hpp>
+#include <nswarden/netns/linux_catalog.hpp>
 #include "bound_keys.hpp"
 #include "catch.hpp"
 #include "private_netns.hpp"

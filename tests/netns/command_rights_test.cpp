@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What commands may do, on the real kernel: nothing that takes a capability, unless they are to have the daemon's.
-#include <nswarden/os/command_runner.hpp>
+#include "commands/command_runner.hpp"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Real shells: what a command gets, what is kept of it, and that nothing of it outlives what it may.
-#include <nswarden/os/command_runner.hpp>
+#include "commands/command_runner.hpp"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <nswarden/os/fanotify_buffer.hpp>
+#include "netns/fanotify_buffer.hpp"
 
 #include <sys/fanotify.h>
 

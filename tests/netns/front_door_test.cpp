@@ -5,7 +5,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <catch.hpp>
-#include <nswarden/os/front_door.hpp>
+#include "web/front_door.hpp"
 
 #include <array>
 #include <cstring>

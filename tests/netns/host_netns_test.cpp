@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The host's own netns, which counts only under the name that says so (kernel fact 7). Nothing is written there.
-#include <nswarden/os/linux_catalog.hpp>
+#include <nswarden/netns/linux_catalog.hpp>
 
 #include <fcntl.h>
 #include <sched.h>
@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include <nswarden/os/link_watcher.hpp>
+#include <nswarden/netns/link_watcher.hpp>
 #include "bound_keys.hpp"
 #include "catch.hpp"
 #include "first_process.hpp"

@@ -12,8 +12,8 @@
 #include <nswarden/os/fd.hpp>
 #include "bound_keys.hpp"
 #include "catch.hpp"
-#include "os/netns_entry.hpp"
-#include "os/sysctl_tree.hpp"
+#include "netns/netns_entry.hpp"
+#include "netns/sysctl_tree.hpp"
 #include "private_netns.hpp"
 
 namespace nswarden {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // More messages than the socket of the watcher of links has room for, or than it reads at once.
-#include <nswarden/os/link_watcher.hpp>
+#include <nswarden/netns/link_watcher.hpp>
 
 #include <net/if.h>
 #include <sys/ioctl.h>

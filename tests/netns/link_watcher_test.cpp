@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the watcher tells of links on the real kernel, and what it needs to be up.
-#include <nswarden/os/link_watcher.hpp>
+#include <nswarden/netns/link_watcher.hpp>
 
 #include <fcntl.h>
 #include <net/if.h>

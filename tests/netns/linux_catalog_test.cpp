@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Entries and binding on the real kernel.
 #include <nswarden/os/fd.hpp>
-#include <nswarden/os/linux_catalog.hpp>
+#include <nswarden/netns/linux_catalog.hpp>
 
 #include <fcntl.h>
 #include <sched.h>

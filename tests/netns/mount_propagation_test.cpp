@@ -14,7 +14,7 @@
 #include <thread>
 
 #include <nswarden/os/file.hpp>
-#include <nswarden/os/mount_propagation.hpp>
+#include <nswarden/netns/mount_propagation.hpp>
 #include "catch.hpp"
 #include "private_netns.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ids by which the kernel names the netns of a message: who has one, who may give it, and whose it is after a death (kernel
 // facts 5 and 31).
-#include "os/netns_ids.hpp"
+#include "netns/netns_ids.hpp"
 
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -13,7 +13,7 @@
 #include <string>
 #include <utility>
 
-#include <nswarden/os/link_watcher.hpp>
+#include <nswarden/netns/link_watcher.hpp>
 #include "catch.hpp"
 #include "followed_netns.hpp"
 #include "private_netns.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The watcher on a real directory: what it must notice, whatever happens to the directory itself.
-#include <nswarden/core/inotify_events.hpp>
-#include <nswarden/os/netns_watcher.hpp>
+#include <nswarden/policy/inotify_events.hpp>
+#include <nswarden/netns/netns_watcher.hpp>
 
 #include <dirent.h>
 #include <fcntl.h>

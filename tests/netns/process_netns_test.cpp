@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Netns without an entry anywhere, found by the processes in them. Other programs of this machine may be in some as well.
-#include <nswarden/os/linux_catalog.hpp>
+#include <nswarden/netns/linux_catalog.hpp>
 
 #include <fcntl.h>
 #include <sched.h>
@@ -13,11 +13,11 @@
 #include <string>
 #include <vector>
 
-#include <nswarden/os/link_watcher.hpp>
+#include <nswarden/netns/link_watcher.hpp>
 #include "bound_keys.hpp"
 #include "catch.hpp"
 #include "first_process.hpp"
-#include "os/process_netns.hpp"
+#include "netns/process_netns.hpp"
 #include "private_netns.hpp"
 #include "writer_process.hpp"
 

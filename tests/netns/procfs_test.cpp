@@ -8,7 +8,7 @@
 
 #include <nswarden/os/procfs.hpp>
 #include "catch.hpp"
-#include "os/sysctl_tree.hpp"
+#include "netns/sysctl_tree.hpp"
 #include "private_netns.hpp"
 
 namespace nswarden {

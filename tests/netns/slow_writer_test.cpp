@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes that wait for RTNL (kernel fact 23), by a thread of their own.
-#include <nswarden/os/slow_writer.hpp>
+#include <nswarden/netns/slow_writer.hpp>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -20,7 +20,7 @@
 #include <string>
 #include <vector>
 
-#include <nswarden/os/linux_catalog.hpp>
+#include <nswarden/netns/linux_catalog.hpp>
 
 #include "bound_keys.hpp"
 #include "catch.hpp"

@@ -2,7 +2,7 @@
 // The survey: every file below /proc/sys/net of the running kernel against the table of keys (key_traits.hpp). A kernel that is
 // not the table's has other keys, and others that a child netns may write (kernel fact 30): there a difference of that sort is told,
 // and is no failure.
-#include <nswarden/core/key_traits.hpp>
+#include <nswarden/policy/key_traits.hpp>
 
 #include <sys/utsname.h>
 
@@ -12,8 +12,8 @@
 #include <string_view>
 #include <vector>
 
-#include <nswarden/core/key.hpp>
-#include <nswarden/core/value.hpp>
+#include <nswarden/policy/key.hpp>
+#include <nswarden/policy/value.hpp>
 #include "catch.hpp"
 #include "private_netns.hpp"
 #include "survey.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the watcher does with more events than it can use, on the real kernel. Others may write files of the same procfs meanwhile, so each test looks at the events of processes
 // that it started. The kernel queues an event before the write that caused it returns, so there is nothing to wait for.
-#include <nswarden/os/sysctl_watcher.hpp>
+#include <nswarden/netns/sysctl_watcher.hpp>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@
 
 #include <nswarden/os/file.hpp>
 #include <nswarden/os/limits.hpp>
-#include <nswarden/os/linux_catalog.hpp>
+#include <nswarden/netns/linux_catalog.hpp>
 #include "bound_keys.hpp"
 #include "catch.hpp"
 #include "private_netns.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The forms of values (value.hpp) against what the kernel makes of what is written to each key of a child netns (kernel fact 28).
-#include <nswarden/core/value.hpp>
+#include <nswarden/policy/value.hpp>
 
 #include <time.h>
 
@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include <nswarden/core/key_traits.hpp>
+#include <nswarden/policy/key_traits.hpp>
 #include "catch.hpp"
 #include "private_netns.hpp"
 #include "survey.hpp"

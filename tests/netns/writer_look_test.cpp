@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is told of a process behind a write, and that nothing is told of one that may not be it.
-#include <nswarden/os/sysctl_watcher.hpp>
+#include <nswarden/netns/sysctl_watcher.hpp>
 
 #include <sys/prctl.h>
 #include <sys/syscall.h>

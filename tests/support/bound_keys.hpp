@@ -9,8 +9,8 @@
 #include <variant>
 #include <vector>
 
-#include <nswarden/core/kernel.hpp>
-#include <nswarden/core/key.hpp>
+#include <nswarden/engine/kernel.hpp>
+#include <nswarden/policy/key.hpp>
 #include "catch.hpp"
 
 namespace nswarden::test {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// An in-memory kernel behind core/kernel.hpp that journals what it was asked. Each quirk that it models is held by a test of
+// An in-memory kernel behind engine/kernel.hpp that journals what it was asked. Each quirk that it models is held by a test of
 // the same name on the real kernel in tests/netns. `before` may change the world between any two calls, as other programs do.
 #pragma once
 
-#include <nswarden/core/kernel.hpp>
+#include <nswarden/engine/kernel.hpp>
 
 #include <algorithm>
 #include <cerrno>

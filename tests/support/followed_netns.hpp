@@ -19,7 +19,7 @@
 #include <vector>
 
 #include <nswarden/os/fd.hpp>
-#include <nswarden/os/link_watcher.hpp>
+#include <nswarden/netns/link_watcher.hpp>
 #include "catch.hpp"
 #include "private_netns.hpp"
 

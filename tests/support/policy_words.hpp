@@ -7,7 +7,7 @@
 #include <variant>
 #include <vector>
 
-#include <nswarden/core/config.hpp>
+#include <nswarden/config/config.hpp>
 
 namespace nswarden::test {
 

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "app/status_page.hpp"
+#include "web/status_page.hpp"
 #include "markup.hpp"
 
 namespace nswarden::app {

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include <nswarden/core/key.hpp>
+#include <nswarden/policy/key.hpp>
 #include <nswarden/os/fd.hpp>
 #include "catch.hpp"
 #include "private_netns.hpp"

@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include <nswarden/os/linux_catalog.hpp>
-#include <nswarden/os/sysctl_files.hpp>
-#include <nswarden/os/sysctl_watcher.hpp>
+#include <nswarden/netns/linux_catalog.hpp>
+#include <nswarden/netns/sysctl_files.hpp>
+#include <nswarden/netns/sysctl_watcher.hpp>
 #include "bound_keys.hpp"
 #include "catch.hpp"
 #include "private_netns.hpp"

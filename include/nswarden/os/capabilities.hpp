@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include <nswarden/core/result.hpp>
+#include <nswarden/base/result.hpp>
 
 namespace nswarden::os {
 

@@ -8,7 +8,7 @@
 #include <chrono>
 #include <string>
 
-#include <nswarden/core/result.hpp>
+#include <nswarden/base/result.hpp>
 #include <nswarden/os/fd.hpp>
 
 namespace nswarden::os {

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include <nswarden/core/result.hpp>
+#include <nswarden/base/result.hpp>
 #include <nswarden/os/fd.hpp>
 
 namespace nswarden::os {

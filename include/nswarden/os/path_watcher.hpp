@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include <nswarden/core/result.hpp>
+#include <nswarden/base/result.hpp>
 #include <nswarden/os/fd.hpp>
 
 namespace nswarden::os {

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <span>
 
-#include <nswarden/core/result.hpp>
+#include <nswarden/base/result.hpp>
 #include <nswarden/os/fd.hpp>
 
 namespace nswarden::os {

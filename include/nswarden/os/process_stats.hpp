@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <optional>
 
-#include <nswarden/core/result.hpp>
+#include <nswarden/base/result.hpp>
 
 namespace nswarden::os {
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include <nswarden/core/result.hpp>
+#include <nswarden/base/result.hpp>
 
 namespace nswarden::os {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include <nswarden/core/result.hpp>
+#include <nswarden/base/result.hpp>
 
 namespace nswarden::os {
 

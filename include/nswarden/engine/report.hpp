@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a visit found and did: states, attempts, changes. Plain data that metrics, log, snapshot and reports are made of.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nswarden/policy/policy.hpp>
+
+namespace nswarden::core {
+
+/// Each setting of each bound netns is in exactly one.
+enum class State : std::uint8_t { compliant, drifted, missing, unreadable };
+/// Why a setting is not compliant; the label `reason` of nswarden_sysctl_drift.
+enum class Reason : std::uint8_t { none, value, missing, unreadable, clamped, suspended };
+/// What made us look; the label `source` of nswarden_drift_detected_total.
+enum class Source : std::uint8_t { startup, create, event, reconcile };
+/// How one write ended.
+enum class Outcome : std::uint8_t {
+  fixed,     ///< read back as wanted
+  refused,   ///< EACCES, EPERM, EROFS: we may not
+  rejected,  ///< EINVAL, ERANGE: the kernel will not have this value
+  clamped,   ///< accepted twice, and the kernel stores something else, twice the same
+  failed,    ///< anything else, also a value that someone changed again before we read it back
+};
+
+std::string_view to_string(State state);
+std::string_view to_string(Reason reason);
+std::string_view to_string(Source source);
+std::string_view to_string(Outcome outcome);
+
+inline constexpr std::array all_sources{Source::startup, Source::create, Source::event, Source::reconcile};
+
+/// The label `reason` of nswarden_action_failures_total for a write that ended with `error` (0: the value read back is not
+/// the one written).
+std::string_view failure_reason(int error);
+inline constexpr std::array<std::string_view, 10> all_failure_reasons{"enoent",   "eacces", "eperm",   "einval", "erofs",
+                                                                      "readback", "setns",  "timeout", "exit",   "other"};
+
+/// The same for a command.
+inline constexpr std::array<std::string_view, 3> all_command_failures{"timeout", "exit", "other"};
+
+/// A setting of a netns, as `check` lists it.
+struct Finding {
+  std::string netns;  ///< label: the name in the first directory, the full path in others; bytes, not yet printable()
+  std::string policy;
+  std::string key;   ///< dotted
+  std::string want;  ///< `redacted` for secrets
+  std::string have;  ///< normalised; empty when missing or unreadable; `redacted` for secrets
+  State state = State::compliant;
+  Reason reason = Reason::none;
+  int error = 0;                                  ///< errno when unreadable, or of the write that failed when drifted
+  std::string note{};                             ///< of the setting
+  std::chrono::steady_clock::time_point since{};  ///< when it was first found to be so, compliant or not
+};
+
+/// How far one netns is from what one policy that matches it says.
+struct NetnsDrift {
+  std::string netns;  ///< label, bytes
+  std::string policy;
+  std::size_t not_compliant = 0;  ///< settings that this policy owns there
+};
+
+/// A value that is only exported, of which there is some number.
+struct Observed {
+  std::string netns;            ///< label, bytes
+  std::string key;              ///< dotted
+  std::vector<double> numbers;  ///< of the value, in its order; words that are no numbers have no place
+};
+
+/// A value that a write of ours took the place of, for policies that restore.
+struct Overwritten {
+  Key key;
+  PolicyIndex policy = 0;
+  std::string found;   ///< before it, normalised
+  std::string stored;  ///< what the kernel made of ours, normalised
+};
+
+/// One write.
+struct Attempt {
+  PolicyIndex policy = 0;
+  KeyIndex key = 0;
+  Outcome outcome = Outcome::fixed;
+  int error = 0;  ///< errno when refused, rejected or failed, 0 for a wrong read-back
+};
+
+/// A fact about one setting that is not as it was at the last look; one log line each.
+struct Change {
+  enum class What : std::uint8_t {
+    drifted,       ///< became drifted, missing or unreadable, or did so with another value
+    repaired,      ///< was so and was set right by us
+    recovered,     ///< was so and is right without our doing
+    not_repaired,  ///< a repair ended otherwise than the last one did; see outcome and error
+    suspended,     ///< it is changed back again and again, so that repairs are made only now and then from here on
+    calmed,        ///< that is over
+    contradicted,  ///< `other` is a setting of ours that cannot be right together with this one
+  };
+  What what = What::drifted;
+  bool detected = false;  ///< counts as new drift: it was right, or not known, at the last look
+  PolicyIndex policy = 0;
+  std::uint32_t setting = 0;  ///< index into the keys that its netns was bound with
+  Finding finding;            ///< after the visit, except that for `repaired` `have` is what was found
+  bool attempted = false;     ///< whether this visit wrote; `outcome` and `error` are of the last write
+  Outcome outcome = Outcome::fixed;
+  int error = 0;
+  bool fought_over = false;          ///< it is suspended: such changes come and go without end
+  std::chrono::seconds retry_in{0};  ///< of `suspended`
+  KeyIndex written = 0;              ///< the key as the policy has it
+  std::string other{};               ///< of `contradicted`: its key, dotted
+};
+
+struct Totals {
+  std::size_t netns = 0;
+  std::size_t settings = 0;  ///< always compliant + drifted + missing + unreadable
+  std::size_t compliant = 0;
+  std::size_t drifted = 0;
+  std::size_t missing = 0;
+  std::size_t unreadable = 0;
+  std::size_t fixed = 0;   ///< attempts
+  std::size_t failed = 0;  ///< attempts that ended any other way
+};
+
+}  // namespace nswarden::core

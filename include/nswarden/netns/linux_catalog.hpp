@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// The real kernel behind engine/kernel.hpp: netns by their entries in directories such as /run/netns, that of the host, and those
+// that only processes are in; sysctls by fds that were opened inside and work from outside (kernel facts 5, 6, 11-14, 25). The only
+// user of setns. It keeps names, inode numbers and pids, and so no netns alive (kernel fact 5).
+// Aborts the process only when its thread cannot return to its own netns. Loop thread only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <nswarden/engine/kernel.hpp>
+#include <nswarden/policy/netns_name.hpp>
+#include "netns/netns_path.hpp"
+
+namespace nswarden::os {
+
+class LinkWatcher;
+class ProcessNetns;
+class SlowWriter;
+class SysctlFiles;
+struct CatalogShared;
+
+class LinuxCatalog final : public core::NetnsCatalog {
+ public:
+  /// What a symbolic link in a directory is: nothing, or what it leads to. One that leads elsewhere by now, without having been
+  /// made anew, or that led nowhere, is found by looking at it again, since nothing tells of that.
+  using Links = os::Links;
+
+  /// Throws std::system_error when /proc/sys/net or our own netns cannot be opened.
+  LinuxCatalog(std::vector<core::NetnsSource> sources, Links links);
+  explicit LinuxCatalog(const std::vector<std::string>& directories);
+  ~LinuxCatalog() override;
+
+  /// From now on only sources of these kinds have names, at first all. The host's netns can be bound only while `host` is one.
+  void serve(std::vector<core::NameKind> kinds);
+
+  /// Whether this process may enter netns at all: EPERM without CAP_SYS_ADMIN.
+  [[nodiscard]] core::Result<void> may_enter() const;
+
+  /// Whether the netns of process 1 is surely refused. False when we are in another one and may not look at it (EACCES without
+  /// CAP_SYS_PTRACE): then only the kernel's first netns is refused besides our own, and that only since Linux 6.18.
+  [[nodiscard]] bool host_is_known() const;
+
+  /// The files of all netns that it bound and that are bound still.
+  [[nodiscard]] SysctlFiles& sysctl_files() const;
+
+  /// From now on `writer` writes the keys that wait for RTNL. It outlives all that is bound from then on. When it has no
+  /// room, such a write fails with EAGAIN.
+  void write_slowly_by(SlowWriter& writer);
+
+  /// From now on `watcher` follows each netns that is bound; none: nobody does. It outlives the catalog, or this is called again.
+  void tell_links_to(LinkWatcher* watcher);
+
+  /// An error (EACCES) where it cannot be told which netns is the host's, as host_is_known() says.
+  core::Listing list(Detail detail) override;
+  core::Entry look(std::uint16_t directory, std::string_view name) override;
+  core::BindResult bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, core::Tier tier) override;
+
+ private:
+  struct Found;
+  using Opened = std::variant<Found, core::Refusal, core::Error>;
+
+  [[nodiscard]] core::NameKind kind_of(std::uint16_t source) const { return sources_[source].kind; }
+  [[nodiscard]] bool serves(core::NameKind kind) const;
+  [[nodiscard]] bool is_host(std::uint64_t inode) const;
+  [[nodiscard]] core::Result<NetnsPath> host() const;
+  core::Result<void> list_one(std::uint16_t index, Detail detail, std::vector<core::Entry>& entries);
+  core::Result<void> list_directory(std::uint16_t index, Detail detail, std::vector<core::Entry>& entries) const;
+  [[nodiscard]] NetnsPath path_of(std::uint16_t directory, std::string_view name) const;
+  /// Where the netns of that name may be found, the best first.
+  [[nodiscard]] core::Result<std::vector<NetnsPath>> ways_to(std::uint16_t source, std::string_view name) const;
+  /// Whether one that was found there is the one of that name: a process may have gone elsewhere.
+  [[nodiscard]] bool is_meant(std::uint16_t source, std::string_view name, std::uint64_t inode) const;
+  [[nodiscard]] Opened open(std::uint16_t source, std::string_view name) const;
+
+  std::shared_ptr<CatalogShared> shared_;  // with the netns it bound
+  std::vector<core::NetnsSource> sources_;
+  std::vector<core::NameKind> kinds_{core::NameKind::entry, core::NameKind::host, core::NameKind::process};
+  Links links_ = Links::refuse;
+  std::unique_ptr<ProcessNetns> processes_;
+  LinkWatcher* link_watcher_ = nullptr;
+  std::size_t last_count_ = 0;  // of entries, so that the next list need not grow
+};
+
+}  // namespace nswarden::os

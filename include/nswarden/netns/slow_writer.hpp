@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes sysctls that may wait long for a lock of the kernel (RTNL: 100 ms and more, kernel fact 23) in a thread of its own,
+// which has only fds and values. One write after the other. The loop calls everything here; only the thread writes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nswarden/os/fd.hpp>
+#include <nswarden/netns/sysctl_files.hpp>
+
+namespace nswarden::os {
+
+class SlowWriter {
+ public:
+  /// Starts the thread. Throws std::system_error.
+  SlowWriter();
+  /// What has not begun is not written. Waits for the write that is under way, but not for longer than a second.
+  ~SlowWriter();
+  SlowWriter(const SlowWriter&) = delete;
+  SlowWriter& operator=(const SlowWriter&) = delete;
+
+  /// Each write that waits has an open file, which nobody's budget of fds knows of.
+  static constexpr std::size_t most_files = 256;
+  [[nodiscard]] bool has_room() const;
+
+  /// Whether nothing waits, is being written, or is done and not told.
+  [[nodiscard]] bool idle() const;
+
+  using Ticket = std::uint64_t;
+  /// `file` was opened for writing, inside its netns.
+  Ticket write(Fd file, std::string value, SysctlFiles::Place place);
+  /// It is not made any more if it has not begun, and its end is not told. Of one that has ended long since this is nothing.
+  void cancel(Ticket ticket);
+
+  struct Done {
+    SysctlFiles::Place place;
+    int error = 0;  ///< errno of the write, 0 when the kernel took it
+  };
+  /// To be polled for POLLIN.
+  [[nodiscard]] int fd() const;
+  /// What was done since the last call, in order. When it throws for want of memory, nothing of that is lost.
+  std::vector<Done> take_done();
+
+ private:
+  struct Shared;
+  std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace nswarden::os

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// What to tell somebody whose privilege, or whose host or container, does not reach. Main thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <nswarden/cli/options.hpp>
+
+namespace nswarden::app {
+
+/// An error as text, with what helps against it where the error alone tells.
+std::string with_remedy(int error);
+
+std::string cannot_enter_any(int error);
+
+/// Why no setting could be set, whatever netns it is in, each with its remedy; those that do not keep us from reading.
+std::vector<std::string> hindrances();
+
+/// Uses the procfs that the options name. False when that is none: then it has told so on stderr.
+bool choose_procfs(const Options& options);
+
+}  // namespace nswarden::app

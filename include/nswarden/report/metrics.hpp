@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every metric that nswarden exports, by the names that users rely on. Counters and histograms are counted by the loop as
+// things happen; gauges come from the snapshot at the scrape, so that a scrape asks nothing of the kernel.
+// The loop calls the counting functions; any thread may call text().
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <nswarden/report/snapshot.hpp>
+#include <nswarden/policy/policy.hpp>
+#include <nswarden/engine/report.hpp>
+
+namespace nswarden::app {
+
+enum class Trigger { startup, interval, reload, lost };
+std::string_view to_string(Trigger trigger);
+enum class ComplianceTrigger { create, drift };
+
+class Metrics {
+ public:
+  Metrics();
+  ~Metrics();
+  Metrics(const Metrics&) = delete;
+  Metrics& operator=(const Metrics&) = delete;
+
+  /// Brings all series of these policies into being at 0. What is counted already stays.
+  void know(const core::PolicySet& policies);
+
+  void drift_detected(std::string_view policy, std::string_view key, core::Source source);
+  /// A drift that the event of a write told of; `comm` of who made it, empty when unknown.
+  void drift_written(std::string_view comm);
+  void write_attempt(std::string_view policy, core::Outcome outcome, int error);
+  /// `failure`: one of core::all_command_failures, empty for a success.
+  void command_attempt(std::string_view policy, std::string_view failure);
+  void commands_dropped(std::string_view policy, std::size_t count);
+  /// `event`: an inotify name for source inotify, "change" for mount, "link" for netlink, "write" for sysctl.
+  void event(std::string_view source, std::string_view event, std::size_t count = 1);
+  void overflow(std::string_view source);
+  void reconciled(Trigger trigger, std::chrono::nanoseconds loop_time);
+  void became_compliant(ComplianceTrigger trigger, std::chrono::nanoseconds after);
+  void reloaded(bool success);
+  /// Any thread, one at a time.
+  void web_config_reloaded(bool success);
+
+  /// Prometheus text format 0.0.4. Label values pass core::printable().
+  [[nodiscard]] std::string text(const Snapshot& snapshot) const;
+
+ private:
+  struct Families;
+  std::unique_ptr<Families> families_;
+};
+
+}  // namespace nswarden::app

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/http_client.hpp"
+
+#include <fmt/format.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include <array>
+#include <cerrno>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include <nswarden/base/build_info.hpp>
+#include <nswarden/base/text.hpp>
+#include "cli/http_response.hpp"
+
+namespace nswarden::app {
+namespace {
+
+using Kind = HttpProblem::Kind;
+using MaybeProblem = std::optional<HttpProblem>;
+
+struct FreeTls {
+  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+  void operator()(BIO* bio) const { BIO_free_all(bio); }
+};
+using Context = std::unique_ptr<SSL_CTX, FreeTls>;
+using Bio = std::unique_ptr<BIO, FreeTls>;
+
+std::string message_of(int code) { return std::generic_category().message(code); }
+
+/// The reason of the first error that OpenSSL keeps.
+std::string tls_reason() {
+  const unsigned long error = ERR_peek_error();
+  if (ERR_SYSTEM_ERROR(error)) return message_of(ERR_GET_REASON(error));
+  const char* reason = ERR_reason_error_string(error);
+  return reason == nullptr ? "the connection broke" : core::printable(reason);
+}
+
+HttpProblem unusable(const char* flag, const std::string& path) {
+  return {Kind::tls_files, fmt::format("cannot use {} {}: {}", flag, core::printable(path), tls_reason())};
+}
+
+/// A key with a passphrase is refused instead of asking the terminal for it.
+int no_passphrase(char*, int, int, void*) { return 0; }
+
+MaybeProblem take_files(SSL_CTX* context, const TlsFiles& files) {
+  SSL_CTX_set_default_passwd_cb(context, no_passphrase);
+  if (files.ca_file.empty()) {
+    SSL_CTX_set_default_verify_paths(context);
+  } else if (SSL_CTX_load_verify_file(context, files.ca_file.c_str()) != 1) {
+    return unusable("--tls.ca-file", files.ca_file);
+  }
+  if (files.cert_file.empty()) return std::nullopt;
+  if (SSL_CTX_use_certificate_chain_file(context, files.cert_file.c_str()) != 1) {
+    return unusable("--tls.cert-file", files.cert_file);
+  }
+  // It also looks whether the key is the certificate's.
+  if (SSL_CTX_use_PrivateKey_file(context, files.key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
+    return unusable("--tls.key-file", files.key_file);
+  }
+  return std::nullopt;
+}
+
+/// Whom the certificate has to be for.
+bool expect_host(SSL* ssl, const std::string& host) {
+  X509_VERIFY_PARAM* param = SSL_get0_param(ssl);
+  const std::string address = host.substr(0, host.find('%'));
+  if (X509_VERIFY_PARAM_set1_ip_asc(param, address.c_str()) == 1) return true;
+  ERR_clear_error();
+  X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  return SSL_set1_host(ssl, host.c_str()) == 1 && SSL_set_tlsext_host_name(ssl, host.c_str()) == 1;
+}
+
+/// Why TLS ended; OpenSSL's queue is not empty, or the server just closed.
+HttpProblem tls_problem(const SSL* ssl) {
+  const unsigned long error = ERR_peek_error();
+  const int reason = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
+  if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+    const long result = SSL_get_verify_result(ssl);
+    const bool other = result == X509_V_ERR_HOSTNAME_MISMATCH || result == X509_V_ERR_IP_ADDRESS_MISMATCH;
+    return {other ? Kind::wrong_name : Kind::untrusted, X509_verify_cert_error_string(result)};
+  }
+  if (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST) return {Kind::no_tls, tls_reason()};
+  const bool wanted = reason == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED || reason == SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE;
+  return {wanted ? Kind::wants_certificate : Kind::tls, tls_reason()};
+}
+
+/// One connection. Reads and writes until the deadline.
+class Connection {
+ public:
+  Connection(os::Fd fd, os::Deadline deadline)
+      : fd_(std::move(fd)), deadline_(deadline), bio_(BIO_new_socket(fd_.get(), BIO_NOCLOSE)) {
+    if (!bio_) throw std::bad_alloc();
+  }
+
+  MaybeProblem start_tls(SSL_CTX* context, const std::string& host) {
+    BIO* layer = BIO_new_ssl(context, 1);
+    if (layer == nullptr) throw std::bad_alloc();
+    bio_.reset(BIO_push(layer, bio_.release()));
+    BIO_get_ssl(bio_.get(), &ssl_);
+    if (!expect_host(ssl_, host)) return HttpProblem{Kind::tls, tls_reason()};
+    while (true) {
+      ERR_clear_error();
+      if (BIO_do_handshake(bio_.get()) == 1) return std::nullopt;
+      if (auto problem = wait()) return problem;
+    }
+  }
+
+  MaybeProblem send(std::string_view bytes) {
+    while (!bytes.empty()) {
+      ERR_clear_error();
+      errno = 0;
+      const int count = BIO_write(bio_.get(), bytes.data(), static_cast<int>(bytes.size()));
+      if (count > 0) {
+        bytes.remove_prefix(static_cast<std::size_t>(count));
+      } else if (auto problem = wait()) {
+        return problem;
+      }
+    }
+    return std::nullopt;
+  }
+
+  MaybeProblem receive(HttpResponse& response) {
+    std::array<char, 16384> part{};
+    while (!response.done()) {
+      if (std::chrono::steady_clock::now() >= deadline_) return late();
+      ERR_clear_error();
+      errno = 0;
+      const int count = BIO_read(bio_.get(), part.data(), static_cast<int>(part.size()));
+      if (count > 0) {
+        response.feed({part.data(), static_cast<std::size_t>(count)});
+      } else if (is_end(count)) {
+        response.end();
+      } else if (auto problem = wait()) {
+        return problem;
+      }
+    }
+    return std::nullopt;
+  }
+
+ private:
+  static HttpProblem late() { return {Kind::late, {}}; }
+
+  /// In TLS only what says so is an end: anybody can cut a connection.
+  [[nodiscard]] bool is_end(int count) const {
+    if (BIO_should_retry(bio_.get())) return false;
+    return ssl_ == nullptr ? count == 0 : (SSL_get_shutdown(ssl_) & SSL_RECEIVED_SHUTDOWN) != 0 && ERR_peek_error() == 0;
+  }
+
+  /// Nothing: the last call may be made again.
+  MaybeProblem wait() {
+    if (!BIO_should_retry(bio_.get())) {
+      const int error = errno;
+      if (ssl_ != nullptr && ERR_peek_error() != 0) return tls_problem(ssl_);
+      return HttpProblem{Kind::unreachable, error == 0 ? "it closed the connection" : message_of(error)};
+    }
+    const bool writes = BIO_should_write(bio_.get()) != 0;
+    const auto wanted = writes ? os::Readiness::writable : os::Readiness::readable;
+    return os::wait_ready(fd_.get(), wanted, deadline_) ? std::nullopt : MaybeProblem(late());
+  }
+
+  os::Fd fd_;
+  os::Deadline deadline_;
+  Bio bio_;
+  SSL* ssl_ = nullptr;  // of bio_
+};
+
+std::string base64(std::string_view bytes) {
+  std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');  // it ends what it writes with a zero
+  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                                     reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+  out.resize(static_cast<std::size_t>(length));
+  return out;
+}
+
+HttpProblem unreachable(const core::Error& error) {
+  if (error.attempt == os::look_up_attempt) {
+    if (error.code == ENOENT) return {Kind::unreachable, "its name has no address"};
+    if (error.code == ETIMEDOUT) return {Kind::unreachable, "its name could not be looked up in time"};
+    return {Kind::unreachable, fmt::format("its name cannot be looked up now ({})", message_of(error.code))};
+  }
+  return {Kind::unreachable, message_of(error.code)};
+}
+
+}  // namespace
+
+struct HttpClient::Tls {
+  Context context{SSL_CTX_new(TLS_client_method())};
+};
+
+HttpClient::HttpClient(const Url& url, const TlsFiles& files, os::Deadline deadline)
+    : url_(url), files_(files), deadline_(deadline) {}
+HttpClient::~HttpClient() = default;
+
+std::string HttpClient::request(const std::string& path) const {
+  const std::string authorization =
+      url_.credentials.empty() ? "" : fmt::format("Authorization: Basic {}\r\n", base64(url_.credentials));
+  return fmt::format(
+      "GET {}{} HTTP/1.1\r\nHost: {}\r\nUser-Agent: nswarden/{}\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n"
+      "Connection: close\r\n{}\r\n",
+      url_.path, path, url_.authority(), build_info().version, authorization);
+}
+
+std::variant<HttpAnswer, HttpProblem> HttpClient::get(const std::string& path) {
+  if (url_.tls && !tls_) {
+    ERR_clear_error();
+    auto tls = std::make_unique<Tls>();
+    if (!tls->context) throw std::bad_alloc();
+    SSL_CTX_set_min_proto_version(tls->context.get(), TLS1_2_VERSION);
+    SSL_CTX_set_verify(tls->context.get(), SSL_VERIFY_PEER, nullptr);
+    if (auto problem = take_files(tls->context.get(), files_)) return *problem;
+    tls_ = std::move(tls);
+  }
+  auto fd = os::connect_to(url_.host, url_.port, deadline_);
+  if (!fd) return unreachable(fd.error());
+  Connection connection(std::move(*fd), deadline_);
+  if (tls_) {
+    if (auto problem = connection.start_tls(tls_->context.get(), url_.host)) return *problem;
+  }
+  // A server that refuses us closes before it has read all, and may have said why before that.
+  const MaybeProblem unsent = connection.send(request(path));
+  HttpResponse response(most_body_bytes);
+  if (const MaybeProblem problem = connection.receive(response)) {
+    return unsent && problem->kind == Kind::unreachable ? *unsent : *problem;
+  }
+  if (!response.problem().empty()) return unsent ? *unsent : HttpProblem{Kind::unreadable_answer, response.problem()};
+  return HttpAnswer{response.status(), std::move(response.body())};
+}
+
+}  // namespace nswarden::app

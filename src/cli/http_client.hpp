@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// GET from a daemon, over plain TCP or TLS: one connection an answer, all of it before a deadline, however slowly the server
+// sends. Asks no proxy, follows no redirect, and believes no certificate that it cannot verify. One thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "cli/tcp_client.hpp"
+#include "cli/url.hpp"
+
+namespace nswarden::app {
+
+/// Paths; empty: the CAs of the system, and no client certificate.
+struct TlsFiles {
+  std::string ca_file;
+  std::string cert_file;
+  std::string key_file;
+};
+
+struct HttpAnswer {
+  int status = 0;
+  std::string body;
+};
+
+struct HttpProblem {
+  enum class Kind : std::uint8_t {
+    unreachable,        ///< no connection, or it broke
+    late,               ///< the deadline came first
+    untrusted,          ///< its certificate
+    wrong_name,         ///< its certificate is for another host
+    wants_certificate,  ///< of us
+    tls,                ///< any other quarrel about TLS
+    no_tls,             ///< it speaks something else
+    unreadable_answer,  ///< no HTTP, short, too long, ...
+    tls_files,          ///< ours cannot be used
+  };
+  Kind kind = Kind::unreachable;
+  std::string why;  ///< for people, one line; has no credentials
+};
+
+class HttpClient {
+ public:
+  static constexpr std::size_t most_body_bytes = std::size_t{16} * 1024 * 1024;
+
+  /// `url` and `files` must outlive it.
+  HttpClient(const Url& url, const TlsFiles& files, os::Deadline deadline);
+  ~HttpClient();
+  HttpClient(const HttpClient&) = delete;
+  HttpClient& operator=(const HttpClient&) = delete;
+
+  /// `path` is appended to that of the URL.
+  std::variant<HttpAnswer, HttpProblem> get(const std::string& path);
+
+ private:
+  struct Tls;
+  [[nodiscard]] std::string request(const std::string& path) const;
+
+  const Url& url_;
+  const TlsFiles& files_;
+  os::Deadline deadline_;
+  os::BrokenPipeBlocked no_signal_;
+  std::unique_ptr<Tls> tls_;  // null until it is wanted
+};
+
+}  // namespace nswarden::app

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/http_response.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include <nswarden/base/text.hpp>
+
+namespace nswarden::app {
+namespace {
+
+constexpr std::string_view no_http = "what it sends is no HTTP";
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
+std::string_view without_blanks(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+template <class Number>
+std::optional<Number> digits(std::string_view text) {
+  Number number{};
+  const char* end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(text.data(), end, number);
+  // from_chars takes a minus sign, which no such number has.
+  if (error != std::errc{} || stopped != end || text.front() == '-') return std::nullopt;
+  return number;
+}
+
+/// `HTTP/1.1 200 OK`: 200.
+std::optional<int> status_code_in(std::string_view line) {
+  const bool http1 = line.starts_with("HTTP/1.0 ") || line.starts_with("HTTP/1.1 ");
+  if (!http1 || line.size() < 12 || (line.size() > 12 && line[12] != ' ')) return std::nullopt;
+  const auto status = digits<int>(line.substr(9, 3));
+  // 1xx comes before an answer, and only to who asked for it.
+  return status && *status >= 200 && *status <= 599 ? status : std::nullopt;
+}
+
+}  // namespace
+
+void HttpResponse::refuse(std::string problem) {
+  if (problem_.empty()) problem_ = std::move(problem);
+  done_ = true;
+}
+
+void HttpResponse::feed(std::string_view bytes) {
+  if (in_body_) {
+    body_ += bytes;
+    check_body();
+    return;
+  }
+  const std::size_t before = head_.size();
+  head_ += bytes;
+  // What cannot become a status line need not be waited for.
+  constexpr std::string_view start = "HTTP/1.";
+  const std::string_view first = start.substr(0, head_.size());
+  if (!head_.starts_with(first)) return refuse(std::string(no_http));
+  const std::size_t end = head_.find("\r\n\r\n", before < 3 ? 0 : before - 3);
+  // The same wherever the bytes are cut: what has no end yet may end with three of the four that are looked for.
+  if (std::min(end, head_.size() - std::min<std::size_t>(head_.size(), 3)) > most_head_bytes)
+    return refuse("its answer has too long a head");
+  if (end == std::string::npos) return;
+  in_body_ = true;
+  body_ = head_.substr(end + 4);
+  head_.resize(end);
+  read_head(head_);
+  if (!done_) check_body();
+}
+
+void HttpResponse::end() {
+  if (done_) return;
+  if (!in_body_) return refuse(head_.empty() ? "it closes the connection without an answer" : "its answer is cut short");
+  if (length_) return refuse(fmt::format("its answer is cut short: {} of {} bytes", body_.size(), *length_));
+  done_ = true;
+}
+
+void HttpResponse::read_head(std::string_view head) {
+  std::size_t end = std::min(head.find("\r\n"), head.size());
+  const auto status = status_code_in(head.substr(0, end));
+  if (!status) return refuse(std::string(no_http));
+  status_ = *status;
+  while (end < head.size() && !done_) {
+    head.remove_prefix(end + 2);
+    end = std::min(head.find("\r\n"), head.size());
+    read_header(head.substr(0, end));
+  }
+  if (status_ == 204 || status_ == 304) length_ = 0;
+}
+
+void HttpResponse::read_header(std::string_view line) {
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos || colon == 0) return refuse(std::string(no_http));
+  const std::string name = lower(line.substr(0, colon));
+  const std::string_view value = without_blanks(line.substr(colon + 1));
+  if (name == "content-length") return read_length(value);
+  const bool encoding = name == "transfer-encoding" || name == "content-encoding";
+  if (encoding && lower(value) != "identity") {
+    refuse(fmt::format("its answer comes in an encoding that was not asked for ({}); name the daemon itself, not a proxy",
+                       core::excerpt(value)));
+  }
+}
+
+void HttpResponse::read_length(std::string_view value) {
+  const auto length = value.empty() ? std::nullopt : digits<std::size_t>(value);
+  if (!length || (length_ && *length_ != *length)) return refuse("its answer has a Content-Length that is no length");
+  length_ = length;
+}
+
+void HttpResponse::check_body() {
+  if (length_.value_or(body_.size()) > most_body_bytes_) {
+    return refuse(fmt::format("its answer has more than {} bytes", most_body_bytes_));
+  }
+  if (!length_ || body_.size() < *length_) return;
+  body_.resize(*length_);  // what follows is no part of it
+  done_ = true;
+}
+
+}  // namespace nswarden::app

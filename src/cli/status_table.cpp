@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/status_table.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include <nswarden/base/text.hpp>
+#include <nswarden/base/printed_text.hpp>
+#include <nswarden/report/table.hpp>
+
+namespace nswarden::app {
+namespace {
+
+constexpr std::string_view red = "\x1b[31m";
+constexpr std::string_view green = "\x1b[32m";
+/// A table pads each row to its longest cell, so that both have an end.
+constexpr std::size_t longest_cell = 256;
+constexpr std::size_t most_rows = 1000;
+
+std::string cell(std::string_view text) {
+  if (text.empty()) return "-";
+  if (text.size() <= longest_cell) return printed_text(text);
+  std::size_t end = longest_cell;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80) --end;
+  return printed_text(text.substr(0, end)) + "...";
+}
+
+std::string counted(std::size_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", count, count == 1 ? one : many);
+}
+std::string settings(std::size_t count) { return counted(count, "setting", "settings"); }
+
+std::string painted(std::string_view text, std::string_view shade, Colour colour) {
+  return colour == Colour::never ? std::string(text) : fmt::format("{}{}\x1b[0m", shade, text);
+}
+
+/// `12s`, `3m`, `2h`, `5d`.
+std::string duration_text(double span) {
+  if (span < 100) return fmt::format("{:.0f}s", std::floor(span));
+  if (span < 100 * 60) return fmt::format("{:.0f}m", std::floor(span / 60));
+  if (span < 48 * 3600) return fmt::format("{:.0f}h", std::floor(span / 3600));
+  return fmt::format("{:.0f}d", std::floor(span / 86400));
+}
+
+std::string age(double time, double now) {
+  if (time <= 0) return "never";
+  // A clock elsewhere need not be quite ours.
+  if (time > now + 2) return fmt::format("{} in the future, by the clock here", duration_text(time - now));
+  return duration_text(std::max(now - time, 0.0)) + " ago";
+}
+
+/// As in the log, to the second.
+std::string date(double time) {
+  constexpr double year_9999 = 253402300799.0;
+  if (!(time >= 0 && time <= year_9999)) return "-";
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(time)));
+}
+
+/// The first twelve digits of a hash or an id.
+std::string short_id(std::string_view id) { return cell(id.substr(0, 12)); }
+
+std::string writer_text(const std::optional<core::Writer>& writer) {
+  if (!writer) return "-";
+  std::string out = cell(writer->comm.empty() ? writer->exe : writer->comm);
+  if (writer->pid != 0) out += fmt::format("[{}]", writer->pid);
+  if (!writer->container.empty()) {
+    out += " in " + short_id(writer->container);
+  } else if (!writer->unit.empty()) {
+    out += " in " + cell(writer->unit);
+  }
+  return out;
+}
+
+std::string finding_state(const StatusFinding& finding) {
+  const bool told = finding.reason == "clamped" || finding.reason == "suspended";
+  const std::string& why = told ? finding.reason : finding.error;
+  return why.empty() ? cell(finding.state) : fmt::format("{} ({})", cell(finding.state), cell(why));
+}
+
+bool is_unreadable(const StatusFinding& finding) { return finding.state == "unreadable"; }
+
+struct Faults {
+  std::size_t drifted = 0;  ///< or missing
+  std::size_t unreadable = 0;
+};
+
+Faults faults_of(const StatusView& view) {
+  const StatusDocument& status = view.status;
+  if (view.netns.empty()) return {status.totals.drifted + status.totals.missing, status.totals.unreadable};
+  const auto count = std::count_if(status.findings.begin(), status.findings.end(), is_unreadable);
+  const auto unreadable = static_cast<std::size_t>(count);
+  return {status.findings.size() - unreadable, unreadable};
+}
+
+std::string netns_with_findings(const StatusDocument& status) {
+  std::set<std::string_view> names;
+  for (const StatusFinding& finding : status.findings) names.insert(finding.netns);
+  return fmt::format("{}{} netns", status.findings_hidden > 0 ? "at least " : "", names.size());
+}
+
+/// The names that were asked for.
+std::string chosen(const StatusView& view) {
+  std::string names;
+  for (const std::string& name : view.netns) names += (names.empty() ? "" : ", ") + core::printable(name);
+  return names;
+}
+
+std::string unknown_text(const StatusView& view, const Faults& faults) {
+  const StatusDocument& status = view.status;
+  if (!status.ready) return "not ready: the first sweep is not done";
+  if (faults.unreadable > 0) {
+    return fmt::format("unreadable: {} in {}", settings(faults.unreadable), netns_with_findings(status));
+  }
+  if (!status.unlisted.empty()) return "not all is known: a directory of netns cannot be listed";
+  return fmt::format("not all is known: the daemon lists no more than its first findings, and {} are not among them",
+                     status.findings_hidden);
+}
+
+std::string headline(const StatusView& view, Colour colour) {
+  const StatusDocument& status = view.status;
+  const Faults faults = faults_of(view);
+  switch (verdict_of(view)) {
+    case Verdict::drifted: {
+      std::string text =
+          fmt::format("NOT compliant: {} in {}", settings(faults.drifted + faults.unreadable), netns_with_findings(status));
+      return painted(text, red, colour) + '\n';
+    }
+    case Verdict::unknown: return painted(unknown_text(view, faults), red, colour) + '\n';
+    case Verdict::compliant: break;
+  }
+  if (!view.netns.empty()) {
+    return painted("no findings", green, colour) +
+           fmt::format(" in {}; `nswarden explain` tells what is wanted there\n", chosen(view));
+  }
+  return painted("compliant", green, colour) +
+         fmt::format(": {} in {} netns\n", settings(status.totals.settings), status.totals.netns);
+}
+
+std::string totals_line(const core::Totals& totals) {
+  return fmt::format("{} netns, {}: {} compliant, {} drifted, {} missing, {} unreadable; {} fixed, {} failed since the start\n",
+                     totals.netns, settings(totals.settings), totals.compliant, totals.drifted, totals.missing,
+                     totals.unreadable, totals.fixed, totals.failed);
+}
+
+std::string config_lines(const StatusView& view, Colour colour) {
+  const ConfigSnapshot& config = view.status.config;
+  std::string out = fmt::format("configuration: {}, loaded {}", cell(config.source), age(config.loaded_seconds, view.now));
+  if (!config.hash.empty()) out += fmt::format(", sha256 {}", short_id(config.hash));
+  out += '\n';
+  if (!config.error.empty()) {
+    out += painted(fmt::format("last reload refused {}", age(config.failed_seconds, view.now)), red, colour) +
+           fmt::format(": {}\n", cell(config.error));
+  }
+  if (config.audit) out += "audit: nothing is written, whatever the policies say (--audit)\n";
+  return out;
+}
+
+std::string source_lines(const StatusView& view, Colour colour) {
+  std::string up;
+  std::string down;
+  for (const SourceSnapshot& source : view.status.sources) {
+    if (source.up) up += (up.empty() ? "" : ", ") + cell(source.name);
+    if (!source.up)
+      down += painted(fmt::format("{} is down", cell(source.name)), red, colour) + fmt::format(": {}\n", cell(source.reason));
+  }
+  for (const SourceSnapshot& directory : view.status.unlisted) {
+    down += painted(fmt::format("{} cannot be listed", cell(directory.name)), red, colour) +
+            fmt::format(": {}\n", cell(directory.reason));
+  }
+  return fmt::format("events from: {}\n{}", up.empty() ? "nowhere, sweeps alone find drift" : up, down);
+}
+
+/// Empty without rows.
+std::string section(const Table& table, std::size_t rows) {
+  if (table.empty()) return {};
+  std::string out = '\n' + table.text();
+  if (rows > most_rows) out += fmt::format("... and {} more\n", rows - most_rows);
+  return out;
+}
+
+std::string policy_table(const StatusDocument& status, Colour colour) {
+  Table table;
+  table.row(
+      {{"POLICY", {}}, {"MODE", {}}, {"NETNS", {}}, {"SETTINGS", {}}, {"DRIFTED", {}}, {"SUSPENDED", {}}, {"CONFLICTS", {}}});
+  for (const PolicySnapshot& policy : status.policies) {
+    const bool wrong = policy.drifted > 0 && colour == Colour::always;
+    table.row({{cell(policy.name), {}},
+               {policy.enforcing ? "enforce" : "audit", {}},
+               {std::to_string(policy.netns), {}},
+               {std::to_string(policy.settings), {}},
+               {std::to_string(policy.drifted), wrong ? red : std::string_view()},
+               {std::to_string(policy.suspended), {}},
+               {std::to_string(policy.conflicts), {}}});
+    if (&policy == &status.policies.front() + most_rows - 1) break;
+  }
+  return section(table, status.policies.size());
+}
+
+std::string finding_table(const StatusView& view, Colour colour) {
+  const StatusDocument& status = view.status;
+  Table table;
+  table.row(
+      {{"NETNS", {}}, {"KEY", {}}, {"WANT", {}}, {"HAVE", {}}, {"STATE", {}}, {"SINCE", {}}, {"WRITER", {}}, {"POLICY", {}}});
+  const std::size_t rows = std::min(status.findings.size(), most_rows);
+  for (std::size_t i = 0; i < rows; ++i) {
+    const StatusFinding& finding = status.findings[i];
+    table.row({{cell(finding.netns), {}},
+               {cell(finding.key), {}},
+               {cell(finding.want), {}},
+               {cell(finding.have), {}},
+               {finding_state(finding), colour == Colour::always ? red : std::string_view()},
+               {age(finding.since, view.now), {}},
+               {writer_text(finding.writer), {}},
+               {cell(finding.policy), {}}});
+  }
+  // Of how many netns they are is not known, so that a choice of names cannot count them.
+  return section(table, status.findings.size() + (view.netns.empty() && !status.findings.empty() ? status.findings_hidden : 0));
+}
+
+std::string event_note(const StatusEvent& event) {
+  std::string note = event.finding.error.empty() ? "" : cell(event.finding.error);
+  if (event.retry_in_seconds > 0) {
+    note += fmt::format("{}tried again in {}", note.empty() ? "" : "; ",
+                        duration_text(static_cast<double>(event.retry_in_seconds)));
+  }
+  return note.empty() ? "-" : note;
+}
+
+std::string event_table(const StatusView& view) {
+  Table table;
+  table.row({{"TIME", {}},
+             {"EVENT", {}},
+             {"NETNS", {}},
+             {"KEY", {}},
+             {"WANT", {}},
+             {"HAVE", {}},
+             {"SOURCE", {}},
+             {"WRITER", {}},
+             {"NOTE", {}}});
+  const std::size_t rows = std::min(view.events.size(), most_rows);
+  for (std::size_t i = 0; i < rows; ++i) {
+    const StatusEvent& event = view.events[i];
+    table.row({{date(event.time), {}},
+               {cell(event.what), {}},
+               {cell(event.finding.netns), {}},
+               {cell(event.finding.key), {}},
+               {cell(event.finding.want), {}},
+               {cell(event.finding.have), {}},
+               {cell(event.source), {}},
+               {writer_text(event.finding.writer), {}},
+               {event_note(event), {}}});
+  }
+  return section(table, view.events.size());
+}
+
+}  // namespace
+
+Verdict verdict_of(const StatusView& view) {
+  const StatusDocument& status = view.status;
+  if (!status.ready) return Verdict::unknown;
+  const Faults faults = faults_of(view);
+  if (faults.drifted > 0) return Verdict::drifted;
+  const bool hidden = !view.netns.empty() && status.findings_hidden > 0;
+  return faults.unreadable > 0 || hidden || !status.unlisted.empty() ? Verdict::unknown : Verdict::compliant;
+}
+
+std::string status_table(const StatusView& view, Colour colour) {
+  const StatusDocument& status = view.status;
+  std::string out = headline(view, colour);
+  out += totals_line(status.totals);
+  out += fmt::format("daemon: {}, last sweep {}\n", status.ready ? "ready" : "not ready", age(status.last_reconcile, view.now));
+  out += config_lines(view, colour);
+  out += source_lines(view, colour);
+  if (view.netns.empty()) out += policy_table(status, colour);
+  out += finding_table(view, colour);
+  out += event_table(view);
+  return out;
+}
+
+}  // namespace nswarden::app

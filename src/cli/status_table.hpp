@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `nswarden status` prints for people. What comes from the daemon is made safe for a terminal, and cut where it is long.
+// Pure text, any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nswarden/report/render.hpp>
+#include "cli/status_document.hpp"
+
+namespace nswarden::app {
+
+struct StatusView {
+  StatusDocument status;
+  std::vector<StatusEvent> events;  ///< the last ones, newest last
+  std::vector<std::string> netns;   ///< findings and events are of these only; empty for all
+  double now = 0;                   ///< Unix time
+};
+
+/// Whether all is well, as far as the view goes.
+enum class Verdict : std::uint8_t { compliant, drifted, unknown };
+Verdict verdict_of(const StatusView& view);
+
+std::string status_table(const StatusView& view, Colour colour);
+
+}  // namespace nswarden::app

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "commands/command_queue.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace nswarden::core {
+
+CommandQueue::Push CommandQueue::push(CommandJob job) {
+  if (job.commands->empty()) return Push::merged;
+  const auto known = lines_.find(job.netns);
+  if (known != lines_.end()) {
+    // What runs already may have begun before the event, so that it does not count.
+    auto& waiting = known->second.jobs;
+    const auto first = waiting.begin() + (known->second.running || known->second.at > 0 ? 1 : 0);
+    const auto repeat =
+        std::find_if(first, waiting.end(), [&](const CommandJob& other) { return other.commands == job.commands; });
+    if (repeat != waiting.end()) {
+      if (job.of_life && !repeat->of_life) {
+        *repeat = std::move(job);  // or else it might be set aside
+        --events_;
+      }
+      return Push::merged;
+    }
+  }
+  if (!job.of_life) {
+    const auto failing = failing_.find(key_of(job));
+    if (failing != failing_.end() && failing->second.aside) return Push::merged;
+    if (events_ >= limits_.events) return Push::refused;
+  }
+  queued_ += job.commands->size();
+  events_ += job.of_life ? 0 : 1;
+  enqueue(std::move(job));
+  return Push::queued;
+}
+
+void CommandQueue::enqueue(CommandJob job) {
+  Line& line = lines_.try_emplace(job.netns).first->second;
+  if (line.jobs.empty()) ready_.push_back(job.netns);
+  line.jobs.push_back(std::move(job));
+}
+
+std::optional<CommandQueue::Next> CommandQueue::next(Time now) {
+  release(now);
+  while (running_ < limits_.parallel && !ready_.empty()) {
+    const auto found = lines_.find(ready_.front());
+    ready_.pop_front();
+    if (set_aside(found, now)) continue;
+    Line& line = found->second;
+    line.running = true;
+    ++running_;
+    --queued_;
+    const CommandJob& job = line.jobs.front();
+    return Next{job, (*job.commands)[line.at]};
+  }
+  return std::nullopt;
+}
+
+std::optional<Time> CommandQueue::due() const {
+  if (due_.empty()) return std::nullopt;
+  return due_.begin()->first;
+}
+
+/// True when the first job of the line may not run now; then the line goes on without it.
+bool CommandQueue::set_aside(Lines::iterator line, Time now) {
+  Line& of = line->second;
+  CommandJob& job = of.jobs.front();
+  if (job.of_life) return false;
+  const auto found = failing_.find(key_of(job));
+  if (found == failing_.end() || found->second.damping.may_write(now)) return false;
+  due_.emplace(found->second.damping.due(limits_.failures), found->first);
+  found->second.aside = std::move(job);
+  of.jobs.pop_front();
+  if (of.jobs.empty()) {
+    lines_.erase(line);
+  } else {
+    ready_.push_front(line->first);
+  }
+  return true;
+}
+
+void CommandQueue::release(Time now) {
+  while (!due_.empty() && due_.begin()->first <= now) {
+    Failing& failing = failing_.find(due_.begin()->second)->second;
+    due_.erase(due_.begin());
+    enqueue(*std::move(failing.aside));
+    failing.aside.reset();
+  }
+}
+
+CommandQueue::Verdict CommandQueue::done(std::string_view netns, std::string_view error, Time now) {
+  const auto line = lines_.find(std::string(netns));
+  Line& of = line->second;
+  of.running = false;
+  --running_;
+  ++of.at;
+  if (of.error.empty()) of.error = error;
+  Verdict verdict;
+  if (of.at >= of.jobs.front().commands->size()) verdict = judge(of.jobs.front(), std::move(of.error), now);
+  advance(line);
+  return verdict;
+}
+
+/// A run of the whole list has ended. Those that are for once in a life have no second one to be put off.
+CommandQueue::Verdict CommandQueue::judge(const CommandJob& job, std::string error, Time now) {
+  using What = Verdict::What;
+  if (job.of_life) return {};
+  auto known = failing_.find(key_of(job));
+  if (error.empty()) {
+    if (known == failing_.end()) return {};
+    const What what = known->second.damping.suspended() ? What::resumed : What::unchanged;
+    failing_.erase(known);
+    return {what, {}, {}};
+  }
+  if (known == failing_.end()) known = remember(job, now);
+  if (known == failing_.end()) return {};
+  Damping& damping = known->second.damping;
+  const bool was_suspended = damping.suspended();
+  damping.repaired(now, limits_.failures);
+  (void)damping.found_wrong(now, limits_.failures);
+  if (!damping.suspended()) return {};
+  return {was_suspended ? What::still_suspended : What::suspended, damping.delay(), std::move(error)};
+}
+
+/// One more that failed, in the place of what has been quiet for longest if need be. None when all wait for their turn.
+CommandQueue::AllFailing::iterator CommandQueue::remember(const CommandJob& job, Time now) {
+  const auto quiet_from = [this](const Failing& failing) {
+    return failing.damping.suspended() ? failing.damping.due(limits_.failures) : failing.damping.ends(limits_.failures);
+  };
+  if (failing_.size() >= limits_.failing) {
+    std::erase_if(failing_, [&](const auto& one) {
+      return !one.second.damping.suspended() && one.second.damping.ends(limits_.failures) <= now;
+    });
+  }
+  if (failing_.size() >= limits_.failing) {
+    auto quietest = failing_.end();
+    for (auto one = failing_.begin(); one != failing_.end(); ++one) {
+      if (one->second.aside) continue;
+      if (quietest == failing_.end() || quiet_from(one->second) < quiet_from(quietest->second)) quietest = one;
+    }
+    if (quietest == failing_.end()) return quietest;
+    failing_.erase(quietest);
+  }
+  return failing_.emplace(key_of(job), Failing{job.commands, {}, {}}).first;
+}
+
+void CommandQueue::pardon() {
+  due_.clear();
+  for (auto& [key, failing] : failing_) {
+    if (failing.aside) enqueue(*std::move(failing.aside));
+  }
+  failing_.clear();
+}
+
+void CommandQueue::skip(std::string_view netns) {
+  const auto line = lines_.find(std::string(netns));
+  forget(netns);
+  line->second.running = false;
+  --running_;
+  ++line->second.at;
+  advance(line);
+}
+
+/// A command of its first job has ended: the next one is ready, unless there is none.
+void CommandQueue::advance(Lines::iterator line) {
+  Line& of = line->second;
+  if (of.at >= of.jobs.front().commands->size()) pop_first(of);
+  if (of.jobs.empty()) {
+    lines_.erase(line);
+  } else {
+    ready_.push_back(line->first);
+  }
+}
+
+void CommandQueue::pop_first(Line& line) {
+  events_ -= line.jobs.front().of_life ? 0 : 1;
+  line.jobs.pop_front();
+  line.at = 0;
+  line.error.clear();
+}
+
+/// But for what waits aside and does not need the netns: that still has its turn.
+std::size_t CommandQueue::forget_failing(std::string_view netns) {
+  std::size_t dropped = 0;
+  for (auto one = failing_.lower_bound({std::string(netns), nullptr}); one != failing_.end() && one->first.first == netns;) {
+    const auto& [key, failing] = *one;
+    if (failing.aside && !failing.aside->needs_netns) {
+      ++one;
+      continue;
+    }
+    if (failing.aside) {
+      dropped += failing.aside->commands->size();
+      --events_;
+      due_.erase({failing.damping.due(limits_.failures), key});
+    }
+    one = failing_.erase(one);
+  }
+  queued_ -= dropped;
+  return dropped;
+}
+
+std::size_t CommandQueue::forget(std::string_view netns) {
+  const std::size_t aside = forget_failing(netns);
+  const auto found = lines_.find(std::string(netns));
+  if (found == lines_.end()) return aside;
+  Line& line = found->second;
+  std::size_t dropped = 0;
+  CommandJob& first = line.jobs.front();
+  const bool begun = line.running || line.at > 0;
+  if (begun && first.needs_netns) {
+    // Of the job that is under way the rest; its command that runs ends by itself.
+    const std::size_t rest = first.commands->size() - line.at - (line.running ? 1 : 0);
+    const auto end = first.commands->begin() + static_cast<std::ptrdiff_t>(line.at + (line.running ? 1 : 0));
+    first.commands = std::make_shared<const std::vector<std::string>>(first.commands->begin(), end);
+    dropped += rest;
+  }
+  for (auto job = line.jobs.begin() + (begun ? 1 : 0); job != line.jobs.end();) {
+    if (!job->needs_netns) {
+      ++job;
+      continue;
+    }
+    dropped += job->commands->size();
+    events_ -= job->of_life ? 0 : 1;
+    job = line.jobs.erase(job);
+  }
+  queued_ -= dropped;
+  const bool idle_at_end = !line.running && !line.jobs.empty() && line.at >= line.jobs.front().commands->size();
+  if (idle_at_end) pop_first(line);
+  if (line.jobs.empty()) {
+    std::erase(ready_, found->first);
+    lines_.erase(found);
+  }
+  return aside + dropped;
+}
+
+}  // namespace nswarden::core

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// The process that runs one command and watches over it: a subreaper, so that all that the command starts stays below it,
+// whatever sessions and groups it makes. Keeps the beginning and the end of the output, ends everything at the time limit or when
+// the daemon has gone, tells the result, and ends. Allocates nothing.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+
+#include "commands/command_wire.hpp"
+
+namespace nswarden::os {
+
+class CommandSupervisor {
+ public:
+  CommandSupervisor(int results, const RequestHead& request);
+
+  [[noreturn]] void run(const char* command, char* const* environment);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  enum class Stage { running, terminating, killing };
+
+  void start(const char* command, char* const* environment);
+  void wait_for_something();
+  void read_output(std::size_t at_most);
+  void keep(const char* bytes, std::size_t size);
+  void see_to_the_end();
+  void begin(Stage stage);
+  [[nodiscard]] bool reap_others() const;
+  [[noreturn]] void finish();
+
+  int results_;
+  RequestHead request_;
+  Clock::time_point due_;
+  Stage stage_ = Stage::running;
+  bool orphaned_ = false;
+  pid_t shell_ = -1;
+  int output_ = -1;
+  int ended_children_ = -1;
+  ResultHead result_;
+  std::array<char, output_part> head_{};
+  std::array<char, output_part> tail_{};
+};
+
+}  // namespace nswarden::os

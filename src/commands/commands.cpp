@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/commands/commands.hpp>
+
+#include <fmt/format.h>
+
+#include <array>
+#include <system_error>
+#include <utility>
+
+#include <nswarden/policy/inotify_events.hpp>
+#include <nswarden/base/text.hpp>
+
+namespace nswarden::app {
+namespace {
+
+using core::CommandJob;
+using core::CommandQueue;
+using core::PolicyCommands;
+using End = os::CommandResult::End;
+using List = std::shared_ptr<const std::vector<std::string>>;
+
+// What a log line repeats of a command.
+constexpr std::size_t longest_shown = 1000;
+
+const std::uint32_t created = core::inotify_bits("IN_CREATE").value_or(0);
+const std::uint32_t went = core::inotify_bits("IN_DELETE").value_or(0) | core::inotify_bits("IN_MOVED_FROM").value_or(0);
+
+std::string shown(std::string_view command) {
+  if (command.size() <= longest_shown) return std::string(command);
+  return std::string(command.substr(0, longest_shown)) + "...";
+}
+
+std::string shown_output(const os::CommandResult& result) {
+  const std::uint64_t left_out = result.output_size - result.head.size() - result.tail.size();
+  std::string text = result.head;
+  if (left_out > 0) text += fmt::format("[... {} bytes ...]", left_out);
+  text += result.tail;
+  while (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
+/// The label `reason` of a failure; empty for a success.
+std::string_view failure_reason(const os::CommandResult& result) {
+  switch (result.end) {
+    case End::exited: return result.code == 0 ? "" : "exit";
+    case End::signalled: return "exit";
+    case End::timed_out: return "timeout";
+    case End::not_started:
+    case End::not_allowed:
+    case End::lost: break;
+  }
+  return "other";
+}
+
+std::string failure_text(const os::CommandResult& result, std::chrono::milliseconds timeout) {
+  switch (result.end) {
+    case End::exited: return fmt::format("exit status {}", result.code);
+    case End::signalled: return fmt::format("ended by signal {}", result.code);
+    case End::timed_out:
+      return fmt::format("not done within {}; it and all that it started were ended", core::format_duration(timeout));
+    case End::not_started: return fmt::format("cannot be started: {}", std::generic_category().message(result.code));
+    case End::not_allowed:
+      return fmt::format("not run, since its capabilities cannot be set: {}", std::generic_category().message(result.code));
+    case End::lost: break;
+  }
+  return "the process that watched over it was killed";
+}
+
+}  // namespace
+
+void Commands::use(std::shared_ptr<const core::PolicySet> policies, std::chrono::milliseconds timeout) {
+  policies_ = std::move(policies);
+  timeout_ = timeout;
+  queue_.pardon();
+}
+
+void Commands::forget_all() {
+  if (queue_.queued() > 0) parts_.log.warn("commands that waited are dropped", {{"count", std::to_string(queue_.queued())}});
+  queue_ = core::CommandQueue({});
+  running_.clear();
+}
+
+void Commands::take(const core::Report& report) {
+  if (report.life == core::Report::Life::gone) {
+    if (const std::size_t dropped = queue_.forget(report.netns); dropped > 0) {
+      parts_.log.debug("commands dropped, the netns has gone", {{"netns", report.netns}, {"count", std::to_string(dropped)}});
+    }
+  }
+  for (const core::PolicyIndex index : report.newly_matched) {
+    const core::PolicySet::Policy& policy = policies_->policies()[index];
+    if (report.source == core::Source::startup) {
+      push(policy, {report.netns, policy.name, "startup", List(policy.commands, &policy.commands->startup), true, true,
+                    policy.commands->capabilities});
+      continue;
+    }
+    for (const PolicyCommands::OnEvent& on : policy.commands->events) {
+      if ((on.bits & created) == 0) continue;
+      push(policy, {report.netns, policy.name, on.event, List(policy.commands, &on.commands), true, true,
+                    policy.commands->capabilities});
+    }
+  }
+}
+
+void Commands::take_event(std::uint16_t directory, std::string_view name, std::uint32_t mask) {
+  if ((mask & policies_->event_bits()) == 0) return;
+  const std::array names{core::NetnsName{name}};
+  const std::vector<core::PolicyIndex> matched = policies_->match(names);
+  if (matched.empty()) parts_.log.debug("no policy matches this name", {{"name", name}});
+  // Those of IN_CREATE wait until the netns is there and as it should be, which a report tells.
+  mask &= ~created;
+  const std::string label = name.empty() ? std::string() : core::label_of(parts_.sources[directory], directory, name);
+  const bool needs_netns = (mask & went) == 0 && !name.empty();
+  for (const core::PolicyIndex index : matched) {
+    const core::PolicySet::Policy& policy = policies_->policies()[index];
+    for (const PolicyCommands::OnEvent& on : policy.commands->events) {
+      if ((on.bits & mask) == 0) continue;
+      push(policy, {label, policy.name, on.event, List(policy.commands, &on.commands), needs_netns, false,
+                    policy.commands->capabilities});
+    }
+  }
+}
+
+void Commands::push(const core::PolicySet::Policy& policy, CommandJob job) {
+  if (job.commands->empty()) return;
+  const std::string netns = job.netns;
+  const std::string event = job.event;
+  const std::size_t count = job.commands->size();
+  if (policy.mode == core::Mode::audit) {
+    parts_.log.debug("commands not run, the policy only audits", {{"netns", netns}, {"policy", policy.name}, {"event", event}});
+    return;
+  }
+  const CommandQueue::Push pushed = queue_.push(std::move(job));
+  if (pushed == CommandQueue::Push::refused) {
+    parts_.metrics.commands_dropped(policy.name, count);
+    parts_.log.limited("commands dropped", LogLevel::warn, "commands dropped, too many wait",
+                       {{"netns", netns}, {"policy", policy.name}, {"event", event}});
+    return;
+  }
+  parts_.log.debug(pushed == CommandQueue::Push::merged ? "commands wait already" : "commands queued",
+                   {{"netns", netns}, {"policy", policy.name}, {"event", event}});
+}
+
+void Commands::start() {
+  while (const auto next = queue_.next(std::chrono::steady_clock::now())) {
+    const std::string netns = next->job.netns;
+    // A netns of which a report told must be one still; another event may be about any file.
+    const auto least = next->job.of_life ? core::EntryKind::nsfs : core::EntryKind::placeholder;
+    if (next->job.needs_netns && !is_there(netns, least)) {
+      parts_.log.debug("commands skipped, the netns has gone", {{"netns", netns}, {"event", next->job.event}});
+      queue_.skip(netns);
+    } else {
+      launch(*next);
+    }
+  }
+}
+
+bool Commands::is_there(std::string_view label, core::EntryKind least) const {
+  const std::string_view name = label.substr(label.rfind('/') + 1);
+  for (std::size_t source = 0; source < parts_.sources.size(); ++source) {
+    const bool is_of_it = core::label_of(parts_.sources[source], source, name) == label;
+    // Not what cannot be told: a command that is not needed fails, one that was left out never runs.
+    if (is_of_it && parts_.catalog.look(static_cast<std::uint16_t>(source), name).kind >= least) return true;
+  }
+  return false;
+}
+
+void Commands::launch(const CommandQueue::Next& next) {
+  const CommandJob& job = next.job;
+  os::CommandRequest request;
+  request.id = ++last_id_;
+  request.command = next.command;
+  request.environment = {"NETNS=" + job.netns, "NSWARDEN_EVENT=" + job.event};
+  request.timeout = timeout_;
+  request.capabilities = job.capabilities;
+  Running run{job.netns, job.policy, job.event, shown(next.command), job.capabilities, std::chrono::steady_clock::now()};
+  parts_.log.debug("command starts", {{"netns", run.netns},
+                                      {"policy", run.policy},
+                                      {"event", run.event},
+                                      {"command", run.command},
+                                      {"capabilities", core::to_string(run.capabilities)}});
+  if (const auto started = runner_.start(request); !started) {
+    os::CommandResult failed;
+    failed.end = End::not_started;
+    failed.code = started.error().code;
+    conclude(run, failed);
+    return;
+  }
+  running_.emplace(request.id, std::move(run));
+}
+
+void Commands::take_results() {
+  for (const os::CommandResult& result : runner_.read()) {
+    const auto run = running_.find(result.id);
+    if (run == running_.end()) continue;
+    conclude(run->second, result);
+    running_.erase(run);
+  }
+}
+
+void Commands::conclude(const Running& run, const os::CommandResult& result) {
+  const std::string_view reason = failure_reason(result);
+  parts_.metrics.command_attempt(run.policy, reason);
+  const std::string seconds =
+      fmt::format("{:.3f}", std::chrono::duration<double>(std::chrono::steady_clock::now() - run.started).count());
+  const std::string output = shown_output(result);
+  const LogField netns{"netns", run.netns};
+  const LogField policy{"policy", run.policy};
+  const LogField event{"event", run.event};
+  const LogField command{"command", run.command};
+  const LogField duration{"seconds", seconds};
+  std::string error;
+  if (reason.empty()) {
+    parts_.log.info(result.left_running ? "command done, and left processes running" : "command done",
+                    {netns, policy, event, command, duration, {"output", output}});
+  } else {
+    error = failure_text(result, timeout_);
+    parts_.log.warn("command failed", {netns,
+                                       policy,
+                                       event,
+                                       command,
+                                       {"capabilities", core::to_string(run.capabilities)},
+                                       {"error", error},
+                                       duration,
+                                       {"output", output}});
+  }
+  tell(queue_.done(run.netns, error, std::chrono::steady_clock::now()), run);
+}
+
+void Commands::tell(const CommandQueue::Verdict& verdict, const Running& run) {
+  using What = CommandQueue::Verdict::What;
+  const std::string delay = core::format_duration(verdict.delay);
+  const LogField netns{"netns", run.netns};
+  const LogField policy{"policy", run.policy};
+  const LogField event{"event", run.event};
+  switch (verdict.what) {
+    case What::unchanged: break;
+    case What::suspended:
+      parts_.log.warn("commands fail again and again, and are only run now and then until they succeed",
+                      {netns, policy, event, {"error", verdict.error}, {"next_in", delay}});
+      break;
+    case What::still_suspended:
+      parts_.log.debug("commands still fail", {netns, policy, event, {"error", verdict.error}, {"next_in", delay}});
+      break;
+    case What::resumed: parts_.log.info("commands succeed again", {netns, policy, event}); break;
+  }
+}
+
+}  // namespace nswarden::app

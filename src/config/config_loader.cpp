@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/config_loader.hpp"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "config/sysctl_conf.hpp"
+#include <nswarden/base/text.hpp>
+
+#include <nswarden/config/config_parse.hpp>
+#include "config/config_policy.hpp"
+
+namespace nswarden::core {
+namespace {
+
+using Lines = std::vector<std::string>;
+
+/// What `named` means in `file`.
+std::string path_beside(const std::string& file, const std::string& named) {
+  if (named.starts_with('/')) return named;
+  return file.substr(0, file.rfind('/') + 1) + named;
+}
+
+std::string child_of(const std::string& folder, const std::string& name) {
+  return folder.ends_with('/') ? folder + name : folder + "/" + name;
+}
+
+constexpr std::array<std::string_view, 2> yaml_endings{".yaml", ".yml"};
+constexpr std::array<std::string_view, 1> conf_endings{".conf"};
+
+/// Texts of files, within the bounds of one configuration; knows all that was asked for.
+class Library {
+ public:
+  explicit Library(ConfigSource& source) : source_(source) {}
+
+  struct Text {
+    std::uint16_t file = 0;
+    std::string text;
+  };
+
+  /// The text of a file, or why there is none.
+  std::variant<const Text*, std::string> read(const std::string& path) {
+    if (const auto known = texts_.find(path); known != texts_.end()) return &known->second;
+    watch(path);
+    if (files_.size() == most_config_files) return fmt::format("there are more than {} files", most_config_files);
+    auto read = source_.read(path);
+    if (const auto* unreadable = std::get_if<Unreadable>(&read)) return reason(path, *unreadable);
+    std::string& text = std::get<std::string>(read);
+    // A file that is too large by itself is told so by its parser.
+    bytes_ += std::min(text.size(), max_config_size);
+    if (bytes_ > most_config_bytes) return "all files together are larger than 8 MiB";
+    const auto index = static_cast<std::uint16_t>(files_.size());
+    files_.push_back(path);
+    return &texts_.emplace(path, Text{index, std::move(text)}).first->second;
+  }
+
+  /// The file itself, or those of a folder that have one of the endings, in byte order.
+  std::variant<Lines, std::string> expand(const std::string& path, std::span<const std::string_view> endings) {
+    watch(path);
+    auto listed = source_.list(path);
+    if (std::holds_alternative<NoFolder>(listed)) return Lines{path};
+    if (const auto* unreadable = std::get_if<Unreadable>(&listed)) return reason(path, *unreadable);
+    auto& names = std::get<Lines>(listed);
+    std::sort(names.begin(), names.end());
+    Lines paths;
+    for (const std::string& name : names) {
+      const auto is_its_end = [&name](std::string_view ending) { return name.ends_with(ending); };
+      if (!name.starts_with('.') && std::any_of(endings.begin(), endings.end(), is_its_end))
+        paths.push_back(child_of(path, name));
+    }
+    return paths;
+  }
+
+  [[nodiscard]] const Lines& files() const { return files_; }
+  [[nodiscard]] const Lines& watched() const { return watched_; }
+
+ private:
+  void watch(const std::string& path) {
+    if (std::find(watched_.begin(), watched_.end(), path) == watched_.end()) watched_.push_back(path);
+  }
+
+  static std::string reason(const std::string& path, const Unreadable& unreadable) {
+    return fmt::format("cannot read {}: {}", excerpt(path), unreadable.absent ? "No such file or directory" : unreadable.why);
+  }
+
+  ConfigSource& source_;
+  Lines files_;
+  Lines watched_;
+  std::map<std::string, Text> texts_;
+  std::size_t bytes_ = 0;
+};
+
+/// Loads a file and what it includes, depth first; problems of all files are told together.
+class Loader {
+ public:
+  explicit Loader(ConfigSource& source) : library_(source) {}
+
+  std::variant<Config, Lines> load(const std::string& path) {
+    const auto text = library_.read(path);
+    if (const auto* refusal = std::get_if<std::string>(&text)) return Lines{*refusal};
+    ParsedText parsed = parse(*std::get<const Library::Text*>(text), path, {});
+    Config config = std::move(parsed.config);
+    config.policies = std::move(policies_);
+    check_names(config);
+    if (!problems_.empty()) return lines();
+    config.files = library_.files();
+    config.watched = library_.watched();
+    return config;
+  }
+
+ private:
+  /// Its policies and those of what it includes go to `policies_`.
+  ParsedText parse(const Library::Text& text, const std::string& path, TextPlace place) {
+    place.file = text.file;
+    ParsedText parsed = parse_text(text.text, place);
+    for (Problem& problem : parsed.problems) problems_.push_back(std::move(problem));
+    open_.push_back(path);
+    for (const NamedPath& named : parsed.config.include) include(path_beside(path, named.path), named.where, parsed.mode);
+    open_.pop_back();
+    for (PolicyConfig& policy : parsed.config.policies) policies_.push_back(with_files(std::move(policy), path));
+    return parsed;
+  }
+
+  void include(const std::string& path, Position where, Mode mode) {
+    auto expanded = library_.expand(path, yaml_endings);
+    if (const auto* refusal = std::get_if<std::string>(&expanded)) return add_problem(where, *refusal);
+    for (const std::string& file : std::get<Lines>(expanded)) include_file(file, where, mode);
+  }
+
+  void include_file(const std::string& file, Position where, Mode mode) {
+    if (std::find(open_.begin(), open_.end(), file) != open_.end()) {
+      return add_problem(where,
+                         fmt::format("{} includes itself, directly or by others; remove one of the includes", excerpt(file)));
+    }
+    if (open_.size() > deepest_include) {
+      return add_problem(where, fmt::format("{} is included deeper than {} levels", excerpt(file), deepest_include));
+    }
+    if (!included_.emplace(file, where).second) {
+      return add_problem(where, fmt::format("{} is included twice; keep one of the includes", excerpt(file)));
+    }
+    const auto text = library_.read(file);
+    if (const auto* refusal = std::get_if<std::string>(&text)) return add_problem(where, *refusal);
+    parse(*std::get<const Library::Text*>(text), file, {TextPlace::Role::included, 0, mode});
+  }
+
+  /// Settings of files first: of those with one key the last file's stays, or the policy's own.
+  PolicyConfig with_files(PolicyConfig policy, const std::string& path) {
+    if (policy.sysctl_files.empty()) return policy;
+    std::vector<Setting> settings;
+    std::vector<KeyPattern> exclusions;
+    const auto take = [&](std::vector<Setting> more) {
+      std::map<std::string_view, const Setting*> replaced;
+      for (const Setting& setting : more) replaced.emplace(setting.key.path(), &setting);
+      std::erase_if(settings, [&](const Setting& setting) { return replaced.count(setting.key.path()) == 1; });
+      for (Setting& setting : more) settings.push_back(std::move(setting));
+    };
+    const auto exclude = [&](const std::vector<KeyPattern>& more) {
+      for (const KeyPattern& key : more) {
+        if (std::find(exclusions.begin(), exclusions.end(), key) == exclusions.end()) exclusions.push_back(key);
+      }
+    };
+    const std::size_t told = problems_.size();
+    for (const NamedPath& named : policy.sysctl_files) {
+      for (SysctlConf& conf : read_confs(path_beside(path, named.path), named.where, policy)) {
+        take(std::move(conf.settings));
+        exclude(conf.exclusions);
+      }
+    }
+    take(std::move(policy.sysctls));
+    exclude(policy.exclusions);
+    policy.sysctls = std::move(settings);
+    policy.exclusions = std::move(exclusions);
+    if (problems_.size() == told) {
+      if (auto problem = interfaces_problem(policy, policy.name)) problems_.push_back(*std::move(problem));
+    }
+    return policy;
+  }
+
+  std::vector<SysctlConf> read_confs(const std::string& path, Position where, const PolicyConfig& policy) {
+    auto expanded = library_.expand(path, conf_endings);
+    if (const auto* refusal = std::get_if<std::string>(&expanded)) {
+      add_problem(where, *refusal);
+      return {};
+    }
+    std::vector<SysctlConf> confs;
+    for (const std::string& file : std::get<Lines>(expanded)) {
+      const auto text = library_.read(file);
+      if (const auto* refusal = std::get_if<std::string>(&text)) {
+        add_problem(where, *refusal);
+        continue;
+      }
+      const Library::Text& conf = *std::get<const Library::Text*>(text);
+      confs.push_back(parse_sysctl_conf(conf.text, policy, conf.file));
+      for (Problem& problem : confs.back().problems) problems_.push_back(std::move(problem));
+    }
+    return confs;
+  }
+
+  /// Those of one file are told already.
+  void check_names(const Config& config) {
+    std::map<std::string_view, Position> seen;
+    for (const PolicyConfig& policy : config.policies) {
+      const auto [first, is_new] = seen.emplace(policy.name, policy.where);
+      if (is_new || policy.name.empty() || first->second.file == policy.where.file) continue;
+      add_problem(policy.where, fmt::format("another policy is named \"{}\", in {}:{}; names must differ", policy.name,
+                                            printable(library_.files()[first->second.file]), first->second.line));
+    }
+  }
+
+  void add_problem(Position where, std::string message) { problems_.push_back({where, std::move(message)}); }
+
+  /// A file of two policies is read for each of them.
+  Lines lines() {
+    std::stable_sort(problems_.begin(), problems_.end(), comes_before);
+    Lines all;
+    for (const Problem& problem : problems_) {
+      std::string line = format_problem(library_.files()[problem.where.file], problem);
+      if (all.empty() || all.back() != line) all.push_back(std::move(line));
+    }
+    return all;
+  }
+
+  Library library_;
+  std::vector<PolicyConfig> policies_;
+  std::vector<Problem> problems_;
+  Lines open_;  ///< files that are being read, the outermost first
+  std::map<std::string, Position> included_;
+};
+
+}  // namespace
+
+std::variant<Config, std::vector<std::string>> load_config(ConfigSource& source, const std::string& path) {
+  return Loader(source).load(path);
+}
+
+}  // namespace nswarden::core

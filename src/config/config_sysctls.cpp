@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/config_sysctls.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+
+#include <nswarden/policy/key_traits.hpp>
+#include <nswarden/base/text.hpp>
+
+#include <nswarden/config/config_shapes.hpp>
+#include "config/setting_rules.hpp"
+
+namespace nswarden::core {
+namespace {
+
+using Kind = YamlNode::Kind;
+using Problems = std::vector<Problem>;
+
+/// A line of reports.
+constexpr std::size_t longest_note = 512;
+
+bool is_boolean_word(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  constexpr std::array<std::string_view, 6> words{"true", "false", "yes", "no", "on", "off"};
+  return std::find(words.begin(), words.end(), lower) != words.end();
+}
+
+std::string_view name_of(Want::Kind kind) {
+  switch (kind) {
+    case Want::Kind::equal: return "value";
+    case Want::Kind::min: return "min";
+    case Want::Kind::max: return "max";
+    case Want::Kind::between: return "between";
+    case Want::Kind::one_of: return "one_of";
+    case Want::Kind::unequal: return "not";
+    case Want::Kind::regex: return "regex";
+  }
+  return {};
+}
+
+constexpr std::array<Want::Kind, 7> want_kinds{Want::Kind::equal,  Want::Kind::min,     Want::Kind::max,  Want::Kind::between,
+                                               Want::Kind::one_of, Want::Kind::unequal, Want::Kind::regex};
+
+/// Reads what is wanted of one key.
+class SettingReader {
+ public:
+  SettingReader(const KeyPattern& key, Problems& problems) : key_(key), name_(shown(key)), problems_(problems) {}
+
+  /// A scalar, or a mapping of setting_fields. None when there is a problem.
+  std::optional<Setting> read(const YamlNode& entry, bool has_minus);
+
+ private:
+  template <class... Args>
+  void add_problem(Position where, fmt::format_string<Args...> format, Args&&... args) {
+    problems_.push_back({where, fmt::format(format, std::forward<Args>(args)...)});
+  }
+
+  std::optional<Setting> read_mapping(const YamlNode& entry, Setting setting);
+  std::optional<Want> read_want(const YamlFields& fields);
+  std::optional<Want> read_condition(Want::Kind kind, const YamlNode& node, std::optional<std::string> set);
+  /// value_refusal() or bound_refusal().
+  using Refusal = std::optional<std::string> (*)(const KeyPattern& key, std::string_view text);
+  std::optional<std::string> read_value(const YamlNode& node, const std::string& path, Refusal refusal);
+  std::optional<std::vector<std::string>> read_operands(Want::Kind kind, const YamlNode& node, const std::string& path);
+
+  const KeyPattern& key_;
+  std::string name_;
+  Problems& problems_;
+};
+
+std::optional<Setting> SettingReader::read(const YamlNode& entry, bool has_minus) {
+  Setting setting{key_, Want::equal({}), entry.key_where};
+  setting.optional = has_minus;
+  if (entry.kind == Kind::mapping) return read_mapping(entry, std::move(setting));
+  auto value = read_value(entry, name_, value_refusal);
+  if (!value) return std::nullopt;
+  setting.want = Want::equal(*std::move(value));
+  return setting;
+}
+
+std::optional<Setting> SettingReader::read_mapping(const YamlNode& entry, Setting setting) {
+  const std::size_t told = problems_.size();
+  const YamlFields fields(entry, name_, setting_fields, problems_);
+  auto want = read_want(fields);
+  setting.mode = core::read_mode(fields);
+  const YamlNode* optional = fields.find("optional");
+  if (optional != nullptr) {
+    const bool is_optional = read_boolean(fields, "optional");
+    if (setting.optional && !is_optional && problems_.size() == told) {
+      add_problem(optional->where, "{}: the '-' before the key says that it is optional; remove one of the two", name_);
+    }
+    setting.optional = is_optional;
+  }
+  setting.note = read_line(fields, "note", longest_note).value_or(std::string{});
+  if (want && !want->set() && setting.mode == Mode::enforce) {
+    add_problem(fields.find("mode")->where,
+                "{}: there is nothing to write when the condition does not hold; add set: with a value that it takes, or write "
+                "mode: audit",
+                name_);
+  }
+  if (!want || problems_.size() != told) return std::nullopt;
+  setting.want = *std::move(want);
+  return setting;
+}
+
+std::optional<Want> SettingReader::read_want(const YamlFields& fields) {
+  const YamlNode* found = nullptr;
+  Want::Kind kind = Want::Kind::equal;
+  for (const Want::Kind candidate : want_kinds) {
+    const YamlNode* node = fields.find(name_of(candidate));
+    if (node == nullptr) continue;
+    if (found != nullptr) {
+      add_problem(std::max(found->key_where, node->key_where,
+                           [](const Position& a, const Position& b) {
+                             return std::pair(a.line, a.column) < std::pair(b.line, b.column);
+                           }),
+                  "{} has both {} and {}; keep one of them, or write between: [LEAST, MOST] for a range", name_, name_of(kind),
+                  name_of(candidate));
+      return std::nullopt;
+    }
+    found = node;
+    kind = candidate;
+  }
+  if (found == nullptr) {
+    if (!fields.told_unknown()) {
+      add_problem(fields.where(),
+                  "{} says nothing of the value; write value: or one of min:, max:, between:, one_of:, not:, regex:", name_);
+    }
+    return std::nullopt;
+  }
+  const YamlNode* set_node = fields.find("set");
+  if (set_node != nullptr && kind == Want::Kind::equal) {
+    add_problem(set_node->key_where, "{}: value: is what is written, so set: has no use; remove it", name_);
+    return std::nullopt;
+  }
+  std::optional<std::string> set;
+  if (set_node != nullptr) {
+    set = read_value(*set_node, fields.path("set"), value_refusal);
+    if (!set) return std::nullopt;
+  }
+  return read_condition(kind, *found, std::move(set));
+}
+
+std::optional<Want> SettingReader::read_condition(Want::Kind kind, const YamlNode& node, std::optional<std::string> set) {
+  const std::string path = fmt::format("{}.{}", name_, name_of(kind));
+  auto operands = read_operands(kind, node, path);
+  if (!operands) return std::nullopt;
+  if (kind == Want::Kind::equal) return Want::equal(std::move(operands->front()));
+  auto want = Want::condition(kind, *std::move(operands), std::move(set), sense_of(key_));
+  if (auto* made = std::get_if<Want>(&want)) return std::move(*made);
+  if (traits_of(key_.path()).secret) {
+    add_problem(node.where, "{}: the condition cannot be met; what is wrong with it would show a secret", path);
+  } else {
+    add_problem(node.where, "{}: {}", path, std::get<std::string>(want));
+  }
+  return std::nullopt;
+}
+
+std::optional<std::vector<std::string>> SettingReader::read_operands(Want::Kind kind, const YamlNode& node,
+                                                                     const std::string& path) {
+  std::vector<std::string> operands;
+  if (kind == Want::Kind::regex) {
+    // Whether it compiles, Want says.
+    if (!is_kind(node, Kind::scalar, path, problems_)) return std::nullopt;
+    if (has_control(node.text)) {
+      add_problem(node.where, "{} has a newline or a control character in it; write it on one line, or as an escape", path);
+      return std::nullopt;
+    }
+    operands.push_back(node.text);
+    return operands;
+  }
+  const bool is_bound = kind == Want::Kind::min || kind == Want::Kind::max || kind == Want::Kind::between;
+  const Refusal refusal = is_bound ? bound_refusal : value_refusal;
+  if (kind != Want::Kind::between && kind != Want::Kind::one_of) {
+    if (auto value = read_value(node, path, refusal)) operands.push_back(*std::move(value));
+    return operands.empty() ? std::nullopt : std::optional(std::move(operands));
+  }
+  if (!is_kind(node, Kind::list, path, problems_)) return std::nullopt;
+  if (kind == Want::Kind::between && node.children.size() != 2) {
+    add_problem(node.where, "{}: expected two numbers, found {}; write [LEAST, MOST]", path, node.children.size());
+    return std::nullopt;
+  }
+  if (node.children.empty()) {
+    add_problem(node.where, "{} is empty; write at least one value", path);
+    return std::nullopt;
+  }
+  for (std::size_t i = 0; i < node.children.size(); ++i) {
+    if (auto value = read_value(node.children[i], fmt::format("{}[{}]", path, i), refusal))
+      operands.push_back(*std::move(value));
+  }
+  return operands.size() == node.children.size() ? std::optional(std::move(operands)) : std::nullopt;
+}
+
+/// The value may be a secret, so no message shows it.
+std::optional<std::string> SettingReader::read_value(const YamlNode& node, const std::string& path, Refusal refusal) {
+  if (node.kind == Kind::refused) return std::nullopt;
+  if (node.kind == Kind::null) {
+    add_problem(node.where, "{} has no value; write the value that is wanted", path);
+  } else if (node.kind != Kind::scalar) {
+    add_problem(node.where, "{}: expected a single value, found {}; write several numbers as \"4096 87380 6291456\"", path,
+                to_string(node.kind));
+  } else if (!node.quoted && is_boolean_word(node.text)) {
+    add_problem(node.where, "{}: sysctls are numbers; write 1 or 0 instead of {}", path, node.text);
+  } else if (const auto problem = refusal(key_, node.text)) {
+    add_problem(node.where, "{}: {}", path, *problem);
+  } else {
+    return normalised(node.text);
+  }
+  return std::nullopt;
+}
+
+/// Tells of a key that is there already, in another spelling.
+class Spellings {
+ public:
+  Spellings(std::string policy, Problems& problems) : policy_(std::move(policy)), problems_(problems) {}
+
+  bool is_new(const KeyPattern& key, Position where) {
+    const auto [first, fresh] = lines_.emplace(key, where.line);
+    if (fresh) return true;
+    problems_.push_back({where, fmt::format("{} is in {} twice, first in line {} in another spelling; keep one of them",
+                                            shown(key), policy_, first->second)});
+    return false;
+  }
+
+ private:
+  std::string policy_;
+  Problems& problems_;
+  std::map<KeyPattern, int> lines_;
+};
+
+}  // namespace
+
+PolicyConfig with_sysctls(PolicyConfig policy, const YamlFields& fields) {
+  const YamlNode* mapping = fields.find("sysctls");
+  Problems& problems = fields.problems();
+  if (mapping == nullptr) return policy;
+  if (mapping->kind == Kind::null || (mapping->kind == Kind::mapping && mapping->children.empty())) {
+    problems.push_back({mapping->where, fmt::format("{} has no sysctls; write sysctls: with a mapping of keys to values, or "
+                                                    "remove the field",
+                                                    fields.name())});
+    return policy;
+  }
+  if (!is_kind(*mapping, Kind::mapping, fields.path("sysctls"), problems)) return policy;
+  Spellings wanted(fields.name(), problems);
+  Spellings excluded(fields.name() + " without a value", problems);
+  for (const YamlNode& entry : mapping->children) {
+    const auto written = read_key(entry.key);
+    if (const auto* refusal = std::get_if<std::string>(&written)) {
+      problems.push_back({entry.key_where, *refusal});
+      continue;
+    }
+    const auto& [key, has_minus] = std::get<WrittenKey>(written);
+    if (has_minus && entry.kind == Kind::null) {
+      if (excluded.is_new(key, entry.key_where)) policy.exclusions.push_back(key);
+      continue;
+    }
+    // Also the second one may have problems of its own.
+    const bool is_new = wanted.is_new(key, entry.key_where);
+    if (auto refusal = key_refusal(key, policy)) problems.push_back({entry.key_where, *std::move(refusal)});
+    auto setting = SettingReader(key, problems).read(entry, has_minus);
+    if (!setting || !is_new) continue;
+    if (setting->want.set()) {
+      auto refusal = enforcing_refusal(key, setting->mode.value_or(policy.mode));
+      if (refusal) problems.push_back({entry.key_where, *std::move(refusal)});
+    }
+    policy.sysctls.push_back(*std::move(setting));
+  }
+  return policy;
+}
+
+std::vector<Observation> read_observations(const YamlFields& fields) {
+  const YamlNode* node = fields.find("observe");
+  if (node == nullptr) return {};
+  Problems& problems = fields.problems();
+  std::vector<Observation> observations;
+  Spellings seen(fields.path("observe"), problems);
+  if (node->kind == Kind::scalar) {
+    problems.push_back(
+        {node->where, fmt::format("{}: expected a list, found a single value; write [KEY]", fields.path("observe"))});
+    return {};
+  }
+  for (const NamedScalar& scalar : read_one_or_list(*node, fields.path("observe"), problems)) {
+    auto key = KeyPattern::parse(scalar.node->text);
+    if (const auto* refusal = std::get_if<std::string>(&key)) {
+      problems.push_back(
+          {scalar.node->where, fmt::format("{}: \"{}\": {}", scalar.path, excerpt(scalar.node->text), *refusal)});
+      continue;
+    }
+    KeyPattern& observed = std::get<KeyPattern>(key);
+    if (auto refusal = observation_refusal(observed)) {
+      problems.push_back({scalar.node->where, fmt::format("{}: {}", scalar.path, *refusal)});
+    } else if (seen.is_new(observed, scalar.node->where)) {
+      observations.push_back({std::move(observed), scalar.node->where});
+    }
+  }
+  return observations;
+}
+
+}  // namespace nswarden::core

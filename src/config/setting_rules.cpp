@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/setting_rules.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include <nswarden/policy/key_traits.hpp>
+#include <nswarden/base/text.hpp>
+
+namespace nswarden::core {
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t begin = std::min(text.find_first_not_of(blanks), text.size());
+  return text.substr(begin, text.find_last_not_of(blanks) + 1 - begin);
+}
+
+std::string shown(const KeyPattern& key) { return printable(key.name()); }
+
+std::variant<WrittenKey, std::string> read_key(std::string_view text) {
+  const bool has_minus = text.starts_with('-');
+  auto parsed = KeyPattern::parse(text.substr(has_minus ? 1 : 0));
+  if (const auto* refusal = std::get_if<std::string>(&parsed)) {
+    return fmt::format("sysctl \"{}\": {}", excerpt(text), *refusal);
+  }
+  return WrittenKey{std::get<KeyPattern>(std::move(parsed)), has_minus};
+}
+
+std::optional<std::string> key_refusal(const KeyPattern& key, const PolicyConfig& policy) {
+  const KeyTraits traits = traits_of(key.path());
+  if (traits.write_only) return fmt::format("{} can only be written, so no value of it can be kept; remove it", shown(key));
+  if (policy.takes_host_keys()) return std::nullopt;
+  if (traits.only_in_first) {
+    return fmt::format(
+        "{} is in the host's own netns alone; name it in a policy with host: true and no netns:, or with allow_global: true "
+        "where other netns have it too",
+        shown(key));
+  }
+  if (traits.global) {
+    return fmt::format(
+        "{} has one value for the whole host, whichever netns it is written in; if that is meant, write "
+        "allow_global: true in the policy",
+        shown(key));
+  }
+  if (traits.read_only_in_child) {
+    return fmt::format(
+        "{} can only be written in the host's own netns; name it in a policy with host: true and no netns:, "
+        "or with allow_global: true to look at it elsewhere",
+        shown(key));
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> enforcing_refusal(const KeyPattern& key, Mode mode) {
+  if (mode == Mode::audit || !traits_of(key.path()).read_only) return std::nullopt;
+  return fmt::format("{} can only be read; write {{value: V, mode: audit}}, or mode: audit in the policy", shown(key));
+}
+
+std::optional<std::string> observation_refusal(const KeyPattern& key) {
+  const KeyTraits traits = traits_of(key.path());
+  if (traits.write_only) return fmt::format("{} can only be written, so there is nothing to observe; remove it", shown(key));
+  if (traits.secret) return fmt::format("{} is a secret, which is not exported; remove it", shown(key));
+  return std::nullopt;
+}
+
+ValueSense sense_of(const KeyPattern& key) { return {traits_of(key.path()).form, {}}; }
+
+std::optional<std::string> value_refusal(const KeyPattern& key, std::string_view text) {
+  return value_problem(text, traits_of(key.path()));
+}
+
+std::optional<std::string> bound_refusal(const KeyPattern& key, std::string_view text) {
+  return bound_problem(text, traits_of(key.path()));
+}
+
+bool takes_interfaces(const PolicyConfig& policy) {
+  const auto is_glob = [](const auto& named) { return named.key.globs_interfaces(); };
+  return std::any_of(policy.sysctls.begin(), policy.sysctls.end(), is_glob) ||
+         std::any_of(policy.observe.begin(), policy.observe.end(), is_glob);
+}
+
+}  // namespace nswarden::core

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/sysctl_conf.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include <fmt/format.h>
+
+#include <nswarden/base/text.hpp>
+
+#include <nswarden/config/config_parse.hpp>
+#include "config/setting_rules.hpp"
+
+namespace nswarden::core {
+namespace {
+
+/// `part` is a part of `whole`.
+int column_of(std::string_view whole, std::string_view part) { return static_cast<int>(part.data() - whole.data()) + 1; }
+
+/// What forbids to take anything from a line.
+std::optional<std::pair<std::size_t, std::string_view>> bytes_problem(std::string_view line) {
+  if (line.size() > max_sysctl_line) return std::pair{std::size_t{0}, std::string_view("the line is longer than 8192 bytes")};
+  const std::size_t valid = valid_utf8_prefix(line);
+  const std::size_t nul = std::min(line.find('\0'), line.size());
+  const std::size_t carriage = std::min(line.find('\r'), line.size());
+  const std::size_t first = std::min({valid, nul, carriage});
+  if (first == line.size()) return std::nullopt;
+  if (first == nul) return std::pair{first, std::string_view("there is a NUL byte here; the file is not a text")};
+  if (first == carriage) {
+    return std::pair{first, std::string_view("there is a carriage return here; save the file with Unix line ends")};
+  }
+  return std::pair{first, std::string_view("this byte is not UTF-8; save the file as UTF-8")};
+}
+
+/// Whether it looks as if a comment were behind the value, where there are none.
+bool has_comment(std::string_view value) {
+  for (std::size_t at = value.find_first_of("#;"); at != std::string_view::npos; at = value.find_first_of("#;", at + 1)) {
+    if (at > 0 && blanks.find(value[at - 1]) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+/// Such files mostly hold keys of other trees too, which belong to no netns: they are systemd-sysctl's.
+bool is_of_the_host(std::string_view name) {
+  constexpr std::array<std::string_view, 9> trees{"abi", "crypto", "debug", "dev", "fs", "kernel", "sunrpc", "user", "vm"};
+  if (name.starts_with('-')) name.remove_prefix(1);
+  return std::find(trees.begin(), trees.end(), name.substr(0, name.find_first_of("./"))) != trees.end();
+}
+
+/// Reads line by line, and goes on after each problem.
+class ConfReader {
+ public:
+  ConfReader(const PolicyConfig& policy, std::uint16_t file, SysctlConf& conf) : policy_(policy), file_(file), conf_(conf) {}
+
+  void read_line(std::string_view line) {
+    ++line_;
+    if (const auto problem = bytes_problem(line))
+      return add_problem(static_cast<int>(problem->first) + 1, std::string(problem->second));
+    const std::string_view text = trimmed(line);
+    if (text.empty() || text[0] == '#' || text[0] == ';') return;
+    const std::size_t sign = text.find('=');
+    const std::string_view name = trimmed(text.substr(0, sign));
+    const int column = column_of(line, text);
+    if (is_of_the_host(name)) return;
+    const auto written = read_key(name);
+    if (const auto* refusal = std::get_if<std::string>(&written)) return add_problem(column, *refusal);
+    const auto& [key, has_minus] = std::get<WrittenKey>(written);
+    if (sign == std::string_view::npos) return exclude(key, has_minus, column);
+    const std::string_view value = trimmed(text.substr(sign + 1));
+    // Nothing may be left of it to point at.
+    set(key, has_minus, column, value, value.empty() ? column_of(line, text) + static_cast<int>(sign) : column_of(line, value));
+  }
+
+ private:
+  void add_problem(int column, std::string message) { conf_.problems.push_back({{line_, column, file_}, std::move(message)}); }
+
+  /// The key takes part in no glob.
+  void exclude(const KeyPattern& key, bool has_minus, int column) {
+    if (!has_minus) {
+      return add_problem(column, fmt::format("{} has no value; write KEY = VALUE, or -KEY to keep globs from it", shown(key)));
+    }
+    if (is_new(key, column)) conf_.exclusions.push_back(key);
+  }
+
+  void set(const KeyPattern& key, bool has_minus, int column, std::string_view value, int value_column) {
+    if (!is_new(key, column)) return;
+    if (auto refusal = key_refusal(key, policy_)) return add_problem(column, *std::move(refusal));
+    if (has_comment(value)) {
+      return add_problem(value_column, fmt::format("{}: a comment needs a line of its own in this format", shown(key)));
+    }
+    if (const auto refusal = value_refusal(key, value)) {
+      return add_problem(value_column, fmt::format("{}: {}", shown(key), *refusal));
+    }
+    if (auto refusal = enforcing_refusal(key, policy_.mode)) return add_problem(column, *std::move(refusal));
+    Setting setting{key, Want::equal(normalised(value)), {line_, column, file_}};
+    setting.optional = has_minus;
+    conf_.settings.push_back(std::move(setting));
+  }
+
+  /// Set and excluded is twice, too: systemd lets the last line count, which nobody could see in what became of it here.
+  bool is_new(const KeyPattern& key, int column) {
+    const auto [first, fresh] = lines_.emplace(key, line_);
+    if (!fresh)
+      add_problem(column, fmt::format("{} is here twice, first in line {}; keep one of them", shown(key), first->second));
+    return fresh;
+  }
+
+  const PolicyConfig& policy_;
+  std::uint16_t file_;
+  SysctlConf& conf_;
+  int line_ = 0;
+  std::map<KeyPattern, int> lines_;
+};
+
+}  // namespace
+
+SysctlConf parse_sysctl_conf(std::string_view text, const PolicyConfig& policy, std::uint16_t file) {
+  SysctlConf conf;
+  if (text.size() > max_config_size) {
+    conf.problems.push_back({{1, 1, file}, "the file is larger than 1 MiB"});
+    return conf;
+  }
+  if (text.starts_with("\xEF\xBB\xBF")) {
+    conf.problems.push_back({{1, 1, file}, "the file starts with a byte order mark; save it as UTF-8 without one"});
+    return conf;
+  }
+  ConfReader reader(policy, file, conf);
+  int lines = 0;
+  while (!text.empty()) {
+    const std::size_t newline = text.find('\n');
+    ++lines;
+    reader.read_line(text.substr(0, newline));
+    if (newline == std::string_view::npos) {
+      conf.problems.push_back(
+          {{lines, static_cast<int>(text.size()) + 1, file}, "the file does not end with a newline; is it half written?"});
+      break;
+    }
+    text.remove_prefix(newline + 1);
+  }
+  return conf;
+}
+
+}  // namespace nswarden::core

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/config/yaml_tree.hpp>
+
+#include <algorithm>
+#include <exception>
+#include <new>
+#include <sstream>
+#include <unordered_map>
+
+#include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/mark.h>
+#include <yaml-cpp/parser.h>
+
+#include <nswarden/base/text.hpp>
+
+namespace nswarden::core {
+namespace {
+
+/// The native form needs 6; yaml-cpp itself only stops at 500.
+constexpr std::size_t deepest_nesting = 16;
+
+Position position_of(const YAML::Mark& mark) {
+  if (mark.is_null()) return {1, 1};
+  return {mark.line + 1, mark.column + 1};
+}
+
+Position position_of(std::string_view text, std::size_t offset) {
+  const std::string_view before = text.substr(0, offset);
+  const auto lines = std::count(before.begin(), before.end(), '\n');
+  const std::size_t last_newline = before.rfind('\n');
+  const std::size_t column = last_newline == std::string_view::npos ? offset : offset - last_newline - 1;
+  return {static_cast<int>(lines) + 1, static_cast<int>(column) + 1};
+}
+
+/// yaml-cpp's place of an error is behind the end of the text when it wanted more characters than there are.
+Position position_of(std::string_view text, const YAML::Mark& mark) {
+  const Position where = position_of(mark);
+  const Position end = position_of(text, text.size());
+  const bool is_inside = where.line < end.line || (where.line == end.line && where.column <= end.column);
+  return is_inside ? where : end;
+}
+
+bool is_refused_control(char c) { return (c >= 0 && c < ' ' && c != '\t' && c != '\n') || c == '\x7f'; }
+
+std::string control_message(char c) {
+  if (c == '\0') return "there is a NUL byte here; the file is not a text";
+  if (c == '\r') return "there is a carriage return here; save the file with Unix line ends";
+  return "there is a control character here; remove it";
+}
+
+/// Place of the first line that starts with '%'. yaml-cpp swallows such a line whatever it says.
+std::optional<std::size_t> find_directive(std::string_view text) {
+  if (text.starts_with('%')) return 0;
+  const std::size_t newline = text.find("\n%");
+  if (newline == std::string_view::npos) return std::nullopt;
+  return newline + 1;
+}
+
+/// What forbids to parse the text at all. Control characters are among it because yaml-cpp takes 0x04 for the end of
+/// the file and NUL for a sign of UTF-16.
+std::optional<Problem> text_problem(std::string_view text) {
+  if (text.empty()) return Problem{{1, 1}, "the file is empty; is it half written?"};
+  if (text.size() > max_config_size) return Problem{{1, 1}, "the file is larger than 1 MiB"};
+  if (text.starts_with("\xEF\xBB\xBF")) {
+    return Problem{{1, 1}, "the file starts with a byte order mark; save it as UTF-8 without one"};
+  }
+  const std::string_view::const_iterator control = std::find_if(text.begin(), text.end(), is_refused_control);
+  const auto control_at = static_cast<std::size_t>(control - text.begin());
+  const std::size_t valid = valid_utf8_prefix(text);
+  if (valid < control_at) return Problem{position_of(text, valid), "this byte is not UTF-8; save the file as UTF-8"};
+  if (control_at < text.size()) return Problem{position_of(text, control_at), control_message(*control)};
+  if (text.back() != '\n') {
+    return Problem{position_of(text, text.size()), "the file does not end with a newline; is it half written?"};
+  }
+  if (const auto at = find_directive(text)) {
+    return Problem{position_of(text, *at), "YAML directives (lines that start with '%') are not supported"};
+  }
+  return std::nullopt;
+}
+
+/// Ends a parse from within yaml-cpp; never leaves this file.
+struct Stop {
+  Problem problem;
+  bool tree_is_whole = false;
+};
+
+class TreeBuilder : public YAML::EventHandler {
+ public:
+  TreeBuilder(std::string_view source, std::uint16_t file, YamlTree& tree) : source_(source), file_(file), tree_(tree) {}
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (!tree_.root) return;
+    throw Stop{{position_of(mark), "a second document starts here, or the indentation is wrong; write one document"}, true};
+  }
+  void OnDocumentEnd() override {}
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { take(node(YamlNode::Kind::null, mark, anchor, "?")); }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
+    add_problem(position_of(mark), "aliases (*) are not supported; write the value out");
+    take(node(YamlNode::Kind::refused, mark, 0, "?"));
+  }
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
+    YamlNode scalar = node(YamlNode::Kind::scalar, mark, anchor, tag);
+    scalar.quoted = tag == "!";
+    scalar.text = value;
+    take(std::move(scalar));
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    open(node(YamlNode::Kind::list, mark, anchor, tag));
+  }
+  void OnSequenceEnd() override { close(); }
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+    open(node(YamlNode::Kind::mapping, mark, anchor, tag));
+  }
+  void OnMapEnd() override { close(); }
+
+ private:
+  /// A list or mapping that is not closed yet.
+  struct Frame {
+    YamlNode node;
+    bool has_key = false;  ///< a mapping that waits for the value of `key`
+    bool keeps_value = false;
+    std::string key;
+    Position key_where;
+    std::unordered_map<std::string, int> lines_of_keys;
+  };
+
+  /// One for each place: an anchor of a node that is left out would be told twice.
+  void add_problem(Position where, std::string message) {
+    const auto& all = tree_.problems;
+    if (!all.empty() && all.back().where.line == where.line && all.back().where.column == where.column) return;
+    tree_.problems.push_back({where, std::move(message)});
+  }
+
+  YamlNode node(YamlNode::Kind kind, const YAML::Mark& mark, YAML::anchor_t anchor, const std::string& tag) {
+    const Position where = position_of(mark);
+    // yaml-cpp reports neither the tag `!` nor an anchor of nothing, so look at the text: a node starts with its properties.
+    const auto at = static_cast<std::size_t>(std::max(mark.pos, 0));
+    const char first = at < source_.size() ? source_[at] : '\n';
+    if (anchor != 0 || first == '&') add_problem(where, "anchors (&) are not supported; write the value out each time");
+    if ((tag != "?" && tag != "!") || first == '!') {
+      add_problem(where, "tags (!) are not supported; to make a text of a number, quote it");
+    }
+    YamlNode made;
+    made.kind = kind;
+    made.where = where;
+    made.where.file = file_;
+    return made;
+  }
+
+  void open(YamlNode started) {
+    if (open_.size() == deepest_nesting) throw Stop{{started.where, "the nesting is deeper than 16 levels"}};
+    Frame frame;
+    frame.node = std::move(started);
+    open_.push_back(std::move(frame));
+  }
+
+  void close() {
+    YamlNode closed = std::move(open_.back().node);
+    open_.pop_back();
+    take(std::move(closed));
+  }
+
+  void take(YamlNode made) {
+    if (open_.empty()) {
+      tree_.root = std::move(made);
+    } else if (open_.back().node.kind == YamlNode::Kind::list) {
+      open_.back().node.children.push_back(std::move(made));
+    } else if (open_.back().has_key) {
+      take_value(open_.back(), std::move(made));
+    } else {
+      take_key(open_.back(), std::move(made));
+    }
+  }
+
+  void take_key(Frame& frame, YamlNode made) {
+    frame.has_key = true;
+    frame.keeps_value = false;
+    if (made.kind != YamlNode::Kind::scalar) {
+      if (made.kind != YamlNode::Kind::refused) add_problem(made.where, "a key must be a word before a colon");
+      return;
+    }
+    if (made.text == "<<") {
+      add_problem(made.where, "merge keys (<<) are not supported; write the fields out");
+      return;
+    }
+    const auto [seen, is_new] = frame.lines_of_keys.emplace(made.text, made.where.line);
+    if (!is_new) {
+      add_problem(made.where,
+                  fmt::format("\"{}\" is here twice, first in line {}; keep one of them", excerpt(made.text), seen->second));
+      return;
+    }
+    frame.keeps_value = true;
+    frame.key = std::move(made.text);
+    frame.key_where = made.where;
+  }
+
+  static void take_value(Frame& frame, YamlNode made) {
+    frame.has_key = false;
+    if (!frame.keeps_value) return;
+    // The mark of nothing is that of whatever comes next.
+    if (made.kind == YamlNode::Kind::null) made.where = frame.key_where;
+    made.key = std::move(frame.key);
+    made.key_where = frame.key_where;
+    frame.node.children.push_back(std::move(made));
+  }
+
+  std::string_view source_;
+  std::uint16_t file_;
+  YamlTree& tree_;
+  std::vector<Frame> open_;
+};
+
+YamlTree parse_tree(std::string_view text, std::uint16_t file) {
+  YamlTree tree;
+  if (auto problem = text_problem(text)) {
+    tree.problems.push_back(*std::move(problem));
+    return tree;
+  }
+  const auto give_up = [&tree](Problem problem) {
+    tree.root.reset();
+    tree.problems.push_back(std::move(problem));
+  };
+  try {
+    std::istringstream stream{std::string(text)};
+    YAML::Parser parser(stream);
+    TreeBuilder builder(text, file, tree);
+    // Whatever follows the first document is a second one to yaml-cpp, so ask for it to see that there is none.
+    while (parser.HandleNextDocument(builder)) continue;
+    if (!tree.root) tree.problems.push_back({{1, 1}, "the file has nothing but comments; is it half written?"});
+  } catch (const Stop& stop) {
+    if (stop.tree_is_whole) {
+      tree.problems.push_back(stop.problem);
+    } else {
+      give_up(stop.problem);
+    }
+  } catch (const YAML::Exception& error) {
+    give_up({position_of(text, error.mark), fmt::format("this is not YAML: {}; look at indentation, colons and quotes here "
+                                                        "and in the line before",
+                                                        printable(error.msg))});
+  } catch (const std::bad_alloc&) {
+    throw;  // says nothing about the file
+  } catch (const std::exception& error) {
+    give_up({{1, 1}, fmt::format("this is not YAML: {}", printable(error.what()))});
+  }
+  return tree;
+}
+
+}  // namespace
+
+YamlTree parse_yaml(std::string_view text, std::uint16_t file) {
+  YamlTree tree = parse_tree(text, file);
+  for (Problem& problem : tree.problems) problem.where.file = file;
+  return tree;
+}
+
+}  // namespace nswarden::core

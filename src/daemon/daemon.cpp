@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/daemon/daemon.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <new>
+#include <optional>
+#include <stdexcept>
+#include <string_view>
+#include <system_error>
+
+#include <nswarden/base/build_info.hpp>
+#include <nswarden/cli/one_shot.hpp>
+#include <nswarden/os/privilege.hpp>
+#include <nswarden/web/web.hpp>
+#include <nswarden/os/limits.hpp>
+#include <nswarden/daemon/fd_budget.hpp>
+#include <nswarden/daemon/instance_lock.hpp>
+#include "daemon/loop.hpp"
+#include <nswarden/web/web_access.hpp>
+
+namespace nswarden::app {
+namespace {
+
+/// HTTP threads that wait for the loop's verdict are let go however the loop ends, or else the server waits for them.
+class Closing {
+ public:
+  explicit Closing(ReloadDesk& desk) : desk_(desk) {}
+  ~Closing() { desk_.close(); }
+  Closing(const Closing&) = delete;
+  Closing& operator=(const Closing&) = delete;
+
+ private:
+  ReloadDesk& desk_;
+};
+
+void tell_lines(std::string_view lines) {
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size());
+    fmt::print(stderr, "nswarden: {}\n", lines.substr(0, end));
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+  }
+}
+
+void serve_until_told(const Options& options, Configuration configuration, os::ConfigWatcher& config_watcher) {
+  const os::ServiceEnvironment service_environment = os::service_environment();
+  os::Signals signals;  // before any thread, so that all inherit the mask
+  const os::Waker waker;
+  ReloadDesk desk([&waker] { waker.wake(); });
+  const std::size_t first_limit = os::open_files_limit();  // commands get it back: some close every fd up to it
+  // A failure leaves the limit as it was, and the budget follows it.
+  (void)os::raise_open_files().ok();
+  os::LinuxCatalog catalog(netns_sources(netns_directories(options, configuration.config)),
+                           links_of_names(configuration.config));
+  if (const auto may = catalog.may_enter(); !may) throw std::runtime_error(cannot_enter_any(may.error().code));
+  InstanceLock instance_lock(options, netns_directories(options, configuration.config));
+  Metrics metrics;
+  SnapshotSlot slot;
+  Log log(2, options.log_level, options.log_format);
+  std::optional<WebAccess> access;
+  if (!options.web.config_file.empty()) access.emplace(options.web.config_file, log, metrics);
+  const WebServer web(options.web, {&metrics, &slot, [&desk] { return desk.request(); }}, access ? &*access : nullptr);
+  const Closing closing(desk);
+
+  const BuildInfo build = build_info();
+  log.info("nswarden starts", {{"version", build.version}, {"revision", build.revision}});
+  for (const std::string& address : web.addresses()) {
+    const std::string url = fmt::format("{}://{}{}", web.scheme(), address, options.web.telemetry_path);
+    log.info("listening", {{"address", address}, {"metrics", url}});
+  }
+  instance_lock.look_again(log);
+  ServiceNotices service(service_environment, log);
+  Loop({options, signals, waker, desk, catalog, metrics, slot, log, config_watcher, instance_lock, service},
+       std::move(configuration), {fd_budget(os::open_files_limit()), first_limit})
+      .run();
+}
+
+}  // namespace
+
+int run_daemon(const Options& options) {
+  // First watch, then read: a change in between is not lost.
+  os::ConfigWatcher config_watcher(configuration_path(options));
+  auto loaded = load_configuration(options);
+  if (const auto* none = std::get_if<NoConfiguration>(&loaded)) {
+    for (const std::string& line : none->lines) fmt::print(stderr, "nswarden: {}\n", line);
+    return exit_usage;
+  }
+  try {
+    serve_until_told(options, std::get<Configuration>(std::move(loaded)), config_watcher);
+    return 0;
+  } catch (const std::bad_alloc&) {
+    throw;  // main has words for it
+  } catch (const std::system_error& error) {
+    std::string what = error.what();
+    const std::string plain = std::generic_category().message(error.code().value());
+    if (what.ends_with(plain)) what.replace(what.size() - plain.size(), plain.size(), with_remedy(error.code().value()));
+    fmt::print(stderr, "nswarden: {}\n", what);
+    return exit_usage;
+  } catch (const std::exception& error) {
+    tell_lines(error.what());
+    return exit_usage;
+  }
+}
+
+}  // namespace nswarden::app

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/daemon/instance_lock.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include <nswarden/base/text.hpp>
+#include <nswarden/os/runtime_directory.hpp>
+
+namespace nswarden::app {
+namespace {
+
+/// As one component of a path.
+std::string escaped(std::string_view path) {
+  std::string text;
+  for (const char c : path) {
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    text += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return text;
+}
+
+}  // namespace
+
+InstanceLock::InstanceLock(const Options& options, const std::vector<std::string>& directories, std::string_view remedy)
+    : runtime_directory_(runtime_directory()), remedy_(remedy) {
+  if (options.audit) return;
+  if (options.lock_file) {
+    take_named(*options.lock_file);
+    return;
+  }
+  for (const std::string& path : directories) {
+    Directory& directory = directories_.emplace_back(Directory{path, {}, {}});
+    const Outcome outcome = take(path);
+    if (outcome.what == Outcome::What::taken) {
+      throw std::runtime_error(fmt::format("{} is already governed by {}, which holds the lock {}; {}", core::printable(path),
+                                           holder(outcome.pid), core::printable(outcome.file), remedy_));
+    }
+    if (outcome.what == Outcome::What::held) directory.file = outcome.file;
+  }
+}
+
+void InstanceLock::take_named(const std::string& file) {
+  os::LockFile::Attempt attempt = os::LockFile::take(file);
+  const std::string shown = core::printable(file);
+  if (const auto* taken = std::get_if<os::LockFile::Taken>(&attempt)) {
+    throw std::runtime_error(fmt::format("the lock of --lock.file, {}, is held by {}; {}", shown, holder(taken->pid), remedy_));
+  }
+  if (const auto* error = std::get_if<core::Error>(&attempt)) {
+    throw std::runtime_error(fmt::format("cannot lock the file of --lock.file, {}: {}", shown, lock_error(error->code)));
+  }
+  locks_.emplace(file, std::get<os::LockFile>(std::move(attempt)));
+}
+
+InstanceLock::Outcome InstanceLock::take(const std::string& directory) {
+  using What = Outcome::What;
+  const auto place = os::place_of(directory);
+  if (!place) return {What::failed, {}, 0, place.error().code};
+  const std::string file = fmt::format("{}/dir-{}-{}-{}{}{}.lock", runtime_directory_, place->device_major, place->device_minor,
+                                       place->inode, place->rest.empty() ? "" : "-", escaped(place->rest));
+  // Of one that is held another fd must not even be closed; and a directory may be given under two names.
+  if (locks_.contains(file)) return {What::held, file};
+  if (const auto made = os::make_directory(runtime_directory_); !made) return {What::failed, file, 0, made.error().code};
+  os::LockFile::Attempt attempt = os::LockFile::take(file);
+  if (const auto* taken = std::get_if<os::LockFile::Taken>(&attempt)) return {What::taken, file, taken->pid, 0};
+  if (const auto* error = std::get_if<core::Error>(&attempt)) return {What::failed, file, 0, error->code};
+  locks_.emplace(file, std::get<os::LockFile>(std::move(attempt)));
+  return {What::held, file};
+}
+
+void InstanceLock::look_again(Log& log) {
+  for (Directory& directory : directories_) {
+    const Outcome outcome = take(directory.path);
+    // What failed says nothing of the directory, so that it keeps the lock that it has.
+    if (outcome.what != Outcome::What::failed) directory.file = outcome.what == Outcome::What::held ? outcome.file : "";
+    if (outcome == std::exchange(directory.last, outcome)) continue;
+    tell(log, directory.path, outcome);
+  }
+  // Others may govern what our directories were before.
+  std::erase_if(locks_, [&](const auto& lock) {
+    return !directories_.empty() && std::none_of(directories_.begin(), directories_.end(),
+                                                 [&](const Directory& directory) { return directory.file == lock.first; });
+  });
+}
+
+void InstanceLock::tell(Log& log, const std::string& directory, const Outcome& outcome) const {
+  if (outcome.what == Outcome::What::taken) {
+    log.error("another nswarden governs this directory too, since it came or was replaced",
+              {{"directory", directory}, {"holder", holder(outcome.pid)}, {"lock", outcome.file}, {"remedy", remedy_}});
+  }
+  if (outcome.what == Outcome::What::failed) {
+    log.warn("a second nswarden for this directory would not be noticed, since its lock cannot be taken",
+             {{"directory", directory},
+              {"lock", outcome.file},
+              {"error", lock_error(outcome.error)},
+              {"remedy", "give it a runtime directory that it can write to, or --lock.file"}});
+  }
+}
+
+}  // namespace nswarden::app

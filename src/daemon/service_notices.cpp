@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/service_notices.hpp"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+namespace nswarden::app {
+namespace {
+
+constexpr std::chrono::milliseconds busy_gap{100};
+constexpr std::chrono::milliseconds broken_gap{5000};
+
+}  // namespace
+
+ServiceNotices::ServiceNotices(const os::ServiceEnvironment& service, Log& log)
+    : socket_(service.notify_socket), watchdog_(service.watchdog.value_or(std::chrono::microseconds(0))), log_(log) {
+  if (!socket_.listened_to()) watchdog_ = {};
+}
+
+void ServiceNotices::ready(std::string status, core::Time now) {
+  phase_ = Phase::ready;
+  status_ = std::move(status);
+  tell(now);
+}
+
+void ServiceNotices::reloading(core::Time now) {
+  if (phase_ == Phase::starting) return;
+  phase_ = Phase::reloading;
+  reload_began_ = now;
+  tell(now);
+}
+
+void ServiceNotices::stopping(core::Time now) {
+  phase_ = Phase::stopping;
+  status_.clear();
+  tell(now);
+}
+
+void ServiceNotices::alive(core::Time now) {
+  if (watchdog_.count() == 0 || now - alive_told_ < watchdog_ / 4 || (again_ && now < *again_)) return;
+  if (send("WATCHDOG=1", now)) alive_told_ = now;
+}
+
+std::optional<core::Time> ServiceNotices::due() const {
+  if (again_) return again_;
+  // Sweeps mostly end sooner, so that this costs no wake-up of its own.
+  return watchdog_.count() == 0 ? std::nullopt : std::optional(alive_told_ + watchdog_ / 2);
+}
+
+void ServiceNotices::send_again(core::Time now) {
+  if (again_ && now >= *again_) tell(now);
+}
+
+void ServiceNotices::tell(core::Time now) {
+  again_.reset();
+  if (!socket_.listened_to()) return;
+  std::string lines;
+  if (phase_ != told_phase_) {
+    // The manager waits for the end of this reload, and not for that of an older one; its clock is ours.
+    const auto since = std::chrono::duration_cast<std::chrono::microseconds>(reload_began_.time_since_epoch()).count();
+    if (phase_ == Phase::ready) lines = "READY=1\n";
+    if (phase_ == Phase::reloading) lines = fmt::format("RELOADING=1\nMONOTONIC_USEC={}\n", since);
+    if (phase_ == Phase::stopping) lines = "STOPPING=1\n";
+  }
+  if (status_ != told_status_) lines += fmt::format("STATUS={}\n", status_);
+  if (lines.empty() || !send(lines, now)) return;
+  told_phase_ = phase_;
+  told_status_ = status_;
+}
+
+bool ServiceNotices::send(std::string_view lines, core::Time now) {
+  const core::Result<void> sent = socket_.send(lines);
+  if (sent) return true;
+  const bool busy = sent.error().code == EAGAIN;
+  again_ = now + (busy ? busy_gap : broken_gap);
+  if (!busy) {
+    log_.limited("notify", LogLevel::warn, "the service manager cannot be told of our state",
+                 {{"error", std::generic_category().message(sent.error().code)}});
+  }
+  return false;
+}
+
+}  // namespace nswarden::app

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/shared_plan.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+namespace nswarden::core {
+namespace {
+
+/// A key that every netns has.
+const Key& sign_of_life() {
+  static const Key key = std::get<Key>(Key::parse("net.ipv4.tcp_keepalive_time"));
+  return key;
+}
+
+std::string_view family_of(std::string_view path) { return path.substr(0, path.find('/')); }
+
+/// The directory that the first glob of a path looks into.
+std::string_view folder_looked_into(std::string_view path) {
+  const std::string_view before = path.substr(0, path.find_first_of("*?["));
+  return before.substr(0, before.rfind('/'));
+}
+
+}  // namespace
+
+SharedPlan::SharedPlan(std::shared_ptr<const PolicySet> policies, std::span<const PolicyIndex> matched)
+    : policies_(std::move(policies)), plan_(policies_->plan(matched)) {
+  const bool has_commands = std::any_of(matched.begin(), matched.end(),
+                                        [&](PolicyIndex policy) { return !policies_->policies()[policy].commands->empty(); });
+  // Nothing else would tell that a netns has died and its inode number is used again (kernel facts 4 and 29).
+  wants_sign_of_life_ = has_commands || !plan_.globs.empty();
+  std::set<std::string_view> families;
+  const Resolution exact = policies_->resolve(plan_, {});
+  for (const PlannedSetting& setting : exact.settings) families.insert(family_of(setting.key.path()));
+  for (const Key& key : exact.observed) families.insert(family_of(key.path()));
+  std::set<std::string_view> directories;
+  for (const KeyPattern* glob : plan_.globs) {
+    families.insert(family_of(glob->path()));
+    directories.insert(folder_looked_into(glob->path()));
+  }
+  if (families.empty() && wants_sign_of_life_) families.insert("ipv4");
+  looked_into_ = directories.size();
+  directories_ = families.size() + looked_into_;
+}
+
+std::shared_ptr<const ResolvedPlan> SharedPlan::resolve(std::vector<Key> found) const {
+  std::weak_ptr<const ResolvedPlan>& known = resolved_[found];
+  if (auto resolved = known.lock()) return resolved;
+  auto made = std::make_shared<ResolvedPlan>();
+  made->shared = shared_from_this();
+  made->resolution = policies_->resolve(plan_, found);
+  std::map<std::string_view, std::size_t> indices;
+  for (const PlannedSetting& setting : made->resolution.settings) {
+    indices.emplace(setting.key.path(), made->wishes.size());
+    made->wishes.push_back({&setting.key, setting.mode == Mode::enforce});
+  }
+  for (const Key& key : made->resolution.observed) {
+    const auto [index, is_new] = indices.emplace(key.path(), made->wishes.size());
+    if (is_new) made->wishes.push_back({&key, false});
+    made->observed.push_back(index->second);
+  }
+  if (made->wishes.empty() && wants_sign_of_life_) made->wishes.push_back({&sign_of_life(), false});
+  known = made;
+  if (resolved_.size() > forget_at_) {
+    std::erase_if(resolved_, [](const auto& one) { return one.second.expired(); });
+    forget_at_ = std::max<std::size_t>(64, 2 * resolved_.size());
+  }
+  return made;
+}
+
+}  // namespace nswarden::core

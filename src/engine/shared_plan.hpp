@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// A plan with what binding it needs, shared by all netns that match the same policies; and resolved, shared by all of these in
+// which its globs stand for the same keys. Loop thread only.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include <nswarden/engine/kernel.hpp>
+#include <nswarden/policy/policy.hpp>
+
+namespace nswarden::core {
+
+class SharedPlan;
+
+/// What one netns must have, key by key. Pointers of `wishes` lead into `resolution` or to constants.
+struct ResolvedPlan {
+  std::shared_ptr<const SharedPlan> shared;
+  Resolution resolution;
+  std::vector<Wish> wishes;           ///< of the settings, in their order; of what is only observed; or of a sign of life
+  std::vector<std::size_t> observed;  ///< as resolution.observed: index into `wishes`
+};
+
+class SharedPlan : public std::enable_shared_from_this<SharedPlan> {
+ public:
+  SharedPlan(std::shared_ptr<const PolicySet> policies, std::span<const PolicyIndex> matched);
+
+  [[nodiscard]] const std::shared_ptr<const PolicySet>& policies() const { return policies_; }
+  [[nodiscard]] const std::vector<PolicyIndex>& matched() const { return plan_.policies; }
+  [[nodiscard]] std::span<const KeyPattern* const> globs() const { return plan_.globs; }
+  /// Fds that a netns holds for it in Tier::directories: of families (ipv4, netfilter, ...), and of what its globs look into.
+  [[nodiscard]] std::size_t directories() const { return directories_; }
+  /// Of these, what its globs look into: held in Tier::held too.
+  [[nodiscard]] std::size_t looked_into() const { return looked_into_; }
+
+  /// `found`: the keys that its globs stand for in some netns, sorted.
+  [[nodiscard]] std::shared_ptr<const ResolvedPlan> resolve(std::vector<Key> found) const;
+
+ private:
+  std::shared_ptr<const PolicySet> policies_;
+  Plan plan_;
+  std::size_t directories_ = 0;
+  std::size_t looked_into_ = 0;
+  bool wants_sign_of_life_ = false;
+  mutable std::map<std::vector<Key>, std::weak_ptr<const ResolvedPlan>> resolved_;
+  mutable std::size_t forget_at_ = 64;  // entries, of which most may be of no netns any more
+};
+
+}  // namespace nswarden::core

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "netns/bound_netns.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+namespace nswarden::os {
+
+using core::Error;
+using core::Reading;
+using core::Result;
+using core::Tier;
+
+namespace {
+
+bool is_refused(int error) { return error == EACCES || error == EPERM || error == EROFS; }
+
+/// The last component of its path.
+std::string_view file_name(const core::Key& key) {
+  const std::string_view path = key.path();
+  return path.substr(path.rfind('/') + 1);
+}
+
+Result<LinuxNetns::Write> write_whole(int fd, std::string_view value) {
+  // At offset 0 and in one call: a second write on a kept fd would be accepted and ignored (kernel fact 12). A short count is
+  // what the kernel gives for a value that it parsed in part; what it stored is for read() to tell (kernel fact 28).
+  if (::pwrite(fd, value.data(), value.size(), 0) < 0) return Error{errno, "write sysctl"};
+  return LinuxNetns::Write::done;
+}
+
+}  // namespace
+
+LinuxNetns::LinuxNetns(std::shared_ptr<CatalogShared> shared, NetnsPath path, core::NetnsId id, std::span<const Wish> wishes,
+                       Tier tier)
+    : shared_(std::move(shared)),
+      path_(std::move(path)),
+      id_(id),
+      wishes_(wishes),
+      slots_(wishes.size()),
+      files_(shared_->files, id.inode, wishes.size()),
+      tier_(tier) {
+  prepare_slots();
+}
+
+void LinuxNetns::prepare_slots() {
+  std::map<std::string_view, std::size_t> families;
+  for (const Wish& wish : wishes_) ++families[family_of(wish.key->path())];
+  enters_ = tier_ != Tier::held;
+  for (std::size_t i = 0; i < wishes_.size(); ++i) {
+    slots_[i].needs_entering = wishes_[i].key->needs_entering();
+    slots_[i].alone = families[family_of(wishes_[i].key->path())] == 1;
+    enters_ = enters_ || slots_[i].needs_entering;
+  }
+}
+
+LinuxNetns::~LinuxNetns() {
+  if (handed_over_) shared_->slow_writer->cancel(*handed_over_);
+}
+
+Result<void> LinuxNetns::open_inside() {
+  FamilyDirectories passing;
+  FamilyDirectories& families = tier_ == Tier::directories ? families_ : passing;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (const Result<void> opened = open_slot(i, families); !opened) return opened;
+  }
+  return {};
+}
+
+std::size_t LinuxNetns::fds() const {
+  const auto held = std::count_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return static_cast<bool>(slot.fd); });
+  return static_cast<std::size_t>(held) + families_.size() + globs_.size();
+}
+
+Result<Fd> LinuxNetns::open_key(std::size_t key, int flags, FamilyDirectories& families) {
+  const std::string& path = wishes_[key].key->path();
+  const std::string_view family = family_of(path);
+  const SysctlTree& tree = shared_->tree;
+  // Each lookup right below net/ costs time for every netns of the host (kernel fact 11). So a family is looked up once for
+  // all its keys; and for a single key there is no use in two opens.
+  if (slots_[key].alone && tier_ != Tier::directories) return tree.open_below(tree.root(), path.c_str(), flags);
+  const Result<int> directory = families.get(tree, family);
+  if (!directory) return directory.error();
+  return tree.open_below(*directory, path.c_str() + family.size() + 1, flags);
+}
+
+Result<void> LinuxNetns::open_slot(std::size_t key, FamilyDirectories& families) {
+  int read_error = 0;
+  int write_error = 0;
+  const bool writable = wishes_[key].writable;
+  Result<Fd> fd = open_key(key, writable ? O_RDWR : O_RDONLY, families);
+  if (!fd && writable && is_refused(fd.error().code)) {
+    write_error = fd.error().code;
+    fd = open_key(key, O_RDONLY, families);
+    if (!fd && is_refused(fd.error().code)) {
+      read_error = fd.error().code;
+      // Some files can only be written, such as route/flush (kernel fact 29).
+      fd = open_key(key, O_WRONLY, families);
+      if (fd) write_error = 0;
+    }
+  }
+  if (!fd) {
+    if (is_exhausted(fd.error().code)) return fd.error();
+    read_error = fd.error().code;
+  }
+  if (fd) files_.opened(key, *fd);
+  Slot& slot = slots_[key];
+  slot.read_error = static_cast<std::int16_t>(read_error);
+  slot.write_error = static_cast<std::int16_t>(write_error);
+  slot.fd = fd && tier_ == Tier::held ? std::move(*fd) : Fd();
+  refused_ = refused_ || is_refused_reading(slot);
+  return {};
+}
+
+Result<NetnsScope> LinuxNetns::enter(Proof proof) const {
+  auto opened = open_netns(path_, shared_->home);
+  if (const auto* error = std::get_if<Error>(&opened)) return *error;
+  const auto* netns = std::get_if<OpenNetns>(&opened);
+  const Error stale{ESTALE, "find netns by name"};
+  if (netns == nullptr || netns->inode != id_.inode) return stale;
+  if (proof == Proof::inode) return NetnsScope::enter(netns->fd.get(), shared_->home);
+
+  std::optional<std::uint64_t> cookie = cookie_of_file(netns->fd.get());
+  Result<NetnsScope> scope = NetnsScope::enter(netns->fd.get(), shared_->home);
+  if (!scope) return scope;
+  // Before Linux 5.14 there are none: then a file of the netns that still lives proves that nobody else can have its inode.
+  if (id_.cookie == 0) {
+    if (!holds_living_file()) return stale;
+    return scope;
+  }
+  // Before Linux 6.18 a cookie is told only inside.
+  if (!cookie) {
+    const Result<std::uint64_t> inside = cookie_inside();
+    if (!inside) return inside.error();
+    cookie = *inside;
+  }
+  if (*cookie != id_.cookie) return stale;
+  return scope;
+}
+
+bool LinuxNetns::holds_living_file() const {
+  const auto held = std::find_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return static_cast<bool>(slot.fd); });
+  const int fd = held != slots_.end() ? held->fd.get() : families_.any();
+  struct stat status {};
+  return fd < 0 || ::fstat(fd, &status) == 0;
+}
+
+bool LinuxNetns::is_refused_reading(const Slot& slot) {
+  // One that is held can only be written, for ever: its path need not be walked at each read (kernel fact 11).
+  return slot.read_error != 0 && slot.read_error != ENOENT && !slot.fd;
+}
+
+Reading LinuxNetns::known(const Slot& slot) {
+  if (slot.read_error == ENOENT) return {Reading::Status::missing, 0, {}};
+  return {Reading::Status::unreadable, slot.read_error, {}};
+}
+
+void LinuxNetns::retry_refused() {
+  // Neither the name nor the netns need be there for the other keys of this read: what fails here, stays as it was.
+  const Result<NetnsScope> scope = enter(Proof::cookie);
+  if (!scope) return;
+  refused_ = false;
+  FamilyDirectories passing;
+  FamilyDirectories& families = tier_ == Tier::directories ? families_ : passing;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (is_refused_reading(slots_[i]) && !open_slot(i, families)) refused_ = true;
+  }
+}
+
+Result<std::span<const Reading>> LinuxNetns::read() {
+  if (refused_) retry_refused();
+  ReadBuffer& buffer = shared_->buffer;
+  buffer.start(slots_.size());
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const Slot& slot = slots_[i];
+    if (slot.read_error != 0) {
+      buffer.set(i, known(slot));
+    } else if (slot.fd && !slot.needs_entering) {
+      buffer.read(i, slot.fd.get());
+    }
+  }
+  if (enters_) {
+    if (const Result<void> done = read_inside(); !done) return done.error();
+  }
+  return buffer.readings();
+}
+
+Result<void> LinuxNetns::read_inside() {
+  const Result<NetnsScope> scope = enter(tier_ == Tier::transient ? Proof::cookie : Proof::inode);
+  if (!scope) return scope.error();
+  ReadBuffer& buffer = shared_->buffer;
+  FamilyDirectories passing;
+  FamilyDirectories& families = tier_ == Tier::directories ? families_ : passing;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const Slot& slot = slots_[i];
+    if (slot.read_error != 0 || (slot.fd && !slot.needs_entering)) continue;
+    if (slot.fd) {
+      buffer.read(i, slot.fd.get());
+      continue;
+    }
+    const Result<Fd> fd = open_key(i, O_RDONLY, families);
+    if (fd) {
+      files_.opened(i, *fd);
+      buffer.read(i, fd->get());
+    } else {
+      if (is_exhausted(fd.error().code)) return fd.error();
+      buffer.set(i, ReadBuffer::failed(fd.error().code));
+    }
+  }
+  return {};
+}
+
+Result<LinuxNetns::Write> LinuxNetns::write(std::size_t key, std::string_view value) {
+  const Slot& slot = slots_[key];
+  if (slot.read_error == ENOENT) return Error{ENOENT, "open sysctl for writing"};
+  if (shared_->files.has_stranger(file_name(*wishes_[key].key))) find_other_inode(key);
+  if (slot.fd && slot.write_error == 0 && !slot.needs_entering) return put(key, slot.fd.get(), value);
+  return write_inside(key, value);
+}
+
+Result<LinuxNetns::Write> LinuxNetns::write_inside(std::size_t key, std::string_view value) {
+  Slot& slot = slots_[key];
+  const bool opened = slot.fd && slot.write_error == 0;
+  // A family that is held was opened inside; whatever else is opened by its path needs the better proof.
+  const bool by_path =
+      tier_ == Tier::transient || (tier_ == Tier::held && !opened) || slot.write_error != 0 || slot.read_error != 0;
+  const Result<NetnsScope> scope = enter(by_path ? Proof::cookie : Proof::inode);
+  if (!scope) return scope.error();
+  if (opened) return put(key, slot.fd.get(), value);
+  FamilyDirectories passing;
+  FamilyDirectories& families = tier_ == Tier::directories ? families_ : passing;
+  if (tier_ == Tier::held && slot.write_error != 0) {
+    // What was read-only at bind may be writable by now, as after a remount of /proc/sys: then it is held for both.
+    Result<Fd> both = open_key(key, O_RDWR, families);
+    if (both) {
+      files_.opened(key, *both);
+      slot.fd = std::move(*both);
+      slot.read_error = slot.write_error = 0;
+      return put(key, slot.fd.get(), value);
+    }
+    if (!is_refused(both.error().code)) return both.error();
+  }
+  const Result<Fd> fd = open_key(key, O_WRONLY, families);
+  if (!fd) return fd.error();
+  files_.found(key, *fd);
+  return put(key, fd->get(), value);
+}
+
+Result<LinuxNetns::Write> LinuxNetns::put(std::size_t key, int fd, std::string_view value) {
+  SlowWriter* const slow = shared_->slow_writer;
+  if (slow == nullptr || !wishes_[key].key->waits_for_rtnl()) return write_whole(fd, value);
+  if (!slow->has_room()) return Error{EAGAIN, "hand over write of sysctl"};
+  // Of its own, because this netns may be unbound while the write is made.
+  Fd file(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (!file) return Error{errno, "hand over write of sysctl"};
+  handed_over_ = slow->write(std::move(file), std::string(value), {id_.inode, static_cast<std::uint32_t>(key)});
+  return Write::handed_over;
+}
+
+void LinuxNetns::find_other_inode(std::size_t key) {
+  const Result<NetnsScope> scope = enter(Proof::cookie);
+  if (!scope) return;
+  // All the way down, since a directory on it can have got a second inode as well (kernel fact 16).
+  const SysctlTree& tree = shared_->tree;
+  const Result<Fd> file = tree.open_below(tree.root(), wishes_[key].key->path().c_str(), O_PATH);
+  if (file) files_.found(key, *file);
+}
+
+Result<std::size_t> LinuxNetns::find_missing() {
+  const auto is_missing = [](const Slot& slot) { return slot.read_error == ENOENT; };
+  if (std::none_of(slots_.begin(), slots_.end(), is_missing)) return std::size_t{0};
+  const Result<NetnsScope> scope = enter(Proof::cookie);
+  if (!scope) return scope.error();
+  FamilyDirectories passing;
+  FamilyDirectories& families = tier_ == Tier::directories ? families_ : passing;
+  std::size_t appeared = 0;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (!is_missing(slots_[i])) continue;
+    if (const Result<void> opened = open_slot(i, families); !opened) return opened.error();
+    if (!is_missing(slots_[i])) ++appeared;
+  }
+  return appeared;
+}
+
+bool LinuxNetns::may_stay(const Slot& slot, const core::Key& key) {
+  if (slot.read_error != 0) return false;
+  struct stat status {};
+  return !slot.fd || !key.names_interface() || ::fstat(slot.fd.get(), &status) == 0;
+}
+
+Result<void> LinuxNetns::hold(std::span<const Wish> keys) {
+  if (handed_over_) shared_->slow_writer->cancel(*std::exchange(handed_over_, std::nullopt));
+  std::unordered_map<std::string_view, std::size_t> known;
+  for (std::size_t i = 0; i < wishes_.size(); ++i) {
+    if (may_stay(slots_[i], *wishes_[i].key)) known.emplace(wishes_[i].key->path(), i);
+  }
+  std::vector<Slot> slots(keys.size());
+  std::vector<std::size_t> from(keys.size(), RegisteredFiles::nowhere);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const auto old = known.find(keys[i].key->path());
+    if (old == known.end() || wishes_[old->second].writable != keys[i].writable) continue;
+    from[i] = old->second;
+    slots[i] = std::move(slots_[old->second]);
+  }
+  files_.rearrange(from);
+  slots_ = std::move(slots);
+  wishes_ = keys;
+  prepare_slots();
+  if (std::count(from.begin(), from.end(), RegisteredFiles::nowhere) == 0) return {};
+  const Result<NetnsScope> scope = enter(Proof::cookie);
+  if (!scope) return scope.error();
+  FamilyDirectories passing;
+  FamilyDirectories& families = tier_ == Tier::directories ? families_ : passing;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (from[i] != RegisteredFiles::nowhere) continue;
+    if (const Result<void> opened = open_slot(i, families); !opened) return opened.error();
+  }
+  return {};
+}
+
+Result<std::vector<core::Key>> LinuxNetns::find(std::span<const core::KeyPattern* const> globs) {
+  const Result<NetnsScope> scope = enter(Proof::cookie);
+  if (!scope) return scope.error();
+  auto found = globs_.find(shared_->tree, globs);
+  if (tier_ == Tier::transient) globs_.close();
+  return found;
+}
+
+}  // namespace nswarden::os

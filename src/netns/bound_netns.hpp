@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// One netns whose keys were opened inside it. See engine/kernel.hpp for the contract and the three tiers.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <nswarden/engine/kernel.hpp>
+#include <nswarden/os/fd.hpp>
+#include <nswarden/netns/slow_writer.hpp>
+#include <nswarden/netns/sysctl_files.hpp>
+#include "netns/glob_walk.hpp"
+#include "netns/netns_entry.hpp"
+#include "netns/netns_scope.hpp"
+#include "netns/read_buffer.hpp"
+#include "netns/registered_files.hpp"
+#include "netns/sysctl_tree.hpp"
+
+namespace nswarden::os {
+
+/// What all bound netns of a catalog use. One thread.
+struct CatalogShared {
+  HomeNetns home;
+  SysctlTree tree;
+  ReadBuffer buffer;
+  SysctlFiles files;
+  std::optional<std::uint64_t> init_inode = init_netns_inode();
+  SlowWriter* slow_writer = nullptr;  // none: every write is made at once
+};
+
+class LinuxNetns final : public core::BoundNetns {
+ public:
+  using Wish = core::NetnsCatalog::Wish;
+  LinuxNetns(std::shared_ptr<CatalogShared> shared, NetnsPath path, core::NetnsId id, std::span<const Wish> wishes,
+             core::Tier tier);
+  /// A write that was handed over and has not begun is not made any more.
+  ~LinuxNetns() override;
+
+  /// Opens what the tier says. The thread is inside the netns. An error only when files or memory ran out: every other one is
+  /// the state of its key.
+  core::Result<void> open_inside();
+  [[nodiscard]] std::size_t fds() const;
+
+  core::Result<std::span<const core::Reading>> read() override;
+  core::Result<Write> write(std::size_t key, std::string_view value) override;
+  core::Result<std::size_t> find_missing() override;
+  core::Result<void> hold(std::span<const Wish> keys) override;
+  core::Result<std::vector<core::Key>> find(std::span<const core::KeyPattern* const> globs) override;
+
+ private:
+  struct Slot {
+    Fd fd;                         // held tier only
+    std::int16_t read_error = 0;   // ENOENT: missing
+    std::int16_t write_error = 0;  // of opening for writing; each write tries again
+    bool needs_entering = false;
+    bool alone = false;  // no other key of its family
+  };
+  /// How sure we must be, before we use a netns found by name, that it is the bound one.
+  enum class Proof {
+    inode,   // enough for fds that were opened before: those of a dead netns only give ENOENT
+    cookie,  // needed to open anything by a path: an inode number may be that of a later netns (kernel fact 4)
+  };
+
+  /// What follows from the wishes alone.
+  void prepare_slots();
+  /// Whether the file is still that of its key: an interface that came again under the same name has other files (kernel fact 31).
+  [[nodiscard]] static bool may_stay(const Slot& slot, const core::Key& key);
+  [[nodiscard]] core::Result<NetnsScope> enter(Proof proof) const;
+  [[nodiscard]] bool holds_living_file() const;  // true also when it holds none
+  core::Result<Fd> open_key(std::size_t key, int flags, FamilyDirectories& families);
+  /// An error only when files or memory ran out; then the slot stays as it was.
+  core::Result<void> open_slot(std::size_t key, FamilyDirectories& families);
+  /// Whether the key is there but could not be opened for reading, and may be later.
+  [[nodiscard]] static bool is_refused_reading(const Slot& slot);
+  /// Tries those once more: what refused may allow it by now.
+  void retry_refused();
+  /// Of a key that could not be opened for reading.
+  [[nodiscard]] static core::Reading known(const Slot& slot);
+  core::Result<void> read_inside();
+  core::Result<Write> write_inside(std::size_t key, std::string_view value);
+  /// Writes by an fd that was opened inside, or has it written.
+  core::Result<Write> put(std::size_t key, int fd, std::string_view value);
+  /// Looks whether other writers of the key use another inode than ours by now.
+  void find_other_inode(std::size_t key);
+
+  std::shared_ptr<CatalogShared> shared_;
+  NetnsPath path_;
+  core::NetnsId id_;
+  std::span<const Wish> wishes_;
+  std::vector<Slot> slots_;
+  RegisteredFiles files_;
+  FamilyDirectories families_;  // directories tier only
+  GlobWalk globs_;
+  std::optional<SlowWriter::Ticket> handed_over_;  // the last write that was
+  core::Tier tier_;
+  bool enters_ = false;   // at each read
+  bool refused_ = false;  // some slot is_refused_reading
+};
+
+}  // namespace nswarden::os

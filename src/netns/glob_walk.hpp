@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which keys of the netns that the thread is in some globs stand for. The directories that are read stay open as long as this
+// lives: a lookup right below net/ costs time for every netns of the host (kernel fact 11), and reading one that is open does
+// not. Such a directory belongs to the netns in which it was opened, is used only there (kernel fact 13), and keeps nothing alive.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nswarden/policy/key_pattern.hpp>
+#include <nswarden/base/result.hpp>
+#include <nswarden/os/fd.hpp>
+#include "netns/sysctl_tree.hpp"
+
+namespace nswarden::os {
+
+class GlobWalk {
+ public:
+  /// Each key once, sorted. An error only when files or memory ran out: a directory that is not there has no keys.
+  core::Result<std::vector<core::Key>> find(const SysctlTree& tree, std::span<const core::KeyPattern* const> globs);
+  /// Fds that it holds.
+  [[nodiscard]] std::size_t size() const { return directories_.size(); }
+  void close() { directories_.clear(); }
+
+ private:
+  struct Name {
+    std::string text;
+    bool is_directory = false;
+  };
+  using Names = std::vector<Name>;
+  core::Result<const Names*> names_in(const SysctlTree& tree, const std::string& directory);
+  core::Result<void> walk(const SysctlTree& tree, const core::KeyPattern& glob, std::vector<core::Key>& found);
+
+  std::map<std::string, Fd, std::less<>> directories_;
+  std::map<std::string, Names, std::less<>> read_;  // in this call of find()
+};
+
+}  // namespace nswarden::os

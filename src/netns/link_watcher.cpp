@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/netns/link_watcher.hpp>
+
+#include <arpa/inet.h>
+#include <libmnl/libmnl.h>
+#include <linux/filter.h>
+#include <linux/netconf.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+#include "netns/netns_ids.hpp"
+
+namespace nswarden::os {
+
+using core::Result;
+
+namespace {
+
+constexpr std::size_t most_messages = 64;
+constexpr int buffer_size = 1 << 20;
+
+// Sysctls of an interface come and go with these, exactly: not before, as RTM_NEWLINK of a new name is, nor without, as one of a
+// carrier is. The ids of netns tell which are dead.
+constexpr std::array<int, 3> groups{RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF, RTNLGRP_NSID};
+
+// What a write to forwarding, rp_filter, ... emits: the index of the interface and that one value. All values mean new files.
+constexpr std::uint32_t one_value_size =
+    NLMSG_LENGTH(NLMSG_ALIGN(sizeof(netconfmsg))) + 2 * (NLA_HDRLEN + sizeof(std::int32_t));
+
+const char* link_remedy(int error) {
+  switch (error) {
+    case EPERM: return "it needs CAP_NET_BROADCAST";
+    case EMFILE:
+    case ENFILE: return "raise the limit of open files";
+    default: return "it is tried again";
+  }
+}
+
+std::string failed(const char* attempt, int error) {
+  return std::string(attempt) + ": " + std::generic_category().message(error) + "; " + link_remedy(error);
+}
+
+bool set_option(int socket, int level, int option, int value) {
+  return ::setsockopt(socket, level, option, &value, sizeof value) == 0;
+}
+
+/// So that whoever writes sysctls all the time, as we may do, neither wakes us nor fills our buffer.
+bool drop_writes(int socket) {
+  constexpr std::uint8_t drop = 0;
+  std::array filter{sock_filter BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(nlmsghdr, nlmsg_type)),
+                    sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWNETCONF), 0, 3),
+                    sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(nlmsghdr, nlmsg_len)),
+                    sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(one_value_size), 0, 1),
+                    sock_filter BPF_STMT(BPF_RET | BPF_K, drop),
+                    sock_filter BPF_STMT(BPF_RET | BPF_K, UINT32_MAX)};
+  const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
+  return ::setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
+}
+
+std::uint64_t inode_of_own_netns() {
+  struct stat status {};
+  return ::stat("/proc/thread-self/ns/net", &status) == 0 ? status.st_ino : 0;
+}
+
+/// A message with room for its sender and for the id of the netns that it is from.
+class Envelope {
+ public:
+  Envelope() {
+    header_.msg_name = &sender_;
+    header_.msg_iov = &part_;
+    header_.msg_iovlen = 1;
+  }
+  /// Bytes; an errno when there are none.
+  Result<std::size_t> receive(int socket) {
+    header_.msg_namelen = sizeof sender_;
+    header_.msg_control = control_.data();
+    header_.msg_controllen = control_.size();
+    const ssize_t size = ::recvmsg(socket, &header_, MSG_DONTWAIT);
+    if (size < 0) return core::Error{errno, "read netlink"};
+    return static_cast<std::size_t>(size);
+  }
+  [[nodiscard]] bool is_whole() const { return (header_.msg_flags & MSG_TRUNC) == 0; }
+  [[nodiscard]] bool is_from_kernel() const { return sender_.nl_pid == 0; }
+  [[nodiscard]] const nlmsghdr* first() const { return reinterpret_cast<const nlmsghdr*>(bytes_.data()); }
+  /// None: our own netns. Where that has an id in itself, kernels before Linux 7.1 may give it.
+  [[nodiscard]] std::optional<int> netns() {
+    for (cmsghdr* part = CMSG_FIRSTHDR(&header_); part != nullptr; part = CMSG_NXTHDR(&header_, part)) {
+      if (part->cmsg_level != SOL_NETLINK || part->cmsg_type != NETLINK_LISTEN_ALL_NSID) continue;
+      int id = 0;
+      std::memcpy(&id, CMSG_DATA(part), sizeof id);
+      return id == no_netns_id ? std::nullopt : std::optional(id);
+    }
+    return std::nullopt;
+  }
+
+ private:
+  // The longest message of the groups has 76 bytes.
+  alignas(nlmsghdr) std::array<char, 1024> bytes_{};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control_{};
+  sockaddr_nl sender_{};
+  iovec part_{bytes_.data(), bytes_.size()};
+  msghdr header_{};
+};
+
+}  // namespace
+
+LinkWatcher::LinkWatcher() { rearm(); }
+
+bool LinkWatcher::rearm() {
+  if (socket_) return false;
+  problem_ = open();
+  return problem_.empty();
+}
+
+std::string LinkWatcher::open() {
+  own_inode_ = inode_of_own_netns();
+  if (own_inode_ == 0) return failed("look at our own netns", errno);
+  Fd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
+  if (!socket) return failed("open netlink socket", errno);
+  if (!set_option(socket.get(), SOL_SOCKET, SO_RCVBUFFORCE, buffer_size)) {
+    (void)set_option(socket.get(), SOL_SOCKET, SO_RCVBUF, buffer_size);
+  }
+  if (!drop_writes(socket.get())) return failed("filter netlink", errno);
+  if (!set_option(socket.get(), SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, 1))
+    return failed("listen to interfaces of other netns", errno);
+  for (const int group : groups) {
+    if (!set_option(socket.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)) return failed("listen to interfaces", errno);
+  }
+  socket_ = std::move(socket);
+  return {};
+}
+
+bool LinkWatcher::follow(int netns, std::uint64_t inode) {
+  if (!socket_) return false;
+  if (inode == own_inode_) expect(no_netns_id, inode);
+  Result<NetnsIds> ids = NetnsIds::open();
+  if (!ids) return inode == own_inode_;
+  const Result<std::optional<int>> found = ids->find(netns);
+  if (found && *found) {
+    expect(**found, inode);
+    return true;
+  }
+  if (inode == own_inode_) return true;
+  const Result<int> given = ids->give(netns);
+  if (!given) return false;
+  expect(*given, inode);
+  return true;
+}
+
+/// What waits by now is of those who had the id before, the news of their death too. So the kernel is made to say something
+/// where that ends.
+void LinkWatcher::expect(int id, std::uint64_t inode) {
+  nlmsghdr marker{};
+  marker.nlmsg_len = sizeof marker;
+  marker.nlmsg_type = NLMSG_NOOP;
+  marker.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+  marker.nlmsg_seq = ++marker_;
+  newcomers_.push_back({marker_, id, inode});
+  // When it fails, or its answer finds no room, read() settles it.
+  (void)::send(socket_.get(), &marker, sizeof marker, MSG_DONTWAIT);
+}
+
+/// The first `count` newcomers have come.
+void LinkWatcher::settle(std::size_t count) {
+  const auto last = newcomers_.begin() + static_cast<std::ptrdiff_t>(count);
+  for (auto one = newcomers_.begin(); one != last; ++one) inodes_.insert_or_assign(one->id, one->inode);
+  newcomers_.erase(newcomers_.begin(), last);
+}
+
+bool LinkWatcher::is_own(std::optional<int> from) const {
+  if (!from) return true;
+  const auto found = inodes_.find(*from);
+  return found != inodes_.end() && found->second == own_inode_;
+}
+
+LinkChanges LinkWatcher::read() {
+  LinkChanges changes;
+  if (!socket_) return changes;
+  Envelope envelope;
+  for (std::size_t messages = 0; messages < most_messages; ++messages) {
+    const Result<std::size_t> size = envelope.receive(socket_.get());
+    if (!size) {
+      const int error = size.error().code;
+      if (error == EINTR) continue;
+      if (error == ENOBUFS) {
+        changes.lost = true;
+        continue;
+      }
+      // Nothing stands before them any more, whatever became of their markers.
+      settle(newcomers_.size());
+      if (error == EAGAIN) return changes;
+      // It does not pass: better to be down, and told, than to be woken for it again and again.
+      problem_ = failed("read netlink", error);
+      socket_.reset();
+      changes.lost = true;
+      return changes;
+    }
+    if (!envelope.is_from_kernel()) continue;
+    changes.lost = changes.lost || !envelope.is_whole();
+    int left = static_cast<int>(*size);
+    for (const nlmsghdr* message = envelope.first(); mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+      take(*message, envelope.netns(), changes);
+    }
+  }
+  changes.more = true;
+  return changes;
+}
+
+void LinkWatcher::take(const nlmsghdr& message, std::optional<int> from, LinkChanges& changes) {
+  if (message.nlmsg_type == NLMSG_ERROR) {
+    const auto waits = std::find_if(newcomers_.begin(), newcomers_.end(),
+                                    [&message](const Newcomer& one) { return one.marker == message.nlmsg_seq; });
+    if (waits != newcomers_.end()) settle(static_cast<std::size_t>(waits - newcomers_.begin()) + 1);
+  } else if (message.nlmsg_type == RTM_DELNSID) {
+    // Other netns have ids of their own for others.
+    const std::optional<int> id = is_own(from) ? netns_id_in(message) : std::nullopt;
+    if (id) inodes_.erase(*id);
+  } else if (message.nlmsg_type == RTM_NEWNETCONF || message.nlmsg_type == RTM_DELNETCONF) {
+    const auto found = inodes_.find(from.value_or(no_netns_id));
+    if (found == inodes_.end()) return;
+    ++changes.events;
+    const auto known = std::find(changes.netns.begin(), changes.netns.end(), found->second);
+    if (known == changes.netns.end()) changes.netns.push_back(found->second);
+  }
+}
+
+}  // namespace nswarden::os

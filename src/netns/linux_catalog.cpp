@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/netns/linux_catalog.hpp>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <nswarden/netns/link_watcher.hpp>
+#include <nswarden/os/procfs.hpp>
+#include "netns/bound_netns.hpp"
+#include "netns/netns_entry.hpp"
+#include "netns/netns_scope.hpp"
+#include "netns/process_netns.hpp"
+
+namespace nswarden::os {
+
+using core::BindResult;
+using core::Entry;
+using core::EntryKind;
+using core::Error;
+using core::NameKind;
+using core::Refusal;
+using core::Result;
+
+namespace {
+
+bool is_dots(const char* name) { return std::strcmp(name, ".") == 0 || std::strcmp(name, "..") == 0; }
+
+/// A name as a directory can hold one; anything else must not be made part of a path.
+bool is_name(std::string_view name) {
+  return !name.empty() && name != "." && name != ".." && name.find('/') == std::string_view::npos &&
+         name.find('\0') == std::string_view::npos;
+}
+
+/// False when the entry is gone by now.
+bool fill(Entry& entry, int directory, Links links, const HomeNetns& home) {
+  struct stat status {};
+  if (stat_entry(directory, entry.name.c_str(), links, status) != 0) {
+    // What hides itself, such as the mount of a dead FUSE server, is no netns; and no reason to miss its neighbours.
+    entry.kind = EntryKind::other;
+    if (errno != ENOENT) return true;
+    return links == Links::follow && stat_entry(directory, entry.name.c_str(), Links::refuse, status) == 0;
+  }
+  entry.kind = classify(status, home);
+  if (entry.kind == EntryKind::nsfs) entry.inode = status.st_ino;
+  return true;
+}
+
+constexpr std::string_view host_name = "host";
+
+std::vector<core::NetnsSource> sources_of(const std::vector<std::string>& directories) {
+  std::vector<core::NetnsSource> sources;
+  sources.reserve(directories.size());
+  for (const std::string& directory : directories) sources.push_back({NameKind::entry, directory});
+  return sources;
+}
+
+}  // namespace
+
+/// An open netns, and the way there.
+struct LinuxCatalog::Found {
+  OpenNetns netns;
+  NetnsPath path;
+};
+
+LinuxCatalog::LinuxCatalog(std::vector<core::NetnsSource> sources, Links links)
+    : shared_(std::make_shared<CatalogShared>()),
+      sources_(std::move(sources)),
+      links_(links),
+      processes_(std::make_unique<ProcessNetns>()) {}
+
+LinuxCatalog::LinuxCatalog(const std::vector<std::string>& directories)
+    : LinuxCatalog(sources_of(directories), Links::refuse) {}
+
+LinuxCatalog::~LinuxCatalog() = default;
+
+Result<void> LinuxCatalog::may_enter() const { return NetnsScope::try_home(shared_->home); }
+
+void LinuxCatalog::write_slowly_by(SlowWriter& writer) { shared_->slow_writer = &writer; }
+
+void LinuxCatalog::tell_links_to(LinkWatcher* watcher) { link_watcher_ = watcher; }
+
+void LinuxCatalog::serve(std::vector<NameKind> kinds) { kinds_ = std::move(kinds); }
+
+bool LinuxCatalog::serves(NameKind kind) const { return std::find(kinds_.begin(), kinds_.end(), kind) != kinds_.end(); }
+
+bool LinuxCatalog::host_is_known() const {
+  return shared_->init_inode.has_value() || shared_->home.inode() == fixed_init_inode;
+}
+
+SysctlFiles& LinuxCatalog::sysctl_files() const { return shared_->files; }
+
+bool LinuxCatalog::is_host(std::uint64_t inode) const {
+  // All are alive, as we and process 1 are in them, so that the inode is identity enough (kernel facts 4 and 7). Who may not see
+  // process 1's still knows the first one of the kernel.
+  return inode == shared_->home.inode() || inode == shared_->init_inode || inode == fixed_init_inode;
+}
+
+Result<NetnsPath> LinuxCatalog::host() const {
+  // Without that, any other netns that processes are in could be the host's.
+  if (!host_is_known()) return Error{EACCES, "tell which netns is the host's, by /proc/1/ns/net"};
+  if (shared_->init_inode.value_or(fixed_init_inode) == shared_->home.inode()) {
+    return NetnsPath{"/proc/thread-self/ns/net", Links::follow};
+  }
+  return NetnsPath{in_procfs("1/ns/net"), Links::follow};
+}
+
+core::Listing LinuxCatalog::list(Detail detail) {
+  core::Listing listing;
+  listing.entries.reserve(last_count_ + last_count_ / 8);
+  for (std::size_t i = 0; i < sources_.size(); ++i) {
+    const auto index = static_cast<std::uint16_t>(i);
+    const std::size_t before = listing.entries.size();
+    if (const Result<void> done = list_one(index, detail, listing.entries); !done) {
+      listing.entries.resize(before);
+      listing.failures.push_back({index, done.error()});
+    }
+  }
+  last_count_ = listing.entries.size();
+  return listing;
+}
+
+Result<void> LinuxCatalog::list_one(std::uint16_t index, Detail detail, std::vector<Entry>& entries) {
+  if (!serves(kind_of(index))) return {};
+  if (kind_of(index) == NameKind::entry) return list_directory(index, detail, entries);
+  const Result<NetnsPath> host_path = host();
+  if (!host_path) return host_path.error();
+  if (kind_of(index) == NameKind::host) {
+    Entry host = look(index, host_name);
+    if (host.kind == EntryKind::nsfs) entries.push_back(std::move(host));
+    return {};
+  }
+  const Result<std::vector<std::uint64_t>> inodes = processes_->scan();
+  if (!inodes) return inodes.error();
+  for (const std::uint64_t inode : *inodes) {
+    if (!is_host(inode)) entries.push_back({index, ProcessNetns::name_of(inode), EntryKind::nsfs, inode});
+  }
+  return {};
+}
+
+Result<void> LinuxCatalog::list_directory(std::uint16_t index, Detail detail, std::vector<Entry>& entries) const {
+  // Opened anew each time: a held dirfd goes blind and makes an admin's umount fail (kernel fact 9).
+  const Fd directory(::open(sources_[index].directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) {
+    if (errno == ENOENT) return {};
+    return Error{errno, "open netns directory"};
+  }
+  alignas(dirent64) std::array<char, std::size_t{32} << 10> batch;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+  while (true) {
+    const ssize_t size = ::getdents64(directory.get(), batch.data(), batch.size());
+    // ENOENT: the directory was removed since it was opened.
+    if (size == 0 || (size < 0 && errno == ENOENT)) return {};
+    if (size < 0) return Error{errno, "read netns directory"};
+    for (ssize_t at = 0; at < size;) {
+      const auto* found = reinterpret_cast<const dirent64*>(batch.data() + at);
+      at += found->d_reclen;
+      if (is_dots(found->d_name)) continue;
+      Entry& entry = entries.emplace_back();
+      entry.directory = index;
+      entry.name = found->d_name;
+      const bool leads_on = links_ == Links::follow && found->d_type == DT_LNK;  // to where, may change without any mount
+      if (detail == Detail::names && !leads_on) continue;
+      if (!fill(entry, directory.get(), links_, shared_->home)) entries.pop_back();
+    }
+  }
+}
+
+NetnsPath LinuxCatalog::path_of(std::uint16_t directory, std::string_view name) const {
+  const std::string& parent = sources_[directory].directory;
+  std::string path;
+  path.reserve(parent.size() + 1 + name.size());
+  path.append(parent).append(1, '/').append(name);
+  return {std::move(path), links_};
+}
+
+Result<std::vector<NetnsPath>> LinuxCatalog::ways_to(std::uint16_t source, std::string_view name) const {
+  std::vector<NetnsPath> ways;
+  const NameKind kind = kind_of(source);
+  if (!serves(kind)) return ways;
+  if (kind == NameKind::entry) {
+    if (is_name(name)) ways.push_back(path_of(source, name));
+    return ways;
+  }
+  Result<NetnsPath> host_path = host();
+  if (!host_path) return host_path.error();
+  if (kind == NameKind::process) return processes_->paths_of(name);
+  if (name == host_name) ways.push_back(std::move(*host_path));
+  return ways;
+}
+
+bool LinuxCatalog::is_meant(std::uint16_t source, std::string_view name, std::uint64_t inode) const {
+  return kind_of(source) != NameKind::process || inode == ProcessNetns::inode_of(name);
+}
+
+Entry LinuxCatalog::look(std::uint16_t directory, std::string_view name) {
+  Entry entry{directory, std::string(name), EntryKind::absent, 0};
+  const Result<std::vector<NetnsPath>> ways = ways_to(directory, name);
+  if (!ways) return entry;
+  for (const NetnsPath& path : *ways) {
+    const PathLook seen = look_at(path, shared_->home);
+    if (!is_meant(directory, name, seen.inode)) continue;
+    entry.kind = seen.kind;
+    entry.inode = seen.inode;
+    break;
+  }
+  return entry;
+}
+
+/// Whatever is there; whether it may be entered is not judged.
+LinuxCatalog::Opened LinuxCatalog::open(std::uint16_t source, std::string_view name) const {
+  Result<std::vector<NetnsPath>> ways = ways_to(source, name);
+  if (!ways) return ways.error();
+  Opened result = Refusal::absent;
+  for (NetnsPath& path : *ways) {
+    auto opened = open_netns(path, shared_->home);
+    if (auto* netns = std::get_if<OpenNetns>(&opened)) {
+      if (is_meant(source, name, netns->inode)) return Found{std::move(*netns), std::move(path)};
+    } else if (const auto* error = std::get_if<Error>(&opened)) {
+      result = *error;
+    } else if (kind_of(source) == NameKind::entry) {
+      result = *std::get_if<Refusal>(&opened);
+    }
+  }
+  return result;
+}
+
+BindResult LinuxCatalog::bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, core::Tier tier) {
+  Opened opened = open(directory, name);
+  if (const auto* refusal = std::get_if<Refusal>(&opened)) return *refusal;
+  if (const auto* error = std::get_if<Error>(&opened)) return *error;
+  const OpenNetns& netns = std::get_if<Found>(&opened)->netns;
+  if (kind_of(directory) != NameKind::host && is_host(netns.inode)) return Refusal::host_netns;
+  // Before anything is read: what changes from now on is told.
+  const bool links_told = link_watcher_ != nullptr && link_watcher_->follow(netns.fd.get(), netns.inode);
+
+  core::NetnsId id{cookie_of_file(netns.fd.get()).value_or(0), netns.inode};
+  const Result<NetnsScope> scope = NetnsScope::enter(netns.fd.get(), shared_->home);
+  if (!scope) return scope.error();
+  if (id.cookie == 0) {
+    const Result<std::uint64_t> cookie = cookie_inside();
+    if (!cookie) return cookie.error();
+    id.cookie = *cookie;
+  }
+  auto bound = std::make_unique<LinuxNetns>(shared_, std::move(std::get_if<Found>(&opened)->path), id, keys, tier);
+  if (const Result<void> done = bound->open_inside(); !done) return done.error();
+  const std::size_t fds = bound->fds();
+  return core::Binding{id, std::move(bound), fds, links_told};
+}
+
+}  // namespace nswarden::os

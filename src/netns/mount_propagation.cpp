@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/netns/mount_propagation.hpp>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstddef>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include <nswarden/os/file.hpp>
+#include <nswarden/os/procfs.hpp>
+
+namespace nswarden::os {
+namespace {
+
+constexpr std::size_t largest_mount_table = std::size_t{64} << 20;
+
+/// What one line of mountinfo says, see proc_pid_mountinfo(5). Numbers of groups are the same in all namespaces; 0 is none.
+struct Mount {
+  std::uint64_t id = 0;  // likewise, so that a mount that both have means one namespace
+  std::string_view root;
+  std::string_view point;
+  std::uint64_t shared = 0;
+  bool slave = false;
+};
+
+std::string_view cut(std::string_view& rest, char end) {
+  const std::string_view first = rest.substr(0, rest.find(end));
+  rest.remove_prefix(std::min(first.size() + 1, rest.size()));
+  return first;
+}
+
+std::uint64_t group_or_id(std::string_view text) {
+  std::uint64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+Mount parse(std::string_view line) {
+  Mount mount;
+  mount.id = group_or_id(cut(line, ' '));
+  cut(line, ' ');  // its parent
+  cut(line, ' ');  // its device
+  mount.root = cut(line, ' ');
+  mount.point = cut(line, ' ');
+  cut(line, ' ');  // its options
+  constexpr std::string_view shared = "shared:";
+  for (std::string_view field = cut(line, ' '); !field.empty() && field != "-"; field = cut(line, ' ')) {
+    if (field.starts_with(shared)) mount.shared = group_or_id(field.substr(shared.size()));
+    mount.slave = mount.slave || field.starts_with("master:");
+  }
+  return mount;
+}
+
+/// The mounts point into `table`.
+std::vector<Mount> parse_all(std::string_view table) {
+  std::vector<Mount> mounts;
+  while (!table.empty()) mounts.push_back(parse(cut(table, '\n')));
+  return mounts;
+}
+
+/// The mount that holds `path`, or its nearest ancestor that exists.
+std::optional<std::uint64_t> mount_id(std::string path) {
+  struct statx status {};
+  while (::statx(AT_FDCWD, path.c_str(), AT_NO_AUTOMOUNT, STATX_MNT_ID, &status) != 0) {
+    const std::size_t slash = path.rfind('/');
+    if ((errno != ENOENT && errno != ENOTDIR) || slash == std::string::npos || path == "/") return std::nullopt;
+    path.resize(std::max(slash, std::size_t{1}));
+  }
+  if ((status.stx_mask & STATX_MNT_ID) == 0) return std::nullopt;
+  return status.stx_mnt_id;
+}
+
+/// A part of another file system, that nothing is propagated to. `ip netns add` makes one too, but a shared one.
+bool is_plain_bind(const Mount& mount) { return mount.root != "/" && mount.point != "/" && mount.shared == 0; }
+
+const Mount* find_mount(const std::vector<Mount>& mounts, std::uint64_t id) {
+  const auto found = std::find_if(mounts.begin(), mounts.end(), [id](const Mount& mount) { return mount.id == id; });
+  return found == mounts.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+OutsideMounts outside_mounts(const std::string& directory, const std::string& outside) {
+  const std::optional<std::uint64_t> id = mount_id(directory);
+  const core::Result<std::string> table = read_file("/proc/thread-self/mountinfo", largest_mount_table);
+  if (!id || !table) return OutsideMounts::unknown;
+  const std::vector<Mount> mounts = parse_all(*table);
+  const Mount* own = find_mount(mounts, *id);
+  if (own == nullptr) return OutsideMounts::unknown;
+  if (own->slave) return OutsideMounts::seen;
+  const bool cut_off = is_plain_bind(*own) && !in_first_pid_namespace();
+
+  const core::Result<std::string> other_table = read_file(outside + "/mountinfo", largest_mount_table);
+  if (!other_table) return cut_off ? OutsideMounts::unseen : OutsideMounts::unknown;
+  const std::vector<Mount> others = parse_all(*other_table);
+  const bool same_namespace = find_mount(others, own->id) != nullptr;
+  if (same_namespace) return cut_off ? OutsideMounts::unseen : OutsideMounts::seen;
+  const bool peers = own->shared != 0 &&
+                     std::any_of(others.begin(), others.end(), [&](const Mount& other) { return other.shared == own->shared; });
+  return peers ? OutsideMounts::seen : OutsideMounts::unseen;
+}
+
+bool is_lent_to_container(const std::string& directory, const std::string& first_process) {
+  if (in_first_pid_namespace()) return false;
+  const std::optional<std::uint64_t> id = mount_id(directory);
+  const core::Result<std::string> table = read_file(first_process + "/mountinfo", largest_mount_table);
+  if (!id || !table) return false;
+  const std::vector<Mount> mounts = parse_all(*table);
+  const Mount* mount = find_mount(mounts, *id);
+  return mount != nullptr && mount->point != "/" && mount->shared == 0 && (mount->slave || mount->root != "/");
+}
+
+}  // namespace nswarden::os

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/netns/netns_watcher.hpp>
+
+#include <fcntl.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include <nswarden/policy/inotify_events.hpp>
+#include <nswarden/os/inotify_buffer.hpp>
+
+namespace nswarden::os {
+
+using core::Error;
+using core::Result;
+
+namespace {
+
+// Narrow: with IN_OPEN our own looks would wake us (kernel fact 9). The same for directories and for their ancestors, because
+// one inode has one watch. A symbolic link on the way is followed: /var/run/netns is an honest name of /run/netns.
+constexpr std::uint32_t watched_entries =
+    IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+// What our own listings cause, and what then cannot be told from the looks of others.
+constexpr std::uint32_t looks = IN_OPEN | IN_ACCESS | IN_CLOSE_NOWRITE;
+constexpr std::uint32_t about_itself = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT;
+
+std::string parent_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+bool is_missing(int error) { return error == ENOENT || error == ENOTDIR; }
+
+}  // namespace
+
+struct NetnsWatcher::Watch {
+  std::string directory;
+  int wd = -1;
+  std::string path;  // what wd is on: the directory or an ancestor of it
+  [[nodiscard]] bool sits_on_directory() const { return wd >= 0 && path == directory; }
+};
+
+/// Whether a watch may have to sit elsewhere now, and what its directory said of that.
+struct NetnsWatcher::Moved {
+  bool maybe = false;
+  std::uint32_t mask = 0;
+};
+
+NetnsWatcher::NetnsWatcher(std::vector<std::string> directories) {
+  for (std::string& directory : directories) watches_.push_back({std::move(directory), -1, {}});
+  rearm();
+}
+
+NetnsWatcher::~NetnsWatcher() = default;
+
+int NetnsWatcher::inotify_fd() const { return inotify_.get(); }
+int NetnsWatcher::mounts_fd() const { return mounts_.get(); }
+
+Result<void> NetnsWatcher::inotify_state() const {
+  if (inotify_error_.code != 0) return inotify_error_;
+  return {};
+}
+
+Result<void> NetnsWatcher::mounts_state() const {
+  if (mounts_error_.code != 0) return mounts_error_;
+  return {};
+}
+
+bool NetnsWatcher::rearm() {
+  bool changed = false;
+  if (!mounts_) {
+    // Of this thread's mount namespace: a leader's may be another (kernel fact 21).
+    mounts_.reset(::open("/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC));
+    mounts_error_ = mounts_ ? Error{} : Error{errno, "open mountinfo"};
+    changed = static_cast<bool>(mounts_);
+  }
+  if (!inotify_) {
+    inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+    if (!inotify_) {
+      inotify_error_ = {errno, "inotify_init"};
+      return changed;
+    }
+    changed = true;
+  }
+  inotify_error_ = {};
+  for (Watch& watch : watches_) changed = place(watch) || changed;
+  return changed;
+}
+
+bool NetnsWatcher::place(Watch& watch) {
+  const bool sat = watch.sits_on_directory();
+  const int before = watch.wd;
+  // Again after each find, because the directory, or what is between, may have been made between two looks. That ends when
+  // nothing new is found; a path that is made and removed all the time ends it too, and the next sweep looks again.
+  for (int round = 0; round < 16; ++round) {
+    const int last = watch.wd;
+    if (const Result<void> added = add_nearest(watch); !added) {
+      inotify_error_ = added.error();
+      watch.wd = -1;
+    }
+    if (watch.wd == last) break;
+    drop(last);
+    if (watch.wd < 0 || watch.sits_on_directory()) break;
+  }
+  return watch.wd != before && (sat || watch.sits_on_directory());
+}
+
+Result<void> NetnsWatcher::add_nearest(Watch& watch) {
+  std::string path = watch.directory;
+  while (true) {
+    const int wd = ::inotify_add_watch(inotify_.get(), path.c_str(), watched_entries | asked_);
+    if (wd >= 0) {
+      watch.wd = wd;
+      watch.path = std::move(path);
+      return {};
+    }
+    if (!is_missing(errno) || path == "/" || path == ".") return Error{errno, "watch netns directory"};
+    path = parent_of(path);
+  }
+}
+
+void NetnsWatcher::drop(int wd) {
+  const bool used = std::any_of(watches_.begin(), watches_.end(), [wd](const Watch& watch) { return watch.wd == wd; });
+  if (wd >= 0 && !used) ::inotify_rm_watch(inotify_.get(), wd);
+}
+
+std::vector<DirectoryEvent> NetnsWatcher::read() {
+  std::vector<DirectoryEvent> events;
+  if (!inotify_) return events;
+  std::vector<Moved> moved(watches_.size());
+  alignas(inotify_event) std::array<char, std::size_t{32} << 10> batch;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+  // What waits now, not what others add meanwhile.
+  int waiting = 0;
+  if (::ioctl(inotify_.get(), FIONREAD, &waiting) != 0) waiting = 1;
+  while (waiting > 0) {
+    const ssize_t size = ::read(inotify_.get(), batch.data(), batch.size());
+    if (size <= 0) break;
+    waiting -= static_cast<int>(size);
+    InotifyBuffer buffer({batch.data(), static_cast<std::size_t>(size)});
+    while (const auto event = buffer.next()) {
+      if ((event->mask & IN_Q_OVERFLOW) != 0) {
+        events.push_back({DirectoryEvent::What::overflow, 0, {}, event->mask});
+        for (Moved& one : moved) one.maybe = true;
+      } else {
+        take(*event, events, moved);
+      }
+    }
+  }
+  for (std::size_t i = 0; i < watches_.size(); ++i) {
+    if (!moved[i].maybe || !place(watches_[i])) continue;
+    events.push_back({DirectoryEvent::What::directory, static_cast<std::uint16_t>(i), {}, moved[i].mask});
+  }
+  return events;
+}
+
+void NetnsWatcher::take(const RawInotifyEvent& event, std::vector<DirectoryEvent>& events, std::vector<Moved>& moved) {
+  for (std::size_t i = 0; i < watches_.size(); ++i) {
+    if (watches_[i].wd != event.wd) continue;
+    const bool own = watches_[i].sits_on_directory();
+    if ((event.mask & (about_itself | IN_IGNORED)) != 0 || (!own && (event.mask & watched_entries) != 0)) {
+      moved[i].maybe = true;
+      if (own) moved[i].mask |= event.mask & (about_itself | IN_IGNORED);
+    } else if (own && (!event.name.empty() || (event.mask & looks) == 0)) {
+      events.push_back({DirectoryEvent::What::entry, static_cast<std::uint16_t>(i), std::string(event.name), event.mask});
+    }
+  }
+}
+
+void NetnsWatcher::ask_for(std::uint32_t events) {
+  asked_ = events & core::inotify_can_be_asked;
+  // Adding a watch again gives it the new mask, and loses nothing that waits.
+  for (Watch& watch : watches_) {
+    if (watch.wd >= 0) (void)::inotify_add_watch(inotify_.get(), watch.path.c_str(), watched_entries | asked_);
+  }
+}
+
+}  // namespace nswarden::os

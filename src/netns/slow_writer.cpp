@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/netns/slow_writer.hpp>
+
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <condition_variable>
+#include <list>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include <nswarden/policy/value.hpp>
+#include <nswarden/web/tcp.hpp>
+#include <nswarden/os/waker.hpp>
+
+namespace nswarden::os {
+namespace {
+
+/// Longer than the kernel holds RTNL for thousands of interfaces (kernel fact 23), and short enough for an end within 2 s.
+constexpr std::chrono::seconds longest_goodbye{1};
+
+struct Job {
+  SlowWriter::Ticket ticket = 0;
+  Fd file;
+  std::string value;
+  SlowWriter::Done done;
+};
+
+/// It may have become right while it waited, and to write what is there already is not harmless (kernel fact 26). A file that
+/// cannot be read is written.
+bool is_right(const Job& job) {
+  std::array<char, 128> now;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+  const ssize_t size = ::pread(job.file.get(), now.data(), now.size(), 0);
+  return size > 0 && core::same_value({now.data(), static_cast<std::size_t>(size)}, job.value);
+}
+
+/// At offset 0 and in one call (kernel fact 12). A short count is a value that was parsed in part; what was stored is for a
+/// reader to tell (kernel fact 28).
+int write_now(const Job& job) {
+  if (is_right(job)) return 0;
+  return ::pwrite(job.file.get(), job.value.data(), job.value.size(), 0) < 0 ? errno : 0;
+}
+
+}  // namespace
+
+/// The thread has its share, so that it can be left behind in a write that hangs. It only moves nodes from list to list: it
+/// allocates nothing, so that nothing can fail there but the write.
+struct SlowWriter::Shared {
+  Waker waker;
+  std::mutex mutex;
+  std::condition_variable wanted;  // of the thread: work, or its end
+  std::condition_variable gone;    // of the destructor
+  std::list<Job> waiting;
+  std::list<Job> done;
+  Ticket last = 0;
+  std::optional<Ticket> under_way;  // none: also when it was cancelled
+  std::size_t open = 0;             // files handed over and not closed yet
+  bool stopping = false;
+  bool ended = false;
+  std::thread thread;
+
+  void run() {
+    std::list<Job> current;
+    std::unique_lock lock(mutex);
+    while (true) {
+      wanted.wait(lock, [this] { return stopping || !waiting.empty(); });
+      if (stopping) break;
+      current.splice(current.begin(), waiting, waiting.begin());
+      under_way = current.front().ticket;
+      lock.unlock();
+      Job& job = current.front();
+      job.done.error = write_now(job);
+      job.file.reset();
+      lock.lock();
+      --open;
+      if (std::exchange(under_way, std::nullopt)) {
+        done.splice(done.end(), current);
+        waker.wake();
+      } else {
+        current.clear();
+      }
+    }
+    ended = true;
+    gone.notify_all();
+  }
+};
+
+SlowWriter::SlowWriter() : shared_(std::make_shared<Shared>()) {
+  const SignalsBlocked blocked;
+  shared_->thread = std::thread([shared = shared_] { shared->run(); });
+}
+
+SlowWriter::~SlowWriter() {
+  std::unique_lock lock(shared_->mutex);
+  shared_->stopping = true;
+  shared_->waiting.clear();
+  shared_->wanted.notify_one();
+  const bool ended = shared_->gone.wait_for(lock, longest_goodbye, [this] { return shared_->ended; });
+  lock.unlock();
+  if (ended) {
+    shared_->thread.join();
+  } else {
+    shared_->thread.detach();
+  }
+}
+
+bool SlowWriter::has_room() const {
+  const std::lock_guard lock(shared_->mutex);
+  return shared_->open < most_files;
+}
+
+bool SlowWriter::idle() const {
+  const std::lock_guard lock(shared_->mutex);
+  return shared_->open == 0 && shared_->done.empty();
+}
+
+SlowWriter::Ticket SlowWriter::write(Fd file, std::string value, SysctlFiles::Place place) {
+  std::list<Job> one;
+  one.push_back({0, std::move(file), std::move(value), {place, 0}});
+  const std::lock_guard lock(shared_->mutex);
+  const Ticket ticket = one.front().ticket = ++shared_->last;
+  shared_->waiting.splice(shared_->waiting.end(), one);
+  ++shared_->open;
+  shared_->wanted.notify_one();
+  return ticket;
+}
+
+void SlowWriter::cancel(Ticket ticket) {
+  const auto is_it = [ticket](const Job& job) { return job.ticket == ticket; };
+  const std::lock_guard lock(shared_->mutex);
+  shared_->open -= std::erase_if(shared_->waiting, is_it);
+  std::erase_if(shared_->done, is_it);
+  if (shared_->under_way == ticket) shared_->under_way.reset();
+}
+
+int SlowWriter::fd() const { return shared_->waker.fd(); }
+
+std::vector<SlowWriter::Done> SlowWriter::take_done() {
+  // First, so that what ends while they are collected wakes the loop once more.
+  (void)shared_->waker.read();
+  const std::lock_guard lock(shared_->mutex);
+  std::vector<Done> taken;
+  taken.reserve(shared_->done.size());
+  for (const Job& job : shared_->done) taken.push_back(job.done);
+  shared_->done.clear();
+  return taken;
+}
+
+}  // namespace nswarden::os

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/policy/key_pattern.hpp>
+#include <nswarden/netns/sysctl_watcher.hpp>
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/fanotify.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "netns/fanotify_buffer.hpp"
+#include <nswarden/os/procfs.hpp>
+#include "netns/procfs_origin.hpp"
+
+namespace nswarden::os {
+
+namespace {
+
+// FAN_REPORT_FD_ERROR is newer than the headers of Debian 12.
+constexpr unsigned report_fd_error = 0x2000;
+constexpr std::size_t most_events = 64;
+// Our own tell nothing, and a visit to a netns with thousands of settings makes hundreds: those of others must not wait behind them.
+constexpr std::size_t most_own_events = 1024;
+// While one event is read, a process that writes in a tight loop has made the next one. So few are read at once, and the first one
+// that repeats an earlier one ends the batch.
+constexpr std::size_t events_at_once = 2;
+constexpr std::size_t bare_event = sizeof(fanotify_event_metadata);
+constexpr std::size_t event_with_pidfd = bare_event + sizeof(fanotify_event_info_pidfd);
+
+const char* remedy_for(int error) {
+  switch (error) {
+    case EPERM: return "it needs CAP_SYS_ADMIN of the host's user namespace";
+    case ENOSYS: return "it needs a kernel with CONFIG_FANOTIFY, and no filter of system calls against it";
+    case EMFILE: return "raise fs.fanotify.max_user_groups, or the limit of open files";
+    case ENOSPC: return "raise fs.fanotify.max_user_marks";
+    case EINVAL: return "it needs Linux 4.20";
+    case ENOENT: return "mount a procfs there";
+    default: return "it is tried again";
+  }
+}
+
+std::string failed(const char* attempt, int error) {
+  return std::string(attempt) + ": " + std::generic_category().message(error) + "; " + remedy_for(error);
+}
+
+/// Errors of a file whose netns, interface or process is no more: there is nothing left to look at.
+bool is_of_the_dead(int error) { return error == ENOENT || error == ESRCH; }
+
+/// As our mount namespace sees it, or as it is seen from the mount through which it was written, in a mount namespace that is not
+/// ours. Only good for hints, as who writes may have made those mounts. Empty when it is too long, too.
+std::string path_behind(const Fd& file) {
+  const std::string link = "/proc/self/fd/" + std::to_string(file.get());
+  std::array<char, PATH_MAX> path;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+  const ssize_t size = ::readlink(link.c_str(), path.data(), path.size());
+  return size > 0 ? std::string(path.data(), static_cast<std::size_t>(size)) : std::string();
+}
+
+std::string_view last_component(std::string_view path) {
+  constexpr std::string_view unlinked = " (deleted)";
+  if (path.ends_with(unlinked)) path.remove_suffix(unlinked.size());
+  return path.substr(path.rfind('/') + 1);
+}
+
+/// "/proc/PID/..."
+bool is_below_a_process(std::string_view path) {
+  constexpr std::string_view proc = "/proc/";
+  return path.starts_with(proc) && path.size() > proc.size() && path[proc.size()] >= '1' && path[proc.size()] <= '9';
+}
+
+/// Whether `path` leads to this file in our mount namespace, with no link on the way.
+bool leads_to(const std::string& path, const struct stat& expected) {
+  open_how how{};
+  how.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_SYMLINKS;
+  const Fd file(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how)));
+  struct stat status {};
+  return file && ::fstat(file.get(), &status) == 0 && status.st_ino == expected.st_ino && status.st_dev == expected.st_dev;
+}
+
+}  // namespace
+
+struct SysctlWatcher::Batch {
+  struct Origin {
+    std::uint64_t inode = 0;
+    std::int64_t pid = 0;
+    friend bool operator==(const Origin&, const Origin&) = default;
+  };
+
+  /// The kernel makes one event of many writes of a process to a file, until somebody reads it. So the next one is news.
+  void add(const Origin& origin) {
+    repeats = repeats || std::find(origins.begin(), origins.end(), origin) != origins.end();
+    origins.push_back(origin);
+  }
+
+  SysctlWrites found;
+  std::vector<Origin> origins;
+  std::size_t own = 0;  ///< events of our own process
+  bool repeats = false;
+};
+
+/// With owners for what the kernel opened for it.
+struct SysctlWatcher::Event {
+  RawFanotifyEvent raw;
+  Fd file;
+  Fd process;
+};
+
+SysctlWatcher::SysctlWatcher(SysctlFiles& files) : files_(files) { rearm(); }
+
+bool SysctlWatcher::rearm() {
+  if (fanotify_) return false;
+  problem_ = open();
+  return problem_.empty();
+}
+
+void SysctlWatcher::watch_names(std::unordered_set<std::string> names, std::vector<std::string> globs) {
+  names_ = std::move(names);
+  globs_ = std::move(globs);
+}
+
+bool SysctlWatcher::is_watched(const std::string& name) const {
+  return names_.contains(name) ||
+         std::any_of(globs_.begin(), globs_.end(), [&name](const std::string& glob) { return core::matches_glob(glob, name); });
+}
+
+std::string SysctlWatcher::open() {
+  const std::string watched = in_procfs("sys/net");  // any of its files stands for all
+  const ProcfsOrigin origin = procfs_origin(watched, in_procfs("1"));
+  unsure_ = origin == ProcfsOrigin::unknown;
+  if (origin == ProcfsOrigin::own) {
+    return procfs() +
+           ": another procfs than that of process 1, so writes of others are not seen; run it without systemd's "
+           "ProtectKernelTunables, ProtectControlGroups and ProtectProc, and in a container with the host's /proc mounted and "
+           "named by --path.procfs";
+  }
+  constexpr unsigned basics = FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK;
+  constexpr std::array<unsigned, 3> wishes{FAN_REPORT_PIDFD | report_fd_error, FAN_REPORT_PIDFD, 0};  // Linux 6.13, 5.15
+  Fd group;
+  unsigned granted = 0;
+  for (const unsigned wish : wishes) {
+    group.reset(::fanotify_init(basics | wish, O_RDONLY | O_LARGEFILE | O_CLOEXEC));
+    granted = wish;
+    if (group || errno != EINVAL) break;
+  }
+  if (!group) return failed("fanotify_init", errno);
+  if (::fanotify_mark(group.get(), FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_MODIFY, AT_FDCWD, watched.c_str()) != 0) {
+    return failed("fanotify_mark", errno);
+  }
+  event_size_ = (granted & FAN_REPORT_PIDFD) != 0 ? event_with_pidfd : bare_event;
+  tells_failed_opens_ = (granted & report_fd_error) != 0;
+  fanotify_ = std::move(group);
+  return {};
+}
+
+SysctlWrites SysctlWatcher::read() {
+  Batch batch;
+  SysctlWrites& found = batch.found;
+  if (!fanotify_) return {};
+  alignas(fanotify_event_metadata) std::array<char, events_at_once * event_with_pidfd>
+      bytes;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+  // Before Linux 6.13 an event whose file cannot be opened is thrown away, and that is told only when it is the first of a read.
+  const std::size_t at_once = tells_failed_opens_ ? events_at_once : 1;
+  std::size_t taken = 0;
+  std::size_t failed_reads = 0;
+  int error = 0;
+  while (taken - batch.own < most_events && batch.own < most_own_events && !batch.repeats) {
+    const ssize_t size = ::read(fanotify_.get(), bytes.data(), at_once * event_size_);
+    if (size == 0 || (size < 0 && errno == EAGAIN)) break;
+    if (size < 0) {
+      error = errno;
+      found.lost = found.lost || !is_of_the_dead(error);
+      ++failed_reads;
+      ++taken;
+      continue;
+    }
+    const std::size_t count = take({bytes.data(), static_cast<std::size_t>(size)}, batch);
+    taken += count;
+    if (tells_failed_opens_ && count < at_once) break;
+  }
+  found.more = taken - batch.own >= most_events || batch.own >= most_own_events;
+  if (failed_reads == most_events && !is_of_the_dead(error)) {
+    // Whatever it is, it does not pass: better to be down, and told, than to be woken for it again and again.
+    problem_ = failed("read fanotify events", error);
+    fanotify_.reset();
+    found.more = false;
+  }
+  return std::move(batch.found);
+}
+
+/// The number of events that it took.
+std::size_t SysctlWatcher::take(std::span<const char> bytes, Batch& batch) {
+  // All get their owners first, because judging one may throw.
+  std::array<Event, events_at_once> events;
+  std::size_t count = 0;
+  FanotifyBuffer buffer(bytes);
+  while (count < events.size()) {
+    const std::optional<RawFanotifyEvent> raw = buffer.next();
+    if (!raw) break;
+    events[count].raw = *raw;
+    events[count].file.reset(raw->fd);
+    events[count].process.reset(raw->pidfd);
+    ++count;
+  }
+  if (!buffer.empty()) batch.found.lost = true;
+  for (Event& event : std::span(events).first(count)) judge(event, batch);
+  return std::max(count, std::size_t{1});
+}
+
+void SysctlWatcher::judge(Event& event, Batch& batch) {
+  SysctlWrites& found = batch.found;
+  if ((event.raw.mask & FAN_Q_OVERFLOW) != 0) {
+    found.lost = true;
+    return;
+  }
+  if (event.raw.pid == ::getpid()) {
+    ++batch.own;
+    return;
+  }
+  found.foreign = true;
+  struct stat status {};
+  int error = event.file ? 0 : -event.raw.fd;
+  if (event.file && ::fstat(event.file.get(), &status) != 0) error = errno;
+  if (error != 0) {
+    found.lost = found.lost || !is_of_the_dead(error);
+    return;
+  }
+  batch.add({status.st_ino, event.raw.pid});
+  SysctlWrite write{status.st_ino, files_.find(status.st_ino), {}, event.raw.pid, std::move(event.process)};
+  if (!write.place) {
+    const std::string path = path_behind(event.file);
+    write.name = last_component(path);
+    if (path.empty()) {
+      found.lost = true;  // somebody hides its name
+      return;
+    }
+    if (!is_watched(write.name)) {
+      if (is_below_a_process(path) && leads_to(path, status)) ignore(event.file);
+      return;
+    }
+    files_.meet_stranger(write.inode, write.name);
+  }
+  found.writes.push_back(std::move(write));
+}
+
+/// Has the kernel not tell of a file again, as long as its inode lives: a process that writes its own /proc/PID/comm for ever then
+/// costs nothing. The mark pins nothing. Never of a sysctl: a path is what the writer's mounts make of it, so it counts only where
+/// it leads to the same file in our mount namespace, and not through links, which lead into the writer's.
+void SysctlWatcher::ignore(const Fd& file) {
+  if (!can_ignore_) return;
+  constexpr unsigned flags = FAN_MARK_ADD | FAN_MARK_IGNORED_MASK | FAN_MARK_IGNORED_SURV_MODIFY | FAN_MARK_EVICTABLE;
+  if (::fanotify_mark(fanotify_.get(), flags, FAN_MODIFY, file.get(), nullptr) != 0 && errno == EINVAL) can_ignore_ = false;
+}
+
+}  // namespace nswarden::os

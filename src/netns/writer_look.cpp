@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// describe_writer: what can be told of a process that wrote a sysctl, from its files in /proc.
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <climits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <nswarden/os/procfs.hpp>
+#include <nswarden/netns/sysctl_watcher.hpp>
+
+namespace nswarden::os {
+
+namespace {
+
+/// In one read, as the kernel makes such a file as one piece: this happens while a writer is on its way out. Empty when it cannot be
+/// read, or is longer than any of them is.
+std::string content_of(const std::string& path) {
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return {};
+  std::array<char, 8192> bytes;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+  const ssize_t size = ::read(file.get(), bytes.data(), bytes.size());
+  if (size < 0 || static_cast<std::size_t>(size) == bytes.size()) return {};
+  return {bytes.data(), static_cast<std::size_t>(size)};
+}
+
+/// What follows `key` at the start of a line, up to its end.
+std::string_view value_of(std::string_view lines, std::string_view key) {
+  while (!lines.empty()) {
+    std::string_view line = lines.substr(0, lines.find('\n'));
+    lines.remove_prefix(std::min(line.size() + 1, lines.size()));
+    if (!line.starts_with(key)) continue;
+    line.remove_prefix(key.size());
+    return line;
+  }
+  return {};
+}
+
+template <class Number>
+std::optional<Number> number_in(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+  Number number{};
+  if (std::from_chars(text.data(), text.data() + text.size(), number).ec != std::errc()) return std::nullopt;
+  return number;
+}
+
+/// Its directory in /proc, which may be that of another PID namespace than ours, with other numbers; empty when it is not there.
+std::string directory_of(const Fd& pidfd) {
+  // It tells the number that the process has in the PID namespace of that procfs.
+  const std::string info = content_of(in_procfs("self/fdinfo/" + std::to_string(pidfd.get())));
+  const std::optional<std::int64_t> pid = number_in<std::int64_t>(value_of(info, "Pid:"));
+  return pid && *pid > 0 ? in_procfs(std::to_string(*pid)) : std::string();
+}
+
+/// Until then nobody else can have got its number. A zombie is still there.
+bool is_there(const Fd& pidfd) { return ::syscall(SYS_pidfd_send_signal, pidfd.get(), 0, nullptr, 0) == 0 || errno == EPERM; }
+
+/// A kernel thread and a zombie have none.
+std::string executable_of(const std::string& directory) {
+  std::array<char, PATH_MAX> path;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+  const ssize_t size = ::readlink((directory + "/exe").c_str(), path.data(), path.size());
+  return size > 0 ? std::string(path.data(), static_cast<std::size_t>(size)) : std::string();
+}
+
+std::string comm_of(const std::string& directory) {
+  std::string comm = content_of(directory + "/comm");
+  if (comm.ends_with('\n')) comm.pop_back();
+  return comm;
+}
+
+std::optional<std::uint32_t> effective_uid(const std::string& directory) {
+  const std::string status = content_of(directory + "/status");
+  // Real, effective, saved, of the file system.
+  std::string_view uids = value_of(status, "Uid:\t");
+  uids.remove_prefix(std::min(uids.find('\t'), uids.size()));
+  return number_in<std::uint32_t>(uids);
+}
+
+std::string cgroup_of(const std::string& directory) {
+  constexpr std::string_view removed = " (deleted)";  // said of a zombie's
+  const std::string lines = content_of(directory + "/cgroup");
+  std::string_view path = value_of(lines, "0::");
+  if (path.ends_with(removed)) path.remove_suffix(removed.size());
+  return std::string(path);
+}
+
+}  // namespace
+
+core::Writer describe_writer(std::int64_t pid, const Fd& pidfd, double time) {
+  core::Writer unknown;
+  unknown.pid = pid;
+  unknown.time = time;
+  if (!pidfd) return unknown;
+  const std::string directory = directory_of(pidfd);
+  if (directory.empty()) return unknown;
+  core::Writer writer = unknown;
+  writer.comm = comm_of(directory);
+  writer.exe = executable_of(directory);
+  writer.uid = effective_uid(directory);
+  writer.cgroup = cgroup_of(directory);
+  core::CgroupNames names = core::names_of_cgroup(writer.cgroup);
+  writer.container = std::move(names.container);
+  writer.unit = std::move(names.unit);
+  return is_there(pidfd) ? writer : unknown;
+}
+
+}  // namespace nswarden::os

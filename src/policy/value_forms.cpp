@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/value_forms.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+#include <vector>
+
+namespace nswarden::core {
+namespace {
+
+constexpr std::string_view white_space = " \t\n\v\f\r";
+
+/// No digit of these may be missing: from_chars alone takes a beginning.
+template <typename T>
+std::optional<T> whole_number(std::string_view digits, int base) {
+  T value = 0;
+  const char* const end = digits.data() + digits.size();
+  const auto [stop, error] = std::from_chars(digits.data(), end, value, base);
+  if (digits.empty() || digits[0] == '-' || error != std::errc{} || stop != end) return std::nullopt;
+  return value;
+}
+
+/// Unsigned, decimal, as people write it.
+std::optional<std::uint64_t> decimal_number(std::string_view digits) {
+  if (digits.size() > 1 && digits[0] == '0') return std::nullopt;
+  return whole_number<std::uint64_t>(digits, 10);
+}
+
+std::string padded_hex(std::uint32_t value, std::size_t width) {
+  std::array<char, 8> digits{};
+  char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), value, 16).ptr;
+  std::string text(digits.data(), end);
+  return std::string(width - std::min(width, text.size()), '0') + text;
+}
+
+/// Ticks a second, from the length of one; 0: not known.
+std::uint64_t hertz(std::chrono::nanoseconds tick) {
+  constexpr std::uint64_t second = 1'000'000'000;
+  if (tick.count() <= 0) return 0;
+  const auto length = static_cast<std::uint64_t>(tick.count());
+  return length > second ? 0 : (second + length / 2) / length;
+}
+
+/// What msecs_to_jiffies() and jiffies_to_msecs() make of it: up to a multiple of the tick.
+std::uint64_t rounded_milliseconds(std::uint64_t milliseconds, std::uint64_t hz) {
+  return (milliseconds * hz + 999) / 1000 * 1000 / hz;
+}
+
+/// What clock_t_to_jiffies() and jiffies_to_clock_t() make of it: down to jiffies, and down again.
+std::uint64_t rounded_ticks(std::uint64_t ticks, std::uint64_t hz) {
+  constexpr std::uint64_t user_hz = 100;
+  return ticks * hz / user_hz * user_hz / hz;
+}
+
+std::uint64_t rounded(std::uint64_t value, ValueForm form, std::uint64_t hz) {
+  constexpr std::uint64_t most = 0xFFFF'FFFF;  // more is refused by the kernel, or cut
+  if (hz == 0 || value > most) return value;
+  if (form == ValueForm::milliseconds) return rounded_milliseconds(value, hz);
+  if (form != ValueForm::clock_ticks) return value;
+  const std::uint64_t once = rounded_ticks(value, hz);
+  // With HZ=1024 a value read and written again sinks to 0, so that all would be the same there.
+  return rounded_ticks(once, hz) == once ? once : value;
+}
+
+std::optional<std::pair<std::uint64_t, std::uint64_t>> port_range(std::string_view text) {
+  const std::size_t dash = text.find('-');
+  const auto first = decimal_number(text.substr(0, dash));
+  const auto last = dash == std::string_view::npos ? first : decimal_number(text.substr(dash + 1));
+  if (!first || !last || *last < *first || *last > 65535) return std::nullopt;
+  return std::pair(*first, *last);
+}
+
+/// The last 32 bits of an IPv6 address, as a.b.c.d.
+std::optional<std::uint32_t> ipv4_bits(std::string_view text) {
+  std::uint32_t bits = 0;
+  int count = 0;
+  Parts parts(text, '.');
+  while (const auto part = parts.next()) {
+    const auto byte = decimal_number(*part);
+    if (!byte || *byte > 255 || ++count > 4) return std::nullopt;
+    bits = bits << 8U | static_cast<std::uint32_t>(*byte);
+  }
+  return count == 4 ? std::optional(bits) : std::nullopt;
+}
+
+/// The groups of 16 bits between the colons of a part of an IPv6 address that has no `::` in it.
+std::optional<std::vector<std::uint32_t>> ipv6_groups(std::string_view text) {
+  std::vector<std::uint32_t> groups;
+  if (text.empty()) return groups;
+  Parts parts(text, ':');
+  while (const auto part = parts.next()) {
+    if (part->find('.') != std::string_view::npos) {
+      const auto bits = ipv4_bits(*part);
+      if (!bits || parts.next()) return std::nullopt;
+      groups.push_back(*bits >> 16U);
+      groups.push_back(*bits & 0xFFFFU);
+      return groups;
+    }
+    const auto group = hex_number(*part, 4);
+    if (!group) return std::nullopt;
+    groups.push_back(*group);
+  }
+  return groups;
+}
+
+}  // namespace
+
+std::string_view next_word(std::string_view& rest) {
+  const std::size_t begin = std::min(rest.find_first_not_of(white_space), rest.size());
+  const std::size_t end = std::min(rest.find_first_of(white_space, begin), rest.size());
+  const std::string_view word = rest.substr(begin, end - begin);
+  rest.remove_prefix(end);
+  return word;
+}
+
+std::optional<std::string_view> Parts::next() {
+  if (!rest_) return std::nullopt;
+  const std::string_view whole = *rest_;
+  const std::size_t end = whole.find(separator_);
+  if (end == std::string_view::npos) {
+    rest_.reset();
+  } else {
+    rest_ = whole.substr(end + 1);
+  }
+  return whole.substr(0, end);
+}
+
+std::optional<Number> Number::parse(std::string_view word) {
+  const bool minus = word.starts_with('-');
+  if (minus) word.remove_prefix(1);
+  const auto magnitude = decimal_number(word);
+  if (!magnitude) return std::nullopt;
+  return Number{minus && *magnitude != 0, *magnitude};
+}
+
+std::string Number::text() const { return (negative ? "-" : "") + std::to_string(magnitude); }
+
+std::optional<std::uint32_t> hex_number(std::string_view digits, std::size_t longest) {
+  if (digits.size() > longest) return std::nullopt;
+  return whole_number<std::uint32_t>(digits, 16);
+}
+
+std::optional<std::string> numbers_text(std::string_view text, const ValueSense& sense) {
+  const std::uint64_t hz = hertz(sense.tick);
+  std::string out;
+  for (std::string_view word = next_word(text); !word.empty(); word = next_word(text)) {
+    auto number = Number::parse(word);
+    if (!number) return std::nullopt;
+    if (!number->negative) number->magnitude = rounded(number->magnitude, sense.form, hz);
+    if (!out.empty()) out += ' ';
+    out += number->text();
+  }
+  return out;
+}
+
+/// As proc_do_large_bitmap() prints it: ranges in order, none touching the next.
+std::optional<std::string> ports_text(std::string_view text) {
+  const std::string_view list = next_word(text);
+  if (!next_word(text).empty()) return std::nullopt;
+  if (list.empty()) return std::string{};  // no port at all
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
+  Parts parts(list, ',');
+  while (const auto part = parts.next()) {
+    const auto range = port_range(*part);
+    if (!range) return std::nullopt;
+    ranges.push_back(*range);
+  }
+  std::sort(ranges.begin(), ranges.end());
+  std::string out;
+  for (std::size_t i = 0; i < ranges.size();) {
+    auto [first, last] = ranges[i];
+    for (++i; i < ranges.size() && ranges[i].first <= last + 1; ++i) last = std::max(last, ranges[i].second);
+    if (!out.empty()) out += ',';
+    out += std::to_string(first);
+    if (last != first) out += "-" + std::to_string(last);
+  }
+  return out;
+}
+
+/// As "%pI6" prints it: all zeros written out.
+std::optional<std::string> ipv6_text(std::string_view text) {
+  constexpr std::size_t all = 8;
+  const std::string_view address = next_word(text);
+  if (!next_word(text).empty()) return std::nullopt;
+  const std::size_t gap = address.find("::");
+  auto groups = ipv6_groups(address.substr(0, gap));
+  if (!groups) return std::nullopt;
+  if (gap != std::string_view::npos) {
+    const bool dotted_before_gap = address.substr(0, gap).find('.') != std::string_view::npos;
+    const auto after = ipv6_groups(address.substr(gap + 2));
+    if (!after || dotted_before_gap || groups->size() + after->size() >= all) return std::nullopt;
+    groups->resize(all - after->size());
+    groups->insert(groups->end(), after->begin(), after->end());
+  }
+  if (groups->size() != all) return std::nullopt;
+  std::string out;
+  for (const std::uint32_t group : *groups) out += (out.empty() ? "" : ":") + padded_hex(group, 4);
+  return out;
+}
+
+/// Words of 32 bits from the highest to the lowest; how many zeros the kernel prints before depends on how many bits it has room for.
+std::optional<std::string> mask_text(std::string_view text) {
+  const std::string_view mask = next_word(text);
+  if (mask.empty() || !next_word(text).empty()) return std::nullopt;
+  std::string out;
+  Parts parts(mask, ',');
+  while (const auto part = parts.next()) {
+    const auto word = hex_number(*part, 8);
+    if (!word) return std::nullopt;
+    if (!out.empty()) {
+      out += "," + padded_hex(*word, 8);
+    } else if (*word != 0) {
+      out = padded_hex(*word, 1);
+    }
+  }
+  return out.empty() ? "0" : out;
+}
+
+/// As tcp_fastopen_key is printed: four words of 32 bits a key.
+std::optional<std::string> hex_text(std::string_view text) {
+  const std::string_view keys = next_word(text);
+  if (keys.empty() || !next_word(text).empty()) return std::nullopt;
+  std::string out;
+  Parts parts(keys, ',');
+  while (const auto key = parts.next()) {
+    if (!out.empty()) out += ',';
+    Parts words(*key, '-');
+    for (auto word = words.next(); word; word = words.next()) {
+      const auto bits = hex_number(*word, 8);
+      if (!bits) return std::nullopt;
+      if (word->data() != key->data()) out += '-';
+      out += padded_hex(*bits, 8);
+    }
+  }
+  return out;
+}
+
+std::string names_text(std::string_view text) {
+  std::vector<std::string_view> names;
+  for (std::string_view name = next_word(text); !name.empty(); name = next_word(text)) names.push_back(name);
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  std::string out;
+  for (const std::string_view name : names) {
+    if (!out.empty()) out += ' ';
+    out += name;
+  }
+  return out;
+}
+
+}  // namespace nswarden::core

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/report/render.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include <nswarden/base/text.hpp>
+#include <nswarden/report/json.hpp>
+#include <nswarden/report/table.hpp>
+
+namespace nswarden::app {
+namespace {
+
+using core::printable;
+
+std::string_view to_string(core::Mode mode) { return mode == core::Mode::enforce ? "enforce" : "audit"; }
+
+std::string place(const Explanation& explanation, const core::Position& where) {
+  const auto& files = explanation.policies->files();
+  const std::string& file = where.file < files.size() ? files[where.file] : explanation.source;
+  return fmt::format("{}:{}", printable(file), where.line);
+}
+
+std::string want_text(const core::Key& key, const core::Setting& setting) {
+  return key.is_secret() ? "redacted" : printable(setting.want.text());
+}
+
+/// Null when the netns was not looked at.
+const core::Finding* finding_of(const Explanation& explanation, const std::string& key) {
+  const auto found = std::find_if(explanation.findings.begin(), explanation.findings.end(),
+                                  [&key](const core::Finding& finding) { return finding.key == key; });
+  return found == explanation.findings.end() ? nullptr : &*found;
+}
+
+std::string overrides_text(const Explanation& explanation, const core::PlannedSetting& winner) {
+  std::string text;
+  for (const core::Overridden& lost : explanation.resolution.overridden) {
+    if (lost.key != winner.key) continue;
+    text += fmt::format("{}{} ({}{}, {})", text.empty() ? "" : ", ", explanation.policies->policies()[lost.loser].name,
+                        want_text(lost.key, *lost.setting),
+                        lost.mode == winner.mode ? "" : fmt::format(", {}", to_string(lost.mode)),
+                        place(explanation, lost.setting->where));
+  }
+  return text;
+}
+
+template <class Tell>
+void for_each_command(const Explanation& explanation, Tell tell) {
+  for (const core::PolicyIndex index : explanation.matched) {
+    const core::PolicySet::Policy& policy = explanation.policies->policies()[index];
+    for (const std::string& command : policy.commands->startup) tell(policy, "startup", command);
+    for (const core::PolicyCommands::OnEvent& on : policy.commands->events) {
+      for (const std::string& command : on.commands) tell(policy, on.event, command);
+    }
+  }
+}
+
+}  // namespace
+
+std::string explain_table(const Explanation& explanation) {
+  const std::string aside = explanation.not_looked_at.empty() ? "" : fmt::format("note: {}\n", explanation.not_looked_at);
+  if (explanation.matched.empty()) return fmt::format("no policy matches {}\n{}", printable(explanation.netns), aside);
+  const auto policies = explanation.policies->policies();
+  std::string matched;
+  for (const core::PolicyIndex index : explanation.matched) {
+    matched += fmt::format("{}{}", matched.empty() ? "" : ", ", policies[index].name);
+  }
+  Table table;
+  table.row(
+      {{"KEY", {}}, {"WANT", {}}, {"HAVE", {}}, {"STATE", {}}, {"MODE", {}}, {"POLICY", {}}, {"WHERE", {}}, {"OVERRIDES", {}}});
+  for (const core::PlannedSetting& planned : explanation.resolution.settings) {
+    const core::Finding* finding = finding_of(explanation, planned.key.name());
+    table.row({{printable(planned.key.name()), {}},
+               {want_text(planned.key, *planned.setting), {}},
+               {finding == nullptr ? "-" : or_dash(finding->have), {}},
+               {finding == nullptr ? "-" : state_text(*finding), {}},
+               {std::string(to_string(planned.mode)), {}},
+               {policies[planned.policy].name, {}},
+               {place(explanation, planned.setting->where), {}},
+               {or_dash(overrides_text(explanation, planned)), {}}});
+  }
+  std::string out = fmt::format("{} is matched by: {}\n{}", printable(explanation.netns), matched, aside);
+  if (!table.empty()) out += table.text();
+  for (const core::PlannedSetting& planned : explanation.resolution.settings) {
+    if (planned.setting->note.empty()) continue;
+    out += fmt::format("{}: {}\n", printable(planned.key.name()), printable(planned.setting->note));
+  }
+  for (const std::string& glob : explanation.open_globs) {
+    out +=
+        fmt::format("{}: {}\n", printable(glob),
+                    explanation.not_looked_at.empty() ? "stands for no key here" : "stands for keys that the netns would have");
+  }
+  Table commands;
+  commands.row({{"EVENT", {}}, {"COMMAND", {}}, {"CAPABILITIES", {}}, {"POLICY", {}}});
+  for_each_command(explanation, [&](const core::PolicySet::Policy& policy, std::string_view event, const std::string& command) {
+    commands.row({{std::string(event), {}},
+                  {printable(command), {}},
+                  {std::string(core::to_string(policy.commands->capabilities)), {}},
+                  {policy.name, {}}});
+  });
+  if (!commands.empty()) out += commands.text();
+  return out;
+}
+
+std::string explain_json(const Explanation& explanation) {
+  const auto policies = explanation.policies->policies();
+  const auto place_json = [&](Json& json, const core::Position& where) {
+    const auto& files = explanation.policies->files();
+    json["line"] = where.line;
+    json["file"] = printable(where.file < files.size() ? files[where.file] : explanation.source);
+  };
+  Json json{{"schema", 1},
+            {"netns", printable(explanation.netns)},
+            {"source", printable(explanation.source)},
+            {"policies", Json::array()},
+            {"settings", Json::array()},
+            {"globs_without_keys", Json::array()},
+            {"commands", Json::array()}};
+  for (const core::PolicyIndex index : explanation.matched) json["policies"].push_back(policies[index].name);
+  for (const core::PlannedSetting& planned : explanation.resolution.settings) {
+    Json setting{{"key", printable(planned.key.name())},
+                 {"want", want_text(planned.key, *planned.setting)},
+                 {"mode", to_string(planned.mode)},
+                 {"policy", policies[planned.policy].name},
+                 {"overrides", Json::array()}};
+    place_json(setting, planned.setting->where);
+    if (const core::Finding* finding = finding_of(explanation, planned.key.name())) {
+      const Json found = json_of(*finding);
+      for (const char* field : {"have", "state", "reason", "error"}) {
+        if (found.contains(field)) setting[field] = found[field];
+      }
+    }
+    if (!planned.setting->note.empty()) setting["note"] = printable(planned.setting->note);
+    for (const core::Overridden& lost : explanation.resolution.overridden) {
+      if (lost.key != planned.key) continue;
+      Json loser{{"policy", policies[lost.loser].name},
+                 {"want", want_text(lost.key, *lost.setting)},
+                 {"mode", to_string(lost.mode)},
+                 {"conflict", lost.conflict}};
+      place_json(loser, lost.setting->where);
+      setting["overrides"].push_back(std::move(loser));
+    }
+    json["settings"].push_back(std::move(setting));
+  }
+  if (!explanation.not_looked_at.empty()) json["not_looked_at"] = explanation.not_looked_at;
+  for (const std::string& glob : explanation.open_globs) json["globs_without_keys"].push_back(printable(glob));
+  for_each_command(explanation, [&](const core::PolicySet::Policy& policy, std::string_view event, const std::string& command) {
+    json["commands"].push_back({{"event", event},
+                                {"command", printable(command)},
+                                {"capabilities", core::to_string(policy.commands->capabilities)},
+                                {"policy", policy.name}});
+  });
+  return line_of(json);
+}
+
+}  // namespace nswarden::app

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// The metrics that are a state and no count, made from a snapshot at the scrape. Pure, any thread.
+#pragma once
+
+#include <prometheus/metric_family.h>
+
+#include <nswarden/base/build_info.hpp>
+#include <nswarden/report/snapshot.hpp>
+#include <vector>
+
+namespace nswarden::app {
+
+/// One family for each name; families without a series are left out. Label values have passed core::printable().
+std::vector<prometheus::MetricFamily> gauges_of(const Snapshot& snapshot, const BuildInfo& build);
+
+}  // namespace nswarden::app

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <prometheus/counter.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <nswarden/base/build_info.hpp>
+#include <nswarden/report/metrics.hpp>
+#include <nswarden/base/text.hpp>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "report/gauges.hpp"
+#include "report/loop_metrics.hpp"
+
+namespace nswarden::app {
+namespace {
+
+using core::printable;
+using prometheus::Counter;
+
+using Seconds = std::chrono::duration<double>;
+
+constexpr std::array all_triggers{Trigger::startup, Trigger::interval, Trigger::reload, Trigger::lost};
+// What the watcher can give; a name beyond these comes into being when it is first counted.
+constexpr std::array<std::string_view, 6> inotify_events{"IN_CREATE",   "IN_DELETE",      "IN_MOVED_FROM",
+                                                         "IN_MOVED_TO", "IN_DELETE_SELF", "IN_MOVE_SELF"};
+
+// Whoever may write a sysctl may also name itself anything.
+constexpr std::size_t max_writers = 50;
+
+// A sweep of 100 netns takes some 0.2 ms, one of 10000 netns and 20 keys some 0.3 s.
+std::vector<double> reconcile_buckets() {
+  return {1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+}
+
+// From a drift seen by its event (tens of us) to one found by the sweep, with back-off against a rival writer.
+std::vector<double> compliance_buckets() {
+  return {5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
+}
+
+}  // namespace
+
+std::string_view to_string(Trigger trigger) {
+  switch (trigger) {
+    case Trigger::startup: return "startup";
+    case Trigger::interval: return "interval";
+    case Trigger::reload: return "reload";
+    case Trigger::lost: return "lost";
+  }
+  return "";
+}
+
+struct Metrics::Families {
+  prometheus::Registry registry;
+
+  CounterSeries counter(const char* name, const char* help, std::vector<std::string> labels) {
+    return {prometheus::BuildCounter().Name(name).Help(help).Register(registry), std::move(labels)};
+  }
+
+  CounterSeries drift_detected =
+      counter("nswarden_drift_detected_total", "Settings that were found to be no longer as the policy says.",
+              {"policy", "sysctl", "source"});
+  CounterSeries drift_writers = counter("nswarden_drift_writers_total",
+                                        "Drifts that the event of a write told of, by the name (comm) of the process that "
+                                        "wrote: the first 50 names, then other. It is "
+                                        "unknown where it could not be told; a process of that name counts as other.",
+                                        {"comm"});
+  CounterSeries actions =
+      counter("nswarden_actions_total", "Attempts to set something right, by how they ended.", {"policy", "action", "result"});
+  CounterSeries action_failures = counter(
+      "nswarden_action_failures_total", "Attempts to set something right that failed, by why.", {"policy", "action", "reason"});
+  CounterSeries commands_dropped =
+      counter("nswarden_commands_dropped_total", "Commands that were not run because too many waited.", {"policy"});
+  CounterSeries events =
+      counter("nswarden_events_total", "Events that said that something may have changed.", {"source", "event"});
+  CounterSeries overflows =
+      counter("nswarden_event_overflows_total",
+              "How often events were lost, dropped by the kernel or hidden by who caused them; sweeps follow.", {"source"});
+  CounterSeries reconciles = counter("nswarden_reconciles_total", "Full sweeps over all network namespaces.", {"trigger"});
+  CounterSeries reloads = counter("nswarden_config_reloads_total", "Attempts to load the configuration again.", {"result"});
+  CounterSeries web_reloads = counter("nswarden_web_config_reloads_total",
+                                      "Attempts to read the file of --web.config.file, or what it names, again.", {"result"});
+  std::atomic<bool> web_config_good{true};
+  LoopHistogram reconcile_duration{reconcile_buckets()};
+  LoopHistogram compliance_create{compliance_buckets()};
+  LoopHistogram compliance_drift{compliance_buckets()};
+  std::set<std::string, std::less<>> writers;  // that have a series of their own; loop thread only
+
+  Counter& drift_series(std::string_view policy, std::string_view key, core::Source source) {
+    return drift_detected.of({printable(policy), printable(key), to_string(source)});
+  }
+  Counter& action_series(std::string_view policy, std::string_view action, std::string_view result) {
+    return actions.of({printable(policy), action, result});
+  }
+  Counter& failure_series(std::string_view policy, std::string_view action, std::string_view reason) {
+    return action_failures.of({printable(policy), action, reason});
+  }
+
+  /// What is not in the registry.
+  [[nodiscard]] std::vector<prometheus::MetricFamily> collect_own() const {
+    using prometheus::MetricFamily;
+    using prometheus::MetricType;
+    MetricFamily good{"nswarden_web_config_last_reload_successful",
+                      "Whether the file of --web.config.file could be used when it was last read; 1 without one.",
+                      MetricType::Gauge,
+                      {{}}};
+    good.metric.front().gauge.value = web_config_good ? 1 : 0;
+    MetricFamily duration{"nswarden_reconcile_duration_seconds",
+                          "Time that one full sweep took, without what the loop did in between.",
+                          MetricType::Histogram,
+                          {reconcile_duration.collect()}};
+    MetricFamily compliance{"nswarden_time_to_compliance_seconds",
+                            "Time from the first sign of a network namespace or a drift until all was right.",
+                            MetricType::Histogram,
+                            {compliance_create.collect(), compliance_drift.collect()}};
+    compliance.metric[0].label = {{"trigger", "create"}};
+    compliance.metric[1].label = {{"trigger", "drift"}};
+    return {std::move(good), std::move(duration), std::move(compliance)};
+  }
+};
+
+Metrics::Metrics() : families_(std::make_unique<Families>()) {
+  for (const Trigger trigger : all_triggers) families_->reconciles.of({to_string(trigger)});
+  for (const char* result : {"success", "failure"}) {
+    families_->reloads.of({result});
+    families_->web_reloads.of({result});
+  }
+  for (const std::string_view name : inotify_events) {
+    families_->events.of({"inotify", name});
+  }
+  families_->events.of({"mount", "change"});
+  families_->events.of({"netlink", "link"});
+  families_->events.of({"sysctl", "write"});
+  for (const char* source : {"inotify", "netlink", "sysctl"}) families_->overflows.of({source});
+  for (const char* comm : {"other", "unknown"}) families_->drift_writers.of({comm});
+}
+
+Metrics::~Metrics() = default;
+
+void Metrics::know(const core::PolicySet& policies) {
+  for (const core::PolicySet::Policy& policy : policies.policies()) {
+    for (const core::KeyIndex key : policy.keys) {
+      for (const core::Source source : core::all_sources) {
+        families_->drift_series(policy.name, policies.keys()[key].name(), source);
+      }
+    }
+    if (!policy.keys.empty()) {
+      for (const char* result : {"success", "failure"}) families_->action_series(policy.name, "write", result);
+      for (const std::string_view reason : core::all_failure_reasons) families_->failure_series(policy.name, "write", reason);
+    }
+    if (policy.commands->empty()) continue;
+    for (const char* result : {"success", "failure"}) families_->action_series(policy.name, "command", result);
+    for (const std::string_view reason : core::all_command_failures) families_->failure_series(policy.name, "command", reason);
+    families_->commands_dropped.of({printable(policy.name)});
+  }
+}
+
+void Metrics::drift_detected(std::string_view policy, std::string_view key, core::Source source) {
+  families_->drift_series(policy, key, source).Increment();
+}
+
+void Metrics::drift_written(std::string_view comm) {
+  if (comm.empty()) return families_->drift_writers.of({"unknown"}).Increment();
+  const std::string name = printable(comm);
+  if (families_->writers.size() < max_writers && name != "other" && name != "unknown") families_->writers.insert(name);
+  families_->drift_writers.of({families_->writers.contains(name) ? name : "other"}).Increment();
+}
+
+void Metrics::write_attempt(std::string_view policy, core::Outcome outcome, int error) {
+  if (outcome == core::Outcome::fixed) {
+    families_->action_series(policy, "write", "success").Increment();
+    return;
+  }
+  families_->action_series(policy, "write", "failure").Increment();
+  const bool clamped = outcome == core::Outcome::clamped;
+  families_->failure_series(policy, "write", clamped ? "readback" : core::failure_reason(error)).Increment();
+}
+
+void Metrics::command_attempt(std::string_view policy, std::string_view failure) {
+  families_->action_series(policy, "command", failure.empty() ? "success" : "failure").Increment();
+  if (!failure.empty()) families_->failure_series(policy, "command", failure).Increment();
+}
+
+void Metrics::commands_dropped(std::string_view policy, std::size_t count) {
+  families_->commands_dropped.of({printable(policy)}).Increment(static_cast<double>(count));
+}
+
+void Metrics::event(std::string_view source, std::string_view event, std::size_t count) {
+  families_->events.of({source, event}).Increment(static_cast<double>(count));
+}
+
+void Metrics::overflow(std::string_view source) { families_->overflows.of({source}).Increment(); }
+
+void Metrics::reconciled(Trigger trigger, std::chrono::nanoseconds loop_time) {
+  families_->reconciles.of({to_string(trigger)}).Increment();
+  families_->reconcile_duration.observe(Seconds(loop_time).count());
+}
+
+void Metrics::became_compliant(ComplianceTrigger trigger, std::chrono::nanoseconds after) {
+  LoopHistogram& histogram = trigger == ComplianceTrigger::create ? families_->compliance_create : families_->compliance_drift;
+  histogram.observe(Seconds(after).count());
+}
+
+void Metrics::reloaded(bool success) { families_->reloads.of({success ? "success" : "failure"}).Increment(); }
+
+void Metrics::web_config_reloaded(bool success) {
+  families_->web_reloads.of({success ? "success" : "failure"}).Increment();
+  families_->web_config_good = success;
+}
+
+std::string Metrics::text(const Snapshot& snapshot) const {
+  std::vector<prometheus::MetricFamily> all = families_->registry.Collect();
+  for (prometheus::MetricFamily& family : families_->collect_own()) all.push_back(std::move(family));
+  for (prometheus::MetricFamily& family : gauges_of(snapshot, build_info())) all.push_back(std::move(family));
+  // The registry is a hash table: without an order of our own two scrapes of the same facts would differ.
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  for (prometheus::MetricFamily& family : all) {
+    std::sort(family.metric.begin(), family.metric.end(), [](const auto& a, const auto& b) { return a.label < b.label; });
+  }
+  return prometheus::TextSerializer().Serialize(all);
+}
+
+}  // namespace nswarden::app

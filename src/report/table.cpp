@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/report/table.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include <nswarden/base/text.hpp>
+
+namespace nswarden::app {
+namespace {
+
+/// Code points, near enough for names.
+std::size_t columns(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+}
+
+}  // namespace
+
+std::string Table::text() const {
+  std::vector<std::size_t> widths;
+  for (const auto& cells : rows_) {
+    widths.resize(std::max(widths.size(), cells.size()));
+    for (std::size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], columns(cells[i].text));
+  }
+  std::string out;
+  for (const auto& cells : rows_) {
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      const Cell& cell = cells[i];
+      if (cell.colour.empty()) {
+        out += cell.text;
+      } else {
+        out += fmt::format("{}{}\x1b[0m", cell.colour, cell.text);
+      }
+      if (i + 1 < cells.size()) out.append(widths[i] - columns(cell.text) + 2, ' ');
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+std::string state_text(const core::Finding& finding) {
+  if (finding.state == core::State::unreadable) {
+    return fmt::format("unreadable ({})", std::generic_category().message(finding.error));
+  }
+  if (finding.reason == core::Reason::clamped || finding.reason == core::Reason::suspended) {
+    return fmt::format("drifted ({})", core::to_string(finding.reason));
+  }
+  if (finding.state == core::State::drifted && finding.error != 0) {
+    return fmt::format("drifted ({})", std::generic_category().message(finding.error));
+  }
+  if (finding.state == core::State::compliant && finding.have.empty()) return "compliant (absent)";
+  return std::string(core::to_string(finding.state));
+}
+
+std::string or_dash(const std::string& text) { return text.empty() ? "-" : core::printable(text); }
+
+}  // namespace nswarden::app

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/report/writers.hpp>
+
+#include <algorithm>
+
+namespace nswarden::app {
+namespace {
+
+bool says_nothing(const core::Writer& writer) {
+  return writer.pid == 0 && writer.comm.empty() && writer.exe.empty() && !writer.uid && writer.cgroup.empty() &&
+         writer.container.empty() && writer.unit.empty();
+}
+
+}  // namespace
+
+void Writers::take(std::vector<os::SysctlWrite> writes, double seen) {
+  // A file is learned by a visit, and what that visit found has been reported: a later drift is none of theirs.
+  std::erase_if(writes_, [&](const Write& write) { return !write.write.place && files_.find(write.write.inode); });
+  for (os::SysctlWrite& write : writes) {
+    writes_.push_back({std::move(write), seen, std::nullopt});
+    if (writes_.size() > max_writes) writes_.pop_front();
+    // It waits for a search, and by then the process may run another program.
+    if (writes_.back().write.place) continue;
+    (void)described(writes_.back());
+    writes_.back().write.pidfd.reset();
+  }
+}
+
+void Writers::end_turn() {
+  std::erase_if(writes_, [&](const Write& write) { return write.write.place || files_.find(write.write.inode); });
+}
+
+/// By what its inode number stands for at present: since the write the netns may have been bound with other keys, or the file been learned.
+bool Writers::is_of(const os::SysctlWrite& write, os::SysctlFiles::Place place) const {
+  if (write.place && *write.place != place) return false;
+  return files_.find(write.inode) == place;
+}
+
+/// The kernel makes one event of several writes of a process to a file, in the place of the first. So with two processes nobody knows
+/// which was the last.
+Writers::Known Writers::writer_of(std::uint64_t netns, std::uint32_t setting) {
+  Write* found = nullptr;
+  for (Write& write : writes_) {
+    if (!is_of(write.write, {netns, setting})) continue;
+    if (found != nullptr && found->write.pid != write.write.pid) return nullptr;
+    found = &write;
+  }
+  return found == nullptr ? nullptr : described(*found);
+}
+
+Writers::Known Writers::described(Write& write) {
+  if (!write.writer) {
+    core::Writer writer = describe_(write.write.pid, write.write.pidfd, write.seen);
+    write.writer = says_nothing(writer) ? nullptr : std::make_shared<const core::Writer>(std::move(writer));
+  }
+  return *write.writer;
+}
+
+void Writers::remember(const std::string& netns, const std::string& key, Known writer) {
+  if (const auto known = last_.find({netns, key}); known != last_.end()) forget(known);
+  if (!writer) return;
+  if (last_.size() >= max_settings) forget(last_.find(*by_age_.front()));
+  // What can fail comes first: a setting without its place in the order could not be forgotten.
+  std::list<const Setting*> age(1);
+  const auto known = last_.try_emplace({netns, key}).first;
+  age.front() = &known->first;
+  known->second = {std::move(writer), age.begin()};
+  by_age_.splice(by_age_.end(), age);
+}
+
+void Writers::forget(Settings::iterator known) {
+  by_age_.erase(known->second.age);
+  last_.erase(known);
+}
+
+Writers::Known Writers::last_writer(const std::string& netns, const std::string& key) const {
+  const auto known = last_.find({netns, key});
+  return known == last_.end() ? nullptr : known->second.writer;
+}
+
+void Writers::forget(const std::string& netns) {
+  for (auto known = last_.lower_bound({netns, {}}); known != last_.end() && known->first.first == netns;) forget(known++);
+}
+
+std::vector<DriftSnapshot> Writers::with_writers(std::vector<core::Finding> findings) const {
+  std::vector<DriftSnapshot> drift;
+  drift.reserve(findings.size());
+  for (core::Finding& finding : findings) {
+    Known writer = last_writer(finding.netns, finding.key);
+    drift.push_back({std::move(finding), std::move(writer), 0});
+  }
+  return drift;
+}
+
+}  // namespace nswarden::app

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/restore/restorer.hpp>
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include <nswarden/os/privilege.hpp>
+
+namespace nswarden::app {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using core::Restored;
+using std::chrono::seconds;
+
+// A look goes over the whole book. What comes to be due without a reload can wait so long.
+constexpr seconds look_gap{60};
+// A save writes the whole book: so long from one to the next, or a hundred times what it takes.
+constexpr seconds shortest_save_gap{1};
+constexpr seconds longest_save_gap{60};
+constexpr int save_factor = 100;
+
+std::string_view shown(const core::RestoreBook::Entry& entry, std::string_view value) {
+  return entry.key.is_secret() ? "redacted" : value;
+}
+
+}  // namespace
+
+Restorer::Restorer(const Options& options, Parts parts) : parts_(std::move(parts)), active_(!options.audit), store_(options) {
+  if (!active_) return;
+  RestoreStore::Loaded loaded = store_.load();
+  book_ = std::move(loaded.book);
+  saved_ = book_.revision();
+  if (!loaded.problem.empty()) {
+    parts_.log.warn("what earlier runs changed will not be put back", {{"reason", loaded.problem}});
+  }
+}
+
+void Restorer::take(const core::Report& report, const core::PolicySet& policies) {
+  if (!active_) return;
+  for (const core::Overwritten& write : report.overwritten) {
+    const std::string& policy = policies.policies()[write.policy].name;
+    if (book_.note(report.cookie, {write.key, policy, write.found, write.stored})) continue;
+    parts_.log.limited("book full", LogLevel::warn, "this change will not be undone, since there are too many to remember",
+                       {{"netns", report.netns}, {"key", write.key.name()}, {"policy", policy}});
+  }
+}
+
+void Restorer::policies_changed() {
+  queue_.clear();
+  failures_told_.clear();
+  look_asked_ = true;
+}
+
+void Restorer::look(const core::Reconciler& reconciler, Time now) {
+  if (!look_asked_ && now < next_look_) return;
+  next_look_ = now + look_gap;
+  const bool asked = std::exchange(look_asked_, false);
+  queue_.clear();
+  if (book_.empty()) return;
+  const std::vector<core::Reconciler::Known> known = reconciler.known();
+  std::map<const core::Resolution*, core::Claims> claims;  // many netns share theirs
+  std::vector<std::uint64_t> cookies;
+  std::set<std::uint64_t> inodes;
+  for (const core::Reconciler::Known& netns : known) {
+    inodes.insert(netns.id.inode);
+    cookies.push_back(netns.id.cookie);
+    if (!book_.knows(netns.id.cookie)) continue;
+    const auto claim = claims.try_emplace(netns.resolution, *netns.resolution, reconciler.policies()).first;
+    auto due = book_.due(netns.id.cookie, claim->second);
+    if (!due.empty()) queue_.push_back({{netns.id.cookie, netns.directory, netns.name}, netns.label, std::move(due)});
+  }
+  // Also so that its catalog has seen the processes by which a netns without a name can be found.
+  if (asked || !queue_.empty()) look_beyond(reconciler, inodes);
+  for (const Due& due : queue_) cookies.push_back(due.place.cookie);
+  book_.saw_living(cookies, now);
+}
+
+/// A source that no policy asks for any more has no names: what was changed there is due, and is found here.
+void Restorer::look_beyond(const core::Reconciler& reconciler, const std::set<std::uint64_t>& inodes) {
+  const core::Listing listing = parts_.catalog.list(core::NetnsCatalog::Detail::full);
+  for (const core::Entry& entry : listing.entries) {
+    const core::NameKind kind = parts_.sources[entry.directory].kind;
+    const bool unknown = entry.kind == core::EntryKind::nsfs && inodes.find(entry.inode) == inodes.end();
+    if (!unknown || kind == core::NameKind::entry || reconciler.policies().wants(kind)) continue;
+    const core::BindResult bound = parts_.catalog.bind(entry.directory, entry.name, {}, core::Tier::transient);
+    const auto* binding = std::get_if<core::Binding>(&bound);
+    if (binding == nullptr || !book_.knows(binding->id.cookie)) continue;
+    queue_.push_back({{binding->id.cookie, entry.directory, entry.name}, entry.name, book_.entries(binding->id.cookie)});
+  }
+}
+
+/// A write may have been made since it was found to be due.
+std::vector<core::RestoreBook::Entry> Restorer::still_kept(Due& due) const {
+  std::erase_if(due.entries, [&](const core::RestoreBook::Entry& entry) {
+    const core::RestoreBook::Entry* kept = book_.find(due.place.cookie, entry.key);
+    return kept == nullptr || kept->stored != entry.stored;
+  });
+  return due.entries;
+}
+
+void Restorer::step(core::Reconciler& reconciler, Time now) {
+  if (queue_.empty()) return;
+  Due due = std::move(queue_.front());
+  queue_.pop_front();
+  for (const Restored& result : core::restore(parts_.catalog, due.place, still_kept(due), parts_.tick)) conclude(due, result);
+  // A value that was put back may have changed others (kernel fact 27), and our own writes are no events.
+  reconciler.touch(due.place.directory, due.place.name, now);
+  if (queue_.empty()) tell_sums();
+}
+
+void Restorer::conclude(const Due& due, const Restored& result) {
+  tell(due, result);
+  ++sums_[static_cast<std::size_t>(result.what)];
+  if (!core::is_settled(result)) return;
+  book_.drop(due.place.cookie, result.entry.key);
+  failures_told_.erase({due.place.cookie, result.entry.key});
+}
+
+void Restorer::tell(const Due& due, const Restored& result) {
+  const core::RestoreBook::Entry& entry = result.entry;
+  const std::string key = entry.key.name();
+  const std::string topic = "restore " + due.label;
+  const LogField netns{"netns", due.label};
+  const LogField sysctl{"key", key};
+  const LogField policy{"policy", entry.policy};
+  const LogField found{"found", shown(entry, entry.found)};
+  const LogField stored{"set", shown(entry, entry.stored)};
+  const LogField have{"have", shown(entry, result.have)};
+  switch (result.what) {
+    case Restored::What::restored:
+      parts_.log.limited(topic, LogLevel::info, "sysctl put back to what was found", {netns, sysctl, policy, found, stored});
+      break;
+    case Restored::What::changed_by_others:
+      parts_.log.limited(topic, LogLevel::info, "sysctl not put back: others have changed it since",
+                         {netns, sysctl, policy, found, stored, have});
+      break;
+    case Restored::What::failed: {
+      if (!failures_told_.insert({due.place.cookie, entry.key}).second) break;
+      const std::string error = result.error == 0 ? "the kernel made another value of it" : with_remedy(result.error);
+      parts_.log.limited(topic, LogLevel::warn, "sysctl not put back", {netns, sysctl, policy, found, have, {"error", error}});
+      break;
+    }
+    case Restored::What::gone:
+    case Restored::What::netns_gone: parts_.log.debug("sysctl not put back: it is gone", {netns, sysctl, policy}); break;
+  }
+}
+
+void Restorer::tell_sums() {
+  const auto sum = [this](Restored::What what) { return std::to_string(sums_[static_cast<std::size_t>(what)]); };
+  const std::string restored = sum(Restored::What::restored);
+  const std::string others = sum(Restored::What::changed_by_others);
+  const std::string failed = sum(Restored::What::failed);
+  const bool news = sums_[static_cast<std::size_t>(Restored::What::restored)] != 0 ||
+                    sums_[static_cast<std::size_t>(Restored::What::changed_by_others)] != 0;
+  parts_.log.write(news ? LogLevel::info : LogLevel::debug, "what policies no longer want is put back",
+                   {{"restored", restored}, {"changed_by_others", others}, {"failed", failed}});
+  sums_ = {};
+}
+
+std::optional<Restorer::Time> Restorer::next_due() const {
+  if (!active_ || book_.revision() == saved_) return std::nullopt;
+  return next_save_;
+}
+
+void Restorer::save_if_due(Time now) {
+  const std::optional<Time> due = next_due();
+  if (due && now >= *due) save();
+}
+
+void Restorer::save() {
+  if (!active_ || book_.revision() == saved_) return;
+  const Time begin = Clock::now();
+  const std::string trouble = store_.save(book_);
+  const Time end = Clock::now();
+  next_save_ = end + std::clamp<std::chrono::nanoseconds>((end - begin) * save_factor, shortest_save_gap, longest_save_gap);
+  if (trouble.empty()) {
+    saved_ = book_.revision();
+  } else {
+    next_save_ = end + longest_save_gap;
+    if (trouble != trouble_told_) {
+      parts_.log.warn("what policies change cannot be put back by the next run of the daemon", {{"reason", trouble}});
+    }
+  }
+  trouble_told_ = trouble;
+}
+
+}  // namespace nswarden::app

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "web/basic_auth.hpp"
+
+#include <crypt.h>
+#include <openssl/crypto.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+
+#include <nswarden/base/sha256.hpp>
+
+namespace nswarden::app {
+namespace {
+
+/// `$2b$12$` and 22 letters of salt, then the 31 letters that are compared.
+constexpr std::size_t bcrypt_size = 60;
+constexpr std::size_t bcrypt_prefix = 29;
+
+std::optional<std::uint32_t> base64_digit(char c) {
+  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const std::size_t digit = digits.find(c);
+  if (digit == std::string_view::npos) return std::nullopt;
+  return static_cast<std::uint32_t>(digit);
+}
+
+/// Appends to `bytes`, which has the room so that no copy of a secret is left behind. RFC 4648, 4, with padding and without
+/// anything in the bits that it fills up.
+bool decode_base64(std::string_view text, std::string& bytes) {
+  if (text.size() % 4 != 0) return false;
+  const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
+  text.remove_suffix(padding);
+  std::uint32_t bits = 0;
+  int held = 0;
+  for (const char c : text) {
+    const auto digit = base64_digit(c);
+    if (!digit) return false;
+    bits = (bits << 6U) | *digit;
+    held += 6;
+    if (held < 8) continue;
+    held -= 8;
+    bytes += static_cast<char>(bits >> static_cast<unsigned>(held));
+    bits &= (1U << static_cast<unsigned>(held)) - 1;
+  }
+  return bits == 0;
+}
+
+/// What a header says, for as long as it lives.
+class Credentials {
+ public:
+  explicit Credentials(std::string_view authorization) {
+    constexpr std::string_view scheme = "basic";
+    const auto is_same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; };
+    const std::string_view word = authorization.substr(0, authorization.find(' '));
+    if (!std::equal(word.begin(), word.end(), scheme.begin(), scheme.end(), is_same)) return;
+    authorization.remove_prefix(word.size());
+    authorization.remove_prefix(std::min(authorization.find_first_not_of(' '), authorization.size()));
+    text_.reserve(authorization.size());
+    if (!decode_base64(authorization, text_)) return;
+    const auto is_control = [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; };
+    if (std::none_of(text_.begin(), text_.end(), is_control)) colon_ = text_.find(':');
+  }
+  ~Credentials() { explicit_bzero(text_.data(), text_.size()); }
+  Credentials(const Credentials&) = delete;
+  Credentials& operator=(const Credentials&) = delete;
+
+  [[nodiscard]] bool are_there() const { return colon_ != std::string::npos; }
+  [[nodiscard]] std::string_view user() const { return {text_.data(), colon_}; }
+  [[nodiscard]] const char* password() const { return text_.c_str() + colon_ + 1; }
+
+ private:
+  std::string text_;
+  std::size_t colon_ = std::string::npos;
+};
+
+/// None of the three has a NUL in it. With the hash, whose salt is random, so that equal passwords do not show.
+std::string digest_of(std::string_view user, const std::string& hash, const char* password) {
+  constexpr std::string_view end("\0", 1);
+  Sha256 digest;
+  const std::array<std::string_view, 3> parts{user, hash, password};
+  for (const std::string_view part : parts) {
+    digest.add(part);
+    digest.add(end);
+  }
+  return digest.hex();
+}
+
+}  // namespace
+
+void BasicAuth::Memory::add(const std::string& digest) {
+  if (!known_.insert(digest).second) return;
+  order_.push_back(digest);
+  if (order_.size() <= most_remembered) return;
+  known_.erase(order_.front());
+  order_.pop_front();
+}
+
+class BasicAuth::Place {
+ public:
+  explicit Place(BasicAuth& auth) : auth_(auth) {
+    const std::lock_guard lock(auth_.mutex_);
+    has_ = auth_.places_ < most_checks;
+    if (has_) ++auth_.places_;
+  }
+  ~Place() {
+    const std::lock_guard lock(auth_.mutex_);
+    if (has_) --auth_.places_;
+  }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+
+  [[nodiscard]] bool is_had() const { return has_; }
+
+ private:
+  BasicAuth& auth_;
+  bool has_ = false;
+};
+
+BasicAuth::BasicAuth(const std::vector<core::WebUser>& users) : crypt_(std::make_unique<crypt_data>()) {
+  std::string cost = "10";
+  for (const core::WebUser& user : users) {
+    const std::string its = user.hash.substr(4, 2);
+    cost = hashes_.empty() ? its : std::max(cost, its);
+    hashes_.emplace(user.name, user.hash);
+  }
+  nobodys_ = "$2b$" + cost + "$nobody.nobody.nobody.O" + std::string(bcrypt_size - bcrypt_prefix, '.');
+}
+
+BasicAuth::~BasicAuth() = default;
+
+std::size_t BasicAuth::checks() const {
+  const std::lock_guard lock(mutex_);
+  return checks_;
+}
+
+std::optional<bool> BasicAuth::remembered(const std::string& digest) const {
+  const std::lock_guard lock(mutex_);
+  if (right_.has(digest)) return true;
+  if (wrong_.has(digest)) return false;
+  return std::nullopt;
+}
+
+bool BasicAuth::check(const std::string& hash, const char* password) {
+  const char* made = crypt_r(password, hash.c_str(), crypt_.get());
+  // The salt before it may be written in several ways, of which crypt_r returns one.
+  const bool is_right = made != nullptr && std::strlen(made) == bcrypt_size && hash.size() == bcrypt_size &&
+                        CRYPTO_memcmp(made + bcrypt_prefix, hash.data() + bcrypt_prefix, bcrypt_size - bcrypt_prefix) == 0;
+  explicit_bzero(crypt_.get(), sizeof(crypt_data));
+  return is_right;
+}
+
+BasicAuth::Verdict BasicAuth::judge(std::string_view authorization) {
+  const Credentials given(authorization);
+  if (!given.are_there()) return Verdict::refused;
+  const auto verdict = [](bool is_right) { return is_right ? Verdict::admitted : Verdict::refused; };
+  const auto user = hashes_.find(given.user());
+  const bool is_known = user != hashes_.end();
+  const std::string& hash = is_known ? user->second : nobodys_;
+  const std::string digest = digest_of(given.user(), hash, given.password());
+  if (const auto before = remembered(digest)) return verdict(*before);
+
+  const Place place(*this);
+  if (!place.is_had()) return Verdict::busy;
+  const std::lock_guard one_by_one(crypt_mutex_);
+  if (closed_) return Verdict::busy;
+  // The one before may have been the same: a browser asks for several things at once.
+  if (const auto before = remembered(digest)) return verdict(*before);
+  const bool is_right = check(hash, given.password()) && is_known;
+  const std::lock_guard lock(mutex_);
+  ++checks_;
+  (is_right ? right_ : wrong_).add(digest);
+  return verdict(is_right);
+}
+
+}  // namespace nswarden::app

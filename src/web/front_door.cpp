@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "web/front_door.hpp"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <iterator>
+#include <optional>
+#include <span>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+namespace nswarden::os {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t longest_request = 8192;  // what is longer is the server's to refuse
+constexpr unsigned char tls_handshake = 0x16;
+constexpr std::size_t tls_header = 5;
+// Long enough to cost nothing, should the kernel refuse the same thing again and again.
+constexpr milliseconds pause_after_failure{10};
+
+thread_local FrontDoor* door = nullptr;
+thread_local FrontDoor* door_ahead = nullptr;
+
+/// Of a socket, and of no other one ever; 0 when that cannot be told.
+std::uint64_t cookie_of(int fd) {
+  std::uint64_t cookie = 0;
+  socklen_t size = sizeof cookie;
+  return ::getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
+/// For whom the calling thread waits, and since when.
+struct Guest {
+  std::uint64_t cookie = 0;
+  std::chrono::steady_clock::time_point since;
+};
+thread_local Guest guest;
+
+/// One more, while it lives.
+class Counted {
+ public:
+  explicit Counted(std::atomic<int>& count) : count_(count) { ++count_; }
+  ~Counted() { --count_; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+ private:
+  std::atomic<int>& count_;
+};
+
+Fd made(int fd, const char* what) {
+  if (fd < 0) throw std::system_error(errno, std::generic_category(), what);
+  return Fd(fd);
+}
+
+bool is_short_of(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
+
+bool add_to(const Fd& epoll, int fd, std::uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.fd = fd;
+  return ::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) == 0 || errno == EEXIST;
+}
+
+enum class Said { nothing_yet, all, farewell };
+
+Said said_on(int fd) {
+  std::array<char, longest_request> bytes;
+  const ssize_t size = ::recv(fd, bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
+  if (size < 0) return errno == EAGAIN || errno == EINTR ? Said::nothing_yet : Said::farewell;
+  if (size == 0) return Said::farewell;
+  return is_whole_request({bytes.data(), static_cast<std::size_t>(size)}) ? Said::all : Said::nothing_yet;
+}
+
+}  // namespace
+
+bool is_whole_request(std::string_view sent) {
+  if (sent.size() >= longest_request) return true;
+  const auto byte = [sent](std::size_t at) { return static_cast<unsigned char>(sent[at]); };
+  if (!sent.empty() && byte(0) == tls_handshake) {
+    if (sent.size() <= tls_header) return false;
+    const std::size_t length = byte(3) * 256U + byte(4);
+    return length > 0 && sent.size() - tls_header >= length;
+  }
+  return sent.find("\r\n\r\n") != std::string_view::npos || sent.find("\n\n") != std::string_view::npos;
+}
+
+FrontDoor::FrontDoor(milliseconds patience, std::size_t most_waiting)
+    : patience_(patience),
+      hurry_(patience / 32),
+      most_(most_waiting),
+      epoll_(made(::epoll_create1(EPOLL_CLOEXEC), "cannot make an epoll")),
+      closing_(made(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "cannot make an eventfd")) {
+  connections_.reserve(most_waiting);
+  constexpr std::size_t most_listeners = 256;
+  listeners_.reserve(most_listeners);
+  if (!add_to(epoll_, closing_.get(), EPOLLIN))
+    throw std::system_error(errno, std::generic_category(), "cannot poll an eventfd");
+}
+
+void FrontDoor::serve_this_thread() { door = this; }
+
+void FrontDoor::serve_behind() {
+  door_ahead = this;
+  ++answering_;
+}
+
+void FrontDoor::close() {
+  const std::uint64_t one = 1;
+  (void)!::write(closing_.get(), &one, sizeof one);
+}
+
+/// False when it cannot be watched.
+bool FrontDoor::watch(int listener) {
+  if (std::find(listeners_.begin(), listeners_.end(), listener) != listeners_.end()) return true;
+  if (listeners_.size() == listeners_.capacity()) return false;
+  // Or else accept4() waits for the next one, when who made us come here has gone again.
+  const int flags = ::fcntl(listener, F_GETFL);
+  if (flags < 0 || ::fcntl(listener, F_SETFL, flags | O_NONBLOCK) != 0) return false;
+  if (!add_to(epoll_, listener, EPOLLIN)) return false;
+  listeners_.push_back(listener);
+  return true;
+}
+
+int FrontDoor::poll(pollfd* listeners, nfds_t count, int timeout) {
+  asked_ = 0;
+  const std::span sockets(listeners, count);
+  const bool complete =
+      std::all_of(sockets.begin(), sockets.end(), [this](const pollfd& listener) { return watch(listener.fd); });
+  if (!complete) timeout = static_cast<int>(pause_after_failure.count());
+  if (const int whole = tell(listeners, count); whole > 0) return whole;
+  std::array<epoll_event, 64> events{};
+  const Clock::time_point now = Clock::now();
+  drop_late(now);
+  const int ready = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), patience_left(now, timeout));
+  if (ready < 0) {
+    if (errno != EINTR) std::this_thread::sleep_for(pause_after_failure);
+    return 0;
+  }
+  for (const epoll_event& event : std::span(events).first(static_cast<std::size_t>(ready))) {
+    const int fd = event.data.fd;
+    if (fd == closing_.get()) {
+      std::this_thread::sleep_for(milliseconds(1));  // until the server's own flag is there too
+      return 0;
+    }
+    if (std::find(listeners_.begin(), listeners_.end(), fd) != listeners_.end()) {
+      let_in(fd);
+    } else {
+      look(fd);
+    }
+  }
+  drop_late(Clock::now());
+  return tell(listeners, count);
+}
+
+/// Nothing to time out is no reason to wake up.
+int FrontDoor::patience_left(Clock::time_point now, int timeout) const {
+  if (connections_.empty()) return timeout <= pause_after_failure.count() ? timeout : -1;
+  const auto left = std::chrono::ceil<milliseconds>(connections_.front().until - now).count();
+  const int mine = static_cast<int>(std::max<std::int64_t>(left, 0));
+  return timeout < 0 ? mine : std::min(mine, timeout);
+}
+
+void FrontDoor::let_in(int listener) {
+  // An end, so that those who wait already are looked at too.
+  for (int taken = 0; taken < 64; ++taken) {
+    Fd fd(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!fd && is_short_of(errno) && drop_first()) continue;
+    if (!fd) {
+      // A connection that failed before it was accepted is nobody's. Of anything else there may be more at once.
+      if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) std::this_thread::sleep_for(pause_after_failure);
+      return;
+    }
+    const Said said = said_on(fd.get());
+    if (said == Said::farewell) continue;
+    if (connections_.size() == most_ && !drop_first())
+      continue;  // it is let go: all others have come first and said what they want
+    // Added after that look, it is reported for what came since. One that cannot be watched is the server's, as without a door.
+    const bool whole = said == Said::all || !add_to(epoll_, fd.get(), EPOLLIN | EPOLLRDHUP | EPOLLET);
+    const Clock::time_point now = Clock::now();
+    connections_.push_back({std::move(fd), listener, whole, now + patience_, now});
+  }
+}
+
+void FrontDoor::look(int fd) {
+  const auto found =
+      std::find_if(connections_.begin(), connections_.end(), [fd](const auto& one) { return one.fd.get() == fd; });
+  if (found == connections_.end() || found->whole) return;
+  const Said said = said_on(fd);
+  if (said == Said::farewell) {
+    connections_.erase(found);
+  } else {
+    found->whole = said == Said::all;
+    found->asked = Clock::now();
+  }
+}
+
+bool FrontDoor::drop_first() {
+  const auto first = std::find_if(connections_.begin(), connections_.end(), [](const auto& one) { return !one.whole; });
+  if (first == connections_.end()) return false;
+  connections_.erase(first);
+  return true;
+}
+
+/// While the server had no thread to answer with, nobody looked at what they said: it may have come in time.
+void FrontDoor::drop_late(Clock::time_point now) {
+  const auto late = [now](const Connection& one) { return one.until <= now; };
+  const auto end = std::find_if_not(connections_.begin(), connections_.end(), late);
+  const auto is_lost = [](Connection& one) {
+    if (!one.whole && said_on(one.fd.get()) == Said::all) {
+      one.whole = true;
+      one.asked = Clock::now();
+    }
+    return !one.whole;
+  };
+  connections_.erase(std::remove_if(connections_.begin(), end, is_lost), end);
+}
+
+int FrontDoor::tell(pollfd* listeners, nfds_t count) const {
+  int told = 0;
+  for (pollfd& listener : std::span(listeners, count)) {
+    const auto is_for_it = [&](const Connection& one) { return one.whole && one.listener == listener.fd; };
+    const bool any = std::any_of(connections_.begin(), connections_.end(), is_for_it);
+    listener.revents = any ? POLLIN : 0;
+    if (any) ++told;
+  }
+  return told;
+}
+
+int FrontDoor::accept(int listener, sockaddr* peer, socklen_t* size) {
+  const auto first = std::find_if(connections_.begin(), connections_.end(),
+                                  [listener](const auto& one) { return one.whole && one.listener == listener; });
+  if (first == connections_.end()) {
+    errno = EAGAIN;
+    return -1;
+  }
+  Fd fd = std::move(first->fd);
+  const Clock::time_point asked = first->asked;
+  connections_.erase(first);
+  if (::getpeername(fd.get(), peer, size) != 0) return -1;            // it has gone
+  (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd.get(), nullptr);  // ENOENT where it never had to wait
+  asked_ = asked.time_since_epoch().count();
+  return fd.release();
+}
+
+bool FrontDoor::is_kept_waiting(Clock::time_point now) const {
+  const Clock::rep asked = asked_;
+  return asked != 0 && now - Clock::time_point(Clock::duration(asked)) >= hurry_ && stalled_ > answering_ / 4;
+}
+
+int FrontDoor::poll_behind(pollfd& connection, int timeout) {
+  if (const int ready = ::poll(&connection, 1, 0); ready != 0 || timeout == 0) return ready;
+  const std::uint64_t cookie = cookie_of(connection.fd);
+  if (cookie == 0) return ::poll(&connection, 1, timeout);
+  Clock::time_point now = Clock::now();
+  if (guest.cookie != cookie) guest = {cookie, now};
+  const Clock::time_point end = timeout < 0 ? Clock::time_point::max() : now + milliseconds(timeout);
+  std::optional<Counted> stalled;
+  while (now < end) {
+    if (now - guest.since >= hurry_) {
+      if (!stalled) stalled.emplace(stalled_);
+      if (is_kept_waiting(now)) {
+        // The server finds that the client has gone, whatever it was about to do.
+        (void)::shutdown(connection.fd, SHUT_RDWR);
+        return ::poll(&connection, 1, 0);
+      }
+    }
+    // Short, so that little time is lost when both have waited long enough.
+    const auto step = std::min<Clock::duration>(end - now, std::max(hurry_ / 8, milliseconds(1)));
+    const auto told = ::poll(&connection, 1, static_cast<int>(std::chrono::ceil<milliseconds>(step).count()));
+    if (told != 0) return told;
+    now = Clock::now();
+  }
+  return 0;
+}
+
+}  // namespace nswarden::os
+
+extern "C" int nswarden_poll(pollfd* fds, nfds_t count, int timeout) {
+  using nswarden::os::door;
+  using nswarden::os::door_ahead;
+  if (door != nullptr) return door->poll(fds, count, timeout);
+  return door_ahead != nullptr && count == 1 ? door_ahead->poll_behind(*fds, timeout) : ::poll(fds, count, timeout);
+}
+
+extern "C" int nswarden_accept(int listener, sockaddr* peer, socklen_t* size) {
+  using nswarden::os::door;
+  return door == nullptr ? ::accept(listener, peer, size) : door->accept(listener, peer, size);
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "web/status_page.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include <nswarden/base/text.hpp>
+
+#include "web/html.hpp"
+#include "web/filter.hpp"
+#include "web/status_rows.hpp"
+#include "web/status_sections.hpp"
+#include "web/status_style.hpp"
+
+namespace nswarden::app {
+namespace {
+
+struct Headline {
+  Mood mood = Mood::calm;
+  std::string text;    ///< one line, ASCII of ours
+  std::string reason;  ///< a second one, may be empty
+};
+
+std::string count_of(std::size_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+Headline headline_of(const Snapshot& snapshot) {
+  const core::Totals& totals = snapshot.totals;
+  if (!snapshot.ready) {
+    return {Mood::warn, "Not ready: the first sweep is not done", "What stands below is what was seen so far."};
+  }
+  if (snapshot.policies.empty()) return {Mood::warn, "There is no policy", "The configuration has none, so nothing is kept."};
+  if (totals.netns == 0) {
+    return {Mood::calm, "No netns matches a policy",
+            snapshot.netns_unmatched == 0 ? "There is no netns where one is looked for."
+                                          : fmt::format("There are {} netns that none is for.", snapshot.netns_unmatched)};
+  }
+  if (totals.settings == 0) return {Mood::calm, "The policies that match want no settings", ""};
+  const std::size_t wrong = totals.settings - std::min(totals.compliant, totals.settings);
+  if (wrong == 0) return {Mood::good, "Compliant: all " + count_of(totals.settings, "setting") + " are as the policy says", ""};
+  return {Mood::bad,
+          fmt::format("Not compliant: {} of {} {} not as the policy says", wrong, count_of(totals.settings, "setting"),
+                      wrong == 1 ? "is" : "are"),
+          ""};
+}
+
+/// Beside the verdict's colour.
+Html& add_mark(Html& html, Mood mood) {
+  html.raw("<span aria-hidden=\"true\">");
+  switch (mood) {
+    case Mood::good: html.raw("&#10003;"); break;
+    case Mood::bad: html.raw("&#10007;"); break;
+    case Mood::warn: html.raw("!"); break;
+    case Mood::calm: html.raw("&ndash;"); break;
+  }
+  return html.raw("</span> ");
+}
+
+void add_links(Html& html, std::string_view telemetry_path) {
+  html.raw("<nav aria-label=\"Other forms\"><ul>\n<li><a href=\"").shown(path_encoded(telemetry_path));
+  html.raw("\">Metrics</a></li>\n<li><a href=\"/api/v1/status\">Status as JSON</a></li>\n");
+  html.raw("<li><a href=\"/api/v1/events\">Events as JSON</a></li>\n<li><a href=\"/-/healthy\">Health</a></li>\n");
+  html.raw("<li><a href=\"/-/ready\">Readiness</a></li>\n</ul></nav>\n");
+}
+
+void add_counts(Html& html, const Snapshot& snapshot) {
+  const core::Totals& totals = snapshot.totals;
+  const std::pair<std::string_view, std::size_t> counts[] = {
+      {"netns", totals.netns},     {"settings", totals.settings}, {"compliant", totals.compliant},
+      {"drifted", totals.drifted}, {"missing", totals.missing},   {"unreadable", totals.unreadable},
+  };
+  html.raw("<dl class=\"counts\">\n");
+  for (const auto& count : counts) {
+    html.raw("<div><dt>").shown(count.first).raw("</dt><dd>").number(count.second).raw("</dd></div>\n");
+  }
+  html.raw("</dl>\n<p>As of ").second(snapshot.time).raw(" UTC");
+  if (snapshot.last_reconcile_seconds != 0) {
+    html.raw(", last sweep ").shown(age_text(snapshot.time - snapshot.last_reconcile_seconds)).raw(" earlier");
+  }
+  html.raw(". Since the start ").counted(totals.fixed, "repair").raw(", ").counted(totals.failed, "failed attempt");
+  html.raw(".");
+  if (snapshot.netns_unmatched != 0) html.raw(" ").number(snapshot.netns_unmatched).raw(" more netns match no policy.");
+  if (snapshot.netns_pending != 0) html.raw(" ").counted(snapshot.netns_pending, "name").raw(" may become netns.");
+  if (snapshot.commands_queued + snapshot.commands_running != 0) {
+    html.raw(" Commands: ").number(snapshot.commands_running).raw(" running, ").number(snapshot.commands_queued);
+    html.raw(" waiting.");
+  }
+  html.raw("</p>\n");
+}
+
+/// What is not drift and yet wants a look.
+void add_notices(Html& html, const Snapshot& snapshot) {
+  Html list;
+  const ConfigSnapshot& config = snapshot.config;
+  if (!config.error.empty()) {
+    list.raw("<li><a href=\"#configuration\">The last configuration</a> was refused, so that the one before stays in force: ");
+    list.text(config.error).raw("</li>\n");
+  }
+  if (config.audit) list.raw("<li>Started with --audit: drift is shown, nothing is written.</li>\n");
+  std::size_t suspended = 0;
+  for (const PolicySnapshot& policy : snapshot.policies) suspended += policy.suspended;
+  if (suspended != 0) {
+    list.raw("<li>Suspended: ").counted(suspended, "setting");
+    list.raw(" that another program keeps changing back, repaired only now and then.</li>\n");
+  }
+  const auto down =
+      std::count_if(snapshot.sources.begin(), snapshot.sources.end(), [](const auto& source) { return !source.up; });
+  if (down != 0) {
+    list.raw("<li>Down: ").counted(static_cast<std::size_t>(down), "event source").raw(" (<a href=\"#sources\">why</a>), ");
+    list.raw("so that something is noticed only by the next sweep.</li>\n");
+  }
+  if (!snapshot.unlisted.empty()) {
+    list.raw("<li>Not listed: ").counted(snapshot.unlisted.size(), "place").raw(" of netns (<a href=\"#sources\">why</a>), ");
+    list.raw("so that what is new there is not governed.</li>\n");
+  }
+  if (!list.empty()) html.raw("<ul class=\"notices\">\n").add(std::move(list)).raw("</ul>\n");
+}
+
+void add_verdict(Html& html, const Snapshot& snapshot, const Headline& headline) {
+  html.raw("<section class=\"verdict ")
+      .shown(mood_class(headline.mood))
+      .raw("\" aria-labelledby=\"verdict\">\n<h2 id=\"verdict\">");
+  add_mark(html, headline.mood).text(headline.text).raw("</h2>\n");
+  if (!headline.reason.empty()) html.raw("<p>").text(headline.reason).raw("</p>\n");
+  add_counts(html, snapshot);
+  html.raw("</section>\n");
+  add_notices(html, snapshot);
+}
+
+/// A policy that is asked for and not there stays chosen: or else the form would show another filter than the page has.
+void add_policy_choice(Html& html, const Snapshot& snapshot, const Filter& filter) {
+  html.raw("<label>Policy <select name=\"policy\">\n<option value=\"\">all</option>\n");
+  bool known = filter.policy.empty();
+  for (const PolicySnapshot& policy : snapshot.policies) {
+    const std::string name = core::printable(policy.name);
+    const bool chosen = !known && name == filter.policy;
+    known = known || chosen;
+    html.raw("<option value=\"").shown(name).raw("\"").shown(chosen ? " selected" : "").raw(">").shown(name).raw("</option>\n");
+  }
+  if (!known) {
+    html.raw("<option value=\"")
+        .shown(filter.policy)
+        .raw("\" selected>")
+        .shown(filter.policy)
+        .raw(" (not in force)</option>\n");
+  }
+  html.raw("</select></label>\n");
+}
+
+void add_filter(Html& html, const Snapshot& snapshot, const Filter& filter) {
+  html.raw("<form class=\"filter\" method=\"get\" action=\"/\" role=\"search\" aria-label=\"Filter drift and events\">\n");
+  html.raw("<label>Netns <input name=\"netns\" value=\"").shown(filter.netns);
+  html.raw("\" placeholder=\"all\" autocomplete=\"off\" autocapitalize=\"off\" spellcheck=\"false\"></label>\n");
+  add_policy_choice(html, snapshot, filter);
+  html.raw("<button>Filter</button>\n</form>\n");
+  if (!filter.active()) return;
+  const std::size_t drift = snapshot.drift.size();
+  const std::size_t events = snapshot.events ? snapshot.events->size() : 0;
+  html.raw("<p class=\"filtered\" role=\"status\">Filtered by ");
+  if (!filter.netns.empty()) html.raw("netns <bdi class=\"mono\">").shown(filter.netns).raw("</bdi>");
+  if (!filter.netns.empty() && !filter.policy.empty()) html.raw(" and ");
+  if (!filter.policy.empty()) html.raw("policy <bdi class=\"mono\">").shown(filter.policy).raw("</bdi>");
+  html.raw(". Hidden: ")
+      .number(drift - matching_drift(snapshot, filter))
+      .raw(" of ")
+      .counted(drift, "row")
+      .raw(" of drift and ");
+  html.number(events - matching_events(snapshot, filter)).raw(" of ").counted(events, "event");
+  html.raw(". The rest of the page is about all. <a href=\"/\">Show all</a></p>\n");
+}
+
+}  // namespace
+
+std::string status_page(const Snapshot& snapshot, const Filter& filter, std::string_view telemetry_path,
+                        const BuildInfo& build) {
+  const Headline headline = headline_of(snapshot);
+  Html html;
+  html.raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+  html.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>").text(headline.text);
+  html.raw(" - nswarden</title>\n<style>").raw(status_style).raw("</style>\n</head>\n<body>\n<header>\n<h1>nswarden</h1>\n");
+  add_links(html, telemetry_path);
+  html.raw("</header>\n<main>\n");
+  add_verdict(html, snapshot, headline);
+  add_filter(html, snapshot, filter);
+  html.add(drift_section(snapshot, filter)).add(policies_section(snapshot, filter)).add(events_section(snapshot, filter));
+  html.add(sources_section(snapshot)).add(configuration_section(snapshot));
+  html.raw("</main>\n<footer>nswarden keeps the sysctls of network namespaces as the policy says. Version ")
+      .text(build.version);
+  html.raw(", revision ").text(build.revision).raw(".</footer>\n</body>\n</html>\n");
+  return html.take();
+}
+
+}  // namespace nswarden::app

@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <civetweb.h>
+#include <fmt/format.h>
+#include <nswarden/web/web.hpp>
+#include <nswarden/os/capabilities.hpp>
+#include "web/front_door.hpp"
+#include <nswarden/os/process_stats.hpp>
+#include <nswarden/web/tcp.hpp>
+#include <nswarden/os/time_slice.hpp>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <new>
+#include <optional>
+#include <stdexcept>
+#include <string_view>
+#include <thread>
+
+#include <nswarden/os/privilege.hpp>
+#include <nswarden/web/listen_address.hpp>
+#include "web/tls.hpp"
+#include <nswarden/web/web_access.hpp>
+
+namespace nswarden::app {
+namespace {
+
+// So many requests are answered at once. A connection occupies a thread (kernel fact 33), from its first whole request head on where CivetWeb
+// was built with os::FrontDoor, and else from its beginning to the request timeout.
+constexpr const char* worker_threads = "16";
+constexpr std::size_t worker_count = 16;
+// Each is an fd: fd_budget.hpp leaves room for them.
+constexpr std::size_t most_waiting = 512;
+
+#ifdef NSWARDEN_WEB_TLS
+constexpr bool has_tls = true;
+#else
+constexpr bool has_tls = false;  // CivetWeb as Debian builds it says that it has it, and crashes (kernel fact 33)
+#endif
+
+bool has_ipv6() { return mg_check_feature(MG_FEATURES_IPV6) != 0; }
+
+[[noreturn]] void refuse(const std::string& address, const std::string& why) {
+  throw std::runtime_error(fmt::format("cannot listen on {}: {}", address, why));
+}
+
+std::string why_not(int error) {
+  switch (error) {
+    case EADDRINUSE: return "address already in use; another nswarden may be running, or choose --web.listen-address";
+    case EACCES: return "permission denied; ports below 1024 need CAP_NET_BIND_SERVICE";
+    case EADDRNOTAVAIL: return "this host has no such address";
+    default: return with_remedy(error);
+  }
+}
+
+/// One address in CivetWeb's syntax.
+struct Listener {
+  std::string civetweb;
+  std::string host;  ///< as shown
+};
+
+/// Finds what an address means and that it can be had, since CivetWeb tells of a failure in prose only.
+/// The sockets in `held` show that all of them can be had at the same time.
+Listener prepare(const std::string& text, std::vector<os::Fd>& held) {
+  const auto address = parse_listen_address(text);
+  if (!address) refuse(text, "it is written as :PORT, HOST:PORT or [V6]:PORT");
+
+  const auto try_on = [&](const std::string& host, os::AddressFamily family) {
+    auto fd = os::listen_on(host, address->port, family);
+    if (fd) held.push_back(std::move(*fd));
+    return fd.ok() ? 0 : fd.error().code;
+  };
+  const auto need = [&](int error) {
+    if (error != 0) refuse(text, why_not(error));
+  };
+
+  if (address->kind == ListenAddress::Host::any) {
+    // Where IPv6 is switched off, IPv4 alone is all addresses. The wildcard of IPv6 takes IPv4 too.
+    const int error = has_ipv6() ? try_on("::", os::AddressFamily::ipv6) : EAFNOSUPPORT;
+    if (error == 0) return {fmt::format("+{}", address->port), "[::]"};
+    if (error != EAFNOSUPPORT && error != EADDRNOTAVAIL) need(error);
+    need(try_on("0.0.0.0", os::AddressFamily::ipv4));
+    return {fmt::format("0.0.0.0:{}", address->port), "0.0.0.0"};
+  }
+  if (address->kind == ListenAddress::Host::name) {
+    if (const auto ipv4 = os::numeric_address(address->host, os::AddressFamily::ipv4)) {
+      need(try_on(*ipv4, os::AddressFamily::ipv4));
+      return {fmt::format("{}:{}", *ipv4, address->port), *ipv4};
+    }
+  }
+  const auto ipv6 = os::numeric_address(address->host, os::AddressFamily::ipv6);
+  if (!ipv6) refuse(text, "no such host");
+  if (!has_ipv6()) refuse(text, "the CivetWeb library of this system has no IPv6; use an IPv4 address");
+  need(try_on(*ipv6, os::AddressFamily::ipv6));
+  return {fmt::format("[{}]:{}", *ipv6, address->port), fmt::format("[{}]", *ipv6)};
+}
+
+constexpr const char* no_tls =
+    "this nswarden was built without TLS, so the tls_server_config of --web.config.file cannot be served; build it by "
+    "scripts/run, or with "
+    "cmake -DNSWARDEN_CIVETWEB_SOURCE=DIRECTORY after scripts/fetch-civetweb DIRECTORY, or put a proxy in front of it";
+
+/// None for who may read.
+std::optional<Response> refusal(BasicAuth* auth, const char* authorization) {
+  if (auth == nullptr) return std::nullopt;
+  constexpr const char* plain_text = "text/plain; charset=utf-8";
+  switch (auth->judge(authorization == nullptr ? "" : authorization)) {
+    case BasicAuth::Verdict::admitted: return std::nullopt;
+    case BasicAuth::Verdict::refused:
+      return Response{
+          401, plain_text, "Unauthorized.\n", {{"WWW-Authenticate", "Basic realm=\"nswarden\", charset=\"UTF-8\""}}};
+    case BasicAuth::Verdict::busy: break;
+  }
+  return Response{503, plain_text, "Too many passwords are being checked.\n", {{"Retry-After", "1"}}};
+}
+
+/// A page of any site may have its reader's browser send us a POST, past his firewall and, by a name that it makes lead to us, as its own
+/// site. Browsers say that it is a page that asks; what is meant to reload us says nothing of the kind.
+std::optional<Response> refusal_of_pages(std::string_view method, const char* origin) {
+  if (origin == nullptr || method != "POST") return std::nullopt;
+  return Response{403, "text/plain; charset=utf-8", "Pages in browsers may not do this.\n", {}};
+}
+
+std::string date_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  std::array<char, 40> text{};
+  const std::size_t length = std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &utc);
+  return {text.data(), length};
+}
+
+/// In place of one of the same name.
+void set_header(Response& response, const core::WebHeader& header) {
+  std::erase_if(response.headers, [&header](const auto& other) { return other.first == header.name; });
+  response.headers.emplace_back(header.name, header.value);
+}
+
+std::string serialized(const Response& response, std::string_view method, const char* reason) {
+  std::string out = fmt::format("HTTP/1.1 {} {}\r\nDate: {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n", response.status,
+                                reason, date_now(), response.content_type, response.body.size());
+  for (const auto& header : response.headers) out += fmt::format("{}: {}\r\n", header.first, header.second);
+  out += "Connection: close\r\n\r\n";
+  if (method != "HEAD") out += response.body;
+  return out;
+}
+
+}  // namespace
+
+struct WebServer::Impl {
+  Impl(WebOptions web_options, WebSources web_sources, WebAccess* web_access)
+      : options(std::move(web_options)),
+        sources(std::move(web_sources)),
+        access(web_access),
+        door(options.request_timeout, most_waiting) {
+    if (access == nullptr || !access->newest()->tls) return;
+    if (!has_tls) throw std::runtime_error(no_tls);
+    tls.emplace([this] { return tls_settings(); });
+  }
+  ~Impl() {
+    if (context != nullptr) stop();
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  WebOptions options;
+  WebSources sources;
+  WebAccess* access;
+  std::optional<TlsServer> tls;
+  os::FrontDoor door;
+  std::vector<std::uint16_t> ports;
+  mg_context* context = nullptr;
+  std::atomic<bool> started{false};
+  std::atomic<std::size_t> begun{0};    ///< threads
+  std::atomic<bool> privileged{false};  ///< one of them could not give up its capabilities
+  std::array<char, 300> problem{};      ///< what CivetWeb said while it started
+
+  void start(const std::string& listening_ports);
+  void wait_for_threads() const;
+  void stop();
+
+  [[nodiscard]] std::shared_ptr<const TlsSettings> tls_settings() const {
+    try {
+      return access->newest()->tls;
+    } catch (const std::exception&) {
+      return nullptr;  // the caller is C; for want of memory this connection is refused
+    }
+  }
+
+  /// Who may not read is told nothing else.
+  [[nodiscard]] Response answer(const mg_connection* connection, const mg_request_info& request) const {
+    if (access == nullptr) return told(connection, request);
+    const auto version = access->newest();
+    auto refused = refusal(version->auth.get(), mg_get_header(connection, "Authorization"));
+    Response response = refused ? std::move(*refused) : told(connection, request);
+    for (const core::WebHeader& header : version->headers) set_header(response, header);
+    return response;
+  }
+
+  [[nodiscard]] Response told(const mg_connection* connection, const mg_request_info& request) const {
+    if (auto refused = refusal_of_pages(request.request_method, mg_get_header(connection, "Origin")))
+      return *std::move(refused);
+    return answer(request, mg_get_header(connection, "Accept-Encoding"));
+  }
+
+  [[nodiscard]] Response answer(const mg_request_info& request, const char* accept_encoding) const {
+    // Not local_uri, which makes /metrics of //metrics and of /x/../metrics.
+    const auto path = decoded_path(request.local_uri_raw);
+    if (!path) return {404, "text/plain; charset=utf-8", "Not found.\n", {}};
+    const auto text = [](const char* maybe) { return std::string_view(maybe == nullptr ? "" : maybe); };
+    return respond({request.request_method, *path, text(request.query_string), text(accept_encoding)}, options, sources);
+  }
+
+  /// CivetWeb's callback for each request; its result is the status.
+  static int serve(mg_connection* connection) {
+    const mg_request_info* request = mg_get_request_info(connection);
+    const auto* impl = static_cast<const Impl*>(request->user_data);
+    // Or else CivetWeb reads a body to its end, however slowly it comes.
+    mg_disable_connection_keep_alive(connection);
+    try {
+      const Response response = impl->answer(connection, *request);
+      const char* reason = mg_get_response_code_text(connection, response.status);
+      const std::string bytes = serialized(response, request->request_method, reason);
+      mg_write(connection, bytes.data(), bytes.size());
+      return response.status;
+    } catch (const std::exception&) {
+      return say_exhausted(connection);
+    }
+  }
+
+  /// What an answer fails of is memory: this one needs none. An exception must not reach CivetWeb, which is C.
+  static int say_exhausted(mg_connection* connection) {
+    constexpr std::string_view answer =
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 0\r\n"
+        "Connection: close\r\n\r\n";
+    mg_write(connection, answer.data(), answer.size());
+    return 503;
+  }
+
+  /// What repairs goes before what tells of it, and who tells may not repair.
+  static void* begin_thread(const mg_context* context, int type) {
+    constexpr int accepting = 0;
+    Impl& impl = *static_cast<Impl*>(mg_get_user_data(context));
+    if (type == accepting) {
+      impl.door.serve_this_thread();
+    } else {
+      impl.door.serve_behind();
+    }
+    os::give_way();
+    if (!os::drop_all_capabilities()) impl.privileged = true;
+    ++impl.begun;
+    impl.begun.notify_one();
+    return nullptr;
+  }
+
+  /// CivetWeb asks for it at its start and at its end; it stays ours.
+  static int give_context(void** context, void* impl) {
+    *context = static_cast<Impl*>(impl)->tls->context();
+    return 1;
+  }
+
+  /// CivetWeb's own log: kept while it starts, since it is the only reason it gives; of no use afterwards (it tells of what
+  /// clients do wrong), and never on stderr.
+  static int keep_problem(const mg_connection* connection, const char* message) {
+    auto* impl = static_cast<Impl*>(mg_get_user_data(mg_get_context(connection)));
+    if (impl == nullptr || impl->started || impl->problem[0] != '\0') return 1;
+    std::snprintf(impl->problem.data(), impl->problem.size(), "%s", message);  // nothing that throws: the caller is C
+    return 1;
+  }
+};
+
+void WebServer::Impl::start(const std::string& listening_ports) {
+  // No document_root: CVE-2025-55763 is reachable with one (kernel fact 33). decode_url and enable_auth_domain_check: the
+  // path is judged as it was sent, whatever name of this host the client used. connection_queue: one connection more than there are
+  // threads makes the thread that accepts wait, which its door knows of.
+  const std::string timeout = std::to_string(options.request_timeout.count());
+  const char* configuration[] = {"listening_ports",
+                                 listening_ports.c_str(),
+                                 "num_threads",
+                                 worker_threads,
+                                 "connection_queue",
+                                 "1",
+                                 "request_timeout_ms",
+                                 timeout.c_str(),
+                                 "enable_keep_alive",
+                                 "no",
+                                 "max_request_size",
+                                 "8192",
+                                 "listen_backlog",
+                                 "1024",
+                                 "tcp_nodelay",
+                                 "1",
+                                 "decode_url",
+                                 "no",
+                                 "enable_auth_domain_check",
+                                 "no",
+                                 "enable_directory_listing",
+                                 "no",
+                                 nullptr};
+  mg_callbacks callbacks{};
+  callbacks.begin_request = &Impl::serve;
+  callbacks.log_message = &Impl::keep_problem;
+  callbacks.init_thread = &Impl::begin_thread;
+  if (tls) callbacks.external_ssl_ctx = &Impl::give_context;
+  // The loop takes signals by signalfd, which works only while no thread takes them first.
+  const os::SignalsBlocked blocked;
+  context = mg_start(&callbacks, this, configuration);
+  if (context == nullptr) {
+    throw std::runtime_error(fmt::format("cannot serve HTTP on {}: {}", listening_ports,
+                                         problem[0] == '\0' ? "CivetWeb does not start" : problem.data()));
+  }
+  started = true;
+  // For want of memory CivetWeb takes its own default instead of what it was told: another port, on all addresses.
+  for (const char** option = configuration; *option != nullptr; option += 2) {
+    const char* const taken = mg_get_option(context, option[0]);
+    if (taken == nullptr || std::string_view(taken) != option[1]) throw std::bad_alloc();
+  }
+}
+
+/// From here on none has more rights than it needs.
+void WebServer::Impl::wait_for_threads() const {
+  for (std::size_t count = begun; count < worker_count + 1; count = begun) begun.wait(count);
+}
+
+// CivetWeb's threads notice mg_stop() only when their poll ends, after up to 2 s. What a scrape has been promised may still be
+// sent for a moment; then even a client that does not read is cut off.
+void WebServer::Impl::stop() {
+  door.close();
+  if (access != nullptr) access->close();
+  constexpr std::chrono::milliseconds last_words{300};
+  std::atomic<bool> stopped{false};
+  std::thread stopper;
+  try {
+    stopper = std::thread([&] {
+      mg_stop(context);
+      stopped = true;
+    });
+  } catch (const std::exception&) {
+    // No thread or no memory to be had: the same one after the other. Nothing new is accepted any more.
+    os::stop_sockets(ports, os::Stop::reading);
+    std::this_thread::sleep_for(last_words);
+    os::stop_sockets(ports, os::Stop::all);
+    mg_stop(context);
+    return;
+  }
+  const auto patience = std::chrono::steady_clock::now() + last_words;
+  while (!stopped) {
+    os::stop_sockets(ports, std::chrono::steady_clock::now() < patience ? os::Stop::reading : os::Stop::all);
+    std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  }
+  stopper.join();
+}
+
+WebServer::WebServer(const WebOptions& options, WebSources sources, WebAccess* access)
+    : impl_(std::make_unique<Impl>(options, std::move(sources), access)) {
+  std::string ports;
+  std::vector<Listener> listeners;
+  {
+    std::vector<os::Fd> held;
+    for (const std::string& address : options.listen_addresses) {
+      listeners.push_back(prepare(address, held));
+      ports += (ports.empty() ? "" : ",") + listeners.back().civetweb + (impl_->tls ? "s" : "");
+    }
+  }
+
+  const std::optional<std::size_t> threads_before = os::count_threads();
+  impl_->start(ports);
+
+  std::vector<mg_server_port> bound(listeners.size());
+  const int count = mg_get_server_ports(impl_->context, static_cast<int>(bound.size()), bound.data());
+  for (std::size_t i = 0; i < listeners.size() && static_cast<int>(i) < count; ++i) {
+    addresses_.push_back(fmt::format("{}:{}", listeners[i].host, bound[i].port));
+    impl_->ports.push_back(static_cast<std::uint16_t>(bound[i].port));
+  }
+  // Without its master CivetWeb starts all the same and serves nobody, and mg_stop() waits for that thread for ever; without one
+  // of the workers, some connections are nobody's. There is no way back but the end of the process: until then nobody is let in.
+  const std::optional<std::size_t> threads = os::count_threads();
+  const bool all_there = !threads || !threads_before || *threads > *threads_before + worker_count;
+  if (all_there) impl_->wait_for_threads();
+  if (all_there && !impl_->privileged) return;
+  os::stop_sockets(impl_->ports, os::Stop::all);
+  (void)impl_.release();  // the threads that there are know it
+  refuse(options.listen_addresses.front(),
+         all_there ? "its threads cannot give up their capabilities; allow the system calls prctl and capset"
+                   : "not all threads could be started; raise the limit of tasks (TasksMax= of its unit, or ulimit -u)");
+}
+
+WebServer::~WebServer() = default;
+
+std::string_view WebServer::scheme() const { return impl_->tls ? "https" : "http"; }
+
+}  // namespace nswarden::app

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/mman.h>
+#include <unistd.h>
+#include <catch.hpp>
+#include <cerrno>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "report/line_limiter.hpp"
+#include <nswarden/report/report_log.hpp>
+#include "policy_words.hpp"
+
+namespace {
+
+using namespace nswarden;
+using core::Change;
+using core::Report;
+using core::Source;
+using core::State;
+using What = core::Change::What;
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t inode = 4026532001;
+
+core::Config config() {
+  core::Config result;
+  result.policies.push_back(test::policy("routers", "^q", {test::setting("net.ipv4.ip_forward", "1")}));
+  return result;
+}
+
+Change change(What what, std::string have, State state) {
+  Change result;
+  result.what = what;
+  result.finding.netns = "q-1";
+  result.finding.policy = "routers";
+  result.finding.key = "net.ipv4.ip_forward";
+  result.finding.want = "1";
+  result.finding.have = std::move(have);
+  result.finding.state = state;
+  return result;
+}
+
+Change drift() {
+  Change result = change(What::drifted, "0", State::drifted);
+  result.detected = true;
+  return result;
+}
+
+Change repair() {
+  Change result = change(What::repaired, "0", State::compliant);
+  result.detected = true;
+  result.attempted = true;
+  return result;
+}
+
+Change suspension() {
+  Change result = change(What::suspended, "0", State::drifted);
+  result.detected = true;
+  result.retry_in = 90s;
+  return result;
+}
+
+core::Writer rival() {
+  core::Writer writer;
+  writer.pid = 70;
+  writer.comm = "rival d";
+  writer.exe = "/usr/bin/rival";
+  writer.uid = 0;
+  writer.cgroup = "/system.slice/rival.service";
+  writer.unit = "rival.service";
+  writer.time = 99.5;
+  return writer;
+}
+
+/// A log in memory; file 1 is setting 0 of the netns.
+struct Site {
+  app::Metrics metrics;
+  os::Fd memory{::memfd_create("log", MFD_CLOEXEC)};
+  app::Log log{memory.get(), app::LogLevel::info, app::LogFormat::logfmt};
+  os::SysctlFiles files;
+  core::Writer writer = rival();
+  app::Writers writers{files, [this](std::int64_t, const os::Fd&, double) { return writer; }};
+  app::EventLog events;
+  app::ReportLog reports{metrics, log, writers, events};
+  core::PolicySet policies{config(), core::PolicySet::Audit::as_configured};
+  core::Time now{1h};
+
+  Site() { files.add(1, {inode, 0}); }
+
+  /// Somebody writes file 1 before.
+  void tell_after_write(Source source, Change what) {
+    os::SysctlWrite write;
+    write.inode = 1;
+    write.place = files.find(1);
+    write.pid = 70;
+    std::vector<os::SysctlWrite> writes;
+    writes.push_back(std::move(write));
+    writers.take(std::move(writes), 99.5);
+    tell(source, std::move(what));
+    writers.end_turn();
+  }
+  void tell(Source source, Change what) {
+    Report report;
+    report.netns = "q-1";
+    report.inode = inode;
+    report.source = source;
+    report.changes.push_back(std::move(what));
+    reports.tell(report, policies, now, 100.25);
+  }
+  void tell_life(Report::Life life) {
+    Report report;
+    report.netns = "q-1";
+    report.life = life;
+    report.error = {EPERM, "setns"};
+    reports.tell(report, policies, now, 100.25);
+  }
+
+  /// Without time.
+  [[nodiscard]] std::vector<std::string> lines() const {
+    std::string text(static_cast<std::size_t>(::lseek(memory.get(), 0, SEEK_END)), '\0');
+    REQUIRE(::pread(memory.get(), text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()));
+    std::vector<std::string> found;
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);) found.push_back(line.substr(line.find(" level=") + 1));
+    return found;
+  }
+  [[nodiscard]] std::string last_line() const {
+    const auto all = lines();
+    return all.empty() ? std::string() : all.back();
+  }
+  [[nodiscard]] std::string value_of(const std::string& series) const {
+    std::istringstream stream(metrics.text({}));
+    for (std::string line; std::getline(stream, line);) {
+      if (line.rfind(series + " ", 0) == 0) return line.substr(series.size() + 1);
+    }
+    return "absent";
+  }
+  [[nodiscard]] std::string written_by(const std::string& comm) const {
+    return value_of("nswarden_drift_writers_total{comm=\"" + comm + "\"}");
+  }
+  [[nodiscard]] app::Event last_event() const { return *events.newest()->back(); }
+};
+
+const std::string setting = "netns=q-1 policy=routers key=net.ipv4.ip_forward";
+const std::string by_rival =
+    " writer=\"rival d\" writer_pid=70 writer_exe=/usr/bin/rival writer_uid=0 writer_unit=rival.service";
+
+}  // namespace
+
+TEST_CASE("a drift that the event of a write told of is logged, kept and counted with who wrote") {
+  Site site;
+  site.tell_after_write(Source::event, drift());
+  CHECK(site.last_line() == "level=warn msg=\"sysctl drifted\" " + setting + " have=0 want=1 source=event" + by_rival);
+  CHECK(site.written_by("rival d") == "1");
+  const app::Event event = site.last_event();
+  CHECK(to_string(event.what) == "drift");
+  CHECK(event.time == 100.25);
+  CHECK(event.finding.have == "0");
+  CHECK(event.source == Source::event);
+  REQUIRE(event.writer);
+  CHECK(event.writer->pid == 70);
+  CHECK(site.writers.last_writer("q-1", "net.ipv4.ip_forward") == event.writer);
+
+  site.tell_after_write(Source::event, repair());
+  CHECK(site.last_line() == "level=info msg=\"sysctl repaired\" " + setting + " have=0 want=1 source=event" + by_rival);
+  CHECK(site.written_by("rival d") == "2");
+  CHECK(to_string(site.last_event().what) == "repair");
+  CHECK(site.last_event().writer);
+}
+
+TEST_CASE("a repair that failed names who made it needed, and why it failed") {
+  Site site;
+  Change failed = drift();
+  failed.attempted = true;
+  failed.outcome = core::Outcome::refused;
+  failed.error = EROFS;
+  site.tell_after_write(Source::event, failed);
+  CHECK(site.last_line() == "level=warn msg=\"sysctl not repaired\" " + setting +
+                                " have=0 want=1 state=drifted outcome=refused error=\"Read-only file system\" source=event" +
+                                by_rival);
+  CHECK(to_string(site.last_event().what) == "failure");
+  CHECK(site.last_event().error == "Read-only file system");
+  CHECK(site.last_event().writer);
+}
+
+TEST_CASE("only what is known of a writer is told, and its cgroup where nothing says it better") {
+  Site site;
+  site.writer = {};
+  site.writer.pid = 70;
+  site.writer.cgroup = "/user.slice";
+  site.tell_after_write(Source::event, drift());
+  CHECK(site.last_line().ends_with("source=event writer_pid=70 writer_cgroup=/user.slice"));
+  CHECK(site.written_by("unknown") == "1");
+
+  site.writer = {};
+  site.writer.comm = "sh";
+  site.writer.cgroup = "/docker";
+  site.writer.container = std::string(64, 'a');
+  site.tell_after_write(Source::event, drift());
+  CHECK(site.last_line().ends_with("source=event writer=sh writer_container=" + std::string(64, 'a')));
+}
+
+TEST_CASE("a drift without a write to its file has no writer, and takes the name of the one before away") {
+  for (const Source source : {Source::event, Source::reconcile}) {
+    INFO(to_string(source));
+    Site site;
+    site.tell_after_write(Source::event, drift());
+    site.tell(source, drift());
+    CHECK(site.last_line().ends_with(" source=" + std::string(to_string(source))));
+    CHECK_FALSE(site.last_event().writer);
+    CHECK_FALSE(site.writers.last_writer("q-1", "net.ipv4.ip_forward"));
+    CHECK(site.written_by("rival d") == "1");
+    CHECK(site.written_by("unknown") == (source == Source::event ? "1" : "0"));
+  }
+}
+
+TEST_CASE("what a sweep finds has no writer, whatever was written meanwhile") {
+  Site site;
+  site.tell_after_write(Source::reconcile, drift());
+  CHECK(site.last_line().ends_with(" source=reconcile"));
+  CHECK_FALSE(site.last_event().writer);
+}
+
+TEST_CASE("another wrong value of a setting that was wrong already has its own writer, and is not counted again") {
+  Site site;
+  site.tell_after_write(Source::event, drift());
+  site.writer.comm = "second";
+  Change other = drift();
+  other.detected = false;
+  site.tell_after_write(Source::event, other);
+  CHECK(site.last_line().find(" writer=second ") != std::string::npos);
+  CHECK(site.writers.last_writer("q-1", "net.ipv4.ip_forward")->comm == "second");
+  CHECK(site.written_by("second") == "absent");
+  site.tell(Source::reconcile, other);
+  CHECK_FALSE(site.writers.last_writer("q-1", "net.ipv4.ip_forward"));
+}
+
+TEST_CASE("a sweep that fails to repair leaves the name of who made the drift") {
+  Site site;
+  site.tell_after_write(Source::event, drift());
+  Change failed = change(What::not_repaired, "0", State::drifted);
+  failed.attempted = true;
+  failed.outcome = core::Outcome::failed;
+  site.tell(Source::reconcile, failed);
+  CHECK(site.writers.last_writer("q-1", "net.ipv4.ip_forward"));
+  CHECK(site.last_event().error == "another value was read back than the one written");
+}
+
+TEST_CASE("a setting that is fought over names the opponent, also where others have used up the lines of that setting") {
+  Site site;
+  for (std::size_t i = 0; i < 2 * app::LineLimiter::burst; ++i) site.tell_after_write(Source::event, repair());
+  REQUIRE(site.lines().size() == app::LineLimiter::burst);
+  Change later = suspension();
+  later.detected = false;
+  site.tell(Source::reconcile, later);
+  CHECK(site.last_line() == "level=warn msg=\"sysctl suspended: another program keeps changing it back\" " + setting +
+                                " have=0 want=1 retry_in=90s" + by_rival);
+  CHECK(to_string(site.last_event().what) == "suspend");
+  CHECK(site.last_event().retry_in == 90s);
+  CHECK(site.last_event().writer);
+  site.tell(Source::reconcile, change(What::calmed, "1", State::compliant));
+  CHECK(site.last_line() == "level=info msg=\"sysctl no longer fought over\" " + setting + " want=1");
+  CHECK(to_string(site.last_event().what) == "calm");
+  CHECK_FALSE(site.last_event().writer);
+}
+
+TEST_CASE("a drift that nobody was seen to make blames none of before, also when it is suspended for it") {
+  Site site;
+  site.tell_after_write(Source::event, repair());
+  site.tell(Source::reconcile, suspension());
+  CHECK(site.last_line().ends_with(" retry_in=90s"));
+  CHECK_FALSE(site.last_event().writer);
+}
+
+TEST_CASE("a repair that another thread made names who made the drift that was told before") {
+  Site site;
+  site.tell_after_write(Source::event, drift());
+  Change later = repair();
+  later.detected = false;
+  site.tell(Source::reconcile, later);
+  CHECK(site.last_event().writer);
+}
+
+TEST_CASE("while a setting is fought over its changes are no lines, but events and counts with who wrote") {
+  Site site;
+  Change fought = repair();
+  fought.fought_over = true;
+  site.tell_after_write(Source::event, fought);
+  CHECK(site.lines().empty());
+  CHECK(site.last_event().writer);
+  CHECK(site.written_by("rival d") == "1");
+}
+
+TEST_CASE("the write that makes a setting suspended names the opponent too, and an unknown one is not made up") {
+  Site site;
+  site.tell(Source::event, suspension());
+  CHECK(site.last_line().ends_with(" retry_in=90s"));
+  CHECK(site.written_by("unknown") == "1");
+  site.tell_after_write(Source::event, suspension());
+  CHECK(site.last_line().ends_with(" retry_in=90s" + by_rival));
+  CHECK(site.written_by("rival d") == "1");
+}
+
+TEST_CASE("what becomes of a netns is an event, and its end and a new one of its name forget who wrote") {
+  Site site;
+  for (const Report::Life life : {Report::Life::gone, Report::Life::governed}) {
+    site.tell_after_write(Source::event, drift());
+    REQUIRE(site.writers.last_writer("q-1", "net.ipv4.ip_forward"));
+    site.tell_life(life);
+    CHECK_FALSE(site.writers.last_writer("q-1", "net.ipv4.ip_forward"));
+    CHECK(to_string(site.last_event().what) == (life == Report::Life::gone ? "netns_gone" : "netns_governed"));
+    CHECK(site.last_event().finding.netns == "q-1");
+    CHECK_FALSE(site.last_event().source);
+  }
+  site.tell_life(Report::Life::cannot_enter);
+  CHECK(to_string(site.last_event().what) == "netns_failure");
+  CHECK(site.last_event().error == "Operation not permitted");
+  const auto before = site.events.newest();
+  site.tell_life(Report::Life::unmatched);
+  CHECK(site.events.newest() == before);
+}
+
+TEST_CASE("the time from a write to its repair is observed") {
+  Site site;
+  Report report;
+  report.netns = "q-1";
+  report.write_seen = site.now - 700us;
+  site.reports.tell(report, site.policies, site.now, 100);
+  CHECK(site.value_of("nswarden_time_to_compliance_seconds_bucket{trigger=\"drift\",le=\"0.0005\"}") == "0");
+  CHECK(site.value_of("nswarden_time_to_compliance_seconds_bucket{trigger=\"drift\",le=\"0.001\"}") == "1");
+  CHECK(site.value_of("nswarden_time_to_compliance_seconds_count{trigger=\"create\"}") == "0");
+}
