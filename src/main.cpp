@@ -4,17 +4,17 @@
 #include <new>
 #include <variant>
 
-#include <nswarden/daemon/daemon.hpp>
 #include <nswarden/cli/one_shot.hpp>
 #include <nswarden/cli/options.hpp>
-#include <nswarden/os/privilege.hpp>
+#include <nswarden/daemon/daemon.hpp>
 #include <nswarden/os/capabilities.hpp>
+#include <nswarden/os/privilege.hpp>
 #include <nswarden/os/standard_fds.hpp>
 
 int main(int argc, char** argv) {
-  using namespace nswarden::app;
-  nswarden::os::fill_standard_fds();
-  nswarden::os::raise_permitted_capabilities();
+  using namespace nswarden;
+  nswarden::fill_standard_fds();
+  nswarden::raise_permitted_capabilities();
   try {
     const auto parsed = parse_options(argc, argv);
     if (const int* code = std::get_if<int>(&parsed)) return *code;

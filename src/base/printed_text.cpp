@@ -5,17 +5,17 @@
 
 #include <nswarden/base/text.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 
 std::string printed_text(std::string_view text) {
   std::string out;
   while (true) {
     const std::size_t end = std::min(text.find('\\'), text.size());
-    out += core::printable(text.substr(0, end));
+    out += printable(text.substr(0, end));
     if (end == text.size()) return out;
     out += '\\';
     text.remove_prefix(end + 1);
   }
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -7,7 +7,7 @@
 #include <array>
 #include <new>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 /// What can fail here is memory.
@@ -41,4 +41,4 @@ std::string Sha256::hex() const {
   return text;
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 constexpr std::chrono::milliseconds longest_duration = std::chrono::hours{24 * 365 * 100};
@@ -161,4 +161,4 @@ std::string format_duration(std::chrono::milliseconds duration) {
   return {};
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -18,7 +18,7 @@
 #include <nswarden/base/text.hpp>
 #include "cli/http_response.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 using Kind = HttpProblem::Kind;
@@ -38,11 +38,11 @@ std::string tls_reason() {
   const unsigned long error = ERR_peek_error();
   if (ERR_SYSTEM_ERROR(error)) return message_of(ERR_GET_REASON(error));
   const char* reason = ERR_reason_error_string(error);
-  return reason == nullptr ? "the connection broke" : core::printable(reason);
+  return reason == nullptr ? "the connection broke" : printable(reason);
 }
 
 HttpProblem unusable(const char* flag, const std::string& path) {
-  return {Kind::tls_files, fmt::format("cannot use {} {}: {}", flag, core::printable(path), tls_reason())};
+  return {Kind::tls_files, fmt::format("cannot use {} {}: {}", flag, printable(path), tls_reason())};
 }
 
 /// A key with a passphrase is refused instead of asking the terminal for it.
@@ -93,8 +93,7 @@ HttpProblem tls_problem(const SSL* ssl) {
 /// One connection. Reads and writes until the deadline.
 class Connection {
  public:
-  Connection(os::Fd fd, os::Deadline deadline)
-      : fd_(std::move(fd)), deadline_(deadline), bio_(BIO_new_socket(fd_.get(), BIO_NOCLOSE)) {
+  Connection(Fd fd, Deadline deadline) : fd_(std::move(fd)), deadline_(deadline), bio_(BIO_new_socket(fd_.get(), BIO_NOCLOSE)) {
     if (!bio_) throw std::bad_alloc();
   }
 
@@ -160,12 +159,12 @@ class Connection {
       return HttpProblem{Kind::unreachable, error == 0 ? "it closed the connection" : message_of(error)};
     }
     const bool writes = BIO_should_write(bio_.get()) != 0;
-    const auto wanted = writes ? os::Readiness::writable : os::Readiness::readable;
-    return os::wait_ready(fd_.get(), wanted, deadline_) ? std::nullopt : MaybeProblem(late());
+    const auto wanted = writes ? Readiness::writable : Readiness::readable;
+    return wait_ready(fd_.get(), wanted, deadline_) ? std::nullopt : MaybeProblem(late());
   }
 
-  os::Fd fd_;
-  os::Deadline deadline_;
+  Fd fd_;
+  Deadline deadline_;
   Bio bio_;
   SSL* ssl_ = nullptr;  // of bio_
 };
@@ -178,8 +177,8 @@ std::string base64(std::string_view bytes) {
   return out;
 }
 
-HttpProblem unreachable(const core::Error& error) {
-  if (error.attempt == os::look_up_attempt) {
+HttpProblem unreachable(const Error& error) {
+  if (error.attempt == look_up_attempt) {
     if (error.code == ENOENT) return {Kind::unreachable, "its name has no address"};
     if (error.code == ETIMEDOUT) return {Kind::unreachable, "its name could not be looked up in time"};
     return {Kind::unreachable, fmt::format("its name cannot be looked up now ({})", message_of(error.code))};
@@ -193,7 +192,7 @@ struct HttpClient::Tls {
   Context context{SSL_CTX_new(TLS_client_method())};
 };
 
-HttpClient::HttpClient(const Url& url, const TlsFiles& files, os::Deadline deadline)
+HttpClient::HttpClient(const Url& url, const TlsFiles& files, Deadline deadline)
     : url_(url), files_(files), deadline_(deadline) {}
 HttpClient::~HttpClient() = default;
 
@@ -216,7 +215,7 @@ std::variant<HttpAnswer, HttpProblem> HttpClient::get(const std::string& path) {
     if (auto problem = take_files(tls->context.get(), files_)) return *problem;
     tls_ = std::move(tls);
   }
-  auto fd = os::connect_to(url_.host, url_.port, deadline_);
+  auto fd = connect_to(url_.host, url_.port, deadline_);
   if (!fd) return unreachable(fd.error());
   Connection connection(std::move(*fd), deadline_);
   if (tls_) {
@@ -232,4 +231,4 @@ std::variant<HttpAnswer, HttpProblem> HttpClient::get(const std::string& path) {
   return HttpAnswer{response.status(), std::move(response.body())};
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -12,7 +12,7 @@
 #include "cli/tcp_client.hpp"
 #include "cli/url.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 
 /// Paths; empty: the CAs of the system, and no client certificate.
 struct TlsFiles {
@@ -47,7 +47,7 @@ class HttpClient {
   static constexpr std::size_t most_body_bytes = std::size_t{16} * 1024 * 1024;
 
   /// `url` and `files` must outlive it.
-  HttpClient(const Url& url, const TlsFiles& files, os::Deadline deadline);
+  HttpClient(const Url& url, const TlsFiles& files, Deadline deadline);
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
@@ -61,9 +61,9 @@ class HttpClient {
 
   const Url& url_;
   const TlsFiles& files_;
-  os::Deadline deadline_;
-  os::BrokenPipeBlocked no_signal_;
+  Deadline deadline_;
+  BrokenPipeBlocked no_signal_;
   std::unique_ptr<Tls> tls_;  // null until it is wanted
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -9,7 +9,7 @@
 
 #include <nswarden/base/text.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 constexpr std::string_view no_http = "what it sends is no HTTP";
@@ -107,7 +107,7 @@ void HttpResponse::read_header(std::string_view line) {
   const bool encoding = name == "transfer-encoding" || name == "content-encoding";
   if (encoding && lower(value) != "identity") {
     refuse(fmt::format("its answer comes in an encoding that was not asked for ({}); name the daemon itself, not a proxy",
-                       core::excerpt(value)));
+                       excerpt(value)));
   }
 }
 
@@ -126,4 +126,4 @@ void HttpResponse::check_body() {
   done_ = true;
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace nswarden::app {
+namespace nswarden {
 
 class HttpResponse {
  public:
@@ -45,4 +45,4 @@ class HttpResponse {
   bool done_ = false;
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -11,10 +11,10 @@
 #include <vector>
 
 #include <nswarden/base/build_info.hpp>
-#include <nswarden/config/config.hpp>
 #include <nswarden/base/text.hpp>
+#include <nswarden/config/config.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 constexpr int usage_error = 2;
@@ -47,7 +47,7 @@ std::string suggestion(const CLI::App& app, std::string_view word) {
   for (const CLI::App* command : app.get_subcommands({})) known.push_back(command->get_name());
   const std::vector<std::string_view> candidates(known.begin(), known.end());
   const std::string_view name = word.substr(0, word.find('='));
-  const auto near = core::nearest(name, candidates);
+  const auto near = nearest(name, candidates);
   if (near == name) return fmt::format(" in this place; see {} --help", typed(last_command(app)));
   return near ? fmt::format("; did you mean {}?", *near) : std::string();
 }
@@ -82,7 +82,7 @@ std::string failure_line(const CLI::App* app, const CLI::Error& error) {
   std::string message = error.what();
   if (!word.empty()) {
     const bool is_command = lacks_command && !word.starts_with('-');
-    message = fmt::format("{} {}", is_command ? "unknown command" : "unexpected argument", core::printable(word));
+    message = fmt::format("{} {}", is_command ? "unknown command" : "unexpected argument", printable(word));
   } else if (lacks_command && error.get_name() == "RequiredError") {
     message = fmt::format("which command? {}", commands_below(command));
   }
@@ -94,9 +94,9 @@ std::string failure_line(const CLI::App* app, const CLI::Error& error) {
 
 CLI::Validator duration_at_least(std::chrono::milliseconds minimum) {
   return {[minimum](std::string& text) -> std::string {
-            const auto duration = core::parse_duration(text);
-            if (!duration) return fmt::format("'{}' is no duration such as 500ms, 10s, 5m or 1h", core::printable(text));
-            if (*duration < minimum) return fmt::format("{} is shorter than {}", text, core::format_duration(minimum));
+            const auto duration = parse_duration(text);
+            if (!duration) return fmt::format("'{}' is no duration such as 500ms, 10s, 5m or 1h", printable(text));
+            if (*duration < minimum) return fmt::format("{} is shorter than {}", text, format_duration(minimum));
             return {};
           },
           ""};
@@ -116,7 +116,7 @@ class Words {
                 if (name == text) return {};
                 names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
               }
-              return fmt::format("'{}' is not one of {}", core::printable(text), names);
+              return fmt::format("'{}' is not one of {}", printable(text), names);
             },
             ""};
   }
@@ -138,7 +138,7 @@ const Words<Output> outputs{{"table", Output::table}, {"json", Output::json}};
 
 CLI::Validator absolute_path() {
   return {[](std::string& text) -> std::string {
-            if (!text.starts_with('/')) return fmt::format("'{}' is not an absolute path", core::printable(text));
+            if (!text.starts_with('/')) return fmt::format("'{}' is not an absolute path", printable(text));
             while (text.size() > 1 && text.ends_with('/')) text.pop_back();
             return {};
           },
@@ -148,7 +148,7 @@ CLI::Validator absolute_path() {
 CLI::Validator telemetry_path() {
   return {[](std::string& text) -> std::string {
             if (text.starts_with('/') && text != "/" && !text.starts_with("/-/") && !text.starts_with("/api/")) return {};
-            return fmt::format("'{}' is no path such as /metrics, or taken", core::printable(text));
+            return fmt::format("'{}' is no path such as /metrics, or taken", printable(text));
           },
           ""};
 }
@@ -238,18 +238,18 @@ struct Parser {
     run->add_flag("--web.enable-lifecycle", options.web.enable_lifecycle, "Allow POST /-/reload");
     run->add_option("--reconcile.interval", interval, "Time between sweeps, default 10s, at least 100ms")
         ->type_name("DURATION")
-        ->check(duration_at_least(core::min_reconcile_interval));
+        ->check(duration_at_least(min_reconcile_interval));
     run->add_option("--command.timeout", command_timeout,
                     "Time limit of each command of the policies, default 30s, at least 100ms")
         ->type_name("DURATION")
-        ->check(duration_at_least(core::min_command_timeout));
+        ->check(duration_at_least(min_command_timeout));
     run->add_option("--repair.budget", options.repair_budget,
                     "Repairs of one setting within --repair.window before it is suspended, default 5")
         ->type_name("N")
-        ->check(CLI::Range(core::min_repair_budget, core::max_repair_budget));
+        ->check(CLI::Range(min_repair_budget, max_repair_budget));
     run->add_option("--repair.window", repair_window, "See --repair.budget; default 10s, at least 1s")
         ->type_name("DURATION")
-        ->check(duration_at_least(core::min_repair_window));
+        ->check(duration_at_least(min_repair_window));
     run->add_option(
            "--metrics.series-limit", options.series_limit,
            "Most series that a metric with a label for each netns may have (nswarden_sysctl_drift, nswarden_sysctl_value)")
@@ -360,10 +360,10 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
     return parser.app.exit(error, std::cout, std::cerr) == 0 ? 0 : usage_error;
   }
   Options& options = parser.options;
-  if (!parser.interval.empty()) options.reconcile_interval = core::parse_duration(parser.interval);
-  if (!parser.command_timeout.empty()) options.command_timeout = core::parse_duration(parser.command_timeout);
-  if (!parser.repair_window.empty()) options.repair_window = core::parse_duration(parser.repair_window);
-  if (const auto timeout = core::parse_duration(parser.status_timeout)) options.status.timeout = *timeout;
+  if (!parser.interval.empty()) options.reconcile_interval = parse_duration(parser.interval);
+  if (!parser.command_timeout.empty()) options.command_timeout = parse_duration(parser.command_timeout);
+  if (!parser.repair_window.empty()) options.repair_window = parse_duration(parser.repair_window);
+  if (const auto timeout = parse_duration(parser.status_timeout)) options.status.timeout = *timeout;
   if (parser.explain->parsed()) options.netns = {parser.explained};
   options.log_level = log_levels.value(parser.log_level, options.log_level);
   options.log_format = log_formats.value(parser.log_format, options.log_format);
@@ -381,4 +381,4 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   return std::move(options);
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -11,19 +11,19 @@
 #include <system_error>
 #include <utility>
 
-#include <nswarden/cli/one_shot.hpp>
-#include <nswarden/os/privilege.hpp>
-#include "cli/restore_report.hpp"
-#include <nswarden/restore/restore.hpp>
 #include <nswarden/base/text.hpp>
+#include <nswarden/cli/one_shot.hpp>
+#include <nswarden/daemon/instance_lock.hpp>
 #include <nswarden/netns/linux_catalog.hpp>
+#include <nswarden/netns/selected_catalog.hpp>
+#include <nswarden/os/privilege.hpp>
 #include <nswarden/os/tick.hpp>
 #include <nswarden/report/colour.hpp>
-#include <nswarden/daemon/instance_lock.hpp>
+#include <nswarden/restore/restore.hpp>
 #include <nswarden/restore/restore_store.hpp>
-#include <nswarden/netns/selected_catalog.hpp>
+#include "cli/restore_report.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 constexpr std::string_view remedy =
@@ -48,11 +48,11 @@ class Restoration {
       complain(loaded.problem);
       return exit_unreadable;
     }
-    core::RestoreBook& book = loaded.book;
+    RestoreBook& book = loaded.book;
     bool whole = true;
     const std::vector<Place> places = find(book, whole);
     RestoreReport report;
-    for (const Place& place : places) restore(place, book, report);
+    for (const Place& place : places) restore_netns(place, book, report);
     report.elsewhere = options_.netns.empty() ? book.size() - kept_of(places, book) : 0;
     if (const std::string problem = store_.save(book); !problem.empty()) {
       complain(problem);
@@ -60,7 +60,7 @@ class Restoration {
     }
     const std::string text = options_.output == Output::json ? restore_json(report) : restore_table(report, colour_of_stdout());
     fmt::print("{}", text);
-    using What = core::Restored::What;
+    using What = Restored::What;
     if (report.count(What::changed_by_others) > 0) return exit_drifted;
     return whole && report.count(What::failed) == 0 ? exit_compliant : exit_unreadable;
   }
@@ -68,40 +68,40 @@ class Restoration {
  private:
   struct Place {
     std::string label;
-    core::NetnsPlace at;
+    NetnsPlace at;
   };
 
-  [[nodiscard]] std::string label_of(const core::Entry& entry) const {
-    const core::NetnsSource& source = sources_[entry.directory];
-    const bool bare = entry.directory == 0 || source.kind != core::NameKind::entry;
+  [[nodiscard]] std::string label_of(const Entry& entry) const {
+    const NetnsSource& source = sources_[entry.directory];
+    const bool bare = entry.directory == 0 || source.kind != NameKind::entry;
     return bare ? entry.name : source.directory + '/' + entry.name;
   }
 
   /// The netns that the book knows, each once, in byte order of their labels. `whole` becomes false when there may be others.
-  std::vector<Place> find(const core::RestoreBook& book, bool& whole) {
-    core::Listing listing = selected_.list(core::NetnsCatalog::Detail::full);
-    for (const core::Listing::Failure& failure : listing.failures) {
-      complain(fmt::format("cannot list {}: {}", core::printable(sources_[failure.directory].directory),
+  std::vector<Place> find(const RestoreBook& book, bool& whole) {
+    Listing listing = selected_.list(NetnsCatalog::Detail::full);
+    for (const Listing::Failure& failure : listing.failures) {
+      complain(fmt::format("cannot list {}: {}", printable(sources_[failure.directory].directory),
                            std::generic_category().message(failure.error.code)));
       whole = false;
     }
     for (const std::string& name : selected_.not_found()) {
-      complain(fmt::format("no netns is named {}", core::printable(name)));
+      complain(fmt::format("no netns is named {}", printable(name)));
       whole = false;
     }
     std::vector<Place> places;
-    for (const core::Entry& entry : listing.entries) {
-      if (entry.kind == core::EntryKind::nsfs) places.push_back({label_of(entry), {0, entry.directory, entry.name}});
+    for (const Entry& entry : listing.entries) {
+      if (entry.kind == EntryKind::nsfs) places.push_back({label_of(entry), {0, entry.directory, entry.name}});
     }
     std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) { return a.label < b.label; });
     std::set<std::uint64_t> seen;
     std::erase_if(places, [&](Place& place) {
-      const core::BindResult bound = catalog_.bind(place.at.directory, place.at.name, {}, core::Tier::transient);
-      if (const auto* error = std::get_if<core::Error>(&bound)) {
-        complain(fmt::format("cannot enter {}: {}", core::printable(place.label), with_remedy(error->code)));
+      const BindResult bound = catalog_.bind(place.at.directory, place.at.name, {}, Tier::transient);
+      if (const auto* error = std::get_if<Error>(&bound)) {
+        complain(fmt::format("cannot enter {}: {}", printable(place.label), with_remedy(error->code)));
         whole = false;
       }
-      const auto* binding = std::get_if<core::Binding>(&bound);
+      const auto* binding = std::get_if<Binding>(&bound);
       if (binding == nullptr) return true;
       place.at.cookie = binding->id.cookie;
       return !book.knows(place.at.cookie) || !seen.insert(place.at.cookie).second;
@@ -109,23 +109,23 @@ class Restoration {
     return places;
   }
 
-  void restore(const Place& place, core::RestoreBook& book, RestoreReport& report) {
+  void restore_netns(const Place& place, RestoreBook& book, RestoreReport& report) {
     ++report.netns;
-    for (core::Restored& result : core::restore(catalog_, place.at, book.entries(place.at.cookie), os::kernel_tick())) {
-      if (core::is_settled(result)) book.drop(place.at.cookie, result.entry.key);
+    for (Restored& result : restore(catalog_, place.at, book.entries(place.at.cookie), kernel_tick())) {
+      if (is_settled(result)) book.drop(place.at.cookie, result.entry.key);
       report.findings.push_back({place.label, std::move(result)});
     }
   }
 
-  static std::size_t kept_of(const std::vector<Place>& places, const core::RestoreBook& book) {
+  static std::size_t kept_of(const std::vector<Place>& places, const RestoreBook& book) {
     std::size_t kept = 0;
     for (const Place& place : places) kept += book.entries(place.at.cookie).size();
     return kept;
   }
 
   const Options& options_;
-  std::vector<core::NetnsSource> sources_;
-  os::LinuxCatalog catalog_;  // of all kinds of names: what was changed need not be wanted any more
+  std::vector<NetnsSource> sources_;
+  LinuxCatalog catalog_;  // of all kinds of names: what was changed need not be wanted any more
   SelectedCatalog selected_;
   RestoreStore store_;
 };
@@ -145,14 +145,14 @@ int restore_values(const Options& options, const Configuration& configuration) {
   }
 }
 
-void keep_overwritten(const Options& options, const core::PolicySet& policies, const std::vector<core::Report>& reports) {
-  const auto overwrote = [](const core::Report& report) { return !report.overwritten.empty(); };
+void keep_overwritten(const Options& options, const PolicySet& policies, const std::vector<Report>& reports) {
+  const auto overwrote = [](const Report& report) { return !report.overwritten.empty(); };
   if (std::none_of(reports.begin(), reports.end(), overwrote)) return;
   RestoreStore store(options);
   RestoreStore::Loaded loaded = store.load();
   bool kept = true;
-  for (const core::Report& report : reports) {
-    for (const core::Overwritten& write : report.overwritten) {
+  for (const Report& report : reports) {
+    for (const Overwritten& write : report.overwritten) {
       const std::string& policy = policies.policies()[write.policy].name;
       kept = loaded.book.note(report.cookie, {write.key, policy, write.found, write.stored}) && kept;
     }
@@ -162,4 +162,4 @@ void keep_overwritten(const Options& options, const core::PolicySet& policies, c
   if (!problem.empty()) complain(fmt::format("note: what was changed cannot be put back later: {}", problem));
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

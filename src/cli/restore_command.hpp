@@ -4,12 +4,12 @@
 
 #include <vector>
 
-#include <nswarden/config/configuration.hpp>
 #include <nswarden/cli/options.hpp>
-#include <nswarden/policy/policy.hpp>
+#include <nswarden/config/configuration.hpp>
 #include <nswarden/engine/reconciler.hpp>
+#include <nswarden/policy/policy.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 
 /// `apply --restore`: puts back what the book says, in the netns that were named or all. Refuses while a daemon governs one of the
 /// directories, and keeps others from starting meanwhile. The exit code of the contract.
@@ -17,6 +17,6 @@ int restore_values(const Options& options, const Configuration& configuration);
 
 /// What `apply` overwrote for policies with `restore`, so that it can be put back. Says so on stderr when it cannot be kept, as
 /// while a daemon keeps the book.
-void keep_overwritten(const Options& options, const core::PolicySet& policies, const std::vector<core::Report>& reports);
+void keep_overwritten(const Options& options, const PolicySet& policies, const std::vector<Report>& reports);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

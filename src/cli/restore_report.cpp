@@ -10,11 +10,8 @@
 #include <nswarden/report/json.hpp>
 #include <nswarden/report/table.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
-
-using core::printable;
-using core::Restored;
 
 struct Sums {
   std::size_t restored = 0;
@@ -61,7 +58,7 @@ std::string restore_table(const RestoreReport& report, Colour colour) {
   table.row({{"NETNS", {}}, {"KEY", {}}, {"FOUND", {}}, {"HAVE", {}}, {"STATE", {}}, {"POLICY", {}}});
   for (const RestoreReport::Finding& finding : report.findings) {
     const Restored& result = finding.result;
-    const core::RestoreBook::Entry& entry = result.entry;
+    const RestoreBook::Entry& entry = result.entry;
     table.row({{printable(finding.netns), {}},
                {printable(entry.key.name()), {}},
                {or_dash(shown(result, entry.found)), {}},
@@ -106,4 +103,4 @@ std::string restore_json(const RestoreReport& report) {
   return line_of(json);
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -9,21 +9,21 @@
 #include <nswarden/report/render.hpp>
 #include <nswarden/restore/restore.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 
 struct RestoreReport {
   struct Finding {
     std::string netns;  ///< label, bytes
-    core::Restored result;
+    Restored result;
   };
   std::vector<Finding> findings;  ///< by netns, then in write order
   std::size_t netns = 0;          ///< that had entries
   std::size_t elsewhere = 0;      ///< entries of netns that are not there: dead, or in other directories
 
-  [[nodiscard]] std::size_t count(core::Restored::What what) const;
+  [[nodiscard]] std::size_t count(Restored::What what) const;
 };
 
 std::string restore_table(const RestoreReport& report, Colour colour);
 std::string restore_json(const RestoreReport& report);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -10,45 +10,44 @@
 #include <string_view>
 #include <utility>
 
-#include <nswarden/cli/one_shot.hpp>
 #include <nswarden/base/text.hpp>
+#include <nswarden/base/unix_time.hpp>
+#include <nswarden/cli/one_shot.hpp>
 #include <nswarden/report/colour.hpp>
 #include <nswarden/report/complain.hpp>
 #include "cli/http_client.hpp"
 #include "cli/status_table.hpp"
-#include <nswarden/base/unix_time.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 /// Ends the command with a line on stderr. Thrown within this file only.
-struct Refusal {
+struct Complaint {
   std::string line;
   int code = exit_unreadable;
 };
 
 std::string line_of(const HttpProblem& problem, const Url& url, std::chrono::milliseconds timeout) {
-  using Kind = HttpProblem::Kind;
   const std::string at = url.shown();
   switch (problem.kind) {
-    case Kind::unreachable:
+    case HttpProblem::Kind::unreachable:
       return fmt::format("cannot reach {}: {}; is nswarden running? --url names another address", at, problem.why);
-    case Kind::late:
-      return fmt::format("{} did not answer within {}; --timeout gives it longer", at, core::format_duration(timeout));
-    case Kind::untrusted:
+    case HttpProblem::Kind::late:
+      return fmt::format("{} did not answer within {}; --timeout gives it longer", at, format_duration(timeout));
+    case HttpProblem::Kind::untrusted:
       return fmt::format("the certificate of {} is not trusted: {}; --tls.ca-file names the CA that signed it", at,
                          problem.why);
-    case Kind::wrong_name:
+    case HttpProblem::Kind::wrong_name:
       return fmt::format("the certificate of {} is for another host: {}; --url has to name the host as its certificate does",
                          at, problem.why);
-    case Kind::wants_certificate:
+    case HttpProblem::Kind::wants_certificate:
       return fmt::format("{} ends the TLS handshake: {}; does it want a certificate, by --tls.cert-file and --tls.key-file?",
                          at, problem.why);
-    case Kind::tls: return fmt::format("no TLS with {}: {}", at, problem.why);
-    case Kind::no_tls:
+    case HttpProblem::Kind::tls: return fmt::format("no TLS with {}: {}", at, problem.why);
+    case HttpProblem::Kind::no_tls:
       return fmt::format("{} does not speak TLS: {}; write http:// if it is to be trusted without", at, problem.why);
-    case Kind::unreadable_answer: return fmt::format("no nswarden answers at {}: {}", at, problem.why);
-    case Kind::tls_files: return problem.why;
+    case HttpProblem::Kind::unreadable_answer: return fmt::format("no nswarden answers at {}: {}", at, problem.why);
+    case HttpProblem::Kind::tls_files: return problem.why;
   }
   return {};
 }
@@ -103,18 +102,18 @@ class Inquiry {
   Json answer(const std::string& path) {
     auto got = client_.get(path);
     if (const auto* problem = std::get_if<HttpProblem>(&got)) {
-      throw Refusal{line_of(*problem, url_, options_.status.timeout),
-                    problem->kind == HttpProblem::Kind::tls_files ? int{exit_usage} : int{exit_unreadable}};
+      throw Complaint{line_of(*problem, url_, options_.status.timeout),
+                      problem->kind == HttpProblem::Kind::tls_files ? int{exit_usage} : int{exit_unreadable}};
     }
     const auto& answer = std::get<HttpAnswer>(got);
-    if (answer.status != 200) throw Refusal{line_of_status(answer.status, url_, path)};
+    if (answer.status != 200) throw Complaint{line_of_status(answer.status, url_, path)};
     return understood(parse_answer(answer.body));
   }
 
   template <class Value>
   Value understood(std::variant<Value, std::string> read) const {
     if (const auto* wrong = std::get_if<std::string>(&read)) {
-      throw Refusal{fmt::format("no nswarden that this one understands answers at {}: {}", url_.shown(), *wrong)};
+      throw Complaint{fmt::format("no nswarden that this one understands answers at {}: {}", url_.shown(), *wrong)};
     }
     return std::move(std::get<Value>(read));
   }
@@ -126,7 +125,7 @@ class Inquiry {
     for (Json& one : list) {
       const auto label = one.find("netns");
       if (label == one.end() || !label->is_string()) continue;
-      const auto is_it = [&label](const std::string& name) { return *label == name || *label == core::printable(name); };
+      const auto is_it = [&label](const std::string& name) { return *label == name || *label == printable(name); };
       if (std::any_of(options_.netns.begin(), options_.netns.end(), is_it)) chosen.push_back(std::move(one));
     }
     list = std::move(chosen);
@@ -158,7 +157,7 @@ std::optional<Url> url_or_complaint(const StatusOptions& options) {
 void print_lines(std::string_view text) {
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());
-    fmt::print("{}\n", core::printable(text.substr(0, end)));
+    fmt::print("{}\n", printable(text.substr(0, end)));
     text.remove_prefix(std::min(end + 1, text.size()));
   }
 }
@@ -175,9 +174,9 @@ int show_status(const Options& options) {
   if (!url) return exit_usage;
   try {
     return Inquiry(options, std::move(*url)).run();
-  } catch (const Refusal& refusal) {
-    complain(refusal.line);
-    return refusal.code;
+  } catch (const Complaint& complaint) {
+    complain(complaint.line);
+    return complaint.code;
   }
 }
 
@@ -209,4 +208,4 @@ int check_health(const Options& options) {
   return exit_compliant;
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

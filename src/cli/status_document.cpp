@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <utility>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 /// No answer of ours goes deeper than five; nlohmann copies and writes nested values by recursion.
@@ -96,8 +96,8 @@ class Fields {
   std::string name_;
 };
 
-core::Writer writer_in(const Fields& fields) {
-  core::Writer writer;
+Writer writer_in(const Fields& fields) {
+  Writer writer;
   if (fields.has("pid")) {
     const std::size_t pid = fields.count("pid");
     // Greater ones there are none.
@@ -169,8 +169,8 @@ ConfigSnapshot config_in(const Fields& fields) {
   return config;
 }
 
-core::Totals totals_in(const Fields& fields) {
-  core::Totals totals;
+Totals totals_in(const Fields& fields) {
+  Totals totals;
   totals.netns = fields.count("netns");
   totals.settings = fields.count("settings");
   totals.compliant = fields.count("compliant");
@@ -233,4 +233,4 @@ std::variant<std::vector<StatusEvent>, std::string> events_of(const Json& answer
   }
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -11,10 +11,10 @@
 #include <variant>
 #include <vector>
 
-#include <nswarden/report/snapshot.hpp>
 #include <nswarden/report/json.hpp>
+#include <nswarden/report/snapshot.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 
 /// A setting that is not compliant, or what an event says of one.
 struct StatusFinding {
@@ -27,7 +27,7 @@ struct StatusFinding {
   std::string reason;
   std::string error;
   double since = 0;  ///< Unix time
-  std::optional<core::Writer> writer;
+  std::optional<Writer> writer;
 };
 
 struct StatusEvent {
@@ -40,7 +40,7 @@ struct StatusEvent {
 
 struct StatusDocument {
   bool ready = false;
-  core::Totals totals;  ///< add up
+  Totals totals;  ///< add up
   std::vector<StatusFinding> findings;
   std::size_t findings_hidden = 0;
   double last_reconcile = 0;  ///< Unix time
@@ -58,4 +58,4 @@ std::variant<StatusDocument, std::string> status_of(const Json& answer);
 /// Of /api/v1/events; newest last.
 std::variant<std::vector<StatusEvent>, std::string> events_of(const Json& answer);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -8,11 +8,11 @@
 #include <cmath>
 #include <set>
 
-#include <nswarden/base/text.hpp>
 #include <nswarden/base/printed_text.hpp>
+#include <nswarden/base/text.hpp>
 #include <nswarden/report/table.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 constexpr std::string_view red = "\x1b[31m";
@@ -63,7 +63,7 @@ std::string date(double time) {
 /// The first twelve digits of a hash or an id.
 std::string short_id(std::string_view id) { return cell(id.substr(0, 12)); }
 
-std::string writer_text(const std::optional<core::Writer>& writer) {
+std::string writer_text(const std::optional<Writer>& writer) {
   if (!writer) return "-";
   std::string out = cell(writer->comm.empty() ? writer->exe : writer->comm);
   if (writer->pid != 0) out += fmt::format("[{}]", writer->pid);
@@ -105,7 +105,7 @@ std::string netns_with_findings(const StatusDocument& status) {
 /// The names that were asked for.
 std::string chosen(const StatusView& view) {
   std::string names;
-  for (const std::string& name : view.netns) names += (names.empty() ? "" : ", ") + core::printable(name);
+  for (const std::string& name : view.netns) names += (names.empty() ? "" : ", ") + printable(name);
   return names;
 }
 
@@ -140,7 +140,7 @@ std::string headline(const StatusView& view, Colour colour) {
          fmt::format(": {} in {} netns\n", settings(status.totals.settings), status.totals.netns);
 }
 
-std::string totals_line(const core::Totals& totals) {
+std::string totals_line(const Totals& totals) {
   return fmt::format("{} netns, {}: {} compliant, {} drifted, {} missing, {} unreadable; {} fixed, {} failed since the start\n",
                      totals.netns, settings(totals.settings), totals.compliant, totals.drifted, totals.missing,
                      totals.unreadable, totals.fixed, totals.failed);
@@ -281,4 +281,4 @@ std::string status_table(const StatusView& view, Colour colour) {
   return out;
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

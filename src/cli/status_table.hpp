@@ -10,7 +10,7 @@
 #include <nswarden/report/render.hpp>
 #include "cli/status_document.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 
 struct StatusView {
   StatusDocument status;
@@ -25,4 +25,4 @@ Verdict verdict_of(const StatusView& view);
 
 std::string status_table(const StatusView& view, Colour colour);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -11,7 +11,7 @@
 #include <ctime>
 #include <memory>
 
-namespace nswarden::os {
+namespace nswarden {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -23,7 +23,7 @@ timespec time_until(Deadline deadline) {
   return {static_cast<time_t>(seconds.count()), static_cast<long>((left - seconds).count())};
 }
 
-core::Error lookup_error(int code) {
+Error lookup_error(int code) {
   if (code == EAI_SYSTEM && errno != 0) return {errno, look_up_attempt};
   return {code == EAI_AGAIN || code == EAI_MEMORY ? EAGAIN : ENOENT, look_up_attempt};
 }
@@ -38,7 +38,7 @@ struct Lookup {
   gaicb request{};
 };
 
-core::Result<Addresses> find_addresses(const std::string& host, std::uint16_t port, Deadline deadline) {
+Result<Addresses> find_addresses(const std::string& host, std::uint16_t port, Deadline deadline) {
   auto lookup = std::make_unique<Lookup>();
   lookup->host = host;
   lookup->port = std::to_string(port);
@@ -64,22 +64,22 @@ core::Result<Addresses> find_addresses(const std::string& host, std::uint16_t po
   if (state == EAI_INPROGRESS) {
     // The thread still has it, unless it had not begun.
     if (::gai_cancel(request) != EAI_CANCELED) (void)lookup.release();
-    return core::Error{ETIMEDOUT, look_up_attempt};
+    return Error{ETIMEDOUT, look_up_attempt};
   }
   if (state != 0) return lookup_error(state);
   return Addresses(request->ar_result, &::freeaddrinfo);
 }
 
-core::Result<Fd> connect_one(const addrinfo& address, Deadline deadline) {
+Result<Fd> connect_one(const addrinfo& address, Deadline deadline) {
   Fd fd(::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd) return core::Error{errno, "socket"};
+  if (!fd) return Error{errno, "socket"};
   if (::connect(fd.get(), address.ai_addr, address.ai_addrlen) == 0) return fd;
-  if (errno != EINPROGRESS) return core::Error{errno, "connect"};
-  if (!wait_ready(fd.get(), Readiness::writable, deadline)) return core::Error{ETIMEDOUT, "connect"};
+  if (errno != EINPROGRESS) return Error{errno, "connect"};
+  if (!wait_ready(fd.get(), Readiness::writable, deadline)) return Error{ETIMEDOUT, "connect"};
   int error = 0;
   socklen_t length = sizeof error;
-  if (::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &length) != 0) return core::Error{errno, "getsockopt"};
-  if (error != 0) return core::Error{error, "connect"};
+  if (::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &length) != 0) return Error{errno, "getsockopt"};
+  if (error != 0) return Error{error, "connect"};
   return fd;
 }
 
@@ -98,10 +98,10 @@ sigset_t broken_pipe() {
 
 }  // namespace
 
-core::Result<Fd> connect_to(const std::string& host, std::uint16_t port, Deadline deadline) {
+Result<Fd> connect_to(const std::string& host, std::uint16_t port, Deadline deadline) {
   auto found = find_addresses(host, port, deadline);
   if (!found) return found.error();
-  core::Error error{ENOENT, look_up_attempt};
+  Error error{ENOENT, look_up_attempt};
   std::ptrdiff_t left = count_of(found->get());
   for (const addrinfo* one = found->get(); one != nullptr; one = one->ai_next, --left) {
     const Deadline now = Clock::now();
@@ -137,4 +137,4 @@ BrokenPipeBlocked::~BrokenPipeBlocked() {
   ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -13,7 +13,7 @@
 #include <nswarden/base/result.hpp>
 #include <nswarden/os/fd.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
@@ -23,7 +23,7 @@ inline constexpr std::string_view look_up_attempt = "look up";
 /// A connection to the first address of `host` (a name, or a numeric address without brackets) that takes one; non-blocking.
 /// Addresses that do not answer share the time. Errors: those of the lookup, ECONNREFUSED, EHOSTUNREACH, ETIMEDOUT at the
 /// deadline, ...
-core::Result<Fd> connect_to(const std::string& host, std::uint16_t port, Deadline deadline);
+Result<Fd> connect_to(const std::string& host, std::uint16_t port, Deadline deadline);
 
 enum class Readiness : std::uint8_t { readable, writable };
 /// False when the deadline comes first.
@@ -41,4 +41,4 @@ class BrokenPipeBlocked {
   sigset_t before_{};
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -9,7 +9,7 @@
 
 #include <nswarden/web/listen_address.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 using UrlOrProblem = std::variant<Url, std::string>;
@@ -109,4 +109,4 @@ std::variant<Url, std::string> parse_url(std::string_view text) {
   return url;
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <variant>
 
-namespace nswarden::app {
+namespace nswarden {
 
 struct Url {
   bool tls = false;
@@ -27,4 +27,4 @@ struct Url {
 /// `http[s]://[USER:PASSWORD@]HOST[:PORT][/PATH]`, or one line that says what is wrong and repeats nothing of `text`.
 std::variant<Url, std::string> parse_url(std::string_view text);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace nswarden::core {
+namespace nswarden {
 
 CommandQueue::Push CommandQueue::push(CommandJob job) {
   if (job.commands->empty()) return Push::merged;
@@ -233,4 +233,4 @@ std::size_t CommandQueue::forget(std::string_view netns) {
   return aside + dropped;
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

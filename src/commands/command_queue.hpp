@@ -19,10 +19,10 @@
 #include <utility>
 #include <vector>
 
-#include <nswarden/policy/commands.hpp>
 #include <nswarden/base/damping.hpp>
+#include <nswarden/policy/commands.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// The commands of one policy for one event of one netns, in file order.
 struct CommandJob {
@@ -120,4 +120,4 @@ class CommandQueue {
   std::size_t running_ = 0;
 };
 
-}  // namespace nswarden::core
+}  // namespace nswarden

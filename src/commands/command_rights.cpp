@@ -10,11 +10,8 @@
 #include <nswarden/os/capabilities.hpp>
 #include <nswarden/os/capability_sets.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 namespace {
-
-using core::Error;
-using core::Result;
 
 constexpr unsigned long most_capabilities = 64;
 
@@ -45,10 +42,10 @@ Result<void> pass_on_capabilities() {
 
 }  // namespace
 
-Result<void> take_rights(core::CommandCapabilities capabilities) {
-  if (capabilities == core::CommandCapabilities::daemon) return pass_on_capabilities();
+Result<void> take_rights(CommandCapabilities capabilities) {
+  if (capabilities == CommandCapabilities::daemon) return pass_on_capabilities();
   empty_bounding_set();
   return drop_all_capabilities();
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

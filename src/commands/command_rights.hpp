@@ -3,13 +3,13 @@
 // takes any away nor gives any. Nothing here allocates; safe after fork. For the supervisor of a command.
 #pragma once
 
-#include <nswarden/policy/commands.hpp>
 #include <nswarden/base/result.hpp>
+#include <nswarden/policy/commands.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 /// `none`: the calling process has none from now on, nor has what it starts. `daemon`: what it starts has all that the calling
 /// process has, whatever its user. After an error they are neither.
-core::Result<void> take_rights(core::CommandCapabilities capabilities);
+Result<void> take_rights(CommandCapabilities capabilities);
 
-}  // namespace nswarden::os
+}  // namespace nswarden

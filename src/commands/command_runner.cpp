@@ -16,10 +16,7 @@
 #include "commands/command_server.hpp"
 #include "commands/command_wire.hpp"
 
-namespace nswarden::os {
-
-using core::Error;
-using core::Result;
+namespace nswarden {
 
 namespace {
 
@@ -138,4 +135,4 @@ std::vector<CommandResult> CommandRunner::read() {
   return all;
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -12,18 +12,18 @@
 #include <string>
 #include <vector>
 
-#include <nswarden/policy/commands.hpp>
 #include <nswarden/base/result.hpp>
 #include <nswarden/os/fd.hpp>
+#include <nswarden/policy/commands.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 struct CommandRequest {
   std::uint64_t id = 0;                  ///< comes back with the result
   std::string command;                   ///< for /bin/sh -c
   std::vector<std::string> environment;  ///< NAME=VALUE, besides ours; no NUL
   std::chrono::milliseconds timeout{0};  ///< then SIGTERM, and 2 s later SIGKILL, for all that it started
-  core::CommandCapabilities capabilities = core::CommandCapabilities::none;
+  CommandCapabilities capabilities = CommandCapabilities::none;
 };
 
 struct CommandResult {
@@ -53,7 +53,7 @@ class CommandRunner {
   CommandRunner& operator=(const CommandRunner&) = delete;
 
   /// Success means that a result will come.
-  core::Result<void> start(const CommandRequest& request);
+  Result<void> start(const CommandRequest& request);
 
   /// To be polled for POLLIN: results, and the end of the server. -1 before the first start(), and others after it has ended.
   [[nodiscard]] int results_fd() const { return results_.get(); }
@@ -63,7 +63,7 @@ class CommandRunner {
   std::vector<CommandResult> read();
 
  private:
-  core::Result<void> start_server();
+  Result<void> start_server();
   void stop_server();
 
   std::size_t open_files_;
@@ -73,4 +73,4 @@ class CommandRunner {
   std::vector<std::uint64_t> running_;
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

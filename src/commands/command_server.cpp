@@ -20,7 +20,7 @@
 
 #include "commands/command_supervisor.hpp"
 
-namespace nswarden::os {
+namespace nswarden {
 namespace {
 
 constexpr int requests_fd = 3;
@@ -146,4 +146,4 @@ void CommandServer::tell(std::uint64_t id, CommandResult::End end, int code) {
   if (sent < 0) ::_exit(1);
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

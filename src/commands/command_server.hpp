@@ -12,7 +12,7 @@
 
 #include "commands/command_wire.hpp"
 
-namespace nswarden::os {
+namespace nswarden {
 
 class CommandServer {
  public:
@@ -44,4 +44,4 @@ class CommandServer {
   std::array<char, max_request> request_{};
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

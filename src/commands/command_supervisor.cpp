@@ -20,7 +20,7 @@
 
 #include "commands/command_rights.hpp"
 
-namespace nswarden::os {
+namespace nswarden {
 namespace {
 
 using std::chrono::milliseconds;
@@ -250,4 +250,4 @@ void CommandSupervisor::finish() {
   ::_exit(sent < 0 ? 1 : 0);
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

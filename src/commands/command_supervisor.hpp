@@ -12,7 +12,7 @@
 
 #include "commands/command_wire.hpp"
 
-namespace nswarden::os {
+namespace nswarden {
 
 class CommandSupervisor {
  public:
@@ -46,4 +46,4 @@ class CommandSupervisor {
   std::array<char, output_part> tail_{};
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

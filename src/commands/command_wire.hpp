@@ -8,14 +8,14 @@
 
 #include "commands/command_runner.hpp"
 
-namespace nswarden::os {
+namespace nswarden {
 
 /// Followed by `strings` texts with a NUL each: the command, then the environment.
 struct RequestHead {
   std::uint64_t id = 0;
   std::int64_t timeout_ms = 0;
   std::uint32_t strings = 0;
-  core::CommandCapabilities capabilities = core::CommandCapabilities::none;
+  CommandCapabilities capabilities = CommandCapabilities::none;
 };
 
 /// Followed by the head and the tail of the output.
@@ -35,4 +35,4 @@ inline constexpr std::size_t max_result = sizeof(ResultHead) + 2 * output_part;
 /// Of the environment of one command, and of the server's own.
 inline constexpr std::size_t max_added_variables = 8;
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -7,30 +7,27 @@
 #include <system_error>
 #include <utility>
 
-#include <nswarden/policy/inotify_events.hpp>
 #include <nswarden/base/text.hpp>
+#include <nswarden/policy/inotify_events.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
-using core::CommandJob;
-using core::CommandQueue;
-using core::PolicyCommands;
-using End = os::CommandResult::End;
+using End = CommandResult::End;
 using List = std::shared_ptr<const std::vector<std::string>>;
 
 // What a log line repeats of a command.
 constexpr std::size_t longest_shown = 1000;
 
-const std::uint32_t created = core::inotify_bits("IN_CREATE").value_or(0);
-const std::uint32_t went = core::inotify_bits("IN_DELETE").value_or(0) | core::inotify_bits("IN_MOVED_FROM").value_or(0);
+const std::uint32_t created = inotify_bits("IN_CREATE").value_or(0);
+const std::uint32_t went = inotify_bits("IN_DELETE").value_or(0) | inotify_bits("IN_MOVED_FROM").value_or(0);
 
 std::string shown(std::string_view command) {
   if (command.size() <= longest_shown) return std::string(command);
   return std::string(command.substr(0, longest_shown)) + "...";
 }
 
-std::string shown_output(const os::CommandResult& result) {
+std::string shown_output(const CommandResult& result) {
   const std::uint64_t left_out = result.output_size - result.head.size() - result.tail.size();
   std::string text = result.head;
   if (left_out > 0) text += fmt::format("[... {} bytes ...]", left_out);
@@ -40,7 +37,7 @@ std::string shown_output(const os::CommandResult& result) {
 }
 
 /// The label `reason` of a failure; empty for a success.
-std::string_view failure_reason(const os::CommandResult& result) {
+std::string_view failure_reason(const CommandResult& result) {
   switch (result.end) {
     case End::exited: return result.code == 0 ? "" : "exit";
     case End::signalled: return "exit";
@@ -52,12 +49,12 @@ std::string_view failure_reason(const os::CommandResult& result) {
   return "other";
 }
 
-std::string failure_text(const os::CommandResult& result, std::chrono::milliseconds timeout) {
+std::string failure_text(const CommandResult& result, std::chrono::milliseconds timeout) {
   switch (result.end) {
     case End::exited: return fmt::format("exit status {}", result.code);
     case End::signalled: return fmt::format("ended by signal {}", result.code);
     case End::timed_out:
-      return fmt::format("not done within {}; it and all that it started were ended", core::format_duration(timeout));
+      return fmt::format("not done within {}; it and all that it started were ended", format_duration(timeout));
     case End::not_started: return fmt::format("cannot be started: {}", std::generic_category().message(result.code));
     case End::not_allowed:
       return fmt::format("not run, since its capabilities cannot be set: {}", std::generic_category().message(result.code));
@@ -68,7 +65,7 @@ std::string failure_text(const os::CommandResult& result, std::chrono::milliseco
 
 }  // namespace
 
-void Commands::use(std::shared_ptr<const core::PolicySet> policies, std::chrono::milliseconds timeout) {
+void Commands::use(std::shared_ptr<const PolicySet> policies, std::chrono::milliseconds timeout) {
   policies_ = std::move(policies);
   timeout_ = timeout;
   queue_.pardon();
@@ -76,19 +73,19 @@ void Commands::use(std::shared_ptr<const core::PolicySet> policies, std::chrono:
 
 void Commands::forget_all() {
   if (queue_.queued() > 0) parts_.log.warn("commands that waited are dropped", {{"count", std::to_string(queue_.queued())}});
-  queue_ = core::CommandQueue({});
+  queue_ = CommandQueue({});
   running_.clear();
 }
 
-void Commands::take(const core::Report& report) {
-  if (report.life == core::Report::Life::gone) {
+void Commands::take(const Report& report) {
+  if (report.life == Report::Life::gone) {
     if (const std::size_t dropped = queue_.forget(report.netns); dropped > 0) {
       parts_.log.debug("commands dropped, the netns has gone", {{"netns", report.netns}, {"count", std::to_string(dropped)}});
     }
   }
-  for (const core::PolicyIndex index : report.newly_matched) {
-    const core::PolicySet::Policy& policy = policies_->policies()[index];
-    if (report.source == core::Source::startup) {
+  for (const PolicyIndex index : report.newly_matched) {
+    const PolicySet::Policy& policy = policies_->policies()[index];
+    if (report.source == Source::startup) {
       push(policy, {report.netns, policy.name, "startup", List(policy.commands, &policy.commands->startup), true, true,
                     policy.commands->capabilities});
       continue;
@@ -103,15 +100,15 @@ void Commands::take(const core::Report& report) {
 
 void Commands::take_event(std::uint16_t directory, std::string_view name, std::uint32_t mask) {
   if ((mask & policies_->event_bits()) == 0) return;
-  const std::array names{core::NetnsName{name}};
-  const std::vector<core::PolicyIndex> matched = policies_->match(names);
+  const std::array names{NetnsName{name}};
+  const std::vector<PolicyIndex> matched = policies_->match(names);
   if (matched.empty()) parts_.log.debug("no policy matches this name", {{"name", name}});
   // Those of IN_CREATE wait until the netns is there and as it should be, which a report tells.
   mask &= ~created;
-  const std::string label = name.empty() ? std::string() : core::label_of(parts_.sources[directory], directory, name);
+  const std::string label = name.empty() ? std::string() : label_of(parts_.sources[directory], directory, name);
   const bool needs_netns = (mask & went) == 0 && !name.empty();
-  for (const core::PolicyIndex index : matched) {
-    const core::PolicySet::Policy& policy = policies_->policies()[index];
+  for (const PolicyIndex index : matched) {
+    const PolicySet::Policy& policy = policies_->policies()[index];
     for (const PolicyCommands::OnEvent& on : policy.commands->events) {
       if ((on.bits & mask) == 0) continue;
       push(policy, {label, policy.name, on.event, List(policy.commands, &on.commands), needs_netns, false,
@@ -120,12 +117,12 @@ void Commands::take_event(std::uint16_t directory, std::string_view name, std::u
   }
 }
 
-void Commands::push(const core::PolicySet::Policy& policy, CommandJob job) {
+void Commands::push(const PolicySet::Policy& policy, CommandJob job) {
   if (job.commands->empty()) return;
   const std::string netns = job.netns;
   const std::string event = job.event;
   const std::size_t count = job.commands->size();
-  if (policy.mode == core::Mode::audit) {
+  if (policy.mode == Mode::audit) {
     parts_.log.debug("commands not run, the policy only audits", {{"netns", netns}, {"policy", policy.name}, {"event", event}});
     return;
   }
@@ -144,7 +141,7 @@ void Commands::start() {
   while (const auto next = queue_.next(std::chrono::steady_clock::now())) {
     const std::string netns = next->job.netns;
     // A netns of which a report told must be one still; another event may be about any file.
-    const auto least = next->job.of_life ? core::EntryKind::nsfs : core::EntryKind::placeholder;
+    const auto least = next->job.of_life ? EntryKind::nsfs : EntryKind::placeholder;
     if (next->job.needs_netns && !is_there(netns, least)) {
       parts_.log.debug("commands skipped, the netns has gone", {{"netns", netns}, {"event", next->job.event}});
       queue_.skip(netns);
@@ -154,10 +151,10 @@ void Commands::start() {
   }
 }
 
-bool Commands::is_there(std::string_view label, core::EntryKind least) const {
+bool Commands::is_there(std::string_view label, EntryKind least) const {
   const std::string_view name = label.substr(label.rfind('/') + 1);
   for (std::size_t source = 0; source < parts_.sources.size(); ++source) {
-    const bool is_of_it = core::label_of(parts_.sources[source], source, name) == label;
+    const bool is_of_it = label_of(parts_.sources[source], source, name) == label;
     // Not what cannot be told: a command that is not needed fails, one that was left out never runs.
     if (is_of_it && parts_.catalog.look(static_cast<std::uint16_t>(source), name).kind >= least) return true;
   }
@@ -166,7 +163,7 @@ bool Commands::is_there(std::string_view label, core::EntryKind least) const {
 
 void Commands::launch(const CommandQueue::Next& next) {
   const CommandJob& job = next.job;
-  os::CommandRequest request;
+  CommandRequest request;
   request.id = ++last_id_;
   request.command = next.command;
   request.environment = {"NETNS=" + job.netns, "NSWARDEN_EVENT=" + job.event};
@@ -177,9 +174,9 @@ void Commands::launch(const CommandQueue::Next& next) {
                                       {"policy", run.policy},
                                       {"event", run.event},
                                       {"command", run.command},
-                                      {"capabilities", core::to_string(run.capabilities)}});
+                                      {"capabilities", to_string(run.capabilities)}});
   if (const auto started = runner_.start(request); !started) {
-    os::CommandResult failed;
+    CommandResult failed;
     failed.end = End::not_started;
     failed.code = started.error().code;
     conclude(run, failed);
@@ -189,7 +186,7 @@ void Commands::launch(const CommandQueue::Next& next) {
 }
 
 void Commands::take_results() {
-  for (const os::CommandResult& result : runner_.read()) {
+  for (const CommandResult& result : runner_.read()) {
     const auto run = running_.find(result.id);
     if (run == running_.end()) continue;
     conclude(run->second, result);
@@ -197,7 +194,7 @@ void Commands::take_results() {
   }
 }
 
-void Commands::conclude(const Running& run, const os::CommandResult& result) {
+void Commands::conclude(const Running& run, const CommandResult& result) {
   const std::string_view reason = failure_reason(result);
   parts_.metrics.command_attempt(run.policy, reason);
   const std::string seconds =
@@ -218,7 +215,7 @@ void Commands::conclude(const Running& run, const os::CommandResult& result) {
                                        policy,
                                        event,
                                        command,
-                                       {"capabilities", core::to_string(run.capabilities)},
+                                       {"capabilities", to_string(run.capabilities)},
                                        {"error", error},
                                        duration,
                                        {"output", output}});
@@ -228,7 +225,7 @@ void Commands::conclude(const Running& run, const os::CommandResult& result) {
 
 void Commands::tell(const CommandQueue::Verdict& verdict, const Running& run) {
   using What = CommandQueue::Verdict::What;
-  const std::string delay = core::format_duration(verdict.delay);
+  const std::string delay = format_duration(verdict.delay);
   const LogField netns{"netns", run.netns};
   const LogField policy{"policy", run.policy};
   const LogField event{"event", run.event};
@@ -245,4 +242,4 @@ void Commands::tell(const CommandQueue::Verdict& verdict, const Running& run) {
   }
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -9,12 +9,12 @@
 
 #include <nswarden/base/text.hpp>
 
-#include "config/config_commands.hpp"
 #include <nswarden/config/config_parse.hpp>
-#include "config/config_policy.hpp"
 #include <nswarden/config/config_shapes.hpp>
+#include "config/config_commands.hpp"
+#include "config/config_policy.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 using Kind = YamlNode::Kind;
@@ -107,4 +107,4 @@ std::string format_problem(std::string_view file, const Problem& problem) {
   return fmt::format("{}:{}:{}: {}", printable(file), problem.where.line, problem.where.column, problem.message);
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -3,12 +3,12 @@
 
 #include <fmt/format.h>
 
-#include <nswarden/policy/inotify_events.hpp>
 #include <nswarden/base/text.hpp>
+#include <nswarden/policy/inotify_events.hpp>
 
 #include <nswarden/config/config_shapes.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 using Kind = YamlNode::Kind;
@@ -115,4 +115,4 @@ std::vector<PolicyConfig> read_older_form(const YamlNode& root, Problems& proble
   return rules;
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -8,7 +8,7 @@
 
 #include "config/yaml_fields.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// `{capabilities: none|daemon, startup: [COMMAND...], events: {NAME: [COMMAND...]}}`. `path` is how messages call it.
 PolicyCommands read_commands(const YamlNode& node, std::string_view path, std::vector<Problem>& problems);
@@ -17,4 +17,4 @@ PolicyCommands read_commands(const YamlNode& node, std::string_view path, std::v
 /// named rule-1, rule-2 ... that want no sysctls, and whose commands have the daemon's capabilities.
 std::vector<PolicyConfig> read_older_form(const YamlNode& root, std::vector<Problem>& problems);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -5,15 +5,15 @@
 
 #include <fmt/format.h>
 
-#include "config/config_text.hpp"
 #include <nswarden/base/text.hpp>
+#include "config/config_text.hpp"
 
 #include <nswarden/config/config_shapes.hpp>
 #include "config/policy_text.hpp"
 #include "config/setting_rules.hpp"
 #include "config/sysctl_command.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 using Strings = std::vector<std::string>;
@@ -231,4 +231,4 @@ std::string convert_config(const Config& config) {
   return fmt::format("{}version: 1\n{}{}", heading, done.empty() ? "policies: []\n" : "policies:\n", body);
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -6,7 +6,7 @@
 #include <array>
 #include <string_view>
 
-namespace nswarden::core {
+namespace nswarden {
 
 struct Field {
   std::string_view name;
@@ -84,4 +84,4 @@ inline constexpr std::array<Field, 11> setting_fields{{
     {"note", "note", "Carried into reports."},
 }};
 
-}  // namespace nswarden::core
+}  // namespace nswarden

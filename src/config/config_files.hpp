@@ -6,27 +6,27 @@
 #include <variant>
 #include <vector>
 
-#include "config/config_loader.hpp"
-#include <nswarden/os/path_watcher.hpp>
 #include <nswarden/base/sha256.hpp>
+#include <nswarden/os/path_watcher.hpp>
+#include "config/config_loader.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 
-class ConfigFiles final : public core::ConfigSource {
+class ConfigFiles final : public ConfigSource {
  public:
-  std::variant<std::string, core::Unreadable> read(const std::string& path) override;
-  std::variant<std::vector<std::string>, core::NoFolder, core::Unreadable> list(const std::string& path) override;
+  std::variant<std::string, Unreadable> read(const std::string& path) override;
+  std::variant<std::vector<std::string>, NoFolder, Unreadable> list(const std::string& path) override;
 
   /// All that was asked for, found or not, in order, each once.
-  [[nodiscard]] const std::vector<os::PathWatcher::Path>& asked() const { return asked_; }
+  [[nodiscard]] const std::vector<PathWatcher::Path>& asked() const { return asked_; }
   /// SHA-256 in hex of all that was read.
   [[nodiscard]] std::string hash() const { return hash_.hex(); }
 
  private:
   void note(const std::string& path);
 
-  std::vector<os::PathWatcher::Path> asked_;
+  std::vector<PathWatcher::Path> asked_;
   Sha256 hash_;
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -7,13 +7,13 @@
 
 #include <fmt/format.h>
 
-#include "config/sysctl_conf.hpp"
 #include <nswarden/base/text.hpp>
+#include "config/sysctl_conf.hpp"
 
 #include <nswarden/config/config_parse.hpp>
 #include "config/config_policy.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 using Lines = std::vector<std::string>;
@@ -236,4 +236,4 @@ std::variant<Config, std::vector<std::string>> load_config(ConfigSource& source,
   return Loader(source).load(path);
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

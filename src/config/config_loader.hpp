@@ -9,7 +9,7 @@
 
 #include <nswarden/config/config.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// Why a file or folder was not read.
 struct Unreadable {
@@ -44,4 +44,4 @@ inline constexpr std::size_t deepest_include = 8;
 /// else left as they are. What is to be watched after a failure, a source knows: it is what it was asked for.
 std::variant<Config, std::vector<std::string>> load_config(ConfigSource& source, const std::string& path);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

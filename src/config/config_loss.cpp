@@ -9,7 +9,7 @@
 
 #include <nswarden/base/text.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 /// `what` is how one thing with a key is called.
@@ -51,4 +51,4 @@ std::string dropped_by(const Config& before, const Config& after, std::size_t mo
   return line;
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -7,12 +7,12 @@
 
 #include <nswarden/base/text.hpp>
 
-#include "config/config_commands.hpp"
 #include <nswarden/config/config_shapes.hpp>
+#include "config/config_commands.hpp"
 #include "config/config_sysctls.hpp"
 #include "config/setting_rules.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 using Kind = YamlNode::Kind;
@@ -107,4 +107,4 @@ std::optional<Problem> interfaces_problem(const PolicyConfig& policy, std::strin
                              name)};
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

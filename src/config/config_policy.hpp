@@ -7,7 +7,7 @@
 
 #include "config/yaml_fields.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// `name` is how messages call it, `mode` that of a policy that does not say.
 PolicyConfig read_policy(const YamlNode& node, std::string name, Mode mode, std::vector<Problem>& problems);
@@ -15,4 +15,4 @@ PolicyConfig read_policy(const YamlNode& node, std::string name, Mode mode, std:
 /// For policies that have all their keys: why its `interfaces:` has no use. `name` is how the message calls it.
 std::optional<Problem> interfaces_problem(const PolicyConfig& policy, std::string_view name);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

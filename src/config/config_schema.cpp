@@ -10,7 +10,7 @@
 
 #include "config/config_fields.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 /// How a value looks. YAML reads `1` and `true` as no texts, but here any single value is one where a text is wanted.
@@ -135,4 +135,4 @@ std::string config_schema() {
   return out;
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -8,7 +8,7 @@
 
 #include <nswarden/base/text.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 using Kind = YamlNode::Kind;
@@ -181,4 +181,4 @@ std::optional<std::string> read_line(const YamlFields& fields, std::string_view 
   return node->text;
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -6,13 +6,13 @@
 
 #include <fmt/format.h>
 
-#include <nswarden/policy/key_traits.hpp>
 #include <nswarden/base/text.hpp>
+#include <nswarden/policy/key_traits.hpp>
 
 #include <nswarden/config/config_shapes.hpp>
 #include "config/setting_rules.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 using Kind = YamlNode::Kind;
@@ -87,7 +87,7 @@ std::optional<Setting> SettingReader::read_mapping(const YamlNode& entry, Settin
   const std::size_t told = problems_.size();
   const YamlFields fields(entry, name_, setting_fields, problems_);
   auto want = read_want(fields);
-  setting.mode = core::read_mode(fields);
+  setting.mode = read_mode(fields);
   const YamlNode* optional = fields.find("optional");
   if (optional != nullptr) {
     const bool is_optional = read_boolean(fields, "optional");
@@ -301,4 +301,4 @@ std::vector<Observation> read_observations(const YamlFields& fields) {
   return observations;
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -8,7 +8,7 @@
 
 #include "config/yaml_fields.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// Reads the field into the settings and exclusions of `policy`, whose other fields are read already.
 PolicyConfig with_sysctls(PolicyConfig policy, const YamlFields& fields);
@@ -16,4 +16,4 @@ PolicyConfig with_sysctls(PolicyConfig policy, const YamlFields& fields);
 /// Reads the field `observe`.
 std::vector<Observation> read_observations(const YamlFields& fields);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -10,7 +10,7 @@
 #include "config/policy_text.hpp"
 #include "config/yaml_text.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 std::vector<std::string> paths_of(const std::vector<NamedPath>& named) {
@@ -73,4 +73,4 @@ bool same_config(const Config& a, const Config& b) {
          std::equal(a.policies.begin(), a.policies.end(), b.policies.begin(), b.policies.end(), same_policy);
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

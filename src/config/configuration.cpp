@@ -5,31 +5,31 @@
 #include <utility>
 
 #include <nswarden/base/build_info.hpp>
+#include <nswarden/base/sha256.hpp>
 #include <nswarden/os/file.hpp>
 #include "config/config_files.hpp"
-#include <nswarden/base/sha256.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 using Loaded = std::variant<Configuration, NoConfiguration>;
 
 Loaded built_in() {
-  auto parsed = core::parse_config(builtin_config());
+  auto parsed = parse_config(builtin_config());
   Sha256 hash;
   hash.add(builtin_config());
-  return Configuration{std::get<core::Config>(std::move(parsed)), "built-in policy", true, hash.hex()};
+  return Configuration{std::get<Config>(std::move(parsed)), "built-in policy", true, hash.hex()};
 }
 
 Loaded load_files(const std::string& path) {
   ConfigFiles files;
-  auto loaded = core::load_config(files, path);
+  auto loaded = load_config(files, path);
   // The file itself has a watcher of its own.
-  std::vector<os::PathWatcher::Path> named;
-  for (const os::PathWatcher::Path& asked : files.asked()) {
+  std::vector<PathWatcher::Path> named;
+  for (const PathWatcher::Path& asked : files.asked()) {
     if (asked.path != path) named.push_back(asked);
   }
-  if (auto* config = std::get_if<core::Config>(&loaded)) {
+  if (auto* config = std::get_if<Config>(&loaded)) {
     return Configuration{std::move(*config), path, false, files.hash(), std::move(named)};
   }
   return NoConfiguration{std::get<std::vector<std::string>>(std::move(loaded)), std::move(named)};
@@ -44,7 +44,7 @@ std::string configuration_path(const Options& options) {
 Loaded load_configuration(const Options& options) {
   const std::string path = configuration_path(options);
   if (!options.config_file) {
-    const auto text = os::read_file(path, core::max_config_size);
+    const auto text = read_file(path, max_config_size);
     if (!text && text.error().code == ENOENT) return built_in();
   }
   return load_files(path);
@@ -57,49 +57,47 @@ Loaded reload_configuration(const Options& options, const Configuration& in_forc
   return load_configuration(named);
 }
 
-std::vector<std::string> netns_directories(const Options& options, const core::Config& config) {
+std::vector<std::string> netns_directories(const Options& options, const Config& config) {
   if (!options.netns_dirs.empty()) return options.netns_dirs;
   if (!config.netns_dirs.empty()) return config.netns_dirs;
   return {std::string(default_netns_dir)};
 }
 
-std::vector<core::NetnsSource> netns_sources(const std::vector<std::string>& directories) {
-  std::vector<core::NetnsSource> sources;
+std::vector<NetnsSource> netns_sources(const std::vector<std::string>& directories) {
+  std::vector<NetnsSource> sources;
   sources.reserve(directories.size() + 2);
-  for (const std::string& directory : directories) sources.push_back({core::NameKind::entry, directory});
-  sources.push_back({core::NameKind::host});
-  sources.push_back({core::NameKind::process});
+  for (const std::string& directory : directories) sources.push_back({NameKind::entry, directory});
+  sources.push_back({NameKind::host});
+  sources.push_back({NameKind::process});
   return sources;
 }
 
-os::LinuxCatalog::Links links_of_names(const core::Config& config) {
-  return config.follow_links ? os::LinuxCatalog::Links::follow : os::LinuxCatalog::Links::refuse;
-}
+Links links_of_names(const Config& config) { return config.follow_links ? Links::follow : Links::refuse; }
 
-std::vector<core::NameKind> kinds_of_names(const core::PolicySet& policies) {
+std::vector<NameKind> kinds_of_names(const PolicySet& policies) {
   // Names in the directories are shown as they come, whether a policy matches or not.
-  std::vector<core::NameKind> kinds{core::NameKind::entry};
-  for (const core::NameKind kind : {core::NameKind::host, core::NameKind::process}) {
+  std::vector<NameKind> kinds{NameKind::entry};
+  for (const NameKind kind : {NameKind::host, NameKind::process}) {
     if (policies.wants(kind)) kinds.push_back(kind);
   }
   return kinds;
 }
 
-std::chrono::milliseconds reconcile_interval(const Options& options, const core::Config& config) {
+std::chrono::milliseconds reconcile_interval(const Options& options, const Config& config) {
   if (options.reconcile_interval) return *options.reconcile_interval;
   return config.reconcile_interval.value_or(default_reconcile_interval);
 }
 
-core::DampingRules damping(const Options& options, const core::Config& config) {
-  core::DampingRules rules;
+DampingRules damping(const Options& options, const Config& config) {
+  DampingRules rules;
   rules.repairs = options.repair_budget.value_or(config.repair_budget.value_or(rules.repairs));
   rules.within = options.repair_window.value_or(config.repair_window.value_or(rules.within));
   return rules;
 }
 
-std::chrono::milliseconds command_timeout(const Options& options, const core::Config& config) {
+std::chrono::milliseconds command_timeout(const Options& options, const Config& config) {
   if (options.command_timeout) return *options.command_timeout;
   return config.command_timeout.value_or(default_command_timeout);
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -5,7 +5,7 @@
 
 #include "config/yaml_text.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 using Strings = std::vector<std::string>;
@@ -108,4 +108,4 @@ std::string policy_text(const PolicyConfig& policy) {
   return out + wishes;
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

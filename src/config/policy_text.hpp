@@ -8,7 +8,7 @@
 
 #include <nswarden/config/config.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// Whole lines. A mode stands there only when it is not enforce, which is what a file without `mode:` means.
 std::string policy_text(const PolicyConfig& policy);
@@ -16,4 +16,4 @@ std::string policy_text(const PolicyConfig& policy);
 /// `FIELD: TEXT` for one text, and a list for several; nothing for none.
 std::string one_or_list(std::string_view indent, std::string_view field, const std::vector<std::string>& texts);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

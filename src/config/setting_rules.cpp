@@ -5,10 +5,10 @@
 
 #include <fmt/format.h>
 
-#include <nswarden/policy/key_traits.hpp>
 #include <nswarden/base/text.hpp>
+#include <nswarden/policy/key_traits.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 std::string_view trimmed(std::string_view text) {
   const std::size_t begin = std::min(text.find_first_not_of(blanks), text.size());
@@ -79,4 +79,4 @@ bool takes_interfaces(const PolicyConfig& policy) {
          std::any_of(policy.observe.begin(), policy.observe.end(), is_glob);
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

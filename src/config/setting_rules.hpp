@@ -10,7 +10,7 @@
 
 #include <nswarden/config/config.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// What stands around words in files and commands of sysctl(8).
 inline constexpr std::string_view blanks = " \t";
@@ -50,4 +50,4 @@ std::optional<std::string> bound_refusal(const KeyPattern& key, std::string_view
 /// Whether some key of the policy has a use for `interfaces:`.
 bool takes_interfaces(const PolicyConfig& policy);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

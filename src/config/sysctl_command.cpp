@@ -7,14 +7,14 @@
 
 #include "config/setting_rules.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 struct Word {
   std::string text;
   bool is_netns = false;  ///< it is $NETNS, and nothing else
 };
-using Command = std::vector<Word>;
+using ShellCommand = std::vector<Word>;
 
 /// Splits as a shell does where nothing is expanded but $NETNS as a whole word; gives up at all else that means something to
 /// it.
@@ -23,7 +23,7 @@ class ShellWords {
   explicit ShellWords(std::string_view text) : rest_(text) {}
 
   /// The commands of a chain.
-  std::optional<std::vector<Command>> split() {
+  std::optional<std::vector<ShellCommand>> split() {
     while (!rest_.empty()) {
       if (blanks.find(rest_[0]) != std::string_view::npos) {
         rest_.remove_prefix(1);
@@ -93,8 +93,8 @@ class ShellWords {
 
   std::string_view rest_;
   std::string word_;
-  Command command_;
-  std::vector<Command> commands_;
+  ShellCommand command_;
+  std::vector<ShellCommand> commands_;
   bool needs_command_ = false;
 };
 
@@ -157,7 +157,7 @@ std::optional<std::vector<SysctlStep>> read_arguments(std::span<const Word> word
   return steps.empty() ? std::nullopt : std::optional(std::move(steps));
 }
 
-std::optional<std::vector<SysctlStep>> read_one(const Command& command) {
+std::optional<std::vector<SysctlStep>> read_one(const ShellCommand& command) {
   const bool fits = command.size() > 5 && is_program(command[0].text, "ip") && command[1].text == "netns" &&
                     command[2].text == "exec" && command[3].is_netns && is_program(command[4].text, "sysctl");
   if (!fits) return std::nullopt;
@@ -170,7 +170,7 @@ std::optional<std::vector<SysctlStep>> read_sysctl_command(std::string_view comm
   const auto commands = ShellWords(command).split();
   if (!commands) return std::nullopt;
   std::vector<SysctlStep> all;
-  for (const Command& one : *commands) {
+  for (const ShellCommand& one : *commands) {
     auto steps = read_one(one);
     if (!steps) return std::nullopt;
     all.insert(all.end(), std::make_move_iterator(steps->begin()), std::make_move_iterator(steps->end()));
@@ -178,4 +178,4 @@ std::optional<std::vector<SysctlStep>> read_sysctl_command(std::string_view comm
   return all;
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// One argument of sysctl(8): `KEY=VALUE`, with what stands around both removed.
 struct SysctlAssignment {
@@ -30,4 +30,4 @@ using SysctlStep = std::variant<SysctlAssignment, SysctlFile>;
 /// order. None for all else: whatever a shell would expand, redirect or run besides.
 std::optional<std::vector<SysctlStep>> read_sysctl_command(std::string_view command);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

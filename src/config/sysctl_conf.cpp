@@ -12,7 +12,7 @@
 #include <nswarden/config/config_parse.hpp>
 #include "config/setting_rules.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 /// `part` is a part of `whole`.
@@ -141,4 +141,4 @@ SysctlConf parse_sysctl_conf(std::string_view text, const PolicyConfig& policy, 
   return conf;
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -9,7 +9,7 @@
 
 #include <nswarden/config/config.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 struct SysctlConf {
   std::vector<Setting> settings;  ///< in file order, no key twice
@@ -23,4 +23,4 @@ inline constexpr std::size_t max_sysctl_line = 8192;
 /// `policy` is whose keys they are to be; its sysctls do not count. `file` is that of all positions.
 SysctlConf parse_sysctl_conf(std::string_view text, const PolicyConfig& policy, std::uint16_t file = 0);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -7,7 +7,7 @@
 
 #include <nswarden/base/text.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 std::string_view to_string(YamlNode::Kind kind) {
   switch (kind) {
@@ -71,4 +71,4 @@ const YamlNode* YamlFields::require(std::string_view field, std::string_view rem
   return found;
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

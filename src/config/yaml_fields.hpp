@@ -8,10 +8,10 @@
 #include <string_view>
 #include <vector>
 
-#include "config/config_fields.hpp"
 #include <nswarden/config/yaml_tree.hpp>
+#include "config/config_fields.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// Tells the problem, unless it is told already, when `node` is of another kind. `path` is how the message calls it.
 bool is_kind(const YamlNode& node, YamlNode::Kind kind, std::string_view path, std::vector<Problem>& problems);
@@ -46,4 +46,4 @@ class YamlFields {
   bool told_unknown_ = false;
 };
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -8,7 +8,7 @@
 
 #include <nswarden/base/text.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -87,4 +87,4 @@ std::string yaml_text(std::string_view text) { return needs_no_quotes(text) ? st
 
 std::string yaml_value(std::string_view value) { return is_decimal(value) ? std::string(value) : yaml_text(value); }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

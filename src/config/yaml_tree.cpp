@@ -15,7 +15,7 @@
 
 #include <nswarden/base/text.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 /// The native form needs 6; yaml-cpp itself only stops at 500.
@@ -257,4 +257,4 @@ YamlTree parse_yaml(std::string_view text, std::uint16_t file) {
   return tree;
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

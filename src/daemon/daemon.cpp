@@ -13,15 +13,15 @@
 
 #include <nswarden/base/build_info.hpp>
 #include <nswarden/cli/one_shot.hpp>
-#include <nswarden/os/privilege.hpp>
-#include <nswarden/web/web.hpp>
-#include <nswarden/os/limits.hpp>
 #include <nswarden/daemon/fd_budget.hpp>
 #include <nswarden/daemon/instance_lock.hpp>
-#include "daemon/loop.hpp"
+#include <nswarden/os/limits.hpp>
+#include <nswarden/os/privilege.hpp>
+#include <nswarden/web/web.hpp>
 #include <nswarden/web/web_access.hpp>
+#include "daemon/loop.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 /// HTTP threads that wait for the loop's verdict are let go however the loop ends, or else the server waits for them.
@@ -44,16 +44,15 @@ void tell_lines(std::string_view lines) {
   }
 }
 
-void serve_until_told(const Options& options, Configuration configuration, os::ConfigWatcher& config_watcher) {
-  const os::ServiceEnvironment service_environment = os::service_environment();
-  os::Signals signals;  // before any thread, so that all inherit the mask
-  const os::Waker waker;
+void serve_until_told(const Options& options, Configuration configuration, ConfigWatcher& config_watcher) {
+  const ServiceEnvironment environment = service_environment();
+  Signals signals;  // before any thread, so that all inherit the mask
+  const Waker waker;
   ReloadDesk desk([&waker] { waker.wake(); });
-  const std::size_t first_limit = os::open_files_limit();  // commands get it back: some close every fd up to it
+  const std::size_t first_limit = open_files_limit();  // commands get it back: some close every fd up to it
   // A failure leaves the limit as it was, and the budget follows it.
-  (void)os::raise_open_files().ok();
-  os::LinuxCatalog catalog(netns_sources(netns_directories(options, configuration.config)),
-                           links_of_names(configuration.config));
+  (void)raise_open_files().ok();
+  LinuxCatalog catalog(netns_sources(netns_directories(options, configuration.config)), links_of_names(configuration.config));
   if (const auto may = catalog.may_enter(); !may) throw std::runtime_error(cannot_enter_any(may.error().code));
   InstanceLock instance_lock(options, netns_directories(options, configuration.config));
   Metrics metrics;
@@ -71,9 +70,9 @@ void serve_until_told(const Options& options, Configuration configuration, os::C
     log.info("listening", {{"address", address}, {"metrics", url}});
   }
   instance_lock.look_again(log);
-  ServiceNotices service(service_environment, log);
+  ServiceNotices service(environment, log);
   Loop({options, signals, waker, desk, catalog, metrics, slot, log, config_watcher, instance_lock, service},
-       std::move(configuration), {fd_budget(os::open_files_limit()), first_limit})
+       std::move(configuration), {fd_budget(open_files_limit()), first_limit})
       .run();
 }
 
@@ -81,7 +80,7 @@ void serve_until_told(const Options& options, Configuration configuration, os::C
 
 int run_daemon(const Options& options) {
   // First watch, then read: a change in between is not lost.
-  os::ConfigWatcher config_watcher(configuration_path(options));
+  ConfigWatcher config_watcher(configuration_path(options));
   auto loaded = load_configuration(options);
   if (const auto* none = std::get_if<NoConfiguration>(&loaded)) {
     for (const std::string& line : none->lines) fmt::print(stderr, "nswarden: {}\n", line);
@@ -104,4 +103,4 @@ int run_daemon(const Options& options) {
   }
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

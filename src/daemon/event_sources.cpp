@@ -8,19 +8,19 @@
 #include <system_error>
 #include <utility>
 
-#include <nswarden/os/privilege.hpp>
-#include <nswarden/policy/inotify_events.hpp>
 #include <nswarden/netns/mount_propagation.hpp>
+#include <nswarden/os/privilege.hpp>
 #include <nswarden/os/procfs.hpp>
+#include <nswarden/policy/inotify_events.hpp>
 #include "daemon/loop.hpp"
 #include "daemon/loop_tokens.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-SourceSnapshot source_of(const char* name, const core::Result<void>& state, const char* remedy) {
+SourceSnapshot source_of(const char* name, const Result<void>& state, const char* remedy) {
   if (state) return {name, true, {}};
   return {name, false,
           fmt::format("{}: {}; {}; until then the sweep alone finds changes", state.error().attempt,
@@ -78,22 +78,22 @@ void Loop::take_signals() {
 void Loop::take_directory_events() {
   bool lost = false;
   bool relist = false;
-  for (const os::DirectoryEvent& event : netns_watcher_.read()) {
+  for (const DirectoryEvent& event : netns_watcher_.read()) {
     switch (event.what) {
-      case os::DirectoryEvent::What::entry:
-        for (const std::string_view name : core::inotify_event_names(event.mask)) {
+      case DirectoryEvent::What::entry:
+        for (const std::string_view name : inotify_event_names(event.mask)) {
           parts_.metrics.event("inotify", name);
           parts_.log.debug("inotify event", {{"event", name}, {"name", event.name}});
         }
         commands_.take_event(event.directory, event.name, event.mask);
         if (!event.name.empty()) reconciler_->touch(event.directory, event.name, Clock::now());
         break;
-      case os::DirectoryEvent::What::directory:
-        for (const std::string_view name : core::inotify_event_names(event.mask)) parts_.metrics.event("inotify", name);
+      case DirectoryEvent::What::directory:
+        for (const std::string_view name : inotify_event_names(event.mask)) parts_.metrics.event("inotify", name);
         commands_.take_event(event.directory, {}, event.mask);
         relist = true;
         break;
-      case os::DirectoryEvent::What::overflow:
+      case DirectoryEvent::What::overflow:
         commands_.take_event(event.directory, {}, event.mask);
         lost = true;
         break;
@@ -143,7 +143,7 @@ bool Loop::rearm() {
   return other_file;
 }
 
-core::Result<void> Loop::watch(int fd, std::uint32_t events, std::uint64_t token) {
+Result<void> Loop::watch(int fd, std::uint32_t events, std::uint64_t token) {
   if (fd < 0) return {};
   auto added = poller_.add(fd, events, token);
   if (!added) {
@@ -162,7 +162,7 @@ void Loop::watch_commands() {
 
 /// An fd that is there already just stays; one that came with rearm() is polled from now on.
 void Loop::watch_sources() {
-  const auto both = [](const core::Result<void>& opened, const core::Result<void>& polled) { return opened ? polled : opened; };
+  const auto both = [](const Result<void>& opened, const Result<void>& polled) { return opened ? polled : opened; };
   const auto inotify = both(netns_watcher_.inotify_state(), watch(netns_watcher_.inotify_fd(), POLLIN, inotify_token));
   const auto mounts = both(netns_watcher_.mounts_state(), watch(netns_watcher_.mounts_fd(), POLLPRI, mounts_token));
   // A change of the mount table before it is polled is never told: the call that begins to poll it takes it away.
@@ -180,9 +180,9 @@ void Loop::watch_sources() {
 
 /// Nothing else would ever tell that netns which others make never appear here (kernel fact 9).
 void Loop::look_at_propagation() {
-  const std::string first_process = os::in_procfs("1");
+  const std::string first_process = in_procfs("1");
   const auto is_unseen = [&](const std::string& directory) {
-    return os::outside_mounts(directory, first_process) == os::OutsideMounts::unseen;
+    return outside_mounts(directory, first_process) == OutsideMounts::unseen;
   };
   const auto found = std::find_if(directories_.begin(), directories_.end(), is_unseen);
   std::string unseen;
@@ -192,13 +192,12 @@ void Loop::look_at_propagation() {
         "namespace, or with slave propagation (rslave, HostToContainer) of that directory",
         *found);
   }
-  const bool deaf = std::any_of(directories_.begin(), directories_.end(), [&](const std::string& directory) {
-    return os::is_lent_to_container(directory, first_process);
-  });
+  const bool deaf = std::any_of(directories_.begin(), directories_.end(),
+                                [&](const std::string& directory) { return is_lent_to_container(directory, first_process); });
   deaf_ = deaf ? fmt::format(
                      "{}: the container's own procfs, so writes of others are not seen; mount the host's /proc, such as at "
                      "/host/proc, and name it by --path.procfs",
-                     os::procfs())
+                     procfs())
                : std::string();
   if (unseen == std::exchange(unseen_, unseen) || unseen.empty()) return;
   parts_.log.error("netns made from now on will not be seen", {{"reason", unseen}});
@@ -208,7 +207,7 @@ void Loop::look_at_propagation() {
 void Loop::look_for_hindrances() {
   const auto policies = policies_->policies();
   const bool writes =
-      std::any_of(policies.begin(), policies.end(), [](const auto& policy) { return policy.mode == core::Mode::enforce; });
+      std::any_of(policies.begin(), policies.end(), [](const auto& policy) { return policy.mode == Mode::enforce; });
   if (!writes || !hindrances_.empty()) return;
   hindrances_ = hindrances();
   for (const std::string& hindrance : hindrances_) parts_.log.error("settings cannot be set", {{"reason", hindrance}});
@@ -233,4 +232,4 @@ void Loop::tell_config_watch() {
                   {{"file", configuration_path(parts_.options)}, {"error", std::generic_category().message(error)}});
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -12,7 +12,7 @@
 #include <nswarden/base/text.hpp>
 #include <nswarden/os/runtime_directory.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 /// As one component of a path.
@@ -39,38 +39,38 @@ InstanceLock::InstanceLock(const Options& options, const std::vector<std::string
     Directory& directory = directories_.emplace_back(Directory{path, {}, {}});
     const Outcome outcome = take(path);
     if (outcome.what == Outcome::What::taken) {
-      throw std::runtime_error(fmt::format("{} is already governed by {}, which holds the lock {}; {}", core::printable(path),
-                                           holder(outcome.pid), core::printable(outcome.file), remedy_));
+      throw std::runtime_error(fmt::format("{} is already governed by {}, which holds the lock {}; {}", printable(path),
+                                           holder(outcome.pid), printable(outcome.file), remedy_));
     }
     if (outcome.what == Outcome::What::held) directory.file = outcome.file;
   }
 }
 
 void InstanceLock::take_named(const std::string& file) {
-  os::LockFile::Attempt attempt = os::LockFile::take(file);
-  const std::string shown = core::printable(file);
-  if (const auto* taken = std::get_if<os::LockFile::Taken>(&attempt)) {
+  LockFile::Attempt attempt = LockFile::take(file);
+  const std::string shown = printable(file);
+  if (const auto* taken = std::get_if<LockFile::Taken>(&attempt)) {
     throw std::runtime_error(fmt::format("the lock of --lock.file, {}, is held by {}; {}", shown, holder(taken->pid), remedy_));
   }
-  if (const auto* error = std::get_if<core::Error>(&attempt)) {
+  if (const auto* error = std::get_if<Error>(&attempt)) {
     throw std::runtime_error(fmt::format("cannot lock the file of --lock.file, {}: {}", shown, lock_error(error->code)));
   }
-  locks_.emplace(file, std::get<os::LockFile>(std::move(attempt)));
+  locks_.emplace(file, std::get<LockFile>(std::move(attempt)));
 }
 
 InstanceLock::Outcome InstanceLock::take(const std::string& directory) {
   using What = Outcome::What;
-  const auto place = os::place_of(directory);
+  const auto place = place_of(directory);
   if (!place) return {What::failed, {}, 0, place.error().code};
   const std::string file = fmt::format("{}/dir-{}-{}-{}{}{}.lock", runtime_directory_, place->device_major, place->device_minor,
                                        place->inode, place->rest.empty() ? "" : "-", escaped(place->rest));
   // Of one that is held another fd must not even be closed; and a directory may be given under two names.
   if (locks_.contains(file)) return {What::held, file};
-  if (const auto made = os::make_directory(runtime_directory_); !made) return {What::failed, file, 0, made.error().code};
-  os::LockFile::Attempt attempt = os::LockFile::take(file);
-  if (const auto* taken = std::get_if<os::LockFile::Taken>(&attempt)) return {What::taken, file, taken->pid, 0};
-  if (const auto* error = std::get_if<core::Error>(&attempt)) return {What::failed, file, 0, error->code};
-  locks_.emplace(file, std::get<os::LockFile>(std::move(attempt)));
+  if (const auto made = make_directory(runtime_directory_); !made) return {What::failed, file, 0, made.error().code};
+  LockFile::Attempt attempt = LockFile::take(file);
+  if (const auto* taken = std::get_if<LockFile::Taken>(&attempt)) return {What::taken, file, taken->pid, 0};
+  if (const auto* error = std::get_if<Error>(&attempt)) return {What::failed, file, 0, error->code};
+  locks_.emplace(file, std::get<LockFile>(std::move(attempt)));
   return {What::held, file};
 }
 
@@ -103,4 +103,4 @@ void InstanceLock::tell(Log& log, const std::string& directory, const Outcome& o
   }
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

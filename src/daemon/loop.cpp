@@ -9,15 +9,15 @@
 #include <thread>
 #include <utility>
 
+#include <nswarden/base/unix_time.hpp>
 #include <nswarden/config/config_loss.hpp>
 #include <nswarden/os/file.hpp>
 #include <nswarden/os/procfs.hpp>
 #include <nswarden/os/tick.hpp>
 #include <nswarden/os/time_slice.hpp>
 #include <nswarden/report/meant_key.hpp>
-#include <nswarden/base/unix_time.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -33,9 +33,8 @@ constexpr milliseconds full_listing_gap{1000};
 constexpr milliseconds broken_pause{100};
 constexpr milliseconds longest_observation_gap{10'000};
 
-std::shared_ptr<const core::PolicySet> compile(const core::Config& config, const Options& options) {
-  return std::make_shared<core::PolicySet>(
-      config, options.audit ? core::PolicySet::Audit::everything : core::PolicySet::Audit::as_configured);
+std::shared_ptr<const PolicySet> compile(const Config& config, const Options& options) {
+  return std::make_shared<PolicySet>(config, options.audit ? PolicySet::Audit::everything : PolicySet::Audit::as_configured);
 }
 
 }  // namespace
@@ -47,11 +46,11 @@ Loop::Loop(Parts parts, Configuration configuration, Limits limits)
       sources_of_names_(netns_sources(directories_)),
       limits_(limits),
       policies_(compile(configuration_.config, parts.options)),
-      writers_(parts.catalog.sysctl_files(), os::describe_writer),
+      writers_(parts.catalog.sysctl_files(), describe_writer),
       report_log_(parts.metrics, parts.log, writers_, events_),
       commands_({parts.catalog, sources_of_names_, parts.metrics, parts.log}, limits.command_fds),
       restore_catalog_(sources_of_names_, links_of_names(configuration_.config)),
-      restorer_(parts.options, {restore_catalog_, sources_of_names_, os::kernel_tick(), parts.log}),
+      restorer_(parts.options, {restore_catalog_, sources_of_names_, kernel_tick(), parts.log}),
       netns_watcher_(directories_),
       sysctl_watcher_(parts.catalog.sysctl_files()),
       config_{configuration_.source, configuration_.hash, unix_time(), {}, 0, parts.options.audit} {
@@ -72,7 +71,7 @@ Loop::Loop(Parts parts, Configuration configuration, Limits limits)
 }
 
 void Loop::run() {
-  os::ask_for_short_turns();
+  ask_for_short_turns();
   begin_sweep(Trigger::startup, Clock::now());
   while (!stopping_) {
     try {
@@ -92,7 +91,7 @@ void Loop::run() {
 }
 
 void Loop::turn() {
-  for (const os::Poller::Ready& ready : poller_.wait(until_next(Clock::now()))) take_event(ready.token);
+  for (const Poller::Ready& ready : poller_.wait(until_next(Clock::now()))) take_event(ready.token);
   see_to_what_is_due(Clock::now());
   work(Clock::now());
   tell_reports();
@@ -110,7 +109,7 @@ void Loop::turn() {
 void Loop::begin_again() {
   reconciler_.reset();
   policies_ = compile(configuration_.config, parts_.options);
-  core::Reconciler::Options options = reconciler_options();
+  Reconciler::Options options = reconciler_options();
   options.resumed = swept_;
   reconciler_.emplace(parts_.catalog, policies_, std::move(options));
   writers_.end_search();
@@ -144,9 +143,9 @@ std::chrono::nanoseconds Loop::until_next(Time now) const {
   return next - now;
 }
 
-void Loop::tell_failures(const std::vector<core::Listing::Failure>& failures) {
+void Loop::tell_failures(const std::vector<Listing::Failure>& failures) {
   std::vector<SourceSnapshot> now;
-  for (const core::Listing::Failure& failure : failures) {
+  for (const Listing::Failure& failure : failures) {
     const std::string& directory = directories_[failure.directory];
     now.push_back({directory, false,
                    fmt::format("{}: {}; what is known of it stays governed", failure.error.attempt,
@@ -194,9 +193,9 @@ std::chrono::milliseconds Loop::sweep_interval() const {
   return policies_->observes() ? std::min(interval, longest_observation_gap) : interval;
 }
 
-core::Reconciler::Options Loop::reconciler_options() const {
-  core::Reconciler::Options options{sources_of_names_, limits_.held_fds};
-  options.tick = os::kernel_tick();
+Reconciler::Options Loop::reconciler_options() const {
+  Reconciler::Options options{sources_of_names_, limits_.held_fds};
+  options.tick = kernel_tick();
   return options;
 }
 
@@ -205,7 +204,7 @@ void Loop::finish_sweep() {
   if (swept_) last_sweep_time_ = sweep_time_;  // the first one is mostly binding
   last_reconcile_ = unix_time();
   dirty_ = true;
-  const core::Totals totals = reconciler_->overview(Clock::now()).totals;
+  const Totals totals = reconciler_->overview(Clock::now()).totals;
   const std::string netns = std::to_string(totals.netns);
   const std::string settings = std::to_string(totals.settings);
   const std::string compliant = std::to_string(totals.compliant);
@@ -268,7 +267,7 @@ void Loop::see_to_commands() {
 
 void Loop::tell_reports() {
   const Time now = Clock::now();
-  for (const core::Report& report : reconciler_->take_reports()) {
+  for (const Report& report : reconciler_->take_reports()) {
     report_log_.tell(report, *policies_, now, unix_time());
     commands_.take(report);
     restorer_.take(report, *policies_);
@@ -298,7 +297,7 @@ std::string Loop::reload(Time now) {
     return verdict;
   }
   tell_reports();  // made under the policies that go
-  const std::string dropped = core::dropped_by(configuration_.config, std::get<Configuration>(loaded).config);
+  const std::string dropped = dropped_by(configuration_.config, std::get<Configuration>(loaded).config);
   configuration_ = std::get<Configuration>(std::move(loaded));
   config_ = {configuration_.source, configuration_.hash, unix_time(), {}, 0, parts_.options.audit};
   policies_ = compile(configuration_.config, parts_.options);
@@ -324,7 +323,7 @@ void Loop::use_configuration(std::string_view message) {
   netns_watcher_.ask_for(policies_->event_bits());
   std::unordered_set<std::string> names;
   std::vector<std::string> globs;
-  for (const core::KeyPattern& key : policies_->keys()) {
+  for (const KeyPattern& key : policies_->keys()) {
     std::string name = key.path().substr(key.path().rfind('/') + 1);
     if (key.exact() == nullptr && name.find_first_of("*?[") != std::string::npos) globs.push_back(name);
     names.insert(std::move(name));
@@ -348,16 +347,16 @@ void Loop::tell_configuration(std::string_view message) {
   const std::string policies_text = std::to_string(configuration_.config.policies.size());
   const std::string settings_text = std::to_string(settings);
   parts_.log.info(message, {{"source", configuration_.source}, {"policies", policies_text}, {"settings", settings_text}});
-  if (configuration_.config.form == core::Config::Form::older) {
+  if (configuration_.config.form == Config::Form::older) {
     parts_.log.info("the file has the older form: its commands are run, but it wants no sysctls, so that no drift can be shown",
                     {{"remedy", "write the settings as native policies with sysctls"}});
   }
   // Kernel fact 38: a module that is not loaded looks like a key that does not exist.
-  if (conntrack && os::read_file(os::in_procfs("sys/net/netfilter/nf_conntrack_max"), 4096).ok()) return;
+  if (conntrack && read_file(in_procfs("sys/net/netfilter/nf_conntrack_max"), 4096).ok()) return;
   if (conntrack) {
     parts_.log.warn("nf_conntrack is not loaded, so its sysctls are missing in every netns; they are set as soon as it is",
                     {{"remedy", "modprobe nf_conntrack"}});
   }
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

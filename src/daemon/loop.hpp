@@ -10,49 +10,49 @@
 #include <string>
 #include <vector>
 
-#include <nswarden/config/configuration.hpp>
-#include <nswarden/report/log.hpp>
-#include <nswarden/report/metrics.hpp>
 #include <nswarden/cli/options.hpp>
-#include <nswarden/report/snapshot.hpp>
+#include <nswarden/commands/commands.hpp>
+#include <nswarden/config/configuration.hpp>
+#include <nswarden/daemon/instance_lock.hpp>
 #include <nswarden/engine/reconciler.hpp>
-#include <nswarden/os/config_watcher.hpp>
 #include <nswarden/netns/link_watcher.hpp>
 #include <nswarden/netns/linux_catalog.hpp>
 #include <nswarden/netns/netns_watcher.hpp>
+#include <nswarden/netns/slow_writer.hpp>
+#include <nswarden/netns/sysctl_watcher.hpp>
+#include <nswarden/os/config_watcher.hpp>
 #include <nswarden/os/path_watcher.hpp>
 #include <nswarden/os/poller.hpp>
 #include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/signals.hpp>
-#include <nswarden/netns/slow_writer.hpp>
-#include <nswarden/netns/sysctl_watcher.hpp>
 #include <nswarden/os/waker.hpp>
-#include <nswarden/commands/commands.hpp>
 #include <nswarden/report/event_log.hpp>
-#include <nswarden/daemon/instance_lock.hpp>
-#include "daemon/pace.hpp"
+#include <nswarden/report/log.hpp>
+#include <nswarden/report/metrics.hpp>
 #include <nswarden/report/policy_review.hpp>
-#include <nswarden/web/reload_desk.hpp>
 #include <nswarden/report/report_log.hpp>
-#include <nswarden/restore/restorer.hpp>
-#include "daemon/service_notices.hpp"
+#include <nswarden/report/snapshot.hpp>
 #include <nswarden/report/writers.hpp>
+#include <nswarden/restore/restorer.hpp>
+#include <nswarden/web/reload_desk.hpp>
+#include "daemon/pace.hpp"
+#include "daemon/service_notices.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 
 class Loop {
  public:
   /// What it borrows; all outlive it.
   struct Parts {
     const Options& options;
-    os::Signals& signals;
-    const os::Waker& waker;
+    Signals& signals;
+    const Waker& waker;
     ReloadDesk& desk;
-    os::LinuxCatalog& catalog;
+    LinuxCatalog& catalog;
     Metrics& metrics;
     SnapshotSlot& slot;
     Log& log;
-    os::ConfigWatcher& config_watcher;  // older than the configuration that was loaded
+    ConfigWatcher& config_watcher;  // older than the configuration that was loaded
     InstanceLock& instance_lock;
     ServiceNotices& service;
   };
@@ -67,8 +67,7 @@ class Loop {
   void run();
 
  private:
-  using Time = core::Time;
-  using Detail = core::NetnsCatalog::Detail;
+  using Detail = NetnsCatalog::Detail;
 
   [[nodiscard]] std::chrono::nanoseconds until_next(Time now) const;
   void take_event(std::uint64_t token);
@@ -81,7 +80,7 @@ class Loop {
   void see_to_links(Time now);
   void watch_links();
   [[nodiscard]] std::chrono::milliseconds sweep_interval() const;
-  [[nodiscard]] core::Reconciler::Options reconciler_options() const;
+  [[nodiscard]] Reconciler::Options reconciler_options() const;
   void take_slow_writes();
   void see_to_writes(Time now);
   void end_search();
@@ -89,12 +88,12 @@ class Loop {
   [[nodiscard]] std::chrono::nanoseconds search_gap() const;
   void watch_writes();
   [[nodiscard]] bool rearm();
-  core::Result<void> watch(int fd, std::uint32_t events, std::uint64_t token);
+  Result<void> watch(int fd, std::uint32_t events, std::uint64_t token);
   void watch_loop();
   void watch_sources();
   void watch_commands();
   void tell_config_watch();
-  void tell_failures(const std::vector<core::Listing::Failure>& failures);
+  void tell_failures(const std::vector<Listing::Failure>& failures);
   void tell_source(SourceSnapshot now);
   void look_at_propagation();
   void look_for_hindrances();
@@ -114,31 +113,31 @@ class Loop {
   void tell_configuration(std::string_view message);
   void see_to_commands();
   void show_life(Time now);
-  [[nodiscard]] std::string service_status(const core::Totals& totals) const;
+  [[nodiscard]] std::string service_status(const Totals& totals) const;
   [[nodiscard]] std::shared_ptr<const Snapshot> snapshot(Time now) const;
   void publish(Time now);
 
   Parts parts_;
   Configuration configuration_;
   std::vector<std::string> directories_;
-  std::vector<core::NetnsSource> sources_of_names_;
+  std::vector<NetnsSource> sources_of_names_;
   Limits limits_;
-  std::shared_ptr<const core::PolicySet> policies_;
-  os::SlowWriter slow_writer_;                  // what is bound hands writes over to it, to its end
-  std::optional<core::Reconciler> reconciler_;  // never empty but while it is made anew
+  std::shared_ptr<const PolicySet> policies_;
+  SlowWriter slow_writer_;                // what is bound hands writes over to it, to its end
+  std::optional<Reconciler> reconciler_;  // never empty but while it is made anew
   Writers writers_;
   EventLog events_;
   ReportLog report_log_;
   Commands commands_;
-  os::LinuxCatalog restore_catalog_;  // serves all kinds of names, and makes its writes at once
+  LinuxCatalog restore_catalog_;  // serves all kinds of names, and makes its writes at once
   Restorer restorer_;
   PolicyReview review_;
-  os::NetnsWatcher netns_watcher_;
-  os::SysctlWatcher sysctl_watcher_;
-  os::LinkWatcher link_watcher_;
-  os::PathWatcher path_watcher_;
-  os::Poller poller_;
-  os::ProcessMeter process_;
+  NetnsWatcher netns_watcher_;
+  SysctlWatcher sysctl_watcher_;
+  LinkWatcher link_watcher_;
+  PathWatcher path_watcher_;
+  Poller poller_;
+  ProcessMeter process_;
 
   bool stopping_ = false;
   bool reload_due_ = false;  // begun and not done
@@ -180,4 +179,4 @@ class Loop {
   Time next_publish_;
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

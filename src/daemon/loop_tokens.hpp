@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace nswarden::app {
+namespace nswarden {
 
 enum Token : std::uint64_t {
   signals_token,
@@ -19,4 +19,4 @@ enum Token : std::uint64_t {
   paths_token,
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
-namespace nswarden::app {
+namespace nswarden {
 
 class Pace {
  public:
@@ -33,4 +33,4 @@ class Pace {
   Time last_;
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -6,10 +6,10 @@
 #include <memory>
 #include <utility>
 
-#include "daemon/loop.hpp"
 #include <nswarden/base/unix_time.hpp>
+#include "daemon/loop.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -44,7 +44,7 @@ void Loop::see_to_readiness(Time now) {
 }
 
 /// The line of `systemctl status`.
-std::string Loop::service_status(const core::Totals& totals) const {
+std::string Loop::service_status(const Totals& totals) const {
   std::string status = fmt::format("{} settings in {} netns", totals.settings, totals.netns);
   const std::size_t wrong = totals.settings - totals.compliant;
   status += wrong == 0 ? ", all compliant" : fmt::format(", {} not compliant", wrong);
@@ -69,7 +69,7 @@ void Loop::publish(Time now) {
 
 std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   auto snapshot = std::make_shared<Snapshot>();
-  const core::Overview overview = reconciler_->overview(now);
+  const Overview overview = reconciler_->overview(now);
   snapshot->time = unix_time();
   snapshot->ready = ready_;
   snapshot->totals = overview.totals;
@@ -77,9 +77,9 @@ std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   snapshot->totals.failed = report_log_.failed();
   const auto policies = policies_->policies();
   for (std::size_t i = 0; i < policies.size(); ++i) {
-    const core::Overview::OfPolicy& counts = overview.policies[i];
+    const Overview::OfPolicy& counts = overview.policies[i];
     snapshot->policies.push_back({policies[i].name, counts.netns, counts.settings, counts.not_compliant, counts.suspended,
-                                  counts.conflicts, policies[i].mode == core::Mode::enforce});
+                                  counts.conflicts, policies[i].mode == Mode::enforce});
   }
   snapshot->netns_unmatched = overview.unmatched;
   snapshot->netns_pending = overview.pending;
@@ -89,15 +89,15 @@ std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   snapshot->commands_running = commands_.running();
   snapshot->series_limit = parts_.options.series_limit;
   const std::size_t most_shown = std::max(most_shown_drift, parts_.options.series_limit);
-  snapshot->drift = writers_.with_writers(reconciler_->findings(core::Reconciler::Which::not_compliant, most_shown));
+  snapshot->drift = writers_.with_writers(reconciler_->findings(Reconciler::Which::not_compliant, most_shown));
   for (DriftSnapshot& drift : snapshot->drift) {
     drift.since = snapshot->time - std::chrono::duration<double>(now - drift.finding.since).count();
   }
-  const core::Totals& totals = overview.totals;
+  const Totals& totals = overview.totals;
   snapshot->drift_hidden = totals.settings - totals.compliant - snapshot->drift.size();
   snapshot->observed = reconciler_->observations(parts_.options.series_limit);
   snapshot->observed_hidden = overview.observed;
-  for (const core::Observed& observed : snapshot->observed) snapshot->observed_hidden -= observed.numbers.size();
+  for (const Observed& observed : snapshot->observed) snapshot->observed_hidden -= observed.numbers.size();
   if (parts_.options.per_netns) snapshot->by_netns = reconciler_->drift_by_netns();
   snapshot->events = events_.newest();
   snapshot->sources = sources_;
@@ -112,4 +112,4 @@ std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   return snapshot;
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

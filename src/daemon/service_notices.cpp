@@ -7,7 +7,7 @@
 #include <system_error>
 #include <utility>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 constexpr std::chrono::milliseconds busy_gap{100};
@@ -15,46 +15,46 @@ constexpr std::chrono::milliseconds broken_gap{5000};
 
 }  // namespace
 
-ServiceNotices::ServiceNotices(const os::ServiceEnvironment& service, Log& log)
+ServiceNotices::ServiceNotices(const ServiceEnvironment& service, Log& log)
     : socket_(service.notify_socket), watchdog_(service.watchdog.value_or(std::chrono::microseconds(0))), log_(log) {
   if (!socket_.listened_to()) watchdog_ = {};
 }
 
-void ServiceNotices::ready(std::string status, core::Time now) {
+void ServiceNotices::ready(std::string status, Time now) {
   phase_ = Phase::ready;
   status_ = std::move(status);
   tell(now);
 }
 
-void ServiceNotices::reloading(core::Time now) {
+void ServiceNotices::reloading(Time now) {
   if (phase_ == Phase::starting) return;
   phase_ = Phase::reloading;
   reload_began_ = now;
   tell(now);
 }
 
-void ServiceNotices::stopping(core::Time now) {
+void ServiceNotices::stopping(Time now) {
   phase_ = Phase::stopping;
   status_.clear();
   tell(now);
 }
 
-void ServiceNotices::alive(core::Time now) {
+void ServiceNotices::alive(Time now) {
   if (watchdog_.count() == 0 || now - alive_told_ < watchdog_ / 4 || (again_ && now < *again_)) return;
   if (send("WATCHDOG=1", now)) alive_told_ = now;
 }
 
-std::optional<core::Time> ServiceNotices::due() const {
+std::optional<Time> ServiceNotices::due() const {
   if (again_) return again_;
   // Sweeps mostly end sooner, so that this costs no wake-up of its own.
   return watchdog_.count() == 0 ? std::nullopt : std::optional(alive_told_ + watchdog_ / 2);
 }
 
-void ServiceNotices::send_again(core::Time now) {
+void ServiceNotices::send_again(Time now) {
   if (again_ && now >= *again_) tell(now);
 }
 
-void ServiceNotices::tell(core::Time now) {
+void ServiceNotices::tell(Time now) {
   again_.reset();
   if (!socket_.listened_to()) return;
   std::string lines;
@@ -71,8 +71,8 @@ void ServiceNotices::tell(core::Time now) {
   told_status_ = status_;
 }
 
-bool ServiceNotices::send(std::string_view lines, core::Time now) {
-  const core::Result<void> sent = socket_.send(lines);
+bool ServiceNotices::send(std::string_view lines, Time now) {
+  const Result<void> sent = socket_.send(lines);
   if (sent) return true;
   const bool busy = sent.error().code == EAGAIN;
   again_ = now + (busy ? busy_gap : broken_gap);
@@ -83,4 +83,4 @@ bool ServiceNotices::send(std::string_view lines, core::Time now) {
   return false;
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

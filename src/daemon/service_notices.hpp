@@ -9,43 +9,43 @@
 #include <string>
 #include <string_view>
 
-#include <nswarden/report/log.hpp>
 #include <nswarden/base/damping.hpp>
 #include <nswarden/os/notify_socket.hpp>
+#include <nswarden/report/log.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 
 class ServiceNotices {
  public:
   /// `log` outlives it.
-  ServiceNotices(const os::ServiceEnvironment& service, Log& log);
+  ServiceNotices(const ServiceEnvironment& service, Log& log);
 
-  void ready(std::string status, core::Time now);
+  void ready(std::string status, Time now);
   /// Ends with ready(). Does nothing before the first ready().
-  void reloading(core::Time now);
-  void stopping(core::Time now);
+  void reloading(Time now);
+  void stopping(Time now);
   /// The loop gets on. Told once in a quarter of the watchdog's time.
-  void alive(core::Time now);
+  void alive(Time now);
 
   /// When alive() is wanted, or something waits to be sent.
-  [[nodiscard]] std::optional<core::Time> due() const;
-  void send_again(core::Time now);
+  [[nodiscard]] std::optional<Time> due() const;
+  void send_again(Time now);
 
  private:
   enum class Phase : std::uint8_t { starting, ready, reloading, stopping };
-  void tell(core::Time now);
-  [[nodiscard]] bool send(std::string_view lines, core::Time now);
+  void tell(Time now);
+  [[nodiscard]] bool send(std::string_view lines, Time now);
 
-  os::NotifySocket socket_;
+  NotifySocket socket_;
   std::chrono::nanoseconds watchdog_;  // zero: none
   Log& log_;
   Phase phase_ = Phase::starting;
   Phase told_phase_ = Phase::starting;
   std::string status_;
   std::string told_status_;
-  core::Time reload_began_;
-  core::Time alive_told_;
-  std::optional<core::Time> again_;  // what could not be sent
+  Time reload_began_;
+  Time alive_told_;
+  std::optional<Time> again_;  // what could not be sent
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

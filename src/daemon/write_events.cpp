@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <utility>
 
+#include <nswarden/base/unix_time.hpp>
 #include <nswarden/netns/sysctl_files.hpp>
 #include "daemon/loop.hpp"
 #include "daemon/loop_tokens.hpp"
-#include <nswarden/base/unix_time.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -28,8 +28,8 @@ void Loop::take_writes() {
   const Time began = Clock::now();
   take_slow_writes();  // first, or what they set right looks as if somebody else had
   const std::size_t attempts = report_log_.fixed() + report_log_.failed();
-  os::SysctlWrites seen = sysctl_watcher_.read();
-  for (const os::SysctlWrite& write : seen.writes) {
+  SysctlWrites seen = sysctl_watcher_.read();
+  for (const SysctlWrite& write : seen.writes) {
     if (write.place) {
       reconciler_->saw_write(write.place->netns, write.place->key, began);
     } else {
@@ -66,7 +66,7 @@ nanoseconds Loop::search_gap() const {
   return std::clamp<nanoseconds>(last_sweep_time_ * search_factor, shortest_search_gap, longest_search_gap);
 }
 
-std::optional<core::Time> Loop::writes_due() const {
+std::optional<Time> Loop::writes_due() const {
   std::optional<Time> due = writes_rest_until_;
   if (writes_lost_ || !unplaced_.empty()) due = std::min(due.value_or(search_due_), search_due_);
   return due;
@@ -103,7 +103,7 @@ void Loop::end_search() {
 void Loop::take_links() {
   const Time began = Clock::now();
   const std::size_t attempts = report_log_.fixed() + report_log_.failed();
-  const os::LinkChanges seen = link_watcher_.read();
+  const LinkChanges seen = link_watcher_.read();
   for (const std::uint64_t netns : seen.netns) reconciler_->saw_links(netns);
   while (reconciler_->urgent()) reconciler_->step(1, Clock::now());
   tell_reports();
@@ -144,7 +144,7 @@ void Loop::watch_links() {
 }
 
 void Loop::take_slow_writes() {
-  for (const os::SlowWriter::Done& done : slow_writer_.take_done()) {
+  for (const SlowWriter::Done& done : slow_writer_.take_done()) {
     reconciler_->written(done.place.netns, done.place.key, done.error);
   }
 }
@@ -159,4 +159,4 @@ void Loop::watch_writes() {
   tell_source({"sysctl", problem.empty(), problem});
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

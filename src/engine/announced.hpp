@@ -13,7 +13,7 @@
 
 #include <nswarden/policy/policy.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 class AnnouncedLives {
  public:
@@ -48,4 +48,4 @@ class AnnouncedLives {
   std::deque<std::uint64_t> order_;  // oldest first; may hold one twice
 };
 
-}  // namespace nswarden::core
+}  // namespace nswarden

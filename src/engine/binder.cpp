@@ -10,7 +10,7 @@
 #include "engine/key_census.hpp"
 #include "engine/reconciler_state.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 // Without any sign of a change, what globs stand for is looked at by one of so many sweeps.
@@ -211,4 +211,4 @@ bool Reconciler::better_elsewhere(const Netns& netns) const {
   return best < now || (now == Tier::held && best > now);
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

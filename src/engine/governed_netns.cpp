@@ -13,7 +13,7 @@
 #include <unordered_map>
 #include <utility>
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 bool any_vanished(std::span<const Reading> readings) {
@@ -387,4 +387,4 @@ void GovernedNetns::add_to(Overview& overview) const {
   }
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -18,7 +18,7 @@
 #include "engine/key_census.hpp"
 #include "engine/shared_plan.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// What a visit needs besides the netns itself.
 struct GovernedContext {
@@ -191,4 +191,4 @@ class GovernedNetns {
   Time repairs_forgotten_at_ = Time::max();  // when the damping of settings that are not suspended has ended
 };
 
-}  // namespace nswarden::core
+}  // namespace nswarden

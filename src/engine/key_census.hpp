@@ -8,10 +8,10 @@
 #include <optional>
 #include <vector>
 
-#include <nswarden/policy/policy.hpp>
 #include <nswarden/engine/report.hpp>
+#include <nswarden/policy/policy.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 class KeyCensus {
  public:
@@ -54,4 +54,4 @@ class KeyCensus {
   std::vector<Count> counts_;
 };
 
-}  // namespace nswarden::core
+}  // namespace nswarden

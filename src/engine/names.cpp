@@ -10,7 +10,7 @@
 #include "engine/key_census.hpp"
 #include "engine/reconciler_state.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 // Without any event a pending name is looked at after half its age, so that a lost event costs no more than what was waited already.
@@ -169,4 +169,4 @@ void Reconciler::replan(Netns& netns, Time now) {
   enqueue(netns, fresh);
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -11,7 +11,7 @@
 #include <set>
 #include <span>
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 // Binding costs about as much as reading this many keys (kernel facts 11 and 12).
@@ -269,4 +269,4 @@ std::vector<Reconciler::Known> Reconciler::known() const {
   return known;
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

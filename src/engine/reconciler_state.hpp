@@ -11,7 +11,7 @@
 #include <nswarden/engine/reconciler.hpp>
 #include "engine/governed_netns.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 
 // A name whose mount has not come after this long is a stale file (Neutron leaves them): still looked at by every sweep and after
 // every change of the mount table, but no longer counted as pending.
@@ -56,4 +56,4 @@ struct Reconciler::Netns {
   [[nodiscard]] const std::string& label() const { return names.front()->label; }
 };
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -3,7 +3,7 @@
 
 #include <cerrno>
 
-namespace nswarden::core {
+namespace nswarden {
 
 std::string_view to_string(State state) {
   switch (state) {
@@ -60,4 +60,4 @@ std::string_view failure_reason(int error) {
   }
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -8,7 +8,7 @@
 #include <utility>
 #include <variant>
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 /// A key that every netns has.
@@ -72,4 +72,4 @@ std::shared_ptr<const ResolvedPlan> SharedPlan::resolve(std::vector<Key> found) 
   return made;
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

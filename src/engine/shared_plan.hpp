@@ -11,7 +11,7 @@
 #include <nswarden/engine/kernel.hpp>
 #include <nswarden/policy/policy.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 class SharedPlan;
 
@@ -48,4 +48,4 @@ class SharedPlan : public std::enable_shared_from_this<SharedPlan> {
   mutable std::size_t forget_at_ = 64;  // entries, of which most may be of no netns any more
 };
 
-}  // namespace nswarden::core
+}  // namespace nswarden

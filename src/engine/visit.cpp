@@ -9,7 +9,7 @@
 #include "engine/governed_netns.hpp"
 #include "engine/visit_trace.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 constexpr int tries_a_visit = 2;
@@ -360,4 +360,4 @@ void GovernedNetns::tell_changes(const std::vector<Trace>& traces, const Governe
   }
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -9,7 +9,7 @@
 
 #include "engine/governed_netns.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// Stands for the values of secrets (kernel fact 29).
 inline constexpr std::string_view redacted = "redacted";
@@ -31,4 +31,4 @@ struct GovernedNetns::Trace {
   bool contradicted = false;  // a write of ours that was made for another setting undid it, and the other way round
 };
 
-}  // namespace nswarden::core
+}  // namespace nswarden

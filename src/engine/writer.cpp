@@ -5,7 +5,7 @@
 #include <array>
 #include <initializer_list>
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 bool is_container_id(std::string_view text) {
@@ -51,4 +51,4 @@ CgroupNames names_of_cgroup(std::string_view path) {
   return names;
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

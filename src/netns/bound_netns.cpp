@@ -12,19 +12,14 @@
 #include <unordered_map>
 #include <utility>
 
-namespace nswarden::os {
-
-using core::Error;
-using core::Reading;
-using core::Result;
-using core::Tier;
+namespace nswarden {
 
 namespace {
 
 bool is_refused(int error) { return error == EACCES || error == EPERM || error == EROFS; }
 
 /// The last component of its path.
-std::string_view file_name(const core::Key& key) {
+std::string_view file_name(const Key& key) {
   const std::string_view path = key.path();
   return path.substr(path.rfind('/') + 1);
 }
@@ -38,7 +33,7 @@ Result<LinuxNetns::Write> write_whole(int fd, std::string_view value) {
 
 }  // namespace
 
-LinuxNetns::LinuxNetns(std::shared_ptr<CatalogShared> shared, NetnsPath path, core::NetnsId id, std::span<const Wish> wishes,
+LinuxNetns::LinuxNetns(std::shared_ptr<CatalogShared> shared, NetnsPath path, NetnsId id, std::span<const Wish> wishes,
                        Tier tier)
     : shared_(std::move(shared)),
       path_(std::move(path)),
@@ -289,7 +284,7 @@ Result<std::size_t> LinuxNetns::find_missing() {
   return appeared;
 }
 
-bool LinuxNetns::may_stay(const Slot& slot, const core::Key& key) {
+bool LinuxNetns::may_stay(const Slot& slot, const Key& key) {
   if (slot.read_error != 0) return false;
   struct stat status {};
   return !slot.fd || !key.names_interface() || ::fstat(slot.fd.get(), &status) == 0;
@@ -325,7 +320,7 @@ Result<void> LinuxNetns::hold(std::span<const Wish> keys) {
   return {};
 }
 
-Result<std::vector<core::Key>> LinuxNetns::find(std::span<const core::KeyPattern* const> globs) {
+Result<std::vector<Key>> LinuxNetns::find(std::span<const KeyPattern* const> globs) {
   const Result<NetnsScope> scope = enter(Proof::cookie);
   if (!scope) return scope.error();
   auto found = globs_.find(shared_->tree, globs);
@@ -333,4 +328,4 @@ Result<std::vector<core::Key>> LinuxNetns::find(std::span<const core::KeyPattern
   return found;
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include <nswarden/engine/kernel.hpp>
-#include <nswarden/os/fd.hpp>
 #include <nswarden/netns/slow_writer.hpp>
 #include <nswarden/netns/sysctl_files.hpp>
+#include <nswarden/os/fd.hpp>
 #include "netns/glob_walk.hpp"
 #include "netns/netns_entry.hpp"
 #include "netns/netns_scope.hpp"
@@ -20,7 +20,7 @@
 #include "netns/registered_files.hpp"
 #include "netns/sysctl_tree.hpp"
 
-namespace nswarden::os {
+namespace nswarden {
 
 /// What all bound netns of a catalog use. One thread.
 struct CatalogShared {
@@ -32,24 +32,22 @@ struct CatalogShared {
   SlowWriter* slow_writer = nullptr;  // none: every write is made at once
 };
 
-class LinuxNetns final : public core::BoundNetns {
+class LinuxNetns final : public BoundNetns {
  public:
-  using Wish = core::NetnsCatalog::Wish;
-  LinuxNetns(std::shared_ptr<CatalogShared> shared, NetnsPath path, core::NetnsId id, std::span<const Wish> wishes,
-             core::Tier tier);
+  LinuxNetns(std::shared_ptr<CatalogShared> shared, NetnsPath path, NetnsId id, std::span<const Wish> wishes, Tier tier);
   /// A write that was handed over and has not begun is not made any more.
   ~LinuxNetns() override;
 
   /// Opens what the tier says. The thread is inside the netns. An error only when files or memory ran out: every other one is
   /// the state of its key.
-  core::Result<void> open_inside();
+  Result<void> open_inside();
   [[nodiscard]] std::size_t fds() const;
 
-  core::Result<std::span<const core::Reading>> read() override;
-  core::Result<Write> write(std::size_t key, std::string_view value) override;
-  core::Result<std::size_t> find_missing() override;
-  core::Result<void> hold(std::span<const Wish> keys) override;
-  core::Result<std::vector<core::Key>> find(std::span<const core::KeyPattern* const> globs) override;
+  Result<std::span<const Reading>> read() override;
+  Result<Write> write(std::size_t key, std::string_view value) override;
+  Result<std::size_t> find_missing() override;
+  Result<void> hold(std::span<const Wish> keys) override;
+  Result<std::vector<Key>> find(std::span<const KeyPattern* const> globs) override;
 
  private:
   struct Slot {
@@ -68,37 +66,37 @@ class LinuxNetns final : public core::BoundNetns {
   /// What follows from the wishes alone.
   void prepare_slots();
   /// Whether the file is still that of its key: an interface that came again under the same name has other files (kernel fact 31).
-  [[nodiscard]] static bool may_stay(const Slot& slot, const core::Key& key);
-  [[nodiscard]] core::Result<NetnsScope> enter(Proof proof) const;
+  [[nodiscard]] static bool may_stay(const Slot& slot, const Key& key);
+  [[nodiscard]] Result<NetnsScope> enter(Proof proof) const;
   [[nodiscard]] bool holds_living_file() const;  // true also when it holds none
-  core::Result<Fd> open_key(std::size_t key, int flags, FamilyDirectories& families);
+  Result<Fd> open_key(std::size_t key, int flags, FamilyDirectories& families);
   /// An error only when files or memory ran out; then the slot stays as it was.
-  core::Result<void> open_slot(std::size_t key, FamilyDirectories& families);
+  Result<void> open_slot(std::size_t key, FamilyDirectories& families);
   /// Whether the key is there but could not be opened for reading, and may be later.
   [[nodiscard]] static bool is_refused_reading(const Slot& slot);
   /// Tries those once more: what refused may allow it by now.
   void retry_refused();
   /// Of a key that could not be opened for reading.
-  [[nodiscard]] static core::Reading known(const Slot& slot);
-  core::Result<void> read_inside();
-  core::Result<Write> write_inside(std::size_t key, std::string_view value);
+  [[nodiscard]] static Reading known(const Slot& slot);
+  Result<void> read_inside();
+  Result<Write> write_inside(std::size_t key, std::string_view value);
   /// Writes by an fd that was opened inside, or has it written.
-  core::Result<Write> put(std::size_t key, int fd, std::string_view value);
+  Result<Write> put(std::size_t key, int fd, std::string_view value);
   /// Looks whether other writers of the key use another inode than ours by now.
   void find_other_inode(std::size_t key);
 
   std::shared_ptr<CatalogShared> shared_;
   NetnsPath path_;
-  core::NetnsId id_;
+  NetnsId id_;
   std::span<const Wish> wishes_;
   std::vector<Slot> slots_;
   RegisteredFiles files_;
   FamilyDirectories families_;  // directories tier only
   GlobWalk globs_;
   std::optional<SlowWriter::Ticket> handed_over_;  // the last write that was
-  core::Tier tier_;
+  Tier tier_;
   bool enters_ = false;   // at each read
   bool refused_ = false;  // some slot is_refused_reading
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

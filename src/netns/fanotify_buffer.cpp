@@ -5,7 +5,7 @@
 
 #include <cstring>
 
-namespace nswarden::os {
+namespace nswarden {
 namespace {
 
 /// The pidfd among the records that follow an event's metadata; FAN_NOPIDFD when there is none.
@@ -39,4 +39,4 @@ std::optional<RawFanotifyEvent> FanotifyBuffer::next() {
   return RawFanotifyEvent{head.mask, head.pid, head.fd, pidfd};
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

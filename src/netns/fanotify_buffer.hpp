@@ -7,7 +7,7 @@
 #include <optional>
 #include <span>
 
-namespace nswarden::os {
+namespace nswarden {
 
 struct RawFanotifyEvent {
   std::uint64_t mask = 0;
@@ -29,4 +29,4 @@ class FanotifyBuffer {
   std::span<const char> rest_;
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -12,11 +12,7 @@
 #include <set>
 #include <utility>
 
-namespace nswarden::os {
-
-using core::Error;
-using core::Key;
-using core::Result;
+namespace nswarden {
 
 namespace {
 
@@ -24,16 +20,16 @@ bool has_glob(std::string_view component) { return component.find_first_of("*?["
 
 }  // namespace
 
-Result<std::vector<Key>> GlobWalk::find(const SysctlTree& tree, std::span<const core::KeyPattern* const> globs) {
+Result<std::vector<Key>> GlobWalk::find(const SysctlTree& tree, std::span<const KeyPattern* const> globs) {
   std::vector<Key> found;
   read_.clear();
-  for (const core::KeyPattern* glob : globs) {
+  for (const KeyPattern* glob : globs) {
     if (const Result<void> walked = walk(tree, *glob, found); !walked) return walked.error();
   }
   read_.clear();
   // Directories of single interfaces go with these, and would pile up.
   std::set<std::string_view> stay;
-  for (const core::KeyPattern* glob : globs) {
+  for (const KeyPattern* glob : globs) {
     const std::string_view path = glob->path();
     stay.insert(path.substr(0, path.rfind('/', path.find_first_of("*?["))));
   }
@@ -43,7 +39,7 @@ Result<std::vector<Key>> GlobWalk::find(const SysctlTree& tree, std::span<const 
   return found;
 }
 
-Result<void> GlobWalk::walk(const SysctlTree& tree, const core::KeyPattern& glob, std::vector<Key>& found) {
+Result<void> GlobWalk::walk(const SysctlTree& tree, const KeyPattern& glob, std::vector<Key>& found) {
   std::vector<std::string> paths{std::string()};
   std::string_view rest = glob.path();
   while (!rest.empty()) {
@@ -60,7 +56,7 @@ Result<void> GlobWalk::walk(const SysctlTree& tree, const core::KeyPattern& glob
       const auto names = names_in(tree, path);
       if (!names) return names.error();
       for (const Name& name : **names) {
-        if (name.is_directory != rest.empty() && core::matches_glob(component, name.text)) next.push_back(start + name.text);
+        if (name.is_directory != rest.empty() && matches_glob(component, name.text)) next.push_back(start + name.text);
       }
     }
     paths = std::move(next);
@@ -105,4 +101,4 @@ Result<const GlobWalk::Names*> GlobWalk::names_in(const SysctlTree& tree, const 
   }
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

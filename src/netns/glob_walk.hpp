@@ -11,17 +11,17 @@
 #include <string_view>
 #include <vector>
 
-#include <nswarden/policy/key_pattern.hpp>
 #include <nswarden/base/result.hpp>
 #include <nswarden/os/fd.hpp>
+#include <nswarden/policy/key_pattern.hpp>
 #include "netns/sysctl_tree.hpp"
 
-namespace nswarden::os {
+namespace nswarden {
 
 class GlobWalk {
  public:
   /// Each key once, sorted. An error only when files or memory ran out: a directory that is not there has no keys.
-  core::Result<std::vector<core::Key>> find(const SysctlTree& tree, std::span<const core::KeyPattern* const> globs);
+  Result<std::vector<Key>> find(const SysctlTree& tree, std::span<const KeyPattern* const> globs);
   /// Fds that it holds.
   [[nodiscard]] std::size_t size() const { return directories_.size(); }
   void close() { directories_.clear(); }
@@ -32,11 +32,11 @@ class GlobWalk {
     bool is_directory = false;
   };
   using Names = std::vector<Name>;
-  core::Result<const Names*> names_in(const SysctlTree& tree, const std::string& directory);
-  core::Result<void> walk(const SysctlTree& tree, const core::KeyPattern& glob, std::vector<core::Key>& found);
+  Result<const Names*> names_in(const SysctlTree& tree, const std::string& directory);
+  Result<void> walk(const SysctlTree& tree, const KeyPattern& glob, std::vector<Key>& found);
 
   std::map<std::string, Fd, std::less<>> directories_;
   std::map<std::string, Names, std::less<>> read_;  // in this call of find()
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -20,9 +20,7 @@
 
 #include "netns/netns_ids.hpp"
 
-namespace nswarden::os {
-
-using core::Result;
+namespace nswarden {
 
 namespace {
 
@@ -46,7 +44,7 @@ const char* link_remedy(int error) {
   }
 }
 
-std::string failed(const char* attempt, int error) {
+std::string failure(const char* attempt, int error) {
   return std::string(attempt) + ": " + std::generic_category().message(error) + "; " + link_remedy(error);
 }
 
@@ -86,7 +84,7 @@ class Envelope {
     header_.msg_control = control_.data();
     header_.msg_controllen = control_.size();
     const ssize_t size = ::recvmsg(socket, &header_, MSG_DONTWAIT);
-    if (size < 0) return core::Error{errno, "read netlink"};
+    if (size < 0) return Error{errno, "read netlink"};
     return static_cast<std::size_t>(size);
   }
   [[nodiscard]] bool is_whole() const { return (header_.msg_flags & MSG_TRUNC) == 0; }
@@ -124,17 +122,17 @@ bool LinkWatcher::rearm() {
 
 std::string LinkWatcher::open() {
   own_inode_ = inode_of_own_netns();
-  if (own_inode_ == 0) return failed("look at our own netns", errno);
+  if (own_inode_ == 0) return failure("look at our own netns", errno);
   Fd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
-  if (!socket) return failed("open netlink socket", errno);
+  if (!socket) return failure("open netlink socket", errno);
   if (!set_option(socket.get(), SOL_SOCKET, SO_RCVBUFFORCE, buffer_size)) {
     (void)set_option(socket.get(), SOL_SOCKET, SO_RCVBUF, buffer_size);
   }
-  if (!drop_writes(socket.get())) return failed("filter netlink", errno);
+  if (!drop_writes(socket.get())) return failure("filter netlink", errno);
   if (!set_option(socket.get(), SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, 1))
-    return failed("listen to interfaces of other netns", errno);
+    return failure("listen to interfaces of other netns", errno);
   for (const int group : groups) {
-    if (!set_option(socket.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)) return failed("listen to interfaces", errno);
+    if (!set_option(socket.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)) return failure("listen to interfaces", errno);
   }
   socket_ = std::move(socket);
   return {};
@@ -200,7 +198,7 @@ LinkChanges LinkWatcher::read() {
       settle(newcomers_.size());
       if (error == EAGAIN) return changes;
       // It does not pass: better to be down, and told, than to be woken for it again and again.
-      problem_ = failed("read netlink", error);
+      problem_ = failure("read netlink", error);
       socket_.reset();
       changes.lost = true;
       return changes;
@@ -234,4 +232,4 @@ void LinkWatcher::take(const nlmsghdr& message, std::optional<int> from, LinkCha
   }
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

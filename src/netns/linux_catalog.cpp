@@ -18,15 +18,7 @@
 #include "netns/netns_scope.hpp"
 #include "netns/process_netns.hpp"
 
-namespace nswarden::os {
-
-using core::BindResult;
-using core::Entry;
-using core::EntryKind;
-using core::Error;
-using core::NameKind;
-using core::Refusal;
-using core::Result;
+namespace nswarden {
 
 namespace {
 
@@ -54,8 +46,8 @@ bool fill(Entry& entry, int directory, Links links, const HomeNetns& home) {
 
 constexpr std::string_view host_name = "host";
 
-std::vector<core::NetnsSource> sources_of(const std::vector<std::string>& directories) {
-  std::vector<core::NetnsSource> sources;
+std::vector<NetnsSource> sources_of(const std::vector<std::string>& directories) {
+  std::vector<NetnsSource> sources;
   sources.reserve(directories.size());
   for (const std::string& directory : directories) sources.push_back({NameKind::entry, directory});
   return sources;
@@ -69,7 +61,7 @@ struct LinuxCatalog::Found {
   NetnsPath path;
 };
 
-LinuxCatalog::LinuxCatalog(std::vector<core::NetnsSource> sources, Links links)
+LinuxCatalog::LinuxCatalog(std::vector<NetnsSource> sources, Links links)
     : shared_(std::make_shared<CatalogShared>()),
       sources_(std::move(sources)),
       links_(links),
@@ -111,8 +103,8 @@ Result<NetnsPath> LinuxCatalog::host() const {
   return NetnsPath{in_procfs("1/ns/net"), Links::follow};
 }
 
-core::Listing LinuxCatalog::list(Detail detail) {
-  core::Listing listing;
+Listing LinuxCatalog::list(Detail detail) {
+  Listing listing;
   listing.entries.reserve(last_count_ + last_count_ / 8);
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     const auto index = static_cast<std::uint16_t>(i);
@@ -230,7 +222,7 @@ LinuxCatalog::Opened LinuxCatalog::open(std::uint16_t source, std::string_view n
   return result;
 }
 
-BindResult LinuxCatalog::bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, core::Tier tier) {
+BindResult LinuxCatalog::bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, Tier tier) {
   Opened opened = open(directory, name);
   if (const auto* refusal = std::get_if<Refusal>(&opened)) return *refusal;
   if (const auto* error = std::get_if<Error>(&opened)) return *error;
@@ -239,7 +231,7 @@ BindResult LinuxCatalog::bind(std::uint16_t directory, std::string_view name, st
   // Before anything is read: what changes from now on is told.
   const bool links_told = link_watcher_ != nullptr && link_watcher_->follow(netns.fd.get(), netns.inode);
 
-  core::NetnsId id{cookie_of_file(netns.fd.get()).value_or(0), netns.inode};
+  NetnsId id{cookie_of_file(netns.fd.get()).value_or(0), netns.inode};
   const Result<NetnsScope> scope = NetnsScope::enter(netns.fd.get(), shared_->home);
   if (!scope) return scope.error();
   if (id.cookie == 0) {
@@ -250,7 +242,7 @@ BindResult LinuxCatalog::bind(std::uint16_t directory, std::string_view name, st
   auto bound = std::make_unique<LinuxNetns>(shared_, std::move(std::get_if<Found>(&opened)->path), id, keys, tier);
   if (const Result<void> done = bound->open_inside(); !done) return done.error();
   const std::size_t fds = bound->fds();
-  return core::Binding{id, std::move(bound), fds, links_told};
+  return Binding{id, std::move(bound), fds, links_told};
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

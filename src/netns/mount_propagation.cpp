@@ -15,7 +15,7 @@
 #include <nswarden/os/file.hpp>
 #include <nswarden/os/procfs.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 namespace {
 
 constexpr std::size_t largest_mount_table = std::size_t{64} << 20;
@@ -88,7 +88,7 @@ const Mount* find_mount(const std::vector<Mount>& mounts, std::uint64_t id) {
 
 OutsideMounts outside_mounts(const std::string& directory, const std::string& outside) {
   const std::optional<std::uint64_t> id = mount_id(directory);
-  const core::Result<std::string> table = read_file("/proc/thread-self/mountinfo", largest_mount_table);
+  const Result<std::string> table = read_file("/proc/thread-self/mountinfo", largest_mount_table);
   if (!id || !table) return OutsideMounts::unknown;
   const std::vector<Mount> mounts = parse_all(*table);
   const Mount* own = find_mount(mounts, *id);
@@ -96,7 +96,7 @@ OutsideMounts outside_mounts(const std::string& directory, const std::string& ou
   if (own->slave) return OutsideMounts::seen;
   const bool cut_off = is_plain_bind(*own) && !in_first_pid_namespace();
 
-  const core::Result<std::string> other_table = read_file(outside + "/mountinfo", largest_mount_table);
+  const Result<std::string> other_table = read_file(outside + "/mountinfo", largest_mount_table);
   if (!other_table) return cut_off ? OutsideMounts::unseen : OutsideMounts::unknown;
   const std::vector<Mount> others = parse_all(*other_table);
   const bool same_namespace = find_mount(others, own->id) != nullptr;
@@ -109,11 +109,11 @@ OutsideMounts outside_mounts(const std::string& directory, const std::string& ou
 bool is_lent_to_container(const std::string& directory, const std::string& first_process) {
   if (in_first_pid_namespace()) return false;
   const std::optional<std::uint64_t> id = mount_id(directory);
-  const core::Result<std::string> table = read_file(first_process + "/mountinfo", largest_mount_table);
+  const Result<std::string> table = read_file(first_process + "/mountinfo", largest_mount_table);
   if (!id || !table) return false;
   const std::vector<Mount> mounts = parse_all(*table);
   const Mount* mount = find_mount(mounts, *id);
   return mount != nullptr && mount->point != "/" && mount->shared == 0 && (mount->slave || mount->root != "/");
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

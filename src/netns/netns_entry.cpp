@@ -14,7 +14,7 @@
 
 #include <nswarden/os/procfs.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 namespace {
 
 // Newer than the headers of Debian 12 and 13.
@@ -25,9 +25,7 @@ constexpr int so_netns_cookie = SO_NETNS_COOKIE;
 constexpr int so_netns_cookie = 71;
 #endif
 
-core::Refusal refusal_of(core::EntryKind kind) {
-  return kind == core::EntryKind::placeholder ? core::Refusal::not_ready : core::Refusal::not_a_netns;
-}
+Refusal refusal_of(EntryKind kind) { return kind == EntryKind::placeholder ? Refusal::not_ready : Refusal::not_a_netns; }
 
 bool is_absent(int error) { return error == ENOENT || error == ENOTDIR; }
 
@@ -39,11 +37,11 @@ bool is_dangling(const NetnsPath& path) {
 
 }  // namespace
 
-core::EntryKind classify(const struct stat& status, const HomeNetns& home) {
+EntryKind classify(const struct stat& status, const HomeNetns& home) {
   // One superblock holds all of nsfs, so the device number says what statfs would (NSFS_MAGIC).
-  if (status.st_dev == home.nsfs_device()) return core::EntryKind::nsfs;
-  if (S_ISREG(status.st_mode) && status.st_size == 0) return core::EntryKind::placeholder;
-  return core::EntryKind::other;
+  if (status.st_dev == home.nsfs_device()) return EntryKind::nsfs;
+  if (S_ISREG(status.st_mode) && status.st_size == 0) return EntryKind::placeholder;
+  return EntryKind::other;
 }
 
 int stat_entry(int directory, const char* name, Links links, struct stat& status) {
@@ -56,37 +54,37 @@ int stat_entry(int directory, const char* name, Links links, struct stat& status
 PathLook look_at(const NetnsPath& path, const HomeNetns& home) {
   struct stat status {};
   if (stat_entry(AT_FDCWD, path.path.c_str(), path.links, status) != 0) {
-    return {is_absent(errno) && !is_dangling(path) ? core::EntryKind::absent : core::EntryKind::other, 0};
+    return {is_absent(errno) && !is_dangling(path) ? EntryKind::absent : EntryKind::other, 0};
   }
-  const core::EntryKind kind = classify(status, home);
-  return {kind, kind == core::EntryKind::nsfs ? status.st_ino : 0};
+  const EntryKind kind = classify(status, home);
+  return {kind, kind == EntryKind::nsfs ? status.st_ino : 0};
 }
 
-std::variant<OpenNetns, core::Refusal, core::Error> open_netns(const NetnsPath& path, const HomeNetns& home) {
+std::variant<OpenNetns, Refusal, Error> open_netns(const NetnsPath& path, const HomeNetns& home) {
   // O_PATH opens without effect: a FIFO does not hang, a device does not notice (kernel fact 6).
   const int links = path.links == Links::refuse ? O_NOFOLLOW : 0;
   const Fd entry(::open(path.path.c_str(), O_PATH | O_CLOEXEC | links));
   if (!entry) {
     const int error = errno;
-    if (is_absent(error)) return is_dangling(path) ? core::Refusal::not_a_netns : core::Refusal::absent;
+    if (is_absent(error)) return is_dangling(path) ? Refusal::not_a_netns : Refusal::absent;
     // A loop of links; one that is not followed is opened itself.
-    if (error == ELOOP && path.links == Links::follow) return core::Refusal::not_a_netns;
-    return core::Error{error, "open entry"};
+    if (error == ELOOP && path.links == Links::follow) return Refusal::not_a_netns;
+    return Error{error, "open entry"};
   }
   struct stat status {};
-  if (::fstat(entry.get(), &status) != 0) return core::Error{errno, "stat entry"};
-  const core::EntryKind kind = classify(status, home);
-  if (kind != core::EntryKind::nsfs) return refusal_of(kind);
+  if (::fstat(entry.get(), &status) != 0) return Error{errno, "stat entry"};
+  const EntryKind kind = classify(status, home);
+  if (kind != EntryKind::nsfs) return refusal_of(kind);
 
   std::array<char, 32> link{};
   std::snprintf(link.data(), link.size(), "/proc/self/fd/%d", entry.get());
   OpenNetns opened{Fd(::open(link.data(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)), status.st_ino};
-  if (!opened.fd) return core::Error{errno, "open netns"};
+  if (!opened.fd) return Error{errno, "open netns"};
   // All kinds of namespace live on nsfs, and setns enters whatever it is given.
   int type = ::ioctl(opened.fd.get(), NS_GET_NSTYPE);
   if (type < 0) type = ::ioctl(opened.fd.get(), NS_GET_NSTYPE);  // as stat_entry()
-  if (type < 0 && errno != ENOTTY) return core::Error{errno, "ask for the kind of namespace"};
-  if (type != CLONE_NEWNET) return core::Refusal::not_a_netns;
+  if (type < 0 && errno != ENOTTY) return Error{errno, "ask for the kind of namespace"};
+  if (type != CLONE_NEWNET) return Refusal::not_a_netns;
   return opened;
 }
 
@@ -96,10 +94,10 @@ std::optional<std::uint64_t> cookie_of_file(int netns) {
   return cookie;
 }
 
-core::Result<std::uint64_t> cookie_inside() {
+Result<std::uint64_t> cookie_inside() {
   // A local socket: other families free theirs, and with it the netns, only after a grace period.
   const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!socket) return core::Error{errno, "open socket in netns"};
+  if (!socket) return Error{errno, "open socket in netns"};
   std::uint64_t cookie = 0;
   socklen_t size = sizeof cookie;
   if (::getsockopt(socket.get(), SOL_SOCKET, so_netns_cookie, &cookie, &size) != 0) return std::uint64_t{0};
@@ -118,4 +116,4 @@ std::optional<std::uint64_t> init_netns_inode() {
   return ::stat("/proc/thread-self/ns/net", &status) == 0 ? std::optional(status.st_ino) : std::nullopt;
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -9,16 +9,16 @@
 #include <optional>
 #include <variant>
 
-#include <nswarden/engine/kernel.hpp>
 #include <nswarden/base/result.hpp>
+#include <nswarden/engine/kernel.hpp>
+#include <nswarden/netns/netns_path.hpp>
 #include <nswarden/os/fd.hpp>
-#include "netns/netns_path.hpp"
 #include "netns/netns_scope.hpp"
 
-namespace nswarden::os {
+namespace nswarden {
 
 /// `status` as stat_entry() gives it.
-core::EntryKind classify(const struct stat& status, const HomeNetns& home);
+EntryKind classify(const struct stat& status, const HomeNetns& home);
 
 /// fstatat of an entry. One that fails is made once more: a governed netns must not be taken for gone, or for another kind of
 /// file, because of a single interruption.
@@ -26,7 +26,7 @@ int stat_entry(int directory, const char* name, Links links, struct stat& status
 
 /// What is at the path now. A link that leads nowhere is there, and is no netns.
 struct PathLook {
-  core::EntryKind kind = core::EntryKind::absent;
+  EntryKind kind = EntryKind::absent;
   std::uint64_t inode = 0;
 };
 PathLook look_at(const NetnsPath& path, const HomeNetns& home);
@@ -36,12 +36,12 @@ struct OpenNetns {
   std::uint64_t inode = 0;
 };
 /// Opens what is at the path when it is a netns, whichever one; otherwise says why it is none. Never Refusal::host_netns.
-std::variant<OpenNetns, core::Refusal, core::Error> open_netns(const NetnsPath& path, const HomeNetns& home);
+std::variant<OpenNetns, Refusal, Error> open_netns(const NetnsPath& path, const HomeNetns& home);
 
 /// Cookie of the netns behind an fd of its file: Linux 6.18, none before.
 std::optional<std::uint64_t> cookie_of_file(int netns);
 /// Cookie of the netns that the thread is in, by a socket that is closed at once: Linux 5.14, 0 before.
-core::Result<std::uint64_t> cookie_inside();
+Result<std::uint64_t> cookie_inside();
 
 /// Inode of the first netns since Linux 6.18 (NET_NS_INIT_INO in linux/nsfs.h). Before, no netns had it: numbers were handed
 /// out from 0xF0000000 upwards.
@@ -50,4 +50,4 @@ constexpr std::uint64_t fixed_init_inode = 0xEFFFFFF9;
 /// Inode of the netns of process 1; none when we may not see it.
 std::optional<std::uint64_t> init_netns_inode();
 
-}  // namespace nswarden::os
+}  // namespace nswarden

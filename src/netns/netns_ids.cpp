@@ -9,10 +9,7 @@
 #include <array>
 #include <cerrno>
 
-namespace nswarden::os {
-
-using core::Error;
-using core::Result;
+namespace nswarden {
 
 namespace {
 
@@ -88,4 +85,4 @@ Result<int> NetnsIds::give(int netns) {
   return **id;
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -12,7 +12,7 @@
 
 struct nlmsghdr;
 
-namespace nswarden::os {
+namespace nswarden {
 
 /// Of a netns that has none; where one is given, it lets the kernel choose.
 constexpr int no_netns_id = -1;
@@ -23,16 +23,16 @@ std::optional<int> netns_id_in(const nlmsghdr& message);
 class NetnsIds {
  public:
   /// A socket for a few questions, in the netns of the calling thread.
-  static core::Result<NetnsIds> open();
+  static Result<NetnsIds> open();
 
   /// Of the netns behind an fd of its file; none when it has none.
-  core::Result<std::optional<int>> find(int netns);
+  Result<std::optional<int>> find(int netns);
   /// Gives it one, or finds the one that it has. Needs CAP_NET_ADMIN here.
-  core::Result<int> give(int netns);
+  Result<int> give(int netns);
 
  private:
   explicit NetnsIds(Fd socket) : socket_(std::move(socket)) {}
   Fd socket_;
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

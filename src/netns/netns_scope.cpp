@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <system_error>
 
-namespace nswarden::os {
+namespace nswarden {
 
 HomeNetns::HomeNetns() : fd_(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)) {
   struct stat status {};
@@ -20,13 +20,13 @@ HomeNetns::HomeNetns() : fd_(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLO
   device_ = status.st_dev;
 }
 
-core::Result<NetnsScope> NetnsScope::enter(int netns, const HomeNetns& home) {
-  if (::setns(netns, CLONE_NEWNET) != 0) return core::Error{errno, "setns"};
+Result<NetnsScope> NetnsScope::enter(int netns, const HomeNetns& home) {
+  if (::setns(netns, CLONE_NEWNET) != 0) return Error{errno, "setns"};
   return NetnsScope(home);
 }
 
-core::Result<void> NetnsScope::try_home(const HomeNetns& home) {
-  if (::setns(home.fd(), CLONE_NEWNET) != 0) return core::Error{errno, "setns"};
+Result<void> NetnsScope::try_home(const HomeNetns& home) {
+  if (::setns(home.fd(), CLONE_NEWNET) != 0) return Error{errno, "setns"};
   return {};
 }
 
@@ -34,4 +34,4 @@ NetnsScope::~NetnsScope() {
   if (home_ != nullptr && ::setns(home_->fd(), CLONE_NEWNET) != 0) std::abort();
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -9,7 +9,7 @@
 #include <nswarden/base/result.hpp>
 #include <nswarden/os/fd.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 /// The netns that the calling thread was in when this was made.
 class HomeNetns {
@@ -31,10 +31,10 @@ class NetnsScope {
  public:
   /// Moves the calling thread into the netns behind `netns`, an fd of a netns file that may be closed once this is done.
   /// `home` outlives the scope.
-  static core::Result<NetnsScope> enter(int netns, const HomeNetns& home);
+  static Result<NetnsScope> enter(int netns, const HomeNetns& home);
 
   /// Enters the netns where the thread is already: whether it may enter any.
-  static core::Result<void> try_home(const HomeNetns& home);
+  static Result<void> try_home(const HomeNetns& home);
 
   /// Returns to the home netns; aborts the process when it cannot, since all that follows would happen in the wrong place.
   ~NetnsScope();
@@ -48,4 +48,4 @@ class NetnsScope {
   const HomeNetns* home_;
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -11,13 +11,10 @@
 #include <cerrno>
 #include <utility>
 
-#include <nswarden/policy/inotify_events.hpp>
 #include <nswarden/os/inotify_buffer.hpp>
+#include <nswarden/policy/inotify_events.hpp>
 
-namespace nswarden::os {
-
-using core::Error;
-using core::Result;
+namespace nswarden {
 
 namespace {
 
@@ -173,11 +170,11 @@ void NetnsWatcher::take(const RawInotifyEvent& event, std::vector<DirectoryEvent
 }
 
 void NetnsWatcher::ask_for(std::uint32_t events) {
-  asked_ = events & core::inotify_can_be_asked;
+  asked_ = events & inotify_can_be_asked;
   // Adding a watch again gives it the new mask, and loses nothing that waits.
   for (Watch& watch : watches_) {
     if (watch.wd >= 0) (void)::inotify_add_watch(inotify_.get(), watch.path.c_str(), watched_entries | asked_);
   }
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -13,10 +13,7 @@
 
 #include <nswarden/os/procfs.hpp>
 
-namespace nswarden::os {
-
-using core::Error;
-using core::Result;
+namespace nswarden {
 
 namespace {
 
@@ -85,4 +82,4 @@ std::vector<NetnsPath> ProcessNetns::paths_of(std::string_view name) const {
   return paths;
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

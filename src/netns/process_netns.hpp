@@ -10,14 +10,14 @@
 #include <vector>
 
 #include <nswarden/base/result.hpp>
-#include "netns/netns_path.hpp"
+#include <nswarden/netns/netns_path.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 class ProcessNetns {
  public:
   /// Looks at all processes, which costs 5 us each: inode numbers, each once. Those that may not be looked at are left out.
-  core::Result<std::vector<std::uint64_t>> scan();
+  Result<std::vector<std::uint64_t>> scan();
 
   /// Paths by which the netns of this name may be reached, by the last scan: at most `most_pids`, oldest process first.
   [[nodiscard]] std::vector<NetnsPath> paths_of(std::string_view name) const;
@@ -32,4 +32,4 @@ class ProcessNetns {
   std::unordered_map<std::uint64_t, std::vector<int>> pids_;  // by inode
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -10,7 +10,7 @@
 
 #include <nswarden/os/file.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 namespace {
 
 constexpr std::size_t largest_table = std::size_t{64} << 20;
@@ -38,7 +38,7 @@ std::string_view device_of_proc(std::string_view table) {
 
 ProcfsOrigin procfs_origin(const std::string& directory, const std::string& outside) {
   struct stat status {};
-  const core::Result<std::string> table = read_file(outside + "/mountinfo", largest_table);
+  const Result<std::string> table = read_file(outside + "/mountinfo", largest_table);
   if (!table || ::stat(directory.c_str(), &status) != 0) return ProcfsOrigin::unknown;
   const std::string_view theirs = device_of_proc(*table);
   if (theirs.empty()) return ProcfsOrigin::unknown;
@@ -46,4 +46,4 @@ ProcfsOrigin procfs_origin(const std::string& directory, const std::string& outs
   return theirs == ours ? ProcfsOrigin::shared : ProcfsOrigin::own;
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

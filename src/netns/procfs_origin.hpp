@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-namespace nswarden::os {
+namespace nswarden {
 
 enum class ProcfsOrigin : std::uint8_t {
   shared,  ///< process 1 has the same
@@ -18,4 +18,4 @@ enum class ProcfsOrigin : std::uint8_t {
 /// (kernel fact 24).
 ProcfsOrigin procfs_origin(const std::string& directory, const std::string& outside = "/proc/1");
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-namespace nswarden::os {
+namespace nswarden {
 
 void ReadBuffer::start(std::size_t keys) {
   if (keys > readings_.size()) {
@@ -16,7 +16,7 @@ void ReadBuffer::start(std::size_t keys) {
   long_values_.clear();
 }
 
-void ReadBuffer::read_long(core::Reading& reading, int fd) {
+void ReadBuffer::read_long(Reading& reading, int fd) {
   // A buffer that is too small looks like the end of the file, or cuts the value (kernel fact 12).
   constexpr std::array<std::size_t, 2> sizes{4095, 131071};
   for (const std::size_t room : sizes) {
@@ -27,15 +27,15 @@ void ReadBuffer::read_long(core::Reading& reading, int fd) {
       return;
     }
     const auto length = static_cast<std::size_t>(size);
-    reading = {core::Reading::Status::value, 0, {bytes.get(), length}};
+    reading = {Reading::Status::value, 0, {bytes.get(), length}};
     if (length == 0) continue;
     if (length < room) {
       long_values_.push_back(std::move(bytes));
       return;
     }
-    reading = {core::Reading::Status::unreadable, EFBIG, {}};
+    reading = {Reading::Status::unreadable, EFBIG, {}};
   }
-  if (reading.status == core::Reading::Status::value) reading.bytes = {};
+  if (reading.status == Reading::Status::value) reading.bytes = {};
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace nswarden::os {
+namespace nswarden {
 namespace {
 
 // Whoever is inside can make as many inodes of a key as he likes; later writers only use the newest.
@@ -74,4 +74,4 @@ void RegisteredFiles::found(std::size_t key, const Fd& file) {
   add(inode, key);
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include <nswarden/os/fd.hpp>
 #include <nswarden/netns/sysctl_files.hpp>
+#include <nswarden/os/fd.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 class RegisteredFiles {
  public:
@@ -42,4 +42,4 @@ class RegisteredFiles {
   std::vector<std::pair<std::uint64_t, std::size_t>> found_;  // others, the newest last
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -13,11 +13,11 @@
 #include <thread>
 #include <utility>
 
-#include <nswarden/policy/value.hpp>
-#include <nswarden/web/tcp.hpp>
+#include <nswarden/os/signals.hpp>
 #include <nswarden/os/waker.hpp>
+#include <nswarden/policy/value.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 namespace {
 
 /// Longer than the kernel holds RTNL for thousands of interfaces (kernel fact 23), and short enough for an end within 2 s.
@@ -35,7 +35,7 @@ struct Job {
 bool is_right(const Job& job) {
   std::array<char, 128> now;  // NOLINT(cppcoreguidelines-pro-type-member-init)
   const ssize_t size = ::pread(job.file.get(), now.data(), now.size(), 0);
-  return size > 0 && core::same_value({now.data(), static_cast<std::size_t>(size)}, job.value);
+  return size > 0 && same_value({now.data(), static_cast<std::size_t>(size)}, job.value);
 }
 
 /// At offset 0 and in one call (kernel fact 12). A short count is a value that was parsed in part; what was stored is for a
@@ -150,4 +150,4 @@ std::vector<SlowWriter::Done> SlowWriter::take_done() {
   return taken;
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace nswarden::os {
+namespace nswarden {
 
 void SysctlFiles::add(std::uint64_t inode, Place place, std::uint32_t owner) {
   places_[inode] = {place.netns, place.key, owner};
@@ -30,4 +30,4 @@ bool SysctlFiles::has_stranger(std::string_view name) const {
   return std::any_of(strangers_.begin(), strangers_.end(), [name](const auto& stranger) { return stranger.second == name; });
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

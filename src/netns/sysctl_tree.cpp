@@ -14,7 +14,7 @@
 
 #include <nswarden/os/procfs.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 namespace {
 
 constexpr int always = O_NOFOLLOW | O_CLOEXEC;
@@ -43,24 +43,24 @@ SysctlTree::SysctlTree(Walk walk) : root_(::open(in_procfs("sys/net").c_str(), O
   device_ = status.st_dev;
 }
 
-core::Result<Fd> SysctlTree::open_below(int directory, const char* path, int flags) const {
+Result<Fd> SysctlTree::open_below(int directory, const char* path, int flags) const {
   if (walk_ == Walk::by_step) return open_by_step(directory, path, flags);
   Fd fd(open_confined(directory, path, flags));
-  if (!fd) return core::Error{errno, "open sysctl"};
+  if (!fd) return Error{errno, "open sysctl"};
   return fd;
 }
 
-core::Result<Fd> SysctlTree::open_by_step(int directory, std::string_view path, int flags) const {
+Result<Fd> SysctlTree::open_by_step(int directory, std::string_view path, int flags) const {
   Fd here;
   while (true) {
     const std::size_t end = path.find('/');
     const std::string component(path.substr(0, end));
-    if (component.empty() || component == "." || component == "..") return core::Error{EXDEV, "open sysctl"};
+    if (component.empty() || component == "." || component == "..") return Error{EXDEV, "open sysctl"};
     Fd next(::openat(here ? here.get() : directory, component.c_str(), O_PATH | always));
     struct stat status {};
-    if (!next || ::fstat(next.get(), &status) != 0) return core::Error{errno, "open sysctl"};
-    if (status.st_dev != device_) return core::Error{EXDEV, "open sysctl"};
-    if (S_ISLNK(status.st_mode)) return core::Error{ELOOP, "open sysctl"};
+    if (!next || ::fstat(next.get(), &status) != 0) return Error{errno, "open sysctl"};
+    if (status.st_dev != device_) return Error{EXDEV, "open sysctl"};
+    if (S_ISLNK(status.st_mode)) return Error{ELOOP, "open sysctl"};
     here = std::move(next);
     if (end == std::string_view::npos) break;
     path.remove_prefix(end + 1);
@@ -68,20 +68,20 @@ core::Result<Fd> SysctlTree::open_by_step(int directory, std::string_view path, 
   std::array<char, 32> link{};
   std::snprintf(link.data(), link.size(), "/proc/self/fd/%d", here.get());
   Fd opened(::open(link.data(), (flags & ~O_NOFOLLOW) | O_CLOEXEC));
-  if (!opened) return core::Error{errno, "open sysctl"};
+  if (!opened) return Error{errno, "open sysctl"};
   return opened;
 }
 
-core::Result<int> FamilyDirectories::get(const SysctlTree& tree, std::string_view family) {
+Result<int> FamilyDirectories::get(const SysctlTree& tree, std::string_view family) {
   for (const auto& [name, fd] : opened_) {
     if (name == family) return fd.get();
   }
   const std::string path(family);
-  core::Result<Fd> fd = tree.open_below(tree.root(), path.c_str(), O_PATH | O_DIRECTORY);
+  Result<Fd> fd = tree.open_below(tree.root(), path.c_str(), O_PATH | O_DIRECTORY);
   if (!fd) return fd.error();
   const int number = fd->get();
   opened_.emplace_back(path, std::move(*fd));
   return number;
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -12,7 +12,7 @@
 #include <nswarden/base/result.hpp>
 #include <nswarden/os/fd.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 /// Errors that say nothing about a file, only that we cannot open any more.
 constexpr bool is_exhausted(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM; }
@@ -32,12 +32,12 @@ class SysctlTree {
   [[nodiscard]] int root() const { return root_.get(); }
   [[nodiscard]] Walk walk() const { return walk_; }
 
-  /// `path`, a core::Key's or a part of one, below `directory`: no `..`, no link, no other file system on the way.
+  /// `path`, a Key's or a part of one, below `directory`: no `..`, no link, no other file system on the way.
   /// `flags` as for open, with O_NOFOLLOW and O_CLOEXEC always.
-  [[nodiscard]] core::Result<Fd> open_below(int directory, const char* path, int flags) const;
+  [[nodiscard]] Result<Fd> open_below(int directory, const char* path, int flags) const;
 
  private:
-  [[nodiscard]] core::Result<Fd> open_by_step(int directory, std::string_view path, int flags) const;
+  [[nodiscard]] Result<Fd> open_by_step(int directory, std::string_view path, int flags) const;
 
   Fd root_;
   unsigned long device_ = 0;
@@ -48,7 +48,7 @@ class SysctlTree {
 class FamilyDirectories {
  public:
   /// The directory of a family, opened at the first call. The thread is inside the netns.
-  core::Result<int> get(const SysctlTree& tree, std::string_view family);
+  Result<int> get(const SysctlTree& tree, std::string_view family);
   [[nodiscard]] std::size_t size() const { return opened_.size(); }
   /// An fd of any of them; -1 when there is none.
   [[nodiscard]] int any() const { return opened_.empty() ? -1 : opened_.front().second.get(); }
@@ -57,4 +57,4 @@ class FamilyDirectories {
   std::vector<std::pair<std::string, Fd>> opened_;
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <nswarden/policy/key_pattern.hpp>
 #include <nswarden/netns/sysctl_watcher.hpp>
+#include <nswarden/policy/key_pattern.hpp>
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -17,11 +17,11 @@
 #include <system_error>
 #include <utility>
 
-#include "netns/fanotify_buffer.hpp"
 #include <nswarden/os/procfs.hpp>
+#include "netns/fanotify_buffer.hpp"
 #include "netns/procfs_origin.hpp"
 
-namespace nswarden::os {
+namespace nswarden {
 
 namespace {
 
@@ -129,7 +129,7 @@ void SysctlWatcher::watch_names(std::unordered_set<std::string> names, std::vect
 
 bool SysctlWatcher::is_watched(const std::string& name) const {
   return names_.contains(name) ||
-         std::any_of(globs_.begin(), globs_.end(), [&name](const std::string& glob) { return core::matches_glob(glob, name); });
+         std::any_of(globs_.begin(), globs_.end(), [&name](const std::string& glob) { return matches_glob(glob, name); });
 }
 
 std::string SysctlWatcher::open() {
@@ -260,4 +260,4 @@ void SysctlWatcher::ignore(const Fd& file) {
   if (::fanotify_mark(fanotify_.get(), flags, FAN_MODIFY, file.get(), nullptr) != 0 && errno == EINVAL) can_ignore_ = false;
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

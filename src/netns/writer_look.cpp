@@ -14,10 +14,10 @@
 #include <string_view>
 #include <utility>
 
-#include <nswarden/os/procfs.hpp>
 #include <nswarden/netns/sysctl_watcher.hpp>
+#include <nswarden/os/procfs.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 namespace {
 
@@ -45,7 +45,7 @@ std::string_view value_of(std::string_view lines, std::string_view key) {
 }
 
 template <class Number>
-std::optional<Number> number_in(std::string_view text) {
+std::optional<Number> decimal_in(std::string_view text) {
   text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
   Number number{};
   if (std::from_chars(text.data(), text.data() + text.size(), number).ec != std::errc()) return std::nullopt;
@@ -56,7 +56,7 @@ std::optional<Number> number_in(std::string_view text) {
 std::string directory_of(const Fd& pidfd) {
   // It tells the number that the process has in the PID namespace of that procfs.
   const std::string info = content_of(in_procfs("self/fdinfo/" + std::to_string(pidfd.get())));
-  const std::optional<std::int64_t> pid = number_in<std::int64_t>(value_of(info, "Pid:"));
+  const std::optional<std::int64_t> pid = decimal_in<std::int64_t>(value_of(info, "Pid:"));
   return pid && *pid > 0 ? in_procfs(std::to_string(*pid)) : std::string();
 }
 
@@ -81,7 +81,7 @@ std::optional<std::uint32_t> effective_uid(const std::string& directory) {
   // Real, effective, saved, of the file system.
   std::string_view uids = value_of(status, "Uid:\t");
   uids.remove_prefix(std::min(uids.find('\t'), uids.size()));
-  return number_in<std::uint32_t>(uids);
+  return decimal_in<std::uint32_t>(uids);
 }
 
 std::string cgroup_of(const std::string& directory) {
@@ -94,22 +94,22 @@ std::string cgroup_of(const std::string& directory) {
 
 }  // namespace
 
-core::Writer describe_writer(std::int64_t pid, const Fd& pidfd, double time) {
-  core::Writer unknown;
+Writer describe_writer(std::int64_t pid, const Fd& pidfd, double time) {
+  Writer unknown;
   unknown.pid = pid;
   unknown.time = time;
   if (!pidfd) return unknown;
   const std::string directory = directory_of(pidfd);
   if (directory.empty()) return unknown;
-  core::Writer writer = unknown;
+  Writer writer = unknown;
   writer.comm = comm_of(directory);
   writer.exe = executable_of(directory);
   writer.uid = effective_uid(directory);
   writer.cgroup = cgroup_of(directory);
-  core::CgroupNames names = core::names_of_cgroup(writer.cgroup);
+  CgroupNames names = names_of_cgroup(writer.cgroup);
   writer.container = std::move(names.container);
   writer.unit = std::move(names.unit);
   return is_there(pidfd) ? writer : unknown;
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -9,7 +9,7 @@
 
 #include <nswarden/os/capability_sets.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 namespace {
 
 constexpr std::uint64_t bit(int capability) { return std::uint64_t{1} << capability; }
@@ -38,14 +38,14 @@ void raise_permitted_capabilities() {
   (void)set_capabilities(sets);
 }
 
-core::Result<void> drop_all_capabilities() {
+Result<void> drop_all_capabilities() {
   // To ptrace(2) and /proc/PID/mem a thread without capabilities is open to every process of its user that has none either, and
   // with it the memory that it shares with threads that have some.
-  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return core::Error{errno, "forbid ptrace"};
+  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return Error{errno, "forbid ptrace"};
   // First, or else uid 0 and files with capabilities would give them back at the next exec.
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return core::Error{errno, "set no_new_privs"};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return Error{errno, "set no_new_privs"};
   // Takes the ambient set with it: that is never more than the permitted and inheritable ones.
-  if (!set_capabilities(CapabilitySets{})) return core::Error{errno, "drop capabilities"};
+  if (!set_capabilities(CapabilitySets{})) return Error{errno, "drop capabilities"};
   return {};
 }
 
@@ -66,4 +66,4 @@ CapabilitiesAside::~CapabilitiesAside() {
   (void)set_capabilities(sets);
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <utility>
 
-namespace nswarden::os {
+namespace nswarden {
 namespace {
 
 // IN_CREATE for links alone: a file that was just created is still to be written.
@@ -40,7 +40,7 @@ ConfigWatcher::ConfigWatcher(std::string path) : path_(std::move(path)) {
   seen_ = identify();
 }
 
-core::Result<void> ConfigWatcher::state() const {
+Result<void> ConfigWatcher::state() const {
   if (error_.code != 0) return error_;
   return {};
 }
@@ -64,7 +64,7 @@ bool ConfigWatcher::rearm() {
     return is_other(false);
   }
   const int wd = ::inotify_add_watch(inotify_.get(), directory_.c_str(), watched_changes);
-  error_ = wd >= 0 ? core::Error{} : core::Error{errno, "watch configuration directory"};
+  error_ = wd >= 0 ? Error{} : Error{errno, "watch configuration directory"};
   blind_ = blind_ || wd < 0;
   if (wd == wd_ && !blind_) return false;
   const bool found = wd != wd_ && wd >= 0;
@@ -110,4 +110,4 @@ bool ConfigWatcher::read_changed() {
   return changed;
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

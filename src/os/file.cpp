@@ -11,14 +11,14 @@
 
 #include <nswarden/os/fd.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
-core::Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
+Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
   const Fd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   struct stat status {};
-  if (!file || ::fstat(file.get(), &status) != 0) return core::Error{errno, "open file"};
-  if (S_ISDIR(status.st_mode)) return core::Error{EISDIR, "open file"};
-  if (!S_ISREG(status.st_mode)) return core::Error{EINVAL, "open file"};
+  if (!file || ::fstat(file.get(), &status) != 0) return Error{errno, "open file"};
+  if (S_ISDIR(status.st_mode)) return Error{EISDIR, "open file"};
+  if (!S_ISREG(status.st_mode)) return Error{EINVAL, "open file"};
 
   // Not trusting st_size: files of procfs say 0, and others may grow.
   std::string content;
@@ -27,11 +27,11 @@ core::Result<std::string> read_file(const std::string& path, std::size_t max_byt
     const std::size_t room = std::min(batch.size(), max_bytes - content.size() + 1);
     const ssize_t size = ::read(file.get(), batch.data(), room);
     if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return core::Error{errno, "read file"};
+    if (size < 0) return Error{errno, "read file"};
     if (size == 0) return content;
     content.append(batch.data(), static_cast<std::size_t>(size));
-    if (content.size() > max_bytes) return core::Error{EFBIG, "read file"};
+    if (content.size() > max_bytes) return Error{EFBIG, "read file"};
   }
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

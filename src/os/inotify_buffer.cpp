@@ -5,7 +5,7 @@
 
 #include <cstring>
 
-namespace nswarden::os {
+namespace nswarden {
 
 std::optional<RawInotifyEvent> InotifyBuffer::next() {
   inotify_event head{};
@@ -18,4 +18,4 @@ std::optional<RawInotifyEvent> InotifyBuffer::next() {
   return RawInotifyEvent{head.wd, head.mask, {name, ::strnlen(name, head.len)}};
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

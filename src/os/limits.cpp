@@ -5,7 +5,7 @@
 
 #include <cerrno>
 
-namespace nswarden::os {
+namespace nswarden {
 
 std::size_t open_files_limit() {
   rlimit limit{};
@@ -14,20 +14,20 @@ std::size_t open_files_limit() {
   return limit.rlim_cur;
 }
 
-core::Result<void> set_open_files_limit(std::size_t files) {
+Result<void> set_open_files_limit(std::size_t files) {
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = files;
-  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) return core::Error{errno, "set the limit of open files"};
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) return Error{errno, "set the limit of open files"};
   return {};
 }
 
-core::Result<std::size_t> raise_open_files() {
+Result<std::size_t> raise_open_files() {
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
-  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) return core::Error{errno, "raise the limit of open files"};
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) return Error{errno, "raise the limit of open files"};
   return static_cast<std::size_t>(limit.rlim_cur);
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

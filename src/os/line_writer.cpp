@@ -11,7 +11,7 @@
 #include <climits>
 #include <string>
 
-namespace nswarden::os {
+namespace nswarden {
 
 LineWriter::LineWriter(int fd) : fd_(fd) {
   struct stat status {};
@@ -82,4 +82,4 @@ long LineWriter::put(std::string_view bytes) const {
   return ::write(fd_, bytes.data(), std::min<std::size_t>(bytes.size(), PIPE_BUF));
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -9,10 +9,7 @@
 #include <cerrno>
 #include <optional>
 
-namespace nswarden::os {
-
-using core::Error;
-using core::Result;
+namespace nswarden {
 
 namespace {
 
@@ -71,4 +68,4 @@ Result<void> make_directory(const std::string& path) {
   return {};
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -12,7 +12,7 @@
 #include <cstdlib>
 #include <utility>
 
-namespace nswarden::os {
+namespace nswarden {
 namespace {
 
 std::string_view environment(const char* name) {
@@ -34,14 +34,14 @@ NotifySocket::NotifySocket(std::string address) : address_(std::move(address)) {
   if (!fd_) error_ = errno;
 }
 
-core::Result<void> NotifySocket::send(std::string_view lines) const {
+Result<void> NotifySocket::send(std::string_view lines) const {
   constexpr std::string_view attempt = "tell the service manager by $NOTIFY_SOCKET";
-  if (error_ != 0) return core::Error{error_, attempt};
+  if (error_ != 0) return Error{error_, attempt};
   sockaddr_un to{};
   to.sun_family = AF_UNIX;
   const bool abstract = address_.front() == '@';
-  if (!abstract && address_.front() != '/') return core::Error{EAFNOSUPPORT, attempt};
-  if (address_.size() >= sizeof to.sun_path) return core::Error{ENAMETOOLONG, attempt};
+  if (!abstract && address_.front() != '/') return Error{EAFNOSUPPORT, attempt};
+  if (address_.size() >= sizeof to.sun_path) return Error{ENAMETOOLONG, attempt};
   address_.copy(to.sun_path, address_.size());
   if (abstract) to.sun_path[0] = '\0';
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address_.size());
@@ -49,7 +49,7 @@ core::Result<void> NotifySocket::send(std::string_view lines) const {
     const auto sent =
         ::sendto(fd_.get(), lines.data(), lines.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&to), size);
     if (sent >= 0) return {};
-    if (errno != EINTR) return core::Error{errno, attempt};
+    if (errno != EINTR) return Error{errno, attempt};
   }
 }
 
@@ -64,4 +64,4 @@ ServiceEnvironment service_environment() {
   return service;
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -12,7 +12,7 @@
 
 #include <nswarden/os/trusted_path.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 namespace {
 
 // Not IN_CREATE but for links: a file that was just created is still to be written, and tells when it is closed. Not IN_MODIFY.
@@ -88,7 +88,7 @@ bool PathWatcher::rearm() {
   return look({});
 }
 
-core::Result<void> PathWatcher::state() const {
+Result<void> PathWatcher::state() const {
   if (error_.code != 0) return error_;
   return {};
 }
@@ -118,4 +118,4 @@ bool PathWatcher::read_changed() {
   return look(told);
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -9,7 +9,7 @@
 #include <limits>
 #include <system_error>
 
-namespace nswarden::os {
+namespace nswarden {
 namespace {
 
 int wait_precisely(int epoll, std::span<epoll_event> events, std::chrono::nanoseconds timeout) {
@@ -34,14 +34,14 @@ Poller::Poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)), ready_{} {
   if (!epoll_) throw std::system_error(errno, std::generic_category(), "cannot make an epoll");
 }
 
-core::Result<void> Poller::add(int fd, std::uint32_t events, std::uint64_t token) {
+Result<void> Poller::add(int fd, std::uint32_t events, std::uint64_t token) {
   epoll_event event{};
   event.events = events;
   event.data.u64 = token;
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0) return {};
   // Never EPOLL_CTL_MOD: it polls the file, and a poll of the mount table consumes the event that it finds.
   if (errno == EEXIST) return {};
-  return core::Error{errno, "add to epoll"};
+  return Error{errno, "add to epoll"};
 }
 
 void Poller::remove(int fd) { (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
@@ -57,4 +57,4 @@ std::span<const Poller::Ready> Poller::wait(std::chrono::nanoseconds timeout) {
   return {ready_.data(), size};
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -14,13 +14,13 @@
 #include <nswarden/os/capabilities.hpp>
 #include <nswarden/os/procfs.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 constexpr const char* procfs_variable = "NSWARDEN_PROCFS";
 
 /// `name` without "CAP_".
-std::string lack_of(os::Capability capability, std::string_view name, const os::OwnCapabilities& own) {
+std::string lack_of(Capability capability, std::string_view name, const OwnCapabilities& own) {
   if (!own.could_have(capability)) {
     return fmt::format(
         "CAP_{0} is missing, not even in the bounding set; add it to the container (--cap-add={0}, capabilities.add) or to the "
@@ -53,9 +53,9 @@ std::string with_remedy(int error) {
 std::string cannot_enter_any(int error) {
   if (error != EPERM) return fmt::format("cannot enter network namespaces: {}", with_remedy(error));
   const std::string text = std::generic_category().message(error);
-  const os::OwnCapabilities own = os::own_capabilities();
-  if (!own.has(os::Capability::sys_admin)) {
-    return fmt::format("cannot enter network namespaces: {}; {}", text, lack_of(os::Capability::sys_admin, "SYS_ADMIN", own));
+  const OwnCapabilities own = own_capabilities();
+  if (!own.has(Capability::sys_admin)) {
+    return fmt::format("cannot enter network namespaces: {}; {}", text, lack_of(Capability::sys_admin, "SYS_ADMIN", own));
   }
   return fmt::format(
       "cannot enter network namespaces: {}; it takes CAP_SYS_ADMIN of the host's user namespace, and no filter of system "
@@ -65,16 +65,16 @@ std::string cannot_enter_any(int error) {
 
 std::vector<std::string> hindrances() {
   std::vector<std::string> found;
-  const os::OwnCapabilities own = os::own_capabilities();
+  const OwnCapabilities own = own_capabilities();
   // uid 0 owns the files.
-  if (!own.root && !own.has(os::Capability::net_admin)) {
-    found.push_back("no sysctl can be set: " + lack_of(os::Capability::net_admin, "NET_ADMIN", own));
+  if (!own.root && !own.has(Capability::net_admin)) {
+    found.push_back("no sysctl can be set: " + lack_of(Capability::net_admin, "NET_ADMIN", own));
   }
-  if (os::procfs_is_read_only()) {
+  if (procfs_is_read_only()) {
     found.push_back(
         fmt::format("no sysctl can be set: {} is mounted read-only; in a container mount the host's /proc, writable, such as "
                     "at /host/proc, and name it by --path.procfs",
-                    os::in_procfs("sys/net")));
+                    in_procfs("sys/net")));
   }
   return found;
 }
@@ -88,16 +88,15 @@ bool choose_procfs(const Options& options) {
   const char* variable = std::getenv(procfs_variable);  // NOLINT(concurrency-mt-unsafe): nobody sets it
   const std::string directory = asked ? *options.procfs : variable == nullptr ? "" : variable;
   if (directory.empty() && !asked) return true;
-  const auto used = os::use_procfs(directory);
+  const auto used = use_procfs(directory);
   if (used) return true;
   const int error = used.error().code;
   const std::string what = error == EMEDIUMTYPE ? "it is no procfs" : std::generic_category().message(error);
   fmt::print(
       stderr,
       "nswarden: {} {}: cannot {}: {}; mount the host's /proc there, not read-only (-v /proc:{}, or a hostPath volume)\n",
-      asked ? "--path.procfs" : procfs_variable, core::printable(directory), used.error().attempt, what,
-      core::printable(directory));
+      asked ? "--path.procfs" : procfs_variable, printable(directory), used.error().attempt, what, printable(directory));
   return false;
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

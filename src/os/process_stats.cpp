@@ -17,7 +17,7 @@
 #include <nswarden/os/file.hpp>
 #include <nswarden/os/limits.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 namespace {
 
 constexpr std::size_t largest_proc_file = std::size_t{16} << 20;  // /proc/stat has a column for each interrupt
@@ -32,8 +32,8 @@ std::uint64_t number(std::string_view text) {
 enum StatField : std::size_t { utime = 14, stime = 15, starttime = 22, vsize = 23, rss = 24, stat_fields = 25 };
 using StatFields = std::array<std::uint64_t, stat_fields>;
 
-core::Result<StatFields> read_stat() {
-  const core::Result<std::string> text = read_file("/proc/self/stat", 4096);
+Result<StatFields> read_stat() {
+  const Result<std::string> text = read_file("/proc/self/stat", 4096);
   if (!text) return text.error();
   // The second field is the program's name in parentheses, and may hold blanks and parentheses itself.
   std::string_view rest = *text;
@@ -50,7 +50,7 @@ core::Result<StatFields> read_stat() {
 double ticks_per_second() { return static_cast<double>(::sysconf(_SC_CLK_TCK)); }
 
 double boot_time() {
-  const core::Result<std::string> text = read_file("/proc/stat", largest_proc_file);
+  const Result<std::string> text = read_file("/proc/stat", largest_proc_file);
   if (!text) return 0;
   constexpr std::string_view label = "\nbtime ";
   const std::string_view lines = *text;
@@ -82,12 +82,12 @@ std::optional<std::size_t> count_threads() {
 }
 
 ProcessMeter::ProcessMeter() {
-  const core::Result<StatFields> fields = read_stat();
+  const Result<StatFields> fields = read_stat();
   if (fields) start_time_ = boot_time() + static_cast<double>((*fields)[starttime]) / ticks_per_second();
 }
 
-core::Result<ProcessStats> ProcessMeter::read() const {
-  const core::Result<StatFields> fields = read_stat();
+Result<ProcessStats> ProcessMeter::read() const {
+  const Result<StatFields> fields = read_stat();
   if (!fields) return fields.error();
   ProcessStats stats;
   stats.cpu_seconds = static_cast<double>((*fields)[utime] + (*fields)[stime]) / ticks_per_second();
@@ -99,4 +99,4 @@ core::Result<ProcessStats> ProcessMeter::read() const {
   return stats;
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -12,7 +12,7 @@
 #include <memory>
 #include <utility>
 
-namespace nswarden::os {
+namespace nswarden {
 namespace {
 
 // PROC_PID_INIT_INO, which the first PID namespace has on every kernel.
@@ -25,10 +25,10 @@ std::string& chosen_procfs() {
 
 }  // namespace
 
-core::Result<void> use_procfs(std::string directory) {
+Result<void> use_procfs(std::string directory) {
   struct statfs status {};
-  if (::statfs((directory + "/sys/net").c_str(), &status) != 0) return core::Error{errno, "open its sys/net"};
-  if (status.f_type != PROC_SUPER_MAGIC) return core::Error{EMEDIUMTYPE, "look at its sys/net"};
+  if (::statfs((directory + "/sys/net").c_str(), &status) != 0) return Error{errno, "open its sys/net"};
+  if (status.f_type != PROC_SUPER_MAGIC) return Error{EMEDIUMTYPE, "look at its sys/net"};
   chosen_procfs() = std::move(directory);
   return {};
 }
@@ -58,4 +58,4 @@ bool in_first_pid_namespace() {
   return ::stat("/proc/self/ns/pid", &status) != 0 || status.st_ino == first_pid_namespace;
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

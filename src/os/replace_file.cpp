@@ -9,10 +9,7 @@
 
 #include <nswarden/os/fd.hpp>
 
-namespace nswarden::os {
-
-using core::Error;
-using core::Result;
+namespace nswarden {
 
 namespace {
 
@@ -46,4 +43,4 @@ Result<void> move_aside(const std::string& path, std::string_view suffix) {
   return {};
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

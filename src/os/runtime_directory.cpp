@@ -9,7 +9,7 @@
 
 #include <nswarden/os/privilege.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 constexpr std::string_view default_runtime_directory = "/run/nswarden";
@@ -33,4 +33,4 @@ std::string lock_error(int error) {
   return with_remedy(error);
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <system_error>
 
-namespace nswarden::os {
+namespace nswarden {
 
 Signals::Signals() {
   sigset_t set;
@@ -30,4 +30,12 @@ std::optional<int> Signals::read() {
   return std::nullopt;
 }
 
-}  // namespace nswarden::os
+SignalsBlocked::SignalsBlocked() {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+}
+
+SignalsBlocked::~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+}  // namespace nswarden

@@ -6,7 +6,7 @@
 
 #include <cstdlib>
 
-namespace nswarden::os {
+namespace nswarden {
 
 void fill_standard_fds() {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
@@ -15,4 +15,4 @@ void fill_standard_fds() {
   }
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

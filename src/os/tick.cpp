@@ -3,7 +3,7 @@
 
 #include <ctime>
 
-namespace nswarden::os {
+namespace nswarden {
 
 std::chrono::nanoseconds kernel_tick() {
   // The coarse clock goes on once a tick, and says so; HZ itself is nowhere to be read.
@@ -12,4 +12,4 @@ std::chrono::nanoseconds kernel_tick() {
   return std::chrono::seconds(resolution.tv_sec) + std::chrono::nanoseconds(resolution.tv_nsec);
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -8,7 +8,7 @@
 
 #include <cstdint>
 
-namespace nswarden::os {
+namespace nswarden {
 namespace {
 
 /// The first version of the kernel's struct sched_attr, which C libraries have only since 2025.
@@ -43,4 +43,4 @@ void give_way() {
   (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), lower);
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -21,9 +21,7 @@
 #include <nswarden/os/fd.hpp>
 #include <nswarden/os/file.hpp>
 
-namespace nswarden::os {
-
-using core::Error;
+namespace nswarden {
 
 namespace {
 
@@ -108,7 +106,7 @@ std::variant<std::string, Distrusted, Error> read_trusted_file(const std::string
   // Only that file is judged and read, not what is put in its place meanwhile.
   const Fd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (!file) return Error{errno, "open file"};
-  core::Result<std::string> text = read_file("/proc/self/fd/" + std::to_string(file.get()), max_bytes);
+  Result<std::string> text = read_file("/proc/self/fd/" + std::to_string(file.get()), max_bytes);
   if (!text) return text.error();
   if (auto distrusted = distrust_file(file, path)) return *std::move(distrusted);
   return *std::move(text);
@@ -156,4 +154,4 @@ std::uint64_t fingerprint(const std::string& path) {
   return mix(sum, entries) | 1U;
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <system_error>
 
-namespace nswarden::os {
+namespace nswarden {
 
 Waker::Waker() : fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   if (!fd_) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
@@ -25,4 +25,4 @@ bool Waker::read() const {
   return ::read(fd_.get(), &count, sizeof count) == static_cast<ssize_t>(sizeof count);
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 // Numbers as in linux/inotify.h; src/netns/netns_watcher.cpp holds them against it.
@@ -58,4 +58,4 @@ std::vector<std::string_view> inotify_event_names(std::uint32_t mask) {
   return names;
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -8,7 +8,7 @@
 
 #include "policy/key_text.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 /// Longer than any key can be (an interface name has 15 bytes), and what one directory entry may have.
@@ -126,4 +126,4 @@ bool Key::needs_entering() const { return traits_of(path_).needs_entering; }
 
 bool Key::waits_for_rtnl() const { return traits_of(path_).waits_for_rtnl; }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -5,7 +5,7 @@
 
 #include "policy/key_text.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 /// The bracket expression at the start of `glob`, without its brackets; none where none ends. A `]` right at its start is one of it.
@@ -154,4 +154,4 @@ bool KeyPattern::names_interface() const {
 
 bool KeyPattern::globs_interfaces() const { return !exact_ && has_glob(place_of_interface(path_)); }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -8,7 +8,7 @@
 
 #include <nswarden/policy/key_traits.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// Keys that have these traits beside those that other rows give them; form and count of numbers are those of the last row
 /// that has any, exact names after globs.
@@ -173,4 +173,4 @@ constexpr std::array key_table{
     KeyRow{"sctp", "*", {.needs_entering = true}},
 };
 
-}  // namespace nswarden::core
+}  // namespace nswarden

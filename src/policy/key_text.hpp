@@ -6,7 +6,7 @@
 #include <string_view>
 #include <variant>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// Takes the next component of a path off the front of `rest`, and the slash behind it.
 std::string_view next_component(std::string_view& rest);
@@ -27,4 +27,4 @@ std::variant<KeyPath, std::string> path_of_key(std::string_view text);
 /// The dotted form of a path below net.
 std::string name_of_key(std::string_view path);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -10,7 +10,7 @@
 #include "policy/key_text.hpp"
 #include "policy/value_forms.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 /// Traits from several rows.
@@ -189,4 +189,4 @@ std::optional<std::string> bound_problem(std::string_view text, const KeyTraits&
   return value_problem(text, single);
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

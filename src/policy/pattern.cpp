@@ -5,7 +5,7 @@
 
 #include <nswarden/base/text.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 RE2::Options pattern_options() {
@@ -41,4 +41,4 @@ bool Pattern::matches_start(std::string_view bytes) const { return matches(*comp
 
 bool Pattern::matches_whole(std::string_view bytes) const { return matches(*compiled_, bytes, RE2::ANCHOR_BOTH); }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

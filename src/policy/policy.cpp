@@ -8,7 +8,7 @@
 
 #include <nswarden/policy/key_traits.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 bool any_matches(const std::vector<Pattern>& patterns, std::string_view name) {
@@ -201,4 +201,4 @@ Resolution PolicySet::resolve(const Plan& plan, std::span<const Key> found) cons
   return resolution;
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -8,7 +8,7 @@
 
 #include "policy/value_forms.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 constexpr std::size_t longest_value = 4096;
@@ -106,4 +106,4 @@ bool same_value(std::string_view a, std::string_view b, const ValueSense& sense)
   return sense.form != ValueForm::words && canonical(a, sense) == canonical(b, sense);
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 constexpr std::string_view white_space = " \t\n\v\f\r";
@@ -250,4 +250,4 @@ std::string names_text(std::string_view text) {
   return out;
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

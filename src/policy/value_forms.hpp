@@ -10,7 +10,7 @@
 
 #include <nswarden/policy/value.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// Takes the next word off the front of `rest`; empty when there is none left.
 std::string_view next_word(std::string_view& rest);
@@ -53,4 +53,4 @@ std::optional<std::string> mask_text(std::string_view text);
 std::optional<std::string> hex_text(std::string_view text);
 std::string names_text(std::string_view text);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -6,7 +6,7 @@
 
 #include "policy/value_forms.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 using Numbers = std::vector<Number>;
@@ -146,4 +146,4 @@ std::string Want::text() const {
   return all;
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-namespace nswarden::app {
+namespace nswarden {
 
 std::string_view to_string(Event::What what) {
   switch (what) {
@@ -43,4 +43,4 @@ std::shared_ptr<const Events> EventLog::newest() const {
   return newest_;
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -9,33 +9,31 @@
 #include <nswarden/report/json.hpp>
 #include <nswarden/report/table.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
-using core::printable;
+std::string_view to_string(Mode mode) { return mode == Mode::enforce ? "enforce" : "audit"; }
 
-std::string_view to_string(core::Mode mode) { return mode == core::Mode::enforce ? "enforce" : "audit"; }
-
-std::string place(const Explanation& explanation, const core::Position& where) {
+std::string place(const Explanation& explanation, const Position& where) {
   const auto& files = explanation.policies->files();
   const std::string& file = where.file < files.size() ? files[where.file] : explanation.source;
   return fmt::format("{}:{}", printable(file), where.line);
 }
 
-std::string want_text(const core::Key& key, const core::Setting& setting) {
+std::string want_text(const Key& key, const Setting& setting) {
   return key.is_secret() ? "redacted" : printable(setting.want.text());
 }
 
 /// Null when the netns was not looked at.
-const core::Finding* finding_of(const Explanation& explanation, const std::string& key) {
+const Finding* finding_of(const Explanation& explanation, const std::string& key) {
   const auto found = std::find_if(explanation.findings.begin(), explanation.findings.end(),
-                                  [&key](const core::Finding& finding) { return finding.key == key; });
+                                  [&key](const Finding& finding) { return finding.key == key; });
   return found == explanation.findings.end() ? nullptr : &*found;
 }
 
-std::string overrides_text(const Explanation& explanation, const core::PlannedSetting& winner) {
+std::string overrides_text(const Explanation& explanation, const PlannedSetting& winner) {
   std::string text;
-  for (const core::Overridden& lost : explanation.resolution.overridden) {
+  for (const Overridden& lost : explanation.resolution.overridden) {
     if (lost.key != winner.key) continue;
     text += fmt::format("{}{} ({}{}, {})", text.empty() ? "" : ", ", explanation.policies->policies()[lost.loser].name,
                         want_text(lost.key, *lost.setting),
@@ -47,10 +45,10 @@ std::string overrides_text(const Explanation& explanation, const core::PlannedSe
 
 template <class Tell>
 void for_each_command(const Explanation& explanation, Tell tell) {
-  for (const core::PolicyIndex index : explanation.matched) {
-    const core::PolicySet::Policy& policy = explanation.policies->policies()[index];
+  for (const PolicyIndex index : explanation.matched) {
+    const PolicySet::Policy& policy = explanation.policies->policies()[index];
     for (const std::string& command : policy.commands->startup) tell(policy, "startup", command);
-    for (const core::PolicyCommands::OnEvent& on : policy.commands->events) {
+    for (const PolicyCommands::OnEvent& on : policy.commands->events) {
       for (const std::string& command : on.commands) tell(policy, on.event, command);
     }
   }
@@ -63,14 +61,14 @@ std::string explain_table(const Explanation& explanation) {
   if (explanation.matched.empty()) return fmt::format("no policy matches {}\n{}", printable(explanation.netns), aside);
   const auto policies = explanation.policies->policies();
   std::string matched;
-  for (const core::PolicyIndex index : explanation.matched) {
+  for (const PolicyIndex index : explanation.matched) {
     matched += fmt::format("{}{}", matched.empty() ? "" : ", ", policies[index].name);
   }
   Table table;
   table.row(
       {{"KEY", {}}, {"WANT", {}}, {"HAVE", {}}, {"STATE", {}}, {"MODE", {}}, {"POLICY", {}}, {"WHERE", {}}, {"OVERRIDES", {}}});
-  for (const core::PlannedSetting& planned : explanation.resolution.settings) {
-    const core::Finding* finding = finding_of(explanation, planned.key.name());
+  for (const PlannedSetting& planned : explanation.resolution.settings) {
+    const Finding* finding = finding_of(explanation, planned.key.name());
     table.row({{printable(planned.key.name()), {}},
                {want_text(planned.key, *planned.setting), {}},
                {finding == nullptr ? "-" : or_dash(finding->have), {}},
@@ -82,7 +80,7 @@ std::string explain_table(const Explanation& explanation) {
   }
   std::string out = fmt::format("{} is matched by: {}\n{}", printable(explanation.netns), matched, aside);
   if (!table.empty()) out += table.text();
-  for (const core::PlannedSetting& planned : explanation.resolution.settings) {
+  for (const PlannedSetting& planned : explanation.resolution.settings) {
     if (planned.setting->note.empty()) continue;
     out += fmt::format("{}: {}\n", printable(planned.key.name()), printable(planned.setting->note));
   }
@@ -93,10 +91,10 @@ std::string explain_table(const Explanation& explanation) {
   }
   Table commands;
   commands.row({{"EVENT", {}}, {"COMMAND", {}}, {"CAPABILITIES", {}}, {"POLICY", {}}});
-  for_each_command(explanation, [&](const core::PolicySet::Policy& policy, std::string_view event, const std::string& command) {
+  for_each_command(explanation, [&](const PolicySet::Policy& policy, std::string_view event, const std::string& command) {
     commands.row({{std::string(event), {}},
                   {printable(command), {}},
-                  {std::string(core::to_string(policy.commands->capabilities)), {}},
+                  {std::string(to_string(policy.commands->capabilities)), {}},
                   {policy.name, {}}});
   });
   if (!commands.empty()) out += commands.text();
@@ -105,7 +103,7 @@ std::string explain_table(const Explanation& explanation) {
 
 std::string explain_json(const Explanation& explanation) {
   const auto policies = explanation.policies->policies();
-  const auto place_json = [&](Json& json, const core::Position& where) {
+  const auto place_json = [&](Json& json, const Position& where) {
     const auto& files = explanation.policies->files();
     json["line"] = where.line;
     json["file"] = printable(where.file < files.size() ? files[where.file] : explanation.source);
@@ -117,22 +115,22 @@ std::string explain_json(const Explanation& explanation) {
             {"settings", Json::array()},
             {"globs_without_keys", Json::array()},
             {"commands", Json::array()}};
-  for (const core::PolicyIndex index : explanation.matched) json["policies"].push_back(policies[index].name);
-  for (const core::PlannedSetting& planned : explanation.resolution.settings) {
+  for (const PolicyIndex index : explanation.matched) json["policies"].push_back(policies[index].name);
+  for (const PlannedSetting& planned : explanation.resolution.settings) {
     Json setting{{"key", printable(planned.key.name())},
                  {"want", want_text(planned.key, *planned.setting)},
                  {"mode", to_string(planned.mode)},
                  {"policy", policies[planned.policy].name},
                  {"overrides", Json::array()}};
     place_json(setting, planned.setting->where);
-    if (const core::Finding* finding = finding_of(explanation, planned.key.name())) {
+    if (const Finding* finding = finding_of(explanation, planned.key.name())) {
       const Json found = json_of(*finding);
       for (const char* field : {"have", "state", "reason", "error"}) {
         if (found.contains(field)) setting[field] = found[field];
       }
     }
     if (!planned.setting->note.empty()) setting["note"] = printable(planned.setting->note);
-    for (const core::Overridden& lost : explanation.resolution.overridden) {
+    for (const Overridden& lost : explanation.resolution.overridden) {
       if (lost.key != planned.key) continue;
       Json loser{{"policy", policies[lost.loser].name},
                  {"want", want_text(lost.key, *lost.setting)},
@@ -145,13 +143,13 @@ std::string explain_json(const Explanation& explanation) {
   }
   if (!explanation.not_looked_at.empty()) json["not_looked_at"] = explanation.not_looked_at;
   for (const std::string& glob : explanation.open_globs) json["globs_without_keys"].push_back(printable(glob));
-  for_each_command(explanation, [&](const core::PolicySet::Policy& policy, std::string_view event, const std::string& command) {
+  for_each_command(explanation, [&](const PolicySet::Policy& policy, std::string_view event, const std::string& command) {
     json["commands"].push_back({{"event", event},
                                 {"command", printable(command)},
-                                {"capabilities", core::to_string(policy.commands->capabilities)},
+                                {"capabilities", to_string(policy.commands->capabilities)},
                                 {"policy", policy.name}});
   });
   return line_of(json);
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 using prometheus::ClientMetric;
@@ -35,7 +35,7 @@ MetricFamily single(const char* name, const char* help, double value) {
 double number(std::size_t count) { return static_cast<double>(count); }
 
 // Bytes that are no UTF-8 would make the whole scrape fail (kernel fact 34).
-Label label(const char* name, std::string_view value) { return {name, core::printable(value)}; }
+Label label(const char* name, std::string_view value) { return {name, printable(value)}; }
 
 void add_policies(std::vector<MetricFamily>& out, const std::vector<PolicySnapshot>& policies) {
   struct Column {
@@ -68,9 +68,9 @@ void add_drift(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
   MetricFamily drift = family("nswarden_sysctl_drift", "1 while a setting is not as the policy says, and only then; capped.");
   const std::size_t shown = std::min(snapshot.series_limit, snapshot.drift.size());
   for (std::size_t i = 0; i < shown; ++i) {
-    const core::Finding& finding = snapshot.drift[i].finding;
+    const Finding& finding = snapshot.drift[i].finding;
     add(drift,
-        {label("netns", finding.netns), label("policy", finding.policy), label("reason", core::to_string(finding.reason)),
+        {label("netns", finding.netns), label("policy", finding.policy), label("reason", to_string(finding.reason)),
          label("sysctl", finding.key)},
         1);
   }
@@ -80,11 +80,11 @@ void add_drift(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
                        number(snapshot.drift.size() - shown + snapshot.drift_hidden)));
 }
 
-void add_netns(std::vector<MetricFamily>& out, const std::vector<core::NetnsDrift>& by_netns) {
+void add_netns(std::vector<MetricFamily>& out, const std::vector<NetnsDrift>& by_netns) {
   MetricFamily drifted = family("nswarden_netns_drifted_sysctls",
                                 "Settings of the policy that are drifted, missing or unreadable in the network namespace; only "
                                 "with --metrics.per-netns.");
-  for (const core::NetnsDrift& drift : by_netns) {
+  for (const NetnsDrift& drift : by_netns) {
     add(drifted, {label("netns", drift.netns), label("policy", drift.policy)}, number(drift.not_compliant));
   }
   out.push_back(std::move(drifted));
@@ -92,7 +92,7 @@ void add_netns(std::vector<MetricFamily>& out, const std::vector<core::NetnsDrif
 
 void add_observed(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
   MetricFamily values = family("nswarden_sysctl_value", "Value of a sysctl that a policy observes, each number of it; capped.");
-  for (const core::Observed& observed : snapshot.observed) {
+  for (const Observed& observed : snapshot.observed) {
     for (std::size_t i = 0; i < observed.numbers.size(); ++i) {
       add(values, {label("index", std::to_string(i)), label("netns", observed.netns), label("sysctl", observed.key)},
           observed.numbers[i]);
@@ -166,4 +166,4 @@ std::vector<MetricFamily> gauges_of(const Snapshot& snapshot, const BuildInfo& b
   return out;
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

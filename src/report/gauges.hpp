@@ -8,9 +8,9 @@
 #include <nswarden/report/snapshot.hpp>
 #include <vector>
 
-namespace nswarden::app {
+namespace nswarden {
 
-/// One family for each name; families without a series are left out. Label values have passed core::printable().
+/// One family for each name; families without a series are left out. Label values have passed printable().
 std::vector<prometheus::MetricFamily> gauges_of(const Snapshot& snapshot, const BuildInfo& build);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

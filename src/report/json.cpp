@@ -6,38 +6,37 @@
 
 #include <nswarden/base/text.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 void add_text(Json& json, const char* name, std::string_view bytes) {
-  if (!bytes.empty()) json[name] = core::printable(bytes);
+  if (!bytes.empty()) json[name] = printable(bytes);
 }
 
 }  // namespace
 
-Json json_of(const core::Totals& totals) {
+Json json_of(const Totals& totals) {
   return {{"netns", totals.netns},     {"settings", totals.settings}, {"compliant", totals.compliant},
           {"drifted", totals.drifted}, {"missing", totals.missing},   {"unreadable", totals.unreadable},
           {"fixed", totals.fixed},     {"failed", totals.failed}};
 }
 
-Json json_of(const core::Finding& finding) {
+Json json_of(const Finding& finding) {
   // An optional key that does not exist is compliant without a value; no value that exists is empty.
-  const bool has_value =
-      finding.state == core::State::drifted || (finding.state == core::State::compliant && !finding.have.empty());
-  Json json{{"netns", core::printable(finding.netns)},
-            {"policy", core::printable(finding.policy)},
-            {"key", core::printable(finding.key)},
-            {"want", core::printable(finding.want)},
-            {"have", has_value ? Json(core::printable(finding.have)) : Json(nullptr)},
-            {"state", core::to_string(finding.state)}};
-  if (finding.reason != core::Reason::none) json["reason"] = core::to_string(finding.reason);
-  if (!finding.note.empty()) json["note"] = core::printable(finding.note);
+  const bool has_value = finding.state == State::drifted || (finding.state == State::compliant && !finding.have.empty());
+  Json json{{"netns", printable(finding.netns)},
+            {"policy", printable(finding.policy)},
+            {"key", printable(finding.key)},
+            {"want", printable(finding.want)},
+            {"have", has_value ? Json(printable(finding.have)) : Json(nullptr)},
+            {"state", to_string(finding.state)}};
+  if (finding.reason != Reason::none) json["reason"] = to_string(finding.reason);
+  if (!finding.note.empty()) json["note"] = printable(finding.note);
   if (finding.error != 0) json["error"] = std::generic_category().message(finding.error);
   return json;
 }
 
-Json json_of(const core::Writer& writer) {
+Json json_of(const Writer& writer) {
   Json json = Json::object();
   if (writer.pid != 0) json["pid"] = writer.pid;
   add_text(json, "comm", writer.comm);
@@ -58,7 +57,7 @@ Json json_of(const Event& event) {
   } else {
     add_text(json, "netns", event.finding.netns);
   }
-  if (event.source) json["source"] = core::to_string(*event.source);
+  if (event.source) json["source"] = to_string(*event.source);
   add_text(json, "error", event.error);
   if (event.retry_in.count() != 0) json["retry_in_seconds"] = event.retry_in.count();
   if (event.writer) json["writer"] = json_of(*event.writer);
@@ -67,4 +66,4 @@ Json json_of(const Event& event) {
 
 std::string line_of(const Json& json) { return json.dump() + '\n'; }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -4,7 +4,7 @@
 #include <iterator>
 #include <utility>
 
-namespace nswarden::app {
+namespace nswarden {
 
 std::optional<std::size_t> LineLimiter::admit(std::string_view topic, Time now) {
   Topic& entry = find(topic, now);
@@ -34,4 +34,4 @@ LineLimiter::Topic& LineLimiter::find(std::string_view name, Time now) {
   return topics_.emplace(name, Topic{now, 0, 0}).first->second;
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace nswarden::app {
+namespace nswarden {
 
 class LineLimiter {
  public:
@@ -38,4 +38,4 @@ class LineLimiter {
   Time next_cleaning_{};
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

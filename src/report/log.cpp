@@ -18,7 +18,7 @@
 
 #include "report/line_limiter.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
@@ -52,7 +52,7 @@ std::string utc_milliseconds(std::chrono::system_clock::time_point time) {
 
 // As Go's log packages write it, so that what parses the log of Prometheus parses this one.
 std::string logfmt_value(std::string_view bytes) {
-  std::string text = core::printable(bytes);
+  std::string text = printable(bytes);
   if (!text.empty() && text.find_first_of(" =\"") == std::string::npos) return text;
   std::string quoted = "\"";
   for (const char c : text) {
@@ -62,7 +62,7 @@ std::string logfmt_value(std::string_view bytes) {
   return quoted + '"';
 }
 
-std::string json_string(std::string_view bytes) { return nlohmann::json(core::printable(bytes)).dump(); }
+std::string json_string(std::string_view bytes) { return nlohmann::json(printable(bytes)).dump(); }
 
 /// All of a line but its time and level, which spdlog keeps apart.
 std::string format_rest(LogFormat format, std::string_view message, const std::vector<LogField>& fields) {
@@ -122,14 +122,14 @@ class LineSink final : public spdlog::sinks::base_sink<std::mutex> {
   void say_dropped() {
     if (dropped_ == 0) return;
     writer_.flush();
-    if (writer_.waiting() > os::LineWriter::capacity / 2) return;
+    if (writer_.waiting() > LineWriter::capacity / 2) return;
     const std::string count = std::to_string(dropped_);
     const std::string rest = format_rest(format_, "log lines dropped", {{"count", count}});
     if (writer_.write(format_line(format_, std::chrono::system_clock::now(), "warn", rest))) dropped_ = 0;
   }
 
   LogFormat format_;
-  os::LineWriter writer_;
+  LineWriter writer_;
   std::size_t dropped_ = 0;
 };
 
@@ -191,4 +191,4 @@ void Log::limited(std::string_view topic, LogLevel level, std::string_view messa
 
 void Log::flush() { impl_->sink->flush(); }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-namespace nswarden::app {
+namespace nswarden {
 
 /// The series of one family. Only making a new one takes prometheus-cpp's lock.
 class CounterSeries {
@@ -85,4 +85,4 @@ class LoopHistogram {
   std::atomic<double> sum_{0};
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -7,8 +7,8 @@
 #include <array>
 #include <atomic>
 #include <nswarden/base/build_info.hpp>
-#include <nswarden/report/metrics.hpp>
 #include <nswarden/base/text.hpp>
+#include <nswarden/report/metrics.hpp>
 #include <set>
 #include <string>
 #include <string_view>
@@ -18,10 +18,9 @@
 #include "report/gauges.hpp"
 #include "report/loop_metrics.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
-using core::printable;
 using prometheus::Counter;
 
 using Seconds = std::chrono::duration<double>;
@@ -92,7 +91,7 @@ struct Metrics::Families {
   LoopHistogram compliance_drift{compliance_buckets()};
   std::set<std::string, std::less<>> writers;  // that have a series of their own; loop thread only
 
-  Counter& drift_series(std::string_view policy, std::string_view key, core::Source source) {
+  Counter& drift_series(std::string_view policy, std::string_view key, Source source) {
     return drift_detected.of({printable(policy), printable(key), to_string(source)});
   }
   Counter& action_series(std::string_view policy, std::string_view action, std::string_view result) {
@@ -143,25 +142,25 @@ Metrics::Metrics() : families_(std::make_unique<Families>()) {
 
 Metrics::~Metrics() = default;
 
-void Metrics::know(const core::PolicySet& policies) {
-  for (const core::PolicySet::Policy& policy : policies.policies()) {
-    for (const core::KeyIndex key : policy.keys) {
-      for (const core::Source source : core::all_sources) {
+void Metrics::know(const PolicySet& policies) {
+  for (const PolicySet::Policy& policy : policies.policies()) {
+    for (const KeyIndex key : policy.keys) {
+      for (const Source source : all_sources) {
         families_->drift_series(policy.name, policies.keys()[key].name(), source);
       }
     }
     if (!policy.keys.empty()) {
       for (const char* result : {"success", "failure"}) families_->action_series(policy.name, "write", result);
-      for (const std::string_view reason : core::all_failure_reasons) families_->failure_series(policy.name, "write", reason);
+      for (const std::string_view reason : all_failure_reasons) families_->failure_series(policy.name, "write", reason);
     }
     if (policy.commands->empty()) continue;
     for (const char* result : {"success", "failure"}) families_->action_series(policy.name, "command", result);
-    for (const std::string_view reason : core::all_command_failures) families_->failure_series(policy.name, "command", reason);
+    for (const std::string_view reason : all_command_failures) families_->failure_series(policy.name, "command", reason);
     families_->commands_dropped.of({printable(policy.name)});
   }
 }
 
-void Metrics::drift_detected(std::string_view policy, std::string_view key, core::Source source) {
+void Metrics::drift_detected(std::string_view policy, std::string_view key, Source source) {
   families_->drift_series(policy, key, source).Increment();
 }
 
@@ -172,14 +171,14 @@ void Metrics::drift_written(std::string_view comm) {
   families_->drift_writers.of({families_->writers.contains(name) ? name : "other"}).Increment();
 }
 
-void Metrics::write_attempt(std::string_view policy, core::Outcome outcome, int error) {
-  if (outcome == core::Outcome::fixed) {
+void Metrics::write_attempt(std::string_view policy, Outcome outcome, int error) {
+  if (outcome == Outcome::fixed) {
     families_->action_series(policy, "write", "success").Increment();
     return;
   }
   families_->action_series(policy, "write", "failure").Increment();
-  const bool clamped = outcome == core::Outcome::clamped;
-  families_->failure_series(policy, "write", clamped ? "readback" : core::failure_reason(error)).Increment();
+  const bool clamped = outcome == Outcome::clamped;
+  families_->failure_series(policy, "write", clamped ? "readback" : failure_reason(error)).Increment();
 }
 
 void Metrics::command_attempt(std::string_view policy, std::string_view failure) {
@@ -226,4 +225,4 @@ std::string Metrics::text(const Snapshot& snapshot) const {
   return prometheus::TextSerializer().Serialize(all);
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -3,17 +3,17 @@
 
 #include <algorithm>
 
-namespace nswarden::app {
+namespace nswarden {
 
-std::vector<Useless> useless_now(const core::Reconciler& reconciler, core::Time now) {
-  const core::PolicySet& set = reconciler.policies();
-  const core::Overview overview = reconciler.overview(now);
-  const std::vector<core::KeyIndex> missing = reconciler.missing_everywhere();
+std::vector<Useless> useless_now(const Reconciler& reconciler, Time now) {
+  const PolicySet& set = reconciler.policies();
+  const Overview overview = reconciler.overview(now);
+  const std::vector<KeyIndex> missing = reconciler.missing_everywhere();
   std::vector<Useless> useless;
-  for (core::PolicyIndex i = 0; i < set.policies().size(); ++i) {
-    const core::PolicySet::Policy& policy = set.policies()[i];
+  for (PolicyIndex i = 0; i < set.policies().size(); ++i) {
+    const PolicySet::Policy& policy = set.policies()[i];
     if (overview.policies[i].netns == 0) useless.push_back({policy.name, {}});
-    for (const core::KeyIndex key : policy.keys) {
+    for (const KeyIndex key : policy.keys) {
       const bool is_missing = overview.policies[i].netns > 0 && std::find(missing.begin(), missing.end(), key) != missing.end();
       if (is_missing && !set.optional(i, key)) useless.push_back({policy.name, set.keys()[key].name()});
     }
@@ -21,7 +21,7 @@ std::vector<Useless> useless_now(const core::Reconciler& reconciler, core::Time 
   return useless;
 }
 
-std::vector<Useless> PolicyReview::look(std::vector<Useless> useless, core::Time now) {
+std::vector<Useless> PolicyReview::look(std::vector<Useless> useless, Time now) {
   std::sort(useless.begin(), useless.end());
   std::erase_if(known_, [&](const auto& one) { return !std::binary_search(useless.begin(), useless.end(), one.first); });
   std::vector<Useless> tell;
@@ -35,4 +35,4 @@ std::vector<Useless> PolicyReview::look(std::vector<Useless> useless, core::Time
   return tell;
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -8,14 +8,12 @@
 #include <nswarden/report/json.hpp>
 #include <nswarden/report/table.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
-using core::printable;
-
-std::string_view state_colour(core::State state, Colour colour) {
+std::string_view state_colour(State state, Colour colour) {
   if (colour == Colour::never) return {};
-  return state == core::State::compliant ? "\x1b[32m" : "\x1b[31m";
+  return state == State::compliant ? "\x1b[32m" : "\x1b[31m";
 }
 
 }  // namespace
@@ -23,7 +21,7 @@ std::string_view state_colour(core::State state, Colour colour) {
 std::string check_table(const CheckReport& report, Colour colour) {
   Table table;
   table.row({{"NETNS", {}}, {"KEY", {}}, {"WANT", {}}, {"HAVE", {}}, {"STATE", {}}, {"POLICY", {}}});
-  const auto add = [&](const core::Finding& finding, std::string state, std::string_view shade) {
+  const auto add = [&](const Finding& finding, std::string state, std::string_view shade) {
     table.row({{printable(finding.netns), {}},
                {printable(finding.key), {}},
                {or_dash(finding.want), {}},
@@ -31,13 +29,13 @@ std::string check_table(const CheckReport& report, Colour colour) {
                {std::move(state), shade},
                {finding.policy, {}}});
   };
-  for (const core::Finding& finding : report.repaired) {
-    add(finding, "fixed", state_colour(core::State::compliant, colour));
+  for (const Finding& finding : report.repaired) {
+    add(finding, "fixed", state_colour(State::compliant, colour));
   }
-  for (const core::Finding& finding : report.findings) {
+  for (const Finding& finding : report.findings) {
     add(finding, state_text(finding), state_colour(finding.state, colour));
   }
-  const core::Totals& totals = report.totals;
+  const Totals& totals = report.totals;
   std::string out = table.empty() ? std::string() : table.text();
   out += fmt::format("{} netns, {} settings: {} compliant, {} drifted, {} missing, {} unreadable", totals.netns,
                      totals.settings, totals.compliant, totals.drifted, totals.missing, totals.unreadable);
@@ -47,8 +45,8 @@ std::string check_table(const CheckReport& report, Colour colour) {
 
 std::string check_json(const CheckReport& report) {
   Json json{{"schema", 1}, {"compliant", report.compliant()}, {"totals", json_of(report.totals)}, {"findings", Json::array()}};
-  for (const core::Finding& finding : report.findings) json["findings"].push_back(json_of(finding));
+  for (const Finding& finding : report.findings) json["findings"].push_back(json_of(finding));
   return line_of(json);
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -10,16 +10,13 @@
 
 #include <nswarden/base/text.hpp>
 
-namespace nswarden::app {
-
-using core::Change;
-using core::Report;
+namespace nswarden {
 
 namespace {
 
-std::string names_of(const std::vector<core::PolicyIndex>& indices, const core::PolicySet& policies) {
+std::string names_of(const std::vector<PolicyIndex>& indices, const PolicySet& policies) {
   std::string names;
-  for (const core::PolicyIndex index : indices) names += (names.empty() ? "" : ",") + policies.policies()[index].name;
+  for (const PolicyIndex index : indices) names += (names.empty() ? "" : ",") + policies.policies()[index].name;
   return names;
 }
 
@@ -61,8 +58,8 @@ std::string failure_text(const Change& change) {
   const int error = change.attempted && change.error != 0 ? change.error : change.finding.error;
   if (error != 0) return std::generic_category().message(error);
   if (!change.attempted) return {};
-  return change.outcome == core::Outcome::clamped ? "the kernel stores another value than the one written"
-                                                  : "another value was read back than the one written";
+  return change.outcome == Outcome::clamped ? "the kernel stores another value than the one written"
+                                            : "another value was read back than the one written";
 }
 
 Event::What event_of(const Change& change) {
@@ -80,10 +77,10 @@ Event::What event_of(const Change& change) {
 
 }  // namespace
 
-void ReportLog::tell(const Report& report, const core::PolicySet& policies, core::Time now, double unix_time) {
-  for (const core::Attempt& attempt : report.attempts) {
+void ReportLog::tell(const Report& report, const PolicySet& policies, Time now, double unix_time) {
+  for (const Attempt& attempt : report.attempts) {
     metrics_.write_attempt(policies.policies()[attempt.policy].name, attempt.outcome, attempt.error);
-    ++(attempt.outcome == core::Outcome::fixed ? fixed_ : failed_);
+    ++(attempt.outcome == Outcome::fixed ? fixed_ : failed_);
   }
   if (report.first_seen) metrics_.became_compliant(ComplianceTrigger::create, now - *report.first_seen);
   if (report.write_seen) metrics_.became_compliant(ComplianceTrigger::drift, now - *report.write_seen);
@@ -100,11 +97,11 @@ void ReportLog::tell(const Report& report, const core::PolicySet& policies, core
 /// Who made the drift that `change` tells of. Each drift that has no known writer takes the name of the one before away, or else that
 /// one would stand beside a value that is not its.
 Writers::Known ReportLog::name_writer(const Report& report, const Change& change) {
-  const core::Finding& finding = change.finding;
+  const Finding& finding = change.finding;
   const bool is_over = change.what == Change::What::recovered || change.what == Change::What::calmed;
   if (is_over && !change.detected) return nullptr;
   Writers::Known writer;
-  if (report.source == core::Source::event) {
+  if (report.source == Source::event) {
     writer = writers_.writer_of(report.inode, change.setting);
     std::string_view comm;
     if (writer) comm = writer->comm;
@@ -148,7 +145,7 @@ void ReportLog::keep_change(const Report& report, const Change& change, Writers:
   events_.add(std::move(event));
 }
 
-void ReportLog::tell_life(const Report& report, const core::PolicySet& policies) {
+void ReportLog::tell_life(const Report& report, const PolicySet& policies) {
   const std::string topic = "life " + report.netns;
   const LogField netns{"netns", report.netns};
   switch (report.life) {
@@ -170,14 +167,14 @@ void ReportLog::tell_life(const Report& report, const core::PolicySet& policies)
 
 void ReportLog::tell_change(const Report& report, const Change& change, const Writers::Known& writer) {
   if (change.what == Change::What::suspended || change.what == Change::What::calmed) return tell_fight(change, writer);
-  const core::Finding& finding = change.finding;
+  const Finding& finding = change.finding;
   const std::string topic = finding.netns + '\0' + finding.key;
   const LogField netns{"netns", finding.netns};
   const LogField policy{"policy", finding.policy};
   const LogField key{"key", finding.key};
   const LogField have{"have", finding.have};
   const LogField want{"want", finding.want};
-  const LogField source{"source", core::to_string(report.source)};
+  const LogField source{"source", to_string(report.source)};
   const WriterFields writer_fields(writer);
   // One line has said that there is a fight, another one will say that it is over.
   const auto level = [&](LogLevel usual) { return change.fought_over ? LogLevel::debug : usual; };
@@ -193,18 +190,18 @@ void ReportLog::tell_change(const Report& report, const Change& change, const Wr
                         "two settings contradict each other: the kernel undoes one when the other is written",
                         {netns, policy, key, have, want, {"other", change.other}});
   }
-  const LogField state{"state", core::to_string(finding.state)};
+  const LogField state{"state", to_string(finding.state)};
   const std::string why = failure_text(change);
   const LogField error{"error", why};
   if (change.attempted) {
-    const LogField outcome{"outcome", core::to_string(change.outcome)};
+    const LogField outcome{"outcome", to_string(change.outcome)};
     const auto fields = writer_fields.after({netns, policy, key, have, want, state, outcome, error, source});
     return log_.limited(topic, level(LogLevel::warn), "sysctl not repaired", fields);
   }
-  if (finding.state == core::State::unreadable) {
+  if (finding.state == State::unreadable) {
     return log_.limited(topic, LogLevel::warn, "sysctl unreadable", {netns, policy, key, want, error, source});
   }
-  if (finding.state == core::State::missing) {
+  if (finding.state == State::missing) {
     return log_.limited(topic, LogLevel::warn, "sysctl missing", {netns, policy, key, want, source});
   }
   log_.limited(topic, level(LogLevel::warn), "sysctl drifted", writer_fields.after({netns, policy, key, have, want, source}));
@@ -212,7 +209,7 @@ void ReportLog::tell_change(const Report& report, const Change& change, const Wr
 
 /// With a topic of its own: the lines of the fight before it have used up that of the setting. No label is empty.
 void ReportLog::tell_fight(const Change& change, const Writers::Known& opponent) {
-  const core::Finding& finding = change.finding;
+  const Finding& finding = change.finding;
   const std::string topic = '\0' + finding.netns + '\0' + finding.key;
   const LogField netns{"netns", finding.netns};
   const LogField policy{"policy", finding.policy};
@@ -221,10 +218,10 @@ void ReportLog::tell_fight(const Change& change, const Writers::Known& opponent)
   if (change.what == Change::What::calmed) {
     return log_.limited(topic, LogLevel::info, "sysctl no longer fought over", {netns, policy, key, want});
   }
-  const std::string retry_in = core::format_duration(change.retry_in);
+  const std::string retry_in = format_duration(change.retry_in);
   const WriterFields opponent_fields(opponent);
   const auto fields = opponent_fields.after({netns, policy, key, {"have", finding.have}, want, {"retry_in", retry_in}});
   log_.limited(topic, LogLevel::warn, "sysctl suspended: another program keeps changing it back", fields);
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

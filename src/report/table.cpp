@@ -8,7 +8,7 @@
 
 #include <nswarden/base/text.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 /// Code points, near enough for names.
@@ -41,20 +41,20 @@ std::string Table::text() const {
   return out;
 }
 
-std::string state_text(const core::Finding& finding) {
-  if (finding.state == core::State::unreadable) {
+std::string state_text(const Finding& finding) {
+  if (finding.state == State::unreadable) {
     return fmt::format("unreadable ({})", std::generic_category().message(finding.error));
   }
-  if (finding.reason == core::Reason::clamped || finding.reason == core::Reason::suspended) {
-    return fmt::format("drifted ({})", core::to_string(finding.reason));
+  if (finding.reason == Reason::clamped || finding.reason == Reason::suspended) {
+    return fmt::format("drifted ({})", to_string(finding.reason));
   }
-  if (finding.state == core::State::drifted && finding.error != 0) {
+  if (finding.state == State::drifted && finding.error != 0) {
     return fmt::format("drifted ({})", std::generic_category().message(finding.error));
   }
-  if (finding.state == core::State::compliant && finding.have.empty()) return "compliant (absent)";
-  return std::string(core::to_string(finding.state));
+  if (finding.state == State::compliant && finding.have.empty()) return "compliant (absent)";
+  return std::string(to_string(finding.state));
 }
 
-std::string or_dash(const std::string& text) { return text.empty() ? "-" : core::printable(text); }
+std::string or_dash(const std::string& text) { return text.empty() ? "-" : printable(text); }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -3,20 +3,20 @@
 
 #include <algorithm>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
-bool says_nothing(const core::Writer& writer) {
+bool says_nothing(const Writer& writer) {
   return writer.pid == 0 && writer.comm.empty() && writer.exe.empty() && !writer.uid && writer.cgroup.empty() &&
          writer.container.empty() && writer.unit.empty();
 }
 
 }  // namespace
 
-void Writers::take(std::vector<os::SysctlWrite> writes, double seen) {
+void Writers::take(std::vector<SysctlWrite> writes, double seen) {
   // A file is learned by a visit, and what that visit found has been reported: a later drift is none of theirs.
   std::erase_if(writes_, [&](const Write& write) { return !write.write.place && files_.find(write.write.inode); });
-  for (os::SysctlWrite& write : writes) {
+  for (SysctlWrite& write : writes) {
     writes_.push_back({std::move(write), seen, std::nullopt});
     if (writes_.size() > max_writes) writes_.pop_front();
     // It waits for a search, and by then the process may run another program.
@@ -31,7 +31,7 @@ void Writers::end_turn() {
 }
 
 /// By what its inode number stands for at present: since the write the netns may have been bound with other keys, or the file been learned.
-bool Writers::is_of(const os::SysctlWrite& write, os::SysctlFiles::Place place) const {
+bool Writers::is_of(const SysctlWrite& write, SysctlFiles::Place place) const {
   if (write.place && *write.place != place) return false;
   return files_.find(write.inode) == place;
 }
@@ -50,8 +50,8 @@ Writers::Known Writers::writer_of(std::uint64_t netns, std::uint32_t setting) {
 
 Writers::Known Writers::described(Write& write) {
   if (!write.writer) {
-    core::Writer writer = describe_(write.write.pid, write.write.pidfd, write.seen);
-    write.writer = says_nothing(writer) ? nullptr : std::make_shared<const core::Writer>(std::move(writer));
+    Writer writer = describe_(write.write.pid, write.write.pidfd, write.seen);
+    write.writer = says_nothing(writer) ? nullptr : std::make_shared<const Writer>(std::move(writer));
   }
   return *write.writer;
 }
@@ -82,14 +82,14 @@ void Writers::forget(const std::string& netns) {
   for (auto known = last_.lower_bound({netns, {}}); known != last_.end() && known->first.first == netns;) forget(known++);
 }
 
-std::vector<DriftSnapshot> Writers::with_writers(std::vector<core::Finding> findings) const {
+std::vector<DriftSnapshot> Writers::with_writers(std::vector<Finding> findings) const {
   std::vector<DriftSnapshot> drift;
   drift.reserve(findings.size());
-  for (core::Finding& finding : findings) {
+  for (Finding& finding : findings) {
     Known writer = last_writer(finding.netns, finding.key);
     drift.push_back({std::move(finding), std::move(writer), 0});
   }
   return drift;
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

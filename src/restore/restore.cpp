@@ -10,7 +10,7 @@
 #include <nswarden/policy/key_traits.hpp>
 #include <nswarden/policy/value.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 constexpr int tries_a_key = 2;
@@ -167,4 +167,4 @@ std::vector<Restored> restore(NetnsCatalog& catalog, const NetnsPlace& place, st
   return Restoring(std::move(binding->netns), std::move(entries), tick).run();
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -12,7 +12,7 @@
 #include <nswarden/policy/value.hpp>
 #include "restore/restore_text.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 constexpr std::size_t size_of_an_entry_besides_its_texts = 128;
@@ -172,4 +172,4 @@ std::string RestoreBook::add_line(std::string_view line) {
   return entries_ == before ? "a line has nothing to put back" : "";
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -20,7 +20,7 @@
 #include <nswarden/policy/key.hpp>
 #include <nswarden/policy/policy.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// What the policies in force make of the keys of one netns, as far as restoring goes.
 class Claims {
@@ -97,4 +97,4 @@ class RestoreBook {
   std::uint64_t revision_ = 0;
 };
 
-}  // namespace nswarden::core
+}  // namespace nswarden

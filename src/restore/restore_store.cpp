@@ -6,20 +6,20 @@
 #include <system_error>
 #include <utility>
 
-#include <nswarden/os/privilege.hpp>
 #include <nswarden/base/text.hpp>
 #include <nswarden/os/file.hpp>
+#include <nswarden/os/privilege.hpp>
 #include <nswarden/os/replace_file.hpp>
-#include <nswarden/os/trusted_path.hpp>
 #include <nswarden/os/runtime_directory.hpp>
+#include <nswarden/os/trusted_path.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 constexpr std::string_view damaged_suffix = ".damaged";
 
 std::string boot_id() {
-  const auto id = os::read_file("/proc/sys/kernel/random/boot_id", 64);
+  const auto id = read_file("/proc/sys/kernel/random/boot_id", 64);
   return id ? id->substr(0, id->find('\n')) : std::string();
 }
 
@@ -36,48 +36,48 @@ std::string RestoreStore::lock() {
   if (boot_.empty())
     return "/proc/sys/kernel/random/boot_id cannot be read, and without it nobody could tell of which boot it is";
   if (is_default_) {
-    if (const auto made = os::make_directory(runtime_directory()); !made) {
-      return fmt::format("{}: {}", core::printable(runtime_directory()), with_remedy(made.error().code));
+    if (const auto made = make_directory(runtime_directory()); !made) {
+      return fmt::format("{}: {}", printable(runtime_directory()), with_remedy(made.error().code));
     }
   }
   const std::string file = file_ + ".lock";
-  os::LockFile::Attempt attempt = os::LockFile::take(file);
-  if (const auto* taken = std::get_if<os::LockFile::Taken>(&attempt)) {
+  LockFile::Attempt attempt = LockFile::take(file);
+  if (const auto* taken = std::get_if<LockFile::Taken>(&attempt)) {
     return fmt::format("it is kept by {}; give each one its own with --restore.file", holder(taken->pid));
   }
-  if (const auto* error = std::get_if<core::Error>(&attempt)) {
-    return fmt::format("{} cannot be locked: {}", core::printable(file), lock_error(error->code));
+  if (const auto* error = std::get_if<Error>(&attempt)) {
+    return fmt::format("{} cannot be locked: {}", printable(file), lock_error(error->code));
   }
-  lock_ = std::get<os::LockFile>(std::move(attempt));
+  lock_ = std::get<LockFile>(std::move(attempt));
   return {};
 }
 
 RestoreStore::Loaded RestoreStore::load() {
-  const std::string shown = core::printable(file_);
-  if (os::fingerprint(file_) == 0) return {};
+  const std::string shown = printable(file_);
+  if (fingerprint(file_) == 0) return {};
   if (const std::string why = lock(); !why.empty()) return {{}, fmt::format("{} is not read: {}", shown, why)};
-  auto read = os::read_trusted_file(file_, core::RestoreBook::max_text_size);
-  if (const auto* distrusted = std::get_if<os::Distrusted>(&read)) {
-    return {{}, fmt::format("{} is not trusted: {}", shown, core::printable(distrusted->why))};
+  auto read = read_trusted_file(file_, RestoreBook::max_text_size);
+  if (const auto* distrusted = std::get_if<Distrusted>(&read)) {
+    return {{}, fmt::format("{} is not trusted: {}", shown, printable(distrusted->why))};
   }
-  if (const auto* error = std::get_if<core::Error>(&read)) {
+  if (const auto* error = std::get_if<Error>(&read)) {
     return {{}, fmt::format("{} cannot be read: {}", shown, with_remedy(error->code))};
   }
-  auto book = core::RestoreBook::parse(std::get<std::string>(read), boot_);
-  if (auto* whole = std::get_if<core::RestoreBook>(&book)) return {std::move(*whole), {}};
+  auto book = RestoreBook::parse(std::get<std::string>(read), boot_);
+  if (auto* whole = std::get_if<RestoreBook>(&book)) return {std::move(*whole), {}};
   // A failure leaves it where it is, to be replaced by the next save.
-  const bool aside = os::move_aside(file_, damaged_suffix).ok();
+  const bool aside = move_aside(file_, damaged_suffix).ok();
   return {{},
           fmt::format("{} is not as nswarden writes it: {}; what was changed before stays as it is{}", shown,
                       std::get<std::string>(book), aside ? fmt::format(", and it is now {}{}", shown, damaged_suffix) : "")};
 }
 
-std::string RestoreStore::save(const core::RestoreBook& book) {
-  const std::string shown = core::printable(file_);
-  if (book.empty() && os::fingerprint(file_) == 0) return {};
+std::string RestoreStore::save(const RestoreBook& book) {
+  const std::string shown = printable(file_);
+  if (book.empty() && fingerprint(file_) == 0) return {};
   if (const std::string why = lock(); !why.empty()) return fmt::format("{} is not written: {}", shown, why);
-  const auto done = os::replace_file(file_, book.text(boot_));
+  const auto done = replace_file(file_, book.text(boot_));
   return done ? std::string() : fmt::format("{} cannot be written: {}", shown, with_remedy(done.error().code));
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -7,7 +7,7 @@
 
 #include <nswarden/base/text.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 constexpr std::string_view magic = "nswarden-restore ";
@@ -131,4 +131,4 @@ std::optional<RestoreText::Fields> RestoreText::fields_of(std::string_view line)
   return fields;
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

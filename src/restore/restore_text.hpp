@@ -10,7 +10,7 @@
 #include <variant>
 #include <vector>
 
-namespace nswarden::core {
+namespace nswarden {
 
 class RestoreText {
  public:
@@ -35,4 +35,4 @@ class RestoreText {
   std::size_t lines_ = 0;
 };
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -7,11 +7,10 @@
 
 #include <nswarden/os/privilege.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using core::Restored;
 using std::chrono::seconds;
 
 // A look goes over the whole book. What comes to be due without a reload can wait so long.
@@ -21,7 +20,7 @@ constexpr seconds shortest_save_gap{1};
 constexpr seconds longest_save_gap{60};
 constexpr int save_factor = 100;
 
-std::string_view shown(const core::RestoreBook::Entry& entry, std::string_view value) {
+std::string_view shown(const RestoreBook::Entry& entry, std::string_view value) {
   return entry.key.is_secret() ? "redacted" : value;
 }
 
@@ -37,9 +36,9 @@ Restorer::Restorer(const Options& options, Parts parts) : parts_(std::move(parts
   }
 }
 
-void Restorer::take(const core::Report& report, const core::PolicySet& policies) {
+void Restorer::take(const Report& report, const PolicySet& policies) {
   if (!active_) return;
-  for (const core::Overwritten& write : report.overwritten) {
+  for (const Overwritten& write : report.overwritten) {
     const std::string& policy = policies.policies()[write.policy].name;
     if (book_.note(report.cookie, {write.key, policy, write.found, write.stored})) continue;
     parts_.log.limited("book full", LogLevel::warn, "this change will not be undone, since there are too many to remember",
@@ -53,17 +52,17 @@ void Restorer::policies_changed() {
   look_asked_ = true;
 }
 
-void Restorer::look(const core::Reconciler& reconciler, Time now) {
+void Restorer::look(const Reconciler& reconciler, Time now) {
   if (!look_asked_ && now < next_look_) return;
   next_look_ = now + look_gap;
   const bool asked = std::exchange(look_asked_, false);
   queue_.clear();
   if (book_.empty()) return;
-  const std::vector<core::Reconciler::Known> known = reconciler.known();
-  std::map<const core::Resolution*, core::Claims> claims;  // many netns share theirs
+  const std::vector<Reconciler::Known> known = reconciler.known();
+  std::map<const Resolution*, Claims> claims;  // many netns share theirs
   std::vector<std::uint64_t> cookies;
   std::set<std::uint64_t> inodes;
-  for (const core::Reconciler::Known& netns : known) {
+  for (const Reconciler::Known& netns : known) {
     inodes.insert(netns.id.inode);
     cookies.push_back(netns.id.cookie);
     if (!book_.knows(netns.id.cookie)) continue;
@@ -78,33 +77,33 @@ void Restorer::look(const core::Reconciler& reconciler, Time now) {
 }
 
 /// A source that no policy asks for any more has no names: what was changed there is due, and is found here.
-void Restorer::look_beyond(const core::Reconciler& reconciler, const std::set<std::uint64_t>& inodes) {
-  const core::Listing listing = parts_.catalog.list(core::NetnsCatalog::Detail::full);
-  for (const core::Entry& entry : listing.entries) {
-    const core::NameKind kind = parts_.sources[entry.directory].kind;
-    const bool unknown = entry.kind == core::EntryKind::nsfs && inodes.find(entry.inode) == inodes.end();
-    if (!unknown || kind == core::NameKind::entry || reconciler.policies().wants(kind)) continue;
-    const core::BindResult bound = parts_.catalog.bind(entry.directory, entry.name, {}, core::Tier::transient);
-    const auto* binding = std::get_if<core::Binding>(&bound);
+void Restorer::look_beyond(const Reconciler& reconciler, const std::set<std::uint64_t>& inodes) {
+  const Listing listing = parts_.catalog.list(NetnsCatalog::Detail::full);
+  for (const Entry& entry : listing.entries) {
+    const NameKind kind = parts_.sources[entry.directory].kind;
+    const bool unknown = entry.kind == EntryKind::nsfs && inodes.find(entry.inode) == inodes.end();
+    if (!unknown || kind == NameKind::entry || reconciler.policies().wants(kind)) continue;
+    const BindResult bound = parts_.catalog.bind(entry.directory, entry.name, {}, Tier::transient);
+    const auto* binding = std::get_if<Binding>(&bound);
     if (binding == nullptr || !book_.knows(binding->id.cookie)) continue;
     queue_.push_back({{binding->id.cookie, entry.directory, entry.name}, entry.name, book_.entries(binding->id.cookie)});
   }
 }
 
 /// A write may have been made since it was found to be due.
-std::vector<core::RestoreBook::Entry> Restorer::still_kept(Due& due) const {
-  std::erase_if(due.entries, [&](const core::RestoreBook::Entry& entry) {
-    const core::RestoreBook::Entry* kept = book_.find(due.place.cookie, entry.key);
+std::vector<RestoreBook::Entry> Restorer::still_kept(Due& due) const {
+  std::erase_if(due.entries, [&](const RestoreBook::Entry& entry) {
+    const RestoreBook::Entry* kept = book_.find(due.place.cookie, entry.key);
     return kept == nullptr || kept->stored != entry.stored;
   });
   return due.entries;
 }
 
-void Restorer::step(core::Reconciler& reconciler, Time now) {
+void Restorer::step(Reconciler& reconciler, Time now) {
   if (queue_.empty()) return;
   Due due = std::move(queue_.front());
   queue_.pop_front();
-  for (const Restored& result : core::restore(parts_.catalog, due.place, still_kept(due), parts_.tick)) conclude(due, result);
+  for (const Restored& result : restore(parts_.catalog, due.place, still_kept(due), parts_.tick)) conclude(due, result);
   // A value that was put back may have changed others (kernel fact 27), and our own writes are no events.
   reconciler.touch(due.place.directory, due.place.name, now);
   if (queue_.empty()) tell_sums();
@@ -113,13 +112,13 @@ void Restorer::step(core::Reconciler& reconciler, Time now) {
 void Restorer::conclude(const Due& due, const Restored& result) {
   tell(due, result);
   ++sums_[static_cast<std::size_t>(result.what)];
-  if (!core::is_settled(result)) return;
+  if (!is_settled(result)) return;
   book_.drop(due.place.cookie, result.entry.key);
   failures_told_.erase({due.place.cookie, result.entry.key});
 }
 
 void Restorer::tell(const Due& due, const Restored& result) {
-  const core::RestoreBook::Entry& entry = result.entry;
+  const RestoreBook::Entry& entry = result.entry;
   const std::string key = entry.key.name();
   const std::string topic = "restore " + due.label;
   const LogField netns{"netns", due.label};
@@ -159,7 +158,7 @@ void Restorer::tell_sums() {
   sums_ = {};
 }
 
-std::optional<Restorer::Time> Restorer::next_due() const {
+std::optional<Time> Restorer::next_due() const {
   if (!active_ || book_.revision() == saved_) return std::nullopt;
   return next_save_;
 }
@@ -186,4 +185,4 @@ void Restorer::save() {
   trouble_told_ = trouble;
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -7,14 +7,14 @@
 
 #include <nswarden/report/json.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 Json json_of(const std::vector<SourceSnapshot>& sources) {
   Json list = Json::array();
   for (const SourceSnapshot& source : sources) {
-    Json json{{"name", core::printable(source.name)}, {"up", source.up}};
-    if (!source.up) json["reason"] = core::printable(source.reason);
+    Json json{{"name", printable(source.name)}, {"up", source.up}};
+    if (!source.up) json["reason"] = printable(source.reason);
     list.push_back(std::move(json));
   }
   return list;
@@ -23,7 +23,7 @@ Json json_of(const std::vector<SourceSnapshot>& sources) {
 Json json_of(const std::vector<PolicySnapshot>& policies) {
   Json list = Json::array();
   for (const PolicySnapshot& policy : policies) {
-    list.push_back({{"name", core::printable(policy.name)},
+    list.push_back({{"name", printable(policy.name)},
                     {"mode", policy.enforcing ? "enforce" : "audit"},
                     {"netns", policy.netns},
                     {"settings", policy.settings},
@@ -35,12 +35,12 @@ Json json_of(const std::vector<PolicySnapshot>& policies) {
 }
 
 Json json_of(const ConfigSnapshot& config) {
-  Json json{{"source", core::printable(config.source)},
+  Json json{{"source", printable(config.source)},
             {"sha256", config.hash},
             {"loaded", config.loaded_seconds},
             {"audit", config.audit}};
   if (!config.error.empty()) {
-    json["error"] = core::printable(config.error);
+    json["error"] = printable(config.error);
     json["failed"] = config.failed_seconds;
   }
   return json;
@@ -78,4 +78,4 @@ std::string events_json(const Snapshot& snapshot) {
   return line_of(json);
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

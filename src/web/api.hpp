@@ -5,10 +5,10 @@
 #include <nswarden/report/snapshot.hpp>
 #include <string>
 
-namespace nswarden::app {
+namespace nswarden {
 
 /// The report that `check --output=json` makes, of the daemon's state, with what only a daemon knows.
 std::string status_json(const Snapshot& snapshot);
 std::string events_json(const Snapshot& snapshot);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -11,7 +11,7 @@
 
 #include <nswarden/base/sha256.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 /// `$2b$12$` and 22 letters of salt, then the 31 letters that are compared.
@@ -117,9 +117,9 @@ class BasicAuth::Place {
   bool has_ = false;
 };
 
-BasicAuth::BasicAuth(const std::vector<core::WebUser>& users) : crypt_(std::make_unique<crypt_data>()) {
+BasicAuth::BasicAuth(const std::vector<WebUser>& users) : crypt_(std::make_unique<crypt_data>()) {
   std::string cost = "10";
-  for (const core::WebUser& user : users) {
+  for (const WebUser& user : users) {
     const std::string its = user.hash.substr(4, 2);
     cost = hashes_.empty() ? its : std::max(cost, its);
     hashes_.emplace(user.name, user.hash);
@@ -173,4 +173,4 @@ BasicAuth::Verdict BasicAuth::judge(std::string_view authorization) {
   return verdict(is_right);
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

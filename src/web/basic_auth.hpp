@@ -23,12 +23,12 @@
 
 struct crypt_data;
 
-namespace nswarden::app {
+namespace nswarden {
 
 class BasicAuth {
  public:
   /// Without users it admits nobody.
-  explicit BasicAuth(const std::vector<core::WebUser>& users);
+  explicit BasicAuth(const std::vector<WebUser>& users);
   ~BasicAuth();
   BasicAuth(const BasicAuth&) = delete;
   BasicAuth& operator=(const BasicAuth&) = delete;
@@ -79,4 +79,4 @@ class BasicAuth {
   std::unique_ptr<crypt_data> crypt_;
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <optional>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 std::optional<unsigned> hex_digit(char c) {
@@ -73,4 +73,4 @@ std::string query_encoded(std::string_view bytes) { return percent_encoded(bytes
 
 std::string path_encoded(std::string_view path) { return percent_encoded(path, "/"); }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace nswarden::app {
+namespace nswarden {
 
 /// The decoded value of a parameter: of the last one of that name, empty when there is none.
 std::string query_value(std::string_view query, std::string_view name);
@@ -17,4 +17,4 @@ std::string query_encoded(std::string_view bytes);
 /// The same for a path, whose slashes stay.
 std::string path_encoded(std::string_view path);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

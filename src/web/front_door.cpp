@@ -15,7 +15,7 @@
 #include <thread>
 #include <utility>
 
-namespace nswarden::os {
+namespace nswarden {
 namespace {
 
 using std::chrono::milliseconds;
@@ -281,16 +281,16 @@ int FrontDoor::poll_behind(pollfd& connection, int timeout) {
   return 0;
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden
 
 extern "C" int nswarden_poll(pollfd* fds, nfds_t count, int timeout) {
-  using nswarden::os::door;
-  using nswarden::os::door_ahead;
+  using nswarden::door;
+  using nswarden::door_ahead;
   if (door != nullptr) return door->poll(fds, count, timeout);
   return door_ahead != nullptr && count == 1 ? door_ahead->poll_behind(*fds, timeout) : ::poll(fds, count, timeout);
 }
 
 extern "C" int nswarden_accept(int listener, sockaddr* peer, socklen_t* size) {
-  using nswarden::os::door;
+  using nswarden::door;
   return door == nullptr ? ::accept(listener, peer, size) : door->accept(listener, peer, size);
 }

@@ -17,7 +17,7 @@
 
 #include <nswarden/os/fd.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 /// Whether a server has something to do with what a client has sent so far: the head of an HTTP request to its empty line, the first
 /// record of TLS, or too much for either.
@@ -80,7 +80,7 @@ class FrontDoor {
   std::atomic<int> stalled_{0};
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden
 
 // What the server is compiled to call in place of poll(2) and accept(2). In a thread without a door they are these.
 extern "C" int nswarden_poll(pollfd* fds, nfds_t count, int timeout);

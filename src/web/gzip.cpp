@@ -8,7 +8,7 @@
 #include <new>
 #include <stdexcept>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 std::string_view trimmed(std::string_view text) {
@@ -74,4 +74,4 @@ std::string gzip(std::string_view text) {
   return packed;
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

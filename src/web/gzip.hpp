@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace nswarden::app {
+namespace nswarden {
 
 /// Whether an Accept-Encoding field asks for gzip, by name or by `*`, with a weight above 0. Absent (empty): no.
 bool wants_gzip(std::string_view accept_encoding);
@@ -13,4 +13,4 @@ bool wants_gzip(std::string_view accept_encoding);
 /// Throws std::runtime_error when zlib cannot.
 std::string gzip(std::string_view text);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

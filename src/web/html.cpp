@@ -10,7 +10,7 @@
 
 #include <nswarden/base/text.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 constexpr double last_moment = 253402300799;  // the end of the year 9999
@@ -31,7 +31,7 @@ Html& Html::shown(std::string_view printable) {
   return *this;
 }
 
-Html& Html::text(std::string_view bytes) { return shown(core::printable(bytes)); }
+Html& Html::text(std::string_view bytes) { return shown(printable(bytes)); }
 
 Html& Html::number(std::size_t count) {
   out_ += std::to_string(count);
@@ -97,4 +97,4 @@ std::string age_text(double seconds) {
   return fmt::format("{} d {} h", whole / day, whole % day / hour);
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

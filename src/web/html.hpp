@@ -8,7 +8,7 @@
 #include <string_view>
 #include <utility>
 
-namespace nswarden::app {
+namespace nswarden {
 
 class Html {
  public:
@@ -18,7 +18,7 @@ class Html {
     out_.append(markup, N - 1);
     return *this;
   }
-  /// Bytes of others, as core::printable() shows them everywhere.
+  /// Bytes of others, as printable() shows them everywhere.
   Html& text(std::string_view bytes);
   /// What is printable already.
   Html& shown(std::string_view printable);
@@ -51,4 +51,4 @@ std::string utc_text(double unix_seconds);
 /// `3 s`, `12 min`, `5 h 20 min`, `3 d 4 h`: rounded down. What lies ahead is `0 s`.
 std::string age_text(double seconds);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 template <class Number>
@@ -57,4 +57,4 @@ std::optional<std::string> decoded_path(std::string_view raw) {
   return path;
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 #include <nswarden/base/build_info.hpp>
-#include <nswarden/web/web.hpp>
 #include <nswarden/base/text.hpp>
+#include <nswarden/web/web.hpp>
 
 #include "web/api.hpp"
 #include "web/gzip.hpp"
 #include "web/status_page.hpp"
 #include "web/status_style.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 constexpr const char* plain = "text/plain; charset=utf-8";
@@ -47,12 +47,12 @@ Response ready(const WebSources& sources) {
   if (!snapshot->ready) return text(503, "not ready: the first sweep is not done\n");
   std::string body = "nswarden is ready.\n";
   for (const SourceSnapshot& source : snapshot->sources) {
-    if (!source.up) body += fmt::format("{} is down: {}\n", source.name, core::printable(source.reason));
+    if (!source.up) body += fmt::format("{} is down: {}\n", source.name, printable(source.reason));
   }
   for (const SourceSnapshot& directory : snapshot->unlisted) {
-    body += fmt::format("{} cannot be listed: {}\n", core::printable(directory.name), core::printable(directory.reason));
+    body += fmt::format("{} cannot be listed: {}\n", printable(directory.name), printable(directory.reason));
   }
-  for (const std::string& hindrance : snapshot->hindrances) body += core::printable(hindrance) + '\n';
+  for (const std::string& hindrance : snapshot->hindrances) body += printable(hindrance) + '\n';
   return text(200, std::move(body));
 }
 
@@ -96,4 +96,4 @@ Response respond(const Request& request, const WebOptions& options, const WebSou
   return page(request, options, sources);
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -6,12 +6,12 @@
 #include <nswarden/base/printed_text.hpp>
 #include "web/filter.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 /// printable() makes no name shorter.
 bool is_wanted(const std::string& wanted, const std::string& name) {
-  return wanted.empty() || (name.size() <= wanted.size() && core::printable(name) == wanted);
+  return wanted.empty() || (name.size() <= wanted.size() && printable(name) == wanted);
 }
 
 }  // namespace
@@ -20,12 +20,12 @@ Filter Filter::of_query(std::string_view query) {
   return {printed_text(query_value(query, "netns")), printed_text(query_value(query, "policy"))};
 }
 
-bool Filter::takes(const core::Finding& finding) const {
+bool Filter::takes(const Finding& finding) const {
   return is_wanted(netns, finding.netns) && is_wanted(policy, finding.policy);
 }
 
-std::string netns_link(std::string_view name) { return "/?netns=" + query_encoded(core::printable(name)); }
+std::string netns_link(std::string_view name) { return "/?netns=" + query_encoded(printable(name)); }
 
-std::string policy_link(std::string_view name) { return "/?policy=" + query_encoded(core::printable(name)); }
+std::string policy_link(std::string_view name) { return "/?policy=" + query_encoded(printable(name)); }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the status page is to show: all, one netns, one policy, or one of both. Names are as core::printable() shows them, here as
+// What the status page is to show: all, one netns, one policy, or one of both. Names are as printable() shows them, here as
 // in the URL, so that what a label, a log line or the JSON says can be put there as it is. Pure, any thread.
 #pragma once
 
 #include <string>
 #include <string_view>
 
-#include <nswarden/report/event.hpp>
 #include <nswarden/engine/report.hpp>
+#include <nswarden/report/event.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 
 struct Filter {
   std::string netns;   ///< printable; empty for all
@@ -19,7 +19,7 @@ struct Filter {
   static Filter of_query(std::string_view query);
 
   [[nodiscard]] bool active() const { return !netns.empty() || !policy.empty(); }
-  [[nodiscard]] bool takes(const core::Finding& finding) const;
+  [[nodiscard]] bool takes(const Finding& finding) const;
   /// An event that is of no netns or no policy is hidden when one is asked for.
   [[nodiscard]] bool takes(const Event& event) const { return takes(event.finding); }
 };
@@ -28,4 +28,4 @@ struct Filter {
 std::string netns_link(std::string_view name);
 std::string policy_link(std::string_view name);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -8,18 +8,18 @@
 #include "web/status_rows.hpp"
 #include "web/status_sections.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 void add_drift_row(Html& html, const DriftSnapshot& drift, double now) {
-  const core::Finding& finding = drift.finding;
+  const Finding& finding = drift.finding;
   html.raw("<tr><th scope=\"row\" class=\"c-netns\">");
   add_place(html, finding).raw("</th><td class=\"c-key\"><span class=\"mono\">").key(finding.key).raw("</span>");
   add_more(html, finding.note).raw("</td><td class=\"c-value\">");
   add_value(html, finding.want).raw("</td><td class=\"c-value\">");
   add_value(html, finding.have).raw("</td><td class=\"c-state\">");
-  const bool suspended = finding.reason == core::Reason::suspended;
-  add_tag(html, suspended ? Mood::warn : Mood::bad, core::to_string(finding.state));
+  const bool suspended = finding.reason == Reason::suspended;
+  add_tag(html, suspended ? Mood::warn : Mood::bad, to_string(finding.state));
   add_reason(html, finding).raw("</td><td class=\"c-when\">");
   html.second_and_age(drift.since, now).raw("</td><td class=\"c-who\">");
   add_writer(html, drift.writer.get()).raw("</td></tr>\n");
@@ -51,12 +51,12 @@ Mood mood_of(Event::What what) {
   }
 }
 
-std::string_view seen(core::Source source) {
+std::string_view seen(Source source) {
   switch (source) {
-    case core::Source::startup: return "seen at the start";
-    case core::Source::create: return "seen when the netns came";
-    case core::Source::event: return "seen by an event";
-    case core::Source::reconcile: return "seen by a sweep";
+    case Source::startup: return "seen at the start";
+    case Source::create: return "seen when the netns came";
+    case Source::event: return "seen by an event";
+    case Source::reconcile: return "seen by a sweep";
   }
   return "";
 }
@@ -69,7 +69,7 @@ std::string event_words(Event::What what) {
 }
 
 void add_event_setting(Html& html, const Event& event) {
-  const core::Finding& finding = event.finding;
+  const Finding& finding = event.finding;
   if (finding.key.empty()) {
     add_nothing(html);
     return;
@@ -80,11 +80,11 @@ void add_event_setting(Html& html, const Event& event) {
 }
 
 void add_event_details(Html& html, const Event& event) {
-  const core::Finding& finding = event.finding;
+  const Finding& finding = event.finding;
   if (!event.error.empty()) html.raw("<span>").text(event.error).raw("</span>");
-  const bool is_there = finding.state == core::State::compliant || finding.state == core::State::drifted;
-  if (!finding.key.empty() && !is_there) add_more(html, core::to_string(finding.state));
-  if (event.retry_in.count() != 0) add_more(html, "next try in " + core::format_duration(event.retry_in));
+  const bool is_there = finding.state == State::compliant || finding.state == State::drifted;
+  if (!finding.key.empty() && !is_there) add_more(html, to_string(finding.state));
+  if (event.retry_in.count() != 0) add_more(html, "next try in " + format_duration(event.retry_in));
   if (event.source) add_more(html, seen(*event.source));
   add_more(html, finding.note);
 }
@@ -167,4 +167,4 @@ Html events_section(const Snapshot& snapshot, const Filter& filter) {
   return html;
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -8,13 +8,13 @@
 
 #include <nswarden/base/text.hpp>
 
-#include "web/html.hpp"
 #include "web/filter.hpp"
+#include "web/html.hpp"
 #include "web/status_rows.hpp"
 #include "web/status_sections.hpp"
 #include "web/status_style.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 struct Headline {
@@ -28,7 +28,7 @@ std::string count_of(std::size_t count, std::string_view noun) {
 }
 
 Headline headline_of(const Snapshot& snapshot) {
-  const core::Totals& totals = snapshot.totals;
+  const Totals& totals = snapshot.totals;
   if (!snapshot.ready) {
     return {Mood::warn, "Not ready: the first sweep is not done", "What stands below is what was seen so far."};
   }
@@ -67,7 +67,7 @@ void add_links(Html& html, std::string_view telemetry_path) {
 }
 
 void add_counts(Html& html, const Snapshot& snapshot) {
-  const core::Totals& totals = snapshot.totals;
+  const Totals& totals = snapshot.totals;
   const std::pair<std::string_view, std::size_t> counts[] = {
       {"netns", totals.netns},     {"settings", totals.settings}, {"compliant", totals.compliant},
       {"drifted", totals.drifted}, {"missing", totals.missing},   {"unreadable", totals.unreadable},
@@ -135,7 +135,7 @@ void add_policy_choice(Html& html, const Snapshot& snapshot, const Filter& filte
   html.raw("<label>Policy <select name=\"policy\">\n<option value=\"\">all</option>\n");
   bool known = filter.policy.empty();
   for (const PolicySnapshot& policy : snapshot.policies) {
-    const std::string name = core::printable(policy.name);
+    const std::string name = printable(policy.name);
     const bool chosen = !known && name == filter.policy;
     known = known || chosen;
     html.raw("<option value=\"").shown(name).raw("\"").shown(chosen ? " selected" : "").raw(">").shown(name).raw("</option>\n");
@@ -193,4 +193,4 @@ std::string status_page(const Snapshot& snapshot, const Filter& filter, std::str
   return html.take();
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

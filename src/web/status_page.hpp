@@ -12,7 +12,7 @@
 
 #include "web/status_filter.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 
 /// Rows of drift on the page; the JSON has more.
 inline constexpr std::size_t most_drift_rows = 200;
@@ -20,4 +20,4 @@ inline constexpr std::size_t most_drift_rows = 200;
 std::string status_page(const Snapshot& snapshot, const Filter& filter, std::string_view telemetry_path,
                         const BuildInfo& build);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -8,7 +8,7 @@
 
 #include "web/status_filter.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 /// As container tools abbreviate it.
@@ -44,7 +44,7 @@ Html& add_policy(Html& html, std::string_view name) {
   return name.empty() ? add_nothing(html) : add_link(html, policy_link(name), name);
 }
 
-Html& add_place(Html& html, const core::Finding& finding) {
+Html& add_place(Html& html, const Finding& finding) {
   add_netns(html, finding.netns);
   if (finding.policy.empty()) return html;
   html.raw("<span class=\"more\">");
@@ -59,16 +59,16 @@ Html& add_more(Html& html, std::string_view bytes) {
   return bytes.empty() ? html : html.raw("<span class=\"more\">").text(bytes).raw("</span>");
 }
 
-Html& add_reason(Html& html, const core::Finding& finding) {
+Html& add_reason(Html& html, const Finding& finding) {
   switch (finding.reason) {
-    case core::Reason::clamped: add_more(html, "clamped: the kernel stores another value"); break;
-    case core::Reason::suspended: add_more(html, "suspended: changed back again and again"); break;
+    case Reason::clamped: add_more(html, "clamped: the kernel stores another value"); break;
+    case Reason::suspended: add_more(html, "suspended: changed back again and again"); break;
     default: break;
   }
   return finding.error == 0 ? html : add_more(html, std::generic_category().message(finding.error));
 }
 
-Html& add_writer(Html& html, const core::Writer* writer) {
+Html& add_writer(Html& html, const Writer* writer) {
   if (writer == nullptr) return add_nothing(html);
   if (!writer->comm.empty()) html.raw("<bdi class=\"mono\">").text(writer->comm).raw("</bdi> ");
   std::string ids;
@@ -85,4 +85,4 @@ Html& add_writer(Html& html, const core::Writer* writer) {
   return add_more(html, writer->exe);
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -9,7 +9,7 @@
 
 #include "web/html.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 
 /// What a word is to say at a glance, beside the word itself.
 enum class Mood { calm, good, warn, bad };
@@ -24,13 +24,13 @@ Html& add_nothing(Html& html);
 Html& add_netns(Html& html, std::string_view name);
 Html& add_policy(Html& html, std::string_view name);
 /// The netns of a setting, and below it its policy where there is one.
-Html& add_place(Html& html, const core::Finding& finding);
+Html& add_place(Html& html, const Finding& finding);
 /// A dash when it is empty.
 Html& add_value(Html& html, std::string_view value);
-Html& add_writer(Html& html, const core::Writer* writer);
+Html& add_writer(Html& html, const Writer* writer);
 /// A second line in a cell; nothing when it is empty.
 Html& add_more(Html& html, std::string_view bytes);
 /// Why a setting is not compliant, where its state alone does not say it; a second line.
-Html& add_reason(Html& html, const core::Finding& finding);
+Html& add_reason(Html& html, const Finding& finding);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -5,14 +5,14 @@
 
 #include "web/status_rows.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 /// Enough to tell two configurations apart by eye.
 constexpr std::size_t short_hash = 12;
 
 void add_policy_row(Html& html, const PolicySnapshot& policy, const Filter& filter) {
-  const bool selected = !filter.policy.empty() && core::printable(policy.name) == filter.policy;
+  const bool selected = !filter.policy.empty() && printable(policy.name) == filter.policy;
   html.raw("<tr");
   if (selected) html.raw(" aria-current=\"true\"");
   html.raw("><th scope=\"row\">");
@@ -111,4 +111,4 @@ Html configuration_section(const Snapshot& snapshot) {
   return html;
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

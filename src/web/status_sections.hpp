@@ -10,7 +10,7 @@
 #include "web/html.hpp"
 #include "web/status_filter.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 
 /// How many rows the filter takes.
 std::size_t matching_drift(const Snapshot& snapshot, const Filter& filter);
@@ -22,4 +22,4 @@ Html policies_section(const Snapshot& snapshot, const Filter& filter);
 Html sources_section(const Snapshot& snapshot);
 Html configuration_section(const Snapshot& snapshot);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

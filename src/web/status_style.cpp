@@ -8,7 +8,7 @@
 
 #include <nswarden/base/sha256.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 
 std::string status_content_policy() {
   Sha256 hash;
@@ -23,4 +23,4 @@ std::string status_content_policy() {
          "'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace nswarden::app {
+namespace nswarden {
 
 inline constexpr char status_style[] = R"css(
 :root {
@@ -115,4 +115,4 @@ footer { color: var(--dim); padding-top: 20px; padding-bottom: 28px; font-size: 
 /// The header Content-Security-Policy of the page: this stylesheet by its hash, forms to ourselves, and nothing else.
 std::string status_content_policy();
 
-}  // namespace nswarden::app
+}  // namespace nswarden

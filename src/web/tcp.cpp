@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <nswarden/web/tcp.hpp>
+
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <pthread.h>
 #include <sys/socket.h>
-#include <nswarden/web/tcp.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -14,7 +14,7 @@
 #include <memory>
 #include <string_view>
 
-namespace nswarden::os {
+namespace nswarden {
 namespace {
 
 struct SocketAddress {
@@ -61,9 +61,9 @@ std::optional<std::string> numeric_address(const std::string& host, AddressFamil
   return std::string(text);
 }
 
-core::Result<Fd> listen_on(const std::string& numeric_host, std::uint16_t port, AddressFamily family) {
+Result<Fd> listen_on(const std::string& numeric_host, std::uint16_t port, AddressFamily family) {
   const AddressList found = look_up(numeric_host, family, AI_NUMERICHOST | AI_PASSIVE);
-  if (!found) return core::Error{EADDRNOTAVAIL, "look up"};
+  if (!found) return Error{EADDRNOTAVAIL, "look up"};
   SocketAddress address;
   std::memcpy(&address.storage, found->ai_addr, found->ai_addrlen);
   address.length = found->ai_addrlen;
@@ -73,12 +73,12 @@ core::Result<Fd> listen_on(const std::string& numeric_host, std::uint16_t port, 
     reinterpret_cast<sockaddr_in6*>(&address.storage)->sin6_port = htons(port);
   }
   Fd fd(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd) return core::Error{errno, "socket"};
+  if (!fd) return Error{errno, "socket"};
   const int on = 1;
   // Connections of an earlier run in TIME_WAIT do not count.
-  if (::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) return core::Error{errno, "setsockopt"};
-  if (::bind(fd.get(), address.get(), address.length) != 0) return core::Error{errno, "bind"};
-  if (::listen(fd.get(), 1) != 0) return core::Error{errno, "listen"};
+  if (::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) return Error{errno, "setsockopt"};
+  if (::bind(fd.get(), address.get(), address.length) != 0) return Error{errno, "bind"};
+  if (::listen(fd.get(), 1) != 0) return Error{errno, "listen"};
   return fd;
 }
 
@@ -98,12 +98,4 @@ void stop_sockets(const std::vector<std::uint16_t>& local_ports, Stop what) {
   }
 }
 
-SignalsBlocked::SignalsBlocked() {
-  sigset_t all;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-}
-
-SignalsBlocked::~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
-}  // namespace nswarden::os
+}  // namespace nswarden

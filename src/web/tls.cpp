@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 template <auto function>
@@ -138,12 +138,12 @@ int check_names(int trusted, X509_STORE_CTX* store) {
 
 int take_any(int /*trusted*/, X509_STORE_CTX* /*store*/) { return 1; }
 
-int number_of(core::TlsVersion version) {
+int number_of(TlsVersion version) {
   switch (version) {
-    case core::TlsVersion::tls10: return TLS1_VERSION;
-    case core::TlsVersion::tls11: return TLS1_1_VERSION;
-    case core::TlsVersion::tls12: return TLS1_2_VERSION;
-    case core::TlsVersion::tls13: return TLS1_3_VERSION;
+    case TlsVersion::tls10: return TLS1_VERSION;
+    case TlsVersion::tls11: return TLS1_1_VERSION;
+    case TlsVersion::tls12: return TLS1_2_VERSION;
+    case TlsVersion::tls13: return TLS1_3_VERSION;
   }
   return TLS1_3_VERSION;
 }
@@ -195,8 +195,7 @@ std::string take_client_ca(SSL_CTX* context, const std::string& text) {
   return {};
 }
 
-void ask_for_certificates(SSL_CTX* context, const core::WebTls& tls) {
-  using core::ClientAuth;
+void ask_for_certificates(SSL_CTX* context, const WebTls& tls) {
   constexpr int required = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
   switch (tls.client_auth) {
     case ClientAuth::none: return SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nullptr);
@@ -207,11 +206,11 @@ void ask_for_certificates(SSL_CTX* context, const core::WebTls& tls) {
   }
 }
 
-std::string take_rules(SSL_CTX* context, const core::WebTls& tls) {
+std::string take_rules(SSL_CTX* context, const WebTls& tls) {
   SSL_CTX_set_min_proto_version(context, number_of(tls.min_version));
   SSL_CTX_set_max_proto_version(context, number_of(tls.max_version));
   // Below TLS 1.2 OpenSSL 3 has nothing at its default level of security that it would use.
-  if (tls.min_version < core::TlsVersion::tls12) SSL_CTX_set_security_level(context, 0);
+  if (tls.min_version < TlsVersion::tls12) SSL_CTX_set_security_level(context, 0);
   if (tls.prefer_server_ciphers) SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
   if (!tls.ciphers.empty() && SSL_CTX_set_cipher_list(context, joined(tls.ciphers).c_str()) != 1) {
     return "cipher_suites: " + reason();
@@ -249,8 +248,7 @@ int choose(SSL* ssl, int* alert, void* newest) {
 
 void TlsSettings::Free::operator()(ssl_ctx_st* context) const { SSL_CTX_free(context); }
 
-std::variant<std::shared_ptr<const TlsSettings>, std::string> TlsSettings::make(const core::WebTls& tls,
-                                                                                const TlsTexts& texts) {
+std::variant<std::shared_ptr<const TlsSettings>, std::string> TlsSettings::make(const WebTls& tls, const TlsTexts& texts) {
   ERR_clear_error();
   Context context = new_context();
   std::string problem = take_certificate(context.get(), texts);
@@ -267,4 +265,4 @@ TlsServer::TlsServer(Newest newest) : newest_(std::move(newest)), context_(new_c
   SSL_CTX_set_client_hello_cb(context_.get(), &choose, &newest_);
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -13,7 +13,7 @@
 
 struct ssl_ctx_st;
 
-namespace nswarden::app {
+namespace nswarden {
 
 /// PEM, read from wherever the configuration says.
 struct TlsTexts {
@@ -25,7 +25,7 @@ struct TlsTexts {
 class TlsSettings {
  public:
   /// The settings, or what is wrong with which of the three, one line.
-  static std::variant<std::shared_ptr<const TlsSettings>, std::string> make(const core::WebTls& tls, const TlsTexts& texts);
+  static std::variant<std::shared_ptr<const TlsSettings>, std::string> make(const WebTls& tls, const TlsTexts& texts);
 
   [[nodiscard]] ssl_ctx_st* context() const { return context_.get(); }
 
@@ -56,4 +56,4 @@ class TlsServer {
   TlsSettings::Context context_;
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -14,7 +14,7 @@
 #include <nswarden/os/file.hpp>
 #include <nswarden/os/trusted_path.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 constexpr std::size_t largest_pem = 1 << 20;
@@ -36,7 +36,7 @@ std::string path_beside(const std::string& file, const std::string& named) {
 
 WebAccess::WebAccess(std::string path, Log& log, Metrics& metrics) : path_(std::move(path)), log_(log), metrics_(metrics) {
   // As all later versions are read: HTTP threads have no capabilities.
-  const os::CapabilitiesAside as_a_reader;
+  const CapabilitiesAside as_a_reader;
   Loaded loaded = load();
   if (!loaded.version) throw std::runtime_error(loaded.problem);
   take(std::move(loaded));
@@ -45,21 +45,21 @@ WebAccess::WebAccess(std::string path, Log& log, Metrics& metrics) : path_(std::
 /// Each print is taken before its file is read, so that a change in between is seen at the next look.
 WebAccess::Loaded WebAccess::load() const {
   Loaded loaded;
-  loaded.prints.emplace_back(path_, os::fingerprint(path_));
-  const auto text = os::read_file(path_, core::max_config_size);
+  loaded.prints.emplace_back(path_, fingerprint(path_));
+  const auto text = read_file(path_, max_config_size);
   if (!text) {
-    loaded.problem = fmt::format("cannot read {}: {}", core::printable(path_), why_not_read(text.error().code));
+    loaded.problem = fmt::format("cannot read {}: {}", printable(path_), why_not_read(text.error().code));
     return loaded;
   }
-  auto parsed = core::parse_web_config(*text);
-  if (const auto* problems = std::get_if<std::vector<core::Problem>>(&parsed)) {
-    for (const core::Problem& problem : *problems) {
-      loaded.problem += fmt::format("{}{}:{}:{}: {}", loaded.problem.empty() ? "" : "\n", core::printable(path_),
-                                    problem.where.line, problem.where.column, problem.message);
+  auto parsed = parse_web_config(*text);
+  if (const auto* problems = std::get_if<std::vector<Problem>>(&parsed)) {
+    for (const Problem& problem : *problems) {
+      loaded.problem += fmt::format("{}{}:{}:{}: {}", loaded.problem.empty() ? "" : "\n", printable(path_), problem.where.line,
+                                    problem.where.column, problem.message);
     }
     return loaded;
   }
-  auto& config = std::get<core::WebConfig>(parsed);
+  auto& config = std::get<WebConfig>(parsed);
   auto version = std::make_shared<Version>();
   load_texts(config, loaded, *version);
   if (!loaded.problem.empty()) return loaded;
@@ -76,18 +76,18 @@ WebAccess::Loaded WebAccess::load() const {
   return loaded;
 }
 
-void WebAccess::load_texts(const core::WebConfig& config, Loaded& loaded, Version& version) const {
+void WebAccess::load_texts(const WebConfig& config, Loaded& loaded, Version& version) const {
   if (!config.tls) return;
-  version.needs_certificate = config.tls->client_auth == core::ClientAuth::require_and_verify;
-  const auto read = [&](const core::PemSource& source) {
+  version.needs_certificate = config.tls->client_auth == ClientAuth::require_and_verify;
+  const auto read = [&](const PemSource& source) {
     if (source.path.empty()) return source.text;
     const std::string path = path_beside(path_, source.path);
-    loaded.prints.emplace_back(path, os::fingerprint(path));
-    auto text = os::read_file(path, largest_pem);
+    loaded.prints.emplace_back(path, fingerprint(path));
+    auto text = read_file(path, largest_pem);
     if (text) return std::move(*text);
     if (loaded.problem.empty()) {
-      loaded.problem = fmt::format("{}:{}:{}: cannot read {}: {}", core::printable(path_), source.where.line,
-                                   source.where.column, core::printable(path), why_not_read(text.error().code));
+      loaded.problem = fmt::format("{}:{}:{}: cannot read {}: {}", printable(path_), source.where.line, source.where.column,
+                                   printable(path), why_not_read(text.error().code));
     }
     return std::string();
   };
@@ -96,7 +96,7 @@ void WebAccess::load_texts(const core::WebConfig& config, Loaded& loaded, Versio
   if (!loaded.problem.empty()) return;
   auto made = TlsSettings::make(*config.tls, texts);
   if (auto* problem = std::get_if<std::string>(&made)) {
-    loaded.problem = fmt::format("{}: tls_server_config: {}", core::printable(path_), *problem);
+    loaded.problem = fmt::format("{}: tls_server_config: {}", printable(path_), *problem);
   } else {
     version.tls = std::get<std::shared_ptr<const TlsSettings>>(std::move(made));
   }
@@ -105,7 +105,7 @@ void WebAccess::load_texts(const core::WebConfig& config, Loaded& loaded, Versio
 /// Sockets are bound for TLS or not. And a file that is empty or cut short, as some editors leave it for a moment, must not let everyone in.
 std::string WebAccess::takes_a_restart(const Version& next) const {
   const auto problem = [this](std::string_view what) {
-    return fmt::format("{}: {}; that takes a restart", core::printable(path_), what);
+    return fmt::format("{}: {}; that takes a restart", printable(path_), what);
   };
   if (next.tls && !version_->tls) return problem("tls_server_config has come");
   if (!next.tls && version_->tls) return problem("tls_server_config has gone");
@@ -128,7 +128,7 @@ void WebAccess::close() {
 
 std::shared_ptr<const WebAccess::Version> WebAccess::newest() {
   const std::lock_guard lock(mutex_);
-  const auto is_as_read = [](const auto& print) { return os::fingerprint(print.first) == print.second; };
+  const auto is_as_read = [](const auto& print) { return fingerprint(print.first) == print.second; };
   if (std::all_of(prints_.begin(), prints_.end(), is_as_read)) return version_;
   Loaded loaded = load();
   if (loaded.version) {
@@ -147,4 +147,4 @@ std::shared_ptr<const WebAccess::Version> WebAccess::newest() {
   return version_;
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -12,7 +12,7 @@
 #include <nswarden/config/config_shapes.hpp>
 #include "web/web_tls.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 using Kind = YamlNode::Kind;
@@ -182,4 +182,4 @@ std::variant<WebConfig, std::vector<Problem>> parse_web_config(std::string_view 
   return std::move(tree.problems);
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

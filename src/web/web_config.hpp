@@ -13,7 +13,7 @@
 
 #include <nswarden/config/config.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 enum class TlsVersion : std::uint8_t { tls10, tls11, tls12, tls13 };
 
@@ -67,4 +67,4 @@ constexpr int max_bcrypt_cost = 14;
 /// of their positions.
 std::variant<WebConfig, std::vector<Problem>> parse_web_config(std::string_view yaml);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

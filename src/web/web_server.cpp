@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <civetweb.h>
 #include <fmt/format.h>
-#include <nswarden/web/web.hpp>
 #include <nswarden/os/capabilities.hpp>
-#include "web/front_door.hpp"
 #include <nswarden/os/process_stats.hpp>
-#include <nswarden/web/tcp.hpp>
+#include <nswarden/os/signals.hpp>
 #include <nswarden/os/time_slice.hpp>
+#include <nswarden/web/tcp.hpp>
+#include <nswarden/web/web.hpp>
+#include "web/front_door.hpp"
 
 #include <array>
 #include <atomic>
@@ -22,14 +23,14 @@
 
 #include <nswarden/os/privilege.hpp>
 #include <nswarden/web/listen_address.hpp>
-#include "web/tls.hpp"
 #include <nswarden/web/web_access.hpp>
+#include "web/tls.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
 // So many requests are answered at once. A connection occupies a thread (kernel fact 33), from its first whole request head on where CivetWeb
-// was built with os::FrontDoor, and else from its beginning to the request timeout.
+// was built with FrontDoor, and else from its beginning to the request timeout.
 constexpr const char* worker_threads = "16";
 constexpr std::size_t worker_count = 16;
 // Each is an fd: fd_budget.hpp leaves room for them.
@@ -64,12 +65,12 @@ struct Listener {
 
 /// Finds what an address means and that it can be had, since CivetWeb tells of a failure in prose only.
 /// The sockets in `held` show that all of them can be had at the same time.
-Listener prepare(const std::string& text, std::vector<os::Fd>& held) {
+Listener prepare(const std::string& text, std::vector<Fd>& held) {
   const auto address = parse_listen_address(text);
   if (!address) refuse(text, "it is written as :PORT, HOST:PORT or [V6]:PORT");
 
-  const auto try_on = [&](const std::string& host, os::AddressFamily family) {
-    auto fd = os::listen_on(host, address->port, family);
+  const auto try_on = [&](const std::string& host, AddressFamily family) {
+    auto fd = listen_on(host, address->port, family);
     if (fd) held.push_back(std::move(*fd));
     return fd.ok() ? 0 : fd.error().code;
   };
@@ -79,22 +80,22 @@ Listener prepare(const std::string& text, std::vector<os::Fd>& held) {
 
   if (address->kind == ListenAddress::Host::any) {
     // Where IPv6 is switched off, IPv4 alone is all addresses. The wildcard of IPv6 takes IPv4 too.
-    const int error = has_ipv6() ? try_on("::", os::AddressFamily::ipv6) : EAFNOSUPPORT;
+    const int error = has_ipv6() ? try_on("::", AddressFamily::ipv6) : EAFNOSUPPORT;
     if (error == 0) return {fmt::format("+{}", address->port), "[::]"};
     if (error != EAFNOSUPPORT && error != EADDRNOTAVAIL) need(error);
-    need(try_on("0.0.0.0", os::AddressFamily::ipv4));
+    need(try_on("0.0.0.0", AddressFamily::ipv4));
     return {fmt::format("0.0.0.0:{}", address->port), "0.0.0.0"};
   }
   if (address->kind == ListenAddress::Host::name) {
-    if (const auto ipv4 = os::numeric_address(address->host, os::AddressFamily::ipv4)) {
-      need(try_on(*ipv4, os::AddressFamily::ipv4));
+    if (const auto ipv4 = numeric_address(address->host, AddressFamily::ipv4)) {
+      need(try_on(*ipv4, AddressFamily::ipv4));
       return {fmt::format("{}:{}", *ipv4, address->port), *ipv4};
     }
   }
-  const auto ipv6 = os::numeric_address(address->host, os::AddressFamily::ipv6);
+  const auto ipv6 = numeric_address(address->host, AddressFamily::ipv6);
   if (!ipv6) refuse(text, "no such host");
   if (!has_ipv6()) refuse(text, "the CivetWeb library of this system has no IPv6; use an IPv4 address");
-  need(try_on(*ipv6, os::AddressFamily::ipv6));
+  need(try_on(*ipv6, AddressFamily::ipv6));
   return {fmt::format("[{}]:{}", *ipv6, address->port), fmt::format("[{}]", *ipv6)};
 }
 
@@ -134,7 +135,7 @@ std::string date_now() {
 }
 
 /// In place of one of the same name.
-void set_header(Response& response, const core::WebHeader& header) {
+void set_header(Response& response, const WebHeader& header) {
   std::erase_if(response.headers, [&header](const auto& other) { return other.first == header.name; });
   response.headers.emplace_back(header.name, header.value);
 }
@@ -170,7 +171,7 @@ struct WebServer::Impl {
   WebSources sources;
   WebAccess* access;
   std::optional<TlsServer> tls;
-  os::FrontDoor door;
+  FrontDoor door;
   std::vector<std::uint16_t> ports;
   mg_context* context = nullptr;
   std::atomic<bool> started{false};
@@ -196,7 +197,7 @@ struct WebServer::Impl {
     const auto version = access->newest();
     auto refused = refusal(version->auth.get(), mg_get_header(connection, "Authorization"));
     Response response = refused ? std::move(*refused) : told(connection, request);
-    for (const core::WebHeader& header : version->headers) set_header(response, header);
+    for (const WebHeader& header : version->headers) set_header(response, header);
     return response;
   }
 
@@ -249,8 +250,8 @@ struct WebServer::Impl {
     } else {
       impl.door.serve_behind();
     }
-    os::give_way();
-    if (!os::drop_all_capabilities()) impl.privileged = true;
+    give_way();
+    if (!drop_all_capabilities()) impl.privileged = true;
     ++impl.begun;
     impl.begun.notify_one();
     return nullptr;
@@ -306,7 +307,7 @@ void WebServer::Impl::start(const std::string& listening_ports) {
   callbacks.init_thread = &Impl::begin_thread;
   if (tls) callbacks.external_ssl_ctx = &Impl::give_context;
   // The loop takes signals by signalfd, which works only while no thread takes them first.
-  const os::SignalsBlocked blocked;
+  const SignalsBlocked blocked;
   context = mg_start(&callbacks, this, configuration);
   if (context == nullptr) {
     throw std::runtime_error(fmt::format("cannot serve HTTP on {}: {}", listening_ports,
@@ -340,15 +341,15 @@ void WebServer::Impl::stop() {
     });
   } catch (const std::exception&) {
     // No thread or no memory to be had: the same one after the other. Nothing new is accepted any more.
-    os::stop_sockets(ports, os::Stop::reading);
+    stop_sockets(ports, Stop::reading);
     std::this_thread::sleep_for(last_words);
-    os::stop_sockets(ports, os::Stop::all);
+    stop_sockets(ports, Stop::all);
     mg_stop(context);
     return;
   }
   const auto patience = std::chrono::steady_clock::now() + last_words;
   while (!stopped) {
-    os::stop_sockets(ports, std::chrono::steady_clock::now() < patience ? os::Stop::reading : os::Stop::all);
+    stop_sockets(ports, std::chrono::steady_clock::now() < patience ? Stop::reading : Stop::all);
     std::this_thread::sleep_for(std::chrono::milliseconds{10});
   }
   stopper.join();
@@ -359,14 +360,14 @@ WebServer::WebServer(const WebOptions& options, WebSources sources, WebAccess* a
   std::string ports;
   std::vector<Listener> listeners;
   {
-    std::vector<os::Fd> held;
+    std::vector<Fd> held;
     for (const std::string& address : options.listen_addresses) {
       listeners.push_back(prepare(address, held));
       ports += (ports.empty() ? "" : ",") + listeners.back().civetweb + (impl_->tls ? "s" : "");
     }
   }
 
-  const std::optional<std::size_t> threads_before = os::count_threads();
+  const std::optional<std::size_t> threads_before = count_threads();
   impl_->start(ports);
 
   std::vector<mg_server_port> bound(listeners.size());
@@ -377,11 +378,11 @@ WebServer::WebServer(const WebOptions& options, WebSources sources, WebAccess* a
   }
   // Without its master CivetWeb starts all the same and serves nobody, and mg_stop() waits for that thread for ever; without one
   // of the workers, some connections are nobody's. There is no way back but the end of the process: until then nobody is let in.
-  const std::optional<std::size_t> threads = os::count_threads();
+  const std::optional<std::size_t> threads = count_threads();
   const bool all_there = !threads || !threads_before || *threads > *threads_before + worker_count;
   if (all_there) impl_->wait_for_threads();
   if (all_there && !impl_->privileged) return;
-  os::stop_sockets(impl_->ports, os::Stop::all);
+  stop_sockets(impl_->ports, Stop::all);
   (void)impl_.release();  // the threads that there are know it
   refuse(options.listen_addresses.front(),
          all_there ? "its threads cannot give up their capabilities; allow the system calls prctl and capset"
@@ -392,4 +393,4 @@ WebServer::~WebServer() = default;
 
 std::string_view WebServer::scheme() const { return impl_->tls ? "https" : "http"; }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -11,7 +11,7 @@
 
 #include <nswarden/config/config_shapes.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 using Kind = YamlNode::Kind;
@@ -273,4 +273,4 @@ WebTls read_web_tls(const YamlNode& node, const std::string& path, Problems& pro
   return tls;
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -10,9 +10,9 @@
 
 #include <nswarden/config/yaml_tree.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// Of no use when a problem was added.
 WebTls read_web_tls(const YamlNode& node, const std::string& path, std::vector<Problem>& problems);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -19,8 +19,8 @@
 #include <vector>
 
 #include <nswarden/engine/reconciler.hpp>
-#include <nswarden/os/limits.hpp>
 #include <nswarden/netns/linux_catalog.hpp>
+#include <nswarden/os/limits.hpp>
 
 #include "policy_words.hpp"
 #include "private_netns.hpp"
@@ -61,10 +61,9 @@ double timed(Function&& function) {
 }
 
 /// A policy that wants of every netns what it has, so that a pass only looks.
-std::shared_ptr<const core::PolicySet> policy(const std::string& sample, const std::vector<std::string>& keys,
-                                              bool break_first) {
-  core::Config config;
-  core::PolicyConfig all = test::policy("all", ".*", {});
+std::shared_ptr<const PolicySet> policy(const std::string& sample, const std::vector<std::string>& keys, bool break_first) {
+  Config config;
+  PolicyConfig all = test::policy("all", ".*", {});
   for (const std::string& path : keys) {
     std::string want = test::read_sysctl(sample, below_net(path));
     want.resize(want.find_last_not_of('\n') + 1);
@@ -72,7 +71,7 @@ std::shared_ptr<const core::PolicySet> policy(const std::string& sample, const s
     all.sysctls.push_back(test::setting(below_net(path), want));
   }
   config.policies.push_back(std::move(all));
-  return std::make_shared<core::PolicySet>(config, core::PolicySet::Audit::as_configured);
+  return std::make_shared<PolicySet>(config, PolicySet::Audit::as_configured);
 }
 
 /// The bare loops.
@@ -124,27 +123,26 @@ class Floor {
 /// What the daemon does, without its loop.
 class Ours {
  public:
-  explicit Ours(std::shared_ptr<const core::PolicySet> policies)
+  explicit Ours(std::shared_ptr<const PolicySet> policies)
       : catalog_({test::netns_dir()}),
-        reconciler_(catalog_, std::move(policies),
-                    {{{core::NameKind::entry, test::netns_dir()}}, os::open_files_limit() - 512, true}) {}
+        reconciler_(catalog_, std::move(policies), {{{NameKind::entry, test::netns_dir()}}, open_files_limit() - 512, true}) {}
 
-  void sweep(core::NetnsCatalog::Detail detail) {
+  void sweep(NetnsCatalog::Detail detail) {
     reconciler_.begin_sweep();
     if (!reconciler_.list(detail, Clock::now()).empty()) std::abort();
     while (reconciler_.work()) reconciler_.step(256, Clock::now());
     (void)reconciler_.take_reports();
   }
-  [[nodiscard]] core::Overview overview() const { return reconciler_.overview(Clock::now()); }
+  [[nodiscard]] Overview overview() const { return reconciler_.overview(Clock::now()); }
 
  private:
-  os::LinuxCatalog catalog_;
-  core::Reconciler reconciler_;
+  LinuxCatalog catalog_;
+  Reconciler reconciler_;
 };
 
 /// Prints a row, and gives it in microseconds for plot.py.
 nlohmann::json measure(const std::vector<std::string>& paths, const std::vector<std::string>& keys) {
-  using Detail = core::NetnsCatalog::Detail;
+  using Detail = NetnsCatalog::Detail;
   const std::size_t netns = paths.size();
   const auto policies = policy(paths.front(), keys, false);
   std::vector<double> first_floor;
@@ -163,7 +161,7 @@ nlohmann::json measure(const std::vector<std::string>& paths, const std::vector<
     first_ours.push_back(timed([&] { ours.sweep(Detail::full); }));
     sweep_ours.push_back(timed([&] { ours.sweep(Detail::names); }));
     sweep_full.push_back(timed([&] { ours.sweep(Detail::full); }));
-    const core::Overview overview = ours.overview();
+    const Overview overview = ours.overview();
     if (overview.totals.compliant != netns * keys.size()) std::abort();
     if (overview.held_keys != overview.totals.settings) tier = "mixed";
   }
@@ -195,9 +193,9 @@ void measure_shell(const std::vector<std::string>& paths) {
   });
   for (std::size_t i = 0; i < sample; ++i) test::write_sysctl(paths[i], below_net(two_keys.front()), "0");
   Ours ours(policy(paths.front(), two_keys, true));
-  const double first = timed([&] { ours.sweep(core::NetnsCatalog::Detail::full); });
+  const double first = timed([&] { ours.sweep(NetnsCatalog::Detail::full); });
   for (const std::string& path : paths) test::write_sysctl(path, below_net(two_keys.front()), "0");
-  const double repair = timed([&] { ours.sweep(core::NetnsCatalog::Detail::names); });
+  const double repair = timed([&] { ours.sweep(NetnsCatalog::Detail::names); });
   for (const std::string& path : paths) test::write_sysctl(path, below_net(two_keys.front()), "0");
   const auto all = static_cast<double>(paths.size());
   const double per_shell = shell / static_cast<double>(sample);
@@ -253,7 +251,7 @@ int main(int argc, char** argv) {
   }
   if (sizes.empty()) sizes = {100, 1000, 2000};
   std::sort(sizes.begin(), sizes.end());
-  if (!os::raise_open_files()) return 1;
+  if (!raise_open_files()) return 1;
   const std::string dir = test::netns_dir();
   const char* binary = std::getenv("NSWARDEN_BINARY");  // NOLINT(concurrency-mt-unsafe): one thread
 
@@ -269,7 +267,7 @@ int main(int argc, char** argv) {
       test::make_netns(paths.back());
     }
     rows.push_back(measure(paths, two_keys));
-    if (size * ten_keys.size() < os::open_files_limit() - 512) rows.push_back(measure(paths, ten_keys));
+    if (size * ten_keys.size() < open_files_limit() - 512) rows.push_back(measure(paths, ten_keys));
     if (binary != nullptr) {
       test::write_file(dir + "/.bench.yaml",
                        "policies:\n  - name: bench\n    netns: qrouter-\n    sysctls:\n"

@@ -25,7 +25,7 @@ namespace {
 /// What is repaired more than 5 times in 10 s is suspended; this stays well below.
 constexpr std::chrono::milliseconds shortest_period{3500};
 
-void write_value(const os::Fd& file, const char* value) {
+void write_value(const Fd& file, const char* value) {
   if (::pwrite(file.get(), value, 1, 0) != 1) throw std::system_error(errno, std::generic_category(), "write sysctl");
 }
 
@@ -83,18 +83,18 @@ class Herd::Culprit {
 
 double microseconds(Clock::duration duration) { return std::chrono::duration<double, std::micro>(duration).count(); }
 
-bool is_right(const os::Fd& file) {
+bool is_right(const Fd& file) {
   char value = 0;
   return ::pread(file.get(), &value, 1, 0) == 1 && value == '1';
 }
 
-std::vector<os::Fd> open_inside(int proc, const std::vector<std::string>& keys) {
+std::vector<Fd> open_inside(int proc, const std::vector<std::string>& keys) {
   // Each family is looked up once, as the price of a lookup below net grows with the number of netns (kernel fact 11).
-  std::map<std::string, os::Fd> families;
-  std::vector<os::Fd> files;
+  std::map<std::string, Fd> families;
+  std::vector<Fd> files;
   for (const std::string& key : keys) {
     const std::size_t slash = key.find('/');
-    os::Fd& family = families[key.substr(0, slash)];
+    Fd& family = families[key.substr(0, slash)];
     if (!family) family.reset(::openat(proc, ("sys/net/" + key.substr(0, slash)).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     files.emplace_back(::openat(family.get(), key.c_str() + slash + 1, O_RDWR | O_CLOEXEC));
     if (!files.back()) throw std::system_error(errno, std::generic_category(), "open " + key);
@@ -121,10 +121,10 @@ void Herd::choose(std::mt19937& random) {
   for (std::size_t i = 0; i < size_; ++i) order[i] = i;
   std::shuffle(order.begin(), order.end(), random);
   order.resize(std::min(size_, most_files_ / keys_.size()));
-  const os::Fd proc(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const Fd proc(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
   for (const std::size_t index : order) {
     test::inside(path(index), [&] {
-      for (os::Fd& file : open_inside(proc.get(), keys_)) {
+      for (Fd& file : open_inside(proc.get(), keys_)) {
         write_value(file, "1");
         settings_.push_back({std::move(file), {}});
       }

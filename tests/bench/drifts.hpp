@@ -18,10 +18,10 @@ using Clock = std::chrono::steady_clock;
 double microseconds(Clock::duration duration);
 
 /// Opens keys (below net) for reading and writing, in the procfs at `proc`. The calling thread is inside their netns.
-std::vector<os::Fd> open_inside(int proc, const std::vector<std::string>& keys);
+std::vector<Fd> open_inside(int proc, const std::vector<std::string>& keys);
 
 /// Whether the setting reads 1.
-bool is_right(const os::Fd& file);
+bool is_right(const Fd& file);
 
 /// Netns named PREFIX00000, PREFIX00001, ..., gone with their scope, some settings of which are to drift from 1 to 0.
 class Herd {
@@ -51,7 +51,7 @@ class Herd {
 
  private:
   struct Setting {
-    os::Fd file;
+    Fd file;
     Clock::time_point last;  // drift
   };
   class Culprit;

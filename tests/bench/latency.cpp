@@ -84,7 +84,7 @@ int measure_all(const Options& options, json& results) {
 }
 
 int run(const Options& options) {
-  if (!os::raise_open_files()) throw std::runtime_error("cannot raise the limit of open files");
+  if (!raise_open_files()) throw std::runtime_error("cannot raise the limit of open files");
   json results{{"machine", machine()}};
   const int status = measure_all(options, results);
   if (!options.json_file.empty()) std::ofstream(options.json_file) << results.dump(1) << "\n";

@@ -49,18 +49,18 @@ void check(bool done, const char* what) {
 }
 
 /// Another procfs, with directory entries of its own: what is opened there makes no lookup in /proc any cheaper or dearer.
-os::Fd other_procfs() {
-  const os::Fd context(::fsopen("proc", FSOPEN_CLOEXEC));
+Fd other_procfs() {
+  const Fd context(::fsopen("proc", FSOPEN_CLOEXEC));
   check(context && ::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0, "another procfs");
-  os::Fd proc(::fsmount(context.get(), FSMOUNT_CLOEXEC, 0));
+  Fd proc(::fsmount(context.get(), FSMOUNT_CLOEXEC, 0));
   check(static_cast<bool>(proc), "fsmount");
   return proc;
 }
 
 /// The calling thread makes a netns; the time until it is right.
-double create(const std::string& path, const os::Fd& proc) {
+double create(const std::string& path, const Fd& proc) {
   check(::unshare(CLONE_NEWNET) == 0, "unshare");
-  const std::vector<os::Fd> files = open_inside(proc.get(), our_keys);
+  const std::vector<Fd> files = open_inside(proc.get(), our_keys);
   // `ip netns add` takes about as long between making the file and mounting the netns on it.
   std::this_thread::sleep_for(std::chrono::microseconds(500));
   check(::mount("/proc/thread-self/ns/net", path.c_str(), nullptr, MS_BIND, nullptr) == 0, "mount netns");
@@ -74,7 +74,7 @@ double create(const std::string& path, const os::Fd& proc) {
 /// In a netns where nobody has looked anything up.
 double first_lookup() {
   check(::unshare(CLONE_NEWNET) == 0, "unshare");
-  return timed([] { (void)os::Fd(::open("/proc/sys/net/ipv4", O_PATH | O_CLOEXEC)); });
+  return timed([] { (void)Fd(::open("/proc/sys/net/ipv4", O_PATH | O_CLOEXEC)); });
 }
 
 long meminfo(const std::string& field) {
@@ -88,7 +88,7 @@ long meminfo(const std::string& field) {
 }  // namespace
 
 json measure_creation(Daemon& daemon, std::size_t count, std::mt19937& random) {
-  const os::Fd proc = other_procfs();
+  const Fd proc = other_procfs();
   std::vector<double> took;
   std::vector<std::string> paths;
   daemon.process().go();

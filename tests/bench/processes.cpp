@@ -23,8 +23,8 @@
 #include <system_error>
 #include <thread>
 
-#include <nswarden/policy/key.hpp>
 #include <nswarden/os/fd.hpp>
+#include <nswarden/policy/key.hpp>
 
 #include "private_netns.hpp"
 
@@ -72,7 +72,7 @@ sockaddr_in loopback(std::uint16_t port) {
 }
 
 std::uint16_t free_port() {
-  const os::Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address = loopback(0);
   socklen_t size = sizeof address;
   check(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size) == 0, "bind");
@@ -82,7 +82,7 @@ std::uint16_t free_port() {
 
 void run_daemon(const Daemon::Settings& settings, std::uint16_t port, const std::string& config) {
   leave_first_core();
-  const os::Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   for (int standard = 0; standard <= 2; ++standard) ::dup2(null.get(), standard);
   if (settings.open_files != 0) {
     const rlimit limit{settings.open_files, settings.open_files};
@@ -182,7 +182,7 @@ Daemon::Daemon(const Settings& settings)
 
 std::string Daemon::get(const std::string& path) const {
   if (ask_) return ask_(port_, path);
-  const os::Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const sockaddr_in address = loopback(port_);
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return {};
   const std::string request = fmt::format("GET {} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n", path);
@@ -212,7 +212,7 @@ void Daemon::sweep() const {
 
 std::unique_ptr<Child> start_bare_loop() {
   // Ours, so that there is no moment in which nobody has it; the events are read by the child.
-  const os::Fd fanotify(::fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC, O_RDWR | O_CLOEXEC));
+  const Fd fanotify(::fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC, O_RDWR | O_CLOEXEC));
   check(static_cast<bool>(fanotify), "fanotify_init");
   check(::fanotify_mark(fanotify.get(), FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_MODIFY, AT_FDCWD, "/proc") == 0,
         "fanotify_mark");

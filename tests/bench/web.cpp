@@ -56,7 +56,7 @@ void check(bool done, const char* what) {
 
 void enter_own_network() {
   check(::unshare(CLONE_NEWNET) == 0, "unshare");
-  const os::Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ifreq request{};
   request.ifr_name[0] = 'l';
   request.ifr_name[1] = 'o';
@@ -290,7 +290,7 @@ class Bench {
 };
 
 int run(const Options& options) {
-  if (!os::raise_open_files()) throw std::runtime_error("cannot raise the limit of open files");
+  if (!raise_open_files()) throw std::runtime_error("cannot raise the limit of open files");
   enter_own_network();
   return Bench(options).run();
 }

@@ -101,7 +101,7 @@ sockaddr_in loopback(std::uint16_t port) {
   return address;
 }
 
-bool is_connected(const os::Fd& fd, std::uint16_t port) {
+bool is_connected(const Fd& fd, std::uint16_t port) {
   const int at_once = 1;  // as Go's clients do, of which Prometheus is one
   check(::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once) == 0, "TCP_NODELAY");
   const sockaddr_in address = loopback(port);
@@ -116,19 +116,19 @@ ssize_t again_if_wanted(SSL* tls, int done) {
   errno = error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? EAGAIN : ECONNRESET;
   return -1;
 }
-ssize_t put(const os::Fd& fd, SSL* tls, std::string_view text) {
+ssize_t put(const Fd& fd, SSL* tls, std::string_view text) {
   if (tls == nullptr) return ::send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL);
   return again_if_wanted(tls, ::SSL_write(tls, text.data(), static_cast<int>(text.size())));
 }
 template <std::size_t Size>
-ssize_t take(const os::Fd& fd, SSL* tls, std::array<char, Size>& bytes) {
+ssize_t take(const Fd& fd, SSL* tls, std::array<char, Size>& bytes) {
   if (tls == nullptr) return ::recv(fd.get(), bytes.data(), bytes.size(), 0);
   return again_if_wanted(tls, ::SSL_read(tls, bytes.data(), static_cast<int>(bytes.size())));
 }
 
 struct Client {
   Manner manner = Manner::storm;
-  os::Fd fd;
+  Fd fd;
   Tls tls;
   std::size_t said = 0;
   std::string heard;
@@ -266,7 +266,7 @@ class Crowds {
   std::string hello_;
   std::string request_;
   Load::Board& board_;
-  os::Fd epoll_;
+  Fd epoll_;
   std::vector<Client> clients_;
   bool slow_ = false;
 };
@@ -282,7 +282,7 @@ bool is_whole_answer(const std::string& answer) {
 }
 
 std::string ask(std::uint16_t port, const std::string& path, Speech speech) {
-  const os::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const timeval limit{patience.count(), 0};
   check(fd && ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0, "socket");
   if (!is_connected(fd, port)) return {};

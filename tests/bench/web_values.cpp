@@ -17,10 +17,10 @@
 namespace nswarden::bench {
 
 AllValues::AllValues(const Herd& herd, std::vector<std::string> keys) : herd_(herd), keys_(std::move(keys)) {
-  const os::Fd proc(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const Fd proc(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
   for (std::size_t i = 0; i < herd_.size(); ++i) {
     test::inside(herd_.path(i), [&] {
-      for (os::Fd& file : open_inside(proc.get(), keys_)) held_.push_back(std::move(file));
+      for (Fd& file : open_inside(proc.get(), keys_)) held_.push_back(std::move(file));
     });
   }
 }
@@ -41,10 +41,10 @@ double AllValues::read_by_name() const {
     const OnFirstCore here;
     const auto began = Clock::now();
     for (std::size_t i = 0; i < herd_.size(); ++i) {
-      const os::Fd netns(::open(herd_.path(i).c_str(), O_RDONLY | O_CLOEXEC));
+      const Fd netns(::open(herd_.path(i).c_str(), O_RDONLY | O_CLOEXEC));
       right = right && netns && ::setns(netns.get(), CLONE_NEWNET) == 0;
       for (const std::string& key : keys_) {
-        right = is_right(os::Fd(::open(("/proc/sys/net/" + key).c_str(), O_RDONLY | O_CLOEXEC))) && right;
+        right = is_right(Fd(::open(("/proc/sys/net/" + key).c_str(), O_RDONLY | O_CLOEXEC))) && right;
       }
     }
     took = microseconds(Clock::now() - began);

@@ -23,7 +23,7 @@ class AllValues {
  private:
   const Herd& herd_;
   std::vector<std::string> keys_;
-  std::vector<os::Fd> held_;
+  std::vector<Fd> held_;
 };
 
 }  // namespace nswarden::bench

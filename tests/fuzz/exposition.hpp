@@ -15,7 +15,7 @@ class Exposition {
  public:
   /// Dies at the first line that Prometheus would refuse or misread.
   static void check(std::string_view text) {
-    require(text.ends_with('\n') && core::is_valid_utf8(text), "a scrape is whole lines of UTF-8");
+    require(text.ends_with('\n') && is_valid_utf8(text), "a scrape is whole lines of UTF-8");
     Exposition exposition;
     while (!text.empty()) exposition.take(next_part(text, '\n'));
   }

@@ -6,19 +6,15 @@
 #include <nswarden/config/config.hpp>
 #include <nswarden/config/config_convert.hpp>
 #include <nswarden/config/config_loss.hpp>
-#include "config/config_text.hpp"
 #include <nswarden/policy/inotify_events.hpp>
 #include <nswarden/policy/policy.hpp>
 #include <nswarden/policy/value.hpp>
+#include "config/config_text.hpp"
 
 #include "oracle.hpp"
 #include "problems.hpp"
 
 using namespace nswarden;
-using core::Config;
-using core::PolicyConfig;
-using core::PolicySet;
-using core::Problem;
 
 namespace {
 
@@ -27,14 +23,14 @@ using Parsed = std::variant<Config, std::vector<Problem>>;
 /// Places of all that has one; what it says, print_config() tells.
 std::string places_of(const Config& config) {
   std::string out;
-  const auto add = [&out](core::Position where) {
+  const auto add = [&out](Position where) {
     out += std::to_string(where.line) + ":" + std::to_string(where.column) + "\n";
     fuzz::require(where.file == 0, "a text is one file");
   };
   for (const PolicyConfig& policy : config.policies) {
     add(policy.where);
-    for (const core::Setting& setting : policy.sysctls) add(setting.where);
-    for (const core::Observation& observed : policy.observe) add(observed.where);
+    for (const Setting& setting : policy.sysctls) add(setting.where);
+    for (const Observation& observed : policy.observe) add(observed.where);
   }
   return out;
 }
@@ -42,62 +38,62 @@ std::string places_of(const Config& config) {
 std::string told_of(const Parsed& parsed) {
   std::string out;
   if (const auto* problems = std::get_if<std::vector<Problem>>(&parsed)) {
-    for (const Problem& problem : *problems) out += core::format_problem("refused", problem) + "\n";
+    for (const Problem& problem : *problems) out += format_problem("refused", problem) + "\n";
     return out;
   }
   const Config& config = *std::get_if<Config>(&parsed);
-  return places_of(config) + core::print_config(config);
+  return places_of(config) + print_config(config);
 }
 
-void check_key(const core::KeyPattern& key) {
+void check_key(const KeyPattern& key) {
   const std::string& path = key.path();
   fuzz::require(path[0] != '/' && ("/" + path + "/").find("/../") == std::string::npos, "keys stay below net", path);
 }
 
-void check_setting(const core::Setting& setting) {
+void check_setting(const Setting& setting) {
   check_key(setting.key);
   const std::string name = setting.key.name();
   if (setting.want.set()) {
     const std::string& set = *setting.want.set();
-    fuzz::require(!core::value_text_problem(set), "what is written is a value", name);
-    fuzz::require(core::normalised(set) == set, "what is written is a normal value", name);
+    fuzz::require(!value_text_problem(set), "what is written is a value", name);
+    fuzz::require(normalised(set) == set, "what is written is a normal value", name);
   }
-  fuzz::require(setting.want.set() || setting.mode != core::Mode::enforce, "what is enforced can be written", name);
+  fuzz::require(setting.want.set() || setting.mode != Mode::enforce, "what is enforced can be written", name);
 }
 
 void check_command(const std::string& command) {
-  const bool fits = !command.empty() && command.size() <= core::max_command_size && command.find('\0') == std::string::npos;
+  const bool fits = !command.empty() && command.size() <= max_command_size && command.find('\0') == std::string::npos;
   fuzz::require(fits, "a command can be given to a shell", command);
 }
 
-void check_commands(const core::PolicyCommands& commands) {
+void check_commands(const PolicyCommands& commands) {
   for (const std::string& command : commands.startup) check_command(command);
   for (const auto& on : commands.events) {
-    fuzz::require(on.bits != 0 && core::inotify_bits(on.event) == on.bits, "an event is a known one", on.event);
+    fuzz::require(on.bits != 0 && inotify_bits(on.event) == on.bits, "an event is a known one", on.event);
     for (const std::string& command : on.commands) check_command(command);
   }
 }
 
 /// What is printed is read as the same, and printed alike; the older form as the native one that it is converted to.
 void check_print(const Config& config) {
-  const std::string text = core::convert_config(config);
-  const Parsed again = core::parse_config(text);
+  const std::string text = convert_config(config);
+  const Parsed again = parse_config(text);
   fuzz::require(std::holds_alternative<Config>(again), "what is printed is accepted", text);
   const Config& read = *std::get_if<Config>(&again);
   for (const PolicyConfig& policy : read.policies) {
-    const bool keeps = policy.commands.empty() || policy.commands.capabilities == core::CommandCapabilities::daemon;
+    const bool keeps = policy.commands.empty() || policy.commands.capabilities == CommandCapabilities::daemon;
     fuzz::require(keeps || config.form == Config::Form::native, "commands of the older form keep the daemon's capabilities",
                   text);
   }
   if (config.form == Config::Form::older) return;
-  fuzz::require(core::same_config(config, read), "what is printed is read as the same", text);
-  fuzz::require(core::print_config(read) == text, "what was read is printed alike", text);
+  fuzz::require(same_config(config, read), "what is printed is read as the same", text);
+  fuzz::require(print_config(read) == text, "what was read is printed alike", text);
 }
 
 /// What a reload says about a file that was cut short.
 void check_loss(const Config& config) {
-  fuzz::require(core::dropped_by(config, config).empty(), "the same configuration drops nothing");
-  const std::string all = core::dropped_by(config, Config{});
+  fuzz::require(dropped_by(config, config).empty(), "the same configuration drops nothing");
+  const std::string all = dropped_by(config, Config{});
   fuzz::require(all.empty() == config.policies.empty(), "a policy that is dropped is told");
   fuzz::require(all.empty() || fuzz::is_one_line(all), "what is dropped is told in one line", all);
 }
@@ -106,15 +102,15 @@ void check_config(const Config& config) {
   std::set<std::string_view> names;
   for (const PolicyConfig& policy : config.policies) {
     fuzz::require(!policy.name.empty() && names.insert(policy.name).second, "a policy has a name of its own", policy.name);
-    fuzz::require(core::printable(policy.name) == policy.name, "a policy's name is shown as it is", policy.name);
+    fuzz::require(printable(policy.name) == policy.name, "a policy's name is shown as it is", policy.name);
     fuzz::require(policy.host || !policy.netns.empty(), "a policy is for some netns", policy.name);
-    std::set<core::KeyPattern> keys;
-    for (const core::Setting& setting : policy.sysctls) {
+    std::set<KeyPattern> keys;
+    for (const Setting& setting : policy.sysctls) {
       check_setting(setting);
       fuzz::require(keys.insert(setting.key).second, "a key is in a policy once", setting.key.name());
     }
-    for (const core::Observation& observed : policy.observe) check_key(observed.key);
-    for (const core::KeyPattern& key : policy.exclusions) check_key(key);
+    for (const Observation& observed : policy.observe) check_key(observed.key);
+    for (const KeyPattern& key : policy.exclusions) check_key(key);
     check_commands(policy.commands);
     const bool is_older = config.form == Config::Form::older;
     fuzz::require(!is_older || policy.sysctls.empty(), "the older form wants no sysctls", policy.name);
@@ -124,53 +120,53 @@ void check_config(const Config& config) {
     const bool plain = path.starts_with('/') && (path.size() == 1 || path.back() != '/');
     fuzz::require(plain && path.find('\0') == std::string::npos, "a directory is an absolute path", path);
   }
-  fuzz::require(config.reconcile_interval.value_or(core::min_reconcile_interval) >= core::min_reconcile_interval &&
-                    config.command_timeout.value_or(core::min_command_timeout) >= core::min_command_timeout,
+  fuzz::require(config.reconcile_interval.value_or(min_reconcile_interval) >= min_reconcile_interval &&
+                    config.command_timeout.value_or(min_command_timeout) >= min_command_timeout,
                 "times are long enough");
 }
 
 /// Keys as some netns might have them, those of the settings among them.
-std::vector<core::Key> found_keys(const Config& config, const core::Plan& plan) {
-  std::set<core::Key> some;
+std::vector<Key> found_keys(const Config& config, const Plan& plan) {
+  std::set<Key> some;
   for (const char* path :
        {"ipv4/conf/all/rp_filter", "ipv4/conf/eth0/rp_filter", "ipv4/conf/eth0.100/rp_filter", "ipv4/ip_forward"}) {
-    some.insert(*core::Key::at(path));
+    some.insert(*Key::at(path));
   }
   for (const PolicyConfig& policy : config.policies) {
-    for (const core::Setting& setting : policy.sysctls) {
-      if (const core::Key* exact = setting.key.exact()) some.insert(*exact);
+    for (const Setting& setting : policy.sysctls) {
+      if (const Key* exact = setting.key.exact()) some.insert(*exact);
     }
   }
-  std::vector<core::Key> found;
-  for (const core::Key& key : some) {
-    const auto takes = [&key](const core::KeyPattern* glob) { return glob->matches(key); };
+  std::vector<Key> found;
+  for (const Key& key : some) {
+    const auto takes = [&key](const KeyPattern* glob) { return glob->matches(key); };
     if (std::any_of(plan.globs.begin(), plan.globs.end(), takes)) found.push_back(key);
   }
   return found;
 }
 
 /// Each key of the policies that match has one owner, and an exact one that it does not own it has lost.
-void check_plan(const Config& config, const PolicySet& policies, core::NetnsName name) {
-  const std::vector<core::PolicyIndex> matched = policies.match({&name, 1});
-  const core::Plan plan = policies.plan(matched);
+void check_plan(const Config& config, const PolicySet& policies, NetnsName name) {
+  const std::vector<PolicyIndex> matched = policies.match({&name, 1});
+  const Plan plan = policies.plan(matched);
   fuzz::require(plan.policies == matched, "a plan is of the policies that match");
-  const core::Resolution resolution = policies.resolve(plan, found_keys(config, plan));
-  std::set<core::Key> planned;
-  auto rank = core::WriteRank::plain;
-  for (const core::PlannedSetting& setting : resolution.settings) {
+  const Resolution resolution = policies.resolve(plan, found_keys(config, plan));
+  std::set<Key> planned;
+  auto rank = WriteRank::plain;
+  for (const PlannedSetting& setting : resolution.settings) {
     const std::string shown = setting.key.name();
     fuzz::require(planned.insert(setting.key).second, "a key is planned once", shown);
     fuzz::require(setting.setting != nullptr && setting.setting->key.matches(setting.key), "an owner names its key", shown);
     fuzz::require(rank <= setting.key.write_rank(), "all is written before default, and that before interfaces", shown);
     rank = setting.key.write_rank();
   }
-  for (const core::PolicyIndex index : matched) {
-    for (const core::Setting& setting : config.policies[index].sysctls) {
-      const core::Key* exact = setting.key.exact();
+  for (const PolicyIndex index : matched) {
+    for (const Setting& setting : config.policies[index].sysctls) {
+      const Key* exact = setting.key.exact();
       fuzz::require(exact == nullptr || planned.count(*exact) == 1, "a key that is named is planned", setting.key.name());
     }
   }
-  for (const core::Overridden& lost : resolution.overridden) {
+  for (const Overridden& lost : resolution.overridden) {
     fuzz::require(planned.count(lost.key) == 1 && lost.loser != lost.winner, "another policy wins", lost.key.name());
   }
 }
@@ -179,15 +175,15 @@ void check_plan(const Config& config, const PolicySet& policies, core::NetnsName
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text = fuzz::input(data, size);
-  const Parsed parsed = core::parse_config(text);
-  fuzz::require(told_of(parsed) == told_of(core::parse_config(text)), "a file is read alike each time");
+  const Parsed parsed = parse_config(text);
+  fuzz::require(told_of(parsed) == told_of(parse_config(text)), "a file is read alike each time");
   if (const auto* problems = std::get_if<std::vector<Problem>>(&parsed)) {
     fuzz::check_problems(text, *problems);
     return 0;
   }
-  fuzz::require(text.ends_with('\n') && core::is_valid_utf8(text), "what is accepted is a whole text");
+  fuzz::require(text.ends_with('\n') && is_valid_utf8(text), "what is accepted is a whole text");
   if (!text.ends_with("\n\n")) {
-    const auto cut = core::parse_config(text.substr(0, text.size() - 1));
+    const auto cut = parse_config(text.substr(0, text.size() - 1));
     fuzz::require(std::holds_alternative<std::vector<Problem>>(cut), "without its newline a file is refused");
   }
   const Config& config = *std::get_if<Config>(&parsed);
@@ -196,8 +192,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const PolicySet policies(config, PolicySet::Audit::as_configured);
   for (const std::string_view name : {std::string_view("qrouter-1"), std::string_view("x"), std::string_view("\xff\n", 2)}) {
     check_plan(config, policies, {name});
-    check_plan(config, policies, {name, core::NameKind::process});
+    check_plan(config, policies, {name, NameKind::process});
   }
-  check_plan(config, policies, {"host", core::NameKind::host});
+  check_plan(config, policies, {"host", NameKind::host});
   return 0;
 }

@@ -10,8 +10,6 @@
 #include "oracle.hpp"
 
 using namespace nswarden;
-using os::FanotifyBuffer;
-using os::RawFanotifyEvent;
 
 namespace {
 
@@ -85,7 +83,7 @@ std::size_t whole_events(std::string_view rest) {
 }
 
 void check_cgroup(std::string_view path) {
-  const core::CgroupNames names = core::names_of_cgroup(path);
+  const CgroupNames names = names_of_cgroup(path);
   fuzz::require(names.container.empty() || names.container.size() == 64, "a container has an id of 64 digits", path);
   fuzz::require(path.find(names.container) != std::string_view::npos, "a container is in the path", path);
   fuzz::require(path.find(names.unit) != std::string_view::npos && names.unit.find('/') == std::string::npos,

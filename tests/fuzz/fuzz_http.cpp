@@ -9,8 +9,8 @@
 #include <cerrno>
 #include <charconv>
 
-#include <nswarden/web/web.hpp>
 #include <nswarden/os/fd.hpp>
+#include <nswarden/web/web.hpp>
 
 #include "oracle.hpp"
 
@@ -19,14 +19,14 @@ using namespace nswarden;
 namespace {
 
 struct Server {
-  app::Metrics metrics;
-  app::SnapshotSlot snapshots;
-  app::WebServer web;
+  Metrics metrics;
+  SnapshotSlot snapshots;
+  WebServer web;
 
   Server() : web(options(), {&metrics, &snapshots, [] { return std::string("refused"); }}) {}
 
-  static app::WebOptions options() {
-    app::WebOptions options;
+  static WebOptions options() {
+    WebOptions options;
     options.listen_addresses = {"127.0.0.1:0"};
     options.enable_lifecycle = true;
     // It is a wait only where the client goes on sending, and a client that closes its side does not.
@@ -42,9 +42,9 @@ struct Server {
 
 /// A client of another address of 127.0.0.0/8 each time: the ports of one would all wait for the end of their TIME_WAIT after
 /// some 28000 connections, and then no program of this host could connect from it.
-os::Fd connection_to(std::uint16_t port) {
+Fd connection_to(std::uint16_t port) {
   static std::uint32_t clients = 0;
-  os::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const int on = 1;
   ::setsockopt(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
   sockaddr_in address{};
@@ -64,7 +64,7 @@ os::Fd connection_to(std::uint16_t port) {
 
 /// All that the server answers to `bytes`, after which the client says no more.
 std::string answer_to(std::string_view bytes, std::uint16_t port) {
-  const os::Fd fd = connection_to(port);
+  const Fd fd = connection_to(port);
   const timeval patience{4, 0};
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   ::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);

@@ -3,14 +3,12 @@
 #include <cstring>
 #include <vector>
 
-#include <nswarden/policy/inotify_events.hpp>
 #include <nswarden/os/inotify_buffer.hpp>
+#include <nswarden/policy/inotify_events.hpp>
 
 #include "oracle.hpp"
 
 using namespace nswarden;
-using os::InotifyBuffer;
-using os::RawInotifyEvent;
 
 namespace {
 
@@ -52,12 +50,12 @@ std::string laid_out(const std::vector<Event>& events) {
 
 void check_mask(std::uint32_t mask) {
   std::uint32_t named = 0;
-  for (const std::string_view name : core::inotify_event_names(mask)) {
-    const auto bits = core::inotify_bits(name);
+  for (const std::string_view name : inotify_event_names(mask)) {
+    const auto bits = inotify_bits(name);
     fuzz::require(bits && (*bits & mask) == *bits && (*bits & named) == 0, "each bit that is set is named once", name);
     named |= *bits;
   }
-  fuzz::require((mask & core::inotify_can_be_asked & ~named) == 0, "what can be asked for has a name");
+  fuzz::require((mask & inotify_can_be_asked & ~named) == 0, "what can be asked for has a name");
 }
 
 }  // namespace

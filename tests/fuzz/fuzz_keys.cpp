@@ -7,9 +7,6 @@
 #include "oracle.hpp"
 
 using namespace nswarden;
-using core::Key;
-using core::KeyPattern;
-using core::WriteRank;
 
 namespace {
 
@@ -54,7 +51,7 @@ void check_pattern(std::string_view text, const KeyPattern& pattern) {
     fuzz::require(pattern.matches(*exact), "a key takes itself", text);
     fuzz::require(pattern.names_interface() == exact->names_interface(), "a key is of an interface, or not", text);
   }
-  (void)core::traits_of(pattern.path());
+  (void)traits_of(pattern.path());
   for (const char* path : {"ipv4/conf/all/rp_filter", "ipv4/conf/default/rp_filter", "ipv6/neigh/default/gc_thresh1"}) {
     const Key key = *Key::at(path);
     if (!pattern.matches(key)) continue;
@@ -71,12 +68,12 @@ bool matches_slowly(std::string_view glob, std::string_view name) {
 }
 
 void check_glob(std::string_view glob, std::string_view name) {
-  const bool matched = core::matches_glob(glob, name);
+  const bool matched = matches_glob(glob, name);
   if (glob.find('[') == std::string_view::npos && glob.size() + name.size() < 16) {
     fuzz::require(matched == matches_slowly(glob, name), "a star takes what it can", glob);
   }
-  fuzz::require(!matched || core::matches_glob(std::string(glob) + "*", name), "a star more takes no less", glob);
-  fuzz::require(core::matches_glob("*", name), "a star takes everything", name);
+  fuzz::require(!matched || matches_glob(std::string(glob) + "*", name), "a star more takes no less", glob);
+  fuzz::require(matches_glob("*", name), "a star takes everything", name);
 }
 
 }  // namespace

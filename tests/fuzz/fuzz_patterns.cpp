@@ -16,19 +16,19 @@ using namespace nswarden;
 namespace {
 
 std::optional<std::string> problem_of(const std::string& pattern) {
-  auto compiled = core::Pattern::compile(pattern);
+  auto compiled = Pattern::compile(pattern);
   if (auto* problem = std::get_if<std::string>(&compiled)) return std::move(*problem);
   return std::nullopt;
 }
 
 /// Whether a policy of this pattern takes the name; false too where the pattern does not compile.
 bool matches(const std::string& pattern, std::string_view name) {
-  auto compiled = core::Pattern::compile(pattern);
-  if (!std::holds_alternative<core::Pattern>(compiled)) return false;
-  core::Config config;
-  config.policies.emplace_back().netns.push_back(std::get<core::Pattern>(std::move(compiled)));
-  const core::PolicySet policies(config, core::PolicySet::Audit::as_configured);
-  const std::array names{core::NetnsName{name}};
+  auto compiled = Pattern::compile(pattern);
+  if (!std::holds_alternative<Pattern>(compiled)) return false;
+  Config config;
+  config.policies.emplace_back().netns.push_back(std::get<Pattern>(std::move(compiled)));
+  const PolicySet policies(config, PolicySet::Audit::as_configured);
+  const std::array names{NetnsName{name}};
   return !policies.match(names).empty();
 }
 

@@ -10,16 +10,14 @@
 
 #include <nswarden/web/web.hpp>
 
-#include "../support/markup.hpp"
-#include "web/gzip.hpp"
 #include <nswarden/web/listen_address.hpp>
-#include "web/status_style.hpp"
+#include "../support/markup.hpp"
 #include "exposition.hpp"
 #include "oracle.hpp"
+#include "web/gzip.hpp"
+#include "web/status_style.hpp"
 
 using namespace nswarden;
-using app::Request;
-using app::Response;
 
 namespace {
 
@@ -31,9 +29,9 @@ constexpr std::string_view exposition = "text/plain; version=0.0.4; charset=utf-
 enum Flag : unsigned { lifecycle = 1, ready = 2, counted = 4 };
 
 struct Site {
-  const app::Metrics* metrics = nullptr;
-  app::SnapshotSlot snapshots;
-  app::WebOptions options;
+  const Metrics* metrics = nullptr;
+  SnapshotSlot snapshots;
+  WebOptions options;
   std::string reload_problem;
   bool ready = false;
   std::size_t weak = 0;  ///< sources that are down and directories that cannot be listed
@@ -50,48 +48,48 @@ Answer ask(const Site& site, const Request& request) {
     ++answer.reloads;
     return site.reload_problem;
   };
-  answer.response = app::respond(request, site.options, {site.metrics, &site.snapshots, reload});
+  answer.response = respond(request, site.options, {site.metrics, &site.snapshots, reload});
   return answer;
 }
 
-std::shared_ptr<const core::Writer> writer_of(std::string_view name) {
-  core::Writer writer;
+std::shared_ptr<const Writer> writer_of(std::string_view name) {
+  Writer writer;
   writer.pid = static_cast<std::int64_t>(name.size());
   writer.comm = name;
   writer.exe = name;
   writer.cgroup = name;
   writer.unit = name;
-  return std::make_shared<const core::Writer>(std::move(writer));
+  return std::make_shared<const Writer>(std::move(writer));
 }
 
-void add_events(app::Events& events, const core::Finding& finding, const std::shared_ptr<const core::Writer>& writer) {
-  app::Event drift;
+void add_events(Events& events, const Finding& finding, const std::shared_ptr<const Writer>& writer) {
+  Event drift;
   drift.finding = finding;
   drift.writer = writer;
-  app::Event gone;
-  gone.what = app::Event::What::netns_gone;
+  Event gone;
+  gone.what = Event::What::netns_gone;
   gone.finding.netns = finding.netns;
   gone.error = finding.netns;
-  for (app::Event& event : {std::ref(drift), std::ref(gone)}) events.push_back(std::make_shared<const app::Event>(event));
+  for (Event& event : {std::ref(drift), std::ref(gone)}) events.push_back(std::make_shared<const Event>(event));
 }
 
 /// Everything on the pages that other people name.
-std::shared_ptr<app::Snapshot> snapshot_of(std::string_view names, unsigned flags) {
-  auto snapshot = std::make_shared<app::Snapshot>();
+std::shared_ptr<Snapshot> snapshot_of(std::string_view names, unsigned flags) {
+  auto snapshot = std::make_shared<Snapshot>();
   snapshot->ready = (flags & Flag::ready) != 0;
   snapshot->sources = {{"inotify", true, ""}, {"mount", names.empty(), std::string(names)}};
-  const auto events = std::make_shared<app::Events>();
+  const auto events = std::make_shared<Events>();
   snapshot->events = events;
   std::set<std::string_view> seen;
   snapshot->config = {std::string(names), "00ff", 0, std::string(names), 0, false};
   while (!names.empty() && seen.size() < 8) {
     const std::string_view name = fuzz::next_part(names, '/');
     if (!seen.insert(name).second) continue;
-    app::PolicySnapshot& policy = snapshot->policies.emplace_back();
+    PolicySnapshot& policy = snapshot->policies.emplace_back();
     policy.name = name;
     policy.drifted = seen.size();
-    app::DriftSnapshot& drift = snapshot->drift.emplace_back();
-    core::Finding& finding = drift.finding;
+    DriftSnapshot& drift = snapshot->drift.emplace_back();
+    Finding& finding = drift.finding;
     finding.netns = name;
     finding.policy = name;
     finding.key = "net.ipv4.ip_forward";
@@ -141,7 +139,7 @@ void check_headers(const Response& response) {
 void check_metrics(const Response& response, const Request& request, const Site& site) {
   fuzz::require(response.content_type == exposition && header(response, "Vary") == "Accept-Encoding",
                 "metrics say what they are");
-  const bool packed = app::wants_gzip(request.accept_encoding);
+  const bool packed = wants_gzip(request.accept_encoding);
   fuzz::require(header(response, "Content-Encoding") == (packed ? "gzip" : ""), "packed for who asks", request.accept_encoding);
   const std::string text = packed ? unpacked(response.body) : response.body;
   fuzz::require(text == site.metrics->text(*site.snapshots.newest()), "packed or not, metrics are the same");
@@ -159,14 +157,14 @@ void check_strings(const nlohmann::json& json) {
 
 void check_json(const Response& response, const Request& request, const Site& site) {
   fuzz::require(header(response, "Vary") == "Accept-Encoding", "what may be packed says so");
-  const bool packed = app::wants_gzip(request.accept_encoding);
+  const bool packed = wants_gzip(request.accept_encoding);
   fuzz::require(header(response, "Content-Encoding") == (packed ? "gzip" : ""), "packed for who asks", request.accept_encoding);
   const std::string text = packed ? unpacked(response.body) : response.body;
   fuzz::require(text.ends_with('\n') && text.find('\n') == text.size() - 1, "an answer of the API is one line", text);
   const auto json = nlohmann::json::parse(text, nullptr, false);
   fuzz::require(!json.is_discarded() && json.value("schema", 0) == 1, "an answer of the API is JSON of schema 1", text);
   const bool is_status = request.path == "/api/v1/status";
-  const app::Snapshot& snapshot = *site.snapshots.newest();
+  const Snapshot& snapshot = *site.snapshots.newest();
   const std::size_t shown = json.at(is_status ? "findings" : "events").size();
   fuzz::require(shown == (is_status ? snapshot.drift.size() : snapshot.events->size()), "each has its place", text);
   check_strings(json);
@@ -179,35 +177,35 @@ std::vector<std::string> element_names(const markup::Page& page) {
 }
 
 /// The same with names that nobody could mistake for markup; what is empty stays so, and what is equal.
-app::Snapshot tamed(app::Snapshot snapshot) {
+Snapshot tamed(Snapshot snapshot) {
   std::size_t count = 0;
   const auto tame = [&](std::string& name) {
     if (!name.empty()) name = "n" + std::to_string(count);
   };
-  for (app::DriftSnapshot& drift : snapshot.drift) {
+  for (DriftSnapshot& drift : snapshot.drift) {
     ++count;
     for (std::string* name : {&drift.finding.netns, &drift.finding.policy, &drift.finding.have, &drift.finding.note})
       tame(*name);
   }
-  for (app::SourceSnapshot& source : snapshot.unlisted) tame(source.reason);
+  for (SourceSnapshot& source : snapshot.unlisted) tame(source.reason);
   for (std::string* text : {&snapshot.config.source, &snapshot.config.error}) tame(*text);
   return snapshot;
 }
 
 std::string page_text(const Response& response, const Request& request) {
-  return app::wants_gzip(request.accept_encoding) ? unpacked(response.body) : response.body;
+  return wants_gzip(request.accept_encoding) ? unpacked(response.body) : response.body;
 }
 
 void check_page(const Response& response, const Request& request, const Site& site) {
   fuzz::require(header(response, "Vary") == "Accept-Encoding", "what may be packed says so");
-  fuzz::require(header(response, "Content-Security-Policy") == app::status_content_policy(), "the page may load nothing");
+  fuzz::require(header(response, "Content-Security-Policy") == status_content_policy(), "the page may load nothing");
   const std::string body = page_text(response, request);
-  fuzz::require(core::is_valid_utf8(body), "the page is UTF-8");
+  fuzz::require(is_valid_utf8(body), "the page is UTF-8");
   const markup::Page page(body);
   fuzz::require(page.problem().empty(), "names cannot add markup", page.problem());
   Site tame;
   tame.metrics = site.metrics;
-  tame.snapshots.publish(std::make_shared<const app::Snapshot>(tamed(*site.snapshots.newest())));
+  tame.snapshots.publish(std::make_shared<const Snapshot>(tamed(*site.snapshots.newest())));
   const auto elements = [&](const Site& of) {
     return element_names(markup::Page(ask(of, {"GET", "/", {}, {}}).response.body));
   };
@@ -303,18 +301,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   site.snapshots.publish(snapshot);
   site.weak = snapshot->unlisted.size() + (snapshot->sources[1].up ? 0 : 1);
   // Most of the time of a run would go into making these anew.
-  static const app::Metrics fresh;
-  std::optional<app::Metrics> used;
+  static const Metrics fresh;
+  std::optional<Metrics> used;
   if ((flags & Flag::counted) != 0) {
     used.emplace();
-    for (const app::PolicySnapshot& policy : snapshot->policies) {
-      used->write_attempt(policy.name, core::Outcome::failed, 5);
+    for (const PolicySnapshot& policy : snapshot->policies) {
+      used->write_attempt(policy.name, Outcome::failed, 5);
       used->drift_written(policy.name);
     }
   }
   site.metrics = used ? &*used : &fresh;
 
-  const auto path = app::decoded_path(raw);
+  const auto path = decoded_path(raw);
   if (!path) {
     fuzz::require(raw.find('%') != std::string_view::npos, "a path without codes is one", raw);
     return 0;

@@ -4,8 +4,8 @@
 #include <string>
 #include <variant>
 
-#include "cli/http_response.hpp"
 #include <nswarden/base/printed_text.hpp>
+#include "cli/http_response.hpp"
 #include "cli/status_table.hpp"
 #include "cli/url.hpp"
 
@@ -18,24 +18,24 @@ namespace {
 constexpr std::size_t most_body_bytes = 700;
 
 void check_url(std::string_view text) {
-  const auto parsed = app::parse_url(text);
+  const auto parsed = parse_url(text);
   if (const auto* problem = std::get_if<std::string>(&parsed)) {
     fuzz::require(fuzz::is_one_line(*problem), "a URL is refused by one line", text);
     return;
   }
-  const auto& url = std::get<app::Url>(parsed);
+  const auto& url = std::get<Url>(parsed);
   const std::string shown = url.shown();
   fuzz::require(fuzz::is_one_line(shown) && shown.find_first_of(" @\\") == std::string::npos, "a URL is shown plainly", text);
   fuzz::require(fuzz::is_one_line(url.authority()) && url.port != 0 && !url.host.empty(), "a URL has a host and a port", text);
   fuzz::require(url.path.find_first_of(" \r\n") == std::string::npos, "a path cannot end a request line", text);
-  const auto again = app::parse_url(shown);
-  const auto* same = std::get_if<app::Url>(&again);
+  const auto again = parse_url(shown);
+  const auto* same = std::get_if<Url>(&again);
   fuzz::require(same != nullptr && same->shown() == shown && same->credentials.empty(), "a shown URL leads to the same place",
                 text);
 }
 
-app::HttpResponse response_of(std::string_view bytes, std::size_t part) {
-  app::HttpResponse response(most_body_bytes);
+HttpResponse response_of(std::string_view bytes, std::size_t part) {
+  HttpResponse response(most_body_bytes);
   while (!response.done() && !bytes.empty()) {
     response.feed(bytes.substr(0, part));
     bytes.remove_prefix(std::min(part, bytes.size()));
@@ -46,8 +46,8 @@ app::HttpResponse response_of(std::string_view bytes, std::size_t part) {
 
 /// The body, empty when it was refused.
 std::string check_response(std::string_view bytes) {
-  app::HttpResponse whole = response_of(bytes, std::max<std::size_t>(bytes.size(), 1));
-  app::HttpResponse drop_by_drop = response_of(bytes, 1);
+  HttpResponse whole = response_of(bytes, std::max<std::size_t>(bytes.size(), 1));
+  HttpResponse drop_by_drop = response_of(bytes, 1);
   fuzz::require(whole.problem() == drop_by_drop.problem(), "it does not matter how bytes come", bytes);
   if (!whole.problem().empty()) {
     fuzz::require(fuzz::is_one_line(whole.problem()), "an answer is refused by one line", bytes);
@@ -60,30 +60,30 @@ std::string check_response(std::string_view bytes) {
   return whole.body();
 }
 
-void check_shown(const app::StatusView& view) {
+void check_shown(const StatusView& view) {
   std::string_view rest;
-  const std::string text = app::status_table(view, app::Colour::never);
+  const std::string text = status_table(view, Colour::never);
   for (rest = text; !rest.empty();) {
     const std::string_view line = fuzz::next_part(rest, '\n');
     fuzz::require(line.empty() || fuzz::is_one_line(line), "what is printed moves nothing", line);
   }
-  fuzz::require(app::printed_text(text.substr(0, text.find('\n'))) == text.substr(0, text.find('\n')),
-                "what is safe stays as it is", text);
+  fuzz::require(printed_text(text.substr(0, text.find('\n'))) == text.substr(0, text.find('\n')), "what is safe stays as it is",
+                text);
 }
 
 void check_document(std::string_view text) {
-  const auto parsed = app::parse_answer(text);
+  const auto parsed = parse_answer(text);
   if (const auto* problem = std::get_if<std::string>(&parsed))
     return fuzz::require(fuzz::is_one_line(*problem), "one line", text);
-  const auto& json = std::get<app::Json>(parsed);
-  app::StatusView view;
+  const auto& json = std::get<Json>(parsed);
+  StatusView view;
   view.now = 1795789980;
-  const auto status = app::status_of(json);
+  const auto status = status_of(json);
   if (const auto* problem = std::get_if<std::string>(&status)) fuzz::require(fuzz::is_one_line(*problem), "one line", text);
-  if (const auto* document = std::get_if<app::StatusDocument>(&status)) view.status = *document;
-  const auto events = app::events_of(json);
+  if (const auto* document = std::get_if<StatusDocument>(&status)) view.status = *document;
+  const auto events = events_of(json);
   if (const auto* problem = std::get_if<std::string>(&events)) fuzz::require(fuzz::is_one_line(*problem), "one line", text);
-  if (const auto* list = std::get_if<std::vector<app::StatusEvent>>(&events)) view.events = *list;
+  if (const auto* list = std::get_if<std::vector<StatusEvent>>(&events)) view.events = *list;
   check_shown(view);
   view.netns = {"q-1"};
   check_shown(view);

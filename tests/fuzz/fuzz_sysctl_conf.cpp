@@ -4,9 +4,9 @@
 #include <set>
 #include <vector>
 
+#include <nswarden/policy/value.hpp>
 #include "config/config_text.hpp"
 #include "config/sysctl_conf.hpp"
-#include <nswarden/policy/value.hpp>
 
 #include "oracle.hpp"
 
@@ -14,11 +14,11 @@ using namespace nswarden;
 
 namespace {
 
-void check_problems(std::string_view text, const std::vector<core::Problem>& problems) {
+void check_problems(std::string_view text, const std::vector<Problem>& problems) {
   const auto lines = std::count(text.begin(), text.end(), '\n') + 1;
   int last = 1;
-  for (const core::Problem& problem : problems) {
-    const std::string shown = core::format_problem("", problem);
+  for (const Problem& problem : problems) {
+    const std::string shown = format_problem("", problem);
     fuzz::require(problem.where.line >= last && problem.where.line <= lines, "a line is one of the file, in order", shown);
     fuzz::require(problem.where.column >= 1, "a column is one of its line", shown);
     fuzz::require(problem.where.file == 3, "a problem knows its file", shown);
@@ -27,10 +27,10 @@ void check_problems(std::string_view text, const std::vector<core::Problem>& pro
   }
 }
 
-core::PolicyConfig policy_of(const core::SysctlConf& conf) {
-  core::PolicyConfig policy;
+PolicyConfig policy_of(const SysctlConf& conf) {
+  PolicyConfig policy;
   policy.name = "p";
-  policy.netns.push_back(std::get<core::Pattern>(core::Pattern::compile(".*")));
+  policy.netns.push_back(std::get<Pattern>(Pattern::compile(".*")));
   policy.sysctls = conf.settings;
   policy.exclusions = conf.exclusions;
   return policy;
@@ -40,22 +40,21 @@ core::PolicyConfig policy_of(const core::SysctlConf& conf) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text = fuzz::input(data, size);
-  const core::SysctlConf conf = core::parse_sysctl_conf(text, core::PolicyConfig{}, 3);
+  const SysctlConf conf = parse_sysctl_conf(text, PolicyConfig{}, 3);
   check_problems(text, conf.problems);
   if (!conf.problems.empty()) return 0;
   fuzz::require(text.empty() || text.ends_with('\n'), "what is accepted is a whole text");
-  std::set<core::KeyPattern> keys;
-  for (const core::Setting& setting : conf.settings) {
+  std::set<KeyPattern> keys;
+  for (const Setting& setting : conf.settings) {
     const std::string name = setting.key.name();
     fuzz::require(keys.insert(setting.key).second, "a key is there once", name);
-    fuzz::require(setting.want.set() && core::normalised(*setting.want.set()) == *setting.want.set(), "a value is normal",
-                  name);
+    fuzz::require(setting.want.set() && normalised(*setting.want.set()) == *setting.want.set(), "a value is normal", name);
   }
-  core::Config config;
+  Config config;
   config.policies.push_back(policy_of(conf));
-  const std::string yaml = core::print_config(config);
-  const auto parsed = core::parse_config(yaml);
-  const auto* read = std::get_if<core::Config>(&parsed);
-  fuzz::require(read != nullptr && core::same_config(config, *read), "YAML takes what such a file may say", yaml);
+  const std::string yaml = print_config(config);
+  const auto parsed = parse_config(yaml);
+  const auto* read = std::get_if<Config>(&parsed);
+  fuzz::require(read != nullptr && same_config(config, *read), "YAML takes what such a file may say", yaml);
   return 0;
 }

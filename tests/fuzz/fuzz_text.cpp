@@ -56,7 +56,7 @@ std::string undone(std::string_view shown) {
 }
 
 void check_shown(std::string_view text) {
-  const std::string shown = core::printable(text);
+  const std::string shown = printable(text);
   for (std::string_view rest = shown; !rest.empty();) {
     const auto point = next_code_point(rest);
     fuzz::require(point && is_harmless(*point), "what is shown is UTF-8 that moves and hides nothing", text);
@@ -65,16 +65,16 @@ void check_shown(std::string_view text) {
 
   std::string_view rest = text;
   while (!rest.empty() && next_code_point(rest)) continue;
-  fuzz::require(core::valid_utf8_prefix(text) == text.size() - rest.size(), "the first byte that is no UTF-8 is found", text);
-  fuzz::require(core::is_valid_utf8(text) == rest.empty(), "a text is UTF-8 or not", text);
+  fuzz::require(valid_utf8_prefix(text) == text.size() - rest.size(), "the first byte that is no UTF-8 is found", text);
+  fuzz::require(is_valid_utf8(text) == rest.empty(), "a text is UTF-8 or not", text);
 
-  const std::string part = core::excerpt(text);
+  const std::string part = excerpt(text);
   fuzz::require(part.size() <= 80 * 4 + 3, "an excerpt is short", text);
   fuzz::require(text.size() > 80 ? part.ends_with("...") : part == shown, "an excerpt tells that it is one", text);
 }
 
 void check_duration(std::string_view text) {
-  const auto duration = core::parse_duration(text);
+  const auto duration = parse_duration(text);
   if (!duration) return;
   const std::size_t digits = text.find_first_not_of("0123456789");
   const std::int64_t number = std::strtoll(std::string(text.substr(0, digits)).c_str(), nullptr, 10);
@@ -82,11 +82,11 @@ void check_duration(std::string_view text) {
   const std::int64_t factor = unit == "ms" ? 1 : unit == "s" ? 1000 : unit == "m" ? 60'000 : unit == "h" ? 3'600'000 : -1;
   fuzz::require(duration->count() == number * factor, "a duration is a number of units", text);
   fuzz::require(duration->count() >= 0 && *duration <= std::chrono::hours{24 * 365 * 100}, "a duration can be added", text);
-  const std::string shown = core::format_duration(*duration);
-  fuzz::require(core::parse_duration(shown) == duration, "a duration is read back", text);
+  const std::string shown = format_duration(*duration);
+  fuzz::require(parse_duration(shown) == duration, "a duration is read back", text);
   fuzz::require(shown.size() <= text.size(), "a duration is shown in its shortest form", text);
-  fuzz::require(!core::parse_duration(std::string(text) + " "), "nothing follows a duration", text);
-  fuzz::require(!core::parse_duration("0" + std::string(text)), "nothing leads a duration", text);
+  fuzz::require(!parse_duration(std::string(text) + " "), "nothing follows a duration", text);
+  fuzz::require(!parse_duration("0" + std::string(text)), "nothing leads a duration", text);
 }
 
 /// Any number of milliseconds up to the longest is shown so that it is read back.
@@ -95,7 +95,7 @@ void check_milliseconds(std::string_view text) {
   for (const char c : text.substr(0, 8)) number = number << 8U | static_cast<std::uint8_t>(c);
   constexpr std::uint64_t longest = std::uint64_t{1000} * 60 * 60 * 24 * 365 * 100;
   const std::chrono::milliseconds duration{static_cast<std::int64_t>(number % (longest + 1))};
-  fuzz::require(core::parse_duration(core::format_duration(duration)) == duration, "milliseconds are read back", text);
+  fuzz::require(parse_duration(format_duration(duration)) == duration, "milliseconds are read back", text);
 }
 
 void check_nearest(std::string_view word, std::string_view list) {
@@ -103,7 +103,7 @@ void check_nearest(std::string_view word, std::string_view list) {
   word = word.substr(0, 16);
   std::vector<std::string_view> candidates;
   while (!list.empty() && candidates.size() < 4) candidates.push_back(fuzz::next_part(list, '\n').substr(0, 16));
-  const auto found = core::nearest(word, candidates);
+  const auto found = nearest(word, candidates);
   const auto at = std::find(candidates.begin(), candidates.end(), word);
   if (at != candidates.end()) fuzz::require(found == word, "a word is nearest to itself", word);
   if (found) {
@@ -114,8 +114,8 @@ void check_nearest(std::string_view word, std::string_view list) {
   std::string misspelt(candidates[0]);
   std::swap(misspelt[0], misspelt[1]);
   const std::span only(candidates.data(), 1);
-  fuzz::require(core::nearest(misspelt, only) == candidates[0], "a word with two letters swapped is found", misspelt);
-  fuzz::require(core::nearest(candidates[0].substr(1), only) == candidates[0], "a word without a letter is found", misspelt);
+  fuzz::require(nearest(misspelt, only) == candidates[0], "a word with two letters swapped is found", misspelt);
+  fuzz::require(nearest(candidates[0].substr(1), only) == candidates[0], "a word without a letter is found", misspelt);
 }
 
 }  // namespace

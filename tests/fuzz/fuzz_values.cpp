@@ -26,29 +26,25 @@ std::string disguised(std::string_view text) {
 }
 
 void check_one(std::string_view text) {
-  const std::string normal = core::normalised(text);
-  fuzz::require(core::normalised(normal) == normal, "a normal value is its own normal value", text);
-  fuzz::require(core::same_value(text, normal), "a value is the same as its normal value", text);
-  fuzz::require(core::normalised(std::string(text) + "\n") == normal, "the kernel's newline is no difference", text);
+  const std::string normal = normalised(text);
+  fuzz::require(normalised(normal) == normal, "a normal value is its own normal value", text);
+  fuzz::require(same_value(text, normal), "a value is the same as its normal value", text);
+  fuzz::require(normalised(std::string(text) + "\n") == normal, "the kernel's newline is no difference", text);
   for (const std::string_view blank : {"  ", "\t", "\n", " \n", "\r"}) {
     fuzz::require(normal.find(blank) == std::string::npos, "words stand one space apart", text);
   }
   fuzz::require(normal.empty() || (normal.front() != ' ' && normal.back() != ' '), "no space around a normal value", text);
 
-  const auto problem = core::value_problem(text);
-  fuzz::require(problem == core::value_problem(disguised(text)), "a refusal says nothing about the value", text);
+  const auto problem = value_problem(text);
+  fuzz::require(problem == value_problem(disguised(text)), "a refusal says nothing about the value", text);
   if (problem) {
     fuzz::require(fuzz::is_one_line(*problem), "a refusal is one line", *problem);
     return;
   }
   fuzz::require(!normal.empty(), "nothing empty is accepted", text);
-  fuzz::require(!core::value_problem(normal), "the normal value of what is accepted is accepted", text);
+  fuzz::require(!value_problem(normal), "the normal value of what is accepted is accepted", text);
   fuzz::require(normal.find('\0') == std::string::npos && normal.size() <= 4096, "what is accepted can be written", text);
 }
-
-using core::ValueForm;
-using core::ValueSense;
-using core::Want;
 
 constexpr std::array forms{ValueForm::words,       ValueForm::numbers, ValueForm::milliseconds,
                            ValueForm::clock_ticks, ValueForm::ports,   ValueForm::ipv6,
@@ -60,20 +56,20 @@ constexpr std::array<std::int64_t, 9> ticks{0,       1'000'000, 4'000'000,  10'0
                                             976'563, -1,        40'000'000, 3'600'000'000'000};
 
 void check_form(std::string_view a, std::string_view b, const ValueSense& sense) {
-  const std::string one = core::canonical(a, sense);
-  fuzz::require(core::canonical(one, sense) == one, "a canonical value is its own canonical value", a);
-  fuzz::require(core::normalised(one) == one, "a canonical value is a normal one", a);
-  fuzz::require(core::same_value(a, one, sense), "a value means the same as its canonical value", a);
-  const bool same = core::same_value(a, b, sense);
-  fuzz::require(same == core::same_value(b, a, sense), "meaning the same goes both ways", a);
-  fuzz::require(same == (one == core::canonical(b, sense)), "same values are those of one canonical value", a);
-  fuzz::require(same || !core::same_value(a, b), "equal texts mean the same", a);
+  const std::string one = canonical(a, sense);
+  fuzz::require(canonical(one, sense) == one, "a canonical value is its own canonical value", a);
+  fuzz::require(normalised(one) == one, "a canonical value is a normal one", a);
+  fuzz::require(same_value(a, one, sense), "a value means the same as its canonical value", a);
+  const bool same = same_value(a, b, sense);
+  fuzz::require(same == same_value(b, a, sense), "meaning the same goes both ways", a);
+  fuzz::require(same == (one == canonical(b, sense)), "same values are those of one canonical value", a);
+  fuzz::require(same || !same_value(a, b), "equal texts mean the same", a);
 }
 
 void check_traits(std::string_view text, ValueForm form, std::uint8_t numbers) {
-  const core::KeyTraits traits{.form = form, .numbers = numbers};
-  const auto problem = core::value_problem(text, traits);
-  const auto bound = core::bound_problem(text, traits);
+  const KeyTraits traits{.form = form, .numbers = numbers};
+  const auto problem = value_problem(text, traits);
+  const auto bound = bound_problem(text, traits);
   if (bound) fuzz::require(fuzz::is_one_line(*bound), "a refusal is one line", *bound);
   fuzz::require(!bound || problem, "what is no bound is no value", text);
   if (problem) {
@@ -82,8 +78,8 @@ void check_traits(std::string_view text, ValueForm form, std::uint8_t numbers) {
   }
   fuzz::require(text.find('\0') == std::string::npos && text.find('\n') == std::string::npos, "what is accepted can be written",
                 text);
-  const std::string canonical = core::canonical(text, {form, {}});
-  fuzz::require(!core::value_problem(canonical, traits), "the canonical value of what is accepted is accepted", text);
+  const std::string canonical = canonical(text, {form, {}});
+  fuzz::require(!value_problem(canonical, traits), "the canonical value of what is accepted is accepted", text);
 }
 
 void check_condition(Want::Kind kind, std::string_view a, std::string_view b, const ValueSense& sense) {
@@ -99,14 +95,14 @@ void check_condition(Want::Kind kind, std::string_view a, std::string_view b, co
 
 void check_conditions(std::string_view a, std::string_view b, const ValueSense& sense) {
   const Want equal = Want::equal(std::string(a));
-  fuzz::require(equal.holds(b, sense) == core::same_value(a, b, sense), "a value is wanted by its meaning", a);
+  fuzz::require(equal.holds(b, sense) == same_value(a, b, sense), "a value is wanted by its meaning", a);
   for (const auto kind : {Want::Kind::min, Want::Kind::max, Want::Kind::one_of, Want::Kind::unequal}) {
     check_condition(kind, a, b, sense);
   }
   const auto between = Want::condition(Want::Kind::between, {std::string(a), std::string(b)}, std::nullopt, sense);
   if (const Want* want = std::get_if<Want>(&between)) {
     const bool is_one_number = a.find_first_of(" \t\n\v\f\r") == std::string_view::npos;
-    fuzz::require(!is_one_number || want->holds(a, sense) || core::normalised(b).find(' ') != std::string::npos,
+    fuzz::require(!is_one_number || want->holds(a, sense) || normalised(b).find(' ') != std::string::npos,
                   "a bound is within the bounds", a);
   }
 }
@@ -120,9 +116,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check_one(text);
   check_one(a);
   check_one(b);
-  const bool same = core::same_value(a, b);
-  fuzz::require(same == core::same_value(b, a), "being the same goes both ways", text);
-  fuzz::require(same == (core::normalised(a) == core::normalised(b)), "same values are those of one normal value", text);
+  const bool same = same_value(a, b);
+  fuzz::require(same == same_value(b, a), "being the same goes both ways", text);
+  fuzz::require(same == (normalised(a) == normalised(b)), "same values are those of one normal value", text);
   // All forms are too slow for one input; each is tried with what was found for the others, a byte longer.
   const ValueForm form = forms[text.size() % forms.size()];
   check_form(a, b, {form, {}});

@@ -17,7 +17,7 @@ namespace nswarden::fuzz {
 /// Dies when `holds` is false; libFuzzer keeps the input.
 inline void require(bool holds, const char* promise, std::string_view about = {}) {
   if (holds) return;
-  std::fprintf(stderr, "broken promise: %s: %s\n", promise, core::printable(about).c_str());
+  std::fprintf(stderr, "broken promise: %s: %s\n", promise, printable(about).c_str());
   std::abort();
 }
 
@@ -34,7 +34,7 @@ inline std::string_view next_part(std::string_view& rest, char separator) {
 inline bool is_one_line(std::string_view message) {
   std::string bare(message);
   bare.erase(std::remove(bare.begin(), bare.end(), '\\'), bare.end());
-  return !bare.empty() && core::printable(bare) == bare;
+  return !bare.empty() && printable(bare) == bare;
 }
 
 /// The bytes of one input.

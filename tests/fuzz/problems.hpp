@@ -23,14 +23,14 @@ inline std::vector<std::size_t> lengths_of_lines(std::string_view text) {
   return lengths;
 }
 
-inline void check_problems(std::string_view text, const std::vector<core::Problem>& problems) {
+inline void check_problems(std::string_view text, const std::vector<Problem>& problems) {
   require(!problems.empty(), "a refusal has a reason");
   const std::vector<std::size_t> lengths = lengths_of_lines(text);
-  const core::Problem* last = nullptr;
-  for (const core::Problem& problem : problems) {
+  const Problem* last = nullptr;
+  for (const Problem& problem : problems) {
     const auto [line, column, file] = problem.where;
     require(file == 0, "a text is one file");
-    const std::string shown = core::format_problem("", problem);
+    const std::string shown = format_problem("", problem);
     require(line >= 1 && static_cast<std::size_t>(line) <= lengths.size(), "a line is one of the file", shown);
     const std::size_t length = lengths[static_cast<std::size_t>(line) - 1];
     require(column >= 1 && static_cast<std::size_t>(column) <= length + 1, "a column is one of its line", shown);

@@ -14,18 +14,15 @@
 namespace nswarden {
 namespace {
 
-using core::Key;
-using core::Tier;
-using os::LinuxCatalog;
 using test::Keys;
 using test::read_all;
 using Strings = std::vector<std::string>;
 
-Strings find(core::BoundNetns& netns, const std::vector<std::string>& globs) {
-  std::vector<core::KeyPattern> patterns;
+Strings find(BoundNetns& netns, const std::vector<std::string>& globs) {
+  std::vector<KeyPattern> patterns;
   for (const std::string& glob : globs) patterns.push_back(test::key_pattern(glob));
-  std::vector<const core::KeyPattern*> pointers;
-  for (const core::KeyPattern& pattern : patterns) pointers.push_back(&pattern);
+  std::vector<const KeyPattern*> pointers;
+  for (const KeyPattern& pattern : patterns) pointers.push_back(&pattern);
   const auto found = netns.find(pointers);
   if (!found) return {"error " + std::to_string(found.error().code)};
   Strings paths;
@@ -39,7 +36,7 @@ TEST_CASE("globs stand for the interfaces that are there, in all tiers, whenever
   for (const Tier tier : test::all_tiers) {
     CAPTURE(static_cast<int>(tier));
     const test::TestNetns netns;
-    const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
     const Strings globs{"net.ipv4.conf.*.rp_filter"};
     CHECK(find(*bound.netns, globs) == Strings{"ipv4/conf/lo/rp_filter"});
     for (int round = 0; round < 2; ++round) {
@@ -59,7 +56,7 @@ TEST_CASE("keys that are held in place of others are read and written, whatever 
     CAPTURE(static_cast<int>(tier));
     const test::TestNetns netns;
     auto first = std::make_unique<Keys>(Strings{"net.ipv6.conf.lo.hop_limit", "net.ipv4.ip_forward"});
-    const core::Binding bound = test::bind(catalog, netns.name(), first->wishes(), tier);
+    const Binding bound = test::bind(catalog, netns.name(), first->wishes(), tier);
     CHECK(read_all(*bound.netns) == Strings{"64\n", "0\n"});
     test::inside(netns.path(), [] { test::add_bridge("br0"); });
     auto second = std::make_unique<Keys>(

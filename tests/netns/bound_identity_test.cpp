@@ -19,8 +19,6 @@
 namespace nswarden {
 namespace {
 
-using core::Tier;
-using os::LinuxCatalog;
 using test::all_tiers;
 using test::Keys;
 using test::read_all;
@@ -34,11 +32,11 @@ TEST_CASE("binding keeps nothing alive: the netns dies with its last name (kerne
     CAPTURE(static_cast<int>(tier));
     const std::string path = test::netns_dir() + "/mortal";
     test::make_netns(path);
-    const core::Binding bound = test::bind(catalog, "mortal", keys.wishes(), tier);
+    const Binding bound = test::bind(catalog, "mortal", keys.wishes(), tier);
     REQUIRE(bound.netns->read().ok());
     REQUIRE(bound.netns->find_missing().ok());
     REQUIRE(bound.netns->write(0, "1").ok());
-    os::Fd witness;
+    Fd witness;
     test::inside(path, [&] { witness.reset(::open("/proc/sys/net/ipv4/tcp_keepalive_time", O_RDONLY | O_CLOEXEC)); });
     REQUIRE(witness);
     char byte = 0;
@@ -58,7 +56,7 @@ TEST_CASE("the keys of a dead netns vanish, and a missing one stays missing") {
   const Keys keys({"net.ipv4.ip_forward", "net.ipv4.no_such_key"});
   const std::string path = test::netns_dir() + "/mortal";
   test::make_netns(path);
-  const core::Binding bound = test::bind(catalog, "mortal", keys.wishes(), Tier::held);
+  const Binding bound = test::bind(catalog, "mortal", keys.wishes(), Tier::held);
   test::remove_netns(path);
   CHECK(test::eventually([&] { return read_all(*bound.netns) == Strings{"vanished", "missing"}; }));
   CHECK(test::error_of(bound.netns->write(0, "1")) == ENOENT);
@@ -71,7 +69,7 @@ TEST_CASE("another netns mounted over the name is never taken for the bound one"
     CAPTURE(static_cast<int>(tier));
     const std::string path = test::netns_dir() + "/covered";
     test::make_netns(path);
-    const core::Binding bound = test::bind(catalog, "covered", keys.wishes(), tier);
+    const Binding bound = test::bind(catalog, "covered", keys.wishes(), tier);
     test::make_netns(path);  // on top; the first one lives on below
     CHECK(test::error_of(bound.netns->find_missing()) == ESTALE);
     if (tier == Tier::held) {
@@ -96,7 +94,7 @@ TEST_CASE("a netns that got the name and the inode number of a dead one is told 
     LinuxCatalog catalog({test::netns_dir()});
     for (const Tier tier : all_tiers) {
       CAPTURE(static_cast<int>(tier));
-      std::map<std::uint64_t, core::Binding> lives;
+      std::map<std::uint64_t, Binding> lives;
       std::uint64_t inode = 0;
       const bool came_again = test::eventually([&] {
         test::remove_netns(path);
@@ -107,7 +105,7 @@ TEST_CASE("a netns that got the name and the inode number of a dead one is told 
         return false;
       });
       REQUIRE(came_again);
-      const core::Binding& dead = lives.at(inode);
+      const Binding& dead = lives.at(inode);
       CHECK(test::error_of(dead.netns->find_missing()) == ESTALE);
       const Strings gone =
           tier == Tier::transient ? Strings{"error " + std::to_string(ESTALE)} : Strings{"vanished", "missing"};
@@ -127,11 +125,11 @@ TEST_CASE("without NS_GET_ID and openat2, a netns has the same identity and the 
   const Keys keys({"net.ipv4.ip_forward", "net.ipv4.tcp_rmem", "net.core.rmem_max", "net.ipv4.no_such_key"});
   for (const Tier tier : all_tiers) {
     CAPTURE(static_cast<int>(tier));
-    const core::Binding here = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    const Binding here = test::bind(catalog, netns.name(), keys.wishes(), tier);
     const Strings expected = read_all(*here.netns);
     test::on_older_kernel([&] {
       LinuxCatalog older({test::netns_dir()});
-      const core::Binding there = test::bind(older, netns.name(), keys.wishes(), tier);
+      const Binding there = test::bind(older, netns.name(), keys.wishes(), tier);
       CHECK(there.id == here.id);
       CHECK(read_all(*there.netns) == expected);
       CHECK(*there.netns->find_missing() == 0);
@@ -141,19 +139,17 @@ TEST_CASE("without NS_GET_ID and openat2, a netns has the same identity and the 
 
 TEST_CASE("without cookies, a living file proves that an inode number is still the bound netns'") {
   const Keys keys({"net.ipv4.ip_forward", "net.ipv4.no_such_key"});
-  const auto shared = std::make_shared<os::CatalogShared>();
+  const auto shared = std::make_shared<CatalogShared>();
   for (const Tier tier : {Tier::held, Tier::directories}) {
     CAPTURE(static_cast<int>(tier));
     const test::TestNetns other;
     const std::string path = test::netns_dir() + "/old-kernel";
     test::make_netns(path);
-    const auto enter = [&] {
-      return os::NetnsScope::enter(os::Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)).get(), shared->home);
-    };
-    const auto inode_of = [&](const std::string& entry) { return os::look_at({entry}, shared->home).inode; };
-    os::LinuxNetns bound(shared, {path}, {0, inode_of(path)}, keys.wishes(), tier);
+    const auto enter = [&] { return NetnsScope::enter(Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)).get(), shared->home); };
+    const auto inode_of = [&](const std::string& entry) { return look_at({entry}, shared->home).inode; };
+    LinuxNetns bound(shared, {path}, {0, inode_of(path)}, keys.wishes(), tier);
     // As after the death of a netns whose name and inode number went to another.
-    os::LinuxNetns outlived(shared, {other.path()}, {0, inode_of(other.path())}, keys.wishes(), tier);
+    LinuxNetns outlived(shared, {other.path()}, {0, inode_of(other.path())}, keys.wishes(), tier);
     {
       const auto scope = enter();
       REQUIRE(scope.ok());
@@ -173,7 +169,7 @@ TEST_CASE("a key that stays refused does not hide that the name is another netns
   const Keys keys({"net.ipv4.ip_forward", "net.ipv4.route.flush", "net.netfilter.nf_conntrack_max", "net.ipv4.conf.all"});
   const std::string path = test::netns_dir() + "/covered";
   test::make_netns(path);
-  const core::Binding bound = test::bind(catalog, "covered", keys.wishes(), Tier::held);
+  const Binding bound = test::bind(catalog, "covered", keys.wishes(), Tier::held);
   test::make_netns(path);
   const Strings values = read_all(*bound.netns);
   REQUIRE(values.size() == 4);

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include <nswarden/os/limits.hpp>
 #include <nswarden/netns/linux_catalog.hpp>
+#include <nswarden/os/limits.hpp>
 #include "bound_keys.hpp"
 #include "catch.hpp"
 #include "private_netns.hpp"
@@ -19,8 +19,6 @@
 namespace nswarden {
 namespace {
 
-using core::Tier;
-using os::LinuxCatalog;
 using test::all_tiers;
 using test::Keys;
 using test::read_all;
@@ -61,7 +59,7 @@ TEST_CASE("all tiers read the same") {
                          "missing"};
   for (const Tier tier : all_tiers) {
     CAPTURE(static_cast<int>(tier));
-    const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
     CHECK(read_all(*bound.netns) == expected);
     CHECK(read_all(*bound.netns) == expected);
   }
@@ -74,7 +72,7 @@ TEST_CASE("keys that are only read are read the same in all tiers") {
   keys.read_only();
   for (const Tier tier : all_tiers) {
     CAPTURE(static_cast<int>(tier));
-    const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
     const Strings values = read_all(*bound.netns);
     CHECK(values[0] == "0\n");
     CHECK(values[1] == "unreadable " + std::to_string(EACCES));
@@ -87,7 +85,7 @@ TEST_CASE("a value is read whole, however long it is (kernel fact 12)") {
   const test::TestNetns netns;
   const Keys keys({"net.ipv4.ip_forward", "net.ipv4.ip_local_reserved_ports"});
   for (const Tier tier : all_tiers) {
-    const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
     for (const std::size_t length : {1U, 125U, 126U, 127U, 128U, 300U, 4093U, 4094U}) {
       CAPTURE(static_cast<int>(tier), length);
       const std::string value = ports(length);
@@ -102,7 +100,7 @@ TEST_CASE("what is read stays valid while further netns are bound") {
   LinuxCatalog catalog({test::netns_dir()});
   const test::TestNetns netns;
   const Keys keys({"net.ipv4.ip_forward", "net.netfilter.nf_conntrack_tcp_loose"});
-  const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
+  const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
   const auto readings = bound.netns->read();
   REQUIRE(readings.ok());
   CHECK((*readings)[0].bytes == "0\n");
@@ -116,8 +114,8 @@ TEST_CASE("a held fd reads and writes the netns in which it was opened, from any
   const Keys keys({"net.ipv4.ip_forward"});
   for (const Tier tier : all_tiers) {
     CAPTURE(static_cast<int>(tier));
-    const core::Binding first = test::bind(catalog, one.name(), keys.wishes(), tier);
-    const core::Binding second = test::bind(catalog, two.name(), keys.wishes(), tier);
+    const Binding first = test::bind(catalog, one.name(), keys.wishes(), tier);
+    const Binding second = test::bind(catalog, two.name(), keys.wishes(), tier);
     REQUIRE(first.netns->write(0, "1").ok());
     CHECK(read_all(*first.netns) == Strings{"1\n"});
     CHECK(read_all(*second.netns) == Strings{"0\n"});
@@ -134,7 +132,7 @@ TEST_CASE("a short count is a success, and reading tells what was stored (kernel
   const Keys keys({"net.ipv4.conf.all.rp_filter"});
   for (const Tier tier : all_tiers) {
     CAPTURE(static_cast<int>(tier));
-    const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
     REQUIRE(bound.netns->write(0, "0").ok());
     CHECK(bound.netns->write(0, "1 2 3").ok());
     CHECK(read_all(*bound.netns) == Strings{"1\n"});
@@ -148,7 +146,7 @@ TEST_CASE("a write that fails says why, in each tier (kernel facts 29, 30)") {
                    "net.ipv4.ip_forward", "net.ipv4.route.flush"});
   for (const Tier tier : all_tiers) {
     CAPTURE(static_cast<int>(tier));
-    const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
     CHECK(test::error_of(bound.netns->write(0, "no-such-algorithm")) == ENOENT);
     CHECK(test::error_of(bound.netns->write(1, "65536")) == EACCES);
     CHECK(test::error_of(bound.netns->write(2, "1")) == ENOENT);
@@ -165,7 +163,7 @@ TEST_CASE("a key that was missing is found when it appears, and vanishes with it
   for (const Tier tier : all_tiers) {
     CAPTURE(static_cast<int>(tier));
     const test::TestNetns netns;
-    const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
     CHECK(read_all(*bound.netns) == Strings{"0\n", "missing"});
     CHECK(*bound.netns->find_missing() == 0);
     test::inside(netns.path(), [] { test::add_bridge("br0"); });
@@ -190,7 +188,7 @@ TEST_CASE("the number of fds is the tier's: one a key, one a family, none (kerne
     CAPTURE(static_cast<int>(tier));
     const std::size_t before = open_fds();
     {
-      const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+      const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
       CHECK(bound.fds == expected[static_cast<std::size_t>(tier)]);
       CHECK(open_fds() - before == bound.fds);
       REQUIRE(bound.netns->read().ok());
@@ -206,16 +204,16 @@ TEST_CASE("when the limit of open files is met, nothing stays open, and a lower 
   const Keys keys({"net.ipv4.ip_forward", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem", "net.ipv4.tcp_sack", "net.ipv4.tcp_ecn",
                    "net.ipv4.tcp_timestamps"});
   const std::size_t before = open_fds();
-  const std::size_t old_limit = os::open_files_limit();
+  const std::size_t old_limit = open_files_limit();
   // Iterating took one fd itself; four more than are open are enough for the way in, but not for six keys.
-  REQUIRE(os::set_open_files_limit(before - 1 + 4).ok());
-  const core::BindResult held = catalog.bind(0, netns.name(), keys.wishes(), Tier::held);
-  const core::BindResult transient = catalog.bind(0, netns.name(), keys.wishes(), Tier::transient);
-  REQUIRE(os::set_open_files_limit(old_limit).ok());
-  REQUIRE(std::holds_alternative<core::Error>(held));
-  CHECK(std::get<core::Error>(held).code == EMFILE);
-  REQUIRE(std::holds_alternative<core::Binding>(transient));
-  CHECK(read_all(*std::get<core::Binding>(transient).netns).front() == "0\n");
+  REQUIRE(set_open_files_limit(before - 1 + 4).ok());
+  const BindResult held = catalog.bind(0, netns.name(), keys.wishes(), Tier::held);
+  const BindResult transient = catalog.bind(0, netns.name(), keys.wishes(), Tier::transient);
+  REQUIRE(set_open_files_limit(old_limit).ok());
+  REQUIRE(std::holds_alternative<Error>(held));
+  CHECK(std::get<Error>(held).code == EMFILE);
+  REQUIRE(std::holds_alternative<Binding>(transient));
+  CHECK(read_all(*std::get<Binding>(transient).netns).front() == "0\n");
   CHECK(open_fds() == before);
 }
 
@@ -226,7 +224,7 @@ TEST_CASE("a key that was refused at bind is read and written once it is allowed
   for (const Tier tier : all_tiers) {
     CAPTURE(static_cast<int>(tier));
     std::unique_ptr<LinuxCatalog> catalog;
-    core::Binding bound;
+    Binding bound;
     // SYS_ADMIN alone may enter, but neither write nor read what is the owner's.
     test::as_nobody(test::Keep::sys_admin, [&] {
       catalog = std::make_unique<LinuxCatalog>(std::vector<std::string>{test::netns_dir()});
@@ -260,7 +258,7 @@ TEST_CASE("a key is repaired once /proc/sys that was read-only is writable") {
     CAPTURE(static_cast<int>(tier));
     REQUIRE(remount(MS_RDONLY));
     LinuxCatalog catalog({test::netns_dir()});
-    const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
     CHECK(test::error_of(bound.netns->write(0, "1")) == EROFS);
     CHECK(test::error_of(bound.netns->write(1, "0")) == EROFS);
     REQUIRE(remount(0));
@@ -282,7 +280,7 @@ TEST_CASE("a daemon that is not root but has SYS_ADMIN and NET_ADMIN binds, read
   test::as_nobody(test::Keep::net_admin, [&] {
     LinuxCatalog catalog({test::netns_dir()});
     CHECK(catalog.may_enter().ok());
-    const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
+    const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
     written = bound.netns->write(0, "1").ok();
     read = read_all(*bound.netns);
   });
@@ -295,7 +293,7 @@ TEST_CASE("with SYS_ADMIN alone one may read but not write, and the attempt says
   const Keys keys({"net.ipv4.ip_forward"});
   test::as_nobody(test::Keep::sys_admin, [&] {
     LinuxCatalog catalog({test::netns_dir()});
-    const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
+    const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
     CHECK(test::error_of(bound.netns->write(0, "1")) == EACCES);
     CHECK(read_all(*bound.netns) == Strings{"0\n"});
   });
@@ -305,7 +303,7 @@ TEST_CASE("credentials count at each write, not only when the file was opened (k
   LinuxCatalog catalog({test::netns_dir()});
   const test::TestNetns netns;
   const Keys keys({"net.ipv4.ip_forward"});
-  const core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
+  const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
   test::as_nobody(test::Keep::nothing, [&] { CHECK(test::error_of(bound.netns->write(0, "1")) == EPERM); });
   CHECK(bound.netns->write(0, "1").ok());
 }

@@ -32,7 +32,7 @@ bool has_none(const std::string& status) {
          field(status, "NoNewPrivs") == "1";
 }
 
-std::string own_status() { return *os::read_file("/proc/thread-self/status", 65536); }
+std::string own_status() { return *read_file("/proc/thread-self/status", 65536); }
 
 TEST_CASE("a thread that has dropped all capabilities has none, gains none by executing as root, and leaves those of others") {
   const test::TempDir dir;
@@ -40,14 +40,14 @@ TEST_CASE("a thread that has dropped all capabilities has none, gains none by ex
   std::string during;
   bool dropped = false;
   std::thread([&] {
-    dropped = os::drop_all_capabilities().ok();
+    dropped = drop_all_capabilities().ok();
     during = own_status();
     // What a program has that it runs. A root user's, by which it would gain all.
     (void)std::system(("cat /proc/self/status >" + copy).c_str());
   }).join();
   CHECK(dropped);
   CHECK(has_none(during));
-  const auto executed = os::read_file(copy, 65536);
+  const auto executed = read_file(copy, 65536);
   REQUIRE(executed.ok());
   CHECK(has_none(*executed));
   CHECK_FALSE(has_none(own_status()));
@@ -56,14 +56,14 @@ TEST_CASE("a thread that has dropped all capabilities has none, gains none by ex
 TEST_CASE("capabilities that are put aside do not count, and count again afterwards") {
   const test::TempDir dir;
   const std::string path = dir / "of-somebody-else";
-  REQUIRE(os::Fd(::open(path.c_str(), O_CREAT | O_CLOEXEC, 0600)).get() >= 0);
+  REQUIRE(Fd(::open(path.c_str(), O_CREAT | O_CLOEXEC, 0600)).get() >= 0);
   REQUIRE(::chown(path.c_str(), 12345, 12345) == 0);
-  const auto readable = [&path] { return os::read_file(path, 10).ok(); };
+  const auto readable = [&path] { return read_file(path, 10).ok(); };
   REQUIRE(readable());
   {
-    const os::CapabilitiesAside aside;
+    const CapabilitiesAside aside;
     CHECK_FALSE(readable());
-    const os::CapabilitiesAside twice;
+    const CapabilitiesAside twice;
   }
   CHECK(readable());
 }

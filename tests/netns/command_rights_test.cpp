@@ -27,8 +27,6 @@ namespace nswarden {
 namespace {
 
 using namespace std::chrono_literals;
-using core::CommandCapabilities;
-using os::CommandResult;
 using test::Keep;
 
 const std::string no_capabilities = "0000000000000000";
@@ -36,7 +34,7 @@ const std::string no_capabilities = "0000000000000000";
 const std::string both_capabilities = "0000000000201000";
 
 CommandResult run(CommandCapabilities capabilities, const std::string& command) {
-  os::CommandRunner runner(1000);
+  CommandRunner runner(1000);
   std::vector<CommandResult> results;
   const bool started = runner.start({1, command, {}, 15s, capabilities}).ok();
   const bool ended = started && test::eventually(
@@ -153,7 +151,7 @@ TEST_CASE("who watches over a command without capabilities has none either, and 
 
 TEST_CASE("at its time limit a command without capabilities is ended like any other") {
   test::as_nobody(Keep::net_admin, [] {
-    os::CommandRunner runner(1000);
+    CommandRunner runner(1000);
     REQUIRE(runner.start({1, "setsid sleep 100 & sleep 100", {}, 200ms, CommandCapabilities::none}).ok());
     std::vector<CommandResult> results;
     REQUIRE(test::eventually(

@@ -26,9 +26,7 @@ namespace nswarden {
 namespace {
 
 using namespace std::chrono_literals;
-using os::CommandResult;
-using os::CommandRunner;
-using End = os::CommandResult::End;
+using End = CommandResult::End;
 
 constexpr auto deadline = 20s;
 
@@ -42,7 +40,7 @@ bool comes_true(Condition condition) {
   return true;
 }
 
-os::CommandRequest request(std::uint64_t id, std::string command, std::chrono::milliseconds timeout = 15s) {
+CommandRequest request(std::uint64_t id, std::string command, std::chrono::milliseconds timeout = 15s) {
   return {id, std::move(command), {"NETNS=a b\n", "NSWARDEN_EVENT=IN_CREATE"}, timeout};
 }
 
@@ -70,7 +68,7 @@ CommandResult run(const std::string& command, std::chrono::milliseconds timeout 
 
 std::string content(const std::string& path) {
   // What is read may be of a process that ends meanwhile.
-  const auto text = os::read_file(path, std::size_t{1} << 20);
+  const auto text = read_file(path, std::size_t{1} << 20);
   return text ? *text : std::string();
 }
 
@@ -116,7 +114,7 @@ TEST_CASE("a command gets its own variables byte for byte, and none by which it 
 }
 
 TEST_CASE("a child is as fresh as kernel fact 36 wants it: fds, signals, limits, directory, session") {
-  const os::Fd leak(::open("/dev/null", O_RDONLY));  // not even close-on-exec
+  const Fd leak(::open("/dev/null", O_RDONLY));  // not even close-on-exec
   sigset_t blocked;
   sigset_t before;
   ::sigemptyset(&blocked);

@@ -20,8 +20,6 @@
 namespace nswarden {
 namespace {
 
-using os::ConfigWatcher;
-
 void rename(const std::string& from, const std::string& to) { REQUIRE(::rename(from.c_str(), to.c_str()) == 0); }
 void link(const std::string& target, const std::string& path) { REQUIRE(::symlink(target.c_str(), path.c_str()) == 0); }
 void make_directory(const std::string& path) { REQUIRE(::mkdir(path.c_str(), 0755) == 0); }
@@ -32,7 +30,7 @@ TEST_CASE("a configuration is changed when it was closed after writing, never wh
   ConfigWatcher watcher(dir / "c.yaml");
   REQUIRE(watcher.state().ok());
   CHECK_FALSE(watcher.read_changed());
-  os::Fd file(::open((dir / "c.yaml").c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
+  Fd file(::open((dir / "c.yaml").c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
   CHECK(::write(file.get(), "ne", 2) == 2);
   CHECK_FALSE(watcher.read_changed());
   CHECK(::write(file.get(), "w", 1) == 1);
@@ -47,7 +45,7 @@ TEST_CASE("a configuration that is removed and written anew is not read before i
   ConfigWatcher watcher(dir / "c.yaml");
   REQUIRE(::unlink((dir / "c.yaml").c_str()) == 0);
   CHECK_FALSE(watcher.read_changed());
-  os::Fd file(::open((dir / "c.yaml").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+  Fd file(::open((dir / "c.yaml").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
   test::write_file(dir / "neighbour", "x");
   rename(dir / "neighbour", dir / "other");
   CHECK_FALSE(watcher.read_changed());
@@ -187,10 +185,10 @@ TEST_CASE("a file that was written while there was no watch is told when there i
   const std::string path = dir / "c.yaml";
   test::write_file(path, "old");
   set_age(path, std::chrono::seconds(100));
-  const std::size_t limit = os::open_files_limit();
-  REQUIRE(os::set_open_files_limit(3).ok());
+  const std::size_t limit = open_files_limit();
+  REQUIRE(set_open_files_limit(3).ok());
   ConfigWatcher watcher(path);
-  REQUIRE(os::set_open_files_limit(limit).ok());
+  REQUIRE(set_open_files_limit(limit).ok());
   REQUIRE_FALSE(watcher.state().ok());
   CHECK(watcher.state().error().code == EMFILE);
   test::write_file(path, "new");

@@ -38,7 +38,7 @@ std::string event(std::uint64_t mask, int fd, int pid, const std::string& record
 TEST_CASE("a buffer of fanotify events gives each with its fd, pid and pidfd") {
   const std::string bytes = event(FAN_MODIFY, 5, 77, pidfd_record(6)) + event(FAN_MODIFY, 7, 78) +
                             event(FAN_Q_OVERFLOW, FAN_NOFD, 0, pidfd_record(FAN_NOPIDFD));
-  os::FanotifyBuffer buffer(bytes);
+  FanotifyBuffer buffer(bytes);
   const auto first = buffer.next();
   REQUIRE(first);
   CHECK(first->mask == FAN_MODIFY);
@@ -61,7 +61,7 @@ TEST_CASE("a buffer of fanotify events gives each with its fd, pid and pidfd") {
 TEST_CASE("a pidfd is found behind records of other kinds, and in none that lies about its length") {
   const auto pidfd_behind = [](const std::string& records) {
     const std::string bytes = event(FAN_MODIFY, 5, 77, records);
-    return os::FanotifyBuffer(bytes).next()->pidfd;
+    return FanotifyBuffer(bytes).next()->pidfd;
   };
   CHECK(pidfd_behind(record(FAN_EVENT_INFO_TYPE_FID, "any thing") + pidfd_record(6)) == 6);
   const std::string endless = bytes_of(fanotify_event_info_header{FAN_EVENT_INFO_TYPE_FID, 0, 0});
@@ -75,7 +75,7 @@ TEST_CASE("a rest that is no whole fanotify event is left alone, and told") {
   const std::string whole = event(FAN_MODIFY, 5, 77, pidfd_record(6));
   for (std::size_t size = 0; size < whole.size(); ++size) {
     CAPTURE(size);
-    os::FanotifyBuffer buffer(std::string_view(whole).substr(0, size));
+    FanotifyBuffer buffer(std::string_view(whole).substr(0, size));
     CHECK_FALSE(buffer.next());
     CHECK(buffer.empty() == (size == 0));
   }
@@ -84,10 +84,10 @@ TEST_CASE("a rest that is no whole fanotify event is left alone, and told") {
 TEST_CASE("an event of a layout that we do not know is none") {
   std::string other = event(FAN_MODIFY, 5, 77);
   other[offsetof(fanotify_event_metadata, vers)] = FANOTIFY_METADATA_VERSION + 1;
-  CHECK_FALSE(os::FanotifyBuffer(other).next());
+  CHECK_FALSE(FanotifyBuffer(other).next());
   std::string short_head = event(FAN_MODIFY, 5, 77);
   short_head[offsetof(fanotify_event_metadata, metadata_len)] = sizeof(fanotify_event_metadata) - 1;
-  CHECK_FALSE(os::FanotifyBuffer(short_head).next());
+  CHECK_FALSE(FanotifyBuffer(short_head).next());
 }
 
 }  // namespace

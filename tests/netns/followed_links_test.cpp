@@ -21,27 +21,22 @@
 namespace nswarden {
 namespace {
 
-using core::EntryKind;
-using core::NameKind;
-using core::Refusal;
-using core::Tier;
-using os::LinuxCatalog;
 using test::Keys;
 
-using Detail = core::NetnsCatalog::Detail;
+using Detail = NetnsCatalog::Detail;
 
-LinuxCatalog following(const std::string& directory) { return {{{NameKind::entry, directory}}, LinuxCatalog::Links::follow}; }
+LinuxCatalog following(const std::string& directory) { return {{{NameKind::entry, directory}}, Links::follow}; }
 
 void link(const std::string& target, const std::string& path) { REQUIRE(::symlink(target.c_str(), path.c_str()) == 0); }
 
 /// The same by look() and by a listing of names alone, as it is for links.
-core::Entry seen(LinuxCatalog& catalog, const std::string& name) {
-  const core::Entry looked = catalog.look(0, name);
+Entry seen(LinuxCatalog& catalog, const std::string& name) {
+  const Entry looked = catalog.look(0, name);
   for (const Detail detail : {Detail::names, Detail::full}) {
-    const core::Listing listing = catalog.list(detail);
+    const Listing listing = catalog.list(detail);
     REQUIRE(listing.failures.empty());
     const auto found = std::find_if(listing.entries.begin(), listing.entries.end(),
-                                    [&name](const core::Entry& entry) { return entry.name == name; });
+                                    [&name](const Entry& entry) { return entry.name == name; });
     REQUIRE((found != listing.entries.end()) == (looked.kind != EntryKind::absent));
     if (found == listing.entries.end()) continue;
     CHECK(found->kind == looked.kind);
@@ -61,7 +56,7 @@ TEST_CASE("a link counts as what it leads to, and the netns is bound through it 
     CHECK(seen(catalog, name).kind == EntryKind::nsfs);
     for (const Tier tier : test::all_tiers) {
       CAPTURE(name, static_cast<int>(tier));
-      const core::Binding bound = test::bind(catalog, name, keys.wishes(), tier);
+      const Binding bound = test::bind(catalog, name, keys.wishes(), tier);
       CHECK(bound.id.inode == catalog.look(0, name).inode);
       CHECK(test::read_all(*bound.netns) == std::vector<std::string>{"0\n"});
     }
@@ -76,8 +71,8 @@ TEST_CASE("a link to a process's netns is one, and keeps nothing alive") {
   LinuxCatalog catalog = following(dir.path());
   CHECK(seen(catalog, "process").kind == EntryKind::nsfs);
   const Keys keys({"net.ipv4.ip_forward"});
-  const core::Binding bound = test::bind(catalog, "process", keys.wishes(), Tier::held);
-  os::Fd file;
+  const Binding bound = test::bind(catalog, "process", keys.wishes(), Tier::held);
+  Fd file;
   test::inside(path, [&] { file.reset(::open("/proc/sys/net/ipv4/ip_forward", O_RDONLY | O_CLOEXEC)); });
   process.end();
   struct stat status {};
@@ -92,7 +87,7 @@ TEST_CASE("a link that is made to lead elsewhere is another netns, and what was 
   link(first.path(), dir / "current");
   LinuxCatalog catalog = following(dir.path());
   const Keys keys({"net.ipv4.ip_forward"});
-  const core::Binding bound = test::bind(catalog, "current", keys.wishes(), Tier::transient);
+  const Binding bound = test::bind(catalog, "current", keys.wishes(), Tier::transient);
   link(second.path(), dir / "next");
   REQUIRE(::rename((dir / "next").c_str(), (dir / "current").c_str()) == 0);
   CHECK(seen(catalog, "current").inode != bound.id.inode);
@@ -156,9 +151,9 @@ TEST_CASE("interfaces of what is bound are told when somebody is told of them, a
   const test::TestNetns netns("bound");
   LinuxCatalog catalog({test::netns_dir()});
   CHECK_FALSE(test::bind(catalog, "bound", {}, Tier::held).links_told);
-  os::LinkWatcher links;
+  LinkWatcher links;
   catalog.tell_links_to(&links);
-  const core::Binding bound = test::bind(catalog, "bound", {}, Tier::held);
+  const Binding bound = test::bind(catalog, "bound", {}, Tier::held);
   CHECK(bound.links_told);
   test::inside(netns.path(), [] { test::add_bridge("b0"); });
   CHECK(links.read().netns == std::vector<std::uint64_t>{bound.id.inode});

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connections on real sockets: which of them a server gets to see.
+#include "web/front_door.hpp"
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <catch.hpp>
-#include "web/front_door.hpp"
 
 #include <array>
 #include <cstring>
@@ -16,7 +16,7 @@
 
 namespace {
 
-using namespace nswarden::os;
+using namespace nswarden;
 using namespace std::chrono_literals;
 
 constexpr std::string_view whole = "GET / HTTP/1.0\r\n\r\n";

@@ -20,20 +20,13 @@
 namespace nswarden {
 namespace {
 
-using core::EntryKind;
-using core::NameKind;
-using core::Refusal;
-using core::Tier;
-using os::LinuxCatalog;
 using test::Keys;
 
-using Detail = core::NetnsCatalog::Detail;
+using Detail = NetnsCatalog::Detail;
 
 constexpr std::uint16_t host = 1;  // index of the source
 
-LinuxCatalog catalog_with_host() {
-  return {{{NameKind::entry, test::netns_dir()}, {NameKind::host}}, LinuxCatalog::Links::refuse};
-}
+LinuxCatalog catalog_with_host() { return {{{NameKind::entry, test::netns_dir()}, {NameKind::host}}, Links::refuse}; }
 
 std::uint64_t inode_of(const std::string& path) {
   struct stat status {};
@@ -46,24 +39,24 @@ void check_that_host_is(const test::TestNetns& expected) {
   LinuxCatalog catalog = catalog_with_host();
   const std::uint64_t inode = inode_of(expected.path());
   for (const Detail detail : {Detail::names, Detail::full}) {
-    core::Listing listing = catalog.list(detail);
+    Listing listing = catalog.list(detail);
     REQUIRE(listing.failures.empty());
-    std::erase_if(listing.entries, [](const core::Entry& entry) { return entry.directory != host; });
+    std::erase_if(listing.entries, [](const Entry& entry) { return entry.directory != host; });
     REQUIRE(listing.entries.size() == 1);
     CHECK(listing.entries[0].name == "host");
     CHECK(listing.entries[0].kind == EntryKind::nsfs);
     CHECK(listing.entries[0].inode == inode);
   }
   CHECK(catalog.look(host, "host").inode == inode);
-  os::LinkWatcher links;
+  LinkWatcher links;
   catalog.tell_links_to(&links);
   const Keys keys({"net.ipv4.tcp_keepalive_time"});
   test::write_sysctl(expected.path(), "net/ipv4/tcp_keepalive_time", "111");
   for (const Tier tier : test::all_tiers) {
     CAPTURE(static_cast<int>(tier));
     auto result = catalog.bind(host, "host", keys.wishes(), tier);
-    REQUIRE(std::holds_alternative<core::Binding>(result));
-    const core::Binding& bound = std::get<core::Binding>(result);
+    REQUIRE(std::holds_alternative<Binding>(result));
+    const Binding& bound = std::get<Binding>(result);
     CHECK(bound.id.inode == inode);
     CHECK(bound.links_told);
     CHECK(test::read_all(*bound.netns) == std::vector<std::string>{"111\n"});
@@ -112,13 +105,12 @@ TEST_CASE("by its own name it is refused too while that kind is not served") {
 
 TEST_CASE("who cannot tell which netns is the host's names neither that nor those of processes, and says why") {
   const test::TestNetns home("home");
-  const os::Fd netns(::open(home.path().c_str(), O_RDONLY | O_CLOEXEC));
+  const Fd netns(::open(home.path().c_str(), O_RDONLY | O_CLOEXEC));
   test::as_nobody(test::Keep::sys_admin, [&] {
     REQUIRE(::setns(netns.get(), CLONE_NEWNET) == 0);
-    LinuxCatalog catalog({{NameKind::entry, test::netns_dir()}, {NameKind::host}, {NameKind::process}},
-                         LinuxCatalog::Links::refuse);
+    LinuxCatalog catalog({{NameKind::entry, test::netns_dir()}, {NameKind::host}, {NameKind::process}}, Links::refuse);
     REQUIRE_FALSE(catalog.host_is_known());
-    const core::Listing listing = catalog.list(Detail::names);
+    const Listing listing = catalog.list(Detail::names);
     CHECK(listing.entries.size() == 1);  // home
     REQUIRE(listing.failures.size() == 2);
     CHECK(listing.failures[0].directory == 1);
@@ -129,8 +121,8 @@ TEST_CASE("who cannot tell which netns is the host's names neither that nor thos
     }
     CHECK(catalog.look(1, "host").kind == EntryKind::absent);
     const auto bound = catalog.bind(1, "host", {}, Tier::held);
-    REQUIRE(std::holds_alternative<core::Error>(bound));
-    CHECK(std::get<core::Error>(bound).code == EACCES);
+    REQUIRE(std::holds_alternative<Error>(bound));
+    CHECK(std::get<Error>(bound).code == EACCES);
   });
 }
 
@@ -144,9 +136,9 @@ TEST_CASE("who is in the kernel's first netns knows it without looking at proces
     LinuxCatalog catalog = catalog_with_host();
     const Keys keys({"net.ipv4.ip_forward"});
     auto result = catalog.bind(host, "host", keys.wishes(), Tier::transient);
-    REQUIRE(std::holds_alternative<core::Binding>(result));
-    CHECK(std::get<core::Binding>(result).id.inode == 0xEFFFFFF9);
-    CHECK(std::get<core::Binding>(result).netns->read().ok());
+    REQUIRE(std::holds_alternative<Binding>(result));
+    CHECK(std::get<Binding>(result).id.inode == 0xEFFFFFF9);
+    CHECK(std::get<Binding>(result).netns->read().ok());
   });
 }
 

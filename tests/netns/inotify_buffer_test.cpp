@@ -19,7 +19,7 @@ std::string event(std::uint32_t mask, std::string_view name_and_padding) {
 TEST_CASE("a buffer of events gives each with its name, whatever its padding") {
   using namespace std::string_view_literals;
   const std::string bytes = event(IN_CREATE, "a\0\0\0"sv) + event(IN_DELETE_SELF, ""sv) + event(IN_DELETE, "full"sv);
-  os::InotifyBuffer buffer(bytes);
+  InotifyBuffer buffer(bytes);
   const auto created = buffer.next();
   REQUIRE(created);
   CHECK(created->wd == 7);
@@ -34,7 +34,7 @@ TEST_CASE("a rest that is no whole event is left alone") {
   const std::string whole = event(IN_CREATE, "name");
   for (std::size_t size = 0; size < whole.size(); ++size) {
     CAPTURE(size);
-    os::InotifyBuffer buffer(std::string_view(whole).substr(0, size));
+    InotifyBuffer buffer(std::string_view(whole).substr(0, size));
     CHECK_FALSE(buffer.next());
   }
 }

@@ -19,9 +19,6 @@
 namespace nswarden {
 namespace {
 
-using os::Fd;
-using os::SysctlTree;
-
 Fd open_inside(const std::string& netns, const std::string& path, int flags) {
   Fd fd;
   test::inside(netns, [&] { fd.reset(::open(path.c_str(), flags | O_CLOEXEC)); });
@@ -38,17 +35,17 @@ std::string read_at_start(int fd) {
 TEST_CASE("an empty file can be opened, but is not on nsfs and cannot be entered (kernel fact 1)") {
   const std::string path = test::netns_dir() + "/half-made";
   test::write_file(path, "");
-  const os::HomeNetns home;
-  const auto opened = os::open_netns({path}, home);
-  REQUIRE(std::holds_alternative<core::Refusal>(opened));
+  const HomeNetns home;
+  const auto opened = open_netns({path}, home);
+  REQUIRE(std::holds_alternative<Refusal>(opened));
   const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   REQUIRE(file);
-  CHECK(test::error_of(os::NetnsScope::enter(file.get(), home)) == EINVAL);
+  CHECK(test::error_of(NetnsScope::enter(file.get(), home)) == EINVAL);
   test::remove_netns(path);
 }
 
 TEST_CASE("all netns files are on one file system, and its device number tells it (kernel fact 6)") {
-  const os::HomeNetns home;
+  const HomeNetns home;
   const test::TestNetns netns;
   struct stat status {};
   REQUIRE(::stat(netns.path().c_str(), &status) == 0);
@@ -56,13 +53,13 @@ TEST_CASE("all netns files are on one file system, and its device number tells i
 }
 
 TEST_CASE("the file and a socket inside tell the same cookie (kernel fact 4)") {
-  const os::HomeNetns home;
+  const HomeNetns home;
   const test::TestNetns netns;
   const Fd file(::open(netns.path().c_str(), O_RDONLY | O_CLOEXEC));
-  const auto by_file = os::cookie_of_file(file.get());
-  const auto scope = os::NetnsScope::enter(file.get(), home);
+  const auto by_file = cookie_of_file(file.get());
+  const auto scope = NetnsScope::enter(file.get(), home);
   REQUIRE(scope.ok());
-  const auto by_socket = os::cookie_inside();
+  const auto by_socket = cookie_inside();
   REQUIRE(by_socket.ok());
   CHECK(*by_socket != 0);
   // Linux 6.18 has both.

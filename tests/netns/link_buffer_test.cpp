@@ -17,8 +17,6 @@
 namespace nswarden {
 namespace {
 
-using os::Fd;
-using os::LinkWatcher;
 using test::at_home;
 using test::follow;
 using test::FollowedNetns;
@@ -82,7 +80,7 @@ TEST_CASE("a batch is bounded, and says that there is more; the buffer has room 
     flood(world.netns, 998);
     std::size_t events = 0;
     std::size_t batches = 1;
-    os::LinkChanges changes = world.watcher.read();
+    LinkChanges changes = world.watcher.read();
     for (; changes.more; changes = world.watcher.read()) {
       CHECK(changes.events == 64);
       CHECK(changes.netns == world.followed);

@@ -19,8 +19,6 @@
 namespace nswarden {
 namespace {
 
-using os::Fd;
-using os::LinkWatcher;
 using test::at_home;
 using test::follow;
 using test::FollowedNetns;
@@ -137,11 +135,11 @@ TEST_CASE("a link watcher without a free file is down, and comes up when there i
     const TestNetns netns("late");
     // The first time that such a text is made, UBSan takes files of its own to look at what makes it.
     test::with_capabilities(0, [] { CHECK_FALSE(LinkWatcher().problem().empty()); });
-    const std::size_t limit = os::open_files_limit();
-    REQUIRE(os::set_open_files_limit(3).ok());
+    const std::size_t limit = open_files_limit();
+    REQUIRE(set_open_files_limit(3).ok());
     LinkWatcher watcher;
     const bool again = watcher.rearm();
-    REQUIRE(os::set_open_files_limit(limit).ok());
+    REQUIRE(set_open_files_limit(limit).ok());
     CHECK_FALSE(again);
     CHECK(watcher.problem().find("limit of open files") != std::string::npos);
     CHECK(watcher.rearm());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Entries and binding on the real kernel.
-#include <nswarden/os/fd.hpp>
 #include <nswarden/netns/linux_catalog.hpp>
+#include <nswarden/os/fd.hpp>
 
 #include <fcntl.h>
 #include <sched.h>
@@ -28,25 +28,21 @@
 namespace nswarden {
 namespace {
 
-using core::EntryKind;
-using core::Refusal;
-using core::Tier;
-using os::LinuxCatalog;
 using test::Keys;
 
-using Detail = core::NetnsCatalog::Detail;
+using Detail = NetnsCatalog::Detail;
 
-const core::Entry* find(const std::vector<core::Entry>& entries, std::string_view name) {
-  const auto found = std::find_if(entries.begin(), entries.end(), [name](const core::Entry& e) { return e.name == name; });
+const Entry* find(const std::vector<Entry>& entries, std::string_view name) {
+  const auto found = std::find_if(entries.begin(), entries.end(), [name](const Entry& e) { return e.name == name; });
   return found == entries.end() ? nullptr : &*found;
 }
 
 /// The same by look() and by list(), as they must be.
 EntryKind kind_of(LinuxCatalog& catalog, const std::string& name) {
-  const core::Listing listing = catalog.list(Detail::full);
+  const Listing listing = catalog.list(Detail::full);
   REQUIRE(listing.failures.empty());
-  const core::Entry* listed = find(listing.entries, name);
-  const core::Entry looked = catalog.look(0, name);
+  const Entry* listed = find(listing.entries, name);
+  const Entry looked = catalog.look(0, name);
   CHECK((listed == nullptr ? EntryKind::absent : listed->kind) == looked.kind);
   CHECK((listed == nullptr ? 0 : listed->inode) == looked.inode);
   return looked.kind;
@@ -58,7 +54,7 @@ Refusal refusal(LinuxCatalog& catalog, const std::string& name) {
   return std::get<Refusal>(result);
 }
 
-core::NetnsId id_of(LinuxCatalog& catalog, const std::string& name) { return test::bind(catalog, name, {}, Tier::held).id; }
+NetnsId id_of(LinuxCatalog& catalog, const std::string& name) { return test::bind(catalog, name, {}, Tier::held).id; }
 
 TEST_CASE("a name begins as an empty file, becomes a netns, and is an empty file again (kernel facts 1, 3)") {
   LinuxCatalog catalog({test::netns_dir()});
@@ -88,7 +84,7 @@ TEST_CASE("entries that are no netns are told without being opened, and none of 
   REQUIRE(::symlink("/proc/self/ns/net", (dir / "link-to-netns").c_str()) == 0);
   test::write_file(dir / "text", "some text");
   test::bind_mount("/proc/version", dir / "bound-file");
-  const os::Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   (dir / "socket").copy(address.sun_path, sizeof address.sun_path - 1);
@@ -132,7 +128,7 @@ TEST_CASE("a name that no directory could hold leads nowhere") {
                                   std::string("plain\0", 6), std::string(256, 'x')}) {
     CAPTURE(name);
     CHECK(catalog.look(0, name).kind != EntryKind::nsfs);
-    CHECK_FALSE(std::holds_alternative<core::Binding>(catalog.bind(0, name, {}, Tier::held)));
+    CHECK_FALSE(std::holds_alternative<Binding>(catalog.bind(0, name, {}, Tier::held)));
   }
 }
 
@@ -140,10 +136,10 @@ TEST_CASE("a list of names has each of them once, without what they are") {
   LinuxCatalog catalog({test::netns_dir(), "/run/no-such-directory"});
   const test::TestNetns one("one");
   const test::TestNetns two("two");
-  const core::Listing listing = catalog.list(Detail::names);
+  const Listing listing = catalog.list(Detail::names);
   REQUIRE(listing.failures.empty());
   std::multiset<std::string> names;
-  for (const core::Entry& entry : listing.entries) {
+  for (const Entry& entry : listing.entries) {
     names.insert(entry.name);
     CHECK(entry.kind == EntryKind::absent);
     CHECK(entry.inode == 0);
@@ -161,7 +157,7 @@ TEST_CASE("a directory that is absent has no entries, and one that cannot be rea
   test::as_nobody(test::Keep::nothing, [&] {
     LinuxCatalog catalog({dir / "absent", dir / "file", dir / "closed", dir / "loop", test::netns_dir()});
     for (const Detail detail : {Detail::names, Detail::full}) {
-      const core::Listing listing = catalog.list(detail);
+      const Listing listing = catalog.list(detail);
       std::vector<std::pair<int, int>> failures;
       for (const auto& [directory, error] : listing.failures) failures.emplace_back(directory, error.code);
       CHECK(failures == std::vector<std::pair<int, int>>{{1, ENOTDIR}, {2, EACCES}, {3, ELOOP}});
@@ -179,7 +175,7 @@ TEST_CASE("an entry that cannot be looked at is no netns, and hides none of its 
   REQUIRE(::mkdir((dir / "dead").c_str(), 0755) == 0);
   test::write_file(dir / "zlast", "");
   // The mount of a FUSE server that is gone: stat gives ENOTCONN.
-  os::Fd server(::open("/dev/fuse", O_RDWR | O_CLOEXEC));
+  Fd server(::open("/dev/fuse", O_RDWR | O_CLOEXEC));
   const std::string options = "fd=" + std::to_string(server.get()) + ",rootmode=40000,user_id=0,group_id=0";
   const bool fuse = server && ::mount("dead", (dir / "dead").c_str(), "fuse", 0, options.c_str()) == 0;
   server.reset();
@@ -203,7 +199,7 @@ TEST_CASE("the second directory's entries carry its index") {
   const auto entries = catalog.list(Detail::full).entries;
   REQUIRE(entries.size() == 1);
   CHECK(entries.front().directory == 1);
-  CHECK(std::holds_alternative<core::Binding>(catalog.bind(1, "elsewhere", {}, Tier::held)));
+  CHECK(std::holds_alternative<Binding>(catalog.bind(1, "elsewhere", {}, Tier::held)));
 }
 
 TEST_CASE("listing holds no fd of the directory, so that an admin can unmount it (kernel fact 9)") {
@@ -213,7 +209,7 @@ TEST_CASE("listing holds no fd of the directory, so that an admin can unmount it
   LinuxCatalog catalog({dir / "netns"});
   test::make_netns(dir / "netns/a");
   const Keys keys({"net.ipv4.ip_forward"});
-  const core::Binding bound = test::bind(catalog, "a", keys.wishes(), Tier::held);
+  const Binding bound = test::bind(catalog, "a", keys.wishes(), Tier::held);
   REQUIRE(catalog.list(Detail::full).failures.empty());
   test::remove_netns(dir / "netns/a");
   CHECK(::umount2((dir / "netns").c_str(), 0) == 0);
@@ -226,7 +222,7 @@ TEST_CASE("an inode number may come again, a cookie never does (kernel fact 4)")
   std::size_t lives = 0;
   const bool came_again = test::eventually([&] {
     const test::TestNetns netns("again");
-    const core::NetnsId id = id_of(catalog, "again");
+    const NetnsId id = id_of(catalog, "again");
     ++lives;
     cookies.insert(id.cookie);
     return !inodes.insert(id.inode).second;
@@ -300,10 +296,10 @@ TEST_CASE("the first netns of the kernel is refused also by who may not look at 
   test::bind_mount("/proc/thread-self/ns/net", test::netns_dir() + "/first");
   bool known_outside = false;
   bool known_inside = true;
-  core::BindResult bound;
+  BindResult bound;
   test::as_nobody(test::Keep::sys_admin, [&] {
     known_outside = LinuxCatalog({test::netns_dir()}).host_is_known();
-    const os::Fd netns(::open(home.path().c_str(), O_RDONLY | O_CLOEXEC));
+    const Fd netns(::open(home.path().c_str(), O_RDONLY | O_CLOEXEC));
     REQUIRE(::setns(netns.get(), CLONE_NEWNET) == 0);
     LinuxCatalog catalog({test::netns_dir()});
     known_inside = catalog.host_is_known();
@@ -329,7 +325,7 @@ TEST_CASE("home is the netns of the thread, not of the process (kernel fact 21)"
     };
     before = here();
     LinuxCatalog catalog({test::netns_dir()});
-    const core::Binding bound = test::bind(catalog, "target", keys.wishes(), Tier::transient);
+    const Binding bound = test::bind(catalog, "target", keys.wishes(), Tier::transient);
     CHECK(bound.netns->read().ok());
     after = here();
   });

@@ -24,14 +24,11 @@
 namespace nswarden {
 namespace {
 
-using os::LockFile;
-using os::place_of;
-
 /// What an attempt came to, as a number that a process can end with: 0 taken by us, 1 by our parent, 2 by any other, or 100 and
 /// an errno.
 int code_of(const LockFile::Attempt& attempt) {
   if (const auto* taken = std::get_if<LockFile::Taken>(&attempt)) return taken->pid == ::getppid() ? 1 : 2;
-  if (const auto* error = std::get_if<core::Error>(&attempt)) return 100 + error->code;
+  if (const auto* error = std::get_if<Error>(&attempt)) return 100 + error->code;
   return 0;
 }
 
@@ -89,10 +86,10 @@ TEST_CASE("a child keeps nothing of a lock after its parent was killed, whatever
     }
     while (true) ::pause();
   }
-  os::Fd go_on(until[1]);
-  const os::Fd child_end(until[0]);
-  const os::Fd writing_end(locked[1]);
-  const os::Fd reading_end(locked[0]);
+  Fd go_on(until[1]);
+  const Fd child_end(until[0]);
+  const Fd writing_end(locked[1]);
+  const Fd reading_end(locked[0]);
   char byte = 0;
   REQUIRE(::read(reading_end.get(), &byte, 1) == 1);
   CHECK(byte == 'y');
@@ -108,7 +105,7 @@ TEST_CASE("nothing but a regular file is locked, and none is changed by it") {
   REQUIRE(::mkfifo((dir / "fifo").c_str(), 0600) == 0);
   REQUIRE(::symlink("text", (dir / "link").c_str()) == 0);
   CHECK(taken_by_child(dir / "text") == 0);
-  CHECK(*os::read_file(dir / "text", 100) == "some text\n");
+  CHECK(*read_file(dir / "text", 100) == "some text\n");
   CHECK(taken_by_child(dir / "fifo") == 100 + EINVAL);
   CHECK(taken_by_child("/dev/null") == 100 + EINVAL);
   CHECK(taken_by_child(dir / "link") == 100 + ELOOP);
@@ -127,8 +124,8 @@ TEST_CASE("a lock file is its owner's alone, because whoever may read it could l
   test::as_nobody(test::Keep::nothing, [&] {
     CHECK(::open((dir / "lock").c_str(), O_RDONLY | O_CLOEXEC) == -1);
     const LockFile::Attempt attempt = LockFile::take(dir / "lock");
-    REQUIRE(std::holds_alternative<core::Error>(attempt));
-    CHECK(std::get<core::Error>(attempt).code == EACCES);
+    REQUIRE(std::holds_alternative<Error>(attempt));
+    CHECK(std::get<Error>(attempt).code == EACCES);
   });
 }
 
@@ -165,17 +162,17 @@ TEST_CASE("a directory that is absent is told by what there is of its path, and 
 TEST_CASE("a directory is made for all to see, and one that is there is left as it is") {
   const test::TempDir dir;
   const mode_t before = ::umask(0);
-  const bool made_it = os::make_directory(dir / "made").ok();
+  const bool made_it = make_directory(dir / "made").ok();
   ::umask(before);
   REQUIRE(made_it);
   struct stat status {};
   REQUIRE(::stat((dir / "made").c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0755);
   REQUIRE(::chmod((dir / "made").c_str(), 0700) == 0);
-  REQUIRE(os::make_directory(dir / "made").ok());
+  REQUIRE(make_directory(dir / "made").ok());
   REQUIRE(::stat((dir / "made").c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0700);
-  const auto made = os::make_directory(dir / "absent/made");
+  const auto made = make_directory(dir / "absent/made");
   REQUIRE_FALSE(made.ok());
   CHECK(made.error().code == ENOENT);
 }

@@ -13,15 +13,14 @@
 #include <system_error>
 #include <thread>
 
-#include <nswarden/os/file.hpp>
 #include <nswarden/netns/mount_propagation.hpp>
+#include <nswarden/os/file.hpp>
 #include "catch.hpp"
 #include "private_netns.hpp"
 
 namespace nswarden {
 namespace {
 
-using os::OutsideMounts;
 using test::TempDir;
 
 void check(bool done, const char* what) {
@@ -49,13 +48,13 @@ Verdict judge(const std::string& directory, const std::function<void()>& enter) 
   std::thread inside([&] {
     try {
       enter();
-      verdict.told = os::outside_mounts(directory, outside);
+      verdict.told = outside_mounts(directory, outside);
     } catch (...) {
       thrown = std::current_exception();
     }
     entered.set_value();
     mounted.get_future().wait();
-    const auto table = os::read_file("/proc/thread-self/mountinfo", std::size_t{1} << 20);
+    const auto table = read_file("/proc/thread-self/mountinfo", std::size_t{1} << 20);
     verdict.truth = table.ok() && table->find(" " + name + " ") != std::string::npos;
   });
   entered.get_future().wait();
@@ -122,7 +121,7 @@ TEST_CASE("in a mount namespace of our own mounts are seen only where they propa
 
 TEST_CASE("who cannot see process 1 is told nothing of its mounts") {
   const TempDir outside;
-  CHECK(os::outside_mounts(outside.path(), "/proc/nobody") == OutsideMounts::unknown);
+  CHECK(outside_mounts(outside.path(), "/proc/nobody") == OutsideMounts::unknown);
 }
 
 }  // namespace

@@ -21,9 +21,6 @@
 namespace nswarden {
 namespace {
 
-using os::Fd;
-using os::LinkWatcher;
-using os::NetnsIds;
 using test::at_home;
 using test::bit;
 using test::follow;
@@ -120,7 +117,7 @@ int id_of(const TestNetns& netns) {
   auto ids = NetnsIds::open();
   REQUIRE(ids.ok());
   const Fd file(::open(netns.path().c_str(), O_RDONLY | O_CLOEXEC));
-  return ids->find(file.get())->value_or(os::no_netns_id);
+  return ids->find(file.get())->value_or(no_netns_id);
 }
 
 void kill(std::optional<TestNetns>& netns) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The watcher on a real directory: what it must notice, whatever happens to the directory itself.
-#include <nswarden/policy/inotify_events.hpp>
 #include <nswarden/netns/netns_watcher.hpp>
+#include <nswarden/policy/inotify_events.hpp>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -24,9 +24,7 @@
 namespace nswarden {
 namespace {
 
-using os::DirectoryEvent;
-using os::NetnsWatcher;
-using What = os::DirectoryEvent::What;
+using What = DirectoryEvent::What;
 using Strings = std::vector<std::string>;
 
 /// "IN_CREATE a", "directory", "directory IN_MOVE_SELF", "overflow": all that waits now. The kernel queues an event before the call that
@@ -36,11 +34,11 @@ Strings events(NetnsWatcher& watcher) {
   for (const DirectoryEvent& event : watcher.read()) {
     std::string text = event.what == What::overflow ? "overflow" : event.what == What::directory ? "directory" : "";
     if (event.what == What::entry) {
-      for (const std::string_view name : core::inotify_event_names(event.mask)) text.append(name).append(" ");
+      for (const std::string_view name : inotify_event_names(event.mask)) text.append(name).append(" ");
       text += event.name;
     }
     if (event.what == What::directory) {
-      for (const std::string_view name : core::inotify_event_names(event.mask)) text.append(" ").append(name);
+      for (const std::string_view name : inotify_event_names(event.mask)) text.append(" ").append(name);
     }
     all.push_back(text + (event.directory == 0 ? "" : " of " + std::to_string(event.directory)));
   }
@@ -242,14 +240,14 @@ TEST_CASE("when the queue overflows that is told, and the watch goes on (kernel 
 
 TEST_CASE("a source that cannot be had is down with its error, and rearm gets it when it can be had (kernel fact 10)") {
   const test::TempDir dir;
-  const std::size_t limit = os::open_files_limit();
-  REQUIRE(os::set_open_files_limit(3).ok());
+  const std::size_t limit = open_files_limit();
+  REQUIRE(set_open_files_limit(3).ok());
   NetnsWatcher watcher({dir.path()});
   const auto inotify = watcher.inotify_state();
   const auto mounts = watcher.mounts_state();
   CHECK_FALSE(watcher.rearm());
   CHECK(watcher.read().empty());
-  REQUIRE(os::set_open_files_limit(limit).ok());
+  REQUIRE(set_open_files_limit(limit).ok());
   CHECK(watcher.inotify_fd() == -1);
   CHECK(watcher.mounts_fd() == -1);
   REQUIRE_FALSE(inotify.ok());
@@ -280,15 +278,15 @@ TEST_CASE("a mount table that can be read only later is news, as mounts before t
 
 TEST_CASE("an inotify that can be had only later is news, even while the directory is absent") {
   const test::TempDir dir;
-  const std::size_t limit = os::open_files_limit();
+  const std::size_t limit = open_files_limit();
   // Room for the mount table alone.
   const int next = ::dup(0);
   REQUIRE(next >= 0);
   ::close(next);
-  REQUIRE(os::set_open_files_limit(static_cast<std::size_t>(next) + 1).ok());
+  REQUIRE(set_open_files_limit(static_cast<std::size_t>(next) + 1).ok());
   NetnsWatcher watcher({dir / "netns"});
   const bool again = watcher.rearm();
-  REQUIRE(os::set_open_files_limit(limit).ok());
+  REQUIRE(set_open_files_limit(limit).ok());
   CHECK_FALSE(again);
   CHECK(watcher.mounts_state().ok());
   CHECK_FALSE(is_up(watcher));
@@ -299,9 +297,9 @@ TEST_CASE("an inotify that can be had only later is news, even while the directo
 
 TEST_CASE("event names are those of inotify(7), without flags") {
   using Names = std::vector<std::string_view>;
-  CHECK(core::inotify_event_names(IN_CREATE | IN_ISDIR) == Names{"IN_CREATE"});
-  CHECK(core::inotify_event_names(IN_MOVED_TO | IN_DELETE) == Names{"IN_DELETE", "IN_MOVED_TO"});
-  CHECK(core::inotify_event_names(0).empty());
+  CHECK(inotify_event_names(IN_CREATE | IN_ISDIR) == Names{"IN_CREATE"});
+  CHECK(inotify_event_names(IN_MOVED_TO | IN_DELETE) == Names{"IN_DELETE", "IN_MOVED_TO"});
+  CHECK(inotify_event_names(0).empty());
 }
 
 TEST_CASE("the numbers of event names are the kernel's") {
@@ -330,12 +328,12 @@ TEST_CASE("the numbers of event names are the kernel's") {
                                                                        {"IN_MASK_CREATE", IN_MASK_CREATE},
                                                                        {"IN_ONESHOT", IN_ONESHOT},
                                                                        {"IN_ONLYDIR", IN_ONLYDIR}};
-  CHECK(core::inotify_events().size() == kernel.size());
+  CHECK(inotify_events().size() == kernel.size());
   for (const auto& [name, bits] : kernel) {
     CAPTURE(name);
-    CHECK(core::inotify_bits(name) == bits);
+    CHECK(inotify_bits(name) == bits);
   }
-  CHECK_FALSE(core::inotify_bits("IN_CRAETE"));
+  CHECK_FALSE(inotify_bits("IN_CRAETE"));
 }
 
 TEST_CASE("other events are told when asked for, those of reading the directory never") {

@@ -44,7 +44,7 @@ TEST_CASE("signals wait to be read, each by its number, and SIGPIPE is dropped")
   std::vector<int> read;
   bool idle = false;
   std::thread([&] {
-    os::Signals signals;
+    Signals signals;
     idle = !signals.read();
     for (const int signal : {SIGHUP, SIGPIPE, SIGTERM}) ::pthread_kill(::pthread_self(), signal);
     while (const auto signal = signals.read()) read.push_back(*signal);
@@ -54,8 +54,8 @@ TEST_CASE("signals wait to be read, each by its number, and SIGPIPE is dropped")
 }
 
 TEST_CASE("a waker wakes a waiting poller from another thread, and is quiet again when read") {
-  os::Poller poller;
-  const os::Waker waker;
+  Poller poller;
+  const Waker waker;
   REQUIRE(poller.add(waker.fd(), EPOLLIN, 7).ok());
   CHECK(poller.wait(0ns).empty());
   CHECK_FALSE(waker.read());
@@ -63,7 +63,7 @@ TEST_CASE("a waker wakes a waiting poller from another thread, and is quiet agai
     waker.wake();
     waker.wake();
   });
-  const auto ready = poller.wait(os::Poller::forever);
+  const auto ready = poller.wait(Poller::forever);
   REQUIRE(ready.size() == 1);
   CHECK(ready[0].token == 7);
   CHECK(ready[0].events == EPOLLIN);
@@ -74,9 +74,9 @@ TEST_CASE("a waker wakes a waiting poller from another thread, and is quiet agai
 }
 
 TEST_CASE("a poller keeps an fd that is added again as it is, and forgets one that is closed") {
-  os::Poller poller;
+  Poller poller;
   {
-    const os::Waker waker;
+    const Waker waker;
     waker.wake();
     REQUIRE(poller.add(waker.fd(), EPOLLIN, 1).ok());
     REQUIRE(poller.add(waker.fd(), EPOLLPRI, 2).ok());
@@ -89,8 +89,8 @@ TEST_CASE("a poller keeps an fd that is added again as it is, and forgets one th
 
 TEST_CASE("a mount is still reported when the mount table's fd is added again before the next wait") {
   const test::TempDir dir;
-  const os::Fd mounts(::open("/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC));
-  os::Poller poller;
+  const Fd mounts(::open("/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC));
+  Poller poller;
   REQUIRE(poller.add(mounts.get(), EPOLLPRI, 1).ok());
   CHECK(poller.wait(0ns).empty());
   test::bind_mount("/proc/version", dir / "file");
@@ -102,16 +102,16 @@ TEST_CASE("a mount is still reported when the mount table's fd is added again be
 
 TEST_CASE("a poller never returns before its timeout, with or without epoll_pwait2") {
   const auto check = [] {
-    os::Poller poller;
+    Poller poller;
     for (const auto timeout : {-1ns, 0ns, 1ns, 300000ns, 2500000ns}) {
       const auto start = Clock::now();
       CHECK(poller.wait(timeout).empty());
       CHECK(Clock::now() - start >= timeout);
     }
-    const os::Waker waker;
+    const Waker waker;
     waker.wake();
     REQUIRE(poller.add(waker.fd(), EPOLLIN, 1).ok());
-    CHECK(poller.wait(os::Poller::forever).size() == 1);
+    CHECK(poller.wait(Poller::forever).size() == 1);
     CHECK(poller.wait(std::chrono::hours(24 * 365)).size() == 1);
   };
   SECTION("with") { check(); }
@@ -123,7 +123,7 @@ TEST_CASE("a poller returns with nothing when a signal handler ran") {
   action.sa_handler = [](int) {};
   struct sigaction before {};
   REQUIRE(::sigaction(SIGUSR1, &action, &before) == 0);
-  os::Poller poller;
+  Poller poller;
   const pthread_t self = ::pthread_self();
   std::atomic<bool> done{false};
   std::thread other([&] {
@@ -132,22 +132,22 @@ TEST_CASE("a poller returns with nothing when a signal handler ran") {
       std::this_thread::sleep_for(1ms);
     }
   });
-  CHECK(poller.wait(os::Poller::forever).empty());
+  CHECK(poller.wait(Poller::forever).empty());
   done = true;
   other.join();
   REQUIRE(::sigaction(SIGUSR1, &before, nullptr) == 0);
 }
 
 TEST_CASE("the limit of open files is raised to the hard one (kernel fact 20)") {
-  const std::size_t before = os::open_files_limit();
-  REQUIRE(os::set_open_files_limit(100).ok());
-  CHECK(os::open_files_limit() == 100);
-  const auto raised = os::raise_open_files();
+  const std::size_t before = open_files_limit();
+  REQUIRE(set_open_files_limit(100).ok());
+  CHECK(open_files_limit() == 100);
+  const auto raised = raise_open_files();
   REQUIRE(raised.ok());
   CHECK(*raised >= before);
-  CHECK(os::open_files_limit() == *raised);
-  CHECK_FALSE(os::set_open_files_limit(*raised + 1).ok());
-  REQUIRE(os::set_open_files_limit(before).ok());
+  CHECK(open_files_limit() == *raised);
+  CHECK_FALSE(set_open_files_limit(*raised + 1).ok());
+  REQUIRE(set_open_files_limit(before).ok());
 }
 
 TEST_CASE("short turns are had where the kernel has such a thing, by one thread alone, and the niceness stays") {
@@ -163,7 +163,7 @@ TEST_CASE("short turns are had where the kernel has such a thing, by one thread 
   std::thread([&] {
     REQUIRE(::nice(1) != -1);
     before = attributes();
-    os::ask_for_short_turns();
+    ask_for_short_turns();
     after = attributes();
     std::thread([&] { child = attributes(); }).join();
   }).join();
@@ -174,18 +174,18 @@ TEST_CASE("short turns are had where the kernel has such a thing, by one thread 
 }
 
 TEST_CASE("what the process uses is measured") {
-  const os::ProcessMeter meter;
+  const ProcessMeter meter;
   const auto first = meter.read();
   REQUIRE(first.ok());
   CHECK(first->resident_bytes > 1U << 20);
   CHECK(first->virtual_bytes >= first->resident_bytes);
-  CHECK(first->max_fds == os::open_files_limit());
+  CHECK(first->max_fds == open_files_limit());
   const auto now = static_cast<double>(std::time(nullptr));
   CHECK(first->start_time_seconds > now - 3600);
   CHECK(first->start_time_seconds <= now + 1);
 
-  std::array<os::Fd, 5> more;
-  for (os::Fd& fd : more) fd.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  std::array<Fd, 5> more;
+  for (Fd& fd : more) fd.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   const auto second = meter.read();
   CHECK(second->open_fds == first->open_fds + more.size());
   CHECK(second->start_time_seconds == first->start_time_seconds);
@@ -199,18 +199,18 @@ TEST_CASE("a file is read whole, and all that is no such file has its own error"
   const std::string big(100000, 'x');
   test::write_file(dir / "big", big);
   REQUIRE(::mkfifo((dir / "fifo").c_str(), 0600) == 0);
-  CHECK(*os::read_file(dir / "text", 100) == "some text\n");
-  CHECK(*os::read_file(dir / "text", 10) == "some text\n");
-  CHECK(*os::read_file(dir / "empty", 0) == "");
-  CHECK(*os::read_file(dir / "big", 100000) == big);
-  CHECK(test::error_of(os::read_file(dir / "text", 9)) == EFBIG);
-  CHECK(test::error_of(os::read_file(dir / "big", 99999)) == EFBIG);
-  CHECK(test::error_of(os::read_file(dir / "absent", 100)) == ENOENT);
-  CHECK(test::error_of(os::read_file(dir.path(), 100)) == EISDIR);
-  CHECK(test::error_of(os::read_file(dir / "fifo", 100)) == EINVAL);
-  CHECK(test::error_of(os::read_file("/dev/null", 100)) == EINVAL);
+  CHECK(*read_file(dir / "text", 100) == "some text\n");
+  CHECK(*read_file(dir / "text", 10) == "some text\n");
+  CHECK(*read_file(dir / "empty", 0) == "");
+  CHECK(*read_file(dir / "big", 100000) == big);
+  CHECK(test::error_of(read_file(dir / "text", 9)) == EFBIG);
+  CHECK(test::error_of(read_file(dir / "big", 99999)) == EFBIG);
+  CHECK(test::error_of(read_file(dir / "absent", 100)) == ENOENT);
+  CHECK(test::error_of(read_file(dir.path(), 100)) == EISDIR);
+  CHECK(test::error_of(read_file(dir / "fifo", 100)) == EINVAL);
+  CHECK(test::error_of(read_file("/dev/null", 100)) == EINVAL);
   REQUIRE(::chmod((dir / "text").c_str(), 0) == 0);
-  test::as_nobody(test::Keep::nothing, [&] { CHECK(test::error_of(os::read_file(dir / "text", 100)) == EACCES); });
+  test::as_nobody(test::Keep::nothing, [&] { CHECK(test::error_of(read_file(dir / "text", 100)) == EACCES); });
 }
 
 /// In a child, with those of files 0, 1 and 2 closed whose bit is set: 0 when these are /dev/null afterwards, usable by the
@@ -225,7 +225,7 @@ int fill_without(unsigned closed) {
   for (int fd = 0; fd < 3; ++fd) {
     if ((closed & (1U << static_cast<unsigned>(fd))) != 0) ::close(fd);
   }
-  os::fill_standard_fds();
+  fill_standard_fds();
   for (int fd = 0; fd < 3; ++fd) {
     const auto number = static_cast<std::size_t>(fd);
     struct stat now {};

@@ -24,23 +24,14 @@
 namespace nswarden {
 namespace {
 
-using core::EntryKind;
-using core::NameKind;
-using core::Refusal;
-using core::Tier;
-using os::Fd;
-using os::LinuxCatalog;
-using os::ProcessNetns;
 using test::Keys;
 using test::WriterProcess;
 
-using Detail = core::NetnsCatalog::Detail;
+using Detail = NetnsCatalog::Detail;
 
 constexpr std::uint16_t processes = 1;  // index of the source
 
-LinuxCatalog catalog_of_processes() {
-  return {{{NameKind::entry, test::netns_dir()}, {NameKind::process}}, LinuxCatalog::Links::refuse};
-}
+LinuxCatalog catalog_of_processes() { return {{{NameKind::entry, test::netns_dir()}, {NameKind::process}}, Links::refuse}; }
 
 std::unique_ptr<WriterProcess> in_new_netns() {
   return std::make_unique<WriterProcess>([] { return ::unshare(CLONE_NEWNET) == 0; });
@@ -60,10 +51,10 @@ std::uint64_t inode_of(const std::string& path) {
 
 std::string name_of(const WriterProcess& process) { return ProcessNetns::name_of(inode_of(path_of(process))); }
 
-std::vector<core::Entry> listed(LinuxCatalog& catalog, std::string_view name, Detail detail = Detail::names) {
-  core::Listing listing = catalog.list(detail);
+std::vector<Entry> listed(LinuxCatalog& catalog, std::string_view name, Detail detail = Detail::names) {
+  Listing listing = catalog.list(detail);
   REQUIRE(listing.failures.empty());
-  std::erase_if(listing.entries, [name](const core::Entry& entry) { return entry.name != name; });
+  std::erase_if(listing.entries, [name](const Entry& entry) { return entry.name != name; });
   return std::move(listing.entries);
 }
 
@@ -89,7 +80,7 @@ TEST_CASE("a netns that only processes are in is listed once, with kind and inod
     CHECK(entries[0].kind == EntryKind::nsfs);
     CHECK(entries[0].inode == inode_of(path_of(*first)));
   }
-  const core::Entry looked = catalog.look(processes, name);
+  const Entry looked = catalog.look(processes, name);
   CHECK(looked.kind == EntryKind::nsfs);
   CHECK(looked.inode == inode_of(path_of(*first)));
   CHECK(catalog.look(0, name).kind == EntryKind::absent);
@@ -97,8 +88,8 @@ TEST_CASE("a netns that only processes are in is listed once, with kind and inod
   for (const Tier tier : test::all_tiers) {
     CAPTURE(static_cast<int>(tier));
     auto result = catalog.bind(processes, name, keys.wishes(), tier);
-    REQUIRE(std::holds_alternative<core::Binding>(result));
-    const core::Binding& bound = std::get<core::Binding>(result);
+    REQUIRE(std::holds_alternative<Binding>(result));
+    const Binding& bound = std::get<Binding>(result);
     CHECK(bound.id.inode == looked.inode);
     CHECK(bound.id.cookie != 0);
     const std::string value = tier == Tier::directories ? "0" : "1";
@@ -134,13 +125,13 @@ TEST_CASE("when the process goes elsewhere, others that were seen lead to the ne
   CHECK(catalog.look(processes, name).kind == EntryKind::absent);
   REQUIRE(listed(catalog, name).size() == 1);
   auto result = catalog.bind(processes, name, keys.wishes(), Tier::transient);
-  REQUIRE(std::holds_alternative<core::Binding>(result));
-  const core::Binding& bound = std::get<core::Binding>(result);
+  REQUIRE(std::holds_alternative<Binding>(result));
+  const Binding& bound = std::get<Binding>(result);
 
   first->again();  // into another netns of its own
   CHECK(name_of(*first) != name);
   CHECK(catalog.look(processes, name).kind == EntryKind::nsfs);
-  CHECK(std::holds_alternative<core::Binding>(catalog.bind(processes, name, keys.wishes(), Tier::held)));
+  CHECK(std::holds_alternative<Binding>(catalog.bind(processes, name, keys.wishes(), Tier::held)));
   // It was bound by the way of the first.
   CHECK(test::read_all(*bound.netns) == std::vector<std::string>{"error " + std::to_string(ESTALE)});
 
@@ -169,7 +160,7 @@ TEST_CASE("zombies and processes that may not be looked at are left out") {
 
 TEST_CASE("neither a listing, nor a look, nor a binding, nor following its interfaces keeps a netns of processes alive") {
   LinuxCatalog catalog = catalog_of_processes();
-  os::LinkWatcher links;
+  LinkWatcher links;
   REQUIRE(links.problem().empty());
   catalog.tell_links_to(&links);
   const Keys keys({"net.ipv4.ip_forward"});
@@ -180,8 +171,8 @@ TEST_CASE("neither a listing, nor a look, nor a binding, nor following its inter
     REQUIRE(listed(catalog, name).size() == 1);
     REQUIRE(catalog.look(processes, name).kind == EntryKind::nsfs);
     auto result = catalog.bind(processes, name, keys.wishes(), tier);
-    REQUIRE(std::holds_alternative<core::Binding>(result));
-    core::Binding& bound = std::get<core::Binding>(result);
+    REQUIRE(std::holds_alternative<Binding>(result));
+    Binding& bound = std::get<Binding>(result);
     CHECK(bound.links_told);
     Fd file;
     test::inside(path_of(*process), [&] { file.reset(::open("/proc/sys/net/ipv4/ip_forward", O_RDONLY | O_CLOEXEC)); });

@@ -21,7 +21,7 @@ class OtherProcfs {
  public:
   OtherProcfs() { REQUIRE(::mount("proc", directory_.path().c_str(), "proc", 0, nullptr) == 0); }
   ~OtherProcfs() {
-    (void)os::use_procfs("/proc").ok();
+    (void)use_procfs("/proc").ok();
     ::umount2(directory_.path().c_str(), MNT_DETACH);
   }
   OtherProcfs(const OtherProcfs&) = delete;
@@ -35,40 +35,40 @@ class OtherProcfs {
 
 TEST_CASE("what is no procfs is refused, and /proc stays in use") {
   const TempDir empty;
-  const auto absent = os::use_procfs(empty / "nothing");
+  const auto absent = use_procfs(empty / "nothing");
   REQUIRE_FALSE(absent);
   CHECK(absent.error().code == ENOENT);
   REQUIRE((::mkdir((empty / "sys").c_str(), 0755) == 0 && ::mkdir((empty / "sys/net").c_str(), 0755) == 0));
-  const auto other = os::use_procfs(empty.path());
+  const auto other = use_procfs(empty.path());
   REQUIRE_FALSE(other);
   CHECK(other.error().code == EMEDIUMTYPE);
-  CHECK(os::procfs() == "/proc");
+  CHECK(procfs() == "/proc");
 }
 
 TEST_CASE("sysctls are those of the procfs that was chosen") {
   const OtherProcfs other;
-  REQUIRE(os::use_procfs(other.path()));
-  CHECK(os::in_procfs("1/ns/net") == other.path() + "/1/ns/net");
+  REQUIRE(use_procfs(other.path()));
+  CHECK(in_procfs("1/ns/net") == other.path() + "/1/ns/net");
   struct stat chosen {};
   struct stat at_proc {};
   struct stat tree {};
-  REQUIRE((::stat(os::in_procfs("sys/net").c_str(), &chosen) == 0 && ::stat("/proc/sys/net", &at_proc) == 0));
-  const os::SysctlTree opened;
+  REQUIRE((::stat(in_procfs("sys/net").c_str(), &chosen) == 0 && ::stat("/proc/sys/net", &at_proc) == 0));
+  const SysctlTree opened;
   REQUIRE(::fstat(opened.root(), &tree) == 0);
   CHECK(tree.st_dev == chosen.st_dev);
   CHECK(tree.st_dev != at_proc.st_dev);
 }
 
 TEST_CASE("a procfs through which nothing can be written is known") {
-  CHECK_FALSE(os::procfs_is_read_only());
+  CHECK_FALSE(procfs_is_read_only());
   const OtherProcfs other;
   const std::string sys = other.path() + "/sys";
   REQUIRE(::mount(sys.c_str(), sys.c_str(), nullptr, MS_BIND, nullptr) == 0);
   REQUIRE(::mount("none", sys.c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) == 0);
-  REQUIRE(os::use_procfs(other.path()));
-  CHECK(os::procfs_is_read_only());
+  REQUIRE(use_procfs(other.path()));
+  CHECK(procfs_is_read_only());
   ::umount2(sys.c_str(), MNT_DETACH);
-  CHECK_FALSE(os::procfs_is_read_only());
+  CHECK_FALSE(procfs_is_read_only());
 }
 
 }  // namespace

@@ -15,7 +15,7 @@
 namespace nswarden {
 namespace {
 
-std::string content(const std::string& path) { return os::read_file(path, 1 << 20).ok() ? *os::read_file(path, 1 << 20) : "?"; }
+std::string content(const std::string& path) { return read_file(path, 1 << 20).ok() ? *read_file(path, 1 << 20) : "?"; }
 
 std::size_t files(const std::string& directory) {
   std::size_t count = 0;
@@ -28,9 +28,9 @@ std::size_t files(const std::string& directory) {
 TEST_CASE("a file is replaced whole, for its owner alone, and nothing is left beside it") {
   test::netns_dir();
   const test::TempDir dir;
-  REQUIRE(os::replace_file(dir / "book", "first"));
+  REQUIRE(replace_file(dir / "book", "first"));
   REQUIRE(::chmod((dir / "book").c_str(), 0666) == 0);
-  REQUIRE(os::replace_file(dir / "book", std::string(100000, 'x')));
+  REQUIRE(replace_file(dir / "book", std::string(100000, 'x')));
   CHECK(content(dir / "book") == std::string(100000, 'x'));
   struct stat status {};
   REQUIRE(::stat((dir / "book").c_str(), &status) == 0);
@@ -44,7 +44,7 @@ TEST_CASE("what waits at its place or beside it is replaced, never written into"
   test::write_file(dir / "victim", "precious");
   REQUIRE(::symlink((dir / "victim").c_str(), (dir / "book").c_str()) == 0);
   REQUIRE(::symlink((dir / "victim").c_str(), (dir / "book.new").c_str()) == 0);
-  REQUIRE(os::replace_file(dir / "book", "ours"));
+  REQUIRE(replace_file(dir / "book", "ours"));
   CHECK(content(dir / "victim") == "precious");
   CHECK(content(dir / "book") == "ours");
   struct stat status {};
@@ -55,10 +55,10 @@ TEST_CASE("what waits at its place or beside it is replaced, never written into"
 TEST_CASE("where a file cannot be made, the error says why and the old one stays") {
   test::netns_dir();
   const test::TempDir dir;
-  CHECK(os::replace_file(dir / "absent/book", "x").error().code == ENOENT);
+  CHECK(replace_file(dir / "absent/book", "x").error().code == ENOENT);
   test::write_file(dir / "book", "old");
   REQUIRE(std::filesystem::create_directory(dir / "book.new"));
-  CHECK(os::replace_file(dir / "book", "x").error().code == EISDIR);
+  CHECK(replace_file(dir / "book", "x").error().code == EISDIR);
   CHECK(content(dir / "book") == "old");
 }
 
@@ -67,9 +67,9 @@ TEST_CASE("a file that is moved aside takes the place of an earlier one") {
   const test::TempDir dir;
   test::write_file(dir / "book", "second");
   test::write_file(dir / "book.damaged", "first");
-  REQUIRE(os::move_aside(dir / "book", ".damaged"));
+  REQUIRE(move_aside(dir / "book", ".damaged"));
   CHECK(content(dir / "book.damaged") == "second");
-  CHECK(os::move_aside(dir / "book", ".damaged").error().code == ENOENT);
+  CHECK(move_aside(dir / "book", ".damaged").error().code == ENOENT);
 }
 
 }  // namespace nswarden

@@ -30,12 +30,6 @@
 namespace nswarden {
 namespace {
 
-using core::BoundNetns;
-using core::Tier;
-using os::Fd;
-using os::LinuxCatalog;
-using os::SlowWriter;
-using os::SysctlFiles;
 using test::Keys;
 using test::RtnlHold;
 
@@ -159,7 +153,7 @@ TEST_CASE("while another program holds RTNL the loop goes on, and the write is m
     SlowWriter writer;
     LinuxCatalog catalog({test::netns_dir()});
     catalog.write_slowly_by(writer);
-    core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
     {
       const RtnlHold hold;
       const auto forward = bound.netns->write(0, "1");
@@ -190,11 +184,11 @@ TEST_CASE("when a netns is unbound its write is not made any more, unless it is 
   WriterThread thread(before);
   LinuxCatalog catalog({test::netns_dir()});
   catalog.write_slowly_by(writer);
-  core::Binding kept = test::bind(catalog, last.name(), keys.wishes(), Tier::held);
+  Binding kept = test::bind(catalog, last.name(), keys.wishes(), Tier::held);
   {
     const RtnlHold hold;
-    core::Binding first = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
-    core::Binding second = test::bind(catalog, later.name(), keys.wishes(), Tier::held);
+    Binding first = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
+    Binding second = test::bind(catalog, later.name(), keys.wishes(), Tier::held);
     CHECK(first.netns->write(0, "1").ok());
     REQUIRE(test::eventually([&] { return thread.waits(); }, std::chrono::seconds(20)));
     CHECK(second.netns->write(0, "1").ok());
@@ -254,7 +248,7 @@ TEST_CASE("a slow writer takes no more files than it says, and the write that fi
   SlowWriter writer;
   LinuxCatalog catalog({test::netns_dir()});
   catalog.write_slowly_by(writer);
-  core::Binding bound = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
+  Binding bound = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
   {
     const RtnlHold hold;
     for (std::size_t i = 0; i < SlowWriter::most_files; ++i) CHECK(bound.netns->write(0, "1").ok());
@@ -267,7 +261,7 @@ TEST_CASE("a slow writer takes no more files than it says, and the write that fi
 }
 
 struct Try {
-  core::Key key;
+  Key key;
   Fd file;
 
   /// Another value than it has.
@@ -285,8 +279,8 @@ std::vector<Try> all_keys(const test::TestNetns& netns) {
       for (const auto& entry : std::filesystem::recursive_directory_iterator("/proc/sys/net/" + top)) {
         const std::string path = entry.path();
         Fd file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-        auto key = core::Key::parse(path.substr(std::string("/proc/sys/").size()));
-        if (file && std::holds_alternative<core::Key>(key)) all.push_back({std::get<core::Key>(key), std::move(file)});
+        auto key = Key::parse(path.substr(std::string("/proc/sys/").size()));
+        if (file && std::holds_alternative<Key>(key)) all.push_back({std::get<Key>(key), std::move(file)});
       }
     }
   });

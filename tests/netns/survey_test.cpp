@@ -21,9 +21,6 @@
 namespace nswarden {
 namespace {
 
-using core::Key;
-using core::KeyTraits;
-using core::ValueForm;
 using test::Survey;
 using test::survey_here;
 using test::survey_of;
@@ -75,7 +72,7 @@ TEST_CASE("every file has the mode that the table says, at home and in a child n
   std::vector<std::string> differences;
   const auto compare = [&](const Survey& survey, Where where) {
     for (const auto& [path, entry] : survey) {
-      const KeyTraits traits = core::traits_of(path);
+      const KeyTraits traits = traits_of(path);
       CAPTURE(path);
       CHECK(traits.secret == (entry.mode == 0600));
       CHECK(traits.write_only == (entry.mode == 0200));
@@ -101,7 +98,7 @@ TEST_CASE("the table says which keys of the first netns a child lacks, and no ot
     const Key key = *Key::at(path);
     if (key.names_interface() && key.interface() != "lo") continue;
     const bool is_lacking = child.count(path) == 0;
-    if (core::traits_of(path).only_in_first != is_lacking) {
+    if (traits_of(path).only_in_first != is_lacking) {
       differences.push_back(path + (is_lacking ? " is not in a child" : " is in a child"));
     }
   }
@@ -116,7 +113,7 @@ TEST_CASE("every key prints as many numbers as the table says, and what it print
   std::vector<std::string> unknown;
   const auto compare = [&](const Survey& survey) {
     for (const auto& [path, entry] : survey) {
-      const KeyTraits traits = core::traits_of(path);
+      const KeyTraits traits = traits_of(path);
       const auto value = entry.read();
       if (!value || value == "\n" || traits.write_only) continue;
       const std::vector<std::string> words = words_of(*value);
@@ -126,7 +123,7 @@ TEST_CASE("every key prints as many numbers as the table says, and what it print
       if (all_integers && words.size() > 1) CHECK(traits.numbers == words.size());
       if (all_integers && traits.form == ValueForm::words)
         unknown.push_back(path + " is a number of which the table knows nothing");
-      CHECK(core::value_problem(core::normalised(*value), traits).value_or("") == "");
+      CHECK(value_problem(normalised(*value), traits).value_or("") == "");
     }
   };
   compare(survey_of(netns));

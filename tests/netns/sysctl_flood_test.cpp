@@ -23,9 +23,9 @@
 #include <thread>
 #include <vector>
 
+#include <nswarden/netns/linux_catalog.hpp>
 #include <nswarden/os/file.hpp>
 #include <nswarden/os/limits.hpp>
-#include <nswarden/netns/linux_catalog.hpp>
 #include "bound_keys.hpp"
 #include "catch.hpp"
 #include "private_netns.hpp"
@@ -35,12 +35,6 @@
 namespace nswarden {
 namespace {
 
-using core::Tier;
-using os::Fd;
-using os::LinuxCatalog;
-using os::SysctlFiles;
-using os::SysctlWatcher;
-using os::SysctlWrite;
 using test::keepalive;
 using test::Keys;
 using test::Seen;
@@ -191,7 +185,7 @@ std::size_t write_again_by_ourselves(const std::string& netns) {
     if (!test::enter_netns(netns)) return;
     for (const auto& entry : std::filesystem::directory_iterator("/proc/sys/net/ipv4")) {
       if (!entry.is_regular_file() || entry.path().filename() == "ip_forward") continue;
-      const auto value = os::read_file(entry.path().string(), 4096);
+      const auto value = read_file(entry.path().string(), 4096);
       if (value && !value->empty() && test::put(entry.path().string(), *value)) ++written;
     }
   }).join();
@@ -202,7 +196,7 @@ TEST_CASE("events of our own do not make those of others wait for another batch"
   World world;
   REQUIRE(write_again_by_ourselves(world.netns.path()) > 64);
   const WriterProcess writer(sysctl_write(world.netns.path(), keepalive, "100"));
-  const os::SysctlWrites first = world.watcher.read();
+  const SysctlWrites first = world.watcher.read();
   CHECK(std::any_of(first.writes.begin(), first.writes.end(),
                     [&](const SysctlWrite& write) { return write.pid == writer.pid(); }));
 }

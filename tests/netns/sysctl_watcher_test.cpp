@@ -21,8 +21,8 @@
 #include <string>
 #include <vector>
 
-#include <nswarden/os/limits.hpp>
 #include <nswarden/netns/linux_catalog.hpp>
+#include <nswarden/os/limits.hpp>
 #include "bound_keys.hpp"
 #include "catch.hpp"
 #include "private_netns.hpp"
@@ -32,12 +32,6 @@
 namespace nswarden {
 namespace {
 
-using core::Tier;
-using os::Fd;
-using os::LinuxCatalog;
-using os::SysctlFiles;
-using os::SysctlWatcher;
-using os::SysctlWrite;
 using test::keepalive;
 using test::Keys;
 using test::Seen;
@@ -80,7 +74,7 @@ TEST_CASE("the writer comes with a pidfd while it is there, and without one afte
   const Seen first = seen_of(world.watcher, living.pid());
   REQUIRE(first.writes.size() == 1);
   CHECK(is_alive(first.writes[0].pidfd));
-  CHECK(os::describe_writer(first.writes[0].pid, first.writes[0].pidfd, 0).uid == 0U);
+  CHECK(describe_writer(first.writes[0].pid, first.writes[0].pidfd, 0).uid == 0U);
   WriterProcess other(write);
   other.reap();
   const Seen late = seen_of(world.watcher, other.pid());
@@ -123,7 +117,7 @@ TEST_CASE("a batch ends where a process in a tight loop has written again, and h
   std::size_t writes = 0;
   bool has_once = false;
   while (batches < 200) {
-    const os::SysctlWrites batch = world.watcher.read();
+    const SysctlWrites batch = world.watcher.read();
     if (batch.writes.empty()) continue;
     CHECK_FALSE(batch.more);
     has_once = has_once || std::any_of(batch.writes.begin(), batch.writes.end(),
@@ -174,7 +168,7 @@ TEST_CASE("when a netns is unbound its files are forgotten, but not those of a l
   WriterProcess writer(sysctl_write(world.netns.path(), keepalive, "100"));
   for (const Tier tier : test::all_tiers) {
     CAPTURE(static_cast<int>(tier));
-    core::Binding next = test::bind(world.catalog, world.netns.name(), world.keys.wishes(), tier);
+    Binding next = test::bind(world.catalog, world.netns.name(), world.keys.wishes(), tier);
     world.bound = std::move(next);  // destroys the one before
     CHECK(world.files().size() == 2);
     writer.again();
@@ -194,7 +188,7 @@ TEST_CASE("when a netns is unbound its files are forgotten, but not those of a l
 TEST_CASE("a key that appears, or is opened for the first time later, is known from then on") {
   World world;
   const Keys keys({"net.ipv4.conf.late0.forwarding"});
-  const core::Binding bound = test::bind(world.catalog, world.netns.name(), keys.wishes(), Tier::held);
+  const Binding bound = test::bind(world.catalog, world.netns.name(), keys.wishes(), Tier::held);
   test::inside(world.netns.path(), [] { test::add_bridge("late0"); });
   REQUIRE(*bound.netns->find_missing() == 1);
   const WriterProcess writer(sysctl_write(world.netns.path(), "net/ipv4/conf/late0/forwarding", "1"));
@@ -302,11 +296,11 @@ TEST_CASE("CAP_SYS_ADMIN is enough, and who lacks it is told so (kernel fact 15)
 TEST_CASE("without a free file it is down, and comes up when there is one") {
   test::netns_dir();
   SysctlFiles files;
-  const std::size_t limit = os::open_files_limit();
-  REQUIRE(os::set_open_files_limit(3).ok());
+  const std::size_t limit = open_files_limit();
+  REQUIRE(set_open_files_limit(3).ok());
   SysctlWatcher watcher(files);
   const bool again = watcher.rearm();
-  REQUIRE(os::set_open_files_limit(limit).ok());
+  REQUIRE(set_open_files_limit(limit).ok());
   CHECK_FALSE(again);
   CHECK(watcher.problem().find("limit of open files") != std::string::npos);
   CHECK(watcher.rearm());
@@ -316,10 +310,10 @@ TEST_CASE("an event whose file could not be opened is lost, and told so") {
   const auto check = [] {
     World world;
     WriterProcess writer(sysctl_write(world.netns.path(), keepalive, "100"));
-    const std::size_t limit = os::open_files_limit();
-    REQUIRE(os::set_open_files_limit(3).ok());
+    const std::size_t limit = open_files_limit();
+    REQUIRE(set_open_files_limit(3).ok());
     const Seen seen = seen_of(world.watcher, writer.pid());
-    REQUIRE(os::set_open_files_limit(limit).ok());
+    REQUIRE(set_open_files_limit(limit).ok());
     CHECK(seen.lost);
     CHECK(seen.writes.empty());
     writer.again();

@@ -13,7 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 TEST_CASE("the tick is the one to which the kernel rounds up milliseconds (kernel fact 28)") {
-  const std::chrono::nanoseconds tick = os::kernel_tick();
+  const std::chrono::nanoseconds tick = kernel_tick();
   REQUIRE(tick >= 1ms);
   REQUIRE(tick <= 10ms);
   const test::TestNetns netns;

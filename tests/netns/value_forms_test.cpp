@@ -19,9 +19,6 @@
 namespace nswarden {
 namespace {
 
-using core::KeyTraits;
-using core::ValueForm;
-using core::ValueSense;
 using test::Survey;
 using test::survey_here;
 using test::survey_of;
@@ -51,7 +48,7 @@ std::vector<std::string> probes_of(const std::string& value) {
     for (std::size_t i = 0; i + 1 < words.size(); ++i) next += words[i] + " ";
     all.insert(next + std::to_string(std::stoll(words.back()) + step));
   }
-  all.erase(core::normalised(value));
+  all.erase(normalised(value));
   return {all.begin(), all.end()};
 }
 
@@ -72,7 +69,7 @@ class HomeGuard {
   bool put_back() {
     const auto found = home_.find(path_);
     if (!before_ || found == home_.end() || found->second.read() == before_) return true;
-    (void)found->second.write(core::normalised(*before_));
+    (void)found->second.write(normalised(*before_));
     return false;
   }
 
@@ -101,12 +98,12 @@ Probing probe(const std::string& path, const test::SysctlFile& entry, const KeyT
     const std::string now = entry.read().value_or("");
     CAPTURE(path, value, now);
     // 2^32 may be cut, but only where it would have been refused in a policy (kernel fact 28).
-    if (core::value_problem(value, traits) || is_switch(path)) continue;
-    CHECK(core::canonical(value, sense) == core::normalised(now));
-    CHECK(core::same_value(value, now, sense));
-    if (value != core::normalised(now)) result.rounded = true;
+    if (value_problem(value, traits) || is_switch(path)) continue;
+    CHECK(canonical(value, sense) == normalised(now));
+    CHECK(same_value(value, now, sense));
+    if (value != normalised(now)) result.rounded = true;
   }
-  (void)entry.write(core::normalised(before));
+  (void)entry.write(normalised(before));
   return result;
 }
 
@@ -121,7 +118,7 @@ TEST_CASE("what is written to a number of a child is read back, rounded where th
   int tried = 0;
   int untold = 0;
   for (const auto& [path, entry] : child) {
-    const KeyTraits traits = core::traits_of(path);
+    const KeyTraits traits = traits_of(path);
     CHECK(traits.global == (path == one_way));
     if (traits.numbers == 0 || !entry.can_write() || traits.write_only || path == one_way) continue;
     CAPTURE(path);
@@ -153,9 +150,9 @@ TEST_CASE("a write in a child changes no other key of other netns either") {
   std::map<std::string, std::optional<std::string>> before;
   for (const auto& [path, entry] : other) before.emplace(path, entry.read());
   for (const auto& [path, entry] : child) {
-    const KeyTraits traits = core::traits_of(path);
+    const KeyTraits traits = traits_of(path);
     if (traits.numbers != 1 || !entry.can_write() || traits.write_only || path == one_way) continue;
-    if (!entry.write(core::normalised(entry.read().value_or("")) == "1" ? "0" : "1")) (void)entry.write("1000");
+    if (!entry.write(normalised(entry.read().value_or("")) == "1" ? "0" : "1")) (void)entry.write("1000");
   }
   for (const auto& [path, entry] : other) {
     CAPTURE(path);
@@ -183,18 +180,18 @@ TEST_CASE("the kernel prints other spellings of ports, masks, addresses and keys
   const Survey child = survey_of(netns);
   for (const Row& row : rows) {
     CAPTURE(row.path, row.written);
-    const KeyTraits traits = core::traits_of(row.path);
+    const KeyTraits traits = traits_of(row.path);
     REQUIRE(child.count(row.path) == 1);
-    CHECK_FALSE(core::value_problem(row.written, traits));
+    CHECK_FALSE(value_problem(row.written, traits));
     REQUIRE(child.at(row.path).write(row.written));
     const std::string now = child.at(row.path).read().value_or("");
-    CHECK(core::canonical(row.written, {traits.form}) + "\n" == now);
+    CHECK(canonical(row.written, {traits.form}) + "\n" == now);
   }
   // How many zeros are printed of a mask depends on the machine's processors.
   if (child.count("core/rps_default_mask") == 1) {
     const test::SysctlFile& mask = child.at("core/rps_default_mask");
     REQUIRE(mask.write("00000001"));
-    CHECK(core::same_value("1", mask.read().value_or(""), {ValueForm::mask}));
+    CHECK(same_value("1", mask.read().value_or(""), {ValueForm::mask}));
   }
 }
 
@@ -221,11 +218,11 @@ TEST_CASE("values that are refused at load are refused by the kernel too, or sto
   const Survey child = survey_of(netns);
   for (const Row& row : rows) {
     CAPTURE(row.path, row.value);
-    const KeyTraits traits = core::traits_of(row.path);
-    CHECK(core::value_problem(row.value, traits));
+    const KeyTraits traits = traits_of(row.path);
+    CHECK(value_problem(row.value, traits));
     const test::SysctlFile& entry = child.at(row.path);
     if (entry.write(row.value)) {
-      CHECK_FALSE(core::same_value(row.value, entry.read().value_or(""), {traits.form, tick()}));
+      CHECK_FALSE(same_value(row.value, entry.read().value_or(""), {traits.form, tick()}));
     }
   }
 }

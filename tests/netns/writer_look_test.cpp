@@ -15,9 +15,6 @@
 namespace nswarden {
 namespace {
 
-using core::Writer;
-using os::describe_writer;
-using os::Fd;
 using test::WriterProcess;
 
 Fd pidfd_of(pid_t pid) { return Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }

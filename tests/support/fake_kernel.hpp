@@ -32,16 +32,16 @@ struct FakeNetns {
   std::uint64_t cookie = 0;
   bool alive = true;
   int enter_error = 0;
-  core::Refusal refusal = core::Refusal::absent;  ///< other than absent: bind() answers this
-  std::map<std::string, FakeKey> keys;            ///< by path below net/
-  int bound = 0;                                  ///< bindings that hold a key of it now
+  Refusal refusal = Refusal::absent;    ///< other than absent: bind() answers this
+  std::map<std::string, FakeKey> keys;  ///< by path below net/
+  int bound = 0;                        ///< bindings that hold a key of it now
 };
 
-class FakeKernel final : public core::NetnsCatalog {
+class FakeKernel final : public NetnsCatalog {
  public:
   using NetnsPtr = std::shared_ptr<FakeNetns>;
   struct FakeEntry {
-    core::EntryKind kind = core::EntryKind::placeholder;
+    EntryKind kind = EntryKind::placeholder;
     NetnsPtr netns;
   };
   using Place = std::pair<std::uint16_t, std::string>;
@@ -61,14 +61,14 @@ class FakeKernel final : public core::NetnsCatalog {
     return netns;
   }
   void mount(const std::string& name, NetnsPtr netns, std::uint16_t directory = 0) {
-    entries[{directory, name}] = {core::EntryKind::nsfs, std::move(netns)};
+    entries[{directory, name}] = {EntryKind::nsfs, std::move(netns)};
   }
   NetnsPtr add(const std::string& name, std::map<std::string, std::string> values, std::uint64_t inode = 0) {
     auto netns = make(std::move(values), inode);
     mount(name, netns);
     return netns;
   }
-  void place(const std::string& name, core::EntryKind kind) { entries[{0, name}] = {kind, nullptr}; }
+  void place(const std::string& name, EntryKind kind) { entries[{0, name}] = {kind, nullptr}; }
   /// `ip netns del` of the last name: the netns dies at once.
   void remove(const std::string& name) {
     const NetnsPtr netns = entries[{0, name}].netns;
@@ -81,25 +81,25 @@ class FakeKernel final : public core::NetnsCatalog {
     return found;
   }
 
-  core::Listing list(Detail detail) override {
+  Listing list(Detail detail) override {
     note(detail == Detail::full ? "list full" : "list names");
-    core::Listing found;
+    Listing found;
     if (list_error != 0) found.failures.push_back({0, {list_error, "open directory"}});
     for (const auto& [place, entry] : entries) {
       if (list_error != 0 && place.first == 0) continue;
-      found.entries.push_back(detail == Detail::full ? describe(place, entry) : core::Entry{place.first, place.second});
+      found.entries.push_back(detail == Detail::full ? describe(place, entry) : Entry{place.first, place.second});
     }
     return found;
   }
 
-  core::Entry look(std::uint16_t directory, std::string_view name) override {
+  Entry look(std::uint16_t directory, std::string_view name) override {
     note("look " + std::string(name));
     const auto found = entries.find({directory, std::string(name)});
     if (found == entries.end()) return {directory, std::string(name)};
     return describe(found->first, found->second);
   }
 
-  core::BindResult bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, core::Tier tier) override;
+  BindResult bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, Tier tier) override;
 
   void note(std::string operation) {
     if (before) before(operation);
@@ -107,16 +107,16 @@ class FakeKernel final : public core::NetnsCatalog {
   }
 
  private:
-  static core::Entry describe(const Place& place, const FakeEntry& entry) {
+  static Entry describe(const Place& place, const FakeEntry& entry) {
     return {place.first, place.second, entry.kind, entry.netns ? entry.netns->inode : 0};
   }
   std::uint64_t last_cookie_ = 0;
 };
 
-class FakeBound final : public core::BoundNetns {
+class FakeBound final : public BoundNetns {
  public:
-  FakeBound(FakeKernel& kernel, FakeKernel::NetnsPtr netns, std::string name, std::span<const core::NetnsCatalog::Wish> wishes,
-            core::Tier tier, std::size_t fds)
+  FakeBound(FakeKernel& kernel, FakeKernel::NetnsPtr netns, std::string name, std::span<const Wish> wishes, Tier tier,
+            std::size_t fds)
       : kernel_(kernel), netns_(std::move(netns)), name_(std::move(name)), tier_(tier), fds_(fds) {
     for (const auto& wish : wishes) {
       wishes_.push_back(wish);
@@ -132,46 +132,46 @@ class FakeBound final : public core::BoundNetns {
   FakeBound(const FakeBound&) = delete;
   FakeBound& operator=(const FakeBound&) = delete;
 
-  core::Result<std::span<const core::Reading>> read() override {
+  Result<std::span<const Reading>> read() override {
     kernel_.note("read " + name_);
-    if (tier_ != core::Tier::held && !netns_->alive) return core::Error{ESTALE, "enter netns"};
+    if (tier_ != Tier::held && !netns_->alive) return Error{ESTALE, "enter netns"};
     readings_.clear();
     values_.clear();
     values_.reserve(wishes_.size());
     for (std::size_t i = 0; i < wishes_.size(); ++i) {
       const auto key = netns_->keys.find(wishes_[i].key->path());
       const bool there = netns_->alive && key != netns_->keys.end();
-      if (tier_ != core::Tier::held) open_[i] = there;
+      if (tier_ != Tier::held) open_[i] = there;
       if (!open_[i]) {
-        readings_.push_back({core::Reading::Status::missing, 0, {}});
+        readings_.push_back({Reading::Status::missing, 0, {}});
       } else if (!there) {
-        readings_.push_back({core::Reading::Status::vanished, ENOENT, {}});
+        readings_.push_back({Reading::Status::vanished, ENOENT, {}});
       } else if (key->second.read_error != 0) {
-        readings_.push_back({core::Reading::Status::unreadable, key->second.read_error, {}});
+        readings_.push_back({Reading::Status::unreadable, key->second.read_error, {}});
       } else {
         values_.push_back(key->second.value);
-        readings_.push_back({core::Reading::Status::value, 0, values_.back()});
+        readings_.push_back({Reading::Status::value, 0, values_.back()});
       }
     }
-    return std::span<const core::Reading>(readings_);
+    return std::span<const Reading>(readings_);
   }
 
-  core::Result<Write> write(std::size_t index, std::string_view value) override {
+  Result<Write> write(std::size_t index, std::string_view value) override {
     const std::string& path = wishes_[index].key->path();
     kernel_.note("write " + name_ + " " + path + "=" + std::string(value));
     const auto key = netns_->keys.find(path);
-    if (!netns_->alive || key == netns_->keys.end()) return core::Error{ENOENT, "write sysctl"};
-    if (!wishes_[index].writable) return core::Error{EACCES, "write sysctl"};
-    if (key->second.write_error != 0) return core::Error{key->second.write_error, "write sysctl"};
+    if (!netns_->alive || key == netns_->keys.end()) return Error{ENOENT, "write sysctl"};
+    if (!wishes_[index].writable) return Error{EACCES, "write sysctl"};
+    if (key->second.write_error != 0) return Error{key->second.write_error, "write sysctl"};
     if (key->second.slow) return Write::handed_over;
     key->second.value = key->second.store ? key->second.store(value) : std::string(value) + "\n";
     if (key->second.side_effect) key->second.side_effect(*netns_);
     return Write::done;
   }
 
-  core::Result<std::size_t> find_missing() override {
+  Result<std::size_t> find_missing() override {
     kernel_.note("find_missing " + name_);
-    if (!netns_->alive) return core::Error{ESTALE, "enter netns"};
+    if (!netns_->alive) return Error{ESTALE, "enter netns"};
     std::size_t appeared = 0;
     for (std::size_t i = 0; i < wishes_.size(); ++i) {
       if (open_[i] || !netns_->keys.contains(wishes_[i].key->path())) continue;
@@ -181,9 +181,9 @@ class FakeBound final : public core::BoundNetns {
     return appeared;
   }
 
-  core::Result<void> hold(std::span<const core::Wish> keys) override {
+  Result<void> hold(std::span<const Wish> keys) override {
     kernel_.note("hold " + name_);
-    if (!netns_->alive) return core::Error{ESTALE, "enter netns"};
+    if (!netns_->alive) return Error{ESTALE, "enter netns"};
     netns_->bound -= wishes_.empty() ? 0 : 1;
     wishes_.assign(keys.begin(), keys.end());
     netns_->bound += wishes_.empty() ? 0 : 1;
@@ -192,14 +192,13 @@ class FakeBound final : public core::BoundNetns {
     return {};
   }
 
-  core::Result<std::vector<core::Key>> find(std::span<const core::KeyPattern* const> globs) override {
+  Result<std::vector<Key>> find(std::span<const KeyPattern* const> globs) override {
     kernel_.note("find " + name_);
-    if (!netns_->alive) return core::Error{ESTALE, "enter netns"};
-    std::vector<core::Key> found;
+    if (!netns_->alive) return Error{ESTALE, "enter netns"};
+    std::vector<Key> found;
     for (const auto& [path, value] : netns_->keys) {
-      const std::optional<core::Key> key = core::Key::at(path);
-      const bool matched =
-          std::any_of(globs.begin(), globs.end(), [&](const core::KeyPattern* glob) { return glob->matches(*key); });
+      const std::optional<Key> key = Key::at(path);
+      const bool matched = std::any_of(globs.begin(), globs.end(), [&](const KeyPattern* glob) { return glob->matches(*key); });
       if (matched) found.push_back(*key);
     }
     return found;
@@ -209,27 +208,26 @@ class FakeBound final : public core::BoundNetns {
   FakeKernel& kernel_;
   FakeKernel::NetnsPtr netns_;  // the fake alone may do so: it keeps no kernel object alive
   std::string name_;
-  core::Tier tier_;
+  Tier tier_;
   std::size_t fds_;
-  std::vector<core::NetnsCatalog::Wish> wishes_;
+  std::vector<Wish> wishes_;
   std::vector<bool> open_;
-  std::vector<core::Reading> readings_;
+  std::vector<Reading> readings_;
   std::vector<std::string> values_;
 };
 
-inline core::BindResult FakeKernel::bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys,
-                                         core::Tier tier) {
+inline BindResult FakeKernel::bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, Tier tier) {
   note("bind " + std::string(name));
   const auto found = entries.find({directory, std::string(name)});
-  if (found == entries.end()) return core::Refusal::absent;
+  if (found == entries.end()) return Refusal::absent;
   const FakeEntry& entry = found->second;
-  if (entry.kind == core::EntryKind::placeholder) return core::Refusal::not_ready;
-  if (entry.kind != core::EntryKind::nsfs) return core::Refusal::not_a_netns;
-  if (entry.netns->refusal != core::Refusal::absent) return entry.netns->refusal;
-  if (entry.netns->enter_error != 0) return core::Error{entry.netns->enter_error, "setns"};
-  const std::size_t wanted = tier == core::Tier::held ? keys.size() : tier == core::Tier::directories ? 1 : 0;
-  if (fds + wanted > fd_limit) return core::Error{EMFILE, "open sysctl"};
-  core::Binding binding;
+  if (entry.kind == EntryKind::placeholder) return Refusal::not_ready;
+  if (entry.kind != EntryKind::nsfs) return Refusal::not_a_netns;
+  if (entry.netns->refusal != Refusal::absent) return entry.netns->refusal;
+  if (entry.netns->enter_error != 0) return Error{entry.netns->enter_error, "setns"};
+  const std::size_t wanted = tier == Tier::held ? keys.size() : tier == Tier::directories ? 1 : 0;
+  if (fds + wanted > fd_limit) return Error{EMFILE, "open sysctl"};
+  Binding binding;
   binding.id = {entry.netns->cookie, entry.netns->inode};
   binding.fds = wanted;
   binding.netns = std::make_unique<FakeBound>(*this, entry.netns, std::string(name), keys, tier, wanted);

@@ -18,8 +18,8 @@
 #include <string>
 #include <vector>
 
-#include <nswarden/os/fd.hpp>
 #include <nswarden/netns/link_watcher.hpp>
+#include <nswarden/os/fd.hpp>
 #include "catch.hpp"
 #include "private_netns.hpp"
 
@@ -33,8 +33,8 @@ inline std::uint64_t inode_of(const std::string& path) {
   return status.st_ino;
 }
 
-inline bool follow(os::LinkWatcher& watcher, const std::string& path) {
-  const os::Fd netns(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+inline bool follow(LinkWatcher& watcher, const std::string& path) {
+  const Fd netns(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   return watcher.follow(netns.get(), inode_of(path));
 }
 
@@ -45,10 +45,10 @@ struct Told {
 };
 
 /// All that waits.
-inline Told told(os::LinkWatcher& watcher) {
+inline Told told(LinkWatcher& watcher) {
   Told all;
   for (bool more = true; more;) {
-    const os::LinkChanges changes = watcher.read();
+    const LinkChanges changes = watcher.read();
     all.netns.insert(all.netns.end(), changes.netns.begin(), changes.netns.end());
     all.events += changes.events;
     all.lost = all.lost || changes.lost;
@@ -59,7 +59,7 @@ inline Told told(os::LinkWatcher& watcher) {
   return all;
 }
 
-inline bool is_readable(const os::LinkWatcher& watcher) {
+inline bool is_readable(const LinkWatcher& watcher) {
   pollfd polled{watcher.fd(), POLLIN, 0};
   return ::poll(&polled, 1, 0) == 1;
 }
@@ -103,7 +103,7 @@ struct FollowedNetns {
     told(watcher);
   }
   TestNetns netns{"followed"};
-  os::LinkWatcher watcher;
+  LinkWatcher watcher;
   const Inodes followed{inode_of(netns.path())};
 };
 

@@ -11,19 +11,17 @@
 
 namespace nswarden::test {
 
-inline core::Pattern pattern(const std::string& text) { return std::get<core::Pattern>(core::Pattern::compile(text)); }
+inline Pattern pattern(const std::string& text) { return std::get<Pattern>(Pattern::compile(text)); }
 
-inline core::KeyPattern key_pattern(const std::string& text) {
-  return std::get<core::KeyPattern>(core::KeyPattern::parse(text));
+inline KeyPattern key_pattern(const std::string& text) { return std::get<KeyPattern>(KeyPattern::parse(text)); }
+
+inline Setting setting(const std::string& key, const std::string& want, Position where = {1, 1}) {
+  return {key_pattern(key), Want::equal(want), where};
 }
 
-inline core::Setting setting(const std::string& key, const std::string& want, core::Position where = {1, 1}) {
-  return {key_pattern(key), core::Want::equal(want), where};
-}
-
-inline core::PolicyConfig policy(const std::string& name, const std::string& netns, std::vector<core::Setting> sysctls,
-                                 core::Mode mode = core::Mode::enforce) {
-  core::PolicyConfig made;
+inline PolicyConfig policy(const std::string& name, const std::string& netns, std::vector<Setting> sysctls,
+                           Mode mode = Mode::enforce) {
+  PolicyConfig made;
   made.name = name;
   made.netns.push_back(pattern(netns));
   made.mode = mode;

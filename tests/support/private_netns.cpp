@@ -53,7 +53,7 @@ void in_thread(const std::function<void()>& what) {
 }
 
 void touch(const std::string& path) {
-  const os::Fd file(::open(path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0444));
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0444));
   check(static_cast<bool>(file), "create " + path);
 }
 
@@ -126,7 +126,7 @@ TestNetns::~TestNetns() { remove_netns(path_); }
 
 void inside(const std::string& path, const std::function<void()>& what) {
   in_thread([&] {
-    const os::Fd netns(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    const Fd netns(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     check(static_cast<bool>(netns), "open " + path);
     check(::setns(netns.get(), CLONE_NEWNET) == 0, "setns " + path);
     what();
@@ -136,7 +136,7 @@ void inside(const std::string& path, const std::function<void()>& what) {
 std::string read_sysctl(const std::string& path, const std::string& key) {
   std::string value;
   inside(path, [&] {
-    const os::Fd file(::open(("/proc/sys/" + key).c_str(), O_RDONLY | O_CLOEXEC));
+    const Fd file(::open(("/proc/sys/" + key).c_str(), O_RDONLY | O_CLOEXEC));
     check(static_cast<bool>(file), "open " + key);
     std::array<char, 4096> bytes{};
     const ssize_t size = ::read(file.get(), bytes.data(), bytes.size());
@@ -195,7 +195,7 @@ void on_older_kernel(const std::function<void()>& what) {
 
 namespace {
 void ask_for_bridge(unsigned long request, const std::string& name) {
-  const os::Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   check(socket && ::ioctl(socket.get(), request, name.c_str()) == 0, "bridge " + name);
 }
 }  // namespace
@@ -204,7 +204,7 @@ void add_bridge(const std::string& name) { ask_for_bridge(SIOCBRADDBR, name); }
 void remove_bridge(const std::string& name) { ask_for_bridge(SIOCBRDELBR, name); }
 
 void write_file(const std::string& path, std::string_view content) {
-  const os::Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   check(static_cast<bool>(file), "open " + path);
   check(::write(file.get(), content.data(), content.size()) == static_cast<ssize_t>(content.size()), "write " + path);
 }

@@ -13,11 +13,11 @@
 #include <variant>
 #include <vector>
 
+#include <nswarden/base/text.hpp>
 #include <nswarden/config/config.hpp>
 #include <nswarden/policy/inotify_events.hpp>
-#include <nswarden/base/text.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 class RandomConfig {
  public:
@@ -177,4 +177,4 @@ class RandomConfig {
   std::uint32_t count_ = 0;
 };
 
-}  // namespace nswarden::core
+}  // namespace nswarden

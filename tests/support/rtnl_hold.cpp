@@ -22,8 +22,8 @@
 namespace nswarden::test {
 namespace {
 
-os::Fd open_faults() {
-  os::Fd fd(static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK)));
+Fd open_faults() {
+  Fd fd(static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK)));
   uffdio_api api{};
   api.api = UFFD_API;
   if (fd && ::ioctl(fd.get(), UFFDIO_API, &api) != 0) fd.reset();
@@ -38,7 +38,7 @@ void check(bool done, const char* what) {
 
 /// The kernel answers this while it holds RTNL, and half of the answer goes to a page that is not there.
 void ask_interface(char* answer) {
-  const os::Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ifreq request{};
   std::strcpy(request.ifr_name, "lo");
   request.ifr_data = answer;

@@ -22,7 +22,7 @@ class RtnlHold {
 
  private:
   char* pages_;
-  os::Fd faults_;
+  Fd faults_;
   std::thread holder_;
 };
 

@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include "web/status_page.hpp"
 #include "markup.hpp"
+#include "web/status_page.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 
 using markup::Element;
 using markup::Page;
@@ -52,8 +52,8 @@ inline std::vector<Element> links(const Page& page, std::string_view start) {
   return found;
 }
 
-inline DriftSnapshot drift(const std::string& netns, const std::string& policy, core::State state = core::State::drifted) {
-  return {{netns, policy, keepalive, "1234", state == core::State::drifted ? "7200" : "", state}, nullptr, now - 125};
+inline DriftSnapshot drift(const std::string& netns, const std::string& policy, State state = State::drifted) {
+  return {{netns, policy, keepalive, "1234", state == State::drifted ? "7200" : "", state}, nullptr, now - 125};
 }
 
 inline void add_event(Snapshot& snapshot, Event event) {
@@ -99,4 +99,4 @@ inline std::size_t rows(const Page& page, std::string_view id) {
   return count;
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

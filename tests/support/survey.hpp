@@ -17,8 +17,8 @@
 #include <utility>
 #include <vector>
 
-#include <nswarden/policy/key.hpp>
 #include <nswarden/os/fd.hpp>
+#include <nswarden/policy/key.hpp>
 #include "catch.hpp"
 #include "private_netns.hpp"
 
@@ -28,7 +28,7 @@ inline const std::string survey_root = "/proc/sys/net/";
 /// One file, held open as its mode allows.
 struct SysctlFile {
   mode_t mode = 0;
-  os::Fd file;
+  Fd file;
 
   [[nodiscard]] std::optional<std::string> read() const {
     std::array<char, 4096> bytes{};
@@ -55,11 +55,11 @@ inline Survey survey_here() {
     const mode_t mode = status.st_mode & 0777U;
     const bool can_read = (mode & S_IRUSR) != 0;
     const int flags = (mode & S_IWUSR) == 0 ? O_RDONLY : can_read ? O_RDWR : O_WRONLY;
-    os::Fd file(::open(path.c_str(), flags | O_CLOEXEC));
+    Fd file(::open(path.c_str(), flags | O_CLOEXEC));
     INFO(path);
     REQUIRE(file);
     // net/nf_conntrack_max lies beside the families: no key.
-    if (core::Key::at(path.substr(survey_root.size())))
+    if (Key::at(path.substr(survey_root.size())))
       all.emplace(path.substr(survey_root.size()), SysctlFile{mode, std::move(file)});
   }
   REQUIRE(all.size() > 200);

@@ -21,17 +21,17 @@ namespace nswarden::test {
 inline const std::string keepalive = "net/ipv4/tcp_keepalive_time";
 
 struct Seen {
-  std::vector<os::SysctlWrite> writes;
+  std::vector<SysctlWrite> writes;
   bool lost = false;
 };
 
 /// All that waits of the writes of `pid`.
-inline Seen seen_of(os::SysctlWatcher& watcher, pid_t pid) {
+inline Seen seen_of(SysctlWatcher& watcher, pid_t pid) {
   Seen seen;
   for (bool more = true; more;) {
-    os::SysctlWrites batch = watcher.read();
+    SysctlWrites batch = watcher.read();
     CHECK(batch.writes.size() <= 64);
-    for (os::SysctlWrite& write : batch.writes) {
+    for (SysctlWrite& write : batch.writes) {
       if (write.pid == pid) seen.writes.push_back(std::move(write));
     }
     seen.lost = seen.lost || batch.lost;
@@ -42,19 +42,19 @@ inline Seen seen_of(os::SysctlWatcher& watcher, pid_t pid) {
 
 /// A catalog with one netns that has two keys bound, and a watcher.
 struct WatchedNetns {
-  explicit WatchedNetns(core::Tier tier = core::Tier::held)
+  explicit WatchedNetns(Tier tier = Tier::held)
       : bound(test::bind(catalog, netns.name(), keys.wishes(), tier)), watcher(catalog.sysctl_files()) {
     REQUIRE(watcher.problem().empty());
     watcher.watch_names({"ip_forward", "tcp_keepalive_time"});
   }
-  os::SysctlFiles::Place place(std::uint32_t key) const { return {bound.id.inode, key}; }
-  os::SysctlFiles& files() const { return catalog.sysctl_files(); }
+  SysctlFiles::Place place(std::uint32_t key) const { return {bound.id.inode, key}; }
+  SysctlFiles& files() const { return catalog.sysctl_files(); }
 
   const Keys keys{{"net.ipv4.ip_forward", "net.ipv4.tcp_keepalive_time"}};
   TestNetns netns;
-  os::LinuxCatalog catalog{{netns_dir()}};
-  core::Binding bound;
-  os::SysctlWatcher watcher;
+  LinuxCatalog catalog{{netns_dir()}};
+  Binding bound;
+  SysctlWatcher watcher;
 };
 
 }  // namespace nswarden::test

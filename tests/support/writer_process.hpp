@@ -79,18 +79,18 @@ class WriterProcess {
   pid_t pid_ = 0;
   bool ended_ = false;
   bool reaped_ = false;
-  os::Fd to_;
-  os::Fd from_;
+  Fd to_;
+  Fd from_;
 };
 
 /// For a process that has only one thread: nothing here throws, or allocates after a fork more than libc allows.
 inline bool enter_netns(const std::string& path) {
-  const os::Fd netns(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Fd netns(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   return netns && ::setns(netns.get(), CLONE_NEWNET) == 0;
 }
 
 inline bool put(const std::string& path, const std::string& value) {
-  const os::Fd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  const Fd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
   return file && ::write(file.get(), value.data(), value.size()) == static_cast<ssize_t>(value.size());
 }
 

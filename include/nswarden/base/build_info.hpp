@@ -4,7 +4,7 @@
 
 #include <string_view>
 
-namespace nswarden::app {
+namespace nswarden {
 
 struct BuildInfo {
   std::string_view version;
@@ -16,4 +16,4 @@ BuildInfo build_info();
 /// config/nswarden.yaml as it was at build time.
 std::string_view builtin_config();
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -8,7 +8,7 @@
 #include <chrono>
 #include <optional>
 
-namespace nswarden::core {
+namespace nswarden {
 
 using Time = std::chrono::steady_clock::time_point;
 
@@ -75,4 +75,4 @@ class Damping {
   std::optional<Time> right_since_;  // while suspended
 };
 
-}  // namespace nswarden::core
+}  // namespace nswarden

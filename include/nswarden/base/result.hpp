@@ -8,7 +8,7 @@
 #include <utility>
 #include <variant>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// `attempt` is static text naming the step, such as "setns" or "open sysctl".
 struct Error {
@@ -55,4 +55,4 @@ class [[nodiscard]] Result<void> {
   Error error_;
 };
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -9,7 +9,7 @@
 
 struct evp_md_ctx_st;
 
-namespace nswarden::app {
+namespace nswarden {
 
 class Sha256 {
  public:
@@ -26,4 +26,4 @@ class Sha256 {
   std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

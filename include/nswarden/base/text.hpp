@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// `bytes` made safe for a log line, a table or a label value: valid UTF-8 in which control characters (C0, DEL, C1),
 /// line and paragraph separators, bidirectional controls, bytes that are no UTF-8, and the backslash itself stand as `\xNN`
@@ -36,4 +36,4 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 /// The shortest form that parse_duration reads back: 10000 ms is "10s".
 std::string format_duration(std::chrono::milliseconds duration);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -4,9 +4,9 @@
 
 #include <chrono>
 
-namespace nswarden::app {
+namespace nswarden {
 
 /// Seconds.
 inline double unix_time() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

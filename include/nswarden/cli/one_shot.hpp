@@ -4,11 +4,11 @@
 
 #include <nswarden/cli/options.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 
 enum ExitCode : int { exit_compliant = 0, exit_drifted = 1, exit_usage = 2, exit_unreadable = 3 };
 
 /// The exit code of the contract.
 int run_one_shot(const Options& options);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

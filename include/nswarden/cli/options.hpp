@@ -12,7 +12,7 @@
 #include <nswarden/report/log.hpp>
 #include <nswarden/web/web.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 
 enum class Command : std::uint8_t {
   run,
@@ -75,4 +75,4 @@ struct Options {
 /// What to do, or the exit code of a call that ends here (help, version, a mistake: already printed, one line for a mistake).
 std::variant<Options, int> parse_options(int argc, const char* const* argv);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -13,21 +13,21 @@
 #include <utility>
 #include <vector>
 
+#include <nswarden/engine/kernel.hpp>
+#include <nswarden/engine/reconciler.hpp>
+#include <nswarden/policy/policy.hpp>
 #include <nswarden/report/log.hpp>
 #include <nswarden/report/metrics.hpp>
 #include "commands/command_queue.hpp"
-#include <nswarden/engine/kernel.hpp>
-#include <nswarden/policy/policy.hpp>
-#include <nswarden/engine/reconciler.hpp>
 #include "commands/command_runner.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 
 class Commands {
  public:
   struct Parts {
-    core::NetnsCatalog& catalog;
-    const std::vector<core::NetnsSource>& sources;
+    NetnsCatalog& catalog;
+    const std::vector<NetnsSource>& sources;
     Metrics& metrics;
     Log& log;
   };
@@ -35,10 +35,10 @@ class Commands {
   Commands(Parts parts, std::size_t open_files) : parts_(parts), runner_(open_files) {}
 
   /// From now on. What waits or runs goes on, and what failed too often has another chance.
-  void use(std::shared_ptr<const core::PolicySet> policies, std::chrono::milliseconds timeout);
+  void use(std::shared_ptr<const PolicySet> policies, std::chrono::milliseconds timeout);
 
   /// A report made under the policies in use: a netns that came or went.
-  void take(const core::Report& report);
+  void take(const Report& report);
   /// An event of a directory, with its mask; `name` is empty when it is about the directory itself.
   void take_event(std::uint16_t directory, std::string_view name, std::uint32_t mask);
   /// What has ended. To be called when one of fds() is readable.
@@ -50,7 +50,7 @@ class Commands {
   /// Starts what may run.
   void start();
   /// When start() has to be called without any other reason.
-  [[nodiscard]] std::optional<core::Time> due() const { return queue_.due(); }
+  [[nodiscard]] std::optional<Time> due() const { return queue_.due(); }
 
   /// To be polled for POLLIN, -1 for none; they may be others after start().
   [[nodiscard]] std::pair<int, int> fds() const { return {runner_.results_fd(), runner_.requests_fd()}; }
@@ -63,22 +63,22 @@ class Commands {
     std::string policy;
     std::string event;
     std::string command;
-    core::CommandCapabilities capabilities = core::CommandCapabilities::none;
-    core::Time started;
+    CommandCapabilities capabilities = CommandCapabilities::none;
+    Time started;
   };
-  void push(const core::PolicySet::Policy& policy, core::CommandJob job);
-  [[nodiscard]] bool is_there(std::string_view label, core::EntryKind least) const;
-  void launch(const core::CommandQueue::Next& next);
-  void conclude(const Running& run, const os::CommandResult& result);
-  void tell(const core::CommandQueue::Verdict& verdict, const Running& run);
+  void push(const PolicySet::Policy& policy, CommandJob job);
+  [[nodiscard]] bool is_there(std::string_view label, EntryKind least) const;
+  void launch(const CommandQueue::Next& next);
+  void conclude(const Running& run, const CommandResult& result);
+  void tell(const CommandQueue::Verdict& verdict, const Running& run);
 
   Parts parts_;
-  core::CommandQueue queue_{{}};
-  os::CommandRunner runner_;
-  std::shared_ptr<const core::PolicySet> policies_;
+  CommandQueue queue_{{}};
+  CommandRunner runner_;
+  std::shared_ptr<const PolicySet> policies_;
   std::chrono::milliseconds timeout_{0};
   std::uint64_t last_id_ = 0;
   std::map<std::uint64_t, Running> running_;
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -16,7 +16,7 @@
 #include <nswarden/policy/pattern.hpp>
 #include <nswarden/policy/want.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 enum class Mode : std::uint8_t { enforce, audit };
 
@@ -112,4 +112,4 @@ std::variant<Config, std::vector<Problem>> parse_config(std::string_view yaml);
 /// `FILE:LINE:COL: message`, as `config check` prints it.
 std::string format_problem(std::string_view file, const Problem& problem);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

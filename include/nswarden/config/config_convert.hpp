@@ -7,7 +7,7 @@
 
 #include <nswarden/config/config.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// YAML of the native form, which parse_config() takes; the same for the same configuration. One of the native form is printed.
 ///
@@ -16,4 +16,4 @@ namespace nswarden::core {
 /// still wins.
 std::string convert_config(const Config& config);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

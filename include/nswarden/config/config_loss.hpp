@@ -7,10 +7,10 @@
 
 #include <nswarden/config/config.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// "policy a; 2 settings of policy b (net.x.y, net.x.z); commands of policy c": one line, of which the first `most` things are
 /// named and the others counted. Empty when nothing was dropped. What changed only its value is not dropped.
 std::string dropped_by(const Config& before, const Config& after, std::size_t most = 8);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

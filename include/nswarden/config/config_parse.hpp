@@ -8,7 +8,7 @@
 
 #include <nswarden/config/config.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// Where a text is from.
 struct TextPlace {
@@ -29,4 +29,4 @@ ParsedText parse_text(std::string_view yaml, const TextPlace& place);
 /// The order of positions: by file, line, column.
 bool comes_before(const Problem& a, const Problem& b);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

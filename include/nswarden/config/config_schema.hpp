@@ -5,9 +5,9 @@
 
 #include <string>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// Draft 07, with a newline at its end.
 std::string config_schema();
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -12,7 +12,7 @@
 
 #include "config/yaml_fields.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// `true` or `false`, not quoted; false when absent.
 bool read_boolean(const YamlFields& fields, std::string_view field);
@@ -54,4 +54,4 @@ std::optional<std::string> read_line(const YamlFields& fields, std::string_view 
 /// Whether `text` holds control characters, a newline among them.
 bool has_control(std::string_view text);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -6,28 +6,28 @@
 #include <variant>
 #include <vector>
 
+#include <nswarden/base/damping.hpp>
 #include <nswarden/cli/options.hpp>
 #include <nswarden/config/config.hpp>
-#include <nswarden/base/damping.hpp>
-#include <nswarden/policy/netns_name.hpp>
-#include <nswarden/policy/policy.hpp>
 #include <nswarden/netns/linux_catalog.hpp>
 #include <nswarden/os/path_watcher.hpp>
+#include <nswarden/policy/netns_name.hpp>
+#include <nswarden/policy/policy.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 
 struct Configuration {
-  core::Config config;
+  Config config;
   std::string source;  ///< the file, or "built-in policy"
   bool built_in = false;
-  std::string hash{};                          ///< SHA-256 in hex of all files, in the order in which they were read
-  std::vector<os::PathWatcher::Path> named{};  ///< files and folders that were read besides the file itself
+  std::string hash{};                      ///< SHA-256 in hex of all files, in the order in which they were read
+  std::vector<PathWatcher::Path> named{};  ///< files and folders that were read besides the file itself
 };
 
 /// Why there is none: lines ready to print, at least one. Each problem of a file is one line, FILE:LINE:COL: message.
 struct NoConfiguration {
   std::vector<std::string> lines;
-  std::vector<os::PathWatcher::Path> named{};  ///< likewise, as far as that went
+  std::vector<PathWatcher::Path> named{};  ///< likewise, as far as that went
 };
 
 /// At start and for the one-shot commands: the absence of the default file selects the built-in policy.
@@ -40,14 +40,14 @@ std::variant<Configuration, NoConfiguration> reload_configuration(const Options&
 std::string configuration_path(const Options& options);
 
 /// Flag, else file, else default.
-std::vector<std::string> netns_directories(const Options& options, const core::Config& config);
+std::vector<std::string> netns_directories(const Options& options, const Config& config);
 /// Where names come from: these, and, where a policy asks for them, the host and processes.
-std::vector<core::NetnsSource> netns_sources(const std::vector<std::string>& directories);
-os::LinuxCatalog::Links links_of_names(const core::Config& config);
+std::vector<NetnsSource> netns_sources(const std::vector<std::string>& directories);
+Links links_of_names(const Config& config);
 /// Those that some policy is for.
-std::vector<core::NameKind> kinds_of_names(const core::PolicySet& policies);
-std::chrono::milliseconds reconcile_interval(const Options& options, const core::Config& config);
-std::chrono::milliseconds command_timeout(const Options& options, const core::Config& config);
-core::DampingRules damping(const Options& options, const core::Config& config);
+std::vector<NameKind> kinds_of_names(const PolicySet& policies);
+std::chrono::milliseconds reconcile_interval(const Options& options, const Config& config);
+std::chrono::milliseconds command_timeout(const Options& options, const Config& config);
+DampingRules damping(const Options& options, const Config& config);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -12,7 +12,7 @@
 
 #include <nswarden/config/config.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 struct YamlNode {
   enum class Kind : std::uint8_t {
@@ -40,4 +40,4 @@ struct YamlTree {
 /// Columns count bytes. `file` is that of all positions.
 YamlTree parse_yaml(std::string_view text, std::uint16_t file = 0);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

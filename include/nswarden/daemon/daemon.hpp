@@ -4,9 +4,9 @@
 
 #include <nswarden/cli/options.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 
 /// Runs until SIGTERM or SIGINT: 0. When it cannot start: 2, after one line on stderr (one for each problem of a configuration).
 int run_daemon(const Options& options);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cstddef>
 
-namespace nswarden::app {
+namespace nswarden {
 
 constexpr std::size_t fd_budget(std::size_t limit) { return limit - std::min<std::size_t>(limit / 2, 1024); }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -10,11 +10,11 @@
 #include <string_view>
 #include <vector>
 
-#include <nswarden/report/log.hpp>
 #include <nswarden/cli/options.hpp>
 #include <nswarden/os/lock_file.hpp>
+#include <nswarden/report/log.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 
 class InstanceLock {
  public:
@@ -49,7 +49,7 @@ class InstanceLock {
   std::vector<Directory> directories_;  // to be locked; none with --audit and with --lock.file
   std::string runtime_directory_;
   std::string remedy_;
-  std::map<std::string, os::LockFile> locks_;  // by file
+  std::map<std::string, LockFile> locks_;  // by file
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -12,11 +12,11 @@
 #include <variant>
 #include <vector>
 
+#include <nswarden/base/result.hpp>
 #include <nswarden/policy/key.hpp>
 #include <nswarden/policy/key_pattern.hpp>
-#include <nswarden/base/result.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// What a directory entry is, as told without opening or entering it (kernel facts 1, 3, 6).
 enum class EntryKind : std::uint8_t {
@@ -142,8 +142,7 @@ class NetnsCatalog {
   virtual Entry look(std::uint16_t directory, std::string_view name) = 0;
 
   /// Enters the netns once, opens `keys` (all for reading; for writing too where `writable`), and leaves. `keys` outlives the result.
-  using Wish = core::Wish;
   virtual BindResult bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, Tier tier) = 0;
 };
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -22,10 +22,10 @@
 
 #include <nswarden/base/damping.hpp>
 #include <nswarden/engine/kernel.hpp>
-#include <nswarden/policy/policy.hpp>
 #include <nswarden/engine/report.hpp>
+#include <nswarden/policy/policy.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// What one look at one netns brought that is worth telling. Quiet looks make none.
 struct Report {
@@ -244,4 +244,4 @@ class Reconciler {
   std::size_t extra_fds_ = 0;     // what those in Tier::held hold above that
 };
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -13,7 +13,7 @@
 
 #include <nswarden/policy/policy.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// Each setting of each bound netns is in exactly one.
 enum class State : std::uint8_t { compliant, drifted, missing, unreadable };
@@ -126,4 +126,4 @@ struct Totals {
   std::size_t failed = 0;  ///< attempts that ended any other way
 };
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace nswarden::core {
+namespace nswarden {
 
 struct Writer {
   std::int64_t pid = 0;  ///< as our PID namespace has it; 0 when it is not visible there
@@ -27,4 +27,4 @@ struct CgroupNames {
 };
 CgroupNames names_of_cgroup(std::string_view path);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -16,7 +16,7 @@
 
 struct nlmsghdr;
 
-namespace nswarden::os {
+namespace nswarden {
 
 struct LinkChanges {
   std::vector<std::uint64_t> netns;  ///< inode numbers of their nsfs files, each once
@@ -67,4 +67,4 @@ class LinkWatcher {
   std::uint32_t marker_ = 0;                       // the last one
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

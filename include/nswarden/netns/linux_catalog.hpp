@@ -14,10 +14,10 @@
 #include <vector>
 
 #include <nswarden/engine/kernel.hpp>
+#include <nswarden/netns/netns_path.hpp>
 #include <nswarden/policy/netns_name.hpp>
-#include "netns/netns_path.hpp"
 
-namespace nswarden::os {
+namespace nswarden {
 
 class LinkWatcher;
 class ProcessNetns;
@@ -25,22 +25,21 @@ class SlowWriter;
 class SysctlFiles;
 struct CatalogShared;
 
-class LinuxCatalog final : public core::NetnsCatalog {
+class LinuxCatalog final : public NetnsCatalog {
  public:
   /// What a symbolic link in a directory is: nothing, or what it leads to. One that leads elsewhere by now, without having been
   /// made anew, or that led nowhere, is found by looking at it again, since nothing tells of that.
-  using Links = os::Links;
 
   /// Throws std::system_error when /proc/sys/net or our own netns cannot be opened.
-  LinuxCatalog(std::vector<core::NetnsSource> sources, Links links);
+  LinuxCatalog(std::vector<NetnsSource> sources, Links links);
   explicit LinuxCatalog(const std::vector<std::string>& directories);
   ~LinuxCatalog() override;
 
   /// From now on only sources of these kinds have names, at first all. The host's netns can be bound only while `host` is one.
-  void serve(std::vector<core::NameKind> kinds);
+  void serve(std::vector<NameKind> kinds);
 
   /// Whether this process may enter netns at all: EPERM without CAP_SYS_ADMIN.
-  [[nodiscard]] core::Result<void> may_enter() const;
+  [[nodiscard]] Result<void> may_enter() const;
 
   /// Whether the netns of process 1 is surely refused. False when we are in another one and may not look at it (EACCES without
   /// CAP_SYS_PTRACE): then only the kernel's first netns is refused besides our own, and that only since Linux 6.18.
@@ -57,34 +56,34 @@ class LinuxCatalog final : public core::NetnsCatalog {
   void tell_links_to(LinkWatcher* watcher);
 
   /// An error (EACCES) where it cannot be told which netns is the host's, as host_is_known() says.
-  core::Listing list(Detail detail) override;
-  core::Entry look(std::uint16_t directory, std::string_view name) override;
-  core::BindResult bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, core::Tier tier) override;
+  Listing list(Detail detail) override;
+  Entry look(std::uint16_t directory, std::string_view name) override;
+  BindResult bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, Tier tier) override;
 
  private:
   struct Found;
-  using Opened = std::variant<Found, core::Refusal, core::Error>;
+  using Opened = std::variant<Found, Refusal, Error>;
 
-  [[nodiscard]] core::NameKind kind_of(std::uint16_t source) const { return sources_[source].kind; }
-  [[nodiscard]] bool serves(core::NameKind kind) const;
+  [[nodiscard]] NameKind kind_of(std::uint16_t source) const { return sources_[source].kind; }
+  [[nodiscard]] bool serves(NameKind kind) const;
   [[nodiscard]] bool is_host(std::uint64_t inode) const;
-  [[nodiscard]] core::Result<NetnsPath> host() const;
-  core::Result<void> list_one(std::uint16_t index, Detail detail, std::vector<core::Entry>& entries);
-  core::Result<void> list_directory(std::uint16_t index, Detail detail, std::vector<core::Entry>& entries) const;
+  [[nodiscard]] Result<NetnsPath> host() const;
+  Result<void> list_one(std::uint16_t index, Detail detail, std::vector<Entry>& entries);
+  Result<void> list_directory(std::uint16_t index, Detail detail, std::vector<Entry>& entries) const;
   [[nodiscard]] NetnsPath path_of(std::uint16_t directory, std::string_view name) const;
   /// Where the netns of that name may be found, the best first.
-  [[nodiscard]] core::Result<std::vector<NetnsPath>> ways_to(std::uint16_t source, std::string_view name) const;
+  [[nodiscard]] Result<std::vector<NetnsPath>> ways_to(std::uint16_t source, std::string_view name) const;
   /// Whether one that was found there is the one of that name: a process may have gone elsewhere.
   [[nodiscard]] bool is_meant(std::uint16_t source, std::string_view name, std::uint64_t inode) const;
   [[nodiscard]] Opened open(std::uint16_t source, std::string_view name) const;
 
   std::shared_ptr<CatalogShared> shared_;  // with the netns it bound
-  std::vector<core::NetnsSource> sources_;
-  std::vector<core::NameKind> kinds_{core::NameKind::entry, core::NameKind::host, core::NameKind::process};
+  std::vector<NetnsSource> sources_;
+  std::vector<NameKind> kinds_{NameKind::entry, NameKind::host, NameKind::process};
   Links links_ = Links::refuse;
   std::unique_ptr<ProcessNetns> processes_;
   LinkWatcher* link_watcher_ = nullptr;
   std::size_t last_count_ = 0;  // of entries, so that the next list need not grow
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string>
 
-namespace nswarden::os {
+namespace nswarden {
 
 enum class OutsideMounts : std::uint8_t {
   seen,    ///< made in this mount namespace too, or propagated to it
@@ -25,4 +25,4 @@ OutsideMounts outside_mounts(const std::string& directory, const std::string& ou
 /// Then those who make the netns there, and write in them, are no processes of the procfs that this directory is of.
 bool is_lent_to_container(const std::string& directory, const std::string& first_process = "/proc/1");
 
-}  // namespace nswarden::os
+}  // namespace nswarden

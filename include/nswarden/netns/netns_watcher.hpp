@@ -13,7 +13,7 @@
 #include <nswarden/os/fd.hpp>
 #include <nswarden/os/inotify_buffer.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 struct DirectoryEvent {
   enum class What : std::uint8_t {
@@ -55,14 +55,14 @@ class NetnsWatcher {
   std::vector<DirectoryEvent> read();
 
   /// Errors of the sources; ok when up.
-  [[nodiscard]] core::Result<void> inotify_state() const;
-  [[nodiscard]] core::Result<void> mounts_state() const;
+  [[nodiscard]] Result<void> inotify_state() const;
+  [[nodiscard]] Result<void> mounts_state() const;
 
  private:
   struct Watch;
   struct Moved;
   bool place(Watch& watch);
-  core::Result<void> add_nearest(Watch& watch);
+  Result<void> add_nearest(Watch& watch);
   void drop(int wd);
   void take(const RawInotifyEvent& event, std::vector<DirectoryEvent>& events, std::vector<Moved>& moved);
 
@@ -70,8 +70,8 @@ class NetnsWatcher {
   std::uint32_t asked_ = 0;
   Fd inotify_;
   Fd mounts_;
-  core::Error inotify_error_;
-  core::Error mounts_error_;
+  Error inotify_error_;
+  Error mounts_error_;
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
-#include <nswarden/os/fd.hpp>
 #include <nswarden/netns/sysctl_files.hpp>
+#include <nswarden/os/fd.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 class SlowWriter {
  public:
@@ -50,4 +50,4 @@ class SlowWriter {
   std::shared_ptr<Shared> shared_;
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <unordered_map>
 
-namespace nswarden::os {
+namespace nswarden {
 
 class SysctlFiles {
  public:
@@ -50,4 +50,4 @@ class SysctlFiles {
   std::uint32_t last_owner_ = 0;
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

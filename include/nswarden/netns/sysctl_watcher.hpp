@@ -14,10 +14,10 @@
 
 #include <nswarden/base/result.hpp>
 #include <nswarden/engine/writer.hpp>
-#include <nswarden/os/fd.hpp>
 #include <nswarden/netns/sysctl_files.hpp>
+#include <nswarden/os/fd.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 /// One write, or several of one process to one file.
 struct SysctlWrite {
@@ -79,6 +79,6 @@ class SysctlWatcher {
 
 /// What can be told of the process behind a write. Everything but `pid` and `time` is from a moment in which it was surely the
 /// same process: without a pidfd, or when it has been reaped meanwhile, the rest is empty.
-core::Writer describe_writer(std::int64_t pid, const Fd& pidfd, double time);
+Writer describe_writer(std::int64_t pid, const Fd& pidfd, double time);
 
-}  // namespace nswarden::os
+}  // namespace nswarden

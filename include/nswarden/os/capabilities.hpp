@@ -6,7 +6,7 @@
 
 #include <nswarden/base/result.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 /// Of those that are asked for by name; their numbers are those of linux/capability.h.
 enum class Capability : std::uint8_t { net_admin = 12, sys_admin = 21 };
@@ -30,7 +30,7 @@ void raise_permitted_capabilities();
 
 /// The calling thread, what it starts and what that executes have no capability from now on, and can gain none: not as uid 0, nor by
 /// setuid programs or capabilities of files (no_new_privs). The process is not dumpable any more, until it executes another program.
-core::Result<void> drop_all_capabilities();
+Result<void> drop_all_capabilities();
 
 /// While it lives, the calling thread is judged as if it had no capabilities. Where the kernel refuses that, it is judged as before.
 class CapabilitiesAside {
@@ -44,4 +44,4 @@ class CapabilitiesAside {
   std::uint64_t effective_ = 0;  // to be given back
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

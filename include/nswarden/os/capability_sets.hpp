@@ -9,7 +9,7 @@
 #include <array>
 #include <cstdint>
 
-namespace nswarden::os {
+namespace nswarden {
 
 /// Each of the kernel's sets of 64 bits comes in two halves.
 using CapabilitySets = std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3>;
@@ -29,4 +29,4 @@ inline std::uint64_t effective_of(const CapabilitySets& sets) {
   return sets[0].effective | std::uint64_t{sets[1].effective} << 32;
 }
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -11,7 +11,7 @@
 #include <nswarden/base/result.hpp>
 #include <nswarden/os/fd.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 class ConfigWatcher {
  public:
@@ -26,7 +26,7 @@ class ConfigWatcher {
   /// or, where no watch can be had, when the file is another one or was written, and not within the last second: it may be half
   /// written. Called now and then, such as before a sweep.
   bool rearm();
-  [[nodiscard]] core::Result<void> state() const;
+  [[nodiscard]] Result<void> state() const;
 
  private:
   struct Identity {
@@ -49,7 +49,7 @@ class ConfigWatcher {
   int wd_ = -1;
   Identity seen_;
   bool blind_ = false;  // the file may have changed since seen_ without any event
-  core::Error error_;
+  Error error_;
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -6,7 +6,7 @@
 
 #include <utility>
 
-namespace nswarden::os {
+namespace nswarden {
 
 class Fd {
  public:
@@ -34,4 +34,4 @@ class Fd {
   int fd_ = -1;
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -7,10 +7,10 @@
 
 #include <nswarden/base/result.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 /// The whole of a regular file, following links. ENOENT, EACCES, ... as open gives them; EISDIR for a directory, EINVAL for
 /// anything else that is no regular file (it never hangs on a FIFO), EFBIG when there are more than `max_bytes`.
-core::Result<std::string> read_file(const std::string& path, std::size_t max_bytes);
+Result<std::string> read_file(const std::string& path, std::size_t max_bytes);
 
-}  // namespace nswarden::os
+}  // namespace nswarden

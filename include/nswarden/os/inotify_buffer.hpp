@@ -7,7 +7,7 @@
 #include <span>
 #include <string_view>
 
-namespace nswarden::os {
+namespace nswarden {
 
 struct RawInotifyEvent {
   int wd = -1;  ///< -1 for IN_Q_OVERFLOW
@@ -26,4 +26,4 @@ class InotifyBuffer {
   std::span<const char> rest_;
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

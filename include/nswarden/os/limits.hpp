@@ -6,16 +6,16 @@
 
 #include <nswarden/base/result.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 /// Soft limit of this process; the largest number when there is none.
 std::size_t open_files_limit();
 
 /// Sets the soft limit of this process.
-core::Result<void> set_open_files_limit(std::size_t files);
+Result<void> set_open_files_limit(std::size_t files);
 
 /// Raises the soft limit to the hard one and returns it. Ask open_files_limit() before: children get the old one back, since
 /// some programs close every fd up to it.
-core::Result<std::size_t> raise_open_files();
+Result<std::size_t> raise_open_files();
 
-}  // namespace nswarden::os
+}  // namespace nswarden

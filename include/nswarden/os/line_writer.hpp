@@ -9,7 +9,7 @@
 
 #include <nswarden/os/fd.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 class LineWriter {
  public:
@@ -46,4 +46,4 @@ class LineWriter {
   std::size_t written_ = 0;  ///< how much of buffer_ is out already
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -10,7 +10,7 @@
 #include <nswarden/base/result.hpp>
 #include <nswarden/os/fd.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 /// Holds a record lock of fcntl(2), not one of flock(2): that one belongs to the open file, so that a child between its fork and
 /// the closing of what it inherited would keep it after the death of its parent. It goes too when the process closes any other
@@ -22,7 +22,7 @@ class LockFile {
   struct Taken {
     std::int64_t pid = 0;
   };
-  using Attempt = std::variant<LockFile, Taken, core::Error>;
+  using Attempt = std::variant<LockFile, Taken, Error>;
 
   /// Makes the file when it is absent, for its owner alone: who may read a file may lock it. ELOOP for a symbolic link, EINVAL
   /// for what is no regular file, and otherwise what open gives. Nothing is written into it, whatever it is.
@@ -41,9 +41,9 @@ struct Place {
   std::uint64_t inode = 0;
   std::string rest;  ///< what of the path is absent, without a slash at either end
 };
-core::Result<Place> place_of(const std::string& path);
+Result<Place> place_of(const std::string& path);
 
 /// Mode 0755. One that is there is fine.
-core::Result<void> make_directory(const std::string& path);
+Result<void> make_directory(const std::string& path);
 
-}  // namespace nswarden::os
+}  // namespace nswarden

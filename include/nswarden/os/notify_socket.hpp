@@ -10,7 +10,7 @@
 #include <nswarden/base/result.hpp>
 #include <nswarden/os/fd.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 class NotifySocket {
  public:
@@ -19,7 +19,7 @@ class NotifySocket {
 
   [[nodiscard]] bool listened_to() const { return !address_.empty(); }
   /// Lines of NAME=VALUE. EAGAIN: the manager is busy, and has not got it.
-  [[nodiscard]] core::Result<void> send(std::string_view lines) const;
+  [[nodiscard]] Result<void> send(std::string_view lines) const;
 
  private:
   std::string address_;
@@ -34,4 +34,4 @@ struct ServiceEnvironment {
 };
 ServiceEnvironment service_environment();
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -12,7 +12,7 @@
 #include <nswarden/base/result.hpp>
 #include <nswarden/os/fd.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 class PathWatcher {
  public:
@@ -31,7 +31,7 @@ class PathWatcher {
   /// Watches what could not be watched before, and looks at each path. True when some has changed. Called now and then, such as
   /// before a sweep.
   bool rearm();
-  [[nodiscard]] core::Result<void> state() const;
+  [[nodiscard]] Result<void> state() const;
 
  private:
   void add_watches();
@@ -40,7 +40,7 @@ class PathWatcher {
   std::vector<Path> paths_;
   std::map<std::string, int> watches_;  // by folder
   Fd inotify_;
-  core::Error error_;
+  Error error_;
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

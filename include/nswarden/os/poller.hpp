@@ -10,7 +10,7 @@
 #include <nswarden/base/result.hpp>
 #include <nswarden/os/fd.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 class Poller {
  public:
@@ -19,7 +19,7 @@ class Poller {
 
   /// POLLIN, POLLPRI, ... for `events`; `token` comes back with each report. An fd that is there already stays as it is, and
   /// loses nothing that waits. It leaves when it is closed.
-  core::Result<void> add(int fd, std::uint32_t events, std::uint64_t token);
+  Result<void> add(int fd, std::uint32_t events, std::uint64_t token);
   /// Not polled any more, until it is added again. Never for the mount table: that takes away what waits.
   void remove(int fd);
 
@@ -36,4 +36,4 @@ class Poller {
   std::array<Ready, 16> ready_;
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

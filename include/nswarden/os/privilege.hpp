@@ -7,7 +7,7 @@
 
 #include <nswarden/cli/options.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 
 /// An error as text, with what helps against it where the error alone tells.
 std::string with_remedy(int error);
@@ -20,4 +20,4 @@ std::vector<std::string> hindrances();
 /// Uses the procfs that the options name. False when that is none: then it has told so on stderr.
 bool choose_procfs(const Options& options);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

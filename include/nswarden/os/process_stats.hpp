@@ -7,7 +7,7 @@
 
 #include <nswarden/base/result.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 struct ProcessStats {
   double cpu_seconds = 0;         ///< user and system
@@ -25,10 +25,10 @@ class ProcessMeter {
  public:
   /// Never fails: without /proc/stat the start time is 0.
   ProcessMeter();
-  [[nodiscard]] core::Result<ProcessStats> read() const;
+  [[nodiscard]] Result<ProcessStats> read() const;
 
  private:
   double start_time_ = 0;
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -10,11 +10,11 @@
 
 #include <nswarden/base/result.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 /// Before there are threads and before anything else here is used. Refuses, with no effect, what is no procfs (EMEDIUMTYPE) or cannot
 /// be looked at.
-core::Result<void> use_procfs(std::string directory);
+Result<void> use_procfs(std::string directory);
 
 /// Its directory, absolute.
 const std::string& procfs();
@@ -31,4 +31,4 @@ bool procfs_is_read_only();
 /// False in a container, unless it has the host's PID namespace.
 bool in_first_pid_namespace();
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -7,15 +7,15 @@
 
 #include <nswarden/base/result.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 /// Puts a file with this content, for its owner alone (mode 0600), in the place of whatever is at `path`. It is written beside it
 /// first, as `path`.new, which is replaced if it is there and never followed. Readers see the old one or the new one whole. It is
 /// not forced to the disk: a machine that loses power has the old one, the new one, or a damaged one. After an error the old one is
 /// as it was.
-core::Result<void> replace_file(const std::string& path, std::string_view content);
+Result<void> replace_file(const std::string& path, std::string_view content);
 
 /// Takes it out of the way, as `path` and `suffix`, in the place of what is there.
-core::Result<void> move_aside(const std::string& path, std::string_view suffix);
+Result<void> move_aside(const std::string& path, std::string_view suffix);
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-namespace nswarden::app {
+namespace nswarden {
 
 /// $RUNTIME_DIRECTORY, or /run/nswarden. It need not exist.
 std::string runtime_directory();
@@ -16,4 +16,4 @@ std::string holder(std::int64_t pid);
 /// Why a file could not be locked, by its errno.
 std::string lock_error(int error);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

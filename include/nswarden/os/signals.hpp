@@ -3,11 +3,13 @@
 // must reset it (kernel fact 36). The mask stays when this goes, so that a second SIGTERM cannot spoil an orderly end.
 #pragma once
 
+#include <signal.h>
+
 #include <optional>
 
 #include <nswarden/os/fd.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 class Signals {
  public:
@@ -22,4 +24,16 @@ class Signals {
   Fd fd_;
 };
 
-}  // namespace nswarden::os
+/// While it lives, its thread takes no signals, and neither do threads started by it, ever.
+class SignalsBlocked {
+ public:
+  SignalsBlocked();
+  ~SignalsBlocked();
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+}  // namespace nswarden

@@ -3,9 +3,9 @@
 // would get that number, and what is printed would be written there. Called once, before any thread and any file.
 #pragma once
 
-namespace nswarden::os {
+namespace nswarden {
 
 /// Opens /dev/null in the place of each that is closed. Aborts when it cannot.
 void fill_standard_fds();
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -4,9 +4,9 @@
 
 #include <chrono>
 
-namespace nswarden::os {
+namespace nswarden {
 
 /// 1 s / HZ; 0 when it cannot be told.
 std::chrono::nanoseconds kernel_tick();
 
-}  // namespace nswarden::os
+}  // namespace nswarden

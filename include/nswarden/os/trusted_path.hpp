@@ -10,7 +10,7 @@
 
 #include <nswarden/base/result.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 /// Others may write a file, or the folder it is in. `why` says who, and what to do.
 struct Distrusted {
@@ -20,10 +20,10 @@ struct Distrusted {
 /// The whole of a regular file, as read_file() does it. Distrusted when somebody besides root and us may write it, or put another
 /// one in its place: by its mode, its owner, or those of its folder, where a sticky one is enough. What is on a mount that is
 /// read-only for us (a ConfigMap) is trusted.
-std::variant<std::string, Distrusted, core::Error> read_trusted_file(const std::string& path, std::size_t max_bytes);
+std::variant<std::string, Distrusted, Error> read_trusted_file(const std::string& path, std::size_t max_bytes);
 
 /// The names in a folder, without `.` and `..`. ENOTDIR when it is none. Distrusted when others may add to it.
-std::variant<std::vector<std::string>, Distrusted, core::Error> list_trusted_folder(const std::string& path);
+std::variant<std::vector<std::string>, Distrusted, Error> list_trusted_folder(const std::string& path);
 
 /// The folder that a path is in; "." for a bare name.
 std::string folder_of(const std::string& path);
@@ -34,4 +34,4 @@ bool is_settled(const std::string& path);
 /// Another number when the file, or any file in the folder, is another one or was written: by inode, size and time. 0: absent.
 std::uint64_t fingerprint(const std::string& path);
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -4,7 +4,7 @@
 
 #include <nswarden/os/fd.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 class Waker {
  public:
@@ -20,4 +20,4 @@ class Waker {
   Fd fd_;
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// Longest command in bytes; the kernel takes 128 KiB as one argument.
 inline constexpr std::size_t max_command_size = std::size_t{64} << 10;
@@ -37,4 +37,4 @@ struct PolicyCommands {
   [[nodiscard]] bool empty() const { return startup.empty() && events.empty(); }
 };
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace nswarden::core {
+namespace nswarden {
 
 struct InotifyEvent {
   std::string_view name;
@@ -28,4 +28,4 @@ std::vector<std::string_view> inotify_event_names(std::uint32_t mask);
 /// What inotify_add_watch can be asked to report; the other bits come unasked, or never.
 inline constexpr std::uint32_t inotify_can_be_asked = 0xfff;
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <variant>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// Which keys are written before which: `conf.all` overwrites `conf.default` and interfaces, `ip_forward` overwrites
 /// `conf.*` (kernel fact 27).
@@ -53,4 +53,4 @@ class Key {
   std::string path_;
 };
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -11,7 +11,7 @@
 
 #include <nswarden/policy/key.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 class KeyPattern {
  public:
@@ -48,4 +48,4 @@ class KeyPattern {
 /// Whether the glob takes the whole of `name`, one component.
 bool matches_glob(std::string_view glob, std::string_view name);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -10,7 +10,7 @@
 
 #include <nswarden/policy/value.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 struct KeyTraits {
   ValueForm form = ValueForm::words;
@@ -40,4 +40,4 @@ std::optional<std::string> value_problem(std::string_view text, const KeyTraits&
 /// The same for a bound, which may be a single number for each of the value's.
 std::optional<std::string> bound_problem(std::string_view text, const KeyTraits& traits);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// How a netns came by a name.
 enum class NameKind : std::uint8_t {
@@ -35,4 +35,4 @@ inline std::string label_of(const NetnsSource& source, std::size_t index, std::s
   return source.directory + '/' + std::string(name);
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

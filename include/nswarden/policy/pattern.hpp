@@ -12,7 +12,7 @@ namespace re2 {
 class RE2;
 }
 
-namespace nswarden::core {
+namespace nswarden {
 
 class Pattern {
  public:
@@ -35,4 +35,4 @@ class Pattern {
   std::shared_ptr<const re2::RE2> compiled_;
 };
 
-}  // namespace nswarden::core
+}  // namespace nswarden

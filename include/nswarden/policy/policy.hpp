@@ -15,7 +15,7 @@
 #include <nswarden/policy/key.hpp>
 #include <nswarden/policy/netns_name.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// Index into PolicySet::policies(), in file order.
 using PolicyIndex = std::uint32_t;
@@ -97,4 +97,4 @@ class PolicySet {
   std::vector<KeyPattern> keys_;
 };
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// How values of a key are written: decides which texts mean the same (kernel fact 28). Of each key: key_traits.hpp.
 enum class ValueForm : std::uint8_t {
@@ -53,4 +53,4 @@ std::vector<double> numbers_in(std::string_view text);
 /// normalised(a) == normalised(b), without allocating.
 bool same_value(std::string_view a, std::string_view b);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

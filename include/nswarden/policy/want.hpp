@@ -13,7 +13,7 @@
 #include <nswarden/policy/pattern.hpp>
 #include <nswarden/policy/value.hpp>
 
-namespace nswarden::core {
+namespace nswarden {
 
 class Want {
  public:
@@ -51,4 +51,4 @@ class Want {
   std::optional<Pattern> pattern_;
 };
 
-}  // namespace nswarden::core
+}  // namespace nswarden

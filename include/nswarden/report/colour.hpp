@@ -7,12 +7,12 @@
 #include <nswarden/report/render.hpp>
 #include "report/terminal.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 
 inline Colour colour_of_stdout() {
   const char* no_colour = std::getenv("NO_COLOR");  // NOLINT(concurrency-mt-unsafe): one thread
   const bool wanted = no_colour == nullptr || *no_colour == '\0';
-  return wanted && os::is_terminal(1) ? Colour::always : Colour::never;
+  return wanted && is_terminal(1) ? Colour::always : Colour::never;
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -7,8 +7,8 @@
 #include <cstdio>
 #include <string_view>
 
-namespace nswarden::app {
+namespace nswarden {
 
 inline void complain(std::string_view line) { fmt::print(stderr, "nswarden: {}\n", line); }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -14,7 +14,7 @@
 #include <nswarden/engine/report.hpp>
 #include <nswarden/engine/writer.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 
 struct Event {
   enum class What : std::uint8_t {
@@ -32,16 +32,16 @@ struct Event {
     reload_failure,
   };
   What what = What::drift;
-  double time = 0;        ///< Unix time in seconds
-  core::Finding finding;  ///< nothing but `netns` for what became of a netns; empty for a reload
-  std::optional<core::Source> source;
-  std::string error;                           ///< bytes
-  std::chrono::seconds retry_in{0};            ///< of `suspend`
-  std::shared_ptr<const core::Writer> writer;  ///< null when unknown
+  double time = 0;  ///< Unix time in seconds
+  Finding finding;  ///< nothing but `netns` for what became of a netns; empty for a reload
+  std::optional<Source> source;
+  std::string error;                     ///< bytes
+  std::chrono::seconds retry_in{0};      ///< of `suspend`
+  std::shared_ptr<const Writer> writer;  ///< null when unknown
 };
 std::string_view to_string(Event::What what);
 
 /// Newest last.
 using Events = std::vector<std::shared_ptr<const Event>>;
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -9,7 +9,7 @@
 
 #include <nswarden/report/event.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 
 class EventLog {
  public:
@@ -27,4 +27,4 @@ class EventLog {
   mutable std::shared_ptr<const Events> newest_;  // null when it has to be made
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

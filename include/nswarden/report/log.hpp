@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-namespace nswarden::app {
+namespace nswarden {
 
 enum class LogLevel { debug, info, warn, error };
 enum class LogFormat { logfmt, json };
@@ -51,4 +51,4 @@ class Log {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -6,10 +6,10 @@
 #include <string>
 #include <string_view>
 
-namespace nswarden::app {
+namespace nswarden {
 
 /// `name` as a policy's key is shown: dotted, globs as they are. The same with the nearest name that there is in its directory; none
 /// when nothing is near, or when our own netns has the very key. Keys of `default` stand for those of interfaces.
 std::optional<std::string> meant_key(std::string_view name);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -9,11 +9,11 @@
 #include <string>
 #include <string_view>
 
-#include <nswarden/report/snapshot.hpp>
-#include <nswarden/policy/policy.hpp>
 #include <nswarden/engine/report.hpp>
+#include <nswarden/policy/policy.hpp>
+#include <nswarden/report/snapshot.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 
 enum class Trigger { startup, interval, reload, lost };
 std::string_view to_string(Trigger trigger);
@@ -27,13 +27,13 @@ class Metrics {
   Metrics& operator=(const Metrics&) = delete;
 
   /// Brings all series of these policies into being at 0. What is counted already stays.
-  void know(const core::PolicySet& policies);
+  void know(const PolicySet& policies);
 
-  void drift_detected(std::string_view policy, std::string_view key, core::Source source);
+  void drift_detected(std::string_view policy, std::string_view key, Source source);
   /// A drift that the event of a write told of; `comm` of who made it, empty when unknown.
   void drift_written(std::string_view comm);
-  void write_attempt(std::string_view policy, core::Outcome outcome, int error);
-  /// `failure`: one of core::all_command_failures, empty for a success.
+  void write_attempt(std::string_view policy, Outcome outcome, int error);
+  /// `failure`: one of all_command_failures, empty for a success.
   void command_attempt(std::string_view policy, std::string_view failure);
   void commands_dropped(std::string_view policy, std::size_t count);
   /// `event`: an inotify name for source inotify, "change" for mount, "link" for netlink, "write" for sysctl.
@@ -45,7 +45,7 @@ class Metrics {
   /// Any thread, one at a time.
   void web_config_reloaded(bool success);
 
-  /// Prometheus text format 0.0.4. Label values pass core::printable().
+  /// Prometheus text format 0.0.4. Label values pass printable().
   [[nodiscard]] std::string text(const Snapshot& snapshot) const;
 
  private:
@@ -53,4 +53,4 @@ class Metrics {
   std::unique_ptr<Families> families_;
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -13,7 +13,7 @@
 
 #include <nswarden/engine/reconciler.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 
 /// A policy that matches nothing, or one of its keys, as it is written, that exists nowhere.
 struct Useless {
@@ -23,7 +23,7 @@ struct Useless {
 };
 
 /// What is of no use at this moment: after a sweep, by one look.
-std::vector<Useless> useless_now(const core::Reconciler& reconciler, core::Time now);
+std::vector<Useless> useless_now(const Reconciler& reconciler, Time now);
 
 class PolicyReview {
  public:
@@ -31,14 +31,14 @@ class PolicyReview {
   static constexpr std::chrono::hours patience{1};
 
   /// After each sweep, with what is of no use then. What is to be told now.
-  std::vector<Useless> look(std::vector<Useless> useless, core::Time now);
+  std::vector<Useless> look(std::vector<Useless> useless, Time now);
 
  private:
   struct Since {
-    core::Time first;
+    Time first;
     bool told = false;
   };
   std::map<Useless, Since> known_;
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -7,18 +7,18 @@
 #include <string_view>
 #include <vector>
 
-#include <nswarden/policy/policy.hpp>
 #include <nswarden/engine/report.hpp>
+#include <nswarden/policy/policy.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 
 enum class Colour : std::uint8_t { never, always };
 
 /// What `check` and `apply` found.
 struct CheckReport {
-  core::Totals totals;
-  std::vector<core::Finding> findings;  ///< not compliant, or all
-  std::vector<core::Finding> repaired;  ///< by `apply`; `have` is what was found
+  Totals totals;
+  std::vector<Finding> findings;  ///< not compliant, or all
+  std::vector<Finding> repaired;  ///< by `apply`; `have` is what was found
   [[nodiscard]] bool compliant() const { return totals.compliant == totals.settings; }
 };
 
@@ -29,15 +29,15 @@ std::string check_json(const CheckReport& report);
 struct Explanation {
   std::string netns;
   std::string source;  ///< the configuration file
-  const core::PolicySet* policies = nullptr;
-  std::vector<core::PolicyIndex> matched{};
-  core::Resolution resolution{};
+  const PolicySet* policies = nullptr;
+  std::vector<PolicyIndex> matched{};
+  Resolution resolution{};
   std::string not_looked_at{};            ///< why the netns was not looked at; empty when it was
-  std::vector<core::Finding> findings{};  ///< of these settings, as it is
+  std::vector<Finding> findings{};        ///< of these settings, as it is
   std::vector<std::string> open_globs{};  ///< that stand for no key of it, as far as that is known
 };
 
 std::string explain_table(const Explanation& explanation);
 std::string explain_json(const Explanation& explanation);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -2,14 +2,14 @@
 // The one place where a report fans out: what is counted, what is said in the log, what the events API tells. Loop thread only.
 #pragma once
 
+#include <nswarden/engine/reconciler.hpp>
+#include <nswarden/policy/policy.hpp>
+#include <nswarden/report/event_log.hpp>
 #include <nswarden/report/log.hpp>
 #include <nswarden/report/metrics.hpp>
-#include <nswarden/policy/policy.hpp>
-#include <nswarden/engine/reconciler.hpp>
-#include <nswarden/report/event_log.hpp>
 #include <nswarden/report/writers.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 
 class ReportLog {
  public:
@@ -17,18 +17,18 @@ class ReportLog {
       : metrics_(metrics), log_(log), writers_(writers), events_(events) {}
 
   /// `policies` are those that the report was made under; `unix_time` is `now` in seconds.
-  void tell(const core::Report& report, const core::PolicySet& policies, core::Time now, double unix_time);
+  void tell(const Report& report, const PolicySet& policies, Time now, double unix_time);
 
   [[nodiscard]] std::size_t fixed() const { return fixed_; }
   [[nodiscard]] std::size_t failed() const { return failed_; }
 
  private:
-  void tell_life(const core::Report& report, const core::PolicySet& policies);
-  void tell_change(const core::Report& report, const core::Change& change, const Writers::Known& writer);
-  void tell_fight(const core::Change& change, const Writers::Known& opponent);
-  void keep_life(const core::Report& report, double unix_time);
-  void keep_change(const core::Report& report, const core::Change& change, Writers::Known writer, double unix_time);
-  Writers::Known name_writer(const core::Report& report, const core::Change& change);
+  void tell_life(const Report& report, const PolicySet& policies);
+  void tell_change(const Report& report, const Change& change, const Writers::Known& writer);
+  void tell_fight(const Change& change, const Writers::Known& opponent);
+  void keep_life(const Report& report, double unix_time);
+  void keep_change(const Report& report, const Change& change, Writers::Known writer, double unix_time);
+  Writers::Known name_writer(const Report& report, const Change& change);
 
   Metrics& metrics_;
   Log& log_;
@@ -38,4 +38,4 @@ class ReportLog {
   std::size_t failed_ = 0;
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

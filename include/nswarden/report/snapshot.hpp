@@ -12,11 +12,11 @@
 #include <utility>
 #include <vector>
 
-#include <nswarden/report/event.hpp>
 #include <nswarden/engine/report.hpp>
 #include <nswarden/engine/writer.hpp>
+#include <nswarden/report/event.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 
 struct PolicySnapshot {
   std::string name;
@@ -36,9 +36,9 @@ struct SourceSnapshot {
 };
 
 struct DriftSnapshot {
-  core::Finding finding;
-  std::shared_ptr<const core::Writer> writer;  ///< who made the last drift of this setting; null when unknown
-  double since = 0;                            ///< when it was first found not to be compliant, Unix time in seconds
+  Finding finding;
+  std::shared_ptr<const Writer> writer;  ///< who made the last drift of this setting; null when unknown
+  double since = 0;                      ///< when it was first found not to be compliant, Unix time in seconds
 };
 
 /// The configuration in force, and what became of the last one that was read.
@@ -64,9 +64,9 @@ struct ProcessSnapshot {
 inline constexpr std::size_t most_shown_drift = 1000;
 
 struct Snapshot {
-  double time = 0;      ///< Unix time in seconds at which it was made
-  bool ready = false;   ///< the first sweep is done
-  core::Totals totals;  ///< attempts since the start
+  double time = 0;     ///< Unix time in seconds at which it was made
+  bool ready = false;  ///< the first sweep is done
+  Totals totals;       ///< attempts since the start
   std::vector<PolicySnapshot> policies;
   std::size_t netns_unmatched = 0;
   std::size_t netns_pending = 0;
@@ -76,10 +76,10 @@ struct Snapshot {
   std::size_t commands_running = 0;
   std::vector<DriftSnapshot>
       drift;  ///< not compliant; the first in byte order of netns, then key, up to most_shown_drift, or series_limit
-  std::size_t drift_hidden = 0;  ///< how many more there are
-  std::size_t series_limit = 0;  ///< most series of a metric that has one for each setting; those of `drift` are its first
-  std::vector<core::Observed> observed;  ///< exported values, in the same order, up to that limit
-  std::size_t observed_hidden = 0;       ///< numbers that are not among them
+  std::size_t drift_hidden = 0;     ///< how many more there are
+  std::size_t series_limit = 0;     ///< most series of a metric that has one for each setting; those of `drift` are its first
+  std::vector<Observed> observed;   ///< exported values, in the same order, up to that limit
+  std::size_t observed_hidden = 0;  ///< numbers that are not among them
   std::shared_ptr<const Events> events;  ///< the last ones; null for none
   std::vector<SourceSnapshot> sources;
   std::vector<SourceSnapshot> unlisted;  ///< netns directories that cannot be listed, by path
@@ -87,7 +87,7 @@ struct Snapshot {
   ConfigSnapshot config;
   double last_reconcile_seconds = 0;  ///< Unix time of the last completed sweep, 0 before the first
   ProcessSnapshot process;
-  std::vector<core::NetnsDrift> by_netns;  ///< empty unless asked for
+  std::vector<NetnsDrift> by_netns;  ///< empty unless asked for
 };
 
 /// Hands the newest snapshot from the loop to the HTTP threads, and the time by which the loop will be heard of again. The lock is held
@@ -112,4 +112,4 @@ class SnapshotSlot {
   std::atomic<std::chrono::steady_clock::time_point> alive_until_{std::chrono::steady_clock::time_point::max()};
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

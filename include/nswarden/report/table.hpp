@@ -9,7 +9,7 @@
 
 #include <nswarden/engine/report.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 
 /// Two spaces between columns, nothing trailing. A cell may carry a colour.
 class Table {
@@ -28,9 +28,9 @@ class Table {
 };
 
 /// Such as "drifted (clamped)".
-std::string state_text(const core::Finding& finding);
+std::string state_text(const Finding& finding);
 
 /// `-` where there is nothing to show, so that columns stay columns for awk.
 std::string or_dash(const std::string& text);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

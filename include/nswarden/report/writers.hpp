@@ -16,19 +16,19 @@
 #include <utility>
 #include <vector>
 
-#include <nswarden/report/snapshot.hpp>
 #include <nswarden/engine/report.hpp>
 #include <nswarden/engine/writer.hpp>
 #include <nswarden/netns/sysctl_files.hpp>
 #include <nswarden/netns/sysctl_watcher.hpp>
+#include <nswarden/report/snapshot.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 
 class Writers {
  public:
-  /// os::describe_writer, but for tests.
-  using Describe = std::function<core::Writer(std::int64_t pid, const os::Fd& pidfd, double time)>;
-  using Known = std::shared_ptr<const core::Writer>;  ///< null when unknown
+  /// describe_writer, but for tests.
+  using Describe = std::function<Writer(std::int64_t pid, const Fd& pidfd, double time)>;
+  using Known = std::shared_ptr<const Writer>;  ///< null when unknown
 
   /// Of one turn. Each may hold a pidfd, so there is an end; those before the last 64 are forgotten.
   static constexpr std::size_t max_writes = 64;
@@ -36,10 +36,10 @@ class Writers {
   static constexpr std::size_t max_settings = 1000;
 
   /// `files` outlives it.
-  Writers(const os::SysctlFiles& files, Describe describe) : files_(files), describe_(std::move(describe)) {}
+  Writers(const SysctlFiles& files, Describe describe) : files_(files), describe_(std::move(describe)) {}
 
   /// `seen`: Unix time in seconds.
-  void take(std::vector<os::SysctlWrite> writes, double seen);
+  void take(std::vector<SysctlWrite> writes, double seen);
   /// Who made the writes of this turn to exactly this file, if it was one process: `netns` is the inode number of its nsfs file, `setting`
   /// an index into the keys that it was bound with. A process is looked at when it is first asked for, so that only writers of drifts
   /// cost, and those of files that cannot be placed yet.
@@ -56,11 +56,11 @@ class Writers {
   void forget(const std::string& netns);
 
   /// Their `since` stays 0.
-  [[nodiscard]] std::vector<DriftSnapshot> with_writers(std::vector<core::Finding> findings) const;
+  [[nodiscard]] std::vector<DriftSnapshot> with_writers(std::vector<Finding> findings) const;
 
  private:
   struct Write {
-    os::SysctlWrite write;
+    SysctlWrite write;
     double seen = 0;
     std::optional<Known> writer;  // none until it was asked for
   };
@@ -73,13 +73,13 @@ class Writers {
 
   void forget(Settings::iterator known);
   Known described(Write& write);
-  [[nodiscard]] bool is_of(const os::SysctlWrite& write, os::SysctlFiles::Place place) const;
+  [[nodiscard]] bool is_of(const SysctlWrite& write, SysctlFiles::Place place) const;
 
-  const os::SysctlFiles& files_;
+  const SysctlFiles& files_;
   Describe describe_;
   std::deque<Write> writes_;
   Settings last_;
   std::list<const Setting*> by_age_;  // keys of last_, the oldest first
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

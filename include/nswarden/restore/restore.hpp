@@ -12,7 +12,7 @@
 #include <nswarden/engine/kernel.hpp>
 #include "restore/restore_book.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 
 /// Where a netns was last seen, and which one it has to be.
 struct NetnsPlace {
@@ -45,4 +45,4 @@ bool is_settled(const Restored& result);
 std::vector<Restored> restore(NetnsCatalog& catalog, const NetnsPlace& place, std::vector<RestoreBook::Entry> entries,
                               std::chrono::nanoseconds tick);
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -7,10 +7,10 @@
 #include <string>
 
 #include <nswarden/cli/options.hpp>
-#include "restore/restore_book.hpp"
 #include <nswarden/os/lock_file.hpp>
+#include "restore/restore_book.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 
 class RestoreStore {
  public:
@@ -18,21 +18,21 @@ class RestoreStore {
   explicit RestoreStore(const Options& options);
 
   struct Loaded {
-    core::RestoreBook book;
+    RestoreBook book;
     std::string problem;  ///< one line, when there is a file and nothing of it is taken
   };
   /// What is damaged is moved aside.
   Loaded load();
   /// Empty, or why it is not saved, one line.
-  std::string save(const core::RestoreBook& book);
+  std::string save(const RestoreBook& book);
 
  private:
   std::string lock();
 
   std::string file_;
   bool is_default_ = false;
-  std::optional<os::LockFile> lock_;
+  std::optional<LockFile> lock_;
   std::string boot_;
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

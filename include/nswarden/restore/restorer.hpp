@@ -15,24 +15,22 @@
 #include <utility>
 #include <vector>
 
-#include <nswarden/report/log.hpp>
 #include <nswarden/cli/options.hpp>
 #include <nswarden/engine/kernel.hpp>
 #include <nswarden/engine/reconciler.hpp>
+#include <nswarden/report/log.hpp>
 #include <nswarden/restore/restore.hpp>
-#include "restore/restore_book.hpp"
 #include <nswarden/restore/restore_store.hpp>
+#include "restore/restore_book.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 
 class Restorer {
  public:
-  using Time = core::Time;
   /// Of the real kernel, or not.
   struct Parts {
-    core::NetnsCatalog&
-        catalog;  ///< of its own: one that makes writes at once, registers nothing and serves all kinds of names
-    std::vector<core::NetnsSource> sources;  ///< of the catalog
+    NetnsCatalog& catalog;  ///< of its own: one that makes writes at once, registers nothing and serves all kinds of names
+    std::vector<NetnsSource> sources;  ///< of the catalog
     std::chrono::nanoseconds tick{0};
     Log& log;
   };
@@ -40,17 +38,17 @@ class Restorer {
   Restorer(const Options& options, Parts parts);
 
   /// Takes note of what was overwritten. `policies` are those that the report was made under.
-  void take(const core::Report& report, const core::PolicySet& policies);
+  void take(const Report& report, const PolicySet& policies);
 
   /// What was found to be due may not be any more: it is looked for again after the next sweep.
   void policies_changed();
   /// A sweep has ended: every netns that can be is bound, and its globs are resolved.
-  void look(const core::Reconciler& reconciler, Time now);
+  void look(const Reconciler& reconciler, Time now);
 
   /// Whether step() has anything to do.
   [[nodiscard]] bool work() const { return !queue_.empty(); }
   /// Puts back what is due in one netns, and has that netns looked at again.
-  void step(core::Reconciler& reconciler, Time now);
+  void step(Reconciler& reconciler, Time now);
 
   /// Saves the book when it has changed and the last time is long enough ago.
   void save_if_due(Time now);
@@ -59,27 +57,27 @@ class Restorer {
   /// At the end.
   void save();
 
-  [[nodiscard]] const core::RestoreBook& book() const { return book_; }
+  [[nodiscard]] const RestoreBook& book() const { return book_; }
 
  private:
   struct Due {
-    core::NetnsPlace place;
+    NetnsPlace place;
     std::string label;
-    std::vector<core::RestoreBook::Entry> entries;
+    std::vector<RestoreBook::Entry> entries;
   };
-  void look_beyond(const core::Reconciler& reconciler, const std::set<std::uint64_t>& inodes);
-  [[nodiscard]] std::vector<core::RestoreBook::Entry> still_kept(Due& due) const;
-  void conclude(const Due& due, const core::Restored& result);
-  void tell(const Due& due, const core::Restored& result);
+  void look_beyond(const Reconciler& reconciler, const std::set<std::uint64_t>& inodes);
+  [[nodiscard]] std::vector<RestoreBook::Entry> still_kept(Due& due) const;
+  void conclude(const Due& due, const Restored& result);
+  void tell(const Due& due, const Restored& result);
   void tell_sums();
 
   Parts parts_;
   bool active_ = true;
   RestoreStore store_;
-  core::RestoreBook book_;
+  RestoreBook book_;
   std::deque<Due> queue_;
-  std::set<std::pair<std::uint64_t, core::Key>> failures_told_;  // by cookie
-  std::array<std::size_t, 5> sums_{};                            // by Restored::What, since the queue was empty
+  std::set<std::pair<std::uint64_t, Key>> failures_told_;  // by cookie
+  std::array<std::size_t, 5> sums_{};                      // by Restored::What, since the queue was empty
   bool look_asked_ = true;
   Time next_look_{};
   std::uint64_t saved_ = 0;  // revision of the book
@@ -87,4 +85,4 @@ class Restorer {
   std::string trouble_told_;
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace nswarden::app {
+namespace nswarden {
 
 struct ListenAddress {
   enum class Host { any, name, ipv6 };  ///< `name` may be an IPv4 address too
@@ -22,4 +22,4 @@ std::optional<ListenAddress> parse_listen_address(std::string_view text);
 /// The path of a request, %XX decoded once. None when it cannot be a path of ours: a NUL or a `%` that is no code.
 std::optional<std::string> decoded_path(std::string_view raw);
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -9,7 +9,7 @@
 #include <string>
 #include <utility>
 
-namespace nswarden::app {
+namespace nswarden {
 
 class ReloadDesk {
  public:
@@ -57,4 +57,4 @@ class ReloadDesk {
   std::string verdict_;
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -3,8 +3,6 @@
 // to connections that wait. Any thread.
 #pragma once
 
-#include <signal.h>
-
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -13,7 +11,7 @@
 #include <nswarden/base/result.hpp>
 #include <nswarden/os/fd.hpp>
 
-namespace nswarden::os {
+namespace nswarden {
 
 enum class AddressFamily : std::uint8_t { ipv4, ipv6 };
 
@@ -22,23 +20,11 @@ std::optional<std::string> numeric_address(const std::string& host, AddressFamil
 
 /// A socket that listens there. Holding several shows whether all can be had at the same time.
 /// Errors: EADDRINUSE, EACCES, EADDRNOTAVAIL, EAFNOSUPPORT, ...
-core::Result<Fd> listen_on(const std::string& numeric_host, std::uint16_t port, AddressFamily family);
+Result<Fd> listen_on(const std::string& numeric_host, std::uint16_t port, AddressFamily family);
 
 /// Wakes every thread that waits on a TCP socket of this process with one of these local ports: listening ones end, others
 /// read as if the peer had closed; with Stop::all they cannot send any more either.
 enum class Stop : std::uint8_t { reading, all };
 void stop_sockets(const std::vector<std::uint16_t>& local_ports, Stop what);
 
-/// While it lives, its thread takes no signals, and neither do threads started by it, ever.
-class SignalsBlocked {
- public:
-  SignalsBlocked();
-  ~SignalsBlocked();
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_{};
-};
-
-}  // namespace nswarden::os
+}  // namespace nswarden

@@ -15,7 +15,7 @@
 #include <nswarden/report/metrics.hpp>
 #include <nswarden/report/snapshot.hpp>
 
-namespace nswarden::app {
+namespace nswarden {
 
 struct WebOptions {
   std::vector<std::string> listen_addresses{"127.0.0.1:10042"};  ///< `:PORT`, `HOST:PORT`, `[V6]:PORT`
@@ -69,4 +69,4 @@ class WebServer {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -13,17 +13,17 @@
 
 #include <nswarden/report/log.hpp>
 #include <nswarden/report/metrics.hpp>
-#include "web/web_config.hpp"
 #include "web/basic_auth.hpp"
 #include "web/tls.hpp"
+#include "web/web_config.hpp"
 
-namespace nswarden::app {
+namespace nswarden {
 
 class WebAccess {
  public:
   /// One good state of all files, immutable but for what `auth` remembers.
   struct Version {
-    std::vector<core::WebHeader> headers;
+    std::vector<WebHeader> headers;
     bool needs_certificate = false;          ///< one that a client CA signed
     std::shared_ptr<BasicAuth> auth;         ///< null: everyone may read
     std::shared_ptr<const TlsSettings> tls;  ///< null: plain HTTP
@@ -41,12 +41,12 @@ class WebAccess {
   using Prints = std::vector<std::pair<std::string, std::uint64_t>>;  // of each file, right before it was read
   struct Loaded {
     std::shared_ptr<const Version> version;  // null: `problem`
-    std::vector<core::WebUser> users;
+    std::vector<WebUser> users;
     std::string problem;
     Prints prints;
   };
   [[nodiscard]] Loaded load() const;
-  void load_texts(const core::WebConfig& config, Loaded& loaded, Version& version) const;
+  void load_texts(const WebConfig& config, Loaded& loaded, Version& version) const;
   [[nodiscard]] std::string takes_a_restart(const Version& next) const;
   void take(Loaded loaded);
 
@@ -55,8 +55,8 @@ class WebAccess {
   Metrics& metrics_;
   std::mutex mutex_;  // of all below
   std::shared_ptr<const Version> version_;
-  std::vector<core::WebUser> users_;  // of version_
-  Prints prints_;                     // of what was read last, good or not
+  std::vector<WebUser> users_;  // of version_
+  Prints prints_;               // of what was read last, good or not
 };
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -3,7 +3,7 @@
 
 #include "catch.hpp"
 
-using namespace nswarden::core;
+using namespace nswarden;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 

@@ -2,7 +2,7 @@
 #include <nswarden/base/sha256.hpp>
 #include "catch.hpp"
 
-using nswarden::app::Sha256;
+using nswarden::Sha256;
 
 TEST_CASE("a digest is that of sha256sum, of all parts in their order") {
   Sha256 digest;

@@ -12,8 +12,8 @@ namespace {
 constexpr std::size_t most = 100;
 
 /// After these parts, and the end of the connection where they do not suffice.
-app::HttpResponse response_to(std::initializer_list<std::string> parts) {
-  app::HttpResponse response(most);
+HttpResponse response_to(std::initializer_list<std::string> parts) {
+  HttpResponse response(most);
   for (const std::string& part : parts) {
     if (!response.done()) response.feed(part);
   }
@@ -26,7 +26,7 @@ std::string problem_of(std::string text) { return response_to({std::move(text)})
 }  // namespace
 
 TEST_CASE("an answer is whole at its length, without waiting for the end of the connection") {
-  app::HttpResponse response(most);
+  HttpResponse response(most);
   response.feed("HTTP/1.1 200 OK\r\ncontent-LENGTH:  2 \r\nX: y\r\n\r\n{");
   CHECK_FALSE(response.done());
   response.feed("}and more");
@@ -37,7 +37,7 @@ TEST_CASE("an answer is whole at its length, without waiting for the end of the 
 }
 
 TEST_CASE("an answer without a length ends with its connection") {
-  app::HttpResponse response(most);
+  HttpResponse response(most);
   response.feed("HTTP/1.0 404 Not Found\r\n\r\ngone");
   CHECK_FALSE(response.done());
   response.end();
@@ -73,7 +73,7 @@ TEST_CASE("what is no HTTP/1 is refused, and at once") {
         "HTTP/1.1 2000\r\n\r\n", "HTTP/1.1 -20 x\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 999 x\r\n\r\n",
         "HTTP/1.1 200 OK\r\nno header\r\n\r\n", "HTTP/1.1 200 OK\r\n: x\r\n\r\n"}) {
     INFO(text);
-    app::HttpResponse response(most);
+    HttpResponse response(most);
     response.feed(text);
     CHECK(response.done());
     CHECK(response.problem() == "what it sends is no HTTP");
@@ -93,7 +93,7 @@ TEST_CASE("an answer is bounded, whether it tells its length or not") {
   CHECK(problem_of("HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n") == "its answer has more than 100 bytes");
   CHECK(problem_of("HTTP/1.1 200 OK\r\n\r\n" + std::string(101, 'x')) == "its answer has more than 100 bytes");
   CHECK(problem_of("HTTP/1.1 200 OK\r\n\r\n" + std::string(100, 'x')).empty());
-  app::HttpResponse response(most);
+  HttpResponse response(most);
   response.feed("HTTP/1.1 200 OK\r\nX: ");
   for (int i = 0; i < 100 && !response.done(); ++i) response.feed(std::string(1024, 'x'));
   CHECK(response.problem() == "its answer has too long a head");

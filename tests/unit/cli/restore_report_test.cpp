@@ -6,13 +6,13 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-namespace nswarden::app {
+namespace nswarden {
 namespace {
 
-using What = core::Restored::What;
+using What = Restored::What;
 
-core::RestoreBook::Entry entry(const std::string& path, const std::string& found, const std::string& stored) {
-  return {core::Key::at(path).value(), "routers", found, stored};
+RestoreBook::Entry entry(const std::string& path, const std::string& found, const std::string& stored) {
+  return {Key::at(path).value(), "routers", found, stored};
 }
 
 RestoreReport sample() {
@@ -63,4 +63,4 @@ TEST_CASE("the JSON of apply --restore has totals that add up, and no secrets") 
   CHECK(nlohmann::json::parse(restore_json({}))["restored"] == true);
 }
 
-}  // namespace nswarden::app
+}  // namespace nswarden

@@ -5,51 +5,48 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "web/api.hpp"
 #include <nswarden/report/event_log.hpp>
 #include "catch.hpp"
+#include "web/api.hpp"
 
 using namespace nswarden;
-using app::Json;
-using app::Verdict;
 
 namespace {
 
 constexpr double now = 1795789980;
 
 /// As a daemon has it: one setting drifted in each of two netns, and one compliant.
-app::Snapshot snapshot() {
-  app::Snapshot made;
+Snapshot snapshot() {
+  Snapshot made;
   made.time = now;
   made.ready = true;
   made.totals = {2, 3, 1, 2, 0, 0, 5, 1};
   made.policies = {{"routers", 2, 3, 2, 1, 0, true}};
-  auto writer = std::make_shared<core::Writer>();
+  auto writer = std::make_shared<Writer>();
   writer->pid = 42;
   writer->comm = "dockerd";
   writer->unit = "docker.service";
-  made.drift = {
-      {{"q-1", "routers", "net.a.b", "1", "0", core::State::drifted, core::Reason::suspended}, writer, now - 61},
-      {{"q\n2", "routers", "net.a.b", "1", "0", core::State::drifted, core::Reason::value, EPERM}, nullptr, now - 7200}};
+  made.drift = {{{"q-1", "routers", "net.a.b", "1", "0", State::drifted, Reason::suspended}, writer, now - 61},
+                {{"q\n2", "routers", "net.a.b", "1", "0", State::drifted, Reason::value, EPERM}, nullptr, now - 7200}};
   made.sources = {{"inotify", true, {}}, {"sysctl", false, "no privilege"}};
   made.config = {"/etc/n.yaml", std::string(64, 'a'), now - 90000, {}, 0, false};
   made.last_reconcile_seconds = now - 3;
   return made;
 }
 
-app::Json json_of(const app::Snapshot& made) { return std::get<Json>(app::parse_answer(app::status_json(made))); }
+Json json_of(const Snapshot& made) { return std::get<Json>(parse_answer(status_json(made))); }
 
-app::StatusView view_of(const Json& json) {
-  auto status = app::status_of(json);
+StatusView view_of(const Json& json) {
+  auto status = status_of(json);
   if (const auto* wrong = std::get_if<std::string>(&status)) FAIL(*wrong);
-  app::StatusView view;
-  view.status = std::get<app::StatusDocument>(status);
+  StatusView view;
+  view.status = std::get<StatusDocument>(status);
   view.now = now;
   return view;
 }
 
 std::string wrong_in(const Json& json) {
-  const auto status = app::status_of(json);
+  const auto status = status_of(json);
   const auto* wrong = std::get_if<std::string>(&status);
   return wrong == nullptr ? std::string() : *wrong;
 }
@@ -59,9 +56,9 @@ bool has(const std::string& text, std::string_view part) { return text.find(part
 }  // namespace
 
 TEST_CASE("a status is a verdict, the daemon's state, policies and findings") {
-  const app::StatusView view = view_of(json_of(snapshot()));
-  CHECK(app::verdict_of(view) == Verdict::drifted);
-  CHECK(app::status_table(view, app::Colour::never) ==
+  const StatusView view = view_of(json_of(snapshot()));
+  CHECK(verdict_of(view) == Verdict::drifted);
+  CHECK(status_table(view, Colour::never) ==
         "NOT compliant: 2 settings in 2 netns\n"
         "2 netns, 3 settings: 1 compliant, 2 drifted, 0 missing, 0 unreadable; 5 fixed, 1 failed since the start\n"
         "daemon: ready, last sweep 3s ago\n"
@@ -78,33 +75,33 @@ TEST_CASE("a status is a verdict, the daemon's state, policies and findings") {
 }
 
 TEST_CASE("colour is only around words and does not move columns") {
-  const app::StatusView view = view_of(json_of(snapshot()));
-  std::string coloured = app::status_table(view, app::Colour::always);
+  const StatusView view = view_of(json_of(snapshot()));
+  std::string coloured = status_table(view, Colour::always);
   for (const std::string code : {"\x1b[31m", "\x1b[32m", "\x1b[0m"}) {
     for (std::size_t at = coloured.find(code); at != std::string::npos; at = coloured.find(code))
       coloured.erase(at, code.size());
   }
-  CHECK(coloured == app::status_table(view, app::Colour::never));
-  CHECK(coloured != app::status_table(view, app::Colour::always));
+  CHECK(coloured == status_table(view, Colour::never));
+  CHECK(coloured != status_table(view, Colour::always));
 }
 
 TEST_CASE("events are listed as they came, with what is known of them") {
-  app::Snapshot made = snapshot();
-  app::EventLog log;
-  app::Event event;
-  event.what = app::Event::What::suspend;
+  Snapshot made = snapshot();
+  EventLog log;
+  Event event;
+  event.what = Event::What::suspend;
   event.time = now - 5;
   event.finding = made.drift[0].finding;
-  event.source = core::Source::event;
+  event.source = Source::event;
   event.retry_in = std::chrono::seconds{120};
   event.writer = made.drift[0].writer;
   log.add(event);
   log.reloaded(now, "f.yaml:1:1: wrong");
   made.events = log.newest();
-  const auto events = app::events_of(std::get<Json>(app::parse_answer(app::events_json(made))));
-  app::StatusView view = view_of(json_of(made));
-  view.events = std::get<std::vector<app::StatusEvent>>(events);
-  const std::string text = app::status_table(view, app::Colour::never);
+  const auto events = events_of(std::get<Json>(parse_answer(events_json(made))));
+  StatusView view = view_of(json_of(made));
+  view.events = std::get<std::vector<StatusEvent>>(events);
+  const std::string text = status_table(view, Colour::never);
   CHECK(has(text,
             "TIME                  EVENT           NETNS  KEY      WANT  HAVE  SOURCE  WRITER                         NOTE\n"));
   CHECK(has(text, "  suspend         q-1    net.a.b  1     0     event   dockerd[42] in docker.service  tried again in 2m\n"));
@@ -114,54 +111,54 @@ TEST_CASE("events are listed as they came, with what is known of them") {
 }
 
 TEST_CASE("a verdict is only as good as what is known") {
-  app::Snapshot made = snapshot();
+  Snapshot made = snapshot();
   made.totals = {2, 3, 3, 0, 0, 0, 0, 0};
   made.drift.clear();
-  CHECK(app::verdict_of(view_of(json_of(made))) == Verdict::compliant);
+  CHECK(verdict_of(view_of(json_of(made))) == Verdict::compliant);
   SECTION("before the first sweep nothing is") {
     made.ready = false;
-    CHECK(app::verdict_of(view_of(json_of(made))) == Verdict::unknown);
+    CHECK(verdict_of(view_of(json_of(made))) == Verdict::unknown);
   }
   SECTION("an unreadable setting is not compliant, and not known to be drifted") {
     made.totals = {2, 3, 2, 0, 0, 1, 0, 0};
-    CHECK(app::verdict_of(view_of(json_of(made))) == Verdict::unknown);
+    CHECK(verdict_of(view_of(json_of(made))) == Verdict::unknown);
   }
   SECTION("a missing one is as bad as a drifted one") {
     made.totals = {2, 3, 1, 0, 1, 1, 0, 0};
-    CHECK(app::verdict_of(view_of(json_of(made))) == Verdict::drifted);
+    CHECK(verdict_of(view_of(json_of(made))) == Verdict::drifted);
   }
   SECTION("netns in a directory that cannot be listed are not known") {
     made.unlisted = {{"/run/netns", false, "Permission denied"}};
-    const app::StatusView view = view_of(json_of(made));
-    CHECK(app::verdict_of(view) == Verdict::unknown);
-    CHECK(has(app::status_table(view, app::Colour::never), "/run/netns cannot be listed: Permission denied\n"));
+    const StatusView view = view_of(json_of(made));
+    CHECK(verdict_of(view) == Verdict::unknown);
+    CHECK(has(status_table(view, Colour::never), "/run/netns cannot be listed: Permission denied\n"));
   }
   SECTION("of chosen netns nothing is known where findings are hidden") {
     made.drift_hidden = 7;
-    app::StatusView view = view_of(json_of(made));
+    StatusView view = view_of(json_of(made));
     view.netns = {"q-9"};
-    CHECK(app::verdict_of(view) == Verdict::unknown);
-    CHECK(app::status_table(view, app::Colour::never).starts_with("not all is known: "));
+    CHECK(verdict_of(view) == Verdict::unknown);
+    CHECK(status_table(view, Colour::never).starts_with("not all is known: "));
   }
 }
 
 TEST_CASE("findings that the daemon does not list are counted") {
-  app::Snapshot made = snapshot();
+  Snapshot made = snapshot();
   made.drift_hidden = 7;
-  const std::string text = app::status_table(view_of(json_of(made)), app::Colour::never);
+  const std::string text = status_table(view_of(json_of(made)), Colour::never);
   CHECK(text.starts_with("NOT compliant: 2 settings in at least 2 netns\n"));
 }
 
 TEST_CASE("texts of the daemon are safe for a terminal, and not escaped twice") {
-  CHECK(app::printed_text("a\\x0ab") == "a\\x0ab");
-  CHECK(app::printed_text("\x1b[2J\\\x1b") == "\\x1b[2J\\\\x1b");
-  CHECK(app::printed_text("\u202e\xff\\") == "\\xe2\\x80\\xae\\xff\\");
+  CHECK(printed_text("a\\x0ab") == "a\\x0ab");
+  CHECK(printed_text("\x1b[2J\\\x1b") == "\\x1b[2J\\\\x1b");
+  CHECK(printed_text("\u202e\xff\\") == "\\xe2\\x80\\xae\\xff\\");
   Json json = json_of(snapshot());
   for (const char* field : {"netns", "policy", "key", "want", "have", "state", "error"})
     json["findings"][0][field] = "\x1b[2J\n";
   json["findings"][0]["writer"]["comm"] = "\r";
   json["findings"][1]["have"] = std::string(1000000, 'x');
-  const std::string text = app::status_table(view_of(json), app::Colour::never);
+  const std::string text = status_table(view_of(json), Colour::never);
   CHECK_FALSE(has(text, "\x1b"));
   CHECK_FALSE(has(text, "\r"));
   CHECK(text.size() < 5000);
@@ -173,10 +170,10 @@ TEST_CASE("a time that no clock has does no harm") {
     Json json = json_of(snapshot());
     json["last_reconcile"] = time;
     json["findings"][0]["since"] = time;
-    app::StatusView view = view_of(json);
+    StatusView view = view_of(json);
     view.events.resize(1);
     view.events[0].time = time;
-    CHECK(app::status_table(view, app::Colour::never).size() < 5000);
+    CHECK(status_table(view, Colour::never).size() < 5000);
   }
 }
 
@@ -212,7 +209,7 @@ TEST_CASE("an answer of a wrong form is refused by one line that says where") {
 }
 
 TEST_CASE("what is no JSON, or has no end of depth, is refused") {
-  const auto refused = [](std::string_view text) { return std::holds_alternative<std::string>(app::parse_answer(text)); };
+  const auto refused = [](std::string_view text) { return std::holds_alternative<std::string>(parse_answer(text)); };
   for (const char* text : {"", "{", "nul", "{\"a\":1e999}", "\"\xff\"", "{} {}"}) CHECK(refused(text));
   CHECK(refused(std::string(1000000, '[')));
   CHECK(refused(std::string(17, '[') + std::string(17, ']')));

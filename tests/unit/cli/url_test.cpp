@@ -7,14 +7,14 @@ using namespace nswarden;
 
 namespace {
 
-app::Url url_of(std::string_view text) {
-  auto parsed = app::parse_url(text);
+Url url_of(std::string_view text) {
+  auto parsed = parse_url(text);
   if (const auto* problem = std::get_if<std::string>(&parsed)) FAIL(text << ": " << *problem);
-  return std::get<app::Url>(parsed);
+  return std::get<Url>(parsed);
 }
 
 std::string problem_of(std::string_view text) {
-  const auto parsed = app::parse_url(text);
+  const auto parsed = parse_url(text);
   const auto* problem = std::get_if<std::string>(&parsed);
   return problem == nullptr ? std::string() : *problem;
 }
@@ -51,7 +51,7 @@ TEST_CASE("a path stands before those of the API") {
 }
 
 TEST_CASE("credentials are decoded and never shown") {
-  const app::Url url = url_of("https://watcher:p%40ss%3a%2F%25@h/x");
+  const Url url = url_of("https://watcher:p%40ss%3a%2F%25@h/x");
   CHECK(url.credentials == "watcher:p@ss:/%");
   CHECK(url.shown() == "https://h:443/x");
   CHECK(url.authority() == "h:443");

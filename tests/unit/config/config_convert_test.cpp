@@ -9,13 +9,13 @@
 
 #include <fmt/format.h>
 
-#include "config/config_text.hpp"
 #include <nswarden/policy/inotify_events.hpp>
+#include "config/config_text.hpp"
 
 #include "catch.hpp"
 #include "config/sysctl_command.hpp"
 
-using namespace nswarden::core;
+using namespace nswarden;
 
 namespace {
 

@@ -8,7 +8,7 @@
 
 #include "catch.hpp"
 
-using namespace nswarden::core;
+using namespace nswarden;
 
 namespace {
 

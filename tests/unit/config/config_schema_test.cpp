@@ -11,11 +11,11 @@
 
 #include <nswarden/policy/inotify_events.hpp>
 
+#include <nswarden/config/yaml_tree.hpp>
 #include "catch.hpp"
 #include "config/config_fields.hpp"
-#include <nswarden/config/yaml_tree.hpp>
 
-using namespace nswarden::core;
+using namespace nswarden;
 
 namespace {
 

@@ -10,7 +10,7 @@
 
 #include "catch.hpp"
 
-using namespace nswarden::core;
+using namespace nswarden;
 using namespace std::chrono_literals;
 
 namespace {

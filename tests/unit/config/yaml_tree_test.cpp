@@ -7,7 +7,7 @@
 
 #include "catch.hpp"
 
-using namespace nswarden::core;
+using namespace nswarden;
 using namespace std::string_literals;
 using Kind = YamlNode::Kind;
 

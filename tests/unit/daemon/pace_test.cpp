@@ -3,7 +3,7 @@
 
 #include "catch.hpp"
 
-using nswarden::app::Pace;
+using nswarden::Pace;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;

@@ -13,11 +13,11 @@
 
 namespace {
 
-using namespace nswarden::app;
+using namespace nswarden;
 using namespace std::chrono_literals;
-using nswarden::core::Time;
-using nswarden::os::Fd;
-using nswarden::os::ServiceEnvironment;
+using nswarden::Fd;
+using nswarden::ServiceEnvironment;
+using nswarden::Time;
 
 /// In the abstract namespace, so that nothing is left behind.
 struct Manager {

@@ -12,23 +12,23 @@ using namespace nswarden::test;
 
 namespace {
 
-constexpr core::Mode audit = core::Mode::audit;
+constexpr Mode audit = Mode::audit;
 
 std::vector<std::string> told(const World& world) {
   std::vector<std::string> lines;
-  for (const core::NetnsDrift& drift : world.reconciler.drift_by_netns()) {
+  for (const NetnsDrift& drift : world.reconciler.drift_by_netns()) {
     lines.push_back(drift.netns + " " + drift.policy + " " + std::to_string(drift.not_compliant));
   }
   return lines;
 }
 
 void check_against_overview(const World& world) {
-  const core::Overview overview = world.reconciler.overview(world.now);
+  const Overview overview = world.reconciler.overview(world.now);
   const auto policies = world.reconciler.policies().policies();
   for (std::size_t i = 0; i < policies.size(); ++i) {
     std::size_t netns = 0;
     std::size_t settings = 0;
-    for (const core::NetnsDrift& drift : world.reconciler.drift_by_netns()) {
+    for (const NetnsDrift& drift : world.reconciler.drift_by_netns()) {
       if (drift.policy != policies[i].name) continue;
       ++netns;
       settings += drift.not_compliant;

@@ -5,7 +5,6 @@
 
 using namespace nswarden;
 using namespace nswarden::test;
-using core::Report;
 
 TEST_CASE("the fd budget gives every netns its directories before any may hold all its keys") {
   World world(router_policy(), 6);

@@ -5,15 +5,12 @@
 
 using namespace nswarden;
 using namespace nswarden::test;
-using core::Change;
-using core::Outcome;
-using core::Reason;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 namespace {
 
-std::size_t count(const std::vector<core::Report>& reports, Change::What what) {
+std::size_t count(const std::vector<Report>& reports, Change::What what) {
   std::size_t found = 0;
   for (const auto& report : reports) {
     for (const Change& change : report.changes) found += change.what == what ? 1 : 0;
@@ -28,7 +25,7 @@ struct Router : World {
     sweep();
     kernel.journal.clear();
   }
-  std::vector<core::Report> attack(const std::string& value = "0\n") {
+  std::vector<Report> attack(const std::string& value = "0\n") {
     netns->keys[liberal_path].value = value;
     return see_write(netns, 0);
   }
@@ -42,7 +39,7 @@ TEST_CASE("a write that is seen is judged and repaired at once, as an event") {
   router.now += seconds(3);
   const auto reports = router.attack();
   REQUIRE(reports.size() == 1);
-  CHECK(reports[0].source == core::Source::event);
+  CHECK(reports[0].source == Source::event);
   CHECK(reports[0].inode == router.netns->inode);
   CHECK(reports[0].changes.at(0).what == Change::What::repaired);
   CHECK(reports[0].changes[0].setting == 0);
@@ -89,7 +86,7 @@ TEST_CASE("netns that were written to come before those that are new, and both b
   world.sweep();
   world.kernel.journal.clear();
   world.reconciler.begin_sweep();
-  world.reconciler.list(core::NetnsCatalog::Detail::names, world.now);
+  world.reconciler.list(NetnsCatalog::Detail::names, world.now);
   world.reconciler.step(1, world.now);
   world.kernel.add("qrouter-new", router_right());
   world.reconciler.touch(0, "qrouter-new", world.now);
@@ -288,7 +285,7 @@ TEST_CASE("a write that another thread makes holds nothing up, and is judged whe
     world.settle();
     reports = world.reconciler.take_reports();
     REQUIRE(reports.size() == 1);
-    CHECK(reports[0].source == core::Source::event);
+    CHECK(reports[0].source == Source::event);
     CHECK(reports[0].write_seen == world.now - milliseconds(100));
     CHECK(reports[0].attempts.at(0).outcome == Outcome::fixed);
     REQUIRE(count(reports, Change::What::repaired) == 2);

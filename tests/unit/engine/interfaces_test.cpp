@@ -12,7 +12,6 @@
 
 using namespace nswarden;
 using namespace nswarden::test;
-using core::Change;
 
 namespace {
 
@@ -21,18 +20,18 @@ const std::string sentinel = "ipv4/tcp_keepalive_time";
 
 std::string of(const std::string& interface) { return "ipv4/conf/" + interface + "/rp_filter"; }
 
-std::shared_ptr<const core::PolicySet> filters(const std::string& want = "2") {
+std::shared_ptr<const PolicySet> filters(const std::string& want = "2") {
   return policies({{"filters", "^q", {{"net.ipv4.conf.*.rp_filter", want}}}});
 }
 
 struct Router : World {
-  explicit Router(std::shared_ptr<const core::PolicySet> set, const Values& values = {{of("lo"), "0"}, {sentinel, "7200"}})
+  explicit Router(std::shared_ptr<const PolicySet> set, const Values& values = {{of("lo"), "0"}, {sentinel, "7200"}})
       : World(std::move(set)), netns(kernel.add("q1", values)) {
     reconciler.trust_links(true);
     sweep();
   }
   void plug(const std::string& interface) { netns->keys[of(interface)].value = "0\n"; }
-  std::vector<core::Report> saw_links() {
+  std::vector<Report> saw_links() {
     reconciler.saw_links(netns->inode);
     settle();
     return reconciler.take_reports();
@@ -42,9 +41,9 @@ struct Router : World {
   FakeKernel::NetnsPtr netns;
 };
 
-std::vector<std::string> repaired(const std::vector<core::Report>& reports) {
+std::vector<std::string> repaired(const std::vector<Report>& reports) {
   std::vector<std::string> keys;
-  for (const core::Report& report : reports) {
+  for (const Report& report : reports) {
     for (const Change& change : report.changes) {
       if (change.what == Change::What::repaired) keys.push_back(change.finding.key);
     }
@@ -92,7 +91,7 @@ TEST_CASE("an interface that goes takes its settings with it, and leaves those o
   CHECK(world.totals().settings == 1);
   CHECK(world.totals().compliant == 1);
   CHECK(world.kernel.count("bind") == binds);
-  CHECK(world.reconciler.findings(core::Reconciler::Which::not_compliant, 10).empty());
+  CHECK(world.reconciler.findings(Reconciler::Which::not_compliant, 10).empty());
 }
 
 TEST_CASE("an interface that is renamed is governed under its new name") {
@@ -164,7 +163,7 @@ TEST_CASE("interfaces that come while a write waits in another thread are govern
   world.plug("qr-1");
   world.saw_links();
   CHECK(world.value("qr-1") == "0\n");
-  const auto places = world.reconciler.findings(core::Reconciler::Which::all, 10);
+  const auto places = world.reconciler.findings(Reconciler::Which::all, 10);
   REQUIRE(places.size() == 2);
   world.netns->keys[of("slow")].value = "2\n";
   world.reconciler.written(world.netns->inode, 1, 0);
@@ -192,7 +191,7 @@ TEST_CASE("hundreds of interfaces are set right with few reads of all, and thous
   CHECK(world.kernel.count("read") < 25);
   for (int i = 0; i < 640; ++i) world.netns->keys[of("qr-" + std::to_string(i))].value = "0\n";
   world.reconciler.begin_sweep();
-  world.reconciler.list(core::NetnsCatalog::Detail::names, world.now);
+  world.reconciler.list(NetnsCatalog::Detail::names, world.now);
   world.reconciler.step(1, world.now);
   world.settle();
   CHECK(world.totals().compliant == 641);
@@ -200,14 +199,13 @@ TEST_CASE("hundreds of interfaces are set right with few reads of all, and thous
 }
 
 TEST_CASE("an optional key that does not exist is compliant, and set right when it comes") {
-  const auto optional =
-      policies({{"a", "^q", {{liberal, "1"}, {loose, "1"}}, core::Mode::enforce, [](core::PolicyConfig& policy) {
-                   policy.sysctls[0].optional = true;
-                 }}});
+  const auto optional = policies({{"a", "^q", {{liberal, "1"}, {loose, "1"}}, Mode::enforce, [](PolicyConfig& policy) {
+                                     policy.sysctls[0].optional = true;
+                                   }}});
   Router world(optional, {{loose_path, "1"}});
   CHECK(world.totals().compliant == 2);
   CHECK(world.totals().missing == 0);
-  const auto findings = world.reconciler.findings(core::Reconciler::Which::all, 10);
+  const auto findings = world.reconciler.findings(Reconciler::Which::all, 10);
   CHECK(findings[0].have.empty());
   world.netns->keys[liberal_path].value = "0\n";
   world.sweep();
@@ -224,15 +222,14 @@ TEST_CASE("a key that no netns has is told, as the policy has it") {
 
 TEST_CASE("a condition is audited without a value to set, and set right with one") {
   const auto at_least = [](std::optional<std::string> set) {
-    return policies({{"a", "^q", {{liberal, "1"}}, core::Mode::enforce, [set](core::PolicyConfig& policy) {
-                        policy.sysctls[0].want =
-                            std::get<core::Want>(core::Want::condition(core::Want::Kind::min, {"5"}, set, core::ValueSense{}));
+    return policies({{"a", "^q", {{liberal, "1"}}, Mode::enforce, [set](PolicyConfig& policy) {
+                        policy.sysctls[0].want = std::get<Want>(Want::condition(Want::Kind::min, {"5"}, set, ValueSense{}));
                         policy.sysctls[0].note = "why";
                       }}});
   };
   Router audited(at_least(std::nullopt), {{liberal_path, "3"}});
   CHECK(audited.netns->keys[liberal_path].value == "3\n");
-  const auto findings = audited.reconciler.findings(core::Reconciler::Which::not_compliant, 10);
+  const auto findings = audited.reconciler.findings(Reconciler::Which::not_compliant, 10);
   REQUIRE(findings.size() == 1);
   CHECK(findings[0].want == ">= 5");
   CHECK(findings[0].note == "why");
@@ -247,15 +244,15 @@ TEST_CASE("observed values are as last read, nothing is wanted of them, and dead
   Router world(policies({{"a",
                           "^q",
                           {{loose, "1"}},
-                          core::Mode::enforce,
-                          [](core::PolicyConfig& policy) {
+                          Mode::enforce,
+                          [](PolicyConfig& policy) {
                             policy.observe = {{key_pattern("net.netfilter.nf_conntrack_count"), {}},
                                               {key_pattern("net.ipv4.conf.*.rp_filter"), {}}};
                           }}}),
                {{loose_path, "1"}, {"netfilter/nf_conntrack_count", "5"}, {of("lo"), "3"}});
   const auto shown = [&](std::size_t cap) {
     std::vector<std::string> all;
-    for (const core::Observed& one : world.reconciler.observations(cap))
+    for (const Observed& one : world.reconciler.observations(cap))
       all.push_back(one.netns + " " + one.key + "=" + std::to_string(static_cast<int>(one.numbers.at(0))));
     return all;
   };
@@ -285,8 +282,8 @@ TEST_CASE("two settings that undo each other through the kernel are told once an
   links(forward, all);
   links(all, forward);
   std::size_t told = 0;
-  const auto count = [&](const std::vector<core::Report>& reports) {
-    for (const core::Report& report : reports) {
+  const auto count = [&](const std::vector<Report>& reports) {
+    for (const Report& report : reports) {
       for (const Change& change : report.changes) {
         if (change.what != Change::What::contradicted) continue;
         ++told;
@@ -325,9 +322,8 @@ TEST_CASE("two settings that undo each other through the kernel are told once an
 }
 
 TEST_CASE("what a policy that restores overwrites is told with what was found") {
-  const auto set = policies({{"a", "^q", {{liberal, "1"}, {loose, "1"}}, core::Mode::enforce, [](core::PolicyConfig& policy) {
-                                policy.restore = true;
-                              }}});
+  const auto set = policies(
+      {{"a", "^q", {{liberal, "1"}, {loose, "1"}}, Mode::enforce, [](PolicyConfig& policy) { policy.restore = true; }}});
   World world(set);
   world.kernel.add("q1", {{liberal_path, "0"}, {loose_path, "1"}});
   const auto reports = world.sweep();

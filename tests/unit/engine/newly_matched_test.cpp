@@ -15,12 +15,12 @@ namespace {
 using test::World;
 
 /// "netns:policy,policy" of each report that says that commands are due, with "!" for those of the start.
-std::vector<std::string> due(const std::vector<core::Report>& reports) {
+std::vector<std::string> due(const std::vector<Report>& reports) {
   std::vector<std::string> all;
-  for (const core::Report& report : reports) {
+  for (const Report& report : reports) {
     if (report.newly_matched.empty()) continue;
-    std::string text = (report.source == core::Source::startup ? "!" : "") + report.netns + ":";
-    for (const core::PolicyIndex index : report.newly_matched) text += std::to_string(index);
+    std::string text = (report.source == Source::startup ? "!" : "") + report.netns + ":";
+    for (const PolicyIndex index : report.newly_matched) text += std::to_string(index);
     all.push_back(text);
   }
   std::sort(all.begin(), all.end());
@@ -29,16 +29,16 @@ std::vector<std::string> due(const std::vector<core::Report>& reports) {
 
 using Strings = std::vector<std::string>;
 
-std::shared_ptr<const core::PolicySet> with_commands(const std::vector<std::string>& patterns) {
-  core::Config config;
+std::shared_ptr<const PolicySet> with_commands(const std::vector<std::string>& patterns) {
+  Config config;
   for (const std::string& pattern : patterns) {
-    core::PolicyConfig policy;
+    PolicyConfig policy;
     policy.name = pattern;
     policy.netns = {test::pattern(pattern)};
     policy.commands.startup = {"true"};
     config.policies.push_back(std::move(policy));
   }
-  return std::make_shared<core::PolicySet>(config, core::PolicySet::Audit::as_configured);
+  return std::make_shared<PolicySet>(config, PolicySet::Audit::as_configured);
 }
 
 const std::map<std::string, std::string> plain{{"ipv4/tcp_keepalive_time", "7200"}};
@@ -100,19 +100,19 @@ TEST_CASE("a reload makes nothing due, neither for policies that are new nor for
 TEST_CASE("a reconciler that takes over finds nothing due in its first sweep, and what comes later is") {
   test::FakeKernel kernel;
   kernel.add("a1", plain);
-  core::Reconciler::Options options{{{core::NameKind::entry, "/run/netns"}}, 1000};
+  Reconciler::Options options{{{NameKind::entry, "/run/netns"}}, 1000};
   options.resumed = true;
-  core::Reconciler reconciler(kernel, with_commands({"a"}), std::move(options));
-  const core::Time now{std::chrono::hours(1)};
+  Reconciler reconciler(kernel, with_commands({"a"}), std::move(options));
+  const Time now{std::chrono::hours(1)};
   const auto sweep = [&] {
     reconciler.begin_sweep();
-    reconciler.list(core::NetnsCatalog::Detail::full, now);
+    reconciler.list(NetnsCatalog::Detail::full, now);
     while (reconciler.work()) reconciler.step(64, now);
     return reconciler.take_reports();
   };
   const auto first = sweep();
   REQUIRE(first.size() == 1);
-  CHECK(first[0].source == core::Source::reconcile);
+  CHECK(first[0].source == Source::reconcile);
   CHECK(due(first).empty());
   kernel.add("a2", plain);
   CHECK(due(sweep()) == Strings{"a2:0"});

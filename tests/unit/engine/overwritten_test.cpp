@@ -12,7 +12,7 @@
 #include "catch.hpp"
 #include "fake_kernel.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 using test::FakeKernel;
@@ -123,4 +123,4 @@ TEST_CASE("a value that somebody else changes before it is read back is not told
   CHECK(scene.sweep() == std::vector<std::string>{alive + ": 7200 -> 600"});
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

@@ -13,7 +13,7 @@ namespace {
 
 std::string interface_path(std::size_t number) { return "ipv4/conf/eth" + std::to_string(number) + "/rp_filter"; }
 
-std::shared_ptr<const core::PolicySet> interface_policy() {
+std::shared_ptr<const PolicySet> interface_policy() {
   return policies({{"routers", "^qrouter-", {{liberal, "1"}, {loose, "1"}, {"net.ipv4.conf.*.rp_filter", "2"}}}});
 }
 
@@ -27,10 +27,10 @@ class Chaos {
       case 0:
       case 1: remember(world_.kernel.add(name, router_defaults(), 100 + roll(6))); break;
       case 2: vanish(name); break;
-      case 3: world_.kernel.place(name, core::EntryKind::placeholder); break;
+      case 3: world_.kernel.place(name, EntryKind::placeholder); break;
       case 4: alias(name); break;
       case 5: drift(); break;
-      case 6: world_.kernel.place(name, core::EntryKind::other); break;
+      case 6: world_.kernel.place(name, EntryKind::other); break;
       case 7: plug_or_unplug(); break;
       default: world_.kernel.fd_limit = roll(3) == 0 ? roll(8) : 1000; break;
     }
@@ -89,7 +89,7 @@ class Chaos {
 };
 
 void look_somehow(World& world, Chaos& chaos) {
-  const auto detail = chaos.roll(2) == 0 ? core::NetnsCatalog::Detail::names : core::NetnsCatalog::Detail::full;
+  const auto detail = chaos.roll(2) == 0 ? NetnsCatalog::Detail::names : NetnsCatalog::Detail::full;
   switch (chaos.roll(6)) {
     case 5:
       for (const std::uint64_t netns : chaos.take_link_events()) world.reconciler.saw_links(netns);
@@ -119,8 +119,8 @@ TEST_CASE("whatever happened, one full sweep of a world that holds still sets ev
     }
     world.kernel.before = nullptr;
     world.kernel.fd_limit = 1000;
-    world.sweep(core::NetnsCatalog::Detail::full);
-    world.sweep(core::NetnsCatalog::Detail::full);
+    world.sweep(NetnsCatalog::Detail::full);
+    world.sweep(NetnsCatalog::Detail::full);
     CAPTURE(seed);
 
     std::size_t governed = 0;
@@ -143,7 +143,7 @@ TEST_CASE("whatever happened, one full sweep of a world that holds still sets ev
       }
       CHECK(netns->bound == (router ? 1 : 0));
     }
-    const core::Totals totals = world.totals();
+    const Totals totals = world.totals();
     CHECK(totals.netns == governed);
     CHECK(totals.settings == 2 * governed + interfaces);
     CHECK(totals.compliant == totals.settings);

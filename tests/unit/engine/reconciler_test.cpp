@@ -5,8 +5,6 @@
 
 using namespace nswarden;
 using namespace nswarden::test;
-using core::NetnsCatalog;
-using core::Report;
 
 TEST_CASE("the first sweep repairs what it finds and says so") {
   World world(router_policy());
@@ -16,9 +14,9 @@ TEST_CASE("the first sweep repairs what it finds and says so") {
   REQUIRE(reports.size() == 1);
   CHECK(reports[0].netns == "qrouter-1");
   CHECK(reports[0].life == Report::Life::governed);
-  CHECK(reports[0].source == core::Source::startup);
+  CHECK(reports[0].source == Source::startup);
   REQUIRE(reports[0].changes.size() == 1);
-  CHECK(reports[0].changes[0].what == core::Change::What::repaired);
+  CHECK(reports[0].changes[0].what == Change::What::repaired);
   CHECK(reports[0].changes[0].detected);
   CHECK(reports[0].changes[0].finding.have == "0");
   CHECK(reports[0].changes[0].finding.want == "1");
@@ -38,7 +36,7 @@ TEST_CASE("a quiet sweep binds nothing, writes nothing and tells nothing") {
 TEST_CASE("a name appears as an empty file first and is governed when the mount is there") {
   World world(router_policy());
   world.sweep();
-  world.kernel.place("qrouter-1", core::EntryKind::placeholder);
+  world.kernel.place("qrouter-1", EntryKind::placeholder);
   CHECK(world.touch("qrouter-1").empty());
   CHECK(world.reconciler.overview(world.now).pending == 1);
   REQUIRE(world.reconciler.pending_due().has_value());
@@ -49,7 +47,7 @@ TEST_CASE("a name appears as an empty file first and is governed when the mount 
   world.settle();
   const auto reports = world.reconciler.take_reports();
   REQUIRE(reports.size() == 1);
-  CHECK(reports[0].source == core::Source::create);
+  CHECK(reports[0].source == Source::create);
   CHECK(reports[0].first_seen == seen);
   CHECK(world.reconciler.overview(world.now).pending == 0);
   CHECK_FALSE(world.reconciler.pending_due().has_value());
@@ -57,7 +55,7 @@ TEST_CASE("a name appears as an empty file first and is governed when the mount 
 
 TEST_CASE("a stale file stops being pending and still becomes a netns when one is mounted there") {
   World world(router_policy());
-  world.kernel.place("qrouter-1", core::EntryKind::placeholder);
+  world.kernel.place("qrouter-1", EntryKind::placeholder);
   world.sweep();
   world.now += std::chrono::seconds(11);
   world.reconciler.look_pending(world.now);
@@ -116,7 +114,7 @@ TEST_CASE("an event for a netns recreated under the same inode number governs it
   const auto reports = world.touch("qrouter-1");
   CHECK(second->keys[liberal_path].value == "1\n");
   REQUIRE(reports.size() == 1);
-  CHECK(reports[0].source == core::Source::create);
+  CHECK(reports[0].source == Source::create);
 }
 
 TEST_CASE("another netns mounted over the same name is found by a full listing while the first one lives on") {
@@ -134,7 +132,7 @@ TEST_CASE("an unmount without unlink ends the binding") {
   World world(router_policy());
   auto netns = world.kernel.add("qrouter-1", router_right());
   world.sweep();
-  world.kernel.place("qrouter-1", core::EntryKind::placeholder);
+  world.kernel.place("qrouter-1", EntryKind::placeholder);
   const auto reports = world.sweep(NetnsCatalog::Detail::full);
   CHECK(netns->bound == 0);
   REQUIRE(reports.size() == 1);
@@ -149,7 +147,7 @@ TEST_CASE("two names for one netns are one netns, shown by the first, and either
   CHECK(world.totals().netns == 1);
   CHECK(netns->keys[liberal_path].value == "1\n");
   CHECK(netns->keys[loose_path].value == "0\n");
-  CHECK(world.reconciler.findings(core::Reconciler::Which::all, 10).front().netns == "alpha");
+  CHECK(world.reconciler.findings(Reconciler::Which::all, 10).front().netns == "alpha");
   SECTION("and when one goes, what only that one matched is no longer wanted") {
     world.kernel.entries.erase({0, "alpha"});
     world.touch("alpha");
@@ -174,7 +172,7 @@ TEST_CASE("a new name that gets the inode number of a dead netns is judged by it
 }
 
 TEST_CASE("a name that lost its netns without an event lends its policies to no other that gets the inode number") {
-  const auto unmount = [](FakeKernel& kernel) { kernel.place("qrouter-old", core::EntryKind::placeholder); };
+  const auto unmount = [](FakeKernel& kernel) { kernel.place("qrouter-old", EntryKind::placeholder); };
   const auto unlink = [](FakeKernel& kernel) { kernel.entries.erase({0, "qrouter-old"}); };
   const auto cover = [](FakeKernel& kernel) { kernel.add("qrouter-old", router_right(), 100); };
   for (const std::function<void(FakeKernel&)>& lose : {std::function<void(FakeKernel&)>(unmount), {unlink}, {cover}}) {
@@ -196,7 +194,7 @@ TEST_CASE("a name that lost its netns without an event lends its policies to no 
 TEST_CASE("the host's netns is refused once, by whatever name, and never touched") {
   World world(policies({{"all", ".*", {{liberal, "1"}}}}));
   auto host = world.kernel.add("host", router_defaults());
-  host->refusal = core::Refusal::host_netns;
+  host->refusal = Refusal::host_netns;
   const auto reports = world.sweep();
   REQUIRE(reports.size() == 1);
   CHECK(reports[0].life == Report::Life::host_refused);
@@ -208,8 +206,8 @@ TEST_CASE("the host's netns is refused once, by whatever name, and never touched
 
 TEST_CASE("entries that are no netns stop nothing") {
   World world(router_policy());
-  world.kernel.place("qrouter-fifo", core::EntryKind::other);
-  world.kernel.add("qrouter-uts", {})->refusal = core::Refusal::not_a_netns;
+  world.kernel.place("qrouter-fifo", EntryKind::other);
+  world.kernel.add("qrouter-uts", {})->refusal = Refusal::not_a_netns;
   auto netns = world.kernel.add("qrouter-1", router_defaults());
   world.sweep();
   CHECK(netns->keys[liberal_path].value == "1\n");
@@ -263,7 +261,7 @@ TEST_CASE("a netns that vanishes between any two calls is never written to, coun
     CHECK(world.totals().netns == 0);
     CHECK(world.findings().empty());
     for (const Report& report : reports) {
-      for (const core::Attempt& attempt : report.attempts) CHECK(attempt.outcome == core::Outcome::fixed);
+      for (const Attempt& attempt : report.attempts) CHECK(attempt.outcome == Outcome::fixed);
     }
   }
 }
@@ -343,24 +341,24 @@ TEST_CASE("names in the second directory are labelled by their path") {
   World world(router_policy());
   world.kernel.mount("qrouter-1", world.kernel.make(router_defaults()), 1);
   world.sweep();
-  CHECK(world.reconciler.findings(core::Reconciler::Which::all, 10).front().netns == "/run/other/qrouter-1");
+  CHECK(world.reconciler.findings(Reconciler::Which::all, 10).front().netns == "/run/other/qrouter-1");
 }
 
 TEST_CASE("new policies keep what is known of settings that stay, and let go of the rest") {
-  World world(router_policy(core::Mode::audit));
+  World world(router_policy(Mode::audit));
   auto netns = world.kernel.add("qrouter-1", router_defaults());
   CHECK(world.sweep().front().changes.size() == 1);
-  world.reconciler.set_policies(router_policy(core::Mode::audit), world.now);
+  world.reconciler.set_policies(router_policy(Mode::audit), world.now);
   CHECK(world.sweep().empty());
   CHECK(world.totals().drifted == 1);
   SECTION("and counts it all the while, though nothing is bound yet") {
-    world.reconciler.set_policies(router_policy(core::Mode::audit), world.now);
+    world.reconciler.set_policies(router_policy(Mode::audit), world.now);
     CHECK(world.totals().netns == 1);
     CHECK(world.totals().settings == 2);
     CHECK(world.totals().drifted == world.findings().size());
   }
   SECTION("enforcing after auditing repairs") {
-    world.reconciler.set_policies(router_policy(core::Mode::enforce), world.now);
+    world.reconciler.set_policies(router_policy(Mode::enforce), world.now);
     world.sweep();
     CHECK(netns->keys[liberal_path].value == "1\n");
   }
@@ -378,7 +376,7 @@ TEST_CASE("a netns is not judged by some of its names while the others are still
   auto netns = world.kernel.add("a", router_right());
   for (int i = 0; i < 50; ++i) world.kernel.add("m-" + std::to_string(i), router_right());
   world.kernel.mount("z", netns);
-  world.reconciler.list(core::NetnsCatalog::Detail::full, world.now);
+  world.reconciler.list(NetnsCatalog::Detail::full, world.now);
   while (world.reconciler.work()) {
     world.reconciler.step(1, world.now);
     world.reconciler.saw_write(netns->inode, 0, world.now);

@@ -5,13 +5,9 @@
 
 using namespace nswarden;
 using namespace nswarden::test;
-using core::Change;
-using core::Outcome;
-using core::Reason;
-using core::State;
 
 namespace {
-bool adds_up(const core::Totals& t) { return t.settings == t.compliant + t.drifted + t.missing + t.unreadable; }
+bool adds_up(const Totals& t) { return t.settings == t.compliant + t.drifted + t.missing + t.unreadable; }
 }  // namespace
 
 TEST_CASE("only a difference is written") {
@@ -29,7 +25,7 @@ TEST_CASE("drift is repaired by the next sweep and told as new drift") {
   netns->keys[loose_path].value = "0\n";
   const auto reports = world.sweep();
   REQUIRE(reports.size() == 1);
-  CHECK(reports[0].source == core::Source::reconcile);
+  CHECK(reports[0].source == Source::reconcile);
   CHECK(reports[0].changes.at(0).what == Change::What::repaired);
   CHECK(reports[0].changes.at(0).detected);
   CHECK(netns->keys[loose_path].value == "1\n");
@@ -38,7 +34,7 @@ TEST_CASE("drift is repaired by the next sweep and told as new drift") {
 }
 
 TEST_CASE("audit writes nothing, tells once, and tells again only when the fact changes") {
-  World world(router_policy(core::Mode::audit));
+  World world(router_policy(Mode::audit));
   auto netns = world.kernel.add("qrouter-1", router_defaults());
   CHECK(world.sweep().at(0).changes.at(0).what == Change::What::drifted);
   CHECK(world.sweep().empty());
@@ -101,7 +97,7 @@ TEST_CASE("an interface that goes makes its key missing, and the netns lives on"
   netns->keys.erase("ipv4/conf/eth0/rp_filter");
   const auto reports = world.sweep();
   REQUIRE(reports.size() == 1);
-  CHECK(reports[0].life == core::Report::Life::unchanged);
+  CHECK(reports[0].life == Report::Life::unchanged);
   CHECK(reports[0].changes.at(0).finding.state == State::missing);
   CHECK(world.totals().compliant == 1);
   CHECK(world.totals().missing == 1);
@@ -291,7 +287,7 @@ TEST_CASE("secrets are compared and repaired but never shown") {
   World world(policies({{"p", "^q", {{"net.ipv4.tcp_fastopen_key", "1-2-3-4"}}}}));
   world.kernel.add("q1", {{"ipv4/tcp_fastopen_key", "5-6-7-8"}});
   const auto reports = world.sweep();
-  const core::Finding& finding = reports.at(0).changes.at(0).finding;
+  const Finding& finding = reports.at(0).changes.at(0).finding;
   CHECK(finding.want == "redacted");
   CHECK(finding.have == "redacted");
 }

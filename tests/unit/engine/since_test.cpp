@@ -7,7 +7,7 @@ using namespace nswarden;
 using namespace nswarden::test;
 
 TEST_CASE("a finding says since when it is so") {
-  World world(router_policy(core::Mode::audit));
+  World world(router_policy(Mode::audit));
   auto netns = world.kernel.add("qrouter-1", router_right());
   world.sweep();
   world.now += std::chrono::seconds(5);
@@ -17,7 +17,7 @@ TEST_CASE("a finding says since when it is so") {
   world.now += std::chrono::seconds(5);
   SECTION("also when it gets another wrong value, or a reload comes between") {
     netns->keys[liberal_path].value = "2\n";
-    world.reconciler.set_policies(router_policy(core::Mode::audit), world.now);
+    world.reconciler.set_policies(router_policy(Mode::audit), world.now);
     world.sweep();
     REQUIRE(world.findings().size() == 1);
     CHECK(world.findings().front().since == broken);

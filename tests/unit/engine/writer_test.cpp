@@ -21,7 +21,7 @@ struct Case {
 void check(const std::vector<Case>& cases) {
   for (const Case& one : cases) {
     CAPTURE(one.path);
-    const core::CgroupNames names = core::names_of_cgroup(one.path);
+    const CgroupNames names = names_of_cgroup(one.path);
     CHECK(names.container == one.container);
     CHECK(names.unit == one.unit);
   }

@@ -5,15 +5,14 @@
 #include "fake_kernel.hpp"
 
 using namespace nswarden;
-using core::NetnsCatalog;
 
 TEST_CASE("only the netns that were asked for are seen, but under all their names") {
   test::FakeKernel kernel;
   const auto netns = kernel.add("a", {});
   kernel.mount("b", netns);
   kernel.add("c", {});
-  kernel.place("file", core::EntryKind::placeholder);
-  app::SelectedCatalog selected(kernel, {{core::NameKind::entry, "/run/netns"}}, {"b", "/run/netns/nowhere", "file"});
+  kernel.place("file", EntryKind::placeholder);
+  SelectedCatalog selected(kernel, {{NameKind::entry, "/run/netns"}}, {"b", "/run/netns/nowhere", "file"});
   const auto entries = selected.list(NetnsCatalog::Detail::names).entries;
   REQUIRE(entries.size() == 2);
   CHECK(entries[0].name == "a");
@@ -25,7 +24,7 @@ TEST_CASE("without names all are seen") {
   test::FakeKernel kernel;
   kernel.add("a", {});
   kernel.add("b", {});
-  app::SelectedCatalog selected(kernel, {{core::NameKind::entry, "/run/netns"}}, {});
+  SelectedCatalog selected(kernel, {{NameKind::entry, "/run/netns"}}, {});
   CHECK(selected.list(NetnsCatalog::Detail::full).entries.size() == 2);
   CHECK(selected.not_found().empty());
 }

@@ -8,36 +8,34 @@ using namespace nswarden;
 using namespace nswarden::test;
 
 namespace {
-using core::NameKind;
-using core::NetnsName;
 
-std::vector<core::PolicyIndex> match(const core::PolicySet& set, std::string_view name, NameKind kind = NameKind::entry) {
+std::vector<PolicyIndex> match(const PolicySet& set, std::string_view name, NameKind kind = NameKind::entry) {
   return set.match(std::vector<NetnsName>{{name, kind}});
 }
-using Indexes = std::vector<core::PolicyIndex>;
+using Indexes = std::vector<PolicyIndex>;
 
 std::string problem_of(const std::string& pattern) {
-  const auto compiled = core::Pattern::compile(pattern);
+  const auto compiled = Pattern::compile(pattern);
   const auto* problem = std::get_if<std::string>(&compiled);
   return problem == nullptr ? std::string() : *problem;
 }
 
-core::Resolution resolve(const core::PolicySet& set, const std::vector<std::string>& found = {}, std::string_view name = "x") {
-  std::vector<core::Key> keys;
-  for (const std::string& path : found) keys.push_back(*core::Key::at(path));
+Resolution resolve(const PolicySet& set, const std::vector<std::string>& found = {}, std::string_view name = "x") {
+  std::vector<Key> keys;
+  for (const std::string& path : found) keys.push_back(*Key::at(path));
   return set.resolve(set.plan(match(set, name)), keys);
 }
 
 /// "key=want by policy" of each setting, in write order.
-std::vector<std::string> told(const core::PolicySet& set, const core::Resolution& resolution) {
+std::vector<std::string> told(const PolicySet& set, const Resolution& resolution) {
   std::vector<std::string> all;
-  for (const core::PlannedSetting& planned : resolution.settings) {
+  for (const PlannedSetting& planned : resolution.settings) {
     all.push_back(planned.key.path() + "=" + planned.setting->want.text() + " by " + set.policies()[planned.policy].name);
   }
   return all;
 }
 
-core::Setting wanting(const std::string& key, core::Want want) { return {key_pattern(key), std::move(want), {1, 1}}; }
+Setting wanting(const std::string& key, Want want) { return {key_pattern(key), std::move(want), {1, 1}}; }
 }  // namespace
 
 TEST_CASE("a pattern matches at the start of the name") {
@@ -69,7 +67,7 @@ TEST_CASE("a pattern that RE2 lacks is refused with the remedy") {
 }
 
 TEST_CASE("one pattern of several is enough, and an excluded name is not governed, whatever other names it has") {
-  const auto set = policies({{"a", "^q", {{liberal, "1"}}, core::Mode::enforce, [](core::PolicyConfig& policy) {
+  const auto set = policies({{"a", "^q", {{liberal, "1"}}, Mode::enforce, [](PolicyConfig& policy) {
                                 policy.netns.push_back(pattern("^snat-"));
                                 policy.exclude.push_back(pattern("^qdhcp-"));
                               }}});
@@ -80,9 +78,9 @@ TEST_CASE("one pattern of several is enough, and an excluded name is not governe
 }
 
 TEST_CASE("the host is governed by policies that name it, and by no pattern, even under other names") {
-  const auto set = policies(
-      {{"all", ".*", {{liberal, "1"}}},
-       {"host", "^qrouter-", {{loose, "1"}}, core::Mode::enforce, [](core::PolicyConfig& policy) { policy.host = true; }}});
+  const auto set =
+      policies({{"all", ".*", {{liberal, "1"}}},
+                {"host", "^qrouter-", {{loose, "1"}}, Mode::enforce, [](PolicyConfig& policy) { policy.host = true; }}});
   CHECK(match(*set, "host", NameKind::host) == Indexes{1});
   CHECK(set->match(std::vector<NetnsName>{{"qrouter-1"}, {"host", NameKind::host}}) == Indexes{1});
   CHECK(match(*set, "host") == Indexes{0});
@@ -91,10 +89,9 @@ TEST_CASE("the host is governed by policies that name it, and by no pattern, eve
 }
 
 TEST_CASE("a netns without a name is for policies that discover processes; with a name that alone counts") {
-  const auto set = policies({{"all", ".*", {{liberal, "1"}}},
-                             {"anonymous", "^net:", {{loose, "1"}}, core::Mode::enforce, [](core::PolicyConfig& policy) {
-                                policy.processes = true;
-                              }}});
+  const auto set =
+      policies({{"all", ".*", {{liberal, "1"}}},
+                {"anonymous", "^net:", {{loose, "1"}}, Mode::enforce, [](PolicyConfig& policy) { policy.processes = true; }}});
   CHECK(match(*set, "net:[4026532288]", NameKind::process) == Indexes{1});
   CHECK(set->match(std::vector<NetnsName>{{"pod"}, {"net:[4026532288]", NameKind::process}}) == Indexes{0});
 }
@@ -102,15 +99,15 @@ TEST_CASE("a netns without a name is for policies that discover processes; with 
 TEST_CASE("the later policy owns a key that both name, and a difference is a conflict") {
   const auto set = policies({{"a", ".*", {{liberal, "0"}, {loose, "1"}}},
                              {"b", ".*", {{liberal, "1"}, {loose, "1"}}},
-                             {"c", ".*", {{loose, "1"}}, core::Mode::audit}});
-  const core::Resolution plan = resolve(*set);
+                             {"c", ".*", {{loose, "1"}}, Mode::audit}});
+  const Resolution plan = resolve(*set);
   REQUIRE(plan.settings.size() == 2);
   CHECK(plan.settings[0].policy == 1);
   CHECK(plan.settings[0].setting->want.text() == "1");
   CHECK(plan.settings[1].policy == 2);
-  CHECK(plan.settings[1].mode == core::Mode::audit);
+  CHECK(plan.settings[1].mode == Mode::audit);
   REQUIRE(plan.overridden.size() == 3);
-  for (const core::Overridden& lost : plan.overridden) {
+  for (const Overridden& lost : plan.overridden) {
     CHECK(lost.conflict);
     CHECK(lost.winner == (lost.key == plan.settings[0].key ? 1U : 2U));
   }
@@ -118,7 +115,7 @@ TEST_CASE("the later policy owns a key that both name, and a difference is a con
 
 TEST_CASE("the same value in the same mode twice is no conflict") {
   const auto set = policies({{"a", ".*", {{liberal, "1"}}}, {"b", ".*", {{liberal, "1"}}}});
-  const core::Resolution plan = resolve(*set);
+  const Resolution plan = resolve(*set);
   REQUIRE(plan.overridden.size() == 1);
   CHECK_FALSE(plan.overridden[0].conflict);
 }
@@ -143,7 +140,7 @@ TEST_CASE("a glob stands for interfaces, and all and default are meant only by n
 TEST_CASE("an exact key beats a glob, in whatever order and policy") {
   const auto check = [](const std::vector<PolicySketch>& sketches) {
     const auto set = policies(sketches);
-    const core::Resolution resolution = resolve(*set, {"ipv4/conf/qr-1/rp_filter"});
+    const Resolution resolution = resolve(*set, {"ipv4/conf/qr-1/rp_filter"});
     REQUIRE(resolution.settings.size() == 1);
     CHECK(resolution.settings[0].setting->want.text() == "1");
     return resolution.overridden;
@@ -159,60 +156,59 @@ TEST_CASE("an exact key beats a glob, in whatever order and policy") {
 }
 
 TEST_CASE("exclusions and selectors of interfaces narrow the globs of their policy alone") {
-  const auto set =
-      policies({{"a", ".*", {{"net.ipv4.conf.*.rp_filter", "2"}}, core::Mode::enforce, [](core::PolicyConfig& policy) {
-                   policy.interfaces = {pattern("^qr-"), pattern("^ha-")};
-                   policy.exclusions = {key_pattern("net.ipv4.conf.ha-1.rp_filter")};
-                 }}});
+  const auto set = policies({{"a", ".*", {{"net.ipv4.conf.*.rp_filter", "2"}}, Mode::enforce, [](PolicyConfig& policy) {
+                                policy.interfaces = {pattern("^qr-"), pattern("^ha-")};
+                                policy.exclusions = {key_pattern("net.ipv4.conf.ha-1.rp_filter")};
+                              }}});
   CHECK(told(*set, resolve(*set, interfaces)) == std::vector<std::string>{"ipv4/conf/qr-1/rp_filter=2 by a"});
   const auto wider = policies({{"a",
                                 ".*",
                                 {{"net.ipv4.conf.*.rp_filter", "2"}},
-                                core::Mode::enforce,
-                                [](core::PolicyConfig& policy) { policy.interfaces = {pattern("^qr-")}; }},
+                                Mode::enforce,
+                                [](PolicyConfig& policy) { policy.interfaces = {pattern("^qr-")}; }},
                                {"b", ".*", {{"net.ipv4.conf.*.rp_filter", "1"}}}});
   CHECK(told(*wider, resolve(*wider, {"ipv4/conf/eth0/rp_filter", "ipv4/conf/qr-1/rp_filter"})) ==
         std::vector<std::string>{"ipv4/conf/eth0/rp_filter=1 by b", "ipv4/conf/qr-1/rp_filter=1 by b"});
 }
 
 TEST_CASE("a condition without a value to set is audited, and a setting may have a mode of its own") {
-  const auto set = policies({{"a", ".*", {}, core::Mode::enforce, [](core::PolicyConfig& policy) {
-                                using Kind = core::Want::Kind;
+  const auto set = policies({{"a", ".*", {}, Mode::enforce, [](PolicyConfig& policy) {
+                                using Kind = Want::Kind;
                                 const auto at_least = [](std::optional<std::string> written) {
-                                  return std::get<core::Want>(core::Want::condition(Kind::min, {"5"}, std::move(written), {}));
+                                  return std::get<Want>(Want::condition(Kind::min, {"5"}, std::move(written), {}));
                                 };
                                 policy.sysctls = {wanting("net.ipv4.a", at_least(std::nullopt)),
                                                   wanting("net.ipv4.b", at_least("7")), setting("net.ipv4.c", "1")};
-                                policy.sysctls[2].mode = core::Mode::audit;
+                                policy.sysctls[2].mode = Mode::audit;
                               }}});
-  const core::Resolution resolution = resolve(*set);
+  const Resolution resolution = resolve(*set);
   REQUIRE(resolution.settings.size() == 3);
-  CHECK(resolution.settings[0].mode == core::Mode::audit);
-  CHECK(resolution.settings[1].mode == core::Mode::enforce);
-  CHECK(resolution.settings[2].mode == core::Mode::audit);
+  CHECK(resolution.settings[0].mode == Mode::audit);
+  CHECK(resolution.settings[1].mode == Mode::enforce);
+  CHECK(resolution.settings[2].mode == Mode::audit);
 }
 
 TEST_CASE("what is observed is no setting, and is there once") {
-  const auto observe = [](core::PolicyConfig& policy) {
+  const auto observe = [](PolicyConfig& policy) {
     policy.observe = {{key_pattern("net.netfilter.nf_conntrack_count"), {}}, {key_pattern("net.ipv4.conf.*.rp_filter"), {}}};
   };
-  const auto set = policies({{"a", ".*", {{"net.ipv4.conf.qr-1.rp_filter", "1"}}, core::Mode::enforce, observe},
-                             {"b", ".*", {}, core::Mode::enforce, observe}});
-  const core::Resolution resolution = resolve(*set, {"ipv4/conf/qr-1/rp_filter"});
+  const auto set = policies(
+      {{"a", ".*", {{"net.ipv4.conf.qr-1.rp_filter", "1"}}, Mode::enforce, observe}, {"b", ".*", {}, Mode::enforce, observe}});
+  const Resolution resolution = resolve(*set, {"ipv4/conf/qr-1/rp_filter"});
   CHECK(resolution.settings.size() == 1);
   REQUIRE(resolution.observed.size() == 2);
   CHECK(set->observes());
 }
 
 TEST_CASE("--audit makes every policy and every setting an audit") {
-  core::Config config;
-  core::PolicyConfig policy;
+  Config config;
+  PolicyConfig policy;
   policy.name = "a";
   policy.netns = {pattern(".*")};
   policy.sysctls = {setting("net.ipv4.c", "1")};
-  policy.sysctls[0].mode = core::Mode::enforce;
+  policy.sysctls[0].mode = Mode::enforce;
   config.policies.push_back(std::move(policy));
-  const core::PolicySet set(config, core::PolicySet::Audit::everything);
-  CHECK(set.policies()[0].mode == core::Mode::audit);
-  CHECK(resolve(set).settings[0].mode == core::Mode::audit);
+  const PolicySet set(config, PolicySet::Audit::everything);
+  CHECK(set.policies()[0].mode == Mode::audit);
+  CHECK(resolve(set).settings[0].mode == Mode::audit);
 }

@@ -6,7 +6,7 @@
 
 #include "catch.hpp"
 
-using namespace nswarden::core;
+using namespace nswarden;
 using namespace std::string_literals;
 
 TEST_CASE("a value that the kernel would take as another one is refused") {

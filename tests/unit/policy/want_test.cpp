@@ -5,7 +5,7 @@
 
 #include "catch.hpp"
 
-using namespace nswarden::core;
+using namespace nswarden;
 using Kind = Want::Kind;
 
 namespace {

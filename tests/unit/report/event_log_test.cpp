@@ -6,8 +6,8 @@
 
 namespace {
 
-using nswarden::app::Event;
-using nswarden::app::EventLog;
+using nswarden::Event;
+using nswarden::EventLog;
 
 Event governed(int number) {
   Event event;

@@ -8,9 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <catch.hpp>
-#include <nswarden/report/log.hpp>
 #include <nswarden/os/fd.hpp>
 #include <nswarden/os/line_writer.hpp>
+#include <nswarden/report/log.hpp>
 
 #include <array>
 #include <chrono>
@@ -25,12 +25,12 @@
 
 namespace {
 
-using nswarden::app::LineLimiter;
-using nswarden::app::Log;
-using nswarden::app::LogFormat;
-using nswarden::app::LogLevel;
-using nswarden::os::Fd;
-using nswarden::os::LineWriter;
+using nswarden::Fd;
+using nswarden::LineLimiter;
+using nswarden::LineWriter;
+using nswarden::Log;
+using nswarden::LogFormat;
+using nswarden::LogLevel;
 using namespace std::chrono_literals;
 
 std::string content(int fd) {
@@ -77,7 +77,7 @@ Fd memory_file() {
 }
 
 /// One line of a log, without its time, which is checked on the way.
-std::string logged(LogFormat format, std::string_view message, std::initializer_list<nswarden::app::LogField> fields) {
+std::string logged(LogFormat format, std::string_view message, std::initializer_list<nswarden::LogField> fields) {
   const Fd file = memory_file();
   Log(file.get(), LogLevel::info, format).info(message, fields);
   const std::string text = content(file.get());

@@ -16,16 +16,14 @@
 namespace {
 
 using namespace nswarden;
-using app::Metrics;
-using app::Snapshot;
 using namespace std::chrono_literals;
 
-core::PolicyConfig policy(const std::string& name, const char* key) {
+PolicyConfig policy(const std::string& name, const char* key) {
   return test::policy(name, "^" + name, {test::setting(key, "1")});
 }
 
-core::Config routers() {
-  core::Config config;
+Config routers() {
+  Config config;
   config.policies.push_back(policy("routers", "net.ipv4.ip_forward"));
   return config;
 }
@@ -50,8 +48,8 @@ std::vector<std::string> lines_with(const std::string& text, const std::string& 
   return found;
 }
 
-core::Finding finding(std::string netns, core::State state, core::Reason reason) {
-  core::Finding result;
+Finding finding(std::string netns, State state, Reason reason) {
+  Finding result;
   result.netns = std::move(netns);
   result.policy = "routers";
   result.key = "net.ipv4.ip_forward";
@@ -62,7 +60,7 @@ core::Finding finding(std::string netns, core::State state, core::Reason reason)
 
 Snapshot small_snapshot() {
   Snapshot snapshot;
-  app::PolicySnapshot routers;
+  PolicySnapshot routers;
   routers.name = "routers";
   routers.netns = 3;
   routers.settings = 6;
@@ -78,8 +76,8 @@ Snapshot small_snapshot() {
   snapshot.commands_running = 2;
   snapshot.series_limit = 200;
   snapshot.drift = {
-      {finding("q-1", core::State::drifted, core::Reason::clamped), nullptr, 0},
-      {finding("q\"} 0\nnswarden_netns{policy=\"forged\"} 7\n\xff", core::State::missing, core::Reason::missing), nullptr, 0}};
+      {finding("q-1", State::drifted, Reason::clamped), nullptr, 0},
+      {finding("q\"} 0\nnswarden_netns{policy=\"forged\"} 7\n\xff", State::missing, Reason::missing), nullptr, 0}};
   snapshot.drift_hidden = 5;
   snapshot.observed = {{"q-1", "net.ipv4.tcp_rmem", {4096, 131072}}};
   snapshot.observed_hidden = 3;
@@ -95,7 +93,7 @@ Snapshot small_snapshot() {
 
 TEST_CASE("counters are there at 0 before anything was counted") {
   Metrics metrics;
-  metrics.know(core::PolicySet(routers(), core::PolicySet::Audit::as_configured));
+  metrics.know(PolicySet(routers(), PolicySet::Audit::as_configured));
   const std::string text = metrics.text({});
   for (const char* trigger : {"startup", "interval", "reload", "lost"}) {
     CHECK(value_of(text, std::string("nswarden_reconciles_total{trigger=\"") + trigger + "\"}") == "0");
@@ -113,11 +111,11 @@ TEST_CASE("counters are there at 0 before anything was counted") {
   CHECK(value_of(text, "nswarden_config_reloads_total{result=\"failure\"}") == "0");
   CHECK(value_of(text, "nswarden_actions_total{action=\"write\",policy=\"routers\",result=\"success\"}") == "0");
   CHECK(value_of(text, "nswarden_actions_total{action=\"write\",policy=\"routers\",result=\"failure\"}") == "0");
-  for (const auto reason : core::all_failure_reasons) {
+  for (const auto reason : all_failure_reasons) {
     CHECK(value_of(text, "nswarden_action_failures_total{action=\"write\",policy=\"routers\",reason=\"" + std::string(reason) +
                              "\"}") == "0");
   }
-  for (const auto source : core::all_sources) {
+  for (const auto source : all_sources) {
     CHECK(value_of(text, "nswarden_drift_detected_total{policy=\"routers\",source=\"" + std::string(to_string(source)) +
                              "\",sysctl=\"net.ipv4.ip_forward\"}") == "0");
   }
@@ -128,11 +126,11 @@ TEST_CASE("counters are there at 0 before anything was counted") {
 
 TEST_CASE("commands have their series where a policy has commands, and only there") {
   Metrics metrics;
-  core::Config config = routers();
-  core::PolicyConfig alone = test::policy("alone", ".*", {});
+  Config config = routers();
+  PolicyConfig alone = test::policy("alone", ".*", {});
   alone.commands.startup = {"true"};
   config.policies.push_back(alone);
-  metrics.know(core::PolicySet(config, core::PolicySet::Audit::as_configured));
+  metrics.know(PolicySet(config, PolicySet::Audit::as_configured));
   std::string text = metrics.text({});
   CHECK(value_of(text, "nswarden_actions_total{action=\"command\",policy=\"alone\",result=\"success\"}") == "0");
   CHECK(value_of(text, "nswarden_actions_total{action=\"command\",policy=\"alone\",result=\"failure\"}") == "0");
@@ -140,12 +138,12 @@ TEST_CASE("commands have their series where a policy has commands, and only ther
   CHECK(text.find("action=\"command\",policy=\"routers\"") == std::string::npos);
   CHECK(text.find("action=\"write\",policy=\"alone\"") == std::string::npos);
   metrics.command_attempt("alone", "");
-  for (const std::string_view reason : core::all_command_failures) metrics.command_attempt("alone", reason);
+  for (const std::string_view reason : all_command_failures) metrics.command_attempt("alone", reason);
   metrics.commands_dropped("alone", 3);
   text = metrics.text({});
   CHECK(value_of(text, "nswarden_actions_total{action=\"command\",policy=\"alone\",result=\"success\"}") == "1");
   CHECK(value_of(text, "nswarden_actions_total{action=\"command\",policy=\"alone\",result=\"failure\"}") == "3");
-  for (const std::string_view reason : core::all_command_failures) {
+  for (const std::string_view reason : all_command_failures) {
     CHECK(value_of(text, "nswarden_action_failures_total{action=\"command\",policy=\"alone\",reason=\"" + std::string(reason) +
                              "\"}") == "1");
   }
@@ -154,18 +152,18 @@ TEST_CASE("commands have their series where a policy has commands, and only ther
 
 TEST_CASE("each thing that happens is counted in its series") {
   Metrics metrics;
-  metrics.know(core::PolicySet(routers(), core::PolicySet::Audit::as_configured));
-  metrics.drift_detected("routers", "net.ipv4.ip_forward", core::Source::event);
-  metrics.write_attempt("routers", core::Outcome::fixed, 0);
-  metrics.write_attempt("routers", core::Outcome::refused, EROFS);
-  metrics.write_attempt("routers", core::Outcome::rejected, EINVAL);
-  metrics.write_attempt("routers", core::Outcome::clamped, 0);
-  metrics.write_attempt("routers", core::Outcome::failed, 0);
+  metrics.know(PolicySet(routers(), PolicySet::Audit::as_configured));
+  metrics.drift_detected("routers", "net.ipv4.ip_forward", Source::event);
+  metrics.write_attempt("routers", Outcome::fixed, 0);
+  metrics.write_attempt("routers", Outcome::refused, EROFS);
+  metrics.write_attempt("routers", Outcome::rejected, EINVAL);
+  metrics.write_attempt("routers", Outcome::clamped, 0);
+  metrics.write_attempt("routers", Outcome::failed, 0);
   metrics.event("inotify", "IN_CREATE");
   metrics.event("mount", "change");
   metrics.overflow("inotify");
-  metrics.reconciled(app::Trigger::lost, 3ms);
-  metrics.became_compliant(app::ComplianceTrigger::create, 700us);
+  metrics.reconciled(Trigger::lost, 3ms);
+  metrics.became_compliant(ComplianceTrigger::create, 700us);
   metrics.reloaded(false);
   const std::string text = metrics.text({});
   CHECK(value_of(text, "nswarden_drift_detected_total{policy=\"routers\",source=\"event\",sysctl=\"net.ipv4.ip_forward\"}") ==
@@ -297,7 +295,7 @@ TEST_CASE("names of netns that differ in a byte that cannot be shown have a seri
 }
 
 TEST_CASE("build_info tells version, revision and compiler") {
-  const auto build = app::build_info();
+  const auto build = build_info();
   CHECK(value_of(Metrics().text({}), "nswarden_build_info{compiler=\"" + std::string(build.compiler) + "\",revision=\"" +
                                          std::string(build.revision) + "\",version=\"" + std::string(build.version) + "\"}") ==
         "1");
@@ -309,11 +307,11 @@ TEST_CASE("process CPU time is a counter, as in every official client") {
 
 TEST_CASE("after a reload the gauges of a removed policy go and its counters stay") {
   Metrics metrics;
-  metrics.know(core::PolicySet(routers(), core::PolicySet::Audit::as_configured));
-  metrics.write_attempt("routers", core::Outcome::fixed, 0);
-  core::Config other;
+  metrics.know(PolicySet(routers(), PolicySet::Audit::as_configured));
+  metrics.write_attempt("routers", Outcome::fixed, 0);
+  Config other;
   other.policies.push_back(policy("others", "net.ipv4.tcp_tw_reuse"));
-  metrics.know(core::PolicySet(other, core::PolicySet::Audit::as_configured));
+  metrics.know(PolicySet(other, PolicySet::Audit::as_configured));
   Snapshot snapshot;
   snapshot.policies.resize(1);
   snapshot.policies[0].name = "others";
@@ -326,7 +324,7 @@ TEST_CASE("after a reload the gauges of a removed policy go and its counters sta
 
 TEST_CASE("every family has a help text without a character that the serializer would have to escape") {
   Metrics metrics;
-  metrics.know(core::PolicySet(routers(), core::PolicySet::Audit::as_configured));
+  metrics.know(PolicySet(routers(), PolicySet::Audit::as_configured));
   Snapshot snapshot = small_snapshot();
   snapshot.by_netns = {{"q-1", "routers", 1}};
   const std::string text = metrics.text(snapshot);
@@ -340,7 +338,7 @@ TEST_CASE("every family has a help text without a character that the serializer 
 
 TEST_CASE("two scrapes of the same facts are the same bytes") {
   Metrics metrics;
-  metrics.know(core::PolicySet(routers(), core::PolicySet::Audit::as_configured));
+  metrics.know(PolicySet(routers(), PolicySet::Audit::as_configured));
   const std::string before = metrics.text(small_snapshot());
   for (int i = 0; i < 50; ++i) metrics.event("inotify", "IN_MADE_UP_" + std::to_string(i));
   std::string after = metrics.text(small_snapshot());
@@ -353,8 +351,8 @@ TEST_CASE("scrapes while the loop counts see whole numbers that only grow") {
   std::thread loop([&metrics] {
     for (int i = 0; i < 2000; ++i) {
       metrics.event("inotify", "IN_CREATE");
-      metrics.write_attempt("policy " + std::to_string(i % 10), core::Outcome::fixed, 0);
-      metrics.reconciled(app::Trigger::interval, 1ms);
+      metrics.write_attempt("policy " + std::to_string(i % 10), Outcome::fixed, 0);
+      metrics.reconciled(Trigger::interval, 1ms);
     }
   });
   double last = 0;

@@ -7,8 +7,6 @@
 
 using namespace nswarden;
 using namespace std::chrono_literals;
-using app::PolicyReview;
-using app::Useless;
 
 namespace {
 using All = std::vector<Useless>;
@@ -17,7 +15,7 @@ using All = std::vector<Useless>;
 TEST_CASE("a policy that matches nothing is told after an hour, once, and again when it has been of use between") {
   PolicyReview review;
   const Useless idle{"a", {}};
-  const core::Time start{1h};
+  const Time start{1h};
   CHECK(review.look({idle}, start).empty());
   CHECK(review.look({idle}, start + 59min).empty());
   CHECK(review.look({idle}, start + 60min) == All{idle});
@@ -30,6 +28,6 @@ TEST_CASE("a policy that matches nothing is told after an hour, once, and again 
 TEST_CASE("a key that no netns has is told at once, and once") {
   PolicyReview review;
   const Useless missing{"a", "net.ipv4.x"};
-  CHECK(review.look({missing, {"b", {}}}, core::Time{1h}) == All{missing});
-  CHECK(review.look({missing}, core::Time{2h}).empty());
+  CHECK(review.look({missing, {"b", {}}}, Time{1h}) == All{missing});
+  CHECK(review.look({missing}, Time{2h}).empty());
 }

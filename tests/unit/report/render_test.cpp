@@ -8,13 +8,11 @@
 #include "policy_words.hpp"
 
 using namespace nswarden;
-using core::Reason;
-using core::State;
 
 namespace {
 
-app::CheckReport report_of_each_state() {
-  app::CheckReport report;
+CheckReport report_of_each_state() {
+  CheckReport report;
   report.totals.netns = 1;
   report.totals.settings = 4;
   report.totals.compliant = 1;
@@ -22,9 +20,9 @@ app::CheckReport report_of_each_state() {
   report.totals.missing = 1;
   report.totals.unreadable = 1;
   report.findings = {
-      {"qrouter-1", "p", "net.a.b", "1", "0", core::State::drifted, core::Reason::value, 0},
-      {"a\nb", "p", "net.a.c", "1", "", core::State::missing, core::Reason::missing, 0},
-      {"qrouter-1", "p", "net.a.d", "1", "", core::State::unreadable, core::Reason::unreadable, EIO},
+      {"qrouter-1", "p", "net.a.b", "1", "0", State::drifted, Reason::value, 0},
+      {"a\nb", "p", "net.a.c", "1", "", State::missing, Reason::missing, 0},
+      {"qrouter-1", "p", "net.a.d", "1", "", State::unreadable, Reason::unreadable, EIO},
   };
   return report;
 }
@@ -32,7 +30,7 @@ app::CheckReport report_of_each_state() {
 }  // namespace
 
 TEST_CASE("a table lists findings in columns and ends with totals that add up") {
-  CHECK(app::check_table(report_of_each_state(), app::Colour::never) ==
+  CHECK(check_table(report_of_each_state(), Colour::never) ==
         "NETNS      KEY      WANT  HAVE  STATE                            POLICY\n"
         "qrouter-1  net.a.b  1     0     drifted                          p\n"
         "a\\x0ab     net.a.c  1     -     missing                          p\n"
@@ -41,22 +39,22 @@ TEST_CASE("a table lists findings in columns and ends with totals that add up") 
 }
 
 TEST_CASE("a drifted setting says where repairs do not help") {
-  for (const core::Reason reason : {core::Reason::clamped, core::Reason::suspended}) {
-    app::CheckReport report;
-    report.findings = {{"q-1", "p", "net.a.b", "1", "0", core::State::drifted, reason, 0}};
+  for (const Reason reason : {Reason::clamped, Reason::suspended}) {
+    CheckReport report;
+    report.findings = {{"q-1", "p", "net.a.b", "1", "0", State::drifted, reason, 0}};
     const std::string expected = "  drifted (" + std::string(to_string(reason)) + ")  p\n";
-    CHECK(app::check_table(report, app::Colour::never).find(expected) != std::string::npos);
-    CHECK(nlohmann::json::parse(app::check_json(report))["findings"][0]["reason"] == to_string(reason));
+    CHECK(check_table(report, Colour::never).find(expected) != std::string::npos);
+    CHECK(nlohmann::json::parse(check_json(report))["findings"][0]["reason"] == to_string(reason));
   }
 }
 
 TEST_CASE("nothing to list leaves only the totals") {
-  CHECK(app::check_table({}, app::Colour::never) == "0 netns, 0 settings: 0 compliant, 0 drifted, 0 missing, 0 unreadable\n");
+  CHECK(check_table({}, Colour::never) == "0 netns, 0 settings: 0 compliant, 0 drifted, 0 missing, 0 unreadable\n");
 }
 
 TEST_CASE("colour is only around states and does not move columns") {
-  const std::string plain = app::check_table(report_of_each_state(), app::Colour::never);
-  std::string coloured = app::check_table(report_of_each_state(), app::Colour::always);
+  const std::string plain = check_table(report_of_each_state(), Colour::never);
+  std::string coloured = check_table(report_of_each_state(), Colour::always);
   CHECK(coloured != plain);
   for (const std::string code : {"\x1b[31m", "\x1b[32m", "\x1b[0m"}) {
     for (std::size_t at = coloured.find(code); at != std::string::npos; at = coloured.find(code)) {
@@ -67,7 +65,7 @@ TEST_CASE("colour is only around states and does not move columns") {
 }
 
 TEST_CASE("the JSON report has the contract's form") {
-  const auto json = nlohmann::json::parse(app::check_json(report_of_each_state()));
+  const auto json = nlohmann::json::parse(check_json(report_of_each_state()));
   CHECK(json["schema"] == 1);
   CHECK(json["compliant"] == false);
   CHECK(json["totals"]["settings"] == 4);
@@ -80,45 +78,44 @@ TEST_CASE("the JSON report has the contract's form") {
 }
 
 TEST_CASE("an explanation says which commands run, and with which capabilities") {
-  core::Config config;
+  Config config;
   config.files = {"f.yaml"};
   config.policies.push_back(test::policy("first", ".*", {}));
   config.policies.push_back(test::policy("second", "^q", {}));
   config.policies[0].commands.startup = {"a"};
-  config.policies[1].commands = {core::CommandCapabilities::daemon, {}, {{"IN_CREATE", 0x100, {"b c"}}}};
-  const core::PolicySet policies(config, core::PolicySet::Audit::as_configured);
-  app::Explanation explanation{"qrouter-1", "f.yaml", &policies};
-  explanation.matched = policies.match(std::vector<core::NetnsName>{{"qrouter-1"}});
-  CHECK(app::explain_table(explanation) ==
+  config.policies[1].commands = {CommandCapabilities::daemon, {}, {{"IN_CREATE", 0x100, {"b c"}}}};
+  const PolicySet policies(config, PolicySet::Audit::as_configured);
+  Explanation explanation{"qrouter-1", "f.yaml", &policies};
+  explanation.matched = policies.match(std::vector<NetnsName>{{"qrouter-1"}});
+  CHECK(explain_table(explanation) ==
         "qrouter-1 is matched by: first, second\n"
         "EVENT      COMMAND  CAPABILITIES  POLICY\n"
         "startup    a        none          first\n"
         "IN_CREATE  b c      daemon        second\n");
-  const auto json = nlohmann::json::parse(app::explain_json(explanation));
+  const auto json = nlohmann::json::parse(explain_json(explanation));
   CHECK(json["commands"][0]["capabilities"] == "none");
   CHECK(json["commands"][1]["capabilities"] == "daemon");
 }
 
 TEST_CASE("an explanation says who owns a key, where, and whom it overrides") {
-  core::Config config;
+  Config config;
   config.files = {"f.yaml", "more.yaml"};
   config.policies.push_back(test::policy("first", ".*", {test::setting("net.ipv4.ip_forward", "0", {4, 7, 1})}));
-  config.policies.push_back(
-      test::policy("second", "^q", {test::setting("net.ipv4.ip_forward", "1", {8, 7, 0})}, core::Mode::audit));
+  config.policies.push_back(test::policy("second", "^q", {test::setting("net.ipv4.ip_forward", "1", {8, 7, 0})}, Mode::audit));
   config.policies[1].sysctls[0].note = "why";
-  const core::PolicySet policies(config, core::PolicySet::Audit::as_configured);
-  app::Explanation explanation{"qrouter-1", "f.yaml", &policies};
-  explanation.matched = policies.match(std::vector<core::NetnsName>{{"qrouter-1"}});
+  const PolicySet policies(config, PolicySet::Audit::as_configured);
+  Explanation explanation{"qrouter-1", "f.yaml", &policies};
+  explanation.matched = policies.match(std::vector<NetnsName>{{"qrouter-1"}});
   explanation.resolution = policies.resolve(policies.plan(explanation.matched), {});
   explanation.open_globs = {"net.ipv4.conf.*.rp_filter"};
   SECTION("and nothing of what is there when the netns was not looked at") {
-    CHECK(app::explain_table(explanation) ==
+    CHECK(explain_table(explanation) ==
           "qrouter-1 is matched by: first, second\n"
           "KEY                  WANT  HAVE  STATE  MODE   POLICY  WHERE     OVERRIDES\n"
           "net.ipv4.ip_forward  1     -     -      audit  second  f.yaml:8  first (0, enforce, more.yaml:4)\n"
           "net.ipv4.ip_forward: why\n"
           "net.ipv4.conf.*.rp_filter: stands for no key here\n");
-    const auto json = nlohmann::json::parse(app::explain_json(explanation));
+    const auto json = nlohmann::json::parse(explain_json(explanation));
     CHECK(json["settings"][0]["overrides"][0]["conflict"] == true);
     CHECK(json["settings"][0]["overrides"][0]["file"] == "more.yaml");
     CHECK(json["settings"][0]["note"] == "why");
@@ -126,11 +123,11 @@ TEST_CASE("an explanation says who owns a key, where, and whom it overrides") {
   }
   SECTION("with what is there") {
     explanation.findings = {{"qrouter-1", "second", "net.ipv4.ip_forward", "1", "0", State::drifted, Reason::value}};
-    CHECK(app::explain_table(explanation).find("1     0     drifted  audit  second") != std::string::npos);
-    const auto json = nlohmann::json::parse(app::explain_json(explanation));
+    CHECK(explain_table(explanation).find("1     0     drifted  audit  second") != std::string::npos);
+    const auto json = nlohmann::json::parse(explain_json(explanation));
     CHECK(json["settings"][0]["have"] == "0");
     CHECK(json["settings"][0]["state"] == "drifted");
   }
   explanation.matched.clear();
-  CHECK(app::explain_table(explanation) == "no policy matches qrouter-1\n");
+  CHECK(explain_table(explanation) == "no policy matches qrouter-1\n");
 }

@@ -7,24 +7,20 @@
 #include <string>
 #include <vector>
 
-#include "report/line_limiter.hpp"
 #include <nswarden/report/report_log.hpp>
 #include "policy_words.hpp"
+#include "report/line_limiter.hpp"
 
 namespace {
 
 using namespace nswarden;
-using core::Change;
-using core::Report;
-using core::Source;
-using core::State;
-using What = core::Change::What;
+using What = Change::What;
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t inode = 4026532001;
 
-core::Config config() {
-  core::Config result;
+Config config() {
+  Config result;
   result.policies.push_back(test::policy("routers", "^q", {test::setting("net.ipv4.ip_forward", "1")}));
   return result;
 }
@@ -61,8 +57,8 @@ Change suspension() {
   return result;
 }
 
-core::Writer rival() {
-  core::Writer writer;
+Writer rival() {
+  Writer writer;
   writer.pid = 70;
   writer.comm = "rival d";
   writer.exe = "/usr/bin/rival";
@@ -75,26 +71,26 @@ core::Writer rival() {
 
 /// A log in memory; file 1 is setting 0 of the netns.
 struct Site {
-  app::Metrics metrics;
-  os::Fd memory{::memfd_create("log", MFD_CLOEXEC)};
-  app::Log log{memory.get(), app::LogLevel::info, app::LogFormat::logfmt};
-  os::SysctlFiles files;
-  core::Writer writer = rival();
-  app::Writers writers{files, [this](std::int64_t, const os::Fd&, double) { return writer; }};
-  app::EventLog events;
-  app::ReportLog reports{metrics, log, writers, events};
-  core::PolicySet policies{config(), core::PolicySet::Audit::as_configured};
-  core::Time now{1h};
+  Metrics metrics;
+  Fd memory{::memfd_create("log", MFD_CLOEXEC)};
+  Log log{memory.get(), LogLevel::info, LogFormat::logfmt};
+  SysctlFiles files;
+  Writer writer = rival();
+  Writers writers{files, [this](std::int64_t, const Fd&, double) { return writer; }};
+  EventLog events;
+  ReportLog reports{metrics, log, writers, events};
+  PolicySet policies{config(), PolicySet::Audit::as_configured};
+  Time now{1h};
 
   Site() { files.add(1, {inode, 0}); }
 
   /// Somebody writes file 1 before.
   void tell_after_write(Source source, Change what) {
-    os::SysctlWrite write;
+    SysctlWrite write;
     write.inode = 1;
     write.place = files.find(1);
     write.pid = 70;
-    std::vector<os::SysctlWrite> writes;
+    std::vector<SysctlWrite> writes;
     writes.push_back(std::move(write));
     writers.take(std::move(writes), 99.5);
     tell(source, std::move(what));
@@ -139,7 +135,7 @@ struct Site {
   [[nodiscard]] std::string written_by(const std::string& comm) const {
     return value_of("nswarden_drift_writers_total{comm=\"" + comm + "\"}");
   }
-  [[nodiscard]] app::Event last_event() const { return *events.newest()->back(); }
+  [[nodiscard]] Event last_event() const { return *events.newest()->back(); }
 };
 
 const std::string setting = "netns=q-1 policy=routers key=net.ipv4.ip_forward";
@@ -153,7 +149,7 @@ TEST_CASE("a drift that the event of a write told of is logged, kept and counted
   site.tell_after_write(Source::event, drift());
   CHECK(site.last_line() == "level=warn msg=\"sysctl drifted\" " + setting + " have=0 want=1 source=event" + by_rival);
   CHECK(site.written_by("rival d") == "1");
-  const app::Event event = site.last_event();
+  const Event event = site.last_event();
   CHECK(to_string(event.what) == "drift");
   CHECK(event.time == 100.25);
   CHECK(event.finding.have == "0");
@@ -173,7 +169,7 @@ TEST_CASE("a repair that failed names who made it needed, and why it failed") {
   Site site;
   Change failed = drift();
   failed.attempted = true;
-  failed.outcome = core::Outcome::refused;
+  failed.outcome = Outcome::refused;
   failed.error = EROFS;
   site.tell_after_write(Source::event, failed);
   CHECK(site.last_line() == "level=warn msg=\"sysctl not repaired\" " + setting +
@@ -241,7 +237,7 @@ TEST_CASE("a sweep that fails to repair leaves the name of who made the drift") 
   site.tell_after_write(Source::event, drift());
   Change failed = change(What::not_repaired, "0", State::drifted);
   failed.attempted = true;
-  failed.outcome = core::Outcome::failed;
+  failed.outcome = Outcome::failed;
   site.tell(Source::reconcile, failed);
   CHECK(site.writers.last_writer("q-1", "net.ipv4.ip_forward"));
   CHECK(site.last_event().error == "another value was read back than the one written");
@@ -249,8 +245,8 @@ TEST_CASE("a sweep that fails to repair leaves the name of who made the drift") 
 
 TEST_CASE("a setting that is fought over names the opponent, also where others have used up the lines of that setting") {
   Site site;
-  for (std::size_t i = 0; i < 2 * app::LineLimiter::burst; ++i) site.tell_after_write(Source::event, repair());
-  REQUIRE(site.lines().size() == app::LineLimiter::burst);
+  for (std::size_t i = 0; i < 2 * LineLimiter::burst; ++i) site.tell_after_write(Source::event, repair());
+  REQUIRE(site.lines().size() == LineLimiter::burst);
   Change later = suspension();
   later.detected = false;
   site.tell(Source::reconcile, later);

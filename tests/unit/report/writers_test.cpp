@@ -11,31 +11,30 @@
 namespace {
 
 using namespace nswarden;
-using app::Writers;
 
 constexpr std::uint64_t netns = 4026532001;
 
-os::SysctlWrite write(std::uint64_t inode, std::int64_t pid, std::optional<os::SysctlFiles::Place> place = {}) {
-  os::SysctlWrite result;
+SysctlWrite write(std::uint64_t inode, std::int64_t pid, std::optional<SysctlFiles::Place> place = {}) {
+  SysctlWrite result;
   result.inode = inode;
   result.place = place;
   result.pid = pid;
   return result;
 }
 
-std::vector<os::SysctlWrite> list(os::SysctlWrite one) {
-  std::vector<os::SysctlWrite> writes;
+std::vector<SysctlWrite> list(SysctlWrite one) {
+  std::vector<SysctlWrite> writes;
   writes.push_back(std::move(one));
   return writes;
 }
 
 /// Files 1 and 2 are settings 0 and 1 of `netns`.
 struct Site {
-  os::SysctlFiles files;
+  SysctlFiles files;
   std::vector<std::int64_t> described;
-  Writers writers{files, [this](std::int64_t pid, const os::Fd&, double time) {
+  Writers writers{files, [this](std::int64_t pid, const Fd&, double time) {
                     described.push_back(pid);
-                    core::Writer writer;
+                    Writer writer;
                     writer.pid = pid;
                     writer.time = time;
                     return writer;
@@ -52,9 +51,9 @@ struct Site {
 };
 
 Writers::Known known(std::int64_t pid) {
-  core::Writer writer;
+  Writer writer;
   writer.pid = pid;
-  return std::make_shared<const core::Writer>(writer);
+  return std::make_shared<const Writer>(writer);
 }
 
 }  // namespace
@@ -139,17 +138,17 @@ TEST_CASE("a process of which nothing can be told is no writer") {
 }
 
 TEST_CASE("the pidfd of a write is there when its writer is looked at, and closed after the turn") {
-  os::SysctlFiles files;
+  SysctlFiles files;
   files.add(1, {netns, 0});
   int seen = -1;
-  Writers writers(files, [&](std::int64_t pid, const os::Fd& pidfd, double) {
+  Writers writers(files, [&](std::int64_t pid, const Fd& pidfd, double) {
     seen = pidfd.get();
-    core::Writer writer;
+    Writer writer;
     writer.pid = pid;
     return writer;
   });
-  os::SysctlWrite one = write(1, 70, files.find(1));
-  one.pidfd = os::Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  SysctlWrite one = write(1, 70, files.find(1));
+  one.pidfd = Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   const int fd = one.pidfd.get();
   REQUIRE(fd >= 0);
   writers.take(list(std::move(one)), 1);
@@ -198,10 +197,10 @@ TEST_CASE("of more settings than are kept the one that was named the longest ago
 TEST_CASE("a finding stands beside who made its drift, where that is known") {
   Site site;
   site.writers.remember("q-1", "net.b", known(70));
-  core::Finding a;
+  Finding a;
   a.netns = "q-1";
   a.key = "net.a";
-  core::Finding b = a;
+  Finding b = a;
   b.key = "net.b";
   const auto drift = site.writers.with_writers({a, b});
   REQUIRE(drift.size() == 2);

@@ -10,7 +10,7 @@
 #include "catch.hpp"
 #include "restore/restore_text.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 using namespace std::string_literals;
@@ -282,4 +282,4 @@ TEST_CASE("whatever bytes are read, it is refused or exactly what would be writt
   CHECK(taken > 100);
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

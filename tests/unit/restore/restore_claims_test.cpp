@@ -8,7 +8,7 @@
 
 #include "catch.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 struct Sketch {
@@ -95,4 +95,4 @@ TEST_CASE("a glob keeps the entries of the keys that it stands for at present") 
   CHECK(due[0].key == renamed);
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

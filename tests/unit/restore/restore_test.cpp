@@ -9,7 +9,7 @@
 #include "catch.hpp"
 #include "fake_kernel.hpp"
 
-namespace nswarden::core {
+namespace nswarden {
 namespace {
 
 using test::FakeKernel;
@@ -41,12 +41,12 @@ struct Scene {
   FakeKernel::NetnsPtr netns;
 
   explicit Scene(Values values) { netns = kernel.add("r", std::move(values)); }
-  std::vector<Restored> restore(const std::vector<Written>& written) {
-    return core::restore(kernel, {netns->cookie, 0, "r"}, entries(written), {});
+  std::vector<Restored> put_back(const std::vector<Written>& written) {
+    return restore(kernel, {netns->cookie, 0, "r"}, entries(written), {});
   }
   std::vector<What> outcomes(const std::vector<Written>& written) {
     std::vector<What> outcomes;
-    for (const Restored& one : restore(written)) outcomes.push_back(one.what);
+    for (const Restored& one : put_back(written)) outcomes.push_back(one.what);
     return outcomes;
   }
   [[nodiscard]] std::string value(const std::string& path) const { return netns->keys.at(path).value; }
@@ -80,7 +80,7 @@ TEST_CASE("one value is put back only where it is still what we stored") {
   for (const Row& row : rows) {
     CAPTURE(row.what);
     Scene scene(Values{{alive, row.have}});
-    const auto results = scene.restore({{alive, row.found, row.stored}});
+    const auto results = scene.put_back({{alive, row.found, row.stored}});
     REQUIRE(results.size() == 1);
     CHECK(results[0].what == row.outcome);
     CHECK(results[0].have == normalised(row.after));
@@ -122,7 +122,7 @@ TEST_CASE("two values that undo each other are written twice each and no more, a
   Scene scene(Values{{all, "1"}, {eth0, "1"}});
   scene.netns->keys[all].side_effect = [](FakeNetns& netns) { netns.keys[eth0].value = "1\n"; };
   scene.netns->keys[eth0].side_effect = [](FakeNetns& netns) { netns.keys[all].value = "1\n"; };
-  const auto results = scene.restore({{all, "0", "1"}, {eth0, "0", "1"}});
+  const auto results = scene.put_back({{all, "0", "1"}, {eth0, "0", "1"}});
   CHECK(scene.writes().size() <= 4);
   CHECK((results[0].what == What::failed || results[1].what == What::failed));
 }
@@ -141,7 +141,7 @@ TEST_CASE("a key that goes away while others are written is gone") {
 TEST_CASE("a write that is refused is told with its errno and is not made again, and the others are put back all the same") {
   Scene scene(Values{{forward, "1"}, {alive, "600"}});
   scene.netns->keys[forward].write_error = EROFS;
-  const auto results = scene.restore({{forward, "0", "1"}, {alive, "7200", "600"}});
+  const auto results = scene.put_back({{forward, "0", "1"}, {alive, "7200", "600"}});
   CHECK(results[0].what == What::failed);
   CHECK(results[0].error == EROFS);
   CHECK(results[0].have == "1");
@@ -152,7 +152,7 @@ TEST_CASE("a write that is refused is told with its errno and is not made again,
 TEST_CASE("a value that the kernel makes another one of is told as failed without an errno") {
   Scene scene(Values{{alive, "600"}});
   scene.netns->keys[alive].store = [](std::string_view) { return "3\n"; };
-  const auto results = scene.restore({{alive, "7200", "600"}});
+  const auto results = scene.put_back({{alive, "7200", "600"}});
   CHECK(results[0].what == What::failed);
   CHECK(results[0].error == 0);
   CHECK(results[0].have == "3");
@@ -162,7 +162,7 @@ TEST_CASE("a value that the kernel makes another one of is told as failed withou
 TEST_CASE("a value that cannot be read is never written") {
   Scene scene(Values{{alive, "600"}});
   scene.netns->keys[alive].read_error = EACCES;
-  const auto results = scene.restore({{alive, "7200", "600"}});
+  const auto results = scene.put_back({{alive, "7200", "600"}});
   CHECK(results[0].what == What::failed);
   CHECK(results[0].error == EACCES);
   CHECK(scene.writes().empty());
@@ -171,7 +171,7 @@ TEST_CASE("a value that cannot be read is never written") {
 TEST_CASE("a write that is handed over counts as failed until its end is told") {
   Scene scene(Values{{forward, "1"}});
   scene.netns->keys[forward].slow = true;
-  const auto results = scene.restore({{forward, "0", "1"}});
+  const auto results = scene.put_back({{forward, "0", "1"}});
   CHECK(results[0].what == What::failed);
   CHECK(results[0].error == EAGAIN);
 }
@@ -188,7 +188,7 @@ TEST_CASE("another netns under the name is not touched") {
 TEST_CASE("where no netns is, or it cannot be entered, nothing is written") {
   Scene scene(Values{{alive, "600"}});
   scene.netns->enter_error = EPERM;
-  const auto refused = scene.restore({{alive, "7200", "600"}});
+  const auto refused = scene.put_back({{alive, "7200", "600"}});
   CHECK(refused[0].what == What::failed);
   CHECK(refused[0].error == EPERM);
   scene.kernel.place("r", EntryKind::placeholder);
@@ -219,11 +219,11 @@ TEST_CASE("somebody who changes values between any two steps never makes us writ
     scene.kernel.before = [&](std::string_view) {
       if (calls++ >= step) scene.netns->keys[alive].value = "5\n";
     };
-    const auto results = scene.restore({{alive, "7200", "600"}, {forward, "0", "1"}});
+    const auto results = scene.put_back({{alive, "7200", "600"}, {forward, "0", "1"}});
     CHECK(scene.writes().size() <= 4);
     CHECK(scene.value(forward) == "0\n");
     for (const Restored& one : results) CHECK(one.have == normalised(scene.value(one.entry.key.path())));
   }
 }
 
-}  // namespace nswarden::core
+}  // namespace nswarden

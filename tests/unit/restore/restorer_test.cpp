@@ -35,21 +35,20 @@ struct Sketch {
   std::string netns = "^r";
 };
 
-std::shared_ptr<const core::PolicySet> policies(const std::vector<Sketch>& sketches) {
-  core::Config config;
+std::shared_ptr<const PolicySet> policies(const std::vector<Sketch>& sketches) {
+  Config config;
   for (const Sketch& sketch : sketches) {
-    core::PolicyConfig policy;
+    PolicyConfig policy;
     policy.name = sketch.name;
-    policy.netns.push_back(std::get<core::Pattern>(core::Pattern::compile(sketch.netns)));
+    policy.netns.push_back(std::get<Pattern>(Pattern::compile(sketch.netns)));
     policy.restore = sketch.restore;
-    policy.sysctls.push_back(
-        {std::get<core::KeyPattern>(core::KeyPattern::parse(sketch.key)), core::Want::equal(sketch.want), {}});
+    policy.sysctls.push_back({std::get<KeyPattern>(KeyPattern::parse(sketch.key)), Want::equal(sketch.want), {}});
     config.policies.push_back(std::move(policy));
   }
-  return std::make_shared<core::PolicySet>(config, core::PolicySet::Audit::as_configured);
+  return std::make_shared<PolicySet>(config, PolicySet::Audit::as_configured);
 }
 
-std::shared_ptr<const core::PolicySet> keepalive() { return policies({{"routers", "net.ipv4.tcp_keepalive_time", "600"}}); }
+std::shared_ptr<const PolicySet> keepalive() { return policies({{"routers", "net.ipv4.tcp_keepalive_time", "600"}}); }
 
 std::string new_directory() {
   std::string path = std::filesystem::temp_directory_path() / "nswarden-restorer-XXXXXX";
@@ -57,26 +56,26 @@ std::string new_directory() {
   return path;
 }
 
-const std::vector<core::NetnsSource> sources{{core::NameKind::entry, "/run/netns"}};
+const std::vector<NetnsSource> sources{{NameKind::entry, "/run/netns"}};
 
 /// A daemon, as far as it matters here; its kernel and its file outlive it.
 struct Site {
   FakeKernel& kernel;
-  app::Options options;
-  os::Fd memory{::memfd_create("log", MFD_CLOEXEC)};
-  app::Log log{memory.get(), app::LogLevel::debug, app::LogFormat::logfmt};
-  std::shared_ptr<const core::PolicySet> set;
-  core::Reconciler reconciler;
-  app::Restorer restorer;
-  core::Time now{1h};
+  Options options;
+  Fd memory{::memfd_create("log", MFD_CLOEXEC)};
+  Log log{memory.get(), LogLevel::debug, LogFormat::logfmt};
+  std::shared_ptr<const PolicySet> set;
+  Reconciler reconciler;
+  Restorer restorer;
+  Time now{1h};
 
-  static app::Options with(const std::string& file, bool audit) {
-    app::Options options;
+  static Options with(const std::string& file, bool audit) {
+    Options options;
     options.restore_file = file;
     options.audit = audit;
     return options;
   }
-  Site(FakeKernel& its_kernel, const std::string& file, std::shared_ptr<const core::PolicySet> its_policies, bool audit = false)
+  Site(FakeKernel& its_kernel, const std::string& file, std::shared_ptr<const PolicySet> its_policies, bool audit = false)
       : kernel(its_kernel),
         options(with(file, audit)),
         set(std::move(its_policies)),
@@ -84,11 +83,11 @@ struct Site {
         restorer(options, {kernel, sources, {}, log}) {}
 
   void tell() {
-    for (const core::Report& report : reconciler.take_reports()) restorer.take(report, *set);
+    for (const Report& report : reconciler.take_reports()) restorer.take(report, *set);
   }
   void sweep() {
     reconciler.begin_sweep();
-    reconciler.list(core::NetnsCatalog::Detail::full, now);
+    reconciler.list(NetnsCatalog::Detail::full, now);
     while (reconciler.work()) reconciler.step(64, now);
     tell();
     restorer.look(reconciler, now);
@@ -96,7 +95,7 @@ struct Site {
     while (reconciler.work()) reconciler.step(64, now);
     tell();
   }
-  void reload(std::shared_ptr<const core::PolicySet> policies) {
+  void reload(std::shared_ptr<const PolicySet> policies) {
     tell();
     set = std::move(policies);
     reconciler.set_policies(set, now);
@@ -123,7 +122,7 @@ struct World {
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
-  std::unique_ptr<Site> start(std::shared_ptr<const core::PolicySet> set, bool audit = false) {
+  std::unique_ptr<Site> start(std::shared_ptr<const PolicySet> set, bool audit = false) {
     return std::make_unique<Site>(kernel, file, std::move(set), audit);
   }
   [[nodiscard]] std::string value(const std::string& path = alive) const { return netns->keys.at(path).value; }

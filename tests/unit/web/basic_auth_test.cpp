@@ -12,8 +12,8 @@
 
 #include "catch.hpp"
 
-using nswarden::app::BasicAuth;
-using nswarden::core::WebUser;
+using nswarden::BasicAuth;
+using nswarden::WebUser;
 
 namespace {
 

@@ -10,7 +10,7 @@
 
 namespace {
 
-using namespace nswarden::app;
+using namespace nswarden;
 
 double channel(const std::string& colour, std::size_t at) {
   const double value = std::stoi(colour.substr(at, 2), nullptr, 16) / 255.0;

@@ -6,13 +6,12 @@
 #include <nswarden/web/web.hpp>
 #include <string>
 
-#include "web/gzip.hpp"
 #include <nswarden/web/listen_address.hpp>
+#include "web/gzip.hpp"
 
 namespace {
 
-using namespace nswarden::app;
-namespace core = nswarden::core;
+using namespace nswarden;
 
 struct Site {
   Metrics metrics;
@@ -155,15 +154,15 @@ TEST_CASE("the status is the report of check, with writers and what only a daemo
   snapshot->totals.drifted = 1;
   snapshot->totals.missing = 1;
   snapshot->totals.failed = 4;
-  nswarden::core::Writer writer;
+  nswarden::Writer writer;
   writer.pid = 70;
   writer.comm = "a\xff\"";
   writer.uid = 0;
   writer.unit = "rival.service";
   writer.time = 1763872371.125;
-  core::Finding drifted{"q\n1", "p", "net.a.b", "1", "0", core::State::drifted, core::Reason::suspended, 0};
-  core::Finding missing{"q-2", "p", "net.a.b", "1", "", core::State::missing, core::Reason::missing, 0};
-  snapshot->drift = {{drifted, std::make_shared<const core::Writer>(writer), 1763872371.25}, {missing, nullptr, 1763872371.5}};
+  Finding drifted{"q\n1", "p", "net.a.b", "1", "0", State::drifted, Reason::suspended, 0};
+  Finding missing{"q-2", "p", "net.a.b", "1", "", State::missing, Reason::missing, 0};
+  snapshot->drift = {{drifted, std::make_shared<const Writer>(writer), 1763872371.25}, {missing, nullptr, 1763872371.5}};
   snapshot->time = 1763872372.5;
   snapshot->last_reconcile_seconds = 1763872372;
   snapshot->unlisted = {{"/run/other", false, "gone"}};
@@ -194,12 +193,12 @@ TEST_CASE("events are listed, each with what it has") {
   CHECK(site.ask("GET", "/api/v1/events").body == "{\"schema\":1,\"events\":[]}\n");
   Event drift;
   drift.time = 1763872371.5;
-  drift.finding = {"q-1", "p", "net.a.b", "1", "0", core::State::drifted, core::Reason::value, 0};
-  drift.source = core::Source::event;
-  core::Writer sh;
+  drift.finding = {"q-1", "p", "net.a.b", "1", "0", State::drifted, Reason::value, 0};
+  drift.source = Source::event;
+  Writer sh;
   sh.pid = 7;
   sh.comm = "sh";
-  drift.writer = std::make_shared<const core::Writer>(sh);
+  drift.writer = std::make_shared<const Writer>(sh);
   Event suspend = drift;
   suspend.what = Event::What::suspend;
   suspend.retry_in = std::chrono::seconds{90};
@@ -344,7 +343,7 @@ TEST_CASE("the query of the status page filters it") {
   Site site;
   auto snapshot = std::make_shared<Snapshot>();
   for (const char* name : {"q-1", "q-2"}) {
-    snapshot->drift.push_back({{name, "p", "net.a.b", "1", "0", core::State::drifted, core::Reason::value, 0}, nullptr, 1});
+    snapshot->drift.push_back({{name, "p", "net.a.b", "1", "0", State::drifted, Reason::value, 0}, nullptr, 1});
   }
   site.snapshots.publish(snapshot);
   CHECK(site.ask("GET", "/").body.find("q-1</bdi>") != std::string::npos);

@@ -5,13 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "web/filter.hpp"
 #include "status_pages.hpp"
+#include "web/filter.hpp"
 
 namespace {
 
-using namespace nswarden::app;
-namespace core = nswarden::core;
+using namespace nswarden;
 
 /// What anybody may call a netns, a process or a file.
 const std::vector<std::string> hostile{"<script>alert(1)</script>",
@@ -33,12 +32,12 @@ const std::vector<std::string> hostile{"<script>alert(1)</script>",
 
 TEST_CASE("names of others are text, wherever they stand, and the page is well formed with each") {
   for (const std::string& name : hostile) {
-    INFO(core::printable(name));
+    INFO(printable(name));
     Snapshot snapshot = drifting(1);
-    core::Writer writer;
+    Writer writer;
     writer.comm = writer.exe = writer.unit = writer.container = writer.cgroup = name;
-    const auto known = std::make_shared<const core::Writer>(writer);
-    core::Finding finding = drift(name, name).finding;
+    const auto known = std::make_shared<const Writer>(writer);
+    Finding finding = drift(name, name).finding;
     finding.want = finding.have = finding.note = name;
     snapshot.drift = {{finding, known, now}};
     Event event = event_of(Event::What::failure, name, name);
@@ -52,11 +51,11 @@ TEST_CASE("names of others are text, wherever they stand, and the page is well f
     snapshot.config = {name, name, now, name, now, true};
     const std::string html = status_page(snapshot, Filter{}, "/" + name, {name, name, name});
     const Page page = read(html);
-    const std::string shown = core::printable(name);
+    const std::string shown = printable(name);
     for (const char* id : {"drift", "events", "policies", "sources", "configuration"}) CHECK(says(section(page, id), shown));
     CHECK(says(page.all("footer").front(), shown));
     CHECK(says(page.all("li").back(), "Not listed"));
-    CHECK(core::is_valid_utf8(html));
+    CHECK(is_valid_utf8(html));
     // Nothing but what the same page has with a friendly name.
     Snapshot friendly = snapshot;
     friendly.drift[0].finding.netns = "n";
@@ -66,11 +65,11 @@ TEST_CASE("names of others are text, wherever they stand, and the page is well f
 
 TEST_CASE("what a link says is selected by it, whatever the name") {
   for (const std::string& name : hostile) {
-    INFO(core::printable(name));
+    INFO(printable(name));
     Snapshot snapshot = drifting(4);
     snapshot.drift.push_back(drift(name, "p-" + name));
     snapshot.policies.push_back({"p-" + name, 1, 1, 1, 0, 0, true});
-    const std::string shown = core::printable(name);
+    const std::string shown = printable(name);
     for (const std::string& start : {std::string("/?netns="), std::string("/?policy=")}) {
       const std::string said = start == "/?netns=" ? shown : "p-" + shown;
       std::string href;

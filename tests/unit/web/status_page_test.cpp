@@ -6,8 +6,7 @@
 
 #include "status_pages.hpp"
 
-using namespace nswarden::app;
-namespace core = nswarden::core;
+using namespace nswarden;
 
 TEST_CASE("the page says at its top whether all is as the policy says") {
   struct Row {
@@ -65,16 +64,16 @@ TEST_CASE("the counts beside the verdict are those of the report") {
 
 TEST_CASE("a row of drift has all that is known of it") {
   Snapshot snapshot = drifting(1);
-  core::Writer writer;
+  Writer writer;
   writer.pid = 13769;
   writer.uid = 0;
   writer.comm = "sysctl";
   writer.exe = "/usr/sbin/sysctl";
   writer.unit = "rival.service";
   writer.container = std::string(64, 'c');
-  snapshot.drift[0].writer = std::make_shared<const core::Writer>(writer);
+  snapshot.drift[0].writer = std::make_shared<const Writer>(writer);
   snapshot.drift[0].finding.note = "ticket 7";
-  snapshot.drift[0].finding.reason = core::Reason::suspended;
+  snapshot.drift[0].finding.reason = Reason::suspended;
   snapshot.drift[0].finding.error = 13;
   const Page page = page_of(snapshot);
   const Element drifts = section(page, "drift");
@@ -91,9 +90,9 @@ TEST_CASE("a row of drift has all that is known of it") {
 
 TEST_CASE("a writer of whom only the cgroup is known is told by that") {
   Snapshot snapshot = drifting(1);
-  core::Writer writer;
+  Writer writer;
   writer.cgroup = "/some/group";
-  snapshot.drift[0].writer = std::make_shared<const core::Writer>(writer);
+  snapshot.drift[0].writer = std::make_shared<const Writer>(writer);
   CHECK(says(section(page_of(snapshot), "drift"), "cgroup /some/group"));
 }
 
@@ -118,7 +117,7 @@ TEST_CASE("every kind of event is told, newest first, with its time and what it 
   for (int what = 0; what <= static_cast<int>(Event::What::reload_failure); ++what) {
     Event event = event_of(static_cast<Event::What>(what), "n", "p");
     event.time = now + what;
-    event.source = core::Source::event;
+    event.source = Source::event;
     std::string word(to_string(event.what));
     std::replace(word.begin(), word.end(), '_', ' ');
     words.insert(words.begin(), word);
@@ -137,12 +136,12 @@ TEST_CASE("every kind of event is told, newest first, with its time and what it 
 
   Event suspend = event_of(Event::What::suspend, "n", "p");
   suspend.retry_in = std::chrono::seconds{90};
-  suspend.source = core::Source::reconcile;
+  suspend.source = Source::reconcile;
   Event failure = event_of(Event::What::netns_failure, "n", "");
   failure.finding.key.clear();
   failure.error = "Too many open files";
   Event unreadable = event_of(Event::What::drift, "n", "p");
-  unreadable.finding.state = core::State::unreadable;
+  unreadable.finding.state = State::unreadable;
   for (const Event& event : {suspend, failure, unreadable}) add_event(snapshot, event);
   const Element more = section(page_of(snapshot), "events");
   for (const char* part : {"next try in 90s", "seen by a sweep", "seen by an event", "Too many open files",

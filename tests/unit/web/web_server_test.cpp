@@ -6,8 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <catch.hpp>
-#include <nswarden/web/web.hpp>
 #include <nswarden/os/fd.hpp>
+#include <nswarden/web/web.hpp>
 
 #include <array>
 #include <chrono>
@@ -20,8 +20,8 @@
 
 namespace {
 
-using namespace nswarden::app;
-using nswarden::os::Fd;
+using namespace nswarden;
+using nswarden::Fd;
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
@@ -284,7 +284,7 @@ TEST_CASE("many clients at once are all answered while the loop publishes") {
   for (const int count : answered) CHECK(count == 25);
 }
 
-#ifdef NSWARDEN_WEB_TLS  // built with os::FrontDoor
+#ifdef NSWARDEN_WEB_TLS  // built with FrontDoor
 TEST_CASE("idle and slow clients hold up nobody, however long they may wait") {
   Site site({"127.0.0.1:0"}, 1h);
   std::vector<Fd> clients;

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-namespace nswarden::os {
+namespace nswarden {
 
 /// A symbolic link in place of a netns file: `ln -s /proc/PID/ns/net NAME` is a custom of some, and a way to mislead us.
 enum class Links : std::uint8_t { refuse, follow };
@@ -15,4 +15,4 @@ struct NetnsPath {
   Links links = Links::refuse;
 };
 
-}  // namespace nswarden::os
+}  // namespace nswarden
