@@ -30,7 +30,8 @@ constexpr unsigned first_unused_fd = 5;
 /// Nothing of ours may be seen by a command, nor be kept open by one: sockets, sysctls of netns that die.
 void close_all_others() {
   if (::syscall(SYS_close_range, first_unused_fd, ~0U, 0) == 0) return;
-  // Linux before 5.9, or a system call filter that does not know it. Not by trying all numbers: there may be a million.
+  // Linux before 5.9, or a system call filter that does not know it (kernel fact 62). Not by trying all numbers: there
+  // may be a million.
   const int directory = ::open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (directory < 0) ::_exit(1);
   alignas(dirent64) std::array<char, 4096> batch;  // NOLINT(cppcoreguidelines-pro-type-member-init)

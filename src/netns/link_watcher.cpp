@@ -28,10 +28,11 @@ constexpr std::size_t most_messages = 64;
 constexpr int buffer_size = 1 << 20;
 
 // Sysctls of an interface come and go with these, exactly: not before, as RTM_NEWLINK of a new name is, nor without, as one of a
-// carrier is. The ids of netns tell which are dead.
+// carrier is (kernel fact 31). The ids of netns tell which are dead (kernel fact 51).
 constexpr std::array<int, 3> groups{RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF, RTNLGRP_NSID};
 
-// What a write to forwarding, rp_filter, ... emits: the index of the interface and that one value. All values mean new files.
+// What a write to forwarding, rp_filter, ... emits: the index of the interface and that one value. All values mean new files
+// (kernel fact 52).
 constexpr std::uint32_t one_value_size =
     NLMSG_LENGTH(NLMSG_ALIGN(sizeof(netconfmsg))) + 2 * (NLA_HDRLEN + sizeof(std::int32_t));
 
@@ -156,7 +157,7 @@ bool LinkWatcher::follow(int netns, std::uint64_t inode) {
 }
 
 /// What waits by now is of those who had the id before, the news of their death too. So the kernel is made to say something
-/// where that ends.
+/// where that ends (kernel fact 51).
 void LinkWatcher::expect(int id, std::uint64_t inode) {
   nlmsghdr marker{};
   marker.nlmsg_len = sizeof marker;

@@ -95,7 +95,7 @@ std::optional<std::uint64_t> cookie_of_file(int netns) {
 }
 
 Result<std::uint64_t> cookie_inside() {
-  // A local socket: other families free theirs, and with it the netns, only after a grace period.
+  // A local socket: other families free theirs, and with it the netns, only after a grace period (kernel fact 57).
   const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!socket) return Error{errno, "open socket in netns"};
   std::uint64_t cookie = 0;
@@ -107,7 +107,8 @@ Result<std::uint64_t> cookie_inside() {
 std::optional<std::uint64_t> init_netns_inode() {
   struct stat status {};
   if (::stat(in_procfs("1/ns/net").c_str(), &status) == 0) return status.st_ino;
-  // That takes CAP_SYS_PTRACE where process 1 is another user's. Its files below net/ do not, and each netns has files of its own.
+  // That takes CAP_SYS_PTRACE where process 1 is another user's. Its files below net/ do not, and each netns has files of its
+  // own (kernel fact 7).
   struct stat ours {};
   struct stat theirs {};
   if (::stat(in_procfs("1/net/dev").c_str(), &theirs) != 0) return std::nullopt;

@@ -40,11 +40,11 @@ std::variant<OpenNetns, Refusal, Error> open_netns(const NetnsPath& path, const 
 
 /// Cookie of the netns behind an fd of its file: Linux 6.18, none before.
 std::optional<std::uint64_t> cookie_of_file(int netns);
-/// Cookie of the netns that the thread is in, by a socket that is closed at once: Linux 5.14, 0 before.
+/// Cookie of the netns that the thread is in, by a socket that is closed at once: Linux 5.14, 0 before (kernel fact 42).
 Result<std::uint64_t> cookie_inside();
 
 /// Inode of the first netns since Linux 6.18 (NET_NS_INIT_INO in linux/nsfs.h). Before, no netns had it: numbers were handed
-/// out from 0xF0000000 upwards.
+/// out from 0xF0000000 upwards (kernel fact 55).
 constexpr std::uint64_t fixed_init_inode = 0xEFFFFFF9;
 
 /// Inode of the netns of process 1; none when we may not see it.

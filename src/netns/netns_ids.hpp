@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ids of other netns in the one of the calling thread: numbers that netlink calls them by. The kernel hands out the lowest free
-// one, so that of a dead netns soon is that of another. Having an id keeps no netns alive.
+// one, so that of a dead netns soon is that of another. Having an id keeps no netns alive (kernel
+// fact 51).
 #pragma once
 
 #include <cstdint>

@@ -19,7 +19,8 @@ namespace nswarden {
 namespace {
 
 // Narrow: with IN_OPEN our own looks would wake us (kernel fact 9). The same for directories and for their ancestors, because
-// one inode has one watch. A symbolic link on the way is followed: /var/run/netns is an honest name of /run/netns.
+// one inode has one watch (kernel fact 50). A symbolic link on the way is followed: /var/run/netns is an honest name of
+// /run/netns.
 constexpr std::uint32_t watched_entries =
     IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
 // What our own listings cause, and what then cannot be told from the looks of others.
@@ -171,7 +172,7 @@ void NetnsWatcher::take(const RawInotifyEvent& event, std::vector<DirectoryEvent
 
 void NetnsWatcher::ask_for(std::uint32_t events) {
   asked_ = events & inotify_can_be_asked;
-  // Adding a watch again gives it the new mask, and loses nothing that waits.
+  // Adding a watch again gives it the new mask, and loses nothing that waits (kernel fact 50).
   for (Watch& watch : watches_) {
     if (watch.wd >= 0) (void)::inotify_add_watch(inotify_.get(), watch.path.c_str(), watched_entries | asked_);
   }

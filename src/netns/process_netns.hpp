@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The netns that processes are in, under names that /proc itself gives them: net:[INODE]. Only the netns of a process's first
-// thread is seen. Remembers pids, which keep nothing alive and may be other processes' later: who opens a path looks what is there.
+// thread is seen (kernel fact 54). Remembers pids, which keep nothing alive and may be other processes' later: who opens a path
+// looks what is there.
 #pragma once
 
 #include <cstdint>

@@ -30,8 +30,8 @@ struct Job {
   SlowWriter::Done done;
 };
 
-/// It may have become right while it waited, and to write what is there already is not harmless (kernel fact 26). A file that
-/// cannot be read is written.
+/// It may have become right while it waited, and to write what is there already is not harmless (kernel facts 26 and
+/// 43). A file that cannot be read is written.
 bool is_right(const Job& job) {
   std::array<char, 128> now;  // NOLINT(cppcoreguidelines-pro-type-member-init)
   const ssize_t size = ::pread(job.file.get(), now.data(), now.size(), 0);

@@ -25,7 +25,7 @@ class SysctlTree {
   /// How a path is kept below its directory: by openat2 (Linux 5.6), or step by step.
   enum class Walk { openat2, by_step };
   /// Throws std::system_error when /proc/sys/net cannot be opened. Walks by step only where the kernel or a filter of system
-  /// calls has no openat2.
+  /// calls has no openat2 (kernel fact 62).
   SysctlTree();
   explicit SysctlTree(Walk walk);
 

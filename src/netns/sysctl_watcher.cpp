@@ -56,7 +56,7 @@ std::string failed(const char* attempt, int error) {
 bool is_of_the_dead(int error) { return error == ENOENT || error == ESRCH; }
 
 /// As our mount namespace sees it, or as it is seen from the mount through which it was written, in a mount namespace that is not
-/// ours. Only good for hints, as who writes may have made those mounts. Empty when it is too long, too.
+/// ours. Only good for hints, as who writes may have made those mounts (kernel fact 53). Empty when it is too long, too.
 std::string path_behind(const Fd& file) {
   const std::string link = "/proc/self/fd/" + std::to_string(file.get());
   std::array<char, PATH_MAX> path;  // NOLINT(cppcoreguidelines-pro-type-member-init)
@@ -167,7 +167,8 @@ SysctlWrites SysctlWatcher::read() {
   if (!fanotify_) return {};
   alignas(fanotify_event_metadata) std::array<char, events_at_once * event_with_pidfd>
       bytes;  // NOLINT(cppcoreguidelines-pro-type-member-init)
-  // Before Linux 6.13 an event whose file cannot be opened is thrown away, and that is told only when it is the first of a read.
+  // Before Linux 6.13 an event whose file cannot be opened is thrown away, and that is told only when it is the first of a read
+  // (kernel fact 15).
   const std::size_t at_once = tells_failed_opens_ ? events_at_once : 1;
   std::size_t taken = 0;
   std::size_t failed_reads = 0;
@@ -252,8 +253,9 @@ void SysctlWatcher::judge(Event& event, Batch& batch) {
 }
 
 /// Has the kernel not tell of a file again, as long as its inode lives: a process that writes its own /proc/PID/comm for ever then
-/// costs nothing. The mark pins nothing. Never of a sysctl: a path is what the writer's mounts make of it, so it counts only where
-/// it leads to the same file in our mount namespace, and not through links, which lead into the writer's.
+/// costs nothing. The mark pins nothing (kernel fact 45). Never of a sysctl: a path is what the writer's mounts make of it (fact
+/// 53), so it counts only where it leads to the same file in our mount namespace, and not through links, which lead into the
+/// writer's.
 void SysctlWatcher::ignore(const Fd& file) {
   if (!can_ignore_) return;
   constexpr unsigned flags = FAN_MARK_ADD | FAN_MARK_IGNORED_MASK | FAN_MARK_IGNORED_SURV_MODIFY | FAN_MARK_EVICTABLE;

@@ -60,7 +60,7 @@ std::string directory_of(const Fd& pidfd) {
   return pid && *pid > 0 ? in_procfs(std::to_string(*pid)) : std::string();
 }
 
-/// Until then nobody else can have got its number. A zombie is still there.
+/// Until then nobody else can have got its number. A zombie is still there (kernel fact 64).
 bool is_there(const Fd& pidfd) { return ::syscall(SYS_pidfd_send_signal, pidfd.get(), 0, nullptr, 0) == 0 || errno == EPERM; }
 
 /// A kernel thread and a zombie have none.

@@ -40,7 +40,7 @@ void raise_permitted_capabilities() {
 
 Result<void> drop_all_capabilities() {
   // To ptrace(2) and /proc/PID/mem a thread without capabilities is open to every process of its user that has none either, and
-  // with it the memory that it shares with threads that have some.
+  // with it the memory that it shares with threads that have some (kernel fact 60).
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return Error{errno, "forbid ptrace"};
   // First, or else uid 0 and files with capabilities would give them back at the next exec.
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return Error{errno, "set no_new_privs"};

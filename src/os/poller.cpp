@@ -39,7 +39,8 @@ Result<void> Poller::add(int fd, std::uint32_t events, std::uint64_t token) {
   event.events = events;
   event.data.u64 = token;
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0) return {};
-  // Never EPOLL_CTL_MOD: it polls the file, and a poll of the mount table consumes the event that it finds.
+  // Never EPOLL_CTL_MOD: it polls the file, and a poll of the mount table consumes the event that it finds
+  // (kernel fact 49).
   if (errno == EEXIST) return {};
   return Error{errno, "add to epoll"};
 }
@@ -50,7 +51,7 @@ std::span<const Poller::Ready> Poller::wait(std::chrono::nanoseconds timeout) {
   timeout = std::max(timeout, std::chrono::nanoseconds::zero());
   std::array<epoll_event, std::tuple_size_v<decltype(ready_)>> events{};
   int count = wait_precisely(epoll_.get(), events, timeout);
-  // Linux 5.11, and unknown to the system call filters of older container runtimes, which answer EPERM.
+  // Linux 5.11, and unknown to the system call filters of older container runtimes, which answer EPERM (kernel fact 62).
   if (count < 0 && errno != EINTR) count = wait_roughly(epoll_.get(), events, timeout);
   const auto size = static_cast<std::size_t>(std::max(count, 0));
   for (std::size_t i = 0; i < size; ++i) ready_[i] = {events[i].data.u64, events[i].events};

@@ -61,7 +61,7 @@ double boot_time() {
 
 std::size_t count_open_fds() {
   struct stat status {};
-  // Since Linux 6.2 the size of this directory is the number of fds.
+  // Since Linux 6.2 the size of this directory is the number of fds (kernel fact 67).
   if (::stat("/proc/self/fd", &status) == 0 && status.st_size > 0) return static_cast<std::size_t>(status.st_size);
   const auto close = [](DIR* open) { ::closedir(open); };
   const std::unique_ptr<DIR, decltype(close)> directory(::opendir("/proc/self/fd"), close);

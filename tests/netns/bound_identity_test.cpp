@@ -42,7 +42,7 @@ TEST_CASE("binding keeps nothing alive: the netns dies with its last name (kerne
     char byte = 0;
     REQUIRE(::pread(witness.get(), &byte, 1, 0) == 1);
     test::remove_netns(path);
-    // The kernel's one worker may be busy with netns of others; what is kept alive would never die.
+    // The kernel's one worker may be busy with netns of others; what is kept alive would never die (kernel fact 66).
     CHECK(test::eventually([&] { return ::pread(witness.get(), &byte, 1, 0) == -1 && errno == ENOENT; },
                            std::chrono::seconds(20)));
     // Entering is needed for one key of the held tier too, so the name is looked for, and is gone.

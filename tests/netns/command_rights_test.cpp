@@ -93,7 +93,7 @@ TEST_CASE("a command of root has no capability, and gets none from what it execu
     check_that_it_has_none(status);
     CHECK(line_of(status, "CapBnd") == no_capabilities);
   }
-  // The kernel does not even run what wants a capability that is not in the bounding set.
+  // The kernel does not even run what wants a capability that is not in the bounding set (kernel fact 61).
   CHECK(output(CommandCapabilities::none, tempting.with_capability + " --version").find("not permitted") != std::string::npos);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the watcher does with more events than it can use, on the real kernel. Others may write files of the same procfs meanwhile, so each test looks at the events of processes
-// that it started. The kernel queues an event before the write that caused it returns, so there is nothing to wait for.
+// that it started. The kernel queues an event before the write that caused it returns, so there is nothing to wait for (kernel
+// fact 65).
 #include <nswarden/netns/sysctl_watcher.hpp>
 
 #include <dirent.h>

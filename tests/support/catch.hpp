@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Catch2 2.13 (Debian 12) and 3.7 (Debian 13) behind one include.
+// Catch2 2.13 (Debian 12) and 3.7 (Debian 13) behind one include (kernel fact 37).
 #pragma once
 
 #if __has_include(<catch2/catch_all.hpp>)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A watcher of links on the real kernel, and a netns that it follows, in a home of their own so that the ids of netns there are theirs
-// alone. The kernel queues a message before the call that caused it returns, so there is nothing to wait for.
+// alone. The kernel queues a message before the call that caused it returns, so there is nothing to wait for (kernel fact 65).
 #pragma once
 
 #include <fcntl.h>

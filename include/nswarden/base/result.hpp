@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Result<T>: a value, or an errno with what was being attempted. Every call that may fail in the kernel returns one.
-// It never throws and never allocates for the error; callers add the netns and key they know.
+// It never throws and never allocates for the error; callers add the netns and key they know. g++ 12 has no std::expected
+// (kernel fact 37).
 #pragma once
 
 #include <cassert>

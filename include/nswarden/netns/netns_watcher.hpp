@@ -43,8 +43,8 @@ class NetnsWatcher {
 
   /// Makes each watch sit on what its path leads to now; cheap when nothing changed. True when all must be listed
   /// again: a directory was found replaced, come or gone, or a source is new and nothing is known of the time before it. An fd
-  /// that is new is to be polled first: a mount between its opening and its poller is lost too. Called at start, after a mount
-  /// event, before each sweep.
+  /// that is new is to be polled first: a mount between its opening and its poller is lost too (kernel fact 49). Called at
+  /// start, after a mount event, before each sweep.
   bool rearm();
 
   /// Reports these too (a mask of inotify(7)), besides those that show which netns there are; none at first. Reading a directory

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sees each write to a sysctl through our procfs, whoever makes it: one fanotify mark on the whole file system (kernel facts
 // 15 to 18). Writes of our own process, and to files that no policy names, are dropped here. What it cannot see, such as a
-// write through another procfs, or to a second inode through a bind mount of another name, is left to the sweep. Loop thread only.
+// write through another procfs (kernel fact 39), or to a second inode through a bind mount of another name, is left to the
+// sweep. Loop thread only.
 #pragma once
 
 #include <cstddef>

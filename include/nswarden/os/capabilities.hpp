@@ -25,7 +25,7 @@ OwnCapabilities own_capabilities();
 
 /// Makes those effective that are permitted and of use; for the main thread, before there are others. A program file with permitted
 /// capabilities and no effective flag can be executed by who may not have all of them; with the flag, exec fails with EPERM, which
-/// tells nobody what is missing.
+/// tells nobody what is missing (kernel fact 61).
 void raise_permitted_capabilities();
 
 /// The calling thread, what it starts and what that executes have no capability from now on, and can gain none: not as uid 0, nor by

@@ -13,9 +13,9 @@
 namespace nswarden {
 
 /// Holds a record lock of fcntl(2), not one of flock(2): that one belongs to the open file, so that a child between its fork and
-/// the closing of what it inherited would keep it after the death of its parent. It goes too when the process closes any other
-/// fd of the same file, so a file is taken once. The file stays, with nothing in it: whoever unlinks one takes it from under
-/// those that have opened it and not locked it yet.
+/// the closing of what it inherited would keep it after the death of its parent (kernel fact 59). It goes too when the process
+/// closes any other fd of the same file, so a file is taken once. The file stays, with nothing in it: whoever unlinks one takes it
+/// from under those that have opened it and not locked it yet.
 class LockFile {
  public:
   /// Another process has it: its id, 0 for one of another PID namespace.

@@ -11,7 +11,7 @@
 namespace nswarden {
 
 /// Which keys are written before which: `conf.all` overwrites `conf.default` and interfaces, `ip_forward` overwrites
-/// `conf.*` (kernel fact 27).
+/// `conf.*`, and `conf.default` some interfaces (kernel facts 27 and 44).
 enum class WriteRank { plain, conf_all, conf_default, conf_interface };
 
 class Key {

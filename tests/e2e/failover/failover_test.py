@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the project was made for: NATed TCP connections survive when their router moves to another node, because a daemon looks after two
-settings, and die where none does. Real packets, real conntrack; the policy is the example for Neutron, all flags are the
-defaults."""
+settings (kernel fact 63), and die where none does. Real packets, real conntrack; the policy is the example for Neutron, all flags are
+the defaults."""
 
 import concurrent.futures
 import os
