@@ -23,10 +23,10 @@
 #include <nswarden/netns/sysctl_watcher.hpp>
 #include <nswarden/os/limits.hpp>
 #include <nswarden/os/privilege.hpp>
+#include <nswarden/os/procfs.hpp>
 #include <nswarden/os/tick.hpp>
 #include <nswarden/policy/inotify_events.hpp>
-#include <nswarden/report/colour.hpp>
-#include <nswarden/report/complain.hpp>
+#include <nswarden/report/console.hpp>
 #include <nswarden/report/meant_key.hpp>
 #include <nswarden/report/policy_review.hpp>
 #include <nswarden/report/render.hpp>
@@ -40,7 +40,7 @@ constexpr std::size_t no_cap = std::numeric_limits<std::size_t>::max();
 
 /// None: the lines why are printed.
 std::optional<Configuration> configuration_or_complaint(const Options& options) {
-  auto loaded = load_configuration(options);
+  auto loaded = load_configuration(options.config);
   if (auto* configuration = std::get_if<Configuration>(&loaded)) return std::move(*configuration);
   for (const std::string& line : std::get<NoConfiguration>(loaded).lines) fmt::print(stderr, "{}\n", line);
   return std::nullopt;
@@ -50,9 +50,9 @@ class Sweep {
  public:
   Sweep(const Options& options, const Configuration& configuration)
       : options_(options),
-        sources_(netns_sources(netns_directories(options, configuration.config))),
+        sources_(netns_sources(netns_directories(options.config, configuration.config))),
         policies_(std::make_shared<PolicySet>(configuration.config, PolicySet::Audit::as_configured)),
-        catalog_(sources_, links_of_names(configuration.config)),
+        catalog_(sources_, configuration.config.links),
         selected_(catalog_, sources_, options.netns),
         reconciler_(selected_, policies_, reconciler_options()) {
     catalog_.serve(kinds_of_names(*policies_));
@@ -283,6 +283,26 @@ int run_one_shot(const Options& options) {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
   complain(fmt::format("cannot write the report: {}", std::generic_category().message(errno)));
   return code == exit_compliant ? int{exit_unreadable} : code;
+}
+
+bool choose_procfs(const Options& options) {
+  constexpr const char* procfs_variable = "NSWARDEN_PROCFS";
+  const auto needs_none = {Command::config_convert, Command::config_events, Command::config_schema, Command::status,
+                           Command::healthcheck};
+  if (std::find(needs_none.begin(), needs_none.end(), options.command) != needs_none.end()) return true;
+  if (options.command == Command::config_check && !options.live) return true;
+  const bool asked = options.procfs.has_value();
+  const char* variable = std::getenv(procfs_variable);  // NOLINT(concurrency-mt-unsafe): nobody sets it
+  const std::string directory = asked ? *options.procfs : variable == nullptr ? "" : variable;
+  if (directory.empty() && !asked) return true;
+  const auto used = use_procfs(directory);
+  if (used) return true;
+  const int error = used.error().code;
+  const std::string what = error == EMEDIUMTYPE ? "it is no procfs" : std::generic_category().message(error);
+  complain(fmt::format("{} {}: cannot {}: {}; mount the host's /proc there, not read-only (-v /proc:{}, or a hostPath volume)",
+                       asked ? "--path.procfs" : procfs_variable, printable(directory), used.error().attempt, what,
+                       printable(directory)));
+  return false;
 }
 
 }  // namespace nswarden

@@ -195,10 +195,10 @@ struct Parser {
 
   /// On the program and on each command, so that they may stand before or after it and every --help shows them.
   void add_common(CLI::App& to) {
-    to.add_option("--config.file", options.config_file,
+    to.add_option("--config.file", options.config.file,
                   fmt::format("Configuration; default {}, or the built-in policy when that is absent", default_config_file))
         ->type_name("FILE");
-    to.add_option("--netns.dir", options.netns_dirs,
+    to.add_option("--netns.dir", options.config.netns_dirs,
                   fmt::format("Directory of netns names, default {}; may be repeated", default_netns_dir))
         ->type_name("DIR")
         ->take_all()
@@ -243,7 +243,7 @@ struct Parser {
                     "Time limit of each command of the policies, default 30s, at least 100ms")
         ->type_name("DURATION")
         ->check(duration_at_least(min_command_timeout));
-    run->add_option("--repair.budget", options.repair_budget,
+    run->add_option("--repair.budget", options.config.repair_budget,
                     "Repairs of one setting within --repair.window before it is suspended, default 5")
         ->type_name("N")
         ->check(CLI::Range(min_repair_budget, max_repair_budget));
@@ -339,11 +339,11 @@ struct Parser {
     config = app.add_subcommand("config", "Work with configuration files");
     config->require_subcommand(1);
     config_check = config->add_subcommand("check", "Every error of a file, as FILE:LINE:COL: message");
-    config_check->add_option("FILE", options.config_file, "Default: as for run");
+    config_check->add_option("FILE", options.config.file, "Default: as for run");
     config_check->add_flag("--live", options.live,
                            "Also tell which policies and settings are of no use to the netns there are");
     config_convert = config->add_subcommand("convert", "A file of netns-events as native policies, on stdout");
-    config_convert->add_option("FILE", options.config_file, "File in the older form")->required();
+    config_convert->add_option("FILE", options.config.file, "File in the older form")->required();
     config_schema = config->add_subcommand("schema", "JSON Schema of the configuration, for editors");
     config_events = config->add_subcommand("events", "The inotify event names that commands can be for");
   }
@@ -360,9 +360,9 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
     return parser.app.exit(error, std::cout, std::cerr) == 0 ? 0 : usage_error;
   }
   Options& options = parser.options;
-  if (!parser.interval.empty()) options.reconcile_interval = parse_duration(parser.interval);
-  if (!parser.command_timeout.empty()) options.command_timeout = parse_duration(parser.command_timeout);
-  if (!parser.repair_window.empty()) options.repair_window = parse_duration(parser.repair_window);
+  if (!parser.interval.empty()) options.config.reconcile_interval = parse_duration(parser.interval);
+  if (!parser.command_timeout.empty()) options.config.command_timeout = parse_duration(parser.command_timeout);
+  if (!parser.repair_window.empty()) options.config.repair_window = parse_duration(parser.repair_window);
   if (const auto timeout = parse_duration(parser.status_timeout)) options.status.timeout = *timeout;
   if (parser.explain->parsed()) options.netns = {parser.explained};
   options.log_level = log_levels.value(parser.log_level, options.log_level);

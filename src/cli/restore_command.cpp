@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/restore_command.hpp"
-#include <nswarden/report/complain.hpp>
 
 #include <fmt/format.h>
 
@@ -12,13 +11,12 @@
 #include <utility>
 
 #include <nswarden/base/text.hpp>
-#include <nswarden/cli/one_shot.hpp>
 #include <nswarden/daemon/instance_lock.hpp>
 #include <nswarden/netns/linux_catalog.hpp>
 #include <nswarden/netns/selected_catalog.hpp>
 #include <nswarden/os/privilege.hpp>
 #include <nswarden/os/tick.hpp>
-#include <nswarden/report/colour.hpp>
+#include <nswarden/report/console.hpp>
 #include <nswarden/restore/restore.hpp>
 #include <nswarden/restore/restore_store.hpp>
 #include "cli/restore_report.hpp"
@@ -33,10 +31,10 @@ class Restoration {
  public:
   Restoration(const Options& options, const Configuration& configuration)
       : options_(options),
-        sources_(netns_sources(netns_directories(options, configuration.config))),
-        catalog_(sources_, links_of_names(configuration.config)),
+        sources_(netns_sources(netns_directories(options.config, configuration.config))),
+        catalog_(sources_, configuration.config.links),
         selected_(catalog_, sources_, options.netns),
-        store_(options) {}
+        store_(options.restore_file) {}
 
   int run() {
     if (const auto may = catalog_.may_enter(); !may) {
@@ -134,7 +132,8 @@ class Restoration {
 
 int restore_values(const Options& options, const Configuration& configuration) {
   try {
-    const InstanceLock lock(options, netns_directories(options, configuration.config), remedy);
+    const InstanceLock lock({options.lock_file, options.audit}, netns_directories(options.config, configuration.config),
+                            remedy);
     return Restoration(options, configuration).run();
   } catch (const std::system_error& error) {
     complain(error.what());
@@ -148,7 +147,7 @@ int restore_values(const Options& options, const Configuration& configuration) {
 void keep_overwritten(const Options& options, const PolicySet& policies, const std::vector<Report>& reports) {
   const auto overwrote = [](const Report& report) { return !report.overwritten.empty(); };
   if (std::none_of(reports.begin(), reports.end(), overwrote)) return;
-  RestoreStore store(options);
+  RestoreStore store(options.restore_file);
   RestoreStore::Loaded loaded = store.load();
   bool kept = true;
   for (const Report& report : reports) {

@@ -12,9 +12,7 @@
 
 #include <nswarden/base/text.hpp>
 #include <nswarden/base/unix_time.hpp>
-#include <nswarden/cli/one_shot.hpp>
-#include <nswarden/report/colour.hpp>
-#include <nswarden/report/complain.hpp>
+#include <nswarden/report/console.hpp>
 #include "cli/http_client.hpp"
 #include "cli/status_table.hpp"
 

@@ -54,7 +54,7 @@ Config read_native(const YamlFields& top, Mode mode) {
   read_version(top);
   config.include = read_paths(top, "include");
   config.netns_dirs = read_directories(top, "netns_dirs");
-  config.follow_links = read_boolean(top, "follow_links");
+  config.links = read_boolean(top, "follow_links") ? Links::follow : Links::refuse;
   config.reconcile_interval = read_duration(top, "reconcile_interval", min_reconcile_interval);
   config.command_timeout = read_duration(top, "command_timeout", min_command_timeout);
   config.repair_budget = read_number(top, "repair_budget", {min_repair_budget, max_repair_budget});

@@ -52,7 +52,7 @@ std::string print_config(const Config& config) {
   out += one_or_list("", "include", paths_of(config.include));
   if (!config.netns_dirs.empty()) out += "netns_dirs:\n";
   for (const std::string& directory : config.netns_dirs) out += fmt::format("  - {}\n", yaml_text(directory));
-  if (config.follow_links) out += "follow_links: true\n";
+  if (config.links == Links::follow) out += "follow_links: true\n";
   const auto print_duration = [&out](std::string_view field, const std::optional<std::chrono::milliseconds>& duration) {
     if (duration) out += fmt::format("{}: {}\n", field, format_duration(*duration));
   };
@@ -66,7 +66,7 @@ std::string print_config(const Config& config) {
 }
 
 bool same_config(const Config& a, const Config& b) {
-  const bool same_names = a.netns_dirs == b.netns_dirs && a.follow_links == b.follow_links;
+  const bool same_names = a.netns_dirs == b.netns_dirs && a.links == b.links;
   const bool same_times = a.reconcile_interval == b.reconcile_interval && a.command_timeout == b.command_timeout &&
                           a.repair_budget == b.repair_budget && a.repair_window == b.repair_window;
   return a.form == b.form && same_names && same_times && paths_of(a.include) == paths_of(b.include) &&

@@ -37,27 +37,25 @@ Loaded load_files(const std::string& path) {
 
 }  // namespace
 
-std::string configuration_path(const Options& options) {
-  return options.config_file.value_or(std::string(default_config_file));
-}
+std::string configuration_path(const ConfigOptions& options) { return options.file.value_or(std::string(default_config_file)); }
 
-Loaded load_configuration(const Options& options) {
+Loaded load_configuration(const ConfigOptions& options) {
   const std::string path = configuration_path(options);
-  if (!options.config_file) {
+  if (!options.file) {
     const auto text = read_file(path, max_config_size);
     if (!text && text.error().code == ENOENT) return built_in();
   }
   return load_files(path);
 }
 
-Loaded reload_configuration(const Options& options, const Configuration& in_force) {
+Loaded reload_configuration(const ConfigOptions& options, const Configuration& in_force) {
   if (in_force.built_in) return load_configuration(options);
-  Options named = options;
-  named.config_file = in_force.source;
+  ConfigOptions named = options;
+  named.file = in_force.source;
   return load_configuration(named);
 }
 
-std::vector<std::string> netns_directories(const Options& options, const Config& config) {
+std::vector<std::string> netns_directories(const ConfigOptions& options, const Config& config) {
   if (!options.netns_dirs.empty()) return options.netns_dirs;
   if (!config.netns_dirs.empty()) return config.netns_dirs;
   return {std::string(default_netns_dir)};
@@ -72,8 +70,6 @@ std::vector<NetnsSource> netns_sources(const std::vector<std::string>& directori
   return sources;
 }
 
-Links links_of_names(const Config& config) { return config.follow_links ? Links::follow : Links::refuse; }
-
 std::vector<NameKind> kinds_of_names(const PolicySet& policies) {
   // Names in the directories are shown as they come, whether a policy matches or not.
   std::vector<NameKind> kinds{NameKind::entry};
@@ -83,19 +79,19 @@ std::vector<NameKind> kinds_of_names(const PolicySet& policies) {
   return kinds;
 }
 
-std::chrono::milliseconds reconcile_interval(const Options& options, const Config& config) {
+std::chrono::milliseconds reconcile_interval(const ConfigOptions& options, const Config& config) {
   if (options.reconcile_interval) return *options.reconcile_interval;
   return config.reconcile_interval.value_or(default_reconcile_interval);
 }
 
-DampingRules damping(const Options& options, const Config& config) {
+DampingRules damping(const ConfigOptions& options, const Config& config) {
   DampingRules rules;
   rules.repairs = options.repair_budget.value_or(config.repair_budget.value_or(rules.repairs));
   rules.within = options.repair_window.value_or(config.repair_window.value_or(rules.within));
   return rules;
 }
 
-std::chrono::milliseconds command_timeout(const Options& options, const Config& config) {
+std::chrono::milliseconds command_timeout(const ConfigOptions& options, const Config& config) {
   if (options.command_timeout) return *options.command_timeout;
   return config.command_timeout.value_or(default_command_timeout);
 }

@@ -12,11 +12,11 @@
 #include <system_error>
 
 #include <nswarden/base/build_info.hpp>
-#include <nswarden/cli/one_shot.hpp>
 #include <nswarden/daemon/fd_budget.hpp>
 #include <nswarden/daemon/instance_lock.hpp>
 #include <nswarden/os/limits.hpp>
 #include <nswarden/os/privilege.hpp>
+#include <nswarden/report/console.hpp>
 #include <nswarden/web/web.hpp>
 #include <nswarden/web/web_access.hpp>
 #include "daemon/loop.hpp"
@@ -44,7 +44,7 @@ void tell_lines(std::string_view lines) {
   }
 }
 
-void serve_until_told(const Options& options, Configuration configuration, ConfigWatcher& config_watcher) {
+void serve_until_told(const DaemonOptions& options, Configuration configuration, ConfigWatcher& config_watcher) {
   const ServiceEnvironment environment = service_environment();
   Signals signals;  // before any thread, so that all inherit the mask
   const Waker waker;
@@ -52,9 +52,9 @@ void serve_until_told(const Options& options, Configuration configuration, Confi
   const std::size_t first_limit = open_files_limit();  // commands get it back: some close every fd up to it
   // A failure leaves the limit as it was, and the budget follows it.
   (void)raise_open_files().ok();
-  LinuxCatalog catalog(netns_sources(netns_directories(options, configuration.config)), links_of_names(configuration.config));
+  LinuxCatalog catalog(netns_sources(netns_directories(options.config, configuration.config)), configuration.config.links);
   if (const auto may = catalog.may_enter(); !may) throw std::runtime_error(cannot_enter_any(may.error().code));
-  InstanceLock instance_lock(options, netns_directories(options, configuration.config));
+  InstanceLock instance_lock({options.lock_file, options.audit}, netns_directories(options.config, configuration.config));
   Metrics metrics;
   SnapshotSlot slot;
   Log log(2, options.log_level, options.log_format);
@@ -78,10 +78,10 @@ void serve_until_told(const Options& options, Configuration configuration, Confi
 
 }  // namespace
 
-int run_daemon(const Options& options) {
+int run_daemon(const DaemonOptions& options) {
   // First watch, then read: a change in between is not lost.
-  ConfigWatcher config_watcher(configuration_path(options));
-  auto loaded = load_configuration(options);
+  ConfigWatcher config_watcher(configuration_path(options.config));
+  auto loaded = load_configuration(options.config);
   if (const auto* none = std::get_if<NoConfiguration>(&loaded)) {
     for (const std::string& line : none->lines) fmt::print(stderr, "nswarden: {}\n", line);
     return exit_usage;

@@ -229,7 +229,7 @@ void Loop::tell_config_watch() {
   const int error = state || state.error().code == ENOENT ? 0 : state.error().code;
   if (std::exchange(config_watch_error_, error) == error || error == 0) return;
   parts_.log.warn("changes of the configuration file are only noticed by the sweep",
-                  {{"file", configuration_path(parts_.options)}, {"error", std::generic_category().message(error)}});
+                  {{"file", configuration_path(parts_.options.config)}, {"error", std::generic_category().message(error)}});
 }
 
 }  // namespace nswarden

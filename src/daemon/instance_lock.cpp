@@ -28,11 +28,11 @@ std::string escaped(std::string_view path) {
 
 }  // namespace
 
-InstanceLock::InstanceLock(const Options& options, const std::vector<std::string>& directories, std::string_view remedy)
+InstanceLock::InstanceLock(const LockOptions& options, const std::vector<std::string>& directories, std::string_view remedy)
     : runtime_directory_(runtime_directory()), remedy_(remedy) {
   if (options.audit) return;
-  if (options.lock_file) {
-    take_named(*options.lock_file);
+  if (options.file) {
+    take_named(*options.file);
     return;
   }
   for (const std::string& path : directories) {

@@ -33,7 +33,7 @@ constexpr milliseconds full_listing_gap{1000};
 constexpr milliseconds broken_pause{100};
 constexpr milliseconds longest_observation_gap{10'000};
 
-std::shared_ptr<const PolicySet> compile(const Config& config, const Options& options) {
+std::shared_ptr<const PolicySet> compile(const Config& config, const DaemonOptions& options) {
   return std::make_shared<PolicySet>(config, options.audit ? PolicySet::Audit::everything : PolicySet::Audit::as_configured);
 }
 
@@ -42,15 +42,16 @@ std::shared_ptr<const PolicySet> compile(const Config& config, const Options& op
 Loop::Loop(Parts parts, Configuration configuration, Limits limits)
     : parts_(parts),
       configuration_(std::move(configuration)),
-      directories_(netns_directories(parts.options, configuration_.config)),
+      directories_(netns_directories(parts.options.config, configuration_.config)),
       sources_of_names_(netns_sources(directories_)),
       limits_(limits),
       policies_(compile(configuration_.config, parts.options)),
       writers_(parts.catalog.sysctl_files(), describe_writer),
       report_log_(parts.metrics, parts.log, writers_, events_),
       commands_({parts.catalog, sources_of_names_, parts.metrics, parts.log}, limits.command_fds),
-      restore_catalog_(sources_of_names_, links_of_names(configuration_.config)),
-      restorer_(parts.options, {restore_catalog_, sources_of_names_, kernel_tick(), parts.log}),
+      restore_catalog_(sources_of_names_, configuration_.config.links),
+      restorer_({parts.options.restore_file, parts.options.audit},
+                {restore_catalog_, sources_of_names_, kernel_tick(), parts.log}),
       netns_watcher_(directories_),
       sysctl_watcher_(parts.catalog.sysctl_files()),
       config_{configuration_.source, configuration_.hash, unix_time(), {}, 0, parts.options.audit} {
@@ -189,7 +190,7 @@ void Loop::begin_sweep(Trigger trigger, Time now) {
 
 /// What is exported must not be older than 15 s, however seldom drift is looked for.
 std::chrono::milliseconds Loop::sweep_interval() const {
-  const auto interval = reconcile_interval(parts_.options, configuration_.config);
+  const auto interval = reconcile_interval(parts_.options.config, configuration_.config);
   return policies_->observes() ? std::min(interval, longest_observation_gap) : interval;
 }
 
@@ -279,7 +280,7 @@ void Loop::tell_reports() {
 std::string Loop::reload(Time now) {
   reload_due_ = true;  // until it is done: what fails half-way is asked for again by begin_again()
   parts_.service.reloading(now);
-  auto loaded = reload_configuration(parts_.options, configuration_);
+  auto loaded = reload_configuration(parts_.options.config, configuration_);
   dirty_ = true;
   if (const auto* none = std::get_if<NoConfiguration>(&loaded)) {
     config_.error = none->lines.front();
@@ -307,7 +308,7 @@ std::string Loop::reload(Time now) {
   events_.reloaded(unix_time(), {});
   use_configuration("configuration reloaded");
   if (!dropped.empty()) parts_.log.warn("the configuration no longer has all that it had", {{"dropped", dropped}});
-  if (netns_directories(parts_.options, configuration_.config) != directories_) {
+  if (netns_directories(parts_.options.config, configuration_.config) != directories_) {
     parts_.log.warn("netns_dirs has changed; that takes a restart");
   }
   begin_sweep(Trigger::reload, now);
@@ -318,8 +319,8 @@ std::string Loop::reload(Time now) {
 void Loop::use_configuration(std::string_view message) {
   parts_.metrics.know(*policies_);
   path_watcher_.watch(configuration_.named);
-  reconciler_->damp_by(damping(parts_.options, configuration_.config));
-  commands_.use(policies_, command_timeout(parts_.options, configuration_.config));
+  reconciler_->damp_by(damping(parts_.options.config, configuration_.config));
+  commands_.use(policies_, command_timeout(parts_.options.config, configuration_.config));
   netns_watcher_.ask_for(policies_->event_bits());
   std::unordered_set<std::string> names;
   std::vector<std::string> globs;

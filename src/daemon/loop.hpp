@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include <nswarden/cli/options.hpp>
 #include <nswarden/commands/commands.hpp>
 #include <nswarden/config/configuration.hpp>
 #include <nswarden/daemon/instance_lock.hpp>
@@ -44,7 +43,7 @@ class Loop {
  public:
   /// What it borrows; all outlive it.
   struct Parts {
-    const Options& options;
+    const DaemonOptions& options;
     Signals& signals;
     const Waker& waker;
     ReloadDesk& desk;

@@ -11,8 +11,8 @@
 
 #include <nswarden/base/result.hpp>
 #include <nswarden/engine/kernel.hpp>
-#include <nswarden/netns/netns_path.hpp>
 #include <nswarden/os/fd.hpp>
+#include "netns/netns_path.hpp"
 #include "netns/netns_scope.hpp"
 
 namespace nswarden {

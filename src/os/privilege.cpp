@@ -17,8 +17,6 @@
 namespace nswarden {
 namespace {
 
-constexpr const char* procfs_variable = "NSWARDEN_PROCFS";
-
 /// `name` without "CAP_".
 std::string lack_of(Capability capability, std::string_view name, const OwnCapabilities& own) {
   if (!own.could_have(capability)) {
@@ -77,26 +75,6 @@ std::vector<std::string> hindrances() {
                     in_procfs("sys/net")));
   }
   return found;
-}
-
-bool choose_procfs(const Options& options) {
-  const auto needs_none = {Command::config_convert, Command::config_events, Command::config_schema, Command::status,
-                           Command::healthcheck};
-  if (std::find(needs_none.begin(), needs_none.end(), options.command) != needs_none.end()) return true;
-  if (options.command == Command::config_check && !options.live) return true;
-  const bool asked = options.procfs.has_value();
-  const char* variable = std::getenv(procfs_variable);  // NOLINT(concurrency-mt-unsafe): nobody sets it
-  const std::string directory = asked ? *options.procfs : variable == nullptr ? "" : variable;
-  if (directory.empty() && !asked) return true;
-  const auto used = use_procfs(directory);
-  if (used) return true;
-  const int error = used.error().code;
-  const std::string what = error == EMEDIUMTYPE ? "it is no procfs" : std::generic_category().message(error);
-  fmt::print(
-      stderr,
-      "nswarden: {} {}: cannot {}: {}; mount the host's /proc there, not read-only (-v /proc:{}, or a hostPath volume)\n",
-      asked ? "--path.procfs" : procfs_variable, printable(directory), used.error().attempt, what, printable(directory));
-  return false;
 }
 
 }  // namespace nswarden

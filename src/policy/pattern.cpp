@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <nswarden/policy/pattern.hpp>
+#include "policy/pattern.hpp"
 
 #include <re2/re2.h>
 

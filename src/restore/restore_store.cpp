@@ -25,10 +25,8 @@ std::string boot_id() {
 
 }  // namespace
 
-RestoreStore::RestoreStore(const Options& options)
-    : file_(options.restore_file.value_or(runtime_directory() + "/restore")),
-      is_default_(!options.restore_file),
-      boot_(boot_id()) {}
+RestoreStore::RestoreStore(const std::optional<std::string>& file)
+    : file_(file.value_or(runtime_directory() + "/restore")), is_default_(!file), boot_(boot_id()) {}
 
 /// Empty, or why it cannot be ours.
 std::string RestoreStore::lock() {

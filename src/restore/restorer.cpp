@@ -26,7 +26,8 @@ std::string_view shown(const RestoreBook::Entry& entry, std::string_view value) 
 
 }  // namespace
 
-Restorer::Restorer(const Options& options, Parts parts) : parts_(std::move(parts)), active_(!options.audit), store_(options) {
+Restorer::Restorer(const RestoreOptions& options, Parts parts)
+    : parts_(std::move(parts)), active_(!options.audit), store_(options.file) {
   if (!active_) return;
   RestoreStore::Loaded loaded = store_.load();
   book_ = std::move(loaded.book);

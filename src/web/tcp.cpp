@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <nswarden/web/tcp.hpp>
+#include "web/tcp.hpp"
 
 #include <arpa/inet.h>
 #include <dirent.h>

@@ -5,9 +5,9 @@
 #include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/signals.hpp>
 #include <nswarden/os/time_slice.hpp>
-#include <nswarden/web/tcp.hpp>
 #include <nswarden/web/web.hpp>
 #include "web/front_door.hpp"
+#include "web/tcp.hpp"
 
 #include <array>
 #include <atomic>

@@ -4,7 +4,7 @@
 #include <array>
 
 #include <nswarden/policy/key_traits.hpp>
-#include <nswarden/policy/want.hpp>
+#include "policy/want.hpp"
 
 #include "oracle.hpp"
 

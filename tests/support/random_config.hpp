@@ -27,7 +27,7 @@ class RandomConfig {
     Config config;
     config.include = paths(below(3));
     for (std::uint32_t i = below(3); i > 0; --i) config.netns_dirs.push_back("/" + number() + one_line() + "x");
-    config.follow_links = chance();
+    config.links = chance() ? Links::follow : Links::refuse;
     if (chance()) config.reconcile_interval = min_reconcile_interval + std::chrono::milliseconds{below(10'000'000)};
     if (chance()) config.command_timeout = min_command_timeout * (1 + below(100));
     if (chance()) config.repair_budget = min_repair_budget + below(max_repair_budget);

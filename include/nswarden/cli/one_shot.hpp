@@ -6,9 +6,10 @@
 
 namespace nswarden {
 
-enum ExitCode : int { exit_compliant = 0, exit_drifted = 1, exit_usage = 2, exit_unreadable = 3 };
-
 /// The exit code of the contract.
 int run_one_shot(const Options& options);
+
+/// Uses the procfs that the options name, where the command needs one. False when that is none: then it has complained.
+bool choose_procfs(const Options& options);
 
 }  // namespace nswarden

@@ -9,8 +9,7 @@
 #include <variant>
 #include <vector>
 
-#include <nswarden/report/log.hpp>
-#include <nswarden/web/web.hpp>
+#include <nswarden/daemon/daemon.hpp>
 
 namespace nswarden {
 
@@ -28,13 +27,6 @@ enum class Command : std::uint8_t {
 };
 enum class Output : std::uint8_t { table, json };
 
-inline constexpr std::string_view default_config_file = "/etc/nswarden/nswarden.yaml";
-inline constexpr std::string_view default_netns_dir = "/run/netns";
-inline constexpr std::chrono::seconds default_reconcile_interval{10};
-inline constexpr std::chrono::seconds default_command_timeout{30};
-
-inline constexpr std::size_t default_series_limit = 200;
-
 /// Where `status` and `healthcheck` ask, and how.
 struct StatusOptions {
   std::string url = "http://127.0.0.1:10042";
@@ -45,26 +37,12 @@ struct StatusOptions {
   std::string key_file;
 };
 
-struct Options {
+struct Options : DaemonOptions {
   Command command = Command::run;
-  std::optional<std::string> config_file;  ///< none: the default path, or the built-in policy when that is absent
-  std::vector<std::string> netns_dirs;     ///< absolute; none: the configuration's, or the default
-  std::optional<std::chrono::milliseconds> reconcile_interval;
-  std::optional<std::chrono::milliseconds> command_timeout;
-  std::optional<std::uint32_t> repair_budget;
-  std::optional<std::chrono::milliseconds> repair_window;
-  std::optional<std::string> lock_file;  ///< none: one for each netns directory
-  std::size_t series_limit = default_series_limit;
-  bool per_netns = false;                   ///< export drift of each netns and policy, however many there are
-  std::optional<std::string> restore_file;  ///< none: `restore`, where the locks lie
-  bool audit = false;
   bool dry_run = false;
   bool restore = false;  ///< apply puts back what policies changed
   bool live = false;     ///< config check looks at the netns too
   bool all = false;      ///< reports list compliant settings too
-  WebOptions web;
-  LogLevel log_level = LogLevel::info;
-  LogFormat log_format = LogFormat::logfmt;
   Output output = Output::table;
   std::vector<std::string> netns;  ///< names or full paths given to check, apply, explain and status
   std::optional<std::string> key;  ///< given to explain

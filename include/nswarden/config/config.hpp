@@ -5,90 +5,14 @@
 
 #include <chrono>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
-#include <nswarden/policy/commands.hpp>
-#include <nswarden/policy/key_pattern.hpp>
-#include <nswarden/policy/pattern.hpp>
-#include <nswarden/policy/want.hpp>
+#include <nswarden/policy/policy_config.hpp>
 
 namespace nswarden {
-
-enum class Mode : std::uint8_t { enforce, audit };
-
-/// A place in the configuration; line and column count from 1.
-struct Position {
-  int line = 0;
-  int column = 0;
-  std::uint16_t file = 0;  ///< index into Config::files
-};
-
-struct Setting {
-  KeyPattern key;
-  Want want;
-  Position where;
-  std::optional<Mode> mode{};  ///< of its own; none: the policy's
-  bool optional = false;       ///< nothing is missing where the key does not exist
-  std::string note{};          ///< carried into reports
-};
-
-/// A file or folder that the configuration names: absolute, or relative to the folder of the file that names it.
-struct NamedPath {
-  std::string path;
-  Position where;
-};
-
-struct Observation {
-  KeyPattern key;
-  Position where;
-};
-
-struct PolicyConfig {
-  std::string name;
-  std::vector<Pattern> netns;       ///< matched at the start of a netns name; one is enough; none: names do not count
-  std::vector<Pattern> exclude;     ///< names of netns that it does not govern all the same
-  bool host = false;                ///< governs the host's own netns (besides)
-  bool processes = false;           ///< `discover: processes`: netns without a name match too, as net:[INODE]
-  std::vector<Pattern> interfaces;  ///< matched at the start: those that a glob in the place of an interface takes; none: all
-  Mode mode = Mode::enforce;
-  bool allow_global = false;            ///< keys with one value for the whole host
-  bool restore = false;                 ///< what it changed returns when the policy goes away
-  std::vector<Setting> sysctls;         ///< those of sysctl_files first, then in file order; no key twice
-  std::vector<KeyPattern> exclusions;   ///< keys that its globs leave alone
-  std::vector<Observation> observe;     ///< keys whose values are only exported
-  std::vector<NamedPath> sysctl_files;  ///< already read into `sysctls` by load_config()
-  Position where;
-  Position interfaces_where{};  ///< of the field `interfaces`
-  PolicyCommands commands{};
-
-  /// Whether it may name keys that other netns than the host's own lack, cannot write, or share with all.
-  [[nodiscard]] bool takes_host_keys() const { return allow_global || (host && netns.empty()); }
-};
-
-struct Config {
-  /// The older form is that of netns-events: rules of commands, which want no sysctls.
-  enum class Form : std::uint8_t { native, older };
-  Form form = Form::native;
-  std::vector<std::string> files;    ///< that it was read from, as they were named; the first is the one that was asked for
-  std::vector<std::string> watched;  ///< all files and folders that load_config() asked for, each once, whatever it found there
-  std::vector<NamedPath> include;    ///< already read into `policies` by load_config()
-  bool follow_links = false;         ///< names in the netns directories that are symbolic links count
-  std::vector<std::string> netns_dirs;  ///< absolute, no trailing slash; empty when the file does not say
-  std::optional<std::chrono::milliseconds> reconcile_interval;
-  std::optional<std::chrono::milliseconds> command_timeout;
-  std::optional<std::uint32_t> repair_budget;  ///< repairs of one setting that are free in repair_window (damping.hpp)
-  std::optional<std::chrono::milliseconds> repair_window;
-  std::vector<PolicyConfig> policies;  ///< in file order
-};
-
-struct Problem {
-  Position where;
-  std::string message;  ///< one line: what is wrong and what to do
-};
 
 /// Shortest reconcile interval that a file or a flag may ask for.
 constexpr std::chrono::milliseconds min_reconcile_interval{100};

@@ -2,19 +2,35 @@
 // Which configuration counts: the named file, the default file, or the built-in policy. Reads files; no other state.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include <nswarden/base/damping.hpp>
-#include <nswarden/cli/options.hpp>
 #include <nswarden/config/config.hpp>
-#include <nswarden/netns/linux_catalog.hpp>
 #include <nswarden/os/path_watcher.hpp>
 #include <nswarden/policy/netns_name.hpp>
 #include <nswarden/policy/policy.hpp>
 
 namespace nswarden {
+
+inline constexpr std::string_view default_config_file = "/etc/nswarden/nswarden.yaml";
+inline constexpr std::string_view default_netns_dir = "/run/netns";
+inline constexpr std::chrono::seconds default_reconcile_interval{10};
+inline constexpr std::chrono::seconds default_command_timeout{30};
+
+/// Flags: where the configuration is, and what counts more than its own fields.
+struct ConfigOptions {
+  std::optional<std::string> file;      ///< none: the default path, or the built-in policy when that is absent
+  std::vector<std::string> netns_dirs;  ///< absolute; none: the configuration's, or the default
+  std::optional<std::chrono::milliseconds> reconcile_interval;
+  std::optional<std::chrono::milliseconds> command_timeout;
+  std::optional<std::uint32_t> repair_budget;
+  std::optional<std::chrono::milliseconds> repair_window;
+};
 
 struct Configuration {
   Config config;
@@ -31,23 +47,22 @@ struct NoConfiguration {
 };
 
 /// At start and for the one-shot commands: the absence of the default file selects the built-in policy.
-std::variant<Configuration, NoConfiguration> load_configuration(const Options& options);
+std::variant<Configuration, NoConfiguration> load_configuration(const ConfigOptions& options);
 
 /// For a reload: where a file was in force, its absence is a failure like any other, so that the last good policy stays.
-std::variant<Configuration, NoConfiguration> reload_configuration(const Options& options, const Configuration& in_force);
+std::variant<Configuration, NoConfiguration> reload_configuration(const ConfigOptions& options, const Configuration& in_force);
 
 /// The file that counts, whether it is there or not.
-std::string configuration_path(const Options& options);
+std::string configuration_path(const ConfigOptions& options);
 
 /// Flag, else file, else default.
-std::vector<std::string> netns_directories(const Options& options, const Config& config);
+std::vector<std::string> netns_directories(const ConfigOptions& options, const Config& config);
 /// Where names come from: these, and, where a policy asks for them, the host and processes.
 std::vector<NetnsSource> netns_sources(const std::vector<std::string>& directories);
-Links links_of_names(const Config& config);
 /// Those that some policy is for.
 std::vector<NameKind> kinds_of_names(const PolicySet& policies);
-std::chrono::milliseconds reconcile_interval(const Options& options, const Config& config);
-std::chrono::milliseconds command_timeout(const Options& options, const Config& config);
-DampingRules damping(const Options& options, const Config& config);
+std::chrono::milliseconds reconcile_interval(const ConfigOptions& options, const Config& config);
+std::chrono::milliseconds command_timeout(const ConfigOptions& options, const Config& config);
+DampingRules damping(const ConfigOptions& options, const Config& config);
 
 }  // namespace nswarden

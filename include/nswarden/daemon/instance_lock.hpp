@@ -6,22 +6,27 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <nswarden/cli/options.hpp>
 #include <nswarden/os/lock_file.hpp>
 #include <nswarden/report/log.hpp>
 
 namespace nswarden {
+
+struct LockOptions {
+  std::optional<std::string> file;  ///< none: one for each directory
+  bool audit = false;               ///< takes none
+};
 
 class InstanceLock {
  public:
   /// Throws std::runtime_error, one line for whoever started it, when another process holds a lock, or when the file that was
   /// named cannot be locked. What cannot be locked by default is told by look_again().
   /// `remedy`: what the one who started it can do.
-  InstanceLock(const Options& options, const std::vector<std::string>& directories,
+  InstanceLock(const LockOptions& options, const std::vector<std::string>& directories,
                std::string_view remedy = "stop one of them, or run one with --audit");
 
   /// Locks the directories as they are now: one that came or was replaced is another one. What cannot be locked is told once,

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include <nswarden/engine/kernel.hpp>
-#include <nswarden/netns/netns_path.hpp>
 #include <nswarden/policy/netns_name.hpp>
+#include "netns/netns_path.hpp"
 
 namespace nswarden {
 

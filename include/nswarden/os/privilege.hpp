@@ -5,8 +5,6 @@
 #include <string>
 #include <vector>
 
-#include <nswarden/cli/options.hpp>
-
 namespace nswarden {
 
 /// An error as text, with what helps against it where the error alone tells.
@@ -16,8 +14,5 @@ std::string cannot_enter_any(int error);
 
 /// Why no setting could be set, whatever netns it is in, each with its remedy; those that do not keep us from reading.
 std::vector<std::string> hindrances();
-
-/// Uses the procfs that the options name. False when that is none: then it has told so on stderr.
-bool choose_procfs(const Options& options);
 
 }  // namespace nswarden

@@ -16,6 +16,9 @@ enum class NameKind : std::uint8_t {
   process,  ///< a process is in it, under the name `net:[INODE]` as /proc/PID/ns/net shows it: counts only without an entry
 };
 
+/// A symbolic link in place of a netns file: `ln -s /proc/PID/ns/net NAME` is a custom of some, and a way to mislead us.
+enum class Links : std::uint8_t { refuse, follow };
+
 struct NetnsName {
   std::string_view text;  ///< bytes, without a path
   NameKind kind = NameKind::entry;

@@ -11,9 +11,9 @@
 #include <string_view>
 #include <vector>
 
-#include <nswarden/config/config.hpp>
 #include <nswarden/policy/key.hpp>
 #include <nswarden/policy/netns_name.hpp>
+#include <nswarden/policy/policy_config.hpp>
 
 namespace nswarden {
 

@@ -6,7 +6,6 @@
 #include <optional>
 #include <string>
 
-#include <nswarden/cli/options.hpp>
 #include <nswarden/os/lock_file.hpp>
 #include "restore/restore_book.hpp"
 
@@ -14,8 +13,8 @@ namespace nswarden {
 
 class RestoreStore {
  public:
-  /// The file of --restore.file, or `restore` where the locks lie.
-  explicit RestoreStore(const Options& options);
+  /// Without a file: `restore`, where the locks lie.
+  explicit RestoreStore(const std::optional<std::string>& file);
 
   struct Loaded {
     RestoreBook book;

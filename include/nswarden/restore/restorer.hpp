@@ -15,7 +15,6 @@
 #include <utility>
 #include <vector>
 
-#include <nswarden/cli/options.hpp>
 #include <nswarden/engine/kernel.hpp>
 #include <nswarden/engine/reconciler.hpp>
 #include <nswarden/report/log.hpp>
@@ -24,6 +23,11 @@
 #include "restore/restore_book.hpp"
 
 namespace nswarden {
+
+struct RestoreOptions {
+  std::optional<std::string> file;  ///< of RestoreStore
+  bool audit = false;               ///< keeps no book and restores nothing
+};
 
 class Restorer {
  public:
@@ -34,8 +38,8 @@ class Restorer {
     std::chrono::nanoseconds tick{0};
     Log& log;
   };
-  /// Reads the book that was kept. With --audit it keeps none and does nothing.
-  Restorer(const Options& options, Parts parts);
+  /// Reads the book that was kept.
+  Restorer(const RestoreOptions& options, Parts parts);
 
   /// Takes note of what was overwritten. `policies` are those that the report was made under.
   void take(const Report& report, const PolicySet& policies);

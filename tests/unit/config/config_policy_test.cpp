@@ -91,7 +91,7 @@ policies:
     observe: [net.netfilter.nf_conntrack_count, net.ipv4.conf.*.forwarding]
   - {name: host, host: true, commands: {startup: [x]}}
 )");
-  CHECK(config.follow_links);
+  CHECK(config.links == Links::follow);
   REQUIRE(config.include.size() == 2);
   CHECK(config.include[0].path == "a.yaml");
   CHECK(config.include[1].where.line == 3);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <nswarden/policy/want.hpp>
+#include "policy/want.hpp"
 
 #include <vector>
 

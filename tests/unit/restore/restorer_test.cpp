@@ -61,7 +61,6 @@ const std::vector<NetnsSource> sources{{NameKind::entry, "/run/netns"}};
 /// A daemon, as far as it matters here; its kernel and its file outlive it.
 struct Site {
   FakeKernel& kernel;
-  Options options;
   Fd memory{::memfd_create("log", MFD_CLOEXEC)};
   Log log{memory.get(), LogLevel::debug, LogFormat::logfmt};
   std::shared_ptr<const PolicySet> set;
@@ -69,18 +68,11 @@ struct Site {
   Restorer restorer;
   Time now{1h};
 
-  static Options with(const std::string& file, bool audit) {
-    Options options;
-    options.restore_file = file;
-    options.audit = audit;
-    return options;
-  }
   Site(FakeKernel& its_kernel, const std::string& file, std::shared_ptr<const PolicySet> its_policies, bool audit = false)
       : kernel(its_kernel),
-        options(with(file, audit)),
         set(std::move(its_policies)),
         reconciler(kernel, set, {sources, 1000, !audit}),
-        restorer(options, {kernel, sources, {}, log}) {}
+        restorer({file, audit}, {kernel, sources, {}, log}) {}
 
   void tell() {
     for (const Report& report : reconciler.take_reports()) restorer.take(report, *set);

@@ -10,8 +10,8 @@
 #include <variant>
 #include <vector>
 
-#include <nswarden/policy/pattern.hpp>
 #include <nswarden/policy/value.hpp>
+#include "policy/pattern.hpp"
 
 namespace nswarden {
 
