@@ -10,7 +10,7 @@ import subprocess
 
 import harness
 import older_form_test
-from harness import NETNS_DIR, add_netns, get, put, wait_until
+from harness import NETNS_DIR, add_netns, get, mount_netns, place_file, put, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PAGE = os.path.join(HERE, "../../docs/migration.md")
@@ -30,6 +30,13 @@ def blocks_of(language):
             elif part.startswith(f"```{language}\n"):
                 found.append((heading, part.split("\n", 1)[1].removesuffix("```")))
     return found
+
+
+def name_and_state(pid):
+    """Those of a process, in the words of its stat file."""
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+        name, fields = file.read().split("(", 1)[1].rsplit(")", 1)
+    return name, fields.split()[0]
 
 
 class Migration(harness.Case):
@@ -96,6 +103,17 @@ class Migration(harness.Case):
                 os.kill(self.pid(name), signal.SIGKILL)
                 wait_until(lambda name=name: self.run_shell(f"systemctl stop {name}").returncode == 0, f"the end of {name}")
 
+    def add_netns_in_time(self, name):
+        """A netns that the old daemon is in luck with: its commands run at IN_CREATE, and are lost, as those of the real one, where the
+        name is an empty file still. So it is stopped until the name leads to a netns, and finds the event in its queue."""
+        old = self.pid(OLD)
+        os.kill(old, signal.SIGSTOP)
+        try:
+            wait_until(lambda: name_and_state(old)[1] == "T", "the old daemon is stopped")
+            add_netns(name)
+        finally:
+            os.kill(old, signal.SIGCONT)
+
     def log(self, name):
         with open(os.path.join(self.units, name + ".log"), encoding="utf-8") as file:
             return file.read()
@@ -140,7 +158,7 @@ class Migration(harness.Case):
         self.reach("Run both")
         printed = self.follow("Compare")
         self.assertIn("2 netns, 2 settings: 2 compliant, 0 drifted", printed)
-        add_netns("qrouter-new")
+        self.add_netns_in_time("qrouter-new")
         self.wait_value("qrouter-new", LIBERAL, 1)
         self.wait_compliant()
         printed = self.follow("Compare")
@@ -170,6 +188,20 @@ class Migration(harness.Case):
         stayed = ": empty command to create a log entry"
         wait_until(lambda: len(re.findall(f'msg="command done".*command="{stayed}"', self.log(NEW))) == 3, lambda: self.log(NEW))
 
+    def test_a_netns_that_the_old_daemon_came_too_early_for_is_shown_and_set_right_by_the_switch(self):
+        self.reach("Run both")
+        place_file("qrouter-early")
+        tried = r"^ran (\d+) ip netns exec .*=1 qrouter-early$"
+        wait_until(lambda: len(re.findall(tried, self.log(OLD), re.MULTILINE)) == 2, lambda: self.log(OLD))
+        self.assertNotIn("0", re.findall(tried, self.log(OLD), re.MULTILINE))
+        mount_netns("qrouter-early")
+        wait_until(lambda: self.run_shell("nswarden status").returncode == 1, "the drift")
+        printed = self.follow("Compare", status=1)
+        self.assertIn(f'nswarden_sysctl_drift{{netns="qrouter-early",policy="rule-1",reason="value",sysctl="{LIBERAL}"}} 1', printed)
+        self.assertEqual(get("qrouter-early", LIBERAL), "0")
+        self.follow("Switch over")
+        self.assertEqual(get("qrouter-early", LIBERAL), "1")
+
     def test_back_with_the_old_daemon_values_stay_and_nothing_of_nswarden_is_left(self):
         before = self.around()
         self.reach("Switch over")
@@ -184,7 +216,7 @@ class Migration(harness.Case):
         self.assertEqual(self.around(), before)
         with open(f"{self.directory}/apt-get", encoding="utf-8") as file:
             self.assertEqual(file.read().splitlines()[-1], "purge -y nswarden")
-        add_netns("qrouter-later")
+        self.add_netns_in_time("qrouter-later")
         self.wait_value("qrouter-later", LIBERAL, 1)
         put("qrouter-later", LIBERAL, 0)
         self.systemctl("stop", OLD)
@@ -195,11 +227,10 @@ class Migration(harness.Case):
         names = []
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
-                with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-                    name, fields = file.read().split("(", 1)[1].rsplit(")", 1)
+                name, state = name_and_state(pid)
             except FileNotFoundError:
                 continue
-            if fields.split()[0] != "Z" and name.startswith("nswarden"):
+            if state != "Z" and name.startswith("nswarden"):
                 names.append(name)
         return sorted(names), sorted(name for name in os.listdir("/run") if f"/run/{name}" != NETNS_DIR)
 
