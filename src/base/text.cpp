@@ -161,4 +161,12 @@ std::string format_duration(std::chrono::milliseconds duration) {
   return {};
 }
 
+std::string error_text(int error) { return std::generic_category().message(error); }
+
+std::string_view take_until(std::string_view& rest, char delimiter) {
+  const std::string_view taken = rest.substr(0, rest.find(delimiter));
+  rest.remove_prefix(std::min(taken.size() + 1, rest.size()));
+  return taken;
+}
+
 }  // namespace nswarden

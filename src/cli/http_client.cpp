@@ -11,7 +11,6 @@
 #include <array>
 #include <cerrno>
 #include <optional>
-#include <system_error>
 #include <utility>
 
 #include <nswarden/base/build_info.hpp>
@@ -31,7 +30,7 @@ struct FreeTls {
 using Context = std::unique_ptr<SSL_CTX, FreeTls>;
 using Bio = std::unique_ptr<BIO, FreeTls>;
 
-std::string message_of(int code) { return std::generic_category().message(code); }
+std::string message_of(int code) { return error_text(code); }
 
 /// The reason of the first error that OpenSSL keeps.
 std::string tls_reason() {

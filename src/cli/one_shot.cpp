@@ -67,8 +67,8 @@ class Sweep {
     const auto now = std::chrono::steady_clock::now();
     const auto failures = sweep(now);
     for (const Listing::Failure& failure : failures) {
-      complain(fmt::format("cannot list {}: {}", printable(sources_[failure.directory].directory),
-                           std::generic_category().message(failure.error.code)));
+      complain(
+          fmt::format("cannot list {}: {}", printable(sources_[failure.directory].directory), error_text(failure.error.code)));
     }
     const CheckReport report = judge(now);
     print(report);
@@ -281,7 +281,7 @@ int run_command(const Options& options) {
 int run_one_shot(const Options& options) {
   const int code = run_command(options);
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
-  complain(fmt::format("cannot write the report: {}", std::generic_category().message(errno)));
+  complain(fmt::format("cannot write the report: {}", error_text(errno)));
   return code == exit_compliant ? int{exit_unreadable} : code;
 }
 
@@ -298,7 +298,7 @@ bool choose_procfs(const Options& options) {
   const auto used = use_procfs(directory);
   if (used) return true;
   const int error = used.error().code;
-  const std::string what = error == EMEDIUMTYPE ? "it is no procfs" : std::generic_category().message(error);
+  const std::string what = error == EMEDIUMTYPE ? "it is no procfs" : error_text(error);
   complain(fmt::format("{} {}: cannot {}: {}; mount the host's /proc there, not read-only (-v /proc:{}, or a hostPath volume)",
                        asked ? "--path.procfs" : procfs_variable, printable(directory), used.error().attempt, what,
                        printable(directory)));

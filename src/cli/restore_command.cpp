@@ -79,8 +79,8 @@ class Restoration {
   std::vector<Place> find(const RestoreBook& book, bool& whole) {
     Listing listing = selected_.list(NetnsCatalog::Detail::full);
     for (const Listing::Failure& failure : listing.failures) {
-      complain(fmt::format("cannot list {}: {}", printable(sources_[failure.directory].directory),
-                           std::generic_category().message(failure.error.code)));
+      complain(
+          fmt::format("cannot list {}: {}", printable(sources_[failure.directory].directory), error_text(failure.error.code)));
       whole = false;
     }
     for (const std::string& name : selected_.not_found()) {

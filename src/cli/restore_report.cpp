@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <system_error>
 
 #include <nswarden/base/text.hpp>
 #include <nswarden/report/json.hpp>
@@ -33,7 +32,7 @@ std::string shown(const Restored& result, const std::string& value) {
 
 std::string failure(const Restored& result) {
   if (result.error == 0) return "the kernel made another value of it";
-  return std::generic_category().message(result.error);
+  return error_text(result.error);
 }
 
 std::string state_of(const Restored& result) {

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <system_error>
 #include <utility>
 
 #include <nswarden/base/text.hpp>
@@ -55,9 +54,8 @@ std::string failure_text(const CommandResult& result, std::chrono::milliseconds 
     case End::signalled: return fmt::format("ended by signal {}", result.code);
     case End::timed_out:
       return fmt::format("not done within {}; it and all that it started were ended", format_duration(timeout));
-    case End::not_started: return fmt::format("cannot be started: {}", std::generic_category().message(result.code));
-    case End::not_allowed:
-      return fmt::format("not run, since its capabilities cannot be set: {}", std::generic_category().message(result.code));
+    case End::not_started: return fmt::format("cannot be started: {}", error_text(result.code));
+    case End::not_allowed: return fmt::format("not run, since its capabilities cannot be set: {}", error_text(result.code));
     case End::lost: break;
   }
   return "the process that watched over it was killed";

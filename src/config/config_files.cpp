@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <system_error>
 
 #include <nswarden/base/text.hpp>
 #include <nswarden/os/trusted_path.hpp>
@@ -11,7 +10,7 @@
 namespace nswarden {
 namespace {
 
-Unreadable unreadable(const Error& error) { return {error.code == ENOENT, std::generic_category().message(error.code)}; }
+Unreadable unreadable(const Error& error) { return {error.code == ENOENT, error_text(error.code)}; }
 
 Unreadable unreadable(const Distrusted& distrusted) { return {false, "not trusted: " + printable(distrusted.why)}; }
 

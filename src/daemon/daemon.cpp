@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include <nswarden/base/build_info.hpp>
+#include <nswarden/base/text.hpp>
 #include <nswarden/daemon/fd_budget.hpp>
 #include <nswarden/daemon/instance_lock.hpp>
 #include <nswarden/os/limits.hpp>
@@ -93,7 +94,7 @@ int run_daemon(const DaemonOptions& options) {
     throw;  // main has words for it
   } catch (const std::system_error& error) {
     std::string what = error.what();
-    const std::string plain = std::generic_category().message(error.code().value());
+    const std::string plain = error_text(error.code().value());
     if (what.ends_with(plain)) what.replace(what.size() - plain.size(), plain.size(), with_remedy(error.code().value()));
     fmt::print(stderr, "nswarden: {}\n", what);
     return exit_usage;

@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include <nswarden/base/text.hpp>
 #include <nswarden/netns/mount_propagation.hpp>
 #include <nswarden/os/privilege.hpp>
 #include <nswarden/os/procfs.hpp>
@@ -24,7 +25,7 @@ SourceSnapshot source_of(const char* name, const Result<void>& state, const char
   if (state) return {name, true, {}};
   return {name, false,
           fmt::format("{}: {}; {}; until then the sweep alone finds changes", state.error().attempt,
-                      std::generic_category().message(state.error().code), remedy)};
+                      error_text(state.error().code), remedy)};
 }
 
 }  // namespace
@@ -147,8 +148,7 @@ Result<void> Loop::watch(int fd, std::uint32_t events, std::uint64_t token) {
   if (fd < 0) return {};
   auto added = poller_.add(fd, events, token);
   if (!added) {
-    parts_.log.limited("poll", LogLevel::error, "cannot wait for an event source",
-                       {{"error", std::generic_category().message(added.error().code)}});
+    parts_.log.limited("poll", LogLevel::error, "cannot wait for an event source", {{"error", error_text(added.error().code)}});
   }
   return added;
 }
@@ -229,7 +229,7 @@ void Loop::tell_config_watch() {
   const int error = state || state.error().code == ENOENT ? 0 : state.error().code;
   if (std::exchange(config_watch_error_, error) == error || error == 0) return;
   parts_.log.warn("changes of the configuration file are only noticed by the sweep",
-                  {{"file", configuration_path(parts_.options.config)}, {"error", std::generic_category().message(error)}});
+                  {{"file", configuration_path(parts_.options.config)}, {"error", error_text(error)}});
 }
 
 }  // namespace nswarden

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <optional>
-#include <system_error>
 #include <thread>
 #include <utility>
 
+#include <nswarden/base/text.hpp>
 #include <nswarden/base/unix_time.hpp>
 #include <nswarden/config/config_loss.hpp>
 #include <nswarden/os/file.hpp>
@@ -148,9 +148,9 @@ void Loop::tell_failures(const std::vector<Listing::Failure>& failures) {
   std::vector<SourceSnapshot> now;
   for (const Listing::Failure& failure : failures) {
     const std::string& directory = directories_[failure.directory];
-    now.push_back({directory, false,
-                   fmt::format("{}: {}; what is known of it stays governed", failure.error.attempt,
-                               std::generic_category().message(failure.error.code))});
+    now.push_back(
+        {directory, false,
+         fmt::format("{}: {}; what is known of it stays governed", failure.error.attempt, error_text(failure.error.code))});
     const bool known = std::any_of(listings_.begin(), listings_.end(), [&](const SourceSnapshot& listing) {
       return listing.name == directory && listing.reason == now.back().reason;
     });

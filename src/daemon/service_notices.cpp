@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
-#include <system_error>
+#include <nswarden/base/text.hpp>
 #include <utility>
 
 namespace nswarden {
@@ -78,7 +78,7 @@ bool ServiceNotices::send(std::string_view lines, Time now) {
   again_ = now + (busy ? busy_gap : broken_gap);
   if (!busy) {
     log_.limited("notify", LogLevel::warn, "the service manager cannot be told of our state",
-                 {{"error", std::generic_category().message(sent.error().code)}});
+                 {{"error", error_text(sent.error().code)}});
   }
   return false;
 }

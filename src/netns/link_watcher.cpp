@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <nswarden/base/text.hpp>
 #include <nswarden/netns/link_watcher.hpp>
 
 #include <arpa/inet.h>
@@ -15,7 +16,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <system_error>
 #include <utility>
 
 #include "netns/netns_ids.hpp"
@@ -46,7 +46,7 @@ const char* link_remedy(int error) {
 }
 
 std::string failure(const char* attempt, int error) {
-  return std::string(attempt) + ": " + std::generic_category().message(error) + "; " + link_remedy(error);
+  return std::string(attempt) + ": " + error_text(error) + "; " + link_remedy(error);
 }
 
 bool set_option(int socket, int level, int option, int value) {

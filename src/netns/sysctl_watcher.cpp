@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <nswarden/base/text.hpp>
 #include <nswarden/netns/sysctl_watcher.hpp>
 #include <nswarden/policy/key_pattern.hpp>
 
@@ -14,7 +15,6 @@
 #include <cerrno>
 #include <climits>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include <nswarden/os/procfs.hpp>
@@ -49,7 +49,7 @@ const char* remedy_for(int error) {
 }
 
 std::string failed(const char* attempt, int error) {
-  return std::string(attempt) + ": " + std::generic_category().message(error) + "; " + remedy_for(error);
+  return std::string(attempt) + ": " + error_text(error) + "; " + remedy_for(error);
 }
 
 /// Errors of a file whose netns, interface or process is no more: there is nothing left to look at.

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
-#include <system_error>
 
 #include <nswarden/base/text.hpp>
 #include <nswarden/os/capabilities.hpp>
@@ -39,7 +38,7 @@ std::string lack_of(Capability capability, std::string_view name, const OwnCapab
 }  // namespace
 
 std::string with_remedy(int error) {
-  std::string text = std::generic_category().message(error);
+  std::string text = error_text(error);
   switch (error) {
     case EMFILE: return text + "; raise the limit of open files (LimitNOFILE= of its unit, or ulimit -n)";
     case ENFILE: return text + "; raise fs.file-max";
@@ -50,7 +49,7 @@ std::string with_remedy(int error) {
 
 std::string cannot_enter_any(int error) {
   if (error != EPERM) return fmt::format("cannot enter network namespaces: {}", with_remedy(error));
-  const std::string text = std::generic_category().message(error);
+  const std::string text = error_text(error);
   const OwnCapabilities own = own_capabilities();
   if (!own.has(Capability::sys_admin)) {
     return fmt::format("cannot enter network namespaces: {}; {}", text, lack_of(Capability::sys_admin, "SYS_ADMIN", own));

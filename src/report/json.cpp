@@ -2,7 +2,6 @@
 #include <nswarden/report/json.hpp>
 
 #include <string_view>
-#include <system_error>
 
 #include <nswarden/base/text.hpp>
 
@@ -32,7 +31,7 @@ Json json_of(const Finding& finding) {
             {"state", to_string(finding.state)}};
   if (finding.reason != Reason::none) json["reason"] = to_string(finding.reason);
   if (!finding.note.empty()) json["note"] = printable(finding.note);
-  if (finding.error != 0) json["error"] = std::generic_category().message(finding.error);
+  if (finding.error != 0) json["error"] = error_text(finding.error);
   return json;
 }
 

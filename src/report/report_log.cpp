@@ -4,7 +4,6 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -56,7 +55,7 @@ class WriterFields {
 /// Why a setting is wrong still, when an attempt or a look has failed; empty when it just has another value.
 std::string failure_text(const Change& change) {
   const int error = change.attempted && change.error != 0 ? change.error : change.finding.error;
-  if (error != 0) return std::generic_category().message(error);
+  if (error != 0) return error_text(error);
   if (!change.attempted) return {};
   return change.outcome == Outcome::clamped ? "the kernel stores another value than the one written"
                                             : "another value was read back than the one written";
@@ -122,7 +121,7 @@ void ReportLog::keep_life(const Report& report, double unix_time) {
     case Report::Life::gone: event.what = Event::What::netns_gone; break;
     case Report::Life::cannot_enter:
       event.what = Event::What::netns_failure;
-      event.error = std::generic_category().message(report.error.code);
+      event.error = error_text(report.error.code);
       break;
     default: return;
   }
@@ -160,7 +159,7 @@ void ReportLog::tell_life(const Report& report, const PolicySet& policies) {
       break;
     case Report::Life::cannot_enter:
       log_.limited(topic, LogLevel::warn, "cannot enter netns",
-                   {netns, {"step", report.error.attempt}, {"error", std::generic_category().message(report.error.code)}});
+                   {netns, {"step", report.error.attempt}, {"error", error_text(report.error.code)}});
       break;
   }
 }

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <system_error>
 
 #include <nswarden/base/text.hpp>
 
@@ -43,13 +42,13 @@ std::string Table::text() const {
 
 std::string state_text(const Finding& finding) {
   if (finding.state == State::unreadable) {
-    return fmt::format("unreadable ({})", std::generic_category().message(finding.error));
+    return fmt::format("unreadable ({})", error_text(finding.error));
   }
   if (finding.reason == Reason::clamped || finding.reason == Reason::suspended) {
     return fmt::format("drifted ({})", to_string(finding.reason));
   }
   if (finding.state == State::drifted && finding.error != 0) {
-    return fmt::format("drifted ({})", std::generic_category().message(finding.error));
+    return fmt::format("drifted ({})", error_text(finding.error));
   }
   if (finding.state == State::compliant && finding.have.empty()) return "compliant (absent)";
   return std::string(to_string(finding.state));

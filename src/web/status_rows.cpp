@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 
 #include <string>
-#include <system_error>
 
+#include <nswarden/base/text.hpp>
 #include "web/status_filter.hpp"
 
 namespace nswarden {
@@ -65,7 +65,7 @@ Html& add_reason(Html& html, const Finding& finding) {
     case Reason::suspended: add_more(html, "suspended: changed back again and again"); break;
     default: break;
   }
-  return finding.error == 0 ? html : add_more(html, std::generic_category().message(finding.error));
+  return finding.error == 0 ? html : add_more(html, error_text(finding.error));
 }
 
 Html& add_writer(Html& html, const Writer* writer) {

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <stdexcept>
-#include <system_error>
 #include <variant>
 
 #include <nswarden/base/text.hpp>
@@ -21,7 +20,7 @@ constexpr std::size_t largest_pem = 1 << 20;
 
 /// Root is used to reading everything.
 std::string why_not_read(int error) {
-  std::string text = std::generic_category().message(error);
+  std::string text = error_text(error);
   if (error != EACCES) return text;
   return text +
          "; it is read without capabilities, as by the threads that serve: its owner, group or mode has to let the daemon's "

@@ -4,7 +4,8 @@
 // (kernel fact 37).
 #pragma once
 
-#include <cassert>
+#include <cstdint>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
@@ -54,6 +55,18 @@ class [[nodiscard]] Result<void> {
 
  private:
   Error error_;
+};
+
+/// A place in the configuration; line and column count from 1.
+struct Position {
+  int line = 0;
+  int column = 0;
+  std::uint16_t file = 0;  ///< index into Config::files
+};
+
+struct Problem {
+  Position where;       ///< of text that is not in a file: nowhere
+  std::string message;  ///< one line, ready to print: what is wrong and what to do
 };
 
 }  // namespace nswarden

@@ -3,12 +3,14 @@
 // Pure functions, any thread.
 #pragma once
 
+#include <charconv>
 #include <chrono>
 #include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace nswarden {
 
@@ -35,5 +37,20 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 
 /// The shortest form that parse_duration reads back: 10000 ms is "10s".
 std::string format_duration(std::chrono::milliseconds duration);
+
+/// What strerror(3) says of an errno value.
+std::string error_text(int error);
+
+/// Takes off `rest` what is before the first `delimiter`, and the delimiter; all of it where there is none.
+std::string_view take_until(std::string_view& rest, char delimiter);
+
+/// The whole text as one number without white space, sign or prefix (a minus where T is signed); none where it is not one or does not fit.
+template <class T>
+std::optional<T> parse_number(std::string_view text, int base = 10) {
+  T number{};
+  const char* const end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(text.data(), end, number, base);
+  return error == std::errc{} && stopped == end ? std::optional(number) : std::nullopt;
+}
 
 }  // namespace nswarden

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <nswarden/base/result.hpp>
 #include <nswarden/policy/commands.hpp>
 #include <nswarden/policy/key_pattern.hpp>
 #include <nswarden/policy/netns_name.hpp>
@@ -17,13 +18,6 @@
 namespace nswarden {
 
 enum class Mode : std::uint8_t { enforce, audit };
-
-/// A place in the configuration; line and column count from 1.
-struct Position {
-  int line = 0;
-  int column = 0;
-  std::uint16_t file = 0;  ///< index into Config::files
-};
 
 struct Setting {
   KeyPattern key;
@@ -81,11 +75,6 @@ struct Config {
   std::optional<std::uint32_t> repair_budget;  ///< repairs of one setting that are free in repair_window (damping.hpp)
   std::optional<std::chrono::milliseconds> repair_window;
   std::vector<PolicyConfig> policies;  ///< in file order
-};
-
-struct Problem {
-  Position where;
-  std::string message;  ///< one line: what is wrong and what to do
 };
 
 }  // namespace nswarden

@@ -179,3 +179,21 @@ TEST_CASE("a duration is shown in the shortest form that reads back") {
     CHECK(parse_duration(row.shown) == row.duration);
   }
 }
+
+TEST_CASE("text is taken apart at a delimiter, piece by piece, until nothing is left") {
+  std::string_view rest = "net/ipv4//x";
+  CHECK(take_until(rest, '/') == "net");
+  CHECK(take_until(rest, '/') == "ipv4");
+  CHECK(take_until(rest, '/').empty());
+  CHECK(take_until(rest, '/') == "x");
+  CHECK(rest.empty());
+  CHECK(take_until(rest, '/').empty());
+}
+
+TEST_CASE("a number is the whole text or none") {
+  CHECK(parse_number<int>("-12") == -12);
+  CHECK(parse_number<std::uint16_t>("65535") == 65535);
+  CHECK(parse_number<unsigned>("ff", 16) == 255U);
+  for (const std::string_view text : {"", " 1", "1 ", "+1", "1x", "-1", "65536"})
+    CHECK_FALSE(parse_number<std::uint16_t>(text));
+}
