@@ -21,7 +21,7 @@
 #include <nswarden/netns/linux_catalog.hpp>
 #include <nswarden/netns/selected_catalog.hpp>
 #include <nswarden/netns/sysctl_watcher.hpp>
-#include <nswarden/os/limits.hpp>
+#include <nswarden/os/process.hpp>
 #include <nswarden/os/privilege.hpp>
 #include <nswarden/os/procfs.hpp>
 #include <nswarden/os/tick.hpp>

@@ -15,7 +15,7 @@
 #include <nswarden/base/text.hpp>
 #include <nswarden/daemon/fd_budget.hpp>
 #include <nswarden/daemon/instance_lock.hpp>
-#include <nswarden/os/limits.hpp>
+#include <nswarden/os/process.hpp>
 #include <nswarden/os/privilege.hpp>
 #include <nswarden/report/console.hpp>
 #include <nswarden/web/web.hpp>

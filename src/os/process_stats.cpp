@@ -15,7 +15,7 @@
 #include <string_view>
 
 #include <nswarden/os/file.hpp>
-#include <nswarden/os/limits.hpp>
+#include <nswarden/os/process.hpp>
 
 namespace nswarden {
 namespace {

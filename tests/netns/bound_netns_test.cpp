@@ -11,7 +11,7 @@
 #include <vector>
 
 #include <nswarden/netns/linux_catalog.hpp>
-#include <nswarden/os/limits.hpp>
+#include <nswarden/os/process.hpp>
 #include "bound_keys.hpp"
 #include "catch.hpp"
 #include "private_netns.hpp"

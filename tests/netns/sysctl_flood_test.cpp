@@ -26,7 +26,7 @@
 
 #include <nswarden/netns/linux_catalog.hpp>
 #include <nswarden/os/file.hpp>
-#include <nswarden/os/limits.hpp>
+#include <nswarden/os/process.hpp>
 #include "bound_keys.hpp"
 #include "catch.hpp"
 #include "private_netns.hpp"
