@@ -24,7 +24,6 @@
 #include <nswarden/os/process.hpp>
 #include <nswarden/os/privilege.hpp>
 #include <nswarden/os/procfs.hpp>
-#include <nswarden/os/tick.hpp>
 #include <nswarden/policy/inotify_events.hpp>
 #include <nswarden/report/console.hpp>
 #include <nswarden/report/meant_key.hpp>

@@ -15,7 +15,7 @@
 #include <nswarden/netns/linux_catalog.hpp>
 #include <nswarden/netns/selected_catalog.hpp>
 #include <nswarden/os/privilege.hpp>
-#include <nswarden/os/tick.hpp>
+#include <nswarden/os/process.hpp>
 #include <nswarden/report/console.hpp>
 #include <nswarden/restore/restore.hpp>
 #include <nswarden/restore/restore_store.hpp>

@@ -13,8 +13,7 @@
 #include <nswarden/config/config_loss.hpp>
 #include <nswarden/os/file.hpp>
 #include <nswarden/os/procfs.hpp>
-#include <nswarden/os/tick.hpp>
-#include <nswarden/os/time_slice.hpp>
+#include <nswarden/os/process.hpp>
 #include <nswarden/report/meant_key.hpp>
 
 namespace nswarden {
