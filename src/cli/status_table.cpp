@@ -8,7 +8,6 @@
 #include <cmath>
 #include <set>
 
-#include <nswarden/base/printed_text.hpp>
 #include <nswarden/base/text.hpp>
 #include <nswarden/report/table.hpp>
 

@@ -64,10 +64,10 @@ std::string path_behind(const Fd& file) {
   return size > 0 ? std::string(path.data(), static_cast<std::size_t>(size)) : std::string();
 }
 
-std::string_view last_component(std::string_view path) {
+std::string_view name_behind(std::string_view path) {
   constexpr std::string_view unlinked = " (deleted)";
   if (path.ends_with(unlinked)) path.remove_suffix(unlinked.size());
-  return path.substr(path.rfind('/') + 1);
+  return last_component(path);
 }
 
 /// "/proc/PID/..."
@@ -238,7 +238,7 @@ void SysctlWatcher::judge(Event& event, Batch& batch) {
   SysctlWrite write{status.st_ino, files_.find(status.st_ino), {}, event.raw.pid, std::move(event.process)};
   if (!write.place) {
     const std::string path = path_behind(event.file);
-    write.name = last_component(path);
+    write.name = name_behind(path);
     if (path.empty()) {
       found.lost = true;  // somebody hides its name
       return;

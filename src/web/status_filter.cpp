@@ -3,7 +3,6 @@
 
 #include <nswarden/base/text.hpp>
 
-#include <nswarden/base/printed_text.hpp>
 #include "web/filter.hpp"
 
 namespace nswarden {

@@ -4,7 +4,7 @@
 #include <string>
 #include <variant>
 
-#include <nswarden/base/printed_text.hpp>
+#include <nswarden/base/text.hpp>
 #include "cli/http_response.hpp"
 #include "cli/status_table.hpp"
 #include "cli/url.hpp"

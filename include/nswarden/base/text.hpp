@@ -12,12 +12,18 @@
 #include <string_view>
 #include <system_error>
 
+#include <nswarden/base/result.hpp>
+
 namespace nswarden {
 
 /// `bytes` made safe for a log line, a table or a label value: valid UTF-8 in which control characters (C0, DEL, C1),
 /// line and paragraph separators, bidirectional controls, bytes that are no UTF-8, and the backslash itself stand as `\xNN`
 /// for each byte. Injective: two different names never print alike.
 std::string printable(std::string_view bytes);
+
+/// printable() of a text that has passed it already, such as a name in a URL or in an answer of the API: its backslashes stand for
+/// escapes, so that a printable text stays as it is.
+std::string printed_text(std::string_view text);
 
 /// printable() of the first 80 bytes, with `...` when there are more: what a message repeats of a text that may be long.
 std::string excerpt(std::string_view bytes);
@@ -41,8 +47,14 @@ std::string format_duration(std::chrono::milliseconds duration);
 /// What strerror(3) says of an errno value.
 std::string error_text(int error);
 
+/// "ATTEMPT: REASON", or with a remedy "ATTEMPT: REASON; REMEDY".
+std::string text_of(const Error& error, std::string_view remedy = {});
+
 /// Takes off `rest` what is before the first `delimiter`, and the delimiter; all of it where there is none.
 std::string_view take_until(std::string_view& rest, char delimiter);
+
+/// What follows the last slash of a path; all of it where there is none.
+constexpr std::string_view last_component(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 /// The whole text as one number without white space, sign or prefix (a minus where T is signed); none where it is not one or does not fit.
 template <class T>

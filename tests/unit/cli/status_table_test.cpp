@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/status_table.hpp"
-#include <nswarden/base/printed_text.hpp>
+#include <nswarden/base/text.hpp>
 
 #include <algorithm>
 #include <cerrno>
