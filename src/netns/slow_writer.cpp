@@ -14,7 +14,7 @@
 #include <utility>
 
 #include <nswarden/os/signals.hpp>
-#include <nswarden/os/waker.hpp>
+#include <nswarden/os/poller.hpp>
 #include <nswarden/policy/value.hpp>
 
 namespace nswarden {

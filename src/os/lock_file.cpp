@@ -2,16 +2,23 @@
 #include <nswarden/os/lock_file.hpp>
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <optional>
+#include <string_view>
+
+#include <nswarden/os/privilege.hpp>
 
 namespace nswarden {
 
 namespace {
+
+constexpr std::string_view default_runtime_directory = "/run/nswarden";
 
 struct flock whole_file() {
   struct flock lock {};
@@ -48,7 +55,7 @@ LockFile::Attempt LockFile::take(const std::string& path) {
   return Error{EAGAIN, "lock file"};
 }
 
-Result<Place> place_of(const std::string& path) {
+Result<DirectoryIdentity> identify_directory(const std::string& path) {
   std::string there = path;
   std::string rest;
   struct stat status {};
@@ -60,12 +67,30 @@ Result<Place> place_of(const std::string& path) {
     rest.insert(0, last);
     there = slash == std::string::npos ? "." : there.substr(0, slash == 0 ? 1 : slash);
   }
-  return Place{major(status.st_dev), minor(status.st_dev), status.st_ino, std::move(rest)};
+  return DirectoryIdentity{major(status.st_dev), minor(status.st_dev), status.st_ino, std::move(rest)};
 }
 
 Result<void> make_directory(const std::string& path) {
   if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return Error{errno, "make directory"};
   return {};
+}
+
+// systemd tells of the unit's own, of several with colons between them.
+// Of several, systemd separates the directories with colons.
+std::string runtime_directory() {
+  const char* given = std::getenv("RUNTIME_DIRECTORY");  // NOLINT(concurrency-mt-unsafe): nobody sets it
+  const std::string_view first = given == nullptr ? "" : std::string_view(given).substr(0, std::string_view(given).find(':'));
+  return std::string(first.starts_with('/') ? first : default_runtime_directory);
+}
+
+std::string holder(std::int64_t pid) {
+  return pid == 0 ? "another nswarden (in another PID namespace)" : fmt::format("another nswarden (pid {})", pid);
+}
+
+std::string lock_error(int error) {
+  if (error == EINVAL) return "it is no regular file";
+  if (error == ELOOP) return "it is a symbolic link";
+  return with_remedy(error);
 }
 
 }  // namespace nswarden

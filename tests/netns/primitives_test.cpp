@@ -26,7 +26,6 @@
 #include <nswarden/os/poller.hpp>
 #include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/signals.hpp>
-#include <nswarden/os/waker.hpp>
 #include "bound_keys.hpp"
 #include "catch.hpp"
 #include "private_netns.hpp"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A lock that one process can hold, by a file that anybody can see, and a name for it that does not depend on the path by which
-// one came. The kernel lets it go when the process ends, however it ends. Loop thread only.
+// A lock that one process can hold, by a file that every process can see; the directory where a running daemon keeps such files; and
+// an identity of directories that does not depend on the path. The kernel drops a lock when the process ends, however it ends. Main
+// thread of one-shot commands, loop thread of the daemon.
 #pragma once
 
 #include <cstdint>
@@ -35,15 +36,24 @@ class LockFile {
 };
 
 /// What a path leads to, the same by whichever names and mounts one comes: the deepest part of it that exists, links followed.
-struct Place {
+struct DirectoryIdentity {
   unsigned device_major = 0;
   unsigned device_minor = 0;
   std::uint64_t inode = 0;
   std::string rest;  ///< what of the path is absent, without a slash at either end
 };
-Result<Place> place_of(const std::string& path);
+Result<DirectoryIdentity> identify_directory(const std::string& path);
 
 /// Mode 0755. One that is there is fine.
 Result<void> make_directory(const std::string& path);
+
+/// $RUNTIME_DIRECTORY, or /run/nswarden. It need not exist.
+std::string runtime_directory();
+
+/// "another nswarden (pid 7)"; 0: of another PID namespace.
+std::string holder(std::int64_t pid);
+
+/// Why a file could not be locked, by its errno.
+std::string lock_error(int error);
 
 }  // namespace nswarden
