@@ -7,15 +7,22 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <variant>
 
 #include <nswarden/base/result.hpp>
 #include <nswarden/engine/kernel.hpp>
 #include <nswarden/os/fd.hpp>
-#include "netns/netns_path.hpp"
+#include <nswarden/policy/netns_name.hpp>
 #include "netns/netns_scope.hpp"
 
 namespace nswarden {
+
+/// A path that leads to a netns file, and whether a symbolic link at its end may lead on.
+struct NetnsPath {
+  std::string path{};
+  Links links = Links::refuse;
+};
 
 /// `status` as stat_entry() gives it.
 EntryKind classify(const struct stat& status, const HomeNetns& home);

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include <nswarden/base/result.hpp>
-#include "netns/netns_path.hpp"
+#include "netns/netns_entry.hpp"
 
 namespace nswarden {
 

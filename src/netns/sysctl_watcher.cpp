@@ -19,7 +19,7 @@
 
 #include <nswarden/os/procfs.hpp>
 #include "netns/fanotify_buffer.hpp"
-#include "netns/procfs_origin.hpp"
+#include <nswarden/netns/mount_propagation.hpp>
 
 namespace nswarden {
 

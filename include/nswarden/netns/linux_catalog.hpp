@@ -15,7 +15,6 @@
 
 #include <nswarden/engine/kernel.hpp>
 #include <nswarden/policy/netns_name.hpp>
-#include "netns/netns_path.hpp"
 
 namespace nswarden {
 
@@ -24,13 +23,13 @@ class ProcessNetns;
 class SlowWriter;
 class SysctlFiles;
 struct CatalogShared;
+struct NetnsPath;
 
 class LinuxCatalog final : public NetnsCatalog {
  public:
-  /// What a symbolic link in a directory is: nothing, or what it leads to. One that leads elsewhere by now, without having been
-  /// made anew, or that led nowhere, is found by looking at it again, since nothing tells of that.
-
-  /// Throws std::system_error when /proc/sys/net or our own netns cannot be opened.
+  /// `links`: whether a symbolic link in a directory is ignored or followed. One whose target changed, without the link having been
+  /// made anew, is found only by looking at it again: no event reports that. Throws std::system_error when /proc/sys/net or our own
+  /// netns cannot be opened.
   LinuxCatalog(std::vector<NetnsSource> sources, Links links);
   explicit LinuxCatalog(const std::vector<std::string>& directories);
   ~LinuxCatalog() override;
