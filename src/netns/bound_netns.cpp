@@ -13,17 +13,13 @@
 #include <unordered_map>
 #include <utility>
 
+#include <nswarden/base/text.hpp>
+
 namespace nswarden {
 
 namespace {
 
 bool is_refused(int error) { return error == EACCES || error == EPERM || error == EROFS; }
-
-/// The last component of its path.
-std::string_view file_name(const Key& key) {
-  const std::string_view path = key.path();
-  return path.substr(path.rfind('/') + 1);
-}
 
 Result<LinuxNetns::Write> write_whole(int fd, std::string_view value) {
   // At offset 0 and in one call: a second write on a kept fd would be accepted and ignored (kernel fact 12). A short count is
@@ -248,7 +244,7 @@ Result<void> LinuxNetns::read_inside() {
 Result<LinuxNetns::Write> LinuxNetns::write(std::size_t key, std::string_view value) {
   const Slot& slot = slots_[key];
   if (slot.read_error == ENOENT) return Error{ENOENT, "open sysctl for writing"};
-  if (shared_->files.has_stranger(file_name(*wishes_[key].key))) find_other_inode(key);
+  if (shared_->files.has_stranger(last_component(wishes_[key].key->path()))) find_other_inode(key);
   if (slot.fd && slot.write_error == 0 && !slot.needs_entering) return put(key, slot.fd.get(), value);
   return write_inside(key, value);
 }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <nswarden/base/text.hpp>
 #include <nswarden/netns/link_watcher.hpp>
 
 #include <arpa/inet.h>
@@ -18,6 +17,7 @@
 #include <cstring>
 #include <utility>
 
+#include <nswarden/base/text.hpp>
 #include "netns/netns_ids.hpp"
 
 namespace nswarden {
@@ -43,10 +43,6 @@ const char* link_remedy(int error) {
     case ENFILE: return "raise the limit of open files";
     default: return "it is tried again";
   }
-}
-
-std::string failure(const char* attempt, int error) {
-  return std::string(attempt) + ": " + error_text(error) + "; " + link_remedy(error);
 }
 
 bool set_option(int socket, int level, int option, int value) {
@@ -117,23 +113,25 @@ LinkWatcher::LinkWatcher() { rearm(); }
 
 bool LinkWatcher::rearm() {
   if (socket_) return false;
-  problem_ = open();
-  return problem_.empty();
+  const Result<void> opened = open();
+  problem_ = opened ? std::string() : text_of(opened.error(), link_remedy(opened.error().code));
+  return opened.ok();
 }
 
-std::string LinkWatcher::open() {
+Result<void> LinkWatcher::open() {
   own_inode_ = inode_of_own_netns();
-  if (own_inode_ == 0) return failure("look at our own netns", errno);
+  if (own_inode_ == 0) return Error{errno, "look at our own netns"};
   Fd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
-  if (!socket) return failure("open netlink socket", errno);
+  if (!socket) return Error{errno, "open netlink socket"};
   if (!set_option(socket.get(), SOL_SOCKET, SO_RCVBUFFORCE, buffer_size)) {
     (void)set_option(socket.get(), SOL_SOCKET, SO_RCVBUF, buffer_size);
   }
-  if (!drop_writes(socket.get())) return failure("filter netlink", errno);
-  if (!set_option(socket.get(), SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, 1))
-    return failure("listen to interfaces of other netns", errno);
+  if (!drop_writes(socket.get())) return Error{errno, "filter netlink"};
+  if (!set_option(socket.get(), SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, 1)) {
+    return Error{errno, "listen to interfaces of other netns"};
+  }
   for (const int group : groups) {
-    if (!set_option(socket.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)) return failure("listen to interfaces", errno);
+    if (!set_option(socket.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)) return Error{errno, "listen to interfaces"};
   }
   socket_ = std::move(socket);
   return {};
@@ -199,7 +197,7 @@ LinkChanges LinkWatcher::read() {
       settle(newcomers_.size());
       if (error == EAGAIN) return changes;
       // It does not pass: better to be down, and told, than to be woken for it again and again.
-      problem_ = failure("read netlink", error);
+      problem_ = text_of(size.error(), link_remedy(error));
       socket_.reset();
       changes.lost = true;
       return changes;

@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include <nswarden/netns/link_watcher.hpp>
+#include <nswarden/os/fd.hpp>
 #include <nswarden/os/procfs.hpp>
 #include "netns/bound_netns.hpp"
 #include "netns/netns_entry.hpp"
@@ -22,11 +22,9 @@ namespace nswarden {
 
 namespace {
 
-bool is_dots(const char* name) { return std::strcmp(name, ".") == 0 || std::strcmp(name, "..") == 0; }
-
 /// A name as a directory can hold one; anything else must not be made part of a path.
 bool is_name(std::string_view name) {
-  return !name.empty() && name != "." && name != ".." && name.find('/') == std::string_view::npos &&
+  return !name.empty() && !is_dots(name) && name.find('/') == std::string_view::npos &&
          name.find('\0') == std::string_view::npos;
 }
 

@@ -24,7 +24,7 @@ constexpr std::size_t largest_mount_table = std::size_t{64} << 20;
 /// What one line of mountinfo says, see proc_pid_mountinfo(5). Numbers of groups are the same in all namespaces
 /// (kernel fact 56); 0 is none.
 struct Mount {
-  std::uint64_t id = 0;  // likewise, so that a mount that both have means one namespace
+  std::uint64_t id = 0;     // likewise, so that a mount that both have means one namespace
   std::string_view device;  // "0:21"
   std::string_view root;
   std::string_view point;

@@ -11,7 +11,7 @@
 #include <cerrno>
 #include <utility>
 
-#include <nswarden/os/inotify_buffer.hpp>
+#include <nswarden/os/trusted_path.hpp>
 #include <nswarden/policy/inotify_events.hpp>
 
 namespace nswarden {
@@ -26,12 +26,6 @@ constexpr std::uint32_t watched_entries =
 // What our own listings cause, and what then cannot be told from the looks of others.
 constexpr std::uint32_t looks = IN_OPEN | IN_ACCESS | IN_CLOSE_NOWRITE;
 constexpr std::uint32_t about_itself = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT;
-
-std::string parent_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
 
 bool is_missing(int error) { return error == ENOENT || error == ENOTDIR; }
 
@@ -119,7 +113,7 @@ Result<void> NetnsWatcher::add_nearest(Watch& watch) {
       return {};
     }
     if (!is_missing(errno) || path == "/" || path == ".") return Error{errno, "watch netns directory"};
-    path = parent_of(path);
+    path = folder_of(path);
   }
 }
 

@@ -13,8 +13,8 @@
 #include <thread>
 #include <utility>
 
-#include <nswarden/os/signals.hpp>
 #include <nswarden/os/poller.hpp>
+#include <nswarden/os/signals.hpp>
 #include <nswarden/policy/value.hpp>
 
 namespace nswarden {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <nswarden/base/text.hpp>
 #include <nswarden/netns/sysctl_watcher.hpp>
-#include <nswarden/policy/key_pattern.hpp>
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -13,13 +11,15 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <climits>
 #include <string_view>
 #include <utility>
 
-#include <nswarden/os/procfs.hpp>
-#include "netns/fanotify_buffer.hpp"
+#include <nswarden/base/text.hpp>
 #include <nswarden/netns/mount_propagation.hpp>
+#include <nswarden/os/file.hpp>
+#include <nswarden/os/procfs.hpp>
+#include <nswarden/policy/key_pattern.hpp>
+#include "netns/fanotify_buffer.hpp"
 
 namespace nswarden {
 
@@ -48,21 +48,12 @@ const char* remedy_for(int error) {
   }
 }
 
-std::string failed(const char* attempt, int error) {
-  return std::string(attempt) + ": " + error_text(error) + "; " + remedy_for(error);
-}
-
 /// Errors of a file whose netns, interface or process is no more: there is nothing left to look at.
 bool is_of_the_dead(int error) { return error == ENOENT || error == ESRCH; }
 
 /// As our mount namespace sees it, or as it is seen from the mount through which it was written, in a mount namespace that is not
 /// ours. Only good for hints, as who writes may have made those mounts (kernel fact 53). Empty when it is too long, too.
-std::string path_behind(const Fd& file) {
-  const std::string link = "/proc/self/fd/" + std::to_string(file.get());
-  std::array<char, PATH_MAX> path;  // NOLINT(cppcoreguidelines-pro-type-member-init)
-  const ssize_t size = ::readlink(link.c_str(), path.data(), path.size());
-  return size > 0 ? std::string(path.data(), static_cast<std::size_t>(size)) : std::string();
-}
+std::string path_behind(const Fd& file) { return target_of_link("/proc/self/fd/" + std::to_string(file.get())); }
 
 std::string_view name_behind(std::string_view path) {
   constexpr std::string_view unlinked = " (deleted)";
@@ -118,8 +109,19 @@ SysctlWatcher::SysctlWatcher(SysctlFiles& files) : files_(files) { rearm(); }
 
 bool SysctlWatcher::rearm() {
   if (fanotify_) return false;
-  problem_ = open();
-  return problem_.empty();
+  const ProcfsOrigin origin = procfs_origin(in_procfs("sys/net"), in_procfs("1"));
+  unsure_ = origin == ProcfsOrigin::unknown;
+  if (origin == ProcfsOrigin::own) {
+    problem_ =
+        procfs() +
+        ": another procfs than that of process 1, so writes of others are not seen; run it without systemd's "
+        "ProtectKernelTunables, ProtectControlGroups and ProtectProc, and in a container with the host's /proc mounted and "
+        "named by --path.procfs";
+    return false;
+  }
+  const Result<void> opened = open();
+  problem_ = opened ? std::string() : text_of(opened.error(), remedy_for(opened.error().code));
+  return opened.ok();
 }
 
 void SysctlWatcher::watch_names(std::unordered_set<std::string> names, std::vector<std::string> globs) {
@@ -132,16 +134,7 @@ bool SysctlWatcher::is_watched(const std::string& name) const {
          std::any_of(globs_.begin(), globs_.end(), [&name](const std::string& glob) { return matches_glob(glob, name); });
 }
 
-std::string SysctlWatcher::open() {
-  const std::string watched = in_procfs("sys/net");  // any of its files stands for all
-  const ProcfsOrigin origin = procfs_origin(watched, in_procfs("1"));
-  unsure_ = origin == ProcfsOrigin::unknown;
-  if (origin == ProcfsOrigin::own) {
-    return procfs() +
-           ": another procfs than that of process 1, so writes of others are not seen; run it without systemd's "
-           "ProtectKernelTunables, ProtectControlGroups and ProtectProc, and in a container with the host's /proc mounted and "
-           "named by --path.procfs";
-  }
+Result<void> SysctlWatcher::open() {
   constexpr unsigned basics = FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK;
   constexpr std::array<unsigned, 3> wishes{FAN_REPORT_PIDFD | report_fd_error, FAN_REPORT_PIDFD, 0};  // Linux 6.13, 5.15
   Fd group;
@@ -151,9 +144,10 @@ std::string SysctlWatcher::open() {
     granted = wish;
     if (group || errno != EINVAL) break;
   }
-  if (!group) return failed("fanotify_init", errno);
+  if (!group) return Error{errno, "fanotify_init"};
+  const std::string watched = in_procfs("sys/net");  // any of its files stands for all
   if (::fanotify_mark(group.get(), FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_MODIFY, AT_FDCWD, watched.c_str()) != 0) {
-    return failed("fanotify_mark", errno);
+    return Error{errno, "fanotify_mark"};
   }
   event_size_ = (granted & FAN_REPORT_PIDFD) != 0 ? event_with_pidfd : bare_event;
   tells_failed_opens_ = (granted & report_fd_error) != 0;
@@ -190,7 +184,7 @@ SysctlWrites SysctlWatcher::read() {
   found.more = taken - batch.own >= most_events || batch.own >= most_own_events;
   if (failed_reads == most_events && !is_of_the_dead(error)) {
     // Whatever it is, it does not pass: better to be down, and told, than to be woken for it again and again.
-    problem_ = failed("read fanotify events", error);
+    problem_ = text_of({error, "read fanotify events"}, remedy_for(error));
     fanotify_.reset();
     found.more = false;
   }

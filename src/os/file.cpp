@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <cstdio>
 
 #include <nswarden/os/fd.hpp>
@@ -50,6 +51,12 @@ Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
     content.append(batch.data(), static_cast<std::size_t>(size));
     if (content.size() > max_bytes) return Error{EFBIG, "read file"};
   }
+}
+
+std::string target_of_link(const std::string& path) {
+  std::array<char, PATH_MAX> target;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+  const ssize_t size = ::readlink(path.c_str(), target.data(), target.size());
+  return size > 0 ? std::string(target.data(), static_cast<std::size_t>(size)) : std::string();
 }
 
 Result<void> replace_file(const std::string& path, std::string_view content) {

@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nswarden/os/trusted_path.hpp>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
-#include <climits>
-#include <cstdio>
-#include <cstring>
 #include <ctime>
-#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -24,13 +17,6 @@
 namespace nswarden {
 
 namespace {
-
-struct CloseFolder {
-  void operator()(DIR* folder) const { ::closedir(folder); }
-};
-using Folder = std::unique_ptr<DIR, CloseFolder>;
-
-bool is_dots(const char* name) { return std::strcmp(name, ".") == 0 || std::strcmp(name, "..") == 0; }
 
 bool is_read_only(const std::string& path) {
   struct statvfs status {};
@@ -69,11 +55,9 @@ std::optional<Distrusted> distrust_file(const Fd& file, const std::string& path)
   if (::fstat(file.get(), &status) != 0) return std::nullopt;
   if (::fstatvfs(file.get(), &mount) == 0 && (mount.f_flag & ST_RDONLY) != 0) return std::nullopt;
   if (auto why = writer_besides_us(status)) return Distrusted{*std::move(why) + ' ' + path};
-  std::array<char, PATH_MAX> real{};
-  const std::string link = "/proc/self/fd/" + std::to_string(file.get());
-  const ssize_t size = ::readlink(link.c_str(), real.data(), real.size());
-  if (size > 0 && real[0] == '/') {
-    if (auto distrusted = distrust_folder({real.data(), static_cast<std::size_t>(size)})) return distrusted;
+  const std::string real = target_of_link("/proc/self/fd/" + std::to_string(file.get()));
+  if (real.starts_with('/')) {
+    if (auto distrusted = distrust_folder(real)) return distrusted;
   }
   return distrust_folder(path);
 }
@@ -113,7 +97,7 @@ std::variant<std::string, Distrusted, Error> read_trusted_file(const std::string
 }
 
 std::variant<std::vector<std::string>, Distrusted, Error> list_trusted_folder(const std::string& path) {
-  const Folder folder(::opendir(path.c_str()));
+  const DirectoryStream folder(::opendir(path.c_str()));
   struct stat status {};
   if (!folder || ::fstat(::dirfd(folder.get()), &status) != 0) return Error{errno, "open folder"};
   if (!is_read_only(path)) {
@@ -142,7 +126,7 @@ std::uint64_t fingerprint(const std::string& path) {
   if (::stat(path.c_str(), &status) != 0) return 0;
   std::uint64_t sum = print_of(status);
   if (!S_ISDIR(status.st_mode)) return sum;
-  const Folder folder(::opendir(path.c_str()));
+  const DirectoryStream folder(::opendir(path.c_str()));
   if (!folder) return sum;
   // Whatever the order in which they come.
   std::uint64_t entries = 0;

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include <nswarden/base/result.hpp>
 #include <nswarden/os/fd.hpp>
 
 struct nlmsghdr;
@@ -53,7 +54,7 @@ class LinkWatcher {
     std::uint64_t inode = 0;
   };
 
-  [[nodiscard]] std::string open();
+  Result<void> open();
   void expect(int id, std::uint64_t inode);
   void settle(std::size_t count);
   void take(const nlmsghdr& message, std::optional<int> from, LinkChanges& changes);

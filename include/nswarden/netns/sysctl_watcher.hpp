@@ -61,7 +61,7 @@ class SysctlWatcher {
  private:
   struct Event;
   struct Batch;
-  [[nodiscard]] std::string open();
+  Result<void> open();
   std::size_t take(std::span<const char> bytes, Batch& batch);
   void judge(Event& event, Batch& batch);
   void ignore(const Fd& file);

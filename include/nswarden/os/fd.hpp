@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Owns a file descriptor. No implicit conversion: `get()` shows where one is borrowed.
+// Owners of a file descriptor and of a directory stream. No implicit conversion: `get()` shows where one is borrowed.
 #pragma once
 
+#include <dirent.h>
 #include <unistd.h>
 
+#include <memory>
+#include <string_view>
 #include <utility>
 
 namespace nswarden {
@@ -33,5 +36,13 @@ class Fd {
  private:
   int fd_ = -1;
 };
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+using DirectoryStream = std::unique_ptr<DIR, CloseDirectory>;
+
+/// Whether it is one of the two names that every directory has besides its entries.
+constexpr bool is_dots(std::string_view name) { return name == "." || name == ".."; }
 
 }  // namespace nswarden

@@ -14,6 +14,9 @@ namespace nswarden {
 /// anything else that is no regular file (it never hangs on a FIFO), EFBIG when there are more than `max_bytes`.
 Result<std::string> read_file(const std::string& path, std::size_t max_bytes);
 
+/// The text of a symbolic link, unresolved; empty when it cannot be read.
+std::string target_of_link(const std::string& path);
+
 /// Puts a file with this content, for its owner alone (mode 0600), in the place of whatever is at `path`. It is written beside it
 /// first, as `path`.new, which is replaced if it is there and never followed. Readers see the old one or the new one whole. It is
 /// not forced to the disk: a machine that loses power has the old one, the new one, or a damaged one. After an error the old one is
