@@ -22,8 +22,8 @@
 #include <vector>
 
 #include <nswarden/os/file.hpp>
-#include <nswarden/os/process.hpp>
 #include <nswarden/os/poller.hpp>
+#include <nswarden/os/process.hpp>
 #include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/signals.hpp>
 #include "bound_keys.hpp"
