@@ -21,8 +21,8 @@
 #include <nswarden/netns/linux_catalog.hpp>
 #include <nswarden/netns/selected_catalog.hpp>
 #include <nswarden/netns/sysctl_watcher.hpp>
-#include <nswarden/os/process.hpp>
 #include <nswarden/os/privilege.hpp>
+#include <nswarden/os/process.hpp>
 #include <nswarden/os/procfs.hpp>
 #include <nswarden/policy/inotify_events.hpp>
 #include <nswarden/report/console.hpp>

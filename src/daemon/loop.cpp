@@ -12,8 +12,8 @@
 #include <nswarden/base/unix_time.hpp>
 #include <nswarden/config/config_loss.hpp>
 #include <nswarden/os/file.hpp>
-#include <nswarden/os/procfs.hpp>
 #include <nswarden/os/process.hpp>
+#include <nswarden/os/procfs.hpp>
 #include <nswarden/report/meant_key.hpp>
 
 namespace nswarden {
