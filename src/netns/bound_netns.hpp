@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One netns whose keys were opened inside it. See engine/kernel.hpp for the contract and the three tiers.
+// LinuxNetns is one netns whose keys were opened inside it; engine/kernel.hpp has the contract and the three tiers. Made by
+// LinuxCatalog, in its thread.
 #pragma once
 
 #include <unistd.h>

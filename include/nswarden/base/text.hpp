@@ -33,8 +33,8 @@ bool is_valid_utf8(std::string_view bytes);
 /// Length in bytes of the longest prefix that is valid UTF-8: the place of the first bad byte.
 std::size_t valid_utf8_prefix(std::string_view bytes);
 
-/// The candidate nearest to `word` by edit distance (two neighbours swapped count once), for "did you mean"; none when nothing is near (more than a third of
-/// the word's length, at least 1, would have to change).
+/// The candidate nearest to `word` by edit distance (two neighbours swapped count once), for "did you mean"; none when nothing is
+/// near (more than a third of the word's length, at least 1, would have to change).
 std::optional<std::string_view> nearest(std::string_view word, std::span<const std::string_view> candidates);
 
 /// `500ms`, `10s`, `5m`, `1h`: one unsigned decimal number without leading zeros and one unit, up to 100 years so that
@@ -44,7 +44,7 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 /// The shortest form that parse_duration reads back: 10000 ms is "10s".
 std::string format_duration(std::chrono::milliseconds duration);
 
-/// What strerror(3) says of an errno value.
+/// The text of an errno value, as of strerror(3).
 std::string error_text(int error);
 
 /// "ATTEMPT: REASON", or with a remedy "ATTEMPT: REASON; REMEDY".

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Learns early that something changed in the netns directories: inotify on each directory (or on its nearest existing ancestor
-// while it is absent), and the mount table, since no inotify event marks a mount (kernel facts 1, 2, 9). It decides nothing:
-// every event only says "look again". Of a symbolic link only its own coming and going is told, not what happens to the file that
-// it leads to: that is left to the sweep. Loop thread only.
+// NetnsWatcher reports early that something changed in the netns directories: by inotify on each directory (or on its nearest existing
+// ancestor while it is absent), and by the mount table, since no inotify event marks a mount (kernel facts 1, 2, 9). It decides
+// nothing: every event only says "look again". It reports that a symbolic link came or went, not changes of the file behind it: the
+// sweep finds those. Loop thread only.
 #pragma once
 
 #include <cstdint>
@@ -48,7 +48,7 @@ class NetnsWatcher {
   bool rearm();
 
   /// Reports these too (a mask of inotify(7)), besides those that show which netns there are; none at first. Reading a directory
-  /// is never reported, because we do so all the time.
+  /// is never reported, because the daemon does so all the time.
   void ask_for(std::uint32_t events);
 
   /// All events that wait, without blocking.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which sysctl file of which bound netns has which inode number: what an event of SysctlWatcher is looked up in. Filled by the
-// netns that are bound. Loop thread only.
+// SysctlFiles maps the inode numbers of sysctl files to bound netns and their keys, for events of SysctlWatcher. RegisteredFiles, one
+// for each bound netns, fills it. Loop thread only.
 #pragma once
 
 #include <cstddef>
@@ -35,7 +35,7 @@ class SysctlFiles {
   [[nodiscard]] std::optional<Place> find(std::uint64_t inode) const;
   [[nodiscard]] std::size_t size() const { return places_.size(); }
 
-  /// A file of this name (last component of its path) and of an inode number that nobody knows was written. One key of one netns
+  /// A file of this name (last component of its path) and of an inode number that is not registered was written. One key of one netns
   /// can have several inodes (kernel fact 16), so a netns that writes such a key looks whether this one is its own. At most
   /// `most_strangers` are kept; one more, and the others are forgotten.
   void meet_stranger(std::uint64_t inode, std::string_view name);

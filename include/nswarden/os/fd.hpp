@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Owners of a file descriptor and of a directory stream. No implicit conversion: `get()` shows where one is borrowed.
+// Owners of a file descriptor and of a directory stream, for any thread. No implicit conversion: `get()` shows where one is borrowed.
 #pragma once
 
 #include <dirent.h>
@@ -26,7 +26,7 @@ class Fd {
 
   [[nodiscard]] int get() const { return fd_; }
   explicit operator bool() const { return fd_ >= 0; }
-  /// From now on somebody else closes it.
+  /// From now on the caller closes it.
   [[nodiscard]] int release() { return std::exchange(fd_, -1); }
   void reset(int fd = -1) {
     if (fd_ >= 0) ::close(fd_);
