@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "report/line_limiter.hpp"
+#include <nswarden/report/line_limiter.hpp>
 
 #include <iterator>
 #include <utility>

@@ -4,12 +4,14 @@
 // no memory. Any thread may log.
 #pragma once
 
-#include <chrono>
+#include <cstddef>
 #include <initializer_list>
-#include <memory>
+#include <mutex>
 #include <span>
-#include <string>
 #include <string_view>
+
+#include <nswarden/os/line_writer.hpp>
+#include <nswarden/report/line_limiter.hpp>
 
 namespace nswarden {
 
@@ -25,11 +27,11 @@ class Log {
  public:
   /// Writes to `fd`, which stays the caller's.
   Log(int fd, LogLevel level, LogFormat format);
-  ~Log();
+  ~Log() = default;
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
-  [[nodiscard]] bool enabled(LogLevel level) const;
+  [[nodiscard]] bool enabled(LogLevel level) const { return level >= level_; }
   void write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
   void debug(std::string_view message, std::initializer_list<LogField> fields = {}) { write(LogLevel::debug, message, fields); }
   void info(std::string_view message, std::initializer_list<LogField> fields = {}) { write(LogLevel::info, message, fields); }
@@ -47,8 +49,16 @@ class Log {
   void flush();
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  void put(LogLevel level, std::string_view message, std::span<const LogField> fields);
+  void report_dropped();
+
+  const LogLevel level_;
+  const LogFormat format_;
+  std::mutex mutex_;  // guards the two below
+  LineWriter writer_;
+  std::size_t dropped_ = 0;  // lines
+  std::mutex limiter_mutex_;
+  LineLimiter limiter_;
 };
 
 }  // namespace nswarden

@@ -21,7 +21,7 @@
 #include <thread>
 #include <vector>
 
-#include "report/line_limiter.hpp"
+#include <nswarden/report/line_limiter.hpp>
 
 namespace {
 

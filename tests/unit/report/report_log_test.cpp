@@ -9,7 +9,7 @@
 
 #include <nswarden/report/report_log.hpp>
 #include "policy_words.hpp"
-#include "report/line_limiter.hpp"
+#include <nswarden/report/line_limiter.hpp>
 
 namespace {
 
