@@ -15,7 +15,6 @@
 #include <nswarden/os/procfs.hpp>
 #include <nswarden/os/tick.hpp>
 #include <nswarden/os/time_slice.hpp>
-#include <nswarden/report/meant_key.hpp>
 
 namespace nswarden {
 namespace {
