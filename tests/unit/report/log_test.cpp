@@ -21,8 +21,6 @@
 #include <thread>
 #include <vector>
 
-#include <nswarden/report/line_limiter.hpp>
-
 namespace {
 
 using nswarden::Fd;

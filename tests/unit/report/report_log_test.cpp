@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include <nswarden/report/log.hpp>
 #include <nswarden/report/report_log.hpp>
 #include "policy_words.hpp"
-#include <nswarden/report/line_limiter.hpp>
 
 namespace {
 
