@@ -18,6 +18,9 @@
 
 namespace nswarden {
 
+using KnownWriter = std::shared_ptr<const Writer>;  ///< null when unknown
+
+/// An entry of the history.
 struct Event {
   enum class What : std::uint8_t {
     drift,
@@ -37,9 +40,9 @@ struct Event {
   double time = 0;  ///< Unix time in seconds
   Finding finding;  ///< nothing but `netns` for what became of a netns; empty for a reload
   std::optional<Source> source;
-  std::string error;                     ///< bytes
-  std::chrono::seconds retry_in{0};      ///< of `suspend`
-  std::shared_ptr<const Writer> writer;  ///< null when unknown
+  std::string error;                 ///< bytes
+  std::chrono::seconds retry_in{0};  ///< of `suspend`
+  KnownWriter writer;
 };
 std::string_view to_string(Event::What what);
 

@@ -100,14 +100,14 @@ struct Site {
     report.inode = inode;
     report.source = source;
     report.changes.push_back(std::move(what));
-    reports.tell(report, policies, now, 100.25);
+    reports.record(report, policies, now, 100.25);
   }
   void tell_life(Report::Life life) {
     Report report;
     report.netns = "q-1";
     report.life = life;
     report.error = {EPERM, "setns"};
-    reports.tell(report, policies, now, 100.25);
+    reports.record(report, policies, now, 100.25);
   }
 
   /// Without time.
@@ -311,7 +311,7 @@ TEST_CASE("the time from a write to its repair is observed") {
   Report report;
   report.netns = "q-1";
   report.write_seen = site.now - 700us;
-  site.reports.tell(report, site.policies, site.now, 100);
+  site.reports.record(report, site.policies, site.now, 100);
   CHECK(site.value_of("nswarden_time_to_compliance_seconds_bucket{trigger=\"drift\",le=\"0.0005\"}") == "0");
   CHECK(site.value_of("nswarden_time_to_compliance_seconds_bucket{trigger=\"drift\",le=\"0.001\"}") == "1");
   CHECK(site.value_of("nswarden_time_to_compliance_seconds_count{trigger=\"create\"}") == "0");
