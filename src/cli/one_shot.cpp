@@ -26,7 +26,6 @@
 #include <nswarden/os/procfs.hpp>
 #include <nswarden/policy/inotify_events.hpp>
 #include <nswarden/report/console.hpp>
-#include <nswarden/report/meant_key.hpp>
 #include <nswarden/report/policy_review.hpp>
 #include <nswarden/report/render.hpp>
 #include "cli/restore_command.hpp"
