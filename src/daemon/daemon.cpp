@@ -18,7 +18,7 @@
 #include <nswarden/os/limits.hpp>
 #include <nswarden/os/privilege.hpp>
 #include <nswarden/report/console.hpp>
-#include <nswarden/web/web.hpp>
+#include <nswarden/web/web_server.hpp>
 #include <nswarden/web/web_access.hpp>
 #include "daemon/loop.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "web/api.hpp"
+#include "web/routes.hpp"
 
 #include <nswarden/base/text.hpp>
 #include <utility>

@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 #include <nswarden/base/build_info.hpp>
 #include <nswarden/base/text.hpp>
-#include <nswarden/web/web.hpp>
+#include <nswarden/web/web_server.hpp>
 
-#include "web/api.hpp"
+#include "web/routes.hpp"
 #include "web/gzip.hpp"
 #include "web/status_page.hpp"
 #include "web/status_style.hpp"

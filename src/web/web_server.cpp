@@ -5,7 +5,7 @@
 #include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/signals.hpp>
 #include <nswarden/os/time_slice.hpp>
-#include <nswarden/web/web.hpp>
+#include <nswarden/web/web_server.hpp>
 #include "web/front_door.hpp"
 #include "web/tcp.hpp"
 

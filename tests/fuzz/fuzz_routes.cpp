@@ -8,7 +8,7 @@
 #include <optional>
 #include <set>
 
-#include <nswarden/web/web.hpp>
+#include <nswarden/web/web_server.hpp>
 
 #include <nswarden/web/listen_address.hpp>
 #include "../support/markup.hpp"

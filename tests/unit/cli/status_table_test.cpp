@@ -7,7 +7,7 @@
 
 #include <nswarden/report/event_log.hpp>
 #include "catch.hpp"
-#include "web/api.hpp"
+#include "web/routes.hpp"
 
 using namespace nswarden;
 

@@ -3,7 +3,7 @@
 #include <catch.hpp>
 #include <nlohmann/json.hpp>
 #include <nswarden/base/build_info.hpp>
-#include <nswarden/web/web.hpp>
+#include <nswarden/web/web_server.hpp>
 #include <string>
 
 #include <nswarden/web/listen_address.hpp>
