@@ -9,7 +9,9 @@
 #include <string>
 #include <variant>
 
-#include "web/web_config.hpp"
+#include <nswarden/base/result.hpp>
+
+#include "web/web_tls.hpp"
 
 struct ssl_ctx_st;
 
@@ -24,8 +26,8 @@ struct TlsTexts {
 
 class TlsSettings {
  public:
-  /// The settings, or what is wrong with which of the three, one line.
-  static std::variant<std::shared_ptr<const TlsSettings>, std::string> make(const WebTls& tls, const TlsTexts& texts);
+  /// The settings, or a problem that names the text or field at fault; it has no place.
+  static std::variant<std::shared_ptr<const TlsSettings>, Problem> make(const WebTls& tls, const TlsTexts& texts);
 
   [[nodiscard]] ssl_ctx_st* context() const { return context_.get(); }
 

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <nswarden/web/web_server.hpp>
+
 #include <civetweb.h>
 #include <fmt/format.h>
-#include <nswarden/os/capabilities.hpp>
-#include <nswarden/os/process_stats.hpp>
-#include <nswarden/os/signals.hpp>
-#include <nswarden/os/time_slice.hpp>
-#include <nswarden/web/web_server.hpp>
-#include "web/front_door.hpp"
-#include "web/tcp.hpp"
 
 #include <array>
 #include <atomic>
@@ -21,9 +16,15 @@
 #include <string_view>
 #include <thread>
 
+#include <nswarden/os/capabilities.hpp>
 #include <nswarden/os/privilege.hpp>
+#include <nswarden/os/process_stats.hpp>
+#include <nswarden/os/signals.hpp>
+#include <nswarden/os/time_slice.hpp>
 #include <nswarden/web/listen_address.hpp>
 #include <nswarden/web/web_access.hpp>
+#include "web/front_door.hpp"
+#include "web/tcp.hpp"
 #include "web/tls.hpp"
 
 namespace nswarden {

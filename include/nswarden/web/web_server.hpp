@@ -1,52 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The HTTP side: `respond` is the whole routing as one pure function, WebServer puts CivetWeb's threads in front of it.
-// HTTP threads see snapshots and counters only; the one thing they can cause is a reload, through a callback.
+// WebServer puts CivetWeb's threads in front of `respond`. The daemon makes and ends it in the loop's thread; HTTP threads see
+// snapshots and counters only, and the one thing that they can cause is a reload, through a callback.
 #pragma once
 
-#include <chrono>
-#include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include <nswarden/report/metrics.hpp>
-#include <nswarden/report/snapshot.hpp>
+#include "web/routes.hpp"
 
 namespace nswarden {
-
-struct WebOptions {
-  std::vector<std::string> listen_addresses{"127.0.0.1:10042"};  ///< `:PORT`, `HOST:PORT`, `[V6]:PORT`
-  std::string telemetry_path = "/metrics";
-  std::string config_file;  ///< of TLS, users and headers; empty: none
-  bool enable_lifecycle = false;
-  std::chrono::milliseconds request_timeout{2000};  ///< also for a request to come, from the connection on
-};
-
-struct Request {
-  std::string_view method;
-  std::string_view path;             ///< decoded, without query
-  std::string_view query;            ///< as sent, without the question mark
-  std::string_view accept_encoding;  ///< empty when absent
-};
-
-struct Response {
-  int status = 200;
-  std::string content_type;
-  std::string body;                                          ///< also for HEAD, whose body is not sent
-  std::vector<std::pair<std::string, std::string>> headers;  ///< besides Content-Type and Content-Length
-};
-
-/// What the routes answer from. `reload` waits for the loop's verdict: empty when the configuration was taken, else why not.
-struct WebSources {
-  const Metrics* metrics = nullptr;
-  const SnapshotSlot* snapshots = nullptr;
-  std::function<std::string()> reload;
-};
-
-Response respond(const Request& request, const WebOptions& options, const WebSources& sources);
 
 class WebAccess;
 
