@@ -108,8 +108,7 @@ class Restoration {
     for (const Entry& entry : listing.entries) {
       if (entry.kind != EntryKind::nsfs) continue;
       known.push_back(
-          {entry.directory == 0 ? entry.name : label_of(netns_.sources()[entry.directory], entry.directory, entry.name),
-           {0, entry.directory, entry.name}});
+          {label_of(netns_.sources()[entry.directory], entry.directory, entry.name), {0, entry.directory, entry.name}});
     }
     std::sort(known.begin(), known.end(), [](const KnownNetns& a, const KnownNetns& b) { return a.label < b.label; });
     std::set<std::uint64_t> seen;
