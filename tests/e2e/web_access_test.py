@@ -7,10 +7,10 @@ import os
 import shutil
 import socket
 import ssl
-import subprocess
 import threading
 
 import harness
+from certificates import RSA, Authority
 from harness import add_netns, config, policy, run_binary, wait_until
 
 KEY = "net.ipv4.tcp_keepalive_time"
@@ -18,41 +18,10 @@ KEY = "net.ipv4.tcp_keepalive_time"
 HASHES = {"secret": "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW", "new": "$2b$04$abcdefghijklmnopqrstuusf96eeUQLgQWR72RBesvIE8CjOJNM9O"}
 
 
-EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
-RSA = ("-newkey", "rsa:2048")
-
-
-def openssl(*arguments):
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
-
-
-class Authority:
-    """A CA of its own that signs certificates of servers and clients."""
-
-    def __init__(self, directory, name):
-        self.directory, self.name = directory, name
-        self.pem = self.path(f"{name}.pem")
-        openssl("req", "-x509", *EC, "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext", "keyUsage=critical,keyCertSign",
-                "-keyout", self.path(f"{name}.key"), "-out", self.pem)
-
-    def path(self, name):
-        return os.path.join(self.directory, name)
-
-    def sign(self, name, names, key_type=EC, more=""):
-        """Paths of a certificate with these subject alternative names and of its key."""
-        key, request, pem, extensions = (self.path(f"{name}.{end}") for end in ("key", "csr", "pem", "ext"))
-        with open(extensions, "w", encoding="ascii") as file:
-            file.write(f"subjectAltName={names}\nauthorityKeyIdentifier=keyid\n{more}")
-        openssl("req", *key_type, "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
-        openssl("x509", "-req", "-in", request, "-CA", self.pem, "-CAkey", self.path(f"{self.name}.key"), "-CAcreateserial", "-days", "2",
-                "-extfile", extensions, "-out", pem)
-        return pem, key
-
-
 class WebAccess(harness.Case):
     def setUp(self):
         super().setUp()
-        self.ca = Authority(self.directory, "ca")
+        self.ca = Authority(self.directory)
         self.server = self.ca.sign("server", "DNS:localhost,IP:127.0.0.1,IP:::1")
         self.web_file = os.path.join(self.directory, "web.yaml")
         self.configure(config(policy("routers", "^router-", {KEY: 1234})))
@@ -189,11 +158,9 @@ class WebAccess(harness.Case):
         daemon.wait_metrics(lambda metrics: metrics.sum("web_config_last_reload_successful") == 0, "the refusal")
 
     def test_an_intermediate_ca_lets_in_whom_it_signed(self):
-        between = self.ca.sign("between", "DNS:between", more="basicConstraints=critical,CA:TRUE\n")
+        between = Authority(self.directory, "between", parent=self.ca)
         self.web(tls_more="  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: between.pem\n")
-        authority = Authority.__new__(Authority)
-        authority.directory, authority.name, authority.pem = self.directory, "between", between[0]
-        client, other = authority.sign("client", "DNS:client"), self.ca.sign("other", "DNS:other")
+        client, other = between.sign("client", "DNS:client"), self.ca.sign("other", "DNS:other")
         daemon = self.start(client=client)
         self.assertEqual([self.ask(daemon, client=one)[0] for one in (client, other, None)], [200, 0, 0])
         # A file cut short that asks for less does not count.
