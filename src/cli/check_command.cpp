@@ -16,7 +16,6 @@
 #include <nswarden/os/limits.hpp>
 #include <nswarden/os/tick.hpp>
 #include <nswarden/report/console.hpp>
-#include <nswarden/report/meant_key.hpp>
 #include <nswarden/report/policy_review.hpp>
 #include <nswarden/report/render.hpp>
 #include "cli/chosen_netns.hpp"
