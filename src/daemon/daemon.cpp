@@ -18,8 +18,8 @@
 #include <nswarden/os/limits.hpp>
 #include <nswarden/os/privilege.hpp>
 #include <nswarden/report/console.hpp>
-#include <nswarden/web/web_server.hpp>
 #include <nswarden/web/web_access.hpp>
+#include <nswarden/web/web_server.hpp>
 #include "daemon/loop.hpp"
 
 namespace nswarden {
