@@ -26,6 +26,7 @@ namespace {
 
 constexpr std::size_t no_cap = std::numeric_limits<std::size_t>::max();
 
+/// One sweep of the engine over the chosen netns, for each command that needs one.
 class Sweep {
  public:
   Sweep(const Options& options, const Configuration& configuration)

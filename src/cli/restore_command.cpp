@@ -67,6 +67,7 @@ struct KnownNetns {
   NetnsPlace at;
 };
 
+/// One call of `apply --restore`, which holds the lock of the instance.
 class Restoration {
  public:
   Restoration(const Options& options, const Configuration& configuration)

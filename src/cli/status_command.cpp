@@ -62,6 +62,7 @@ std::string line_of_status(int status, const Url& url, const std::string& path) 
 
 TlsFiles tls_files(const StatusOptions& options) { return {options.ca_file, options.cert_file, options.key_file}; }
 
+/// One call of `nswarden status`: asks, selects, prints.
 class Inquiry {
  public:
   Inquiry(const Options& options, Url url)

@@ -24,6 +24,7 @@ struct TlsTexts {
   std::string client_ca;  ///< empty: none
 };
 
+/// The certificates and rules of one version of the web configuration, checked and ready. Immutable, shared by connections.
 class TlsSettings {
  public:
   /// The settings, or a problem that names the text or field at fault; it has no place.
@@ -42,6 +43,7 @@ class TlsSettings {
   Context context_;
 };
 
+/// The context that CivetWeb holds for as long as the server lives. Made and ended by the loop's thread.
 class TlsServer {
  public:
   using Newest = std::function<std::shared_ptr<const TlsSettings>()>;

@@ -8,6 +8,7 @@ import shutil
 import socket
 import ssl
 import threading
+import unittest.mock
 
 import harness
 from certificates import RSA, Authority
@@ -36,6 +37,11 @@ class WebAccess(harness.Case):
     def start(self, *arguments, client=None, user=None, trust=None, **options):
         """A daemon whose own requests go by TLS if it serves that."""
         return super().start(f"--web.config.file={self.web_file}", *arguments, connect=self.connect_with(client, trust), **options)
+
+    def start_plain(self, wait_ready=harness.Daemon.wait_ready):
+        """A daemon that is asked without TLS; wait_ready(daemon) is how it is waited for."""
+        with unittest.mock.patch.object(harness.Daemon, "wait_ready", wait_ready):
+            return super().start(f"--web.config.file={self.web_file}")
 
     def connect_with(self, client=None, trust=None, version=None, patience=harness.DEADLINE):
         def connect(address):
@@ -172,12 +178,7 @@ class WebAccess(harness.Case):
     def test_who_checks_passwords_ends_in_time(self):
         cost = "13"  # half a second each
         self.web(tls=False, more=f"basic_auth_users:\n  prometheus: $2b${cost}$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n")
-        patched = harness.Daemon.wait_ready
-        harness.Daemon.wait_ready = lambda self: None
-        try:
-            daemon = harness.Case.start(self, f"--web.config.file={self.web_file}")
-        finally:
-            harness.Daemon.wait_ready = patched
+        daemon = self.start_plain(lambda daemon: None)
         wrong = [threading.Thread(target=lambda i=i: self.raw(daemon, b"GET / HTTP/1.0\r\nAuthorization: Basic " +
                                                               base64.b64encode(b"prometheus:%d" % i) + b"\r\n\r\n")) for i in range(8)]
         for thread in wrong:
@@ -188,7 +189,7 @@ class WebAccess(harness.Case):
 
     def test_tls_comes_and_goes_with_a_restart_only(self):
         self.web(tls=False)
-        daemon = harness.Case.start(self, f"--web.config.file={self.web_file}")
+        daemon = self.start_plain()
         self.web()
         wait_until(lambda: daemon.http("GET", "/metrics")[0] == 200 and any("takes a restart" in line.get("problem", "") for line in daemon.lines),
                    "the word about the restart")
@@ -227,12 +228,7 @@ class WebAccess(harness.Case):
             return daemon.http("GET", path, say(user))
 
         right = "prometheus:secret"
-        patched = harness.Daemon.wait_ready
-        harness.Daemon.wait_ready = lambda self: wait_until(lambda: self.http("GET", "/-/ready", say(right))[0] == 200, "ready")
-        try:
-            daemon = harness.Case.start(self, f"--web.config.file={self.web_file}")
-        finally:
-            harness.Daemon.wait_ready = patched
+        daemon = self.start_plain(lambda new: wait_until(lambda: new.http("GET", "/-/ready", say(right))[0] == 200, "ready"))
         for path in ("/metrics", "/", "/api/v1/status", "/-/healthy", "/nothing"):
             for user in (None, "prometheus:", "prometheus:other", "nobody:secret", ":secret"):
                 status, headers, body = http_of(user, path)
