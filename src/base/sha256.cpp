@@ -41,4 +41,12 @@ std::string Sha256::hex() const {
   return text;
 }
 
+std::string Sha256::base64() const {
+  const std::string digest = bytes();
+  std::array<unsigned char, 48> text{};  // 32 bytes make 44 characters and a NUL
+  const int size =
+      EVP_EncodeBlock(text.data(), reinterpret_cast<const unsigned char*>(digest.data()), static_cast<int>(digest.size()));
+  return {text.begin(), text.begin() + size};
+}
+
 }  // namespace nswarden

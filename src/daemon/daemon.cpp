@@ -18,8 +18,8 @@
 #include <nswarden/os/privilege.hpp>
 #include <nswarden/os/process.hpp>
 #include <nswarden/report/console.hpp>
-#include <nswarden/web/web.hpp>
 #include <nswarden/web/web_access.hpp>
+#include <nswarden/web/web_server.hpp>
 #include "daemon/loop.hpp"
 
 namespace nswarden {
