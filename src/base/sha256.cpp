@@ -10,7 +10,7 @@
 namespace nswarden {
 namespace {
 
-/// What can fail here is memory.
+/// Only memory can fail here.
 void need(bool done) {
   if (!done) throw std::bad_alloc();
 }

@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::size_t largest_mount_table = std::size_t{64} << 20;
 
-/// What one line of mountinfo says, see proc_pid_mountinfo(5). Numbers of groups are the same in all namespaces
+/// One line of mountinfo, see proc_pid_mountinfo(5). Numbers of groups are the same in all namespaces
 /// (kernel fact 56); 0 is none.
 struct Mount {
   std::uint64_t id = 0;     // likewise, so that a mount that both have means one namespace
@@ -75,7 +75,7 @@ const Mount* find_mount(const std::vector<Mount>& mounts, std::uint64_t id) {
   return found == mounts.end() ? nullptr : &*found;
 }
 
-/// Device of what is mounted at /proc. Of several on top of each other the last is seen.
+/// Device of the mount at /proc. Of several on top of each other the last is seen.
 std::string_view device_of_proc(const std::vector<Mount>& mounts) {
   const auto last = std::find_if(mounts.rbegin(), mounts.rend(), [](const Mount& mount) { return mount.point == "/proc"; });
   return last == mounts.rend() ? std::string_view() : last->device;

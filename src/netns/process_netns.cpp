@@ -47,8 +47,8 @@ Result<std::vector<std::uint64_t>> ProcessNetns::scan() {
     std::array<char, 32> path{};
     std::snprintf(path.data(), path.size(), "%d/ns/net", *pid);
     std::array<char, 64> name{};
-    // What the link says is written by the kernel. It fails where the process is gone by now, a zombie, or of somebody whom we
-    // may not look at.
+    // The kernel writes the text of the link. Reading it fails where the process is gone by now, a zombie, or of a user that the
+    // daemon may not look at.
     const ssize_t size = ::readlinkat(::dirfd(processes.get()), path.data(), name.data(), name.size());
     if (size <= 0) continue;
     const std::uint64_t inode = inode_of({name.data(), static_cast<std::size_t>(size)});
@@ -65,7 +65,7 @@ std::vector<NetnsPath> ProcessNetns::paths_of(std::string_view name) const {
   std::vector<NetnsPath> paths;
   const auto known = pids_.find(inode_of(name));
   if (known == pids_.end()) return paths;
-  // The link there is the kernel's own: it leads to the file of the netns, whatever it says.
+  // The link there is the kernel's own: it leads to the file of the netns, not to its text.
   for (const int pid : known->second) paths.push_back({in_procfs(std::to_string(pid) + "/ns/net"), Links::follow});
   return paths;
 }

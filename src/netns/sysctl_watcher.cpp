@@ -28,7 +28,8 @@ namespace {
 // FAN_REPORT_FD_ERROR is newer than the headers of Debian 12.
 constexpr unsigned report_fd_error = 0x2000;
 constexpr std::size_t most_events = 64;
-// Our own tell nothing, and a visit to a netns with thousands of settings makes hundreds: those of others must not wait behind them.
+// Events of the daemon itself carry no news, and a visit to a netns with thousands of settings makes hundreds: those of other
+// processes must not wait behind them.
 constexpr std::size_t most_own_events = 1024;
 // While one event is read, a process that writes in a tight loop has made the next one. So few are read at once, and the first one
 // that repeats an earlier one ends the batch.
@@ -48,11 +49,11 @@ const char* remedy_for(int error) {
   }
 }
 
-/// Errors of a file whose netns, interface or process is no more: there is nothing left to look at.
+/// Errors of a file whose netns, interface or process is gone: nothing is left to look at.
 bool is_of_the_dead(int error) { return error == ENOENT || error == ESRCH; }
 
 /// As our mount namespace sees it, or as it is seen from the mount through which it was written, in a mount namespace that is not
-/// ours. Only good for hints, as who writes may have made those mounts (kernel fact 53). Empty when it is too long, too.
+/// ours. Only good for hints, as the writer may have made those mounts (kernel fact 53). Empty when it is too long, too.
 std::string path_behind(const Fd& file) { return target_of_link("/proc/self/fd/" + std::to_string(file.get())); }
 
 std::string_view name_behind(std::string_view path) {
@@ -86,7 +87,7 @@ struct SysctlWatcher::Batch {
     friend bool operator==(const Origin&, const Origin&) = default;
   };
 
-  /// The kernel makes one event of many writes of a process to a file, until somebody reads it. So the next one is news.
+  /// The kernel makes one event of many writes of a process to a file, until it is read. So the next one is news.
   void add(const Origin& origin) {
     repeats = repeats || std::find(origins.begin(), origins.end(), origin) != origins.end();
     origins.push_back(origin);
@@ -98,7 +99,7 @@ struct SysctlWatcher::Batch {
   bool repeats = false;
 };
 
-/// With owners for what the kernel opened for it.
+/// With owners for the fds that the kernel opened for it.
 struct SysctlWatcher::Event {
   RawFanotifyEvent raw;
   Fd file;
@@ -161,7 +162,7 @@ SysctlWrites SysctlWatcher::read() {
   if (!fanotify_) return {};
   alignas(fanotify_event_metadata) std::array<char, events_at_once * event_with_pidfd>
       bytes;  // NOLINT(cppcoreguidelines-pro-type-member-init)
-  // Before Linux 6.13 an event whose file cannot be opened is thrown away, and that is told only when it is the first of a read
+  // Before Linux 6.13 an event whose file cannot be opened is thrown away, and the read fails only when it is the first one
   // (kernel fact 15).
   const std::size_t at_once = tells_failed_opens_ ? events_at_once : 1;
   std::size_t taken = 0;
@@ -183,7 +184,7 @@ SysctlWrites SysctlWatcher::read() {
   }
   found.more = taken - batch.own >= most_events || batch.own >= most_own_events;
   if (failed_reads == most_events && !is_of_the_dead(error)) {
-    // Whatever it is, it does not pass: better to be down, and told, than to be woken for it again and again.
+    // A lasting error: going down reports it, and polling on would wake the loop again and again.
     problem_ = text_of({error, "read fanotify events"}, remedy_for(error));
     fanotify_.reset();
     found.more = false;
@@ -234,7 +235,7 @@ void SysctlWatcher::judge(Event& event, Batch& batch) {
     const std::string path = path_behind(event.file);
     write.name = name_behind(path);
     if (path.empty()) {
-      found.lost = true;  // somebody hides its name
+      found.lost = true;  // its name is hidden
       return;
     }
     if (!is_watched(write.name)) {
@@ -246,8 +247,8 @@ void SysctlWatcher::judge(Event& event, Batch& batch) {
   found.writes.push_back(std::move(write));
 }
 
-/// Has the kernel not tell of a file again, as long as its inode lives: a process that writes its own /proc/PID/comm for ever then
-/// costs nothing. The mark pins nothing (kernel fact 45). Never of a sysctl: a path is what the writer's mounts make of it (fact
+/// Has the kernel report no more events of a file, as long as its inode lives: a process that writes its own /proc/PID/comm for ever then
+/// costs nothing. The mark pins nothing (kernel fact 45). Never of a sysctl: the path depends on the mounts of the writer (fact
 /// 53), so it counts only where it leads to the same file in our mount namespace, and not through links, which lead into the
 /// writer's.
 void SysctlWatcher::ignore(const Fd& file) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// describe_writer: what can be told of a process that wrote a sysctl, from its files in /proc.
+// describe_writer: the process that wrote a sysctl, by its files in /proc. Apart from SysctlWatcher, as it needs no fanotify.
 #include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -31,7 +31,7 @@ std::string content_of(const std::string& path) {
   return {bytes.data(), static_cast<std::size_t>(size)};
 }
 
-/// What follows `key` at the start of a line, up to its end.
+/// The rest of the line that starts with `key`.
 std::string_view value_of(std::string_view lines, std::string_view key) {
   while (!lines.empty()) {
     std::string_view line = take_until(lines, '\n');
@@ -42,15 +42,15 @@ std::string_view value_of(std::string_view lines, std::string_view key) {
   return {};
 }
 
-/// Its directory in /proc, which may be that of another PID namespace than ours, with other numbers; empty when it is not there.
+/// Its directory in /proc, which may be that of another PID namespace than the daemon's, with other numbers; empty when it is not there.
 std::string directory_of(const Fd& pidfd) {
-  // It tells the number that the process has in the PID namespace of that procfs.
+  // It has the number of the process in the PID namespace of that procfs.
   const std::string info = content_of(in_procfs("self/fdinfo/" + std::to_string(pidfd.get())));
   const std::optional<std::int64_t> pid = parse_number<std::int64_t>(value_of(info, "Pid:\t"));
   return pid && *pid > 0 ? in_procfs(std::to_string(*pid)) : std::string();
 }
 
-/// Until then nobody else can have got its number. A zombie is still there (kernel fact 64).
+/// Until then no other process can have got its number. A zombie is still there (kernel fact 64).
 bool is_there(const Fd& pidfd) { return ::syscall(SYS_pidfd_send_signal, pidfd.get(), 0, nullptr, 0) == 0 || errno == EPERM; }
 
 /// A kernel thread and a zombie have none.

@@ -70,7 +70,7 @@ CapabilitiesAside::~CapabilitiesAside() {
   if (effective_ == 0 || !get_capabilities(sets)) return;
   sets[0].effective = static_cast<std::uint32_t>(effective_);
   sets[1].effective = static_cast<std::uint32_t>(effective_ >> 32);
-  // What is permitted may always be made effective.
+  // A permitted capability may always be made effective.
   (void)set_capabilities(sets);
 }
 

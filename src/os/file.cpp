@@ -17,7 +17,7 @@ namespace nswarden {
 namespace {
 
 Result<void> write_new(const std::string& path, std::string_view content) {
-  // One of an earlier process that was killed, or of somebody who waits for us to write into his.
+  // One of an earlier process that was killed, or one that another user has put there to be written into.
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return Error{errno, "remove file"};
   const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file) return Error{errno, "make file"};

@@ -36,7 +36,7 @@ bool leads_to(const std::string& path, const struct stat& file) {
 
 LockFile::Attempt LockFile::take(const std::string& path) {
   // Again when its holder ended just now, or when the file was replaced before it was locked, as by a service manager that
-  // removes the runtime directory of the service that ended: the lock of a file that is nowhere excludes nobody.
+  // removes the runtime directory of the service that ended: the lock of a file without a name excludes no process.
   for (int round = 0; round < 16; ++round) {
     Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600));
     struct stat status {};
@@ -75,10 +75,9 @@ Result<void> make_directory(const std::string& path) {
   return {};
 }
 
-// systemd tells of the unit's own, of several with colons between them.
-// Of several, systemd separates the directories with colons.
+// systemd separates several directories with colons.
 std::string runtime_directory() {
-  const char* given = std::getenv("RUNTIME_DIRECTORY");  // NOLINT(concurrency-mt-unsafe): nobody sets it
+  const char* given = std::getenv("RUNTIME_DIRECTORY");  // NOLINT(concurrency-mt-unsafe): nothing sets it
   const std::string_view first = given == nullptr ? "" : std::string_view(given).substr(0, std::string_view(given).find(':'));
   return std::string(first.starts_with('/') ? first : default_runtime_directory);
 }

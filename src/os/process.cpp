@@ -67,13 +67,13 @@ void ask_for_short_turns() {
   constexpr std::uint64_t reset_on_fork = 1;
   attributes.flags |= reset_on_fork;
   attributes.runtime = shortest_slice;
-  // What an older kernel, or a filter of system calls, makes of it is no matter.
+  // A failure, on an older kernel or by a filter of system calls, does no harm.
   (void)::syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
 void give_way() {
   constexpr int lower = 10;
-  // Of Linux's threads each has its own. Lowering it takes no right; where it fails all goes on, only less evenly.
+  // Each thread of Linux has a niceness of its own. Lowering it needs no privilege; a failure makes turns less even, no more.
   (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), lower);
 }
 

@@ -37,9 +37,9 @@ class NetnsWatcher {
   NetnsWatcher& operator=(const NetnsWatcher&) = delete;
 
   /// To be polled for POLLIN; -1 while there is none. It stays the same while some watches cannot be had.
-  [[nodiscard]] int inotify_fd() const;
+  [[nodiscard]] int inotify_fd() const { return inotify_.get(); }
   /// To be polled for POLLPRI (a poll consumes the event: nothing is to be read); -1 while there is none.
-  [[nodiscard]] int mounts_fd() const;
+  [[nodiscard]] int mounts_fd() const { return mounts_.get(); }
 
   /// Makes each watch sit on what its path leads to now; cheap when nothing changed. True when all must be listed
   /// again: a directory was found replaced, come or gone, or a source is new and nothing is known of the time before it. An fd
@@ -55,8 +55,8 @@ class NetnsWatcher {
   std::vector<DirectoryEvent> read();
 
   /// Errors of the sources; ok when up.
-  [[nodiscard]] Result<void> inotify_state() const;
-  [[nodiscard]] Result<void> mounts_state() const;
+  [[nodiscard]] Result<void> inotify_state() const { return inotify_state_; }
+  [[nodiscard]] Result<void> mounts_state() const { return mounts_state_; }
 
  private:
   struct Watch;
@@ -70,8 +70,8 @@ class NetnsWatcher {
   std::uint32_t asked_ = 0;
   Fd inotify_;
   Fd mounts_;
-  Error inotify_error_;
-  Error mounts_error_;
+  Result<void> inotify_state_;
+  Result<void> mounts_state_;
 };
 
 }  // namespace nswarden
