@@ -61,24 +61,6 @@ std::vector<std::string> netns_directories(const ConfigOptions& options, const C
   return {std::string(default_netns_dir)};
 }
 
-std::vector<NetnsSource> netns_sources(const std::vector<std::string>& directories) {
-  std::vector<NetnsSource> sources;
-  sources.reserve(directories.size() + 2);
-  for (const std::string& directory : directories) sources.push_back({NameKind::entry, directory});
-  sources.push_back({NameKind::host});
-  sources.push_back({NameKind::process});
-  return sources;
-}
-
-std::vector<NameKind> kinds_of_names(const PolicySet& policies) {
-  // Names in the directories are shown as they come, whether a policy matches or not.
-  std::vector<NameKind> kinds{NameKind::entry};
-  for (const NameKind kind : {NameKind::host, NameKind::process}) {
-    if (policies.wants(kind)) kinds.push_back(kind);
-  }
-  return kinds;
-}
-
 std::chrono::milliseconds reconcile_interval(const ConfigOptions& options, const Config& config) {
   if (options.reconcile_interval) return *options.reconcile_interval;
   return config.reconcile_interval.value_or(default_reconcile_interval);

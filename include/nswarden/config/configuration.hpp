@@ -12,8 +12,6 @@
 #include <nswarden/base/damping.hpp>
 #include <nswarden/config/config.hpp>
 #include <nswarden/os/path_watcher.hpp>
-#include <nswarden/policy/netns_name.hpp>
-#include <nswarden/policy/policy.hpp>
 
 namespace nswarden {
 
@@ -57,10 +55,6 @@ std::string configuration_path(const ConfigOptions& options);
 
 /// Flag, else file, else default.
 std::vector<std::string> netns_directories(const ConfigOptions& options, const Config& config);
-/// Where names come from: these, and, where a policy asks for them, the host and processes.
-std::vector<NetnsSource> netns_sources(const std::vector<std::string>& directories);
-/// Those that some policy is for.
-std::vector<NameKind> kinds_of_names(const PolicySet& policies);
 std::chrono::milliseconds reconcile_interval(const ConfigOptions& options, const Config& config);
 std::chrono::milliseconds command_timeout(const ConfigOptions& options, const Config& config);
 DampingRules damping(const ConfigOptions& options, const Config& config);
