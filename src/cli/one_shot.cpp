@@ -186,8 +186,8 @@ int explain(const Options& options, const Configuration& configuration) {
   Explanation explanation = sweep.explain(configuration.source);
   if (options.key) {
     const auto key = KeyPattern::parse(*options.key);
-    if (const auto* refusal = std::get_if<std::string>(&key)) {
-      complain(fmt::format("{}: {}", printable(*options.key), *refusal));
+    if (const auto* problem = std::get_if<Problem>(&key)) {
+      complain(fmt::format("{}: {}", printable(*options.key), problem->message));
       return exit_usage;
     }
     std::erase_if(explanation.resolution.settings,

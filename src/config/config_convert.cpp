@@ -123,7 +123,7 @@ class RuleConverter {
   }
   [[nodiscard]] std::optional<std::string> refusal_of(const SysctlAssignment& assignment) const {
     const auto key = Key::parse(assignment.key);
-    if (const auto* refusal = std::get_if<std::string>(&key)) return *refusal;
+    if (const auto* problem = std::get_if<Problem>(&key)) return problem->message;
     const KeyPattern pattern{std::get<Key>(key)};
     if (auto refusal = key_refusal(pattern, rule_)) return refusal;
     if (auto refusal = enforcing_refusal(pattern, rule_.mode)) return refusal;

@@ -105,7 +105,7 @@ std::optional<Pattern> read_pattern(const YamlNode& node, const std::string& pat
     return refuse(fmt::format("{} has a newline or a control character in it; write it on one line, or as an escape", path));
   }
   auto compiled = Pattern::compile(node.text);
-  if (const auto* problem = std::get_if<std::string>(&compiled)) return refuse(fmt::format("{}: {}", path, *problem));
+  if (const auto* problem = std::get_if<Problem>(&compiled)) return refuse(fmt::format("{}: {}", path, problem->message));
   return std::get<Pattern>(std::move(compiled));
 }
 

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include <nswarden/base/result.hpp>
 #include <nswarden/policy/value.hpp>
 #include "policy/pattern.hpp"
 
@@ -21,11 +22,11 @@ class Want {
 
   /// The value itself; it is also what enforcing writes.
   static Want equal(std::string_view value);
-  /// A condition. Operands are normalised values: one; two of `between`; at least one of `one_of`; the pattern of `regex`.
-  /// (of the whole value, in its canonical form). Without `set` there is nothing to write: it can only be audited. The string is why it is refused, ready to print:
-  /// operands that are no numbers where numbers are compared, bounds in the wrong order, a `set` that the condition refuses.
-  static std::variant<Want, std::string> condition(Kind kind, std::vector<std::string> operands, std::optional<std::string> set,
-                                                   const ValueSense& sense);
+  /// A condition. Operands are normalised values: one; two of `between`; at least one of `one_of`; the pattern of `regex` (of the
+  /// whole value, in its canonical form). Without `set` there is nothing to write: it can only be audited. Refused, without a place:
+  /// operands other than numbers where numbers are compared, bounds in the wrong order, a `set` that the condition refuses.
+  static std::variant<Want, Problem> condition(Kind kind, std::vector<std::string> operands, std::optional<std::string> set,
+                                               const ValueSense& sense);
 
   [[nodiscard]] Kind kind() const { return kind_; }
   [[nodiscard]] std::span<const std::string> operands() const { return operands_; }
