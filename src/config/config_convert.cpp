@@ -6,10 +6,8 @@
 #include <fmt/format.h>
 
 #include <nswarden/base/text.hpp>
-#include "config/config_text.hpp"
-
-#include <nswarden/config/config_shapes.hpp>
-#include "config/policy_text.hpp"
+#include <nswarden/config/config_text.hpp>
+#include <nswarden/config/yaml_fields.hpp>
 #include "config/setting_rules.hpp"
 #include "config/sysctl_command.hpp"
 

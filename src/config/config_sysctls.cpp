@@ -8,8 +8,7 @@
 
 #include <nswarden/base/text.hpp>
 #include <nswarden/policy/key_traits.hpp>
-
-#include <nswarden/config/config_shapes.hpp>
+#include "config/config_fields.hpp"
 #include "config/setting_rules.hpp"
 
 namespace nswarden {

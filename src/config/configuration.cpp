@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nswarden/config/configuration.hpp>
 
-#include <cerrno>
 #include <utility>
 
-#include <nswarden/base/build_info.hpp>
 #include <nswarden/base/sha256.hpp>
-#include <nswarden/os/file.hpp>
+#include <nswarden/config/config.hpp>
 #include "config/config_files.hpp"
 
 namespace nswarden {
@@ -41,10 +39,7 @@ std::string configuration_path(const ConfigOptions& options) { return options.fi
 
 Loaded load_configuration(const ConfigOptions& options) {
   const std::string path = configuration_path(options);
-  if (!options.file) {
-    const auto text = read_file(path, max_config_size);
-    if (!text && text.error().code == ENOENT) return built_in();
-  }
+  if (!options.file && ConfigFiles::is_absent(path)) return built_in();
   return load_files(path);
 }
 

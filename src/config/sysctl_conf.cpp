@@ -8,8 +8,7 @@
 #include <fmt/format.h>
 
 #include <nswarden/base/text.hpp>
-
-#include <nswarden/config/config_parse.hpp>
+#include <nswarden/config/yaml_tree.hpp>
 #include "config/setting_rules.hpp"
 
 namespace nswarden {

@@ -10,7 +10,7 @@
 
 #include <nswarden/base/text.hpp>
 #include <nswarden/base/unix_time.hpp>
-#include <nswarden/config/config_loss.hpp>
+#include <nswarden/config/config_text.hpp>
 #include <nswarden/os/file.hpp>
 #include <nswarden/os/procfs.hpp>
 #include <nswarden/os/tick.hpp>

@@ -9,7 +9,7 @@
 
 #include <nswarden/base/text.hpp>
 
-#include <nswarden/config/config_shapes.hpp>
+#include <nswarden/config/yaml_fields.hpp>
 
 namespace nswarden {
 namespace {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <nswarden/policy/value.hpp>
-#include "config/config_text.hpp"
+#include <nswarden/config/config_text.hpp>
 #include "config/sysctl_conf.hpp"
 
 #include "oracle.hpp"

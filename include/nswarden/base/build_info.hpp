@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What was built: version and the configuration that is compiled in. The sources are made by CMake.
+// What was built. The source is made by CMake.
 #pragma once
 
 #include <string_view>
@@ -12,8 +12,5 @@ struct BuildInfo {
   std::string_view compiler;
 };
 BuildInfo build_info();
-
-/// config/nswarden.yaml as it was at build time.
-std::string_view builtin_config();
 
 }  // namespace nswarden

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which configuration counts: the named file, the default file, or the built-in policy. Reads files; no other state.
+// Which configuration counts: the named file, the default file, or the built-in policy; and which values: those of flags, of the
+// configuration, or defaults. Any thread, one at a time.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 #include <nswarden/base/damping.hpp>
-#include <nswarden/config/config.hpp>
 #include <nswarden/os/path_watcher.hpp>
+#include <nswarden/policy/policy_config.hpp>
 
 namespace nswarden {
 
@@ -43,6 +45,9 @@ struct NoConfiguration {
   std::vector<std::string> lines;
   std::vector<PathWatcher::Path> named{};  ///< likewise, as far as that went
 };
+
+/// config/nswarden.yaml as it was at build time: the built-in policy.
+std::string_view builtin_config();
 
 /// At start and for the one-shot commands: the absence of the default file selects the built-in policy.
 std::variant<Configuration, NoConfiguration> load_configuration(const ConfigOptions& options);

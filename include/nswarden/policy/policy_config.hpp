@@ -66,7 +66,6 @@ struct Config {
   enum class Form : std::uint8_t { native, older };
   Form form = Form::native;
   std::vector<std::string> files;    ///< that it was read from, as they were named; the first is the one that was asked for
-  std::vector<std::string> watched;  ///< all files and folders that load_config() asked for, each once, whatever it found there
   std::vector<NamedPath> include;    ///< already read into `policies` by load_config()
   Links links = Links::refuse;       ///< names in the netns directories that are symbolic links
   std::vector<std::string> netns_dirs;  ///< absolute, no trailing slash; empty when the file does not say
