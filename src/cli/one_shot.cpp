@@ -39,16 +39,16 @@ namespace {
 constexpr std::size_t no_cap = std::numeric_limits<std::size_t>::max();
 
 /// None: the lines why are printed.
-std::optional<Configuration> configuration_or_complaint(const Options& options) {
+std::optional<LoadedConfig> configuration_or_complaint(const Options& options) {
   auto loaded = load_configuration(options.config);
-  if (auto* configuration = std::get_if<Configuration>(&loaded)) return std::move(*configuration);
-  for (const std::string& line : std::get<NoConfiguration>(loaded).lines) fmt::print(stderr, "{}\n", line);
+  if (auto* configuration = std::get_if<LoadedConfig>(&loaded)) return std::move(*configuration);
+  for (const std::string& line : std::get<RefusedConfig>(loaded).lines) fmt::print(stderr, "{}\n", line);
   return std::nullopt;
 }
 
 class Sweep {
  public:
-  Sweep(const Options& options, const Configuration& configuration)
+  Sweep(const Options& options, const LoadedConfig& configuration)
       : options_(options),
         sources_(netns_sources(netns_directories(options.config, configuration.config))),
         policies_(std::make_shared<PolicySet>(configuration.config, PolicySet::Audit::as_configured)),
@@ -181,7 +181,7 @@ class Sweep {
   Reconciler reconciler_;
 };
 
-int explain(const Options& options, const Configuration& configuration) {
+int explain(const Options& options, const LoadedConfig& configuration) {
   Sweep sweep(options, configuration);
   Explanation explanation = sweep.explain(configuration.source);
   if (options.key) {
@@ -212,7 +212,7 @@ int print_schema() {
   return exit_compliant;
 }
 
-int print_converted(const Configuration& configuration) {
+int print_converted(const LoadedConfig& configuration) {
   if (configuration.config.form != Config::Form::older) {
     complain(fmt::format("{} has the native form already; there is nothing to convert", printable(configuration.source)));
     return exit_usage;
@@ -222,7 +222,7 @@ int print_converted(const Configuration& configuration) {
 }
 
 /// What is no mistake, and yet of no use to the netns that are there.
-int review(const Options& options, const Configuration& configuration) {
+int review(const Options& options, const LoadedConfig& configuration) {
   Sweep sweep(options, configuration);
   const auto useless = sweep.useless();
   if (!useless) {
@@ -242,7 +242,7 @@ int review(const Options& options, const Configuration& configuration) {
   return exit_compliant;
 }
 
-int config_check(const Options& options, const Configuration& configuration) {
+int config_check(const Options& options, const LoadedConfig& configuration) {
   std::size_t settings = 0;
   for (const auto& policy : configuration.config.policies) settings += policy.sysctls.size();
   fmt::print("{}: ok, {} {}, {} {}\n", printable(configuration.source), configuration.config.policies.size(),

@@ -29,7 +29,7 @@ constexpr std::string_view remedy =
 
 class Restoration {
  public:
-  Restoration(const Options& options, const Configuration& configuration)
+  Restoration(const Options& options, const LoadedConfig& configuration)
       : options_(options),
         sources_(netns_sources(netns_directories(options.config, configuration.config))),
         catalog_(sources_, configuration.config.links),
@@ -130,7 +130,7 @@ class Restoration {
 
 }  // namespace
 
-int restore_values(const Options& options, const Configuration& configuration) {
+int restore_values(const Options& options, const LoadedConfig& configuration) {
   try {
     const InstanceLock lock({options.lock_file, options.audit}, netns_directories(options.config, configuration.config),
                             remedy);

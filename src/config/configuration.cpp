@@ -10,16 +10,16 @@
 namespace nswarden {
 namespace {
 
-using Loaded = std::variant<Configuration, NoConfiguration>;
+using LoadedOrRefused = std::variant<LoadedConfig, RefusedConfig>;
 
-Loaded built_in() {
+LoadedConfig built_in() {
   auto parsed = parse_config(builtin_config());
   Sha256 hash;
   hash.add(builtin_config());
-  return Configuration{std::get<Config>(std::move(parsed)), "built-in policy", true, hash.hex()};
+  return LoadedConfig{std::get<Config>(std::move(parsed)), "built-in policy", true, hash.hex()};
 }
 
-Loaded load_files(const std::string& path) {
+LoadedOrRefused load_files(const std::string& path) {
   ConfigFiles files;
   auto loaded = load_config(files, path);
   // The file itself has a watcher of its own.
@@ -28,22 +28,22 @@ Loaded load_files(const std::string& path) {
     if (asked.path != path) named.push_back(asked);
   }
   if (auto* config = std::get_if<Config>(&loaded)) {
-    return Configuration{std::move(*config), path, false, files.hash(), std::move(named)};
+    return LoadedConfig{std::move(*config), path, false, files.hash(), std::move(named)};
   }
-  return NoConfiguration{std::get<std::vector<std::string>>(std::move(loaded)), std::move(named)};
+  return RefusedConfig{std::get<std::vector<std::string>>(std::move(loaded)), std::move(named)};
 }
 
 }  // namespace
 
 std::string configuration_path(const ConfigOptions& options) { return options.file.value_or(std::string(default_config_file)); }
 
-Loaded load_configuration(const ConfigOptions& options) {
+LoadedOrRefused load_configuration(const ConfigOptions& options) {
   const std::string path = configuration_path(options);
   if (!options.file && ConfigFiles::is_absent(path)) return built_in();
   return load_files(path);
 }
 
-Loaded reload_configuration(const ConfigOptions& options, const Configuration& in_force) {
+LoadedOrRefused reload_configuration(const ConfigOptions& options, const LoadedConfig& in_force) {
   if (in_force.built_in) return load_configuration(options);
   ConfigOptions named = options;
   named.file = in_force.source;

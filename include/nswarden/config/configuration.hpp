@@ -32,7 +32,8 @@ struct ConfigOptions {
   std::optional<std::chrono::milliseconds> repair_window;
 };
 
-struct Configuration {
+/// What counts, and where it is from.
+struct LoadedConfig {
   Config config;
   std::string source;  ///< the file, or "built-in policy"
   bool built_in = false;
@@ -41,7 +42,7 @@ struct Configuration {
 };
 
 /// Why there is none: lines ready to print, at least one. Each problem of a file is one line, FILE:LINE:COL: message.
-struct NoConfiguration {
+struct RefusedConfig {
   std::vector<std::string> lines;
   std::vector<PathWatcher::Path> named{};  ///< likewise, as far as that went
 };
@@ -50,10 +51,10 @@ struct NoConfiguration {
 std::string_view builtin_config();
 
 /// At start and for the one-shot commands: the absence of the default file selects the built-in policy.
-std::variant<Configuration, NoConfiguration> load_configuration(const ConfigOptions& options);
+std::variant<LoadedConfig, RefusedConfig> load_configuration(const ConfigOptions& options);
 
 /// For a reload: where a file was in force, its absence is a failure like any other, so that the last good policy stays.
-std::variant<Configuration, NoConfiguration> reload_configuration(const ConfigOptions& options, const Configuration& in_force);
+std::variant<LoadedConfig, RefusedConfig> reload_configuration(const ConfigOptions& options, const LoadedConfig& in_force);
 
 /// The file that counts, whether it is there or not.
 std::string configuration_path(const ConfigOptions& options);
