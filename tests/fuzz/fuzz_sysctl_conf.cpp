@@ -4,8 +4,9 @@
 #include <set>
 #include <vector>
 
-#include <nswarden/policy/value.hpp>
+#include <nswarden/config/config.hpp>
 #include <nswarden/config/config_text.hpp>
+#include <nswarden/policy/value.hpp>
 #include "config/sysctl_conf.hpp"
 
 #include "oracle.hpp"

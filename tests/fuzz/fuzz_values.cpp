@@ -78,8 +78,8 @@ void check_traits(std::string_view text, ValueForm form, std::uint8_t numbers) {
   }
   fuzz::require(text.find('\0') == std::string::npos && text.find('\n') == std::string::npos, "what is accepted can be written",
                 text);
-  const std::string canonical = canonical(text, {form, {}});
-  fuzz::require(!value_problem(canonical, traits), "the canonical value of what is accepted is accepted", text);
+  const std::string one = canonical(text, {form, {}});
+  fuzz::require(!value_problem(one, traits), "the canonical value of what is accepted is accepted", text);
 }
 
 void check_condition(Want::Kind kind, std::string_view a, std::string_view b, const ValueSense& sense) {
