@@ -13,8 +13,8 @@
 
 namespace nswarden {
 
-/// Reads files and folders. Why it could not is the message of a problem, such as "Permission denied" or "others may write it"; which
-/// path it is about, and where that was named, the caller knows.
+/// Reads files and folders. Why it could not is the message of a problem, such as "Permission denied" or "others may write it";
+/// which path it is about, and where that was named, the caller knows.
 class FileReader {
  public:
   FileReader() = default;
