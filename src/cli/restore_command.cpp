@@ -17,8 +17,8 @@
 #include <nswarden/os/privilege.hpp>
 #include <nswarden/os/tick.hpp>
 #include <nswarden/report/console.hpp>
-#include <nswarden/restore/restore.hpp>
-#include <nswarden/restore/restore_store.hpp>
+#include <nswarden/restore/restore_file.hpp>
+#include <nswarden/restore/restore_netns.hpp>
 #include "cli/restore_report.hpp"
 
 namespace nswarden {

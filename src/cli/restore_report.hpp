@@ -7,7 +7,7 @@
 #include <vector>
 
 #include <nswarden/report/render.hpp>
-#include <nswarden/restore/restore.hpp>
+#include <nswarden/restore/restore_netns.hpp>
 
 namespace nswarden {
 

@@ -9,12 +9,12 @@
 #include <utility>
 
 #include <nswarden/base/text.hpp>
-#include <nswarden/base/unix_time.hpp>
 #include <nswarden/config/config_loss.hpp>
 #include <nswarden/os/file.hpp>
 #include <nswarden/os/procfs.hpp>
 #include <nswarden/os/tick.hpp>
 #include <nswarden/os/time_slice.hpp>
+#include <nswarden/os/unix_time.hpp>
 #include <nswarden/report/meant_key.hpp>
 
 namespace nswarden {

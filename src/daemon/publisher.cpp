@@ -6,7 +6,7 @@
 #include <memory>
 #include <utility>
 
-#include <nswarden/base/unix_time.hpp>
+#include <nswarden/os/unix_time.hpp>
 #include "daemon/loop.hpp"
 
 namespace nswarden {

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
-#include <nswarden/base/unix_time.hpp>
 #include <nswarden/netns/sysctl_files.hpp>
+#include <nswarden/os/unix_time.hpp>
 #include "daemon/loop.hpp"
 #include "daemon/loop_tokens.hpp"
 

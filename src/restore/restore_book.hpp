@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What restoring needs to know: the values that writes for policies with `restore` took the place of, by netns and key. A book is
 // of one boot of the machine, since cookies of netns begin anew with each. What it says is only ever a reason to look: the kernel
-// is asked before anything is put back (restore.hpp). Pure; time is given.
+// is asked before anything is put back (restore_netns.hpp). Pure; time is given.
 #pragma once
 
 #include <chrono>

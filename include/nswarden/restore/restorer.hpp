@@ -18,8 +18,8 @@
 #include <nswarden/engine/kernel.hpp>
 #include <nswarden/engine/reconciler.hpp>
 #include <nswarden/report/log.hpp>
-#include <nswarden/restore/restore.hpp>
-#include <nswarden/restore/restore_store.hpp>
+#include <nswarden/restore/restore_file.hpp>
+#include <nswarden/restore/restore_netns.hpp>
 #include "restore/restore_book.hpp"
 
 namespace nswarden {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <nswarden/restore/restore.hpp>
+#include <nswarden/restore/restore_netns.hpp>
 
 #include <cerrno>
 #include <map>
