@@ -41,7 +41,7 @@ class Restoration {
       complain(cannot_enter_any(may.error().code));
       return exit_unreadable;
     }
-    RestoreStore::Loaded loaded = store_.load();
+    RestoreFile::Loaded loaded = store_.load();
     if (!loaded.problem.empty()) {
       complain(loaded.problem);
       return exit_unreadable;
@@ -109,7 +109,7 @@ class Restoration {
 
   void restore_netns(const Place& place, RestoreBook& book, RestoreReport& report) {
     ++report.netns;
-    for (Restored& result : restore(catalog_, place.at, book.entries(place.at.cookie), kernel_tick())) {
+    for (Restored& result : nswarden::restore_netns(catalog_, place.at, book.entries(place.at.cookie), kernel_tick())) {
       if (is_settled(result)) book.drop(place.at.cookie, result.entry.key);
       report.findings.push_back({place.label, std::move(result)});
     }
@@ -125,7 +125,7 @@ class Restoration {
   std::vector<NetnsSource> sources_;
   LinuxCatalog catalog_;  // of all kinds of names: what was changed need not be wanted any more
   SelectedCatalog selected_;
-  RestoreStore store_;
+  RestoreFile store_;
 };
 
 }  // namespace
@@ -147,15 +147,10 @@ int restore_values(const Options& options, const Configuration& configuration) {
 void keep_overwritten(const Options& options, const PolicySet& policies, const std::vector<Report>& reports) {
   const auto overwrote = [](const Report& report) { return !report.overwritten.empty(); };
   if (std::none_of(reports.begin(), reports.end(), overwrote)) return;
-  RestoreStore store(options.restore_file);
-  RestoreStore::Loaded loaded = store.load();
+  RestoreFile store(options.restore_file);
+  RestoreFile::Loaded loaded = store.load();
   bool kept = true;
-  for (const Report& report : reports) {
-    for (const Overwritten& write : report.overwritten) {
-      const std::string& policy = policies.policies()[write.policy].name;
-      kept = loaded.book.note(report.cookie, {write.key, policy, write.found, write.stored}) && kept;
-    }
-  }
+  for (const Report& report : reports) kept = loaded.book.note(report, policies).empty() && kept;
   if (!kept) complain("note: not all that was changed can be put back later, since there is too much to remember");
   const std::string problem = store.save(loaded.book);
   if (!problem.empty()) complain(fmt::format("note: what was changed cannot be put back later: {}", problem));

@@ -29,7 +29,7 @@ std::string_view shown(const RestoreBook::Entry& entry, std::string_view value) 
 Restorer::Restorer(const RestoreOptions& options, Parts parts)
     : parts_(std::move(parts)), active_(!options.audit), store_(options.file) {
   if (!active_) return;
-  RestoreStore::Loaded loaded = store_.load();
+  RestoreFile::Loaded loaded = store_.load();
   book_ = std::move(loaded.book);
   saved_ = book_.revision();
   if (!loaded.problem.empty()) {
@@ -39,11 +39,9 @@ Restorer::Restorer(const RestoreOptions& options, Parts parts)
 
 void Restorer::take(const Report& report, const PolicySet& policies) {
   if (!active_) return;
-  for (const Overwritten& write : report.overwritten) {
-    const std::string& policy = policies.policies()[write.policy].name;
-    if (book_.note(report.cookie, {write.key, policy, write.found, write.stored})) continue;
+  for (const RestoreBook::Entry& lost : book_.note(report, policies)) {
     parts_.log.limited("book full", LogLevel::warn, "this change will not be undone, since there are too many to remember",
-                       {{"netns", report.netns}, {"key", write.key.name()}, {"policy", policy}});
+                       {{"netns", report.netns}, {"key", lost.key.name()}, {"policy", lost.policy}});
   }
 }
 
@@ -104,7 +102,7 @@ void Restorer::step(Reconciler& reconciler, Time now) {
   if (queue_.empty()) return;
   Due due = std::move(queue_.front());
   queue_.pop_front();
-  for (const Restored& result : restore(parts_.catalog, due.place, still_kept(due), parts_.tick)) conclude(due, result);
+  for (const Restored& result : restore_netns(parts_.catalog, due.place, still_kept(due), parts_.tick)) conclude(due, result);
   // A value that was put back may have changed others (kernel fact 27), and our own writes are no events.
   reconciler.touch(due.place.directory, due.place.name, now);
   if (queue_.empty()) tell_sums();

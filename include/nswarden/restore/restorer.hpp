@@ -25,7 +25,7 @@
 namespace nswarden {
 
 struct RestoreOptions {
-  std::optional<std::string> file;  ///< of RestoreStore
+  std::optional<std::string> file;  ///< of RestoreFile
   bool audit = false;               ///< keeps no book and restores nothing
 };
 
@@ -77,7 +77,7 @@ class Restorer {
 
   Parts parts_;
   bool active_ = true;
-  RestoreStore store_;
+  RestoreFile store_;
   RestoreBook book_;
   std::deque<Due> queue_;
   std::set<std::pair<std::uint64_t, Key>> failures_told_;  // by cookie
