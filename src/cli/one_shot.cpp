@@ -16,7 +16,7 @@
 #include <nswarden/config/config_convert.hpp>
 #include <nswarden/config/config_schema.hpp>
 #include <nswarden/config/configuration.hpp>
-#include <nswarden/daemon/fd_budget.hpp>
+#include <nswarden/daemon/daemon.hpp>
 #include <nswarden/engine/reconciler.hpp>
 #include <nswarden/netns/linux_catalog.hpp>
 #include <nswarden/netns/selected_catalog.hpp>

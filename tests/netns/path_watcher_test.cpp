@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <nswarden/os/config_watcher.hpp>
+#include <nswarden/os/path_watcher.hpp>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -27,7 +27,7 @@ void make_directory(const std::string& path) { REQUIRE(::mkdir(path.c_str(), 075
 TEST_CASE("a configuration is changed when it was closed after writing, never while it is half written (kernel fact 35)") {
   const test::TempDir dir;
   test::write_file(dir / "c.yaml", "old");
-  ConfigWatcher watcher(dir / "c.yaml");
+  PathWatcher watcher(dir / "c.yaml");
   REQUIRE(watcher.state().ok());
   CHECK_FALSE(watcher.read_changed());
   Fd file(::open((dir / "c.yaml").c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
@@ -42,7 +42,7 @@ TEST_CASE("a configuration is changed when it was closed after writing, never wh
 TEST_CASE("a configuration that is removed and written anew is not read before it is closed, whatever its neighbours do") {
   const test::TempDir dir;
   test::write_file(dir / "c.yaml", "old");
-  ConfigWatcher watcher(dir / "c.yaml");
+  PathWatcher watcher(dir / "c.yaml");
   REQUIRE(::unlink((dir / "c.yaml").c_str()) == 0);
   CHECK_FALSE(watcher.read_changed());
   Fd file(::open((dir / "c.yaml").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
@@ -56,7 +56,7 @@ TEST_CASE("a configuration that is removed and written anew is not read before i
 TEST_CASE("a configuration that is moved into place is changed, and a neighbour is not") {
   const test::TempDir dir;
   test::write_file(dir / "c.yaml", "old");
-  ConfigWatcher watcher(dir / "c.yaml");
+  PathWatcher watcher(dir / "c.yaml");
   test::write_file(dir / "c.yaml.new", "new");
   CHECK_FALSE(watcher.read_changed());
   rename(dir / "c.yaml.new", dir / "c.yaml");
@@ -71,7 +71,7 @@ TEST_CASE("a ConfigMap's swap of its data link is a change, each time") {
   }
   link("..v1", dir / "..data");
   link("..data/c.yaml", dir / "c.yaml");
-  ConfigWatcher watcher(dir / "c.yaml");
+  PathWatcher watcher(dir / "c.yaml");
   for (const std::string version : {"2", "3"}) {
     link("..v" + version, dir / "..data_tmp");
     CHECK_FALSE(watcher.read_changed());
@@ -86,7 +86,7 @@ TEST_CASE("a link that is replaced by another is a change") {
   test::write_file(dir / "one", "1");
   test::write_file(dir / "two", "2");
   link("one", dir / "c.yaml");
-  ConfigWatcher watcher(dir / "c.yaml");
+  PathWatcher watcher(dir / "c.yaml");
   REQUIRE(::unlink((dir / "c.yaml").c_str()) == 0);
   link("two", dir / "c.yaml");
   CHECK(watcher.read_changed());
@@ -94,7 +94,7 @@ TEST_CASE("a link that is replaced by another is a change") {
 
 TEST_CASE("without its directory the watcher is down, and rearm finds it when it is there") {
   const test::TempDir dir;
-  ConfigWatcher watcher(dir / "etc/c.yaml");
+  PathWatcher watcher(dir / "etc/c.yaml");
   REQUIRE_FALSE(watcher.state().ok());
   CHECK(watcher.state().error().code == ENOENT);
   CHECK_FALSE(watcher.read_changed());
@@ -112,7 +112,7 @@ TEST_CASE("a directory that is removed and remade is watched again") {
   const test::TempDir dir;
   make_directory(dir / "etc");
   test::write_file(dir / "etc/c.yaml", "old");
-  ConfigWatcher watcher(dir / "etc/c.yaml");
+  PathWatcher watcher(dir / "etc/c.yaml");
   REQUIRE(::unlink((dir / "etc/c.yaml").c_str()) == 0);
   REQUIRE(::rmdir((dir / "etc").c_str()) == 0);
   CHECK_FALSE(watcher.read_changed());
@@ -148,8 +148,8 @@ TEST_CASE("where the directory may not be watched, rearm tells a file that was r
   set_age(path, std::chrono::seconds(100));
   // May be passed through, but not read.
   REQUIRE(::chmod(dir.path().c_str(), 0711) == 0);
-  std::unique_ptr<ConfigWatcher> watcher;
-  test::as_nobody(test::Keep::nothing, [&] { watcher = std::make_unique<ConfigWatcher>(path); });
+  std::unique_ptr<PathWatcher> watcher;
+  test::as_nobody(test::Keep::nothing, [&] { watcher = std::make_unique<PathWatcher>(path); });
   const auto rearm = [&] {
     bool changed = false;
     test::as_nobody(test::Keep::nothing, [&] { changed = watcher->rearm(); });
@@ -187,7 +187,7 @@ TEST_CASE("a file that was written while there was no watch is told when there i
   set_age(path, std::chrono::seconds(100));
   const std::size_t limit = open_files_limit();
   REQUIRE(set_open_files_limit(3).ok());
-  ConfigWatcher watcher(path);
+  PathWatcher watcher(path);
   REQUIRE(set_open_files_limit(limit).ok());
   REQUIRE_FALSE(watcher.state().ok());
   CHECK(watcher.state().error().code == EMFILE);
