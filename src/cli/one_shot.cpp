@@ -27,7 +27,6 @@
 #include <nswarden/os/tick.hpp>
 #include <nswarden/policy/inotify_events.hpp>
 #include <nswarden/report/console.hpp>
-#include <nswarden/report/meant_key.hpp>
 #include <nswarden/report/policy_review.hpp>
 #include <nswarden/report/render.hpp>
 #include "cli/restore_command.hpp"

@@ -29,7 +29,7 @@ void Publisher::take_reports() {
   const Time now = Clock::now();
   const PolicySet& policies = *parts_.in_force.policies();
   for (const Report& report : parts_.reconciler.take_reports()) {
-    report_log_.tell(report, policies, now, unix_time());
+    report_log_.record(report, policies, now, unix_time());
     parts_.commands.take(report);
     parts_.restorer.take(report, policies);
     dirty_ = true;

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include <nswarden/base/text.hpp>
-#include <nswarden/report/meant_key.hpp>
 
 namespace nswarden {
 namespace {

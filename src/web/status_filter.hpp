@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include <nswarden/engine/report.hpp>
-#include <nswarden/report/event.hpp>
+#include <nswarden/report/event_log.hpp>
 
 namespace nswarden {
 
