@@ -14,6 +14,7 @@
 
 #include <nswarden/os/fd.hpp>
 #include <nswarden/os/limits.hpp>
+#include <nswarden/os/trusted_path.hpp>
 #include "catch.hpp"
 #include "private_netns.hpp"
 
@@ -194,6 +195,66 @@ TEST_CASE("a file that was written while there was no watch is told when there i
   test::write_file(path, "new");
   CHECK(test::eventually([&] { return watcher.rearm(); }));
   CHECK(watcher.state().ok());
+  CHECK_FALSE(watcher.rearm());
+}
+
+PathWatcher::Path as_it_is(const std::string& path) { return {path, fingerprint(path)}; }
+
+TEST_CASE("a named file and a named folder are changed when a file is closed after writing, moved into place or removed") {
+  const test::TempDir dir;
+  test::write_file(dir / "c.yaml", "c");
+  test::write_file(dir / "named", "old");
+  make_directory(dir / "d");
+  PathWatcher watcher(dir / "c.yaml");
+  watcher.watch({as_it_is(dir / "named"), as_it_is(dir / "d")});
+  CHECK_FALSE(watcher.read_changed());
+  CHECK_FALSE(watcher.rearm());
+  {
+    Fd file(::open((dir / "named").c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
+    CHECK(::write(file.get(), "newer", 5) == 5);
+    CHECK_FALSE(watcher.read_changed());
+    CHECK_FALSE(watcher.rearm());  // perhaps half written
+  }
+  CHECK(watcher.read_changed());
+  CHECK_FALSE(watcher.read_changed());
+  test::write_file(dir / "neighbour", "x");
+  CHECK_FALSE(watcher.read_changed());
+  test::write_file(dir / "d/one", "1");
+  CHECK(watcher.read_changed());
+  rename(dir / "d/one", dir / "d/two");
+  CHECK(watcher.read_changed());
+  REQUIRE(::unlink((dir / "named").c_str()) == 0);
+  CHECK(watcher.read_changed());
+  CHECK_FALSE(watcher.rearm());
+  CHECK(watcher.state().ok());
+}
+
+TEST_CASE("a folder that is known by two names stays watched when one of them is no longer of interest") {
+  const test::TempDir dir;
+  make_directory(dir / "etc");
+  link("etc", dir / "also");
+  test::write_file(dir / "etc/c.yaml", "c");
+  test::write_file(dir / "etc/named", "n");
+  PathWatcher watcher(dir / "etc/c.yaml");
+  watcher.watch({as_it_is(dir / "also/named")});
+  watcher.watch({});
+  test::write_file(dir / "etc/named", "newer");
+  CHECK_FALSE(watcher.read_changed());
+  test::write_file(dir / "etc/c.yaml", "newer");
+  CHECK(watcher.read_changed());
+  CHECK_FALSE(watcher.rearm());
+}
+
+TEST_CASE("a named path that changed between its reading and its watch is reported by rearm") {
+  const test::TempDir dir;
+  test::write_file(dir / "c.yaml", "c");
+  test::write_file(dir / "named", "old");
+  PathWatcher watcher(dir / "c.yaml");
+  const PathWatcher::Path read = as_it_is(dir / "named");
+  test::write_file(dir / "named", "newer");
+  set_age(dir / "named", std::chrono::seconds(100));
+  watcher.watch({read});
+  CHECK(watcher.rearm());
   CHECK_FALSE(watcher.rearm());
 }
 
