@@ -149,7 +149,7 @@ void CommandSupervisor::run(const char* command, char* const* environment) {
   start(command, environment);
   while (true) {
     wait_for_something();
-    see_to_the_end();
+    advance();
   }
 }
 
@@ -229,7 +229,7 @@ void CommandSupervisor::keep(const char* bytes, std::size_t size) {
 }
 
 /// Goes on to the next stage when it is due, and ends when all has ended that must.
-void CommandSupervisor::see_to_the_end() {
+void CommandSupervisor::advance() {
   const bool others_run = reap_others();
   siginfo_t info{};
   // The shell is not reaped before the very end, so that its number, and that of its group, stay its own.

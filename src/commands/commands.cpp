@@ -218,10 +218,10 @@ void Commands::conclude(const Running& run, const CommandResult& result) {
                                        duration,
                                        {"output", output}});
   }
-  tell(queue_.done(run.netns, error, std::chrono::steady_clock::now()), run);
+  log(queue_.done(run.netns, error, std::chrono::steady_clock::now()), run);
 }
 
-void Commands::tell(const CommandQueue::Suspension& suspension, const Running& run) {
+void Commands::log(const CommandQueue::Suspension& suspension, const Running& run) {
   using What = CommandQueue::Suspension::What;
   const std::string delay = format_duration(suspension.delay);
   const LogField netns{"netns", run.netns};

@@ -35,11 +35,11 @@ class Closing {
   ReloadDesk& desk_;
 };
 
-void tell_lines(std::string_view lines) {
+void print_lines(std::string_view lines) {
   while (!lines.empty()) fmt::print(stderr, "nswarden: {}\n", take_until(lines, '\n'));
 }
 
-void serve_until_told(const DaemonOptions& options, Configuration configuration, PathWatcher& files) {
+void serve(const DaemonOptions& options, Configuration configuration, PathWatcher& files) {
   const ServiceEnvironment environment = service_environment();
   Signals signals;  // before any thread, so that all inherit the mask
   const Waker waker;
@@ -82,7 +82,7 @@ int run_daemon(const DaemonOptions& options) {
     return exit_usage;
   }
   try {
-    serve_until_told(options, std::get<Configuration>(std::move(loaded)), files);
+    serve(options, std::get<Configuration>(std::move(loaded)), files);
     return 0;
   } catch (const std::bad_alloc&) {
     throw;  // main has words for it
@@ -93,7 +93,7 @@ int run_daemon(const DaemonOptions& options) {
     fmt::print(stderr, "nswarden: {}\n", what);
     return exit_usage;
   } catch (const std::exception& error) {
-    tell_lines(error.what());
+    print_lines(error.what());
     return exit_usage;
   }
 }

@@ -72,21 +72,21 @@ class Restorer {
   void look_beyond(const Reconciler& reconciler, const std::set<std::uint64_t>& inodes);
   [[nodiscard]] std::vector<RestoreBook::Entry> still_kept(Due& due) const;
   void conclude(const Due& due, const Restored& result);
-  void tell(const Due& due, const Restored& result);
-  void tell_sums();
+  void log(const Due& due, const Restored& result);
+  void log_sums();
 
   Parts parts_;
   bool active_ = true;
   RestoreFile store_;
   RestoreBook book_;
   std::deque<Due> queue_;
-  std::set<std::pair<std::uint64_t, Key>> failures_told_;  // by cookie
-  std::array<std::size_t, 5> sums_{};                      // by Restored::What, since the queue was empty
+  std::set<std::pair<std::uint64_t, Key>> failures_logged_;  // by cookie
+  std::array<std::size_t, 5> sums_{};                        // by Restored::What, since the queue was empty
   bool look_asked_ = true;
   Time next_look_{};
   std::uint64_t saved_ = 0;  // revision of the book
   Time next_save_{};
-  std::string trouble_told_;
+  std::string trouble_logged_;
 };
 
 }  // namespace nswarden
