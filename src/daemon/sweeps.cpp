@@ -39,6 +39,7 @@ void Sweeps::begin(Trigger trigger, Time now) {
 void Sweeps::list(Detail detail, Time now) {
   const auto failures = parts_.reconciler.list(detail, now);
   std::vector<SourceSnapshot> unlisted;
+  unlisted.reserve(failures.size());
   for (const Listing::Failure& failure : failures) {
     unlisted.push_back(
         {parts_.sources.directories()[failure.directory], false,

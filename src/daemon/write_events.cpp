@@ -18,6 +18,13 @@ constexpr int search_factor = 50;
 constexpr milliseconds shortest_search_gap{1000};
 constexpr milliseconds longest_search_gap{60'000};
 
+/// A process that writes to procfs in a tight loop, fights in vain, or makes and removes interfaces must not keep the loop busy.
+std::optional<Time> end_of_rest(Pace& pace, Time began) {
+  const Time now = Clock::now();
+  const nanoseconds rest = pace.rest_after(now - began, now);
+  return rest == nanoseconds(0) ? std::nullopt : std::optional(now + rest);
+}
+
 }  // namespace
 
 void WriteEvents::take_writes() {
@@ -46,17 +53,10 @@ void WriteEvents::take_writes() {
   }
   if (parts_.sources.writes().fd() < 0) return parts_.sources.watch_writes();
   if (!seen.foreign || parts_.publisher.attempts() > attempts) return;
-  if (const auto until = rest(writes_pace_, began)) {
+  if (const auto until = end_of_rest(writes_pace_, began)) {
     writes_rest_until_ = until;
     parts_.sources.pause_writes();
   }
-}
-
-/// A process that writes to procfs in a tight loop, fights in vain, or makes and removes interfaces must not keep the loop busy.
-std::optional<Time> WriteEvents::rest(Pace& pace, Time began) const {
-  const Time now = Clock::now();
-  const nanoseconds rest = pace.rest_after(now - began, now);
-  return rest == nanoseconds(0) ? std::nullopt : std::optional(now + rest);
 }
 
 /// The kernel dropped events: only a sweep finds what they were. However often that happens, sweeps must not be all that we do.
@@ -123,7 +123,7 @@ void WriteEvents::take_links() {
   }
   if (parts_.sources.links().fd() < 0) return parts_.sources.watch_links();
   if (parts_.publisher.attempts() > attempts) return;
-  if (const auto until = rest(links_pace_, began)) {
+  if (const auto until = end_of_rest(links_pace_, began)) {
     links_rest_until_ = until;
     parts_.sources.pause_links();
   }

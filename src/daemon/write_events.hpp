@@ -54,7 +54,6 @@ class WriteEvents {
  private:
   void lose(Time now);
   [[nodiscard]] std::chrono::nanoseconds search_gap() const;
-  [[nodiscard]] std::optional<Time> rest(Pace& pace, Time began) const;
 
   Parts parts_;
   Pace writes_pace_;
