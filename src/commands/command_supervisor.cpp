@@ -21,7 +21,6 @@
 
 #include <nswarden/base/result.hpp>
 #include <nswarden/os/capabilities.hpp>
-#include <nswarden/os/capability_sets.hpp>
 
 namespace nswarden {
 namespace {

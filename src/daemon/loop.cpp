@@ -10,8 +10,7 @@
 #include <variant>
 #include <vector>
 
-#include <nswarden/os/tick.hpp>
-#include <nswarden/os/time_slice.hpp>
+#include <nswarden/os/process.hpp>
 #include <nswarden/policy/inotify_events.hpp>
 
 namespace nswarden {

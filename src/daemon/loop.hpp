@@ -19,7 +19,6 @@
 #include <nswarden/netns/slow_writer.hpp>
 #include <nswarden/os/path_watcher.hpp>
 #include <nswarden/os/signals.hpp>
-#include <nswarden/os/waker.hpp>
 #include <nswarden/report/log.hpp>
 #include <nswarden/report/metrics.hpp>
 #include <nswarden/report/snapshot.hpp>

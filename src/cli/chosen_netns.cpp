@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/chosen_netns.hpp"
+
+#include <fmt/format.h>
+
+#include <nswarden/base/text.hpp>
+#include <nswarden/config/configuration.hpp>
+#include <nswarden/os/privilege.hpp>
+#include <nswarden/report/console.hpp>
+
+namespace nswarden {
+
+ChosenNetns::ChosenNetns(const Options& options, const Config& config)
+    : sources_(netns_sources(netns_directories(options.config, config))),
+      catalog_(sources_, config.links),
+      selected_(catalog_, sources_, options.netns) {}
+
+std::string ChosenNetns::hindrance() {
+  const auto may = catalog_.may_enter();
+  return may ? std::string() : cannot_enter_any(may.error().code);
+}
+
+bool ChosenNetns::complain_of(const std::vector<Listing::Failure>& failures) const {
+  for (const Listing::Failure& failure : failures) {
+    complain(
+        fmt::format("cannot list {}: {}", printable(sources_[failure.directory].directory), error_text(failure.error.code)));
+  }
+  return !failures.empty();
+}
+
+bool ChosenNetns::complain_of_missing() const {
+  const std::vector<std::string> missing = selected_.not_found();
+  for (const std::string& name : missing) complain(fmt::format("no netns is named {}", printable(name)));
+  return !missing.empty();
+}
+
+}  // namespace nswarden
