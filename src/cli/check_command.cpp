@@ -10,7 +10,7 @@
 #include <memory>
 
 #include <nswarden/base/text.hpp>
-#include <nswarden/daemon/fd_budget.hpp>
+#include <nswarden/daemon/daemon.hpp>
 #include <nswarden/engine/reconciler.hpp>
 #include <nswarden/netns/sysctl_watcher.hpp>
 #include <nswarden/os/process.hpp>

@@ -12,7 +12,6 @@
 
 #include <nswarden/base/text.hpp>
 #include <nswarden/config/configuration.hpp>
-#include <nswarden/daemon/fd_budget.hpp>
 #include <nswarden/engine/reconciler.hpp>
 #include <nswarden/netns/linux_catalog.hpp>
 #include <nswarden/netns/selected_catalog.hpp>

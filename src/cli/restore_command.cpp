@@ -19,7 +19,7 @@
 #include <nswarden/report/console.hpp>
 #include <nswarden/report/json.hpp>
 #include <nswarden/report/table.hpp>
-#include <nswarden/restore/restore_store.hpp>
+#include <nswarden/restore/restore_file.hpp>
 #include "cli/chosen_netns.hpp"
 
 namespace nswarden {
@@ -129,7 +129,7 @@ class Restoration {
 
   void restore_netns(const KnownNetns& netns, RestoreBook& book, RestoreReport& report) {
     ++report.netns;
-    for (Restored& result : restore(netns_.catalog(), netns.at, book.entries(netns.at.cookie), kernel_tick())) {
+    for (Restored& result : nswarden::restore_netns(netns_.catalog(), netns.at, book.entries(netns.at.cookie), kernel_tick())) {
       if (is_settled(result)) book.drop(netns.at.cookie, result.entry.key);
       report.settings.push_back({netns.label, std::move(result)});
     }
@@ -143,7 +143,7 @@ class Restoration {
 
   const Options& options_;
   ChosenNetns netns_;  // of all kinds of names: what was changed need not be wanted any more
-  RestoreStore store_;
+  RestoreFile store_;
   bool whole_ = true;  // all was found and saved
 };
 
@@ -221,15 +221,10 @@ int restore_values(const Options& options, const LoadedConfig& configuration) {
 void keep_overwritten(const Options& options, const PolicySet& policies, const std::vector<Report>& reports) {
   const auto overwrote = [](const Report& report) { return !report.overwritten.empty(); };
   if (std::none_of(reports.begin(), reports.end(), overwrote)) return;
-  RestoreStore store(options.restore_file);
+  RestoreFile store(options.restore_file);
   auto loaded = store.load();
   bool kept = true;
-  for (const Report& report : reports) {
-    for (const Overwritten& write : report.overwritten) {
-      const std::string& policy = policies.policies()[write.policy].name;
-      kept = loaded.book.note(report.cookie, {write.key, policy, write.found, write.stored}) && kept;
-    }
-  }
+  for (const Report& report : reports) kept = loaded.book.note(report, policies).empty() && kept;
   if (!kept) complain("note: not all that was changed can be put back later, since there is too much to remember");
   const std::string problem = store.save(loaded.book);
   if (!problem.empty()) complain(fmt::format("note: what was changed cannot be put back later: {}", problem));

@@ -11,7 +11,7 @@
 #include <nswarden/engine/reconciler.hpp>
 #include <nswarden/policy/policy.hpp>
 #include <nswarden/report/render.hpp>
-#include <nswarden/restore/restore.hpp>
+#include <nswarden/restore/restore_netns.hpp>
 
 namespace nswarden {
 

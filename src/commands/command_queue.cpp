@@ -88,22 +88,22 @@ void CommandQueue::release(Time now) {
   }
 }
 
-CommandQueue::Verdict CommandQueue::done(std::string_view netns, std::string_view error, Time now) {
+CommandQueue::Suspension CommandQueue::done(std::string_view netns, std::string_view error, Time now) {
   const auto line = lines_.find(std::string(netns));
   Line& of = line->second;
   of.running = false;
   --running_;
   ++of.at;
   if (of.error.empty()) of.error = error;
-  Verdict verdict;
-  if (of.at >= of.jobs.front().commands->size()) verdict = judge(of.jobs.front(), std::move(of.error), now);
+  Suspension suspension;
+  if (of.at >= of.jobs.front().commands->size()) suspension = judge(of.jobs.front(), std::move(of.error), now);
   advance(line);
-  return verdict;
+  return suspension;
 }
 
 /// A run of the whole list has ended. Those that are for once in a life have no second one to be put off.
-CommandQueue::Verdict CommandQueue::judge(const CommandJob& job, std::string error, Time now) {
-  using What = Verdict::What;
+CommandQueue::Suspension CommandQueue::judge(const CommandJob& job, std::string error, Time now) {
+  using What = Suspension::What;
   if (job.of_life) return {};
   auto known = failing_.find(key_of(job));
   if (error.empty()) {

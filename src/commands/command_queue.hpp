@@ -59,7 +59,7 @@ class CommandQueue {
   [[nodiscard]] std::optional<Time> due() const;
 
   /// What the end of a command changes for its whole list. A run of a list has failed when one of its commands has.
-  struct Verdict {
+  struct Suspension {
     enum class What : std::uint8_t {
       unchanged,
       suspended,        ///< it has failed too often: only now and then from here on, until it succeeds
@@ -71,7 +71,7 @@ class CommandQueue {
     std::string error;              ///< likewise: of its first command that failed
   };
   /// The command of this netns has ended; `error` is empty when it did well.
-  Verdict done(std::string_view netns, std::string_view error, Time now);
+  Suspension done(std::string_view netns, std::string_view error, Time now);
   /// The command of this netns is not to be run, nor any other that needs it.
   void skip(std::string_view netns);
   /// The netns has gone: what waits and needs it is dropped. How many commands those are.
@@ -106,7 +106,7 @@ class CommandQueue {
   void pop_first(Line& line);
   bool set_aside(Lines::iterator line, Time now);
   void release(Time now);
-  Verdict judge(const CommandJob& job, std::string error, Time now);
+  Suspension judge(const CommandJob& job, std::string error, Time now);
   AllFailing::iterator remember(const CommandJob& job, Time now);
   std::size_t forget_failing(std::string_view netns);
 

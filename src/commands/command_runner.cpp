@@ -10,14 +10,13 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <string>
 #include <string_view>
 #include <utility>
 
 #include "commands/command_server.hpp"
-#include "commands/command_wire.hpp"
 
 namespace nswarden {
-
 namespace {
 
 struct Pair {

@@ -6,43 +6,15 @@
 
 #include <sys/types.h>
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include <nswarden/base/result.hpp>
 #include <nswarden/os/fd.hpp>
-#include <nswarden/policy/commands.hpp>
+#include "commands/command_wire.hpp"
 
 namespace nswarden {
-
-struct CommandRequest {
-  std::uint64_t id = 0;                  ///< comes back with the result
-  std::string command;                   ///< for /bin/sh -c
-  std::vector<std::string> environment;  ///< NAME=VALUE, besides ours; no NUL
-  std::chrono::milliseconds timeout{0};  ///< then SIGTERM, and 2 s later SIGKILL, for all that it started
-  CommandCapabilities capabilities = CommandCapabilities::none;
-};
-
-struct CommandResult {
-  enum class End : std::uint8_t {
-    exited,       ///< `code` is the exit status of the shell
-    signalled,    ///< `code` is the signal that ended the shell
-    timed_out,    ///< all that it started has been ended
-    not_started,  ///< `code` is an errno
-    not_allowed,  ///< likewise: its capabilities cannot be set as asked, so it was not started
-    lost,         ///< somebody killed the process that watched over it
-  };
-  std::uint64_t id = 0;
-  End end = End::exited;
-  int code = 0;
-  bool left_running = false;      ///< the shell has ended, and processes that it started have not
-  std::uint64_t output_size = 0;  ///< bytes of stdout and stderr together
-  std::string head;               ///< of these, the first 4 KiB
-  std::string tail;               ///< and of the rest the last 4 KiB
-};
 
 class CommandRunner {
  public:

@@ -103,7 +103,7 @@ void CommandServer::take_request() {
   const pid_t pid = free == children_.end() ? -1 : ::fork();
   if (pid == 0) supervise(head, request_.data() + sizeof head);
   if (pid < 0) {
-    tell(head.id, CommandResult::End::not_started, free == children_.end() ? EAGAIN : errno);
+    send_result(head.id, CommandResult::End::not_started, free == children_.end() ? EAGAIN : errno);
   } else {
     *free = {pid, head.id};
   }
@@ -120,7 +120,7 @@ void CommandServer::supervise(const RequestHead& head, char* strings) {
   CommandSupervisor(results_fd, head).run(command, setup_.environment.data());
 }
 
-/// A supervisor tells the result itself; when it was killed before it could, we do.
+/// A supervisor sends the result itself; when it was killed before it could, the server does.
 void CommandServer::reap() {
   signalfd_siginfo ignored{};
   while (::read(ended_children_, &ignored, sizeof ignored) > 0) {
@@ -129,12 +129,12 @@ void CommandServer::reap() {
   for (pid_t pid = ::waitpid(-1, &status, WNOHANG); pid > 0; pid = ::waitpid(-1, &status, WNOHANG)) {
     auto* const child = std::find_if(children_.begin(), children_.end(), [pid](const Child& one) { return one.pid == pid; });
     if (child == children_.end()) continue;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) tell(child->id, CommandResult::End::lost, 0);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) send_result(child->id, CommandResult::End::lost, 0);
     *child = {};
   }
 }
 
-void CommandServer::tell(std::uint64_t id, CommandResult::End end, int code) {
+void CommandServer::send_result(std::uint64_t id, CommandResult::End end, int code) {
   ResultHead head;
   head.id = id;
   head.end = end;

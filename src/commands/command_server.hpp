@@ -36,7 +36,7 @@ class CommandServer {
   void take_request();
   void supervise(const RequestHead& head, char* strings);
   void reap();
-  static void tell(std::uint64_t id, CommandResult::End end, int code);
+  static void send_result(std::uint64_t id, CommandResult::End end, int code);
 
   Setup& setup_;
   int ended_children_ = -1;

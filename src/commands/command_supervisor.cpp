@@ -2,6 +2,7 @@
 #include "commands/command_supervisor.hpp"
 
 #include <fcntl.h>
+#include <linux/securebits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -18,7 +19,8 @@
 #include <cstring>
 #include <optional>
 
-#include "commands/command_rights.hpp"
+#include <nswarden/base/result.hpp>
+#include <nswarden/os/capabilities.hpp>
 
 namespace nswarden {
 namespace {
@@ -82,6 +84,42 @@ void signal_descendants(pid_t parent, int signal, int depth) {
   }
 }
 
+constexpr unsigned long most_capabilities = 64;
+
+/// It bounds what an exec could give. no_new_privs forbids all of that anyway, so that nothing depends on CAP_SETPCAP for this.
+void empty_bounding_set() {
+  for (unsigned long capability = 0; capability < most_capabilities; ++capability) {
+    // EINVAL: past the last one that the kernel knows.
+    if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) return;
+  }
+}
+
+/// A shell of root has them by itself, one of another user by the ambient set alone. systemd fills that one, capabilities of files
+/// leave it empty.
+Result<void> pass_on_capabilities() {
+  const int securebits = ::prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+  if (securebits < 0) return Error{errno, "get securebits"};
+  if (::geteuid() == 0 && (securebits & SECBIT_NOROOT) == 0) return {};
+  CapabilitySets sets{};
+  if (!get_capabilities(sets)) return Error{errno, "get capabilities"};
+  for (auto& half : sets) half.inheritable |= half.permitted;
+  if (!set_capabilities(sets)) return Error{errno, "make capabilities inheritable"};
+  for (unsigned long capability = 0; capability < most_capabilities; ++capability) {
+    if ((sets.at(capability / 32).permitted >> (capability % 32) & 1U) == 0) continue;
+    if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) != 0) return Error{errno, "raise ambient capability"};
+  }
+  return {};
+}
+
+/// `none`: the calling process has no capabilities(7) from now on, nor has anything that it starts. `daemon`: the processes that it
+/// starts have all that it has, whatever its user. So they are those of the process that forks the shell, once an exec neither takes
+/// any away nor gives any. After an error they are neither.
+Result<void> take_rights(CommandCapabilities capabilities) {
+  if (capabilities == CommandCapabilities::daemon) return pass_on_capabilities();
+  empty_bounding_set();
+  return drop_all_capabilities();
+}
+
 void reset_signals() {
   for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
   sigset_t none;
@@ -110,7 +148,7 @@ void CommandSupervisor::run(const char* command, char* const* environment) {
   start(command, environment);
   while (true) {
     wait_for_something();
-    see_to_the_end();
+    advance();
   }
 }
 
@@ -190,7 +228,7 @@ void CommandSupervisor::keep(const char* bytes, std::size_t size) {
 }
 
 /// Goes on to the next stage when it is due, and ends when all has ended that must.
-void CommandSupervisor::see_to_the_end() {
+void CommandSupervisor::advance() {
   const bool others_run = reap_others();
   siginfo_t info{};
   // The shell is not reaped before the very end, so that its number, and that of its group, stay its own.

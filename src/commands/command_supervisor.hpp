@@ -28,7 +28,7 @@ class CommandSupervisor {
   void wait_for_something();
   void read_output(std::size_t at_most);
   void keep(const char* bytes, std::size_t size);
-  void see_to_the_end();
+  void advance();
   void begin(Stage stage);
   [[nodiscard]] bool reap_others() const;
   [[noreturn]] void finish();

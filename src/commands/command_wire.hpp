@@ -1,14 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
-// The messages between the daemon, its command server and the supervisors. All are forks of one program, so that plain structs do.
+// A command and its result, and the messages that carry them between the daemon, its command server and the supervisors. All are
+// forks of one program, so that plain structs do.
 #pragma once
 
-#include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <vector>
 
-#include "commands/command_runner.hpp"
+#include <nswarden/policy/commands.hpp>
 
 namespace nswarden {
+
+struct CommandRequest {
+  std::uint64_t id = 0;                  ///< comes back with the result
+  std::string command;                   ///< for /bin/sh -c
+  std::vector<std::string> environment;  ///< NAME=VALUE, besides ours; no NUL
+  std::chrono::milliseconds timeout{0};  ///< then SIGTERM, and 2 s later SIGKILL, for all that it started
+  CommandCapabilities capabilities = CommandCapabilities::none;
+};
+
+struct CommandResult {
+  enum class End : std::uint8_t {
+    exited,       ///< `code` is the exit status of the shell
+    signalled,    ///< `code` is the signal that ended the shell
+    timed_out,    ///< all that it started has been ended
+    not_started,  ///< `code` is an errno
+    not_allowed,  ///< likewise: its capabilities cannot be set as asked, so it was not started
+    lost,         ///< somebody killed the process that watched over it
+  };
+  std::uint64_t id = 0;
+  End end = End::exited;
+  int code = 0;
+  bool left_running = false;      ///< the shell has ended, and processes that it started have not
+  std::uint64_t output_size = 0;  ///< bytes of stdout and stderr together
+  std::string head;               ///< of these, the first 4 KiB
+  std::string tail;               ///< and of the rest the last 4 KiB
+};
 
 /// Followed by `strings` texts with a NUL each: the command, then the environment.
 struct RequestHead {

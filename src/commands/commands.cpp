@@ -218,23 +218,23 @@ void Commands::conclude(const Running& run, const CommandResult& result) {
                                        duration,
                                        {"output", output}});
   }
-  tell(queue_.done(run.netns, error, std::chrono::steady_clock::now()), run);
+  log(queue_.done(run.netns, error, std::chrono::steady_clock::now()), run);
 }
 
-void Commands::tell(const CommandQueue::Verdict& verdict, const Running& run) {
-  using What = CommandQueue::Verdict::What;
-  const std::string delay = format_duration(verdict.delay);
+void Commands::log(const CommandQueue::Suspension& suspension, const Running& run) {
+  using What = CommandQueue::Suspension::What;
+  const std::string delay = format_duration(suspension.delay);
   const LogField netns{"netns", run.netns};
   const LogField policy{"policy", run.policy};
   const LogField event{"event", run.event};
-  switch (verdict.what) {
+  switch (suspension.what) {
     case What::unchanged: break;
     case What::suspended:
       parts_.log.warn("commands fail again and again, and are only run now and then until they succeed",
-                      {netns, policy, event, {"error", verdict.error}, {"next_in", delay}});
+                      {netns, policy, event, {"error", suspension.error}, {"next_in", delay}});
       break;
     case What::still_suspended:
-      parts_.log.debug("commands still fail", {netns, policy, event, {"error", verdict.error}, {"next_in", delay}});
+      parts_.log.debug("commands still fail", {netns, policy, event, {"error", suspension.error}, {"next_in", delay}});
       break;
     case What::resumed: parts_.log.info("commands succeed again", {netns, policy, event}); break;
   }

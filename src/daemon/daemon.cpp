@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <new>
 #include <optional>
@@ -13,7 +12,6 @@
 
 #include <nswarden/base/build_info.hpp>
 #include <nswarden/base/text.hpp>
-#include <nswarden/daemon/fd_budget.hpp>
 #include <nswarden/daemon/instance_lock.hpp>
 #include <nswarden/os/privilege.hpp>
 #include <nswarden/os/process.hpp>
@@ -37,15 +35,11 @@ class Closing {
   ReloadDesk& desk_;
 };
 
-void tell_lines(std::string_view lines) {
-  while (!lines.empty()) {
-    const std::size_t end = std::min(lines.find('\n'), lines.size());
-    fmt::print(stderr, "nswarden: {}\n", lines.substr(0, end));
-    lines.remove_prefix(std::min(end + 1, lines.size()));
-  }
+void print_lines(std::string_view lines) {
+  while (!lines.empty()) fmt::print(stderr, "nswarden: {}\n", take_until(lines, '\n'));
 }
 
-void serve_until_told(const DaemonOptions& options, LoadedConfig configuration, ConfigWatcher& config_watcher) {
+void serve(const DaemonOptions& options, LoadedConfig configuration, PathWatcher& files) {
   const ServiceEnvironment environment = service_environment();
   Signals signals;  // before any thread, so that all inherit the mask
   const Waker waker;
@@ -72,8 +66,8 @@ void serve_until_told(const DaemonOptions& options, LoadedConfig configuration, 
   }
   instance_lock.look_again(log);
   ServiceNotices service(environment, log);
-  Loop({options, signals, waker, desk, catalog, metrics, slot, log, config_watcher, instance_lock, service},
-       std::move(configuration), {fd_budget(open_files_limit()), first_limit})
+  Loop({options, signals, waker, desk, catalog, metrics, slot, log, files, instance_lock, service}, std::move(configuration),
+       {fd_budget(open_files_limit()), first_limit})
       .run();
 }
 
@@ -81,14 +75,14 @@ void serve_until_told(const DaemonOptions& options, LoadedConfig configuration, 
 
 int run_daemon(const DaemonOptions& options) {
   // First watch, then read: a change in between is not lost.
-  ConfigWatcher config_watcher(configuration_path(options.config));
+  PathWatcher files(configuration_path(options.config));
   auto loaded = load_configuration(options.config);
   if (const auto* none = std::get_if<RefusedConfig>(&loaded)) {
     for (const std::string& line : none->lines) fmt::print(stderr, "nswarden: {}\n", line);
     return exit_usage;
   }
   try {
-    serve_until_told(options, std::get<LoadedConfig>(std::move(loaded)), config_watcher);
+    serve(options, std::get<LoadedConfig>(std::move(loaded)), files);
     return 0;
   } catch (const std::bad_alloc&) {
     throw;  // main has words for it
@@ -99,7 +93,7 @@ int run_daemon(const DaemonOptions& options) {
     fmt::print(stderr, "nswarden: {}\n", what);
     return exit_usage;
   } catch (const std::exception& error) {
-    tell_lines(error.what());
+    print_lines(error.what());
     return exit_usage;
   }
 }

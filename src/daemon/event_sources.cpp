@@ -1,25 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of Loop that takes events: each only says "look again".
+#include "daemon/event_sources.hpp"
+
 #include <fmt/format.h>
 #include <poll.h>
 
 #include <algorithm>
-#include <csignal>
+#include <cerrno>
 #include <system_error>
-#include <utility>
+#include <unordered_set>
 
 #include <nswarden/base/text.hpp>
 #include <nswarden/netns/mount_propagation.hpp>
-#include <nswarden/os/privilege.hpp>
 #include <nswarden/os/procfs.hpp>
-#include <nswarden/policy/inotify_events.hpp>
-#include "daemon/loop.hpp"
-#include "daemon/loop_tokens.hpp"
 
 namespace nswarden {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 SourceSnapshot source_of(const char* name, const Result<void>& state, const char* remedy) {
   if (state) return {name, true, {}};
@@ -28,158 +23,133 @@ SourceSnapshot source_of(const char* name, const Result<void>& state, const char
                       error_text(state.error().code), remedy)};
 }
 
+/// `problem`: why it is down; else it is as it is polled.
+SourceSnapshot polled_source(const char* name, std::string problem, const Result<void>& polled) {
+  if (problem.empty() && !polled) problem = std::string(polled.error().attempt) + "; it is tried again";
+  return {name, problem.empty(), problem};
+}
+
 }  // namespace
 
-void Loop::watch_loop() {
-  // Without these nothing would end it or reload it.
-  for (const auto& [fd, token] : {std::pair(parts_.signals.fd(), signals_token), std::pair(parts_.waker.fd(), waker_token),
-                                  std::pair(slow_writer_.fd(), slow_writes_token)}) {
-    const auto added = poller_.add(fd, POLLIN, token);
-    if (!added) throw std::system_error(added.error().code, std::generic_category(), "cannot wait for signals");
-  }
+EventSources::EventSources(Parts parts, std::vector<std::string> directories, std::string configuration)
+    : parts_(parts),
+      directories_(std::move(directories)),
+      configuration_(std::move(configuration)),
+      netns_(directories_),
+      writes_(parts.catalog.sysctl_files()) {}
+
+void EventSources::watch_always(int fd, Wake token) {
+  const auto added = poller_.add(fd, POLLIN, static_cast<std::uint64_t>(token));
+  if (!added) throw std::system_error(added.error().code, std::generic_category(), "cannot wait for signals");
 }
 
-void Loop::take_event(std::uint64_t token) {
-  switch (token) {
-    case signals_token: take_signals(); break;
-    case inotify_token: take_directory_events(); break;
-    case mounts_token: take_mount_event(); break;
-    case config_token:
-      if (parts_.config_watcher.read_changed()) reload(Clock::now());
-      break;
-    case paths_token:
-      if (path_watcher_.read_changed()) reload(Clock::now());
-      break;
-    case waker_token:
-      if (!parts_.waker.read() || !parts_.desk.take()) break;
-      desk_waits_ = true;
-      answer_desk(reload(Clock::now()));
-      break;
-    case commands_token:
-      commands_.take_results();
-      dirty_ = true;
-      break;
-    case writes_token: take_writes(); break;
-    case slow_writes_token: take_slow_writes(); break;
-    case links_token: take_links(); break;
-    default: break;
+void EventSources::use(const PolicySet& policies) {
+  netns_.ask_for(policies.event_bits());
+  std::unordered_set<std::string> names;
+  std::vector<std::string> globs;
+  for (const KeyPattern& key : policies.keys()) {
+    std::string name = key.path().substr(key.path().rfind('/') + 1);
+    if (key.exact() == nullptr && name.find_first_of("*?[") != std::string::npos) globs.push_back(name);
+    names.insert(std::move(name));
   }
+  writes_.watch_names(std::move(names), std::move(globs));
+  parts_.catalog.tell_links_to(policies.names_interfaces() ? &links_ : nullptr);
 }
 
-void Loop::take_signals() {
-  while (const auto signal = parts_.signals.read()) {
-    if (*signal == SIGHUP) {
-      reload(Clock::now());
-    } else {
-      stopping_ = true;
-    }
-  }
+void EventSources::follow_directories() {
+  netns_.rearm();
+  parts_.instance_lock.look_again(parts_.log);
+  look_at_propagation();
+  watch();
 }
 
-void Loop::take_directory_events() {
-  bool lost = false;
-  bool relist = false;
-  for (const DirectoryEvent& event : netns_watcher_.read()) {
-    switch (event.what) {
-      case DirectoryEvent::What::entry:
-        for (const std::string_view name : inotify_event_names(event.mask)) {
-          parts_.metrics.event("inotify", name);
-          parts_.log.debug("inotify event", {{"event", name}, {"name", event.name}});
-        }
-        commands_.take_event(event.directory, event.name, event.mask);
-        if (!event.name.empty()) reconciler_->touch(event.directory, event.name, Clock::now());
-        break;
-      case DirectoryEvent::What::directory:
-        for (const std::string_view name : inotify_event_names(event.mask)) parts_.metrics.event("inotify", name);
-        commands_.take_event(event.directory, {}, event.mask);
-        relist = true;
-        break;
-      case DirectoryEvent::What::overflow:
-        commands_.take_event(event.directory, {}, event.mask);
-        lost = true;
-        break;
-    }
-  }
-  if (relist) {
-    netns_watcher_.rearm();
-    parts_.instance_lock.look_again(parts_.log);
-    look_at_propagation();
-    watch_sources();
-    list(Detail::full, Clock::now());
-  }
-  if (lost) {
-    parts_.metrics.overflow("inotify");
-    parts_.log.limited("overflow", LogLevel::warn, "inotify events were lost; everything is listed again");
-    mounts_changed_ = true;
-    begin_sweep(Trigger::lost, Clock::now());
-  }
-  dirty_ = true;
-}
-
-/// No inotify event marks a mount (kernel fact 2): names that wait for one are looked at now, the others soon.
-void Loop::take_mount_event() {
-  parts_.metrics.event("mount", "change");
-  mounts_changed_ = true;
-  const Time now = Clock::now();
-  reconciler_->look_pending(now);
-  const bool replaced = netns_watcher_.rearm();
+bool EventSources::follow_mounts() {
+  const bool replaced = netns_.rearm();
   if (replaced) parts_.instance_lock.look_again(parts_.log);
   if (replaced) look_at_propagation();
-  watch_sources();  // before the list, so that nothing falls between
-  if (replaced) list(Detail::full, now);
-  dirty_ = true;
+  watch();
+  return replaced;
 }
 
-/// True when the configuration file is found to be another one.
-bool Loop::rearm() {
-  if (netns_watcher_.rearm()) {
+bool EventSources::rearm() {
+  if (netns_.rearm()) {
     mounts_changed_ = true;
     parts_.instance_lock.look_again(parts_.log);
   }
-  (void)sysctl_watcher_.rearm();  // a sweep follows
-  if (link_watcher_.rearm()) reconciler_->lost_links();
-  const bool other_path = path_watcher_.rearm();
-  const bool other_file = parts_.config_watcher.rearm() || other_path;
-  watch_sources();
-  return other_file;
+  (void)writes_.rearm();  // a sweep follows
+  if (links_.rearm()) parts_.reconciler.lost_links();
+  const bool other_configuration = parts_.files.rearm();
+  watch();
+  return other_configuration;
 }
 
-Result<void> Loop::watch(int fd, std::uint32_t events, std::uint64_t token) {
+Result<void> EventSources::poll(int fd, std::uint32_t events, Wake token) {
   if (fd < 0) return {};
-  auto added = poller_.add(fd, events, token);
+  auto added = poller_.add(fd, events, static_cast<std::uint64_t>(token));
   if (!added) {
     parts_.log.limited("poll", LogLevel::error, "cannot wait for an event source", {{"error", error_text(added.error().code)}});
   }
   return added;
 }
 
-/// Others than before once a command has been started.
-void Loop::watch_commands() {
-  const auto [results, requests] = commands_.fds();
-  (void)watch(results, POLLIN, commands_token);
-  (void)watch(requests, POLLIN, commands_token);
+void EventSources::watch_commands(std::pair<int, int> fds) {
+  (void)poll(fds.first, POLLIN, Wake::commands);
+  (void)poll(fds.second, POLLIN, Wake::commands);
 }
 
-/// An fd that is there already just stays; one that came with rearm() is polled from now on.
-void Loop::watch_sources() {
+void EventSources::watch() {
   const auto both = [](const Result<void>& opened, const Result<void>& polled) { return opened ? polled : opened; };
-  const auto inotify = both(netns_watcher_.inotify_state(), watch(netns_watcher_.inotify_fd(), POLLIN, inotify_token));
-  const auto mounts = both(netns_watcher_.mounts_state(), watch(netns_watcher_.mounts_fd(), POLLPRI, mounts_token));
+  const auto inotify = both(netns_.inotify_state(), poll(netns_.inotify_fd(), POLLIN, Wake::directories));
+  const auto mounts = both(netns_.mounts_state(), poll(netns_.mounts_fd(), POLLPRI, Wake::mounts));
   // A change of the mount table before it is polled is never told: the call that begins to poll it takes it away.
   if (!std::exchange(mounts_polled_, mounts.ok())) mounts_changed_ = true;
   watch_writes();
   watch_links();
-  (void)watch(parts_.config_watcher.fd(), POLLIN, config_token);
-  (void)watch(path_watcher_.fd(), POLLIN, paths_token);
-  tell_config_watch();
-  tell_source(source_of("inotify", inotify, "raise fs.inotify.max_user_watches or fs.inotify.max_user_instances"));
+  (void)poll(parts_.files.fd(), POLLIN, Wake::files);
+  show_files();
+  parts_.publisher.show_source(
+      source_of("inotify", inotify, "raise fs.inotify.max_user_watches or fs.inotify.max_user_instances"));
   SourceSnapshot mount = source_of("mount", mounts, "make /proc/thread-self/mountinfo readable");
   if (mount.up && !unseen_.empty()) mount = {"mount", false, unseen_};
-  tell_source(std::move(mount));
+  parts_.publisher.show_source(std::move(mount));
+}
+
+void EventSources::watch_writes() {
+  const auto polled = writes_paused_ ? Result<void>() : poll(writes_.fd(), POLLIN, Wake::writes);
+  SourceSnapshot source = polled_source("sysctl", writes_.problem(), polled);
+  if (source.up && !deaf_.empty()) source = {"sysctl", false, deaf_};
+  parts_.publisher.show_source(std::move(source));
+}
+
+void EventSources::watch_links() {
+  const auto polled = links_paused_ ? Result<void>() : poll(links_.fd(), POLLIN, Wake::links);
+  SourceSnapshot source = polled_source("netlink", links_.problem(), polled);
+  parts_.reconciler.trust_links(source.up);
+  parts_.publisher.show_source(std::move(source));
+}
+
+void EventSources::pause_writes() {
+  writes_paused_ = true;
+  poller_.remove(writes_.fd());
+}
+
+void EventSources::resume_writes() {
+  writes_paused_ = false;
+  watch_writes();
+}
+
+void EventSources::pause_links() {
+  links_paused_ = true;
+  poller_.remove(links_.fd());
+}
+
+void EventSources::resume_links() {
+  links_paused_ = false;
+  watch_links();
 }
 
 /// Nothing else would ever tell that netns which others make never appear here (kernel fact 9).
-void Loop::look_at_propagation() {
+void EventSources::look_at_propagation() {
   const std::string first_process = in_procfs("1");
   const auto is_unseen = [&](const std::string& directory) {
     return outside_mounts(directory, first_process) == OutsideMounts::unseen;
@@ -203,33 +173,13 @@ void Loop::look_at_propagation() {
   parts_.log.error("netns made from now on will not be seen", {{"reason", unseen}});
 }
 
-/// Nothing of it can be mended without a restart, but a policy that writes may come.
-void Loop::look_for_hindrances() {
-  const auto policies = policies_->policies();
-  const bool writes =
-      std::any_of(policies.begin(), policies.end(), [](const auto& policy) { return policy.mode == Mode::enforce; });
-  if (!writes || !hindrances_.empty()) return;
-  hindrances_ = hindrances();
-  for (const std::string& hindrance : hindrances_) parts_.log.error("settings cannot be set", {{"reason", hindrance}});
-}
-
-void Loop::tell_source(SourceSnapshot now) {
-  auto known = std::find_if(sources_.begin(), sources_.end(), [&](const auto& source) { return source.name == now.name; });
-  const bool was_up = known == sources_.end() || known->up;
-  if (known == sources_.end()) known = sources_.insert(sources_.end(), SourceSnapshot{});
-  if (was_up && !now.up) parts_.log.warn("event source is down", {{"source", now.name}, {"reason", now.reason}});
-  if (!was_up && now.up) parts_.log.info("event source is up again", {{"source", now.name}});
-  dirty_ = dirty_ || known->up != now.up;
-  *known = std::move(now);
-}
-
 /// The absence of the default file is no fault, and neither is that of its directory.
-void Loop::tell_config_watch() {
-  const auto state = parts_.config_watcher.state() ? path_watcher_.state() : parts_.config_watcher.state();
+void EventSources::show_files() {
+  const auto state = parts_.files.state();
   const int error = state || state.error().code == ENOENT ? 0 : state.error().code;
-  if (std::exchange(config_watch_error_, error) == error || error == 0) return;
+  if (std::exchange(files_error_, error) == error || error == 0) return;
   parts_.log.warn("changes of the configuration file are only noticed by the sweep",
-                  {{"file", configuration_path(parts_.options.config)}, {"error", error_text(error)}});
+                  {{"file", configuration_}, {"error", error_text(error)}});
 }
 
 }  // namespace nswarden

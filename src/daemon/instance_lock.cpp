@@ -80,7 +80,7 @@ void InstanceLock::look_again(Log& log) {
     // What failed says nothing of the directory, so that it keeps the lock that it has.
     if (outcome.what != Outcome::What::failed) directory.file = outcome.what == Outcome::What::held ? outcome.file : "";
     if (outcome == std::exchange(directory.last, outcome)) continue;
-    tell(log, directory.path, outcome);
+    log_outcome(log, directory.path, outcome);
   }
   // Others may govern what our directories were before.
   std::erase_if(locks_, [&](const auto& lock) {
@@ -89,7 +89,7 @@ void InstanceLock::look_again(Log& log) {
   });
 }
 
-void InstanceLock::tell(Log& log, const std::string& directory, const Outcome& outcome) const {
+void InstanceLock::log_outcome(Log& log, const std::string& directory, const Outcome& outcome) const {
   if (outcome.what == Outcome::What::taken) {
     log.error("another nswarden governs this directory too, since it came or was replaced",
               {{"directory", directory}, {"holder", holder(outcome.pid)}, {"lock", outcome.file}, {"remedy", remedy_}});

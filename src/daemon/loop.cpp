@@ -1,72 +1,69 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/loop.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <optional>
+#include <csignal>
+#include <exception>
+#include <initializer_list>
 #include <thread>
 #include <utility>
+#include <variant>
+#include <vector>
 
-#include <nswarden/base/text.hpp>
-#include <nswarden/base/unix_time.hpp>
-#include <nswarden/config/config_text.hpp>
-#include <nswarden/os/file.hpp>
 #include <nswarden/os/process.hpp>
-#include <nswarden/os/procfs.hpp>
+#include <nswarden/policy/inotify_events.hpp>
 
 namespace nswarden {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using std::chrono::milliseconds;
 
-// What an event may have to wait for while a sweep goes on. The clock is looked at after about so many keys.
-constexpr std::chrono::microseconds slice_time{400};
-constexpr std::size_t step_cost = 32;
-// So long RTNL may be held, and what depends on this daemon waits for it, before it is told that it may go on.
-constexpr std::chrono::seconds settling{10};
-// Hosts mount all day (kernel fact 24): names that are bound are looked at again at most this often for it.
-constexpr milliseconds full_listing_gap{1000};
-constexpr milliseconds broken_pause{100};
-constexpr milliseconds longest_observation_gap{10'000};
+constexpr std::chrono::milliseconds broken_pause{100};
+// So long may one sweep stand still, or the loop be late.
+constexpr std::chrono::seconds patience{60};
 
-std::shared_ptr<const PolicySet> compile(const Config& config, const DaemonOptions& options) {
-  return std::make_shared<PolicySet>(config, options.audit ? PolicySet::Audit::everything : PolicySet::Audit::as_configured);
+Reconciler::Options reconciler_options(std::vector<NetnsSource> sources, std::size_t held_fds) {
+  Reconciler::Options options{std::move(sources), held_fds};
+  options.tick = kernel_tick();
+  return options;
 }
 
 }  // namespace
 
 Loop::Loop(Parts parts, LoadedConfig configuration, Limits limits)
     : parts_(parts),
-      configuration_(std::move(configuration)),
-      directories_(netns_directories(parts.options.config, configuration_.config)),
-      sources_of_names_(netns_sources(directories_)),
-      limits_(limits),
-      policies_(compile(configuration_.config, parts.options)),
-      writers_(parts.catalog.sysctl_files(), describe_writer),
-      report_log_(parts.metrics, parts.log, writers_, events_),
-      commands_({parts.catalog, sources_of_names_, parts.metrics, parts.log}, limits.command_fds),
-      restore_catalog_(sources_of_names_, configuration_.config.links),
+      in_force_(parts.options, std::move(configuration), parts.metrics, parts.log),
+      reconciler_options_(reconciler_options(
+          netns_sources(netns_directories(parts.options.config, in_force_.configuration().config)), limits.held_fds)),
+      reconciler_(std::in_place, parts.catalog, in_force_.policies(), reconciler_options_),
+      commands_({parts.catalog, reconciler_options_.sources, parts.metrics, parts.log}, limits.command_fds),
+      restore_catalog_(reconciler_options_.sources, in_force_.configuration().config.links),
       restorer_({parts.options.restore_file, parts.options.audit},
-                {restore_catalog_, sources_of_names_, kernel_tick(), parts.log}),
-      netns_watcher_(directories_),
-      sysctl_watcher_(parts.catalog.sysctl_files()),
-      config_{configuration_.source, configuration_.hash, unix_time(), {}, 0, parts.options.audit} {
-  reconciler_.emplace(parts_.catalog, policies_, reconciler_options());
+                {restore_catalog_, reconciler_options_.sources, reconciler_options_.tick, parts.log}),
+      publisher_({parts.options, in_force_, *reconciler_, commands_, restorer_, parts.catalog.sysctl_files(), parts.metrics,
+                  parts.slot, parts.log}),
+      sources_({parts.catalog, *reconciler_, publisher_, parts.instance_lock, parts.files, parts.log},
+               netns_directories(parts.options.config, in_force_.configuration().config),
+               configuration_path(parts.options.config)),
+      sweeps_(
+          {in_force_, slow_writer_, *reconciler_, restorer_, publisher_, sources_, parts.service, parts.metrics, parts.log}),
+      write_events_(
+          {slow_writer_, parts.catalog.sysctl_files(), *reconciler_, publisher_, sources_, sweeps_, parts.metrics, parts.log}) {
   parts_.catalog.write_slowly_by(slow_writer_);
-  watch_loop();
+  sources_.watch_always(parts_.signals.fd(), Wake::signal);
+  sources_.watch_always(parts_.waker.fd(), Wake::reload_request);
+  sources_.watch_always(slow_writer_.fd(), Wake::slow_writes);
   use_configuration("configuration loaded");
   if (!parts_.catalog.host_is_known()) {
     parts_.log.warn("the host's own netns cannot be told from others, because /proc/1/ns/net is not readable",
                     {{"remedy", "give CAP_SYS_PTRACE, or keep names of it out of the netns directories"}});
   }
-  if (sysctl_watcher_.unsure()) {
+  if (sources_.writes().unsure()) {
     parts_.log.warn("whether writes of other programs are seen cannot be told, because process 1 is hidden",
                     {{"remedy", "no ProtectProc= in the unit, no hidepid= where /proc is mounted"}});
   }
-  look_at_propagation();
-  publish(Clock::now());
+  sources_.look_at_propagation();
+  publisher_.publish(Clock::now());
 }
 
 void Loop::run() {
@@ -77,7 +74,7 @@ void Loop::run() {
       if (broken_) begin_again();
       turn();
     } catch (const std::exception& error) {
-      // For want of memory, in practice. What is asked for again at once will hardly be there.
+      // Out of memory, in practice. Memory that is asked for again immediately is hardly there.
       if (broken_) std::this_thread::sleep_for(broken_pause);
       broken_ = true;
       parts_.log.limited("broken", LogLevel::error, "something failed half-way; all netns are looked at anew",
@@ -90,223 +87,170 @@ void Loop::run() {
 }
 
 void Loop::turn() {
-  for (const Poller::Ready& ready : poller_.wait(until_next(Clock::now()))) take_event(ready.token);
-  see_to_what_is_due(Clock::now());
-  work(Clock::now());
-  tell_reports();
+  for (const Poller::Ready& ready : sources_.wait(until_next(Clock::now()))) take_event(Wake{ready.token});
+  begin_due_work(Clock::now());
+  sweeps_.work(Clock::now());
+  publisher_.take_reports();
   restorer_.step(*reconciler_, Clock::now());
   restorer_.save_if_due(Clock::now());
-  end_search();
-  see_to_commands();
-  see_to_readiness(Clock::now());
-  if (dirty_ && Clock::now() >= next_publish_) publish(Clock::now());
-  show_life(Clock::now());
+  write_events_.end_search();
+  start_commands();
+  sweeps_.report_ready_if_settled(Clock::now());
+  publisher_.publish_if_due(Clock::now());
+  feed_watchdog(Clock::now());
   parts_.log.flush();
 }
 
 /// Everything that is known of netns can be found out again, so that no step of the way needs to be undone when one fails.
 void Loop::begin_again() {
   reconciler_.reset();
-  policies_ = compile(configuration_.config, parts_.options);
-  Reconciler::Options options = reconciler_options();
-  options.resumed = swept_;
-  reconciler_.emplace(parts_.catalog, policies_, std::move(options));
-  writers_.end_search();
+  in_force_.compile();
+  Reconciler::Options options = reconciler_options_;
+  options.resumed = sweeps_.first_done();
+  reconciler_.emplace(parts_.catalog, in_force_.policies(), std::move(options));
+  publisher_.writers().end_search();
   commands_.forget_all();
   use_configuration("configuration in force");
-  mounts_changed_ = true;
+  sources_.suspect_mounts();
   begin_sweep(Trigger::lost, Clock::now());
   broken_ = false;
-  if (reload_due_ || desk_waits_) answer_desk(reload(Clock::now()));
-}
-
-/// Somebody may wait at the desk for this reload.
-void Loop::answer_desk(std::string verdict) {
-  if (std::exchange(desk_waits_, false)) parts_.desk.answer(std::move(verdict));
+  if (reload_due_ || reload_awaited_) answer_reload_request(reload(Clock::now()));
 }
 
 std::chrono::nanoseconds Loop::until_next(Time now) const {
-  if (reconciler_->work() || sweep_open_ || restorer_.work()) return std::chrono::nanoseconds(0);
-  const auto sooner = [](Time one, std::optional<Time> other) { return other ? std::min(one, *other) : one; };
-  Time next = next_sweep_;
-  next = sooner(next, reconciler_->pending_due());
-  next = sooner(next, reconciler_->retry_due());
-  next = sooner(next, writes_due());
-  next = sooner(next, restorer_.next_due());
-  next = sooner(next, links_rest_until_);
-  if (mounts_changed_) next = std::min(next, last_full_listing_ + full_listing_gap);
-  if (const auto commands = commands_.due()) next = std::min(next, *commands);
-  next = sooner(next, parts_.service.due());
-  next = sooner(next, unsettled_);
-  if (dirty_) next = std::min(next, next_publish_);
+  if (reconciler_->work() || sweeps_.open() || restorer_.work()) return std::chrono::nanoseconds(0);
+  Time next = sweeps_.next_due();
+  for (const std::optional<Time> due : {reconciler_->pending_due(), reconciler_->retry_due(), write_events_.due(),
+                                        restorer_.next_due(), commands_.due(), parts_.service.due(), publisher_.due()}) {
+    if (due) next = std::min(next, *due);
+  }
   return next - now;
 }
 
-void Loop::tell_failures(const std::vector<Listing::Failure>& failures) {
-  std::vector<SourceSnapshot> now;
-  for (const Listing::Failure& failure : failures) {
-    const std::string& directory = directories_[failure.directory];
-    now.push_back(
-        {directory, false,
-         fmt::format("{}: {}; what is known of it stays governed", failure.error.attempt, error_text(failure.error.code))});
-    const bool known = std::any_of(listings_.begin(), listings_.end(), [&](const SourceSnapshot& listing) {
-      return listing.name == directory && listing.reason == now.back().reason;
-    });
-    if (known) continue;
-    parts_.log.warn("cannot list a netns directory", {{"directory", directory}, {"reason", now.back().reason}});
+void Loop::take_event(Wake token) {
+  switch (token) {
+    case Wake::signal: take_signals(); break;
+    case Wake::directories: take_directory_events(); break;
+    case Wake::mounts: take_mount_event(); break;
+    case Wake::files:
+      if (parts_.files.read_changed()) reload(Clock::now());
+      break;
+    case Wake::reload_request:
+      if (!parts_.waker.read() || !parts_.desk.take()) break;
+      reload_awaited_ = true;
+      answer_reload_request(reload(Clock::now()));
+      break;
+    case Wake::commands:
+      commands_.take_results();
+      publisher_.changed();
+      break;
+    case Wake::writes: write_events_.take_writes(); break;
+    case Wake::slow_writes: write_events_.take_slow_writes(); break;
+    case Wake::links: write_events_.take_links(); break;
   }
-  listings_ = std::move(now);
 }
 
-void Loop::list(Detail detail, Time now) {
-  const auto failures = reconciler_->list(detail, now);
-  if (!failures.empty() || !listings_.empty()) tell_failures(failures);
-  if (detail == Detail::full) {
-    last_full_listing_ = now;
-    if (failures.empty()) mounts_changed_ = false;
+void Loop::take_signals() {
+  while (const auto signal = parts_.signals.read()) {
+    if (*signal == SIGHUP) {
+      reload(Clock::now());
+    } else {
+      stopping_ = true;
+    }
   }
-  dirty_ = true;
+}
+
+void Loop::take_directory_events() {
+  bool lost = false;
+  bool relist = false;
+  for (const DirectoryEvent& event : sources_.netns().read()) {
+    switch (event.what) {
+      case DirectoryEvent::What::entry:
+        for (const std::string_view name : inotify_event_names(event.mask)) {
+          parts_.metrics.event("inotify", name);
+          parts_.log.debug("inotify event", {{"event", name}, {"name", event.name}});
+        }
+        commands_.take_event(event.directory, event.name, event.mask);
+        if (!event.name.empty()) reconciler_->touch(event.directory, event.name, Clock::now());
+        break;
+      case DirectoryEvent::What::directory:
+        for (const std::string_view name : inotify_event_names(event.mask)) parts_.metrics.event("inotify", name);
+        commands_.take_event(event.directory, {}, event.mask);
+        relist = true;
+        break;
+      case DirectoryEvent::What::overflow:
+        commands_.take_event(event.directory, {}, event.mask);
+        lost = true;
+        break;
+    }
+  }
+  if (relist) {
+    sources_.follow_directories();
+    sweeps_.list(Sweeps::Detail::full, Clock::now());
+  }
+  if (lost) {
+    parts_.metrics.overflow("inotify");
+    parts_.log.limited("overflow", LogLevel::warn, "inotify events were lost; everything is listed again");
+    sources_.suspect_mounts();
+    begin_sweep(Trigger::lost, Clock::now());
+  }
+  publisher_.changed();
+}
+
+/// No inotify event marks a mount (kernel fact 2): names that wait for one are looked at now, the others soon.
+void Loop::take_mount_event() {
+  parts_.metrics.event("mount", "change");
+  sources_.suspect_mounts();
+  const Time now = Clock::now();
+  reconciler_->look_pending(now);
+  // Watched before the list, so that nothing falls between.
+  if (sources_.follow_mounts()) sweeps_.list(Sweeps::Detail::full, now);
+  publisher_.changed();
+}
+
+void Loop::begin_due_work(Time now) {
+  if (const auto pending = reconciler_->pending_due(); pending && now >= *pending) reconciler_->look_pending(now);
+  reconciler_->retry(now);
+  if (write_events_.resume_writes(now)) begin_sweep(Trigger::lost, now);
+  write_events_.resume_links(now);
+  if (sweeps_.due(now)) begin_sweep(Trigger::interval, now);
+  sweeps_.list_if_due(now);
 }
 
 void Loop::begin_sweep(Trigger trigger, Time now) {
-  // After a reload only what is new is to be polled: a file that keeps changing must not make this go round and round.
+  // After a reload only new sources are to be polled: a file that keeps changing must not make this go round and round.
   if (trigger == Trigger::reload) {
-    watch_sources();
-  } else if (rearm() && reload(now).empty()) {
+    sources_.watch();
+  } else if (sources_.rearm() && reload(now).empty()) {
     return;  // that has begun a sweep of its own
   }
-  // A name that is known can lead elsewhere only by a mount, and the mount table tells of each: without one, names are enough.
-  const bool sure = !mounts_changed_ && netns_watcher_.mounts_state().ok();
-  trigger_ = trigger;
-  writes_lost_ = false;
-  next_sweep_ = now + sweep_interval();
-  reconciler_->begin_sweep();
-  sweep_open_ = true;
-  list(sure ? Detail::names : Detail::full, now);
-  sweep_time_ = Clock::now() - now;
+  write_events_.forget_losses();
+  sweeps_.begin(trigger, now);
 }
 
-/// What is exported must not be older than 15 s, however seldom drift is looked for.
-std::chrono::milliseconds Loop::sweep_interval() const {
-  const auto interval = reconcile_interval(parts_.options.config, configuration_.config);
-  return policies_->observes() ? std::min(interval, longest_observation_gap) : interval;
-}
-
-Reconciler::Options Loop::reconciler_options() const {
-  Reconciler::Options options{sources_of_names_, limits_.held_fds};
-  options.tick = kernel_tick();
-  return options;
-}
-
-void Loop::finish_sweep() {
-  parts_.metrics.reconciled(trigger_, sweep_time_);
-  if (swept_) last_sweep_time_ = sweep_time_;  // the first one is mostly binding
-  last_reconcile_ = unix_time();
-  dirty_ = true;
-  const Totals totals = reconciler_->overview(Clock::now()).totals;
-  const std::string netns = std::to_string(totals.netns);
-  const std::string settings = std::to_string(totals.settings);
-  const std::string compliant = std::to_string(totals.compliant);
-  const LogLevel level = swept_ ? LogLevel::debug : LogLevel::info;
-  parts_.log.write(level, swept_ ? "sweep done" : "first sweep done",
-                   {{"trigger", to_string(trigger_)}, {"netns", netns}, {"settings", settings}, {"compliant", compliant}});
-  if (!std::exchange(swept_, true) || trigger_ == Trigger::reload) {
-    unsettled_ = Clock::now() + settling;
-  } else if (!unsettled_) {
-    parts_.service.ready(service_status(totals), Clock::now());
-  }
-  review_policies(Clock::now());
-}
-
-void Loop::review_policies(Time now) {
-  for (const Useless& useless : review_.look(useless_now(*reconciler_, now), now)) {
-    if (useless.key.empty()) {
-      parts_.log.warn("this policy has matched no netns for an hour", {{"policy", useless.policy}});
-    } else if (const auto meant = meant_key(useless.key)) {
-      const std::string remedy = fmt::format("did you mean {}?", *meant);
-      parts_.log.warn("no netns has this sysctl", {{"policy", useless.policy}, {"key", useless.key}, {"remedy", remedy}});
-    } else {
-      parts_.log.warn("no netns has this sysctl", {{"policy", useless.policy}, {"key", useless.key}});
-    }
-  }
-}
-
-void Loop::see_to_what_is_due(Time now) {
-  if (const auto pending = reconciler_->pending_due(); pending && now >= *pending) reconciler_->look_pending(now);
-  reconciler_->retry(now);
-  see_to_writes(now);
-  see_to_links(now);
-  if (now >= next_sweep_ && !sweep_open_) begin_sweep(Trigger::interval, now);
-  if (mounts_changed_ && now >= last_full_listing_ + full_listing_gap) list(Detail::full, now);
-}
-
-void Loop::work(Time now) {
-  if (reconciler_->work()) {
-    do reconciler_->step(step_cost, Clock::now());
-    while (reconciler_->work() && Clock::now() - now < slice_time);
-  }
-  if (!sweep_open_) return;
-  sweep_time_ += Clock::now() - now;
-  tell_reports();
-  // An event may have ended it: what is urgent is stepped through as soon as it is read.
-  if (reconciler_->sweeping()) return;
-  sweep_open_ = false;
-  finish_sweep();
-  restorer_.look(*reconciler_, Clock::now());
-}
-
-void Loop::see_to_commands() {
-  // Should something fail before the first sweep is done, it begins anew, and so do its commands: none may have run by then.
-  if (!swept_) return;
-  const auto before = std::pair(commands_.queued(), commands_.running());
-  commands_.start();
-  watch_commands();
-  dirty_ = dirty_ || before != std::pair(commands_.queued(), commands_.running());
-}
-
-void Loop::tell_reports() {
-  const Time now = Clock::now();
-  for (const Report& report : reconciler_->take_reports()) {
-    report_log_.record(report, *policies_, now, unix_time());
-    commands_.take(report);
-    restorer_.take(report, *policies_);
-    dirty_ = true;
-  }
-}
-
-/// Parses first, swaps whole; a broken file changes nothing but what is said of it. Empty, or why not.
+/// Parses first, swaps whole: a broken file is reported and changes nothing else. Empty, or why it is refused.
 std::string Loop::reload(Time now) {
-  reload_due_ = true;  // until it is done: what fails half-way is asked for again by begin_again()
+  reload_due_ = true;  // until it is done: a reload that fails half-way is made again by begin_again()
   parts_.service.reloading(now);
-  auto loaded = reload_configuration(parts_.options.config, configuration_);
-  dirty_ = true;
+  auto loaded = in_force_.load();
+  publisher_.changed();
   if (const auto* none = std::get_if<RefusedConfig>(&loaded)) {
-    config_.error = none->lines.front();
-    config_.failed_seconds = unix_time();
-    parts_.metrics.reloaded(false);
-    std::string verdict;
-    for (const std::string& line : none->lines) {
-      parts_.log.error("configuration refused; the last good one stays in force", {{"problem", line}});
-      verdict += line + '\n';
-    }
-    events_.reloaded(unix_time(), verdict);
-    if (ready_ && !unsettled_) parts_.service.ready(service_status(reconciler_->overview(now).totals), Clock::now());
-    path_watcher_.watch(none->named);
+    std::string verdict = in_force_.refuse(*none);
+    publisher_.show_reload(verdict);
+    sweeps_.report_ready_again(now);
+    parts_.files.watch(none->named);
     reload_due_ = false;
     return verdict;
   }
-  tell_reports();  // made under the policies that go
-  const std::string dropped = dropped_by(configuration_.config, std::get<LoadedConfig>(loaded).config);
-  configuration_ = std::get<LoadedConfig>(std::move(loaded));
-  config_ = {configuration_.source, configuration_.hash, unix_time(), {}, 0, parts_.options.audit};
-  policies_ = compile(configuration_.config, parts_.options);
-  reconciler_->set_policies(policies_, now);
+  publisher_.take_reports();  // made under the policies that go
+  const std::string dropped = in_force_.replace(std::get<LoadedConfig>(std::move(loaded)));
+  reconciler_->set_policies(in_force_.policies(), now);
   restorer_.policies_changed();
   parts_.metrics.reloaded(true);
-  events_.reloaded(unix_time(), {});
+  publisher_.show_reload({});
   use_configuration("configuration reloaded");
   if (!dropped.empty()) parts_.log.warn("the configuration no longer has all that it had", {{"dropped", dropped}});
-  if (netns_directories(parts_.options.config, configuration_.config) != directories_) {
+  if (netns_directories(parts_.options.config, in_force_.configuration().config) != sources_.directories()) {
     parts_.log.warn("netns_dirs has changed; that takes a restart");
   }
   begin_sweep(Trigger::reload, now);
@@ -314,48 +258,42 @@ std::string Loop::reload(Time now) {
   return {};
 }
 
-void Loop::use_configuration(std::string_view message) {
-  parts_.metrics.know(*policies_);
-  path_watcher_.watch(configuration_.named);
-  reconciler_->damp_by(damping(parts_.options.config, configuration_.config));
-  commands_.use(policies_, command_timeout(parts_.options.config, configuration_.config));
-  netns_watcher_.ask_for(policies_->event_bits());
-  std::unordered_set<std::string> names;
-  std::vector<std::string> globs;
-  for (const KeyPattern& key : policies_->keys()) {
-    std::string name = key.path().substr(key.path().rfind('/') + 1);
-    if (key.exact() == nullptr && name.find_first_of("*?[") != std::string::npos) globs.push_back(name);
-    names.insert(std::move(name));
-  }
-  sysctl_watcher_.watch_names(std::move(names), std::move(globs));
-  parts_.catalog.tell_links_to(policies_->names_interfaces() ? &link_watcher_ : nullptr);
-  parts_.catalog.serve(kinds_of_names(*policies_));
-  tell_configuration(message);
-  look_for_hindrances();
+/// An HTTP client may wait at the desk for this reload.
+void Loop::answer_reload_request(std::string verdict) {
+  if (std::exchange(reload_awaited_, false)) parts_.desk.answer(std::move(verdict));
 }
 
-void Loop::tell_configuration(std::string_view message) {
-  std::size_t settings = 0;
-  bool conntrack = false;
-  for (const auto& policy : configuration_.config.policies) {
-    settings += policy.sysctls.size();
-    for (const auto& setting : policy.sysctls) {
-      conntrack = conntrack || setting.key.path().starts_with("netfilter/nf_conntrack");
-    }
-  }
-  const std::string policies_text = std::to_string(configuration_.config.policies.size());
-  const std::string settings_text = std::to_string(settings);
-  parts_.log.info(message, {{"source", configuration_.source}, {"policies", policies_text}, {"settings", settings_text}});
-  if (configuration_.config.form == Config::Form::older) {
-    parts_.log.info("the file has the older form: its commands are run, but it wants no sysctls, so that no drift can be shown",
-                    {{"remedy", "write the settings as native policies with sysctls"}});
-  }
-  // Kernel fact 38: a module that is not loaded looks like a key that does not exist.
-  if (conntrack && read_file(in_procfs("sys/net/netfilter/nf_conntrack_max"), 4096).ok()) return;
-  if (conntrack) {
-    parts_.log.warn("nf_conntrack is not loaded, so its sysctls are missing in every netns; they are set as soon as it is",
-                    {{"remedy", "modprobe nf_conntrack"}});
-  }
+void Loop::use_configuration(std::string_view message) {
+  const PolicySet& policies = *in_force_.policies();
+  const LoadedConfig& configuration = in_force_.configuration();
+  parts_.metrics.know(policies);
+  parts_.files.watch(configuration.named);
+  reconciler_->damp_by(damping(parts_.options.config, configuration.config));
+  commands_.use(in_force_.policies(), command_timeout(parts_.options.config, configuration.config));
+  sources_.use(policies);
+  parts_.catalog.serve(kinds_of_names(policies));
+  in_force_.log(message);
+  publisher_.warn_missing_privileges();
+}
+
+void Loop::start_commands() {
+  // Should something fail before the first sweep is done, it begins anew, and so do its commands: none may have run by then.
+  if (!sweeps_.first_done()) return;
+  const auto before = std::pair(commands_.queued(), commands_.running());
+  commands_.start();
+  sources_.watch_commands(commands_.fds());
+  if (before != std::pair(commands_.queued(), commands_.running())) publisher_.changed();
+}
+
+/// For the service manager, which restarts a daemon that hangs, and for the health check. Due work is begun in the same turn, so that
+/// only a sweep can stand still.
+void Loop::feed_watchdog(Time now) {
+  parts_.service.send_again(now);
+  const std::uint64_t progress = reconciler_->progress();
+  if (reconciler_->sweeping() && progress == progress_shown_) return;
+  progress_shown_ = progress;
+  parts_.service.alive(now);
+  parts_.slot.alive_until(std::max(now, now + until_next(now)) + patience);
 }
 
 }  // namespace nswarden

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bounds what others can make us spend on nothing to a hundredth of a core, after a little that is free. Pure; time is given.
+// Bounds the time that other processes can make the daemon spend without use to a hundredth of a core, after a little that is free.
+// In a file of its own, because the test drives it with times of its own. Pure; time is given. For WriteEvents.
 #pragma once
 
 #include <algorithm>

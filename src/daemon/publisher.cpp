@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of Loop that tells others what it is at: whoever asks over HTTP, and whoever started it.
+#include "daemon/publisher.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <memory>
 #include <utility>
 
-#include <nswarden/base/unix_time.hpp>
-#include "daemon/loop.hpp"
+#include <nswarden/netns/sysctl_watcher.hpp>
+#include <nswarden/os/privilege.hpp>
+#include <nswarden/os/unix_time.hpp>
 
 namespace nswarden {
 namespace {
@@ -15,47 +16,79 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-// So long may one sweep stand still, or the loop be late.
-constexpr std::chrono::seconds patience{60};
 constexpr milliseconds shortest_publish_gap{50};
 constexpr milliseconds longest_publish_gap{500};
 constexpr int publish_factor = 100;
 
 }  // namespace
 
-/// To whoever restarts a daemon that hangs. What is due is begun in the same turn, so that only a sweep can stand still.
-void Loop::show_life(Time now) {
-  parts_.service.send_again(now);
-  const std::uint64_t progress = reconciler_->progress();
-  if (reconciler_->sweeping() && progress == progress_shown_) return;
-  progress_shown_ = progress;
-  parts_.service.alive(now);
-  parts_.slot.alive_until(std::max(now, now + until_next(now)) + patience);
+Publisher::Publisher(Parts parts)
+    : parts_(parts), writers_(parts.files, describe_writer), report_log_(parts.metrics, parts.log, writers_, events_) {}
+
+void Publisher::take_reports() {
+  const Time now = Clock::now();
+  const PolicySet& policies = *parts_.in_force.policies();
+  for (const Report& report : parts_.reconciler.take_reports()) {
+    report_log_.record(report, policies, now, unix_time());
+    parts_.commands.take(report);
+    parts_.restorer.take(report, policies);
+    dirty_ = true;
+  }
 }
 
-/// A sweep leaves behind what waits for RTNL, and the rest of a netns in which there is much to write. Who asks whether all is as the
-/// policy says, waits for that too, but not for ever.
-void Loop::see_to_readiness(Time now) {
-  if (!unsettled_ || (now < *unsettled_ && (reconciler_->work() || !slow_writer_.idle()))) return;
-  unsettled_.reset();
-  // Whoever was told that it is ready sees it so over HTTP too.
+void Publisher::show_source(SourceSnapshot source) {
+  auto known = std::find_if(sources_.begin(), sources_.end(), [&](const auto& one) { return one.name == source.name; });
+  const bool was_up = known == sources_.end() || known->up;
+  if (known == sources_.end()) known = sources_.insert(sources_.end(), SourceSnapshot{});
+  if (was_up && !source.up) parts_.log.warn("event source is down", {{"source", source.name}, {"reason", source.reason}});
+  if (!was_up && source.up) parts_.log.info("event source is up again", {{"source", source.name}});
+  dirty_ = dirty_ || known->up != source.up;
+  *known = std::move(source);
+}
+
+void Publisher::show_unlisted(std::vector<SourceSnapshot> unlisted) {
+  for (const SourceSnapshot& one : unlisted) {
+    const bool known = std::any_of(unlisted_.begin(), unlisted_.end(), [&](const SourceSnapshot& before) {
+      return before.name == one.name && before.reason == one.reason;
+    });
+    if (!known) parts_.log.warn("cannot list a netns directory", {{"directory", one.name}, {"reason", one.reason}});
+  }
+  unlisted_ = std::move(unlisted);
+}
+
+void Publisher::warn_missing_privileges() {
+  const auto policies = parts_.in_force.policies()->policies();
+  const bool writes =
+      std::any_of(policies.begin(), policies.end(), [](const auto& policy) { return policy.mode == Mode::enforce; });
+  if (!writes || !hindrances_.empty()) return;
+  hindrances_ = hindrances();
+  for (const std::string& hindrance : hindrances_) parts_.log.error("settings cannot be set", {{"reason", hindrance}});
+}
+
+void Publisher::show_reload(std::string_view problems) { events_.reloaded(unix_time(), problems); }
+
+void Publisher::show_sweep() {
+  last_sweep_ = unix_time();
+  dirty_ = true;
+}
+
+/// Whoever is told that the daemon is ready sees it so over HTTP too.
+void Publisher::show_ready(Time now) {
   if (!std::exchange(ready_, true)) publish(now);
-  parts_.service.ready(service_status(reconciler_->overview(now).totals), now);
 }
 
-/// The line of `systemctl status`.
-std::string Loop::service_status(const Totals& totals) const {
+std::string Publisher::service_status(const Totals& totals) const {
   std::string status = fmt::format("{} settings in {} netns", totals.settings, totals.netns);
   const std::size_t wrong = totals.settings - totals.compliant;
   status += wrong == 0 ? ", all compliant" : fmt::format(", {} not compliant", wrong);
-  if (!config_.error.empty()) status += "; the configuration was refused, the last good one is in force";
+  if (!parts_.in_force.shown().error.empty()) status += "; the configuration was refused, the last good one is in force";
   for (const SourceSnapshot& source : sources_) {
     if (!source.up) status += fmt::format("; {} is down", source.name);
   }
   return status;
 }
 
-void Loop::publish(Time now) {
+void Publisher::publish(Time now) {
   // The one before is freed here, not by the thread of lower priority that looked at it last: that would hold the lock of the memory.
   auto next = snapshot(now);
   parts_.slot.publish(next);
@@ -67,15 +100,19 @@ void Loop::publish(Time now) {
       end + std::clamp<std::chrono::nanoseconds>((end - now) * publish_factor, shortest_publish_gap, longest_publish_gap);
 }
 
-std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
+void Publisher::publish_if_due(Time now) {
+  if (dirty_ && now >= next_publish_) publish(now);
+}
+
+std::shared_ptr<const Snapshot> Publisher::snapshot(Time now) const {
   auto snapshot = std::make_shared<Snapshot>();
-  const Overview overview = reconciler_->overview(now);
+  const Overview overview = parts_.reconciler.overview(now);
   snapshot->time = unix_time();
   snapshot->ready = ready_;
   snapshot->totals = overview.totals;
   snapshot->totals.fixed = report_log_.fixed();
   snapshot->totals.failed = report_log_.failed();
-  const auto policies = policies_->policies();
+  const auto policies = parts_.in_force.policies()->policies();
   for (std::size_t i = 0; i < policies.size(); ++i) {
     const Overview::OfPolicy& counts = overview.policies[i];
     snapshot->policies.push_back({policies[i].name, counts.netns, counts.settings, counts.not_compliant, counts.suspended,
@@ -85,26 +122,26 @@ std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   snapshot->netns_pending = overview.pending;
   snapshot->bound_sysctls = overview.held_keys;
   snapshot->dirfd_sysctls = overview.directory_keys;
-  snapshot->commands_queued = commands_.queued();
-  snapshot->commands_running = commands_.running();
+  snapshot->commands_queued = parts_.commands.queued();
+  snapshot->commands_running = parts_.commands.running();
   snapshot->series_limit = parts_.options.series_limit;
   const std::size_t most_shown = std::max(most_shown_drift, parts_.options.series_limit);
-  snapshot->drift = writers_.with_writers(reconciler_->findings(Reconciler::Which::not_compliant, most_shown));
+  snapshot->drift = writers_.with_writers(parts_.reconciler.findings(Reconciler::Which::not_compliant, most_shown));
   for (DriftSnapshot& drift : snapshot->drift) {
     drift.since = snapshot->time - std::chrono::duration<double>(now - drift.finding.since).count();
   }
   const Totals& totals = overview.totals;
   snapshot->drift_hidden = totals.settings - totals.compliant - snapshot->drift.size();
-  snapshot->observed = reconciler_->observations(parts_.options.series_limit);
+  snapshot->observed = parts_.reconciler.observations(parts_.options.series_limit);
   snapshot->observed_hidden = overview.observed;
   for (const Observed& observed : snapshot->observed) snapshot->observed_hidden -= observed.numbers.size();
-  if (parts_.options.per_netns) snapshot->by_netns = reconciler_->drift_by_netns();
+  if (parts_.options.per_netns) snapshot->by_netns = parts_.reconciler.drift_by_netns();
   snapshot->events = events_.newest();
   snapshot->sources = sources_;
-  snapshot->unlisted = listings_;
+  snapshot->unlisted = unlisted_;
   snapshot->hindrances = hindrances_;
-  snapshot->config = config_;
-  snapshot->last_reconcile_seconds = last_reconcile_;
+  snapshot->config = parts_.in_force.shown();
+  snapshot->last_reconcile_seconds = last_sweep_;
   if (const auto stats = process_.read()) {
     snapshot->process = {stats->cpu_seconds,   stats->start_time_seconds, stats->resident_bytes,
                          stats->virtual_bytes, stats->open_fds,           stats->max_fds};

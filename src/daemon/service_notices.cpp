@@ -23,20 +23,20 @@ ServiceNotices::ServiceNotices(const ServiceEnvironment& service, Log& log)
 void ServiceNotices::ready(std::string status, Time now) {
   phase_ = Phase::ready;
   status_ = std::move(status);
-  tell(now);
+  notify(now);
 }
 
 void ServiceNotices::reloading(Time now) {
   if (phase_ == Phase::starting) return;
   phase_ = Phase::reloading;
   reload_began_ = now;
-  tell(now);
+  notify(now);
 }
 
 void ServiceNotices::stopping(Time now) {
   phase_ = Phase::stopping;
   status_.clear();
-  tell(now);
+  notify(now);
 }
 
 void ServiceNotices::alive(Time now) {
@@ -51,10 +51,10 @@ std::optional<Time> ServiceNotices::due() const {
 }
 
 void ServiceNotices::send_again(Time now) {
-  if (again_ && now >= *again_) tell(now);
+  if (again_ && now >= *again_) notify(now);
 }
 
-void ServiceNotices::tell(Time now) {
+void ServiceNotices::notify(Time now) {
   again_.reset();
   if (!socket_.listened_to()) return;
   std::string lines;

@@ -33,7 +33,7 @@ class ServiceNotices {
 
  private:
   enum class Phase : std::uint8_t { starting, ready, reloading, stopping };
-  void tell(Time now);
+  void notify(Time now);
   [[nodiscard]] bool send(std::string_view lines, Time now);
 
   NotifySocket socket_;

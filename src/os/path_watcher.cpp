@@ -7,17 +7,21 @@
 
 #include <array>
 #include <cerrno>
-#include <set>
 #include <utility>
 
+#include <nswarden/os/inotify_buffer.hpp>
 #include <nswarden/os/trusted_path.hpp>
 
 namespace nswarden {
 namespace {
 
-// Not IN_CREATE but for links: a file that was just created is still to be written, and tells when it is closed. Not IN_MODIFY.
-constexpr std::uint32_t telling = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF;
-constexpr std::uint32_t watched_in_folders = telling | IN_CREATE | IN_ONLYDIR;
+// IN_CREATE for links alone: a file that was just created is still to be written, and is closed then. Not IN_MODIFY. IN_ATTRIB: a
+// file that others could write is refused, and read again when they no longer can.
+constexpr std::uint32_t done_with_file = IN_CLOSE_WRITE | IN_MOVED_TO | IN_ATTRIB;
+constexpr std::uint32_t done_with_named =
+    IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF;
+constexpr std::uint32_t lost_folder = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED;
+constexpr std::uint32_t watched_in_folders = done_with_file | done_with_named | IN_CREATE | IN_ONLYDIR;
 
 bool is_folder(const std::string& path) {
   struct stat status {};
@@ -31,51 +35,89 @@ bool is_link(const std::string& path) {
 
 }  // namespace
 
-void PathWatcher::watch(std::vector<Path> paths) {
-  paths_ = std::move(paths);
+PathWatcher::PathWatcher(std::string file) : file_(std::move(file)) {
+  add_watches();
+  seen_ = identity_of(file_);
+  folder_found_ = false;
+}
+
+void PathWatcher::watch(std::vector<Path> named) {
+  named_ = std::move(named);
   add_watches();
 }
 
-/// Of each path its folder, and of a folder itself too.
+/// Zeros when there is no such file.
+PathWatcher::Identity PathWatcher::identity_of(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return {};
+  return {status.st_dev, status.st_ino,
+          std::chrono::seconds(status.st_mtim.tv_sec) + std::chrono::nanoseconds(status.st_mtim.tv_nsec)};
+}
+
+int PathWatcher::watch_of(const std::string& folder) const {
+  const auto watch = watches_.find(folder);
+  return watch == watches_.end() ? -1 : watch->second;
+}
+
+/// Of each path its folder, and of a named folder itself too.
 void PathWatcher::add_watches() {
-  error_ = {};
-  if (!inotify_ && !paths_.empty()) inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  file_error_ = named_error_ = {};
+  if (!inotify_) inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
   if (!inotify_) {
-    if (!paths_.empty()) error_ = {errno, "inotify_init"};
+    file_error_ = {errno, "inotify_init"};
+    blind_ = true;
     return;
   }
-  std::set<std::string> folders;
-  for (const Path& path : paths_) {
+  const std::string folder_of_file = folder_of(file_);
+  std::set<std::string> folders{folder_of_file};
+  for (const Path& path : named_) {
     folders.insert(folder_of(path.path));
     if (is_folder(path.path)) folders.insert(path.path);
   }
-  for (auto known = watches_.begin(); known != watches_.end();) {
-    if (folders.contains(known->first)) {
-      ++known;
-      continue;
-    }
-    ::inotify_rm_watch(inotify_.get(), known->second);
-    known = watches_.erase(known);
-  }
+  std::map<std::string, int> watches;
+  std::set<int> used;  // a folder may have two names, and has one watch
   for (const std::string& folder : folders) {
     const int wd = ::inotify_add_watch(inotify_.get(), folder.c_str(), watched_in_folders);
     if (wd >= 0) {
-      watches_[folder] = wd;
+      watches[folder] = wd;
+      used.insert(wd);
+    } else if (folder == folder_of_file) {
+      file_error_ = {errno, "watch configuration directory"};
     } else if (errno != ENOENT && errno != ENOTDIR) {
-      error_ = {errno, "watch folder of configuration"};
+      named_error_ = {errno, "watch folder of configuration"};
     }
   }
+  const int before = watch_of(folder_of_file);
+  for (const auto& [folder, wd] : std::exchange(watches_, std::move(watches))) {
+    if (!used.contains(wd)) ::inotify_rm_watch(inotify_.get(), wd);
+  }
+  const int now = watch_of(folder_of_file);
+  blind_ = blind_ || now < 0;
+  folder_found_ = now >= 0 && (folder_found_ || now != before);
 }
 
-/// What was written just now may be half written, unless an event told that it was closed, or moved into place: that of the
-/// folder tells of what is in it.
-bool PathWatcher::look(const std::set<std::string>& told) {
+/// Whether the file has changed since seen_ without any event.
+bool PathWatcher::file_is_other() {
+  const bool found = std::exchange(folder_found_, false);
+  if (!found && !blind_) return false;
+  const Identity now = identity_of(file_);
+  const bool other = now.inode != 0 && now != seen_;
+  const bool changed = other && ((found && !now.same_file(seen_)) || (blind_ && is_settled(file_)));
+  if (changed) seen_ = now;
+  // A file that was just written without being watched is looked at again, as no event may follow.
+  if (watch_of(folder_of(file_)) >= 0 && (changed || !other)) blind_ = false;
+  return changed;
+}
+
+/// A named path that was written just now may be half written, unless an event reported that it was closed or moved into place; an
+/// event in a folder reports what is in it.
+bool PathWatcher::look(const std::set<std::string>& done) {
   bool changed = false;
-  for (Path& path : paths_) {
+  for (Path& path : named_) {
     const std::uint64_t now = fingerprint(path.path);
     if (now == path.print) continue;
-    // A link that leads elsewhere leads to what was made before it (a ConfigMap).
-    const bool is_done = told.contains(path.path) || is_folder(path.path) || is_link(path.path) || is_settled(path.path);
+    // A link that leads elsewhere leads to a file that was made before it (a ConfigMap).
+    const bool is_done = done.contains(path.path) || is_folder(path.path) || is_link(path.path) || is_settled(path.path);
     if (!is_done) continue;
     path.print = now;
     changed = true;
@@ -85,37 +127,56 @@ bool PathWatcher::look(const std::set<std::string>& told) {
 
 bool PathWatcher::rearm() {
   add_watches();
-  return look({});
+  const bool other_named = look({});
+  return file_is_other() || other_named;
 }
 
 Result<void> PathWatcher::state() const {
-  if (error_.code != 0) return error_;
+  if (file_error_.code != 0) return file_error_;
+  if (named_error_.code != 0) return named_error_;
   return {};
+}
+
+PathWatcher::Events PathWatcher::read_events() {
+  Events events;
+  const std::string folder_of_file = folder_of(file_);
+  alignas(inotify_event) std::array<char, 4096> batch;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+  for (ssize_t size = 0; (size = ::read(inotify_.get(), batch.data(), batch.size())) > 0;) {
+    InotifyBuffer buffer({batch.data(), static_cast<std::size_t>(size)});
+    while (const auto event = buffer.next()) {
+      if ((event->mask & IN_Q_OVERFLOW) != 0) events.file = events.named = true;
+      events.named = events.named || (event->mask & done_with_named) != 0;
+      for (const auto& [folder, wd] : watches_) {
+        if (wd != event->wd) continue;
+        const std::string path = folder + '/' + std::string(event->name);
+        if (folder == folder_of_file) {
+          const bool is_file = !event->name.empty() && event->name == file_.substr(file_.rfind('/') + 1);
+          events.file = events.file || (is_file && (event->mask & done_with_file) != 0);
+          events.neighbour = events.neighbour || (event->mask & (IN_CREATE | IN_MOVED_TO)) != 0;
+          events.lost_folder = events.lost_folder || (event->mask & lost_folder) != 0;
+        }
+        const bool is_done = (event->mask & done_with_named) != 0 || ((event->mask & IN_CREATE) != 0 && is_link(path));
+        if (event->name.empty() || !is_done) continue;
+        events.named = true;
+        events.done.insert(path);
+      }
+    }
+  }
+  return events;
 }
 
 bool PathWatcher::read_changed() {
   if (!inotify_) return false;
-  bool tells = false;
-  std::set<std::string> told;
-  alignas(inotify_event) std::array<char, 4096> batch;  // NOLINT(cppcoreguidelines-pro-type-member-init)
-  for (ssize_t size = 0; (size = ::read(inotify_.get(), batch.data(), batch.size())) > 0;) {
-    for (ssize_t at = 0; at < size;) {
-      const auto* event = reinterpret_cast<const inotify_event*>(batch.data() + at);
-      at += static_cast<ssize_t>(sizeof *event + event->len);
-      tells = tells || (event->mask & (telling | IN_Q_OVERFLOW)) != 0;
-      if (event->len == 0) continue;
-      for (const auto& [folder, wd] : watches_) {
-        if (wd != event->wd) continue;
-        const std::string path = folder + '/' + event->name;
-        const bool is_there = (event->mask & IN_CREATE) == 0 || is_link(path);
-        tells = tells || is_there;
-        if (is_there) told.insert(path);
-      }
-    }
-  }
-  if (!tells) return false;
-  add_watches();
-  return look(told);
+  const Events events = read_events();
+  if (events.named || events.lost_folder) add_watches();
+  bool changed = events.file;
+  if ((events.lost_folder || folder_found_) && file_is_other()) changed = true;
+  const Identity now = identity_of(file_);
+  // Only a link: a plain file that is another one than before may have been created just now, and is closed later.
+  if (events.neighbour && now.inode != 0 && !now.same_file(seen_) && is_link(file_)) changed = true;
+  if (changed) seen_ = now;
+  const bool other_named = events.named && look(events.done);
+  return changed || other_named;
 }
 
 }  // namespace nswarden

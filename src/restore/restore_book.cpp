@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "restore/restore_book.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <functional>
 #include <tuple>
 #include <utility>
 
+#include <nswarden/base/text.hpp>
+#include <nswarden/engine/reconciler.hpp>
 #include <nswarden/policy/key_traits.hpp>
 #include <nswarden/policy/value.hpp>
-#include "restore/restore_text.hpp"
 
 namespace nswarden {
 namespace {
@@ -24,6 +25,65 @@ bool is_same(const Key& key, std::string_view a, std::string_view b) {
 bool written_before(const RestoreBook::Entry& a, const RestoreBook::Entry& b) {
   return std::tuple(a.key.write_rank(), std::cref(a.key)) < std::tuple(b.key.write_rank(), std::cref(b.key));
 }
+
+constexpr std::string_view magic = "nswarden-restore ";
+constexpr std::string_view version = "1";
+
+bool needs_no_escape(char c) { return c > ' ' && c < '\x7f' && c != '%'; }
+
+std::string book_text(std::string_view bytes) {
+  std::string text;
+  text.reserve(bytes.size());
+  for (const char c : bytes) {
+    if (needs_no_escape(c)) {
+      text += c;
+    } else {
+      text += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return text;
+}
+
+/// Of an upper-case hexadecimal digit; -1 for anything else.
+int digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+/// None for what book_text() does not make.
+std::optional<std::string> unescaped(std::string_view text) {
+  std::string bytes;
+  bytes.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (needs_no_escape(text[i])) {
+      bytes += text[i];
+      continue;
+    }
+    if (text[i] != '%' || text.size() - i < 3) return std::nullopt;
+    const int high = digit(text[i + 1]);
+    const int low = digit(text[i + 2]);
+    if (high < 0 || low < 0) return std::nullopt;
+    const char byte = static_cast<char>(high * 16 + low);
+    if (needs_no_escape(byte)) return std::nullopt;
+    bytes += byte;
+    i += 2;
+  }
+  return bytes;
+}
+
+/// FNV-1a: against accidents, not against those who may write the file.
+std::uint64_t checksum(std::string_view text) {
+  std::uint64_t sum = 0xcbf29ce484222325;
+  for (const char c : text) sum = (sum ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return sum;
+}
+
+std::string last_line(std::string_view before, std::size_t lines) {
+  return fmt::format("end {} {:016x}\n", lines, checksum(before));
+}
+
+Problem refusal(std::string why) { return {{}, std::move(why)}; }
 
 }  // namespace
 
@@ -41,6 +101,61 @@ Claims::Claims(const Resolution& resolution, const PolicySet& policies) {
 Claims::Claim Claims::of(const Key& key) const {
   const auto found = claims_.find(key.path());
   return found == claims_.end() ? Claim::none : found->second;
+}
+
+RestoreText::RestoreText(std::string_view boot) : text_(fmt::format("{}{} {}\n", magic, version, book_text(boot))) {}
+
+void RestoreText::add(const Fields& fields) {
+  std::string_view separator;
+  for (const std::string& field : fields) {
+    text_.append(separator).append(book_text(field));
+    separator = "\t";
+  }
+  text_ += '\n';
+  ++lines_;
+}
+
+std::string RestoreText::end() && {
+  text_ += last_line(text_, lines_);
+  return std::move(text_);
+}
+
+std::variant<RestoreText::Content, Problem> RestoreText::read(std::string_view text) {
+  if (!text.starts_with(magic)) return refusal("it is none of nswarden's books of what was found");
+  if (!text.ends_with('\n')) return refusal("its end is missing");
+  std::string_view rest = text;
+  std::string_view first = take_until(rest, '\n').substr(magic.size());
+  const std::size_t space = first.find(' ');
+  if (first.substr(0, space) != version) {
+    return refusal(
+        fmt::format("it has version {}, and this nswarden reads version {}", excerpt(first.substr(0, space)), version));
+  }
+  if (space == std::string_view::npos) return refusal("it does not say of which boot it is");
+  std::optional<std::string> boot = unescaped(first.substr(space + 1));
+  if (!boot) return refusal("the boot in its first line is damaged");
+  if (rest.empty()) return refusal("its end is missing");
+
+  Content content{*std::move(boot), {}};
+  const std::size_t before_last = text.substr(0, text.size() - 1).rfind('\n') + 1;
+  while (rest.size() > text.size() - before_last) content.lines.push_back(take_until(rest, '\n'));
+  if (rest != last_line(text.substr(0, before_last), content.lines.size())) {
+    return refusal("its last line does not fit what is above it: it is damaged, or was not written to its end");
+  }
+  return content;
+}
+
+std::optional<RestoreText::Fields> RestoreText::fields_of(std::string_view line) {
+  Fields fields;
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    const bool last = i + 1 == fields.size();
+    const std::size_t tab = line.find('\t');
+    if (last != (tab == std::string_view::npos)) return std::nullopt;
+    auto field = unescaped(line.substr(0, tab));
+    if (!field) return std::nullopt;
+    fields[i] = *std::move(field);
+    if (!last) line.remove_prefix(tab + 1);
+  }
+  return fields;
 }
 
 std::size_t RestoreBook::size_of(const Entry& entry) {
@@ -64,6 +179,15 @@ bool RestoreBook::note(std::uint64_t cookie, const Entry& write) {
   size_ += size;
   ++revision_;
   return true;
+}
+
+std::vector<RestoreBook::Entry> RestoreBook::note(const Report& report, const PolicySet& policies) {
+  std::vector<Entry> lost;
+  for (const Overwritten& write : report.overwritten) {
+    Entry entry{write.key, policies.policies()[write.policy].name, write.found, write.stored};
+    if (!note(report.cookie, entry)) lost.push_back(std::move(entry));
+  }
+  return lost;
 }
 
 void RestoreBook::drop(std::uint64_t cookie, const Key& key) {
@@ -140,14 +264,14 @@ std::string RestoreBook::text(std::string_view boot) const {
   return std::move(text).end();
 }
 
-std::variant<RestoreBook, std::string> RestoreBook::parse(std::string_view text, std::string_view boot) {
-  if (text.size() > max_text_size) return "it is larger than 32 MiB";
+std::variant<RestoreBook, Problem> RestoreBook::parse(std::string_view text, std::string_view boot) {
+  if (text.size() > max_text_size) return refusal("it is larger than 32 MiB");
   auto read = RestoreText::read(text);
-  if (auto* problem = std::get_if<std::string>(&read)) return std::move(*problem);
+  if (auto* problem = std::get_if<Problem>(&read)) return std::move(*problem);
   const auto& content = std::get<RestoreText::Content>(read);
   RestoreBook book;
   for (const std::string_view line : content.lines) {
-    if (std::string problem = book.add_line(line); !problem.empty()) return problem;
+    if (std::string problem = book.add_line(line); !problem.empty()) return refusal(std::move(problem));
   }
   if (content.boot != boot) return RestoreBook();
   return book;
@@ -158,10 +282,8 @@ std::string RestoreBook::add_line(std::string_view line) {
   const std::optional<RestoreText::Fields> fields = RestoreText::fields_of(line);
   if (!fields) return "a line has not the five fields of an entry";
   const auto& [cookie_text, path, policy, found, stored] = *fields;
-  std::uint64_t cookie = 0;
-  const auto [end, error] = std::from_chars(cookie_text.data(), cookie_text.data() + cookie_text.size(), cookie);
-  const bool whole = error == std::errc() && end == cookie_text.data() + cookie_text.size();
-  if (!whole || cookie == 0 || std::to_string(cookie) != cookie_text) return "a cookie is no number as it should be";
+  const std::uint64_t cookie = parse_number<std::uint64_t>(cookie_text).value_or(0);
+  if (cookie == 0 || std::to_string(cookie) != cookie_text) return "a cookie is no number as it should be";
   const std::optional<Key> key = Key::at(path);
   if (!key) return "a key is none that a netns can have";
   const bool in_order = netns_.empty() || std::pair(netns_.rbegin()->first, netns_.rbegin()->second.entries.rbegin()->first) <

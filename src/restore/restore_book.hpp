@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What restoring needs to know: the values that writes for policies with `restore` took the place of, by netns and key. A book is
 // of one boot of the machine, since cookies of netns begin anew with each. What it says is only ever a reason to look: the kernel
-// is asked before anything is put back (restore.hpp). Pure; time is given.
+// is asked before anything is put back (restore_netns.hpp). Pure; time is given.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -17,10 +18,13 @@
 #include <vector>
 
 #include <nswarden/base/damping.hpp>
+#include <nswarden/base/result.hpp>
 #include <nswarden/policy/key.hpp>
 #include <nswarden/policy/policy.hpp>
 
 namespace nswarden {
+
+struct Report;
 
 /// What the policies in force make of the keys of one netns, as far as restoring goes.
 class Claims {
@@ -37,6 +41,29 @@ class Claims {
 
  private:
   std::unordered_map<std::string_view, Claim> claims_;  // by path
+};
+
+/// The lines in which a book is kept in a file; for RestoreBook alone.
+class RestoreText {
+ public:
+  using Fields = std::array<std::string, 5>;
+
+  explicit RestoreText(std::string_view boot);
+  void add(const Fields& fields);
+  /// The whole text.
+  [[nodiscard]] std::string end() &&;
+
+  struct Content {
+    std::string boot;
+    std::vector<std::string_view> lines;  ///< of entries, without their newlines
+  };
+  static std::variant<Content, Problem> read(std::string_view text);
+  /// None when these are not what add() makes.
+  static std::optional<Fields> fields_of(std::string_view line);
+
+ private:
+  std::string text_;
+  std::size_t lines_ = 0;
 };
 
 class RestoreBook {
@@ -60,6 +87,8 @@ class RestoreBook {
   /// store what was found is dropped: there is nothing to put back. So is what cannot be kept or put back: a netns without a cookie
   /// (before Linux 5.14), a secret that had no value. False when the book is full: that write will not be undone.
   bool note(std::uint64_t cookie, const Entry& write);
+  /// All that is overwritten in the report, which was made under these policies. The writes that will not be undone.
+  std::vector<Entry> note(const Report& report, const PolicySet& policies);
   void drop(std::uint64_t cookie, const Key& key);
 
   /// The entries of a netns that are due, in write order (key.hpp); what another policy has taken over is dropped.
@@ -80,8 +109,8 @@ class RestoreBook {
   /// For a file: lines of fields with tabs between them, in which every byte that is no printable ASCII stands as %XX; in the first
   /// line a version and the boot, in the last one a checksum.
   [[nodiscard]] std::string text(std::string_view boot) const;
-  /// Exactly what text() gives, and nothing else; the string is why it is refused, ready to print. The book of another boot is empty.
-  static std::variant<RestoreBook, std::string> parse(std::string_view text, std::string_view boot);
+  /// Exactly what text() gives, and nothing else. The book of another boot is empty.
+  static std::variant<RestoreBook, Problem> parse(std::string_view text, std::string_view boot);
 
  private:
   struct Netns {

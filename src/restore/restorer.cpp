@@ -29,7 +29,7 @@ std::string_view shown(const RestoreBook::Entry& entry, std::string_view value) 
 Restorer::Restorer(const RestoreOptions& options, Parts parts)
     : parts_(std::move(parts)), active_(!options.audit), store_(options.file) {
   if (!active_) return;
-  RestoreStore::Loaded loaded = store_.load();
+  RestoreFile::Loaded loaded = store_.load();
   book_ = std::move(loaded.book);
   saved_ = book_.revision();
   if (!loaded.problem.empty()) {
@@ -39,17 +39,15 @@ Restorer::Restorer(const RestoreOptions& options, Parts parts)
 
 void Restorer::take(const Report& report, const PolicySet& policies) {
   if (!active_) return;
-  for (const Overwritten& write : report.overwritten) {
-    const std::string& policy = policies.policies()[write.policy].name;
-    if (book_.note(report.cookie, {write.key, policy, write.found, write.stored})) continue;
+  for (const RestoreBook::Entry& lost : book_.note(report, policies)) {
     parts_.log.limited("book full", LogLevel::warn, "this change will not be undone, since there are too many to remember",
-                       {{"netns", report.netns}, {"key", write.key.name()}, {"policy", policy}});
+                       {{"netns", report.netns}, {"key", lost.key.name()}, {"policy", lost.policy}});
   }
 }
 
 void Restorer::policies_changed() {
   queue_.clear();
-  failures_told_.clear();
+  failures_logged_.clear();
   look_asked_ = true;
 }
 
@@ -104,21 +102,21 @@ void Restorer::step(Reconciler& reconciler, Time now) {
   if (queue_.empty()) return;
   Due due = std::move(queue_.front());
   queue_.pop_front();
-  for (const Restored& result : restore(parts_.catalog, due.place, still_kept(due), parts_.tick)) conclude(due, result);
+  for (const Restored& result : restore_netns(parts_.catalog, due.place, still_kept(due), parts_.tick)) conclude(due, result);
   // A value that was put back may have changed others (kernel fact 27), and our own writes are no events.
   reconciler.touch(due.place.directory, due.place.name, now);
-  if (queue_.empty()) tell_sums();
+  if (queue_.empty()) log_sums();
 }
 
 void Restorer::conclude(const Due& due, const Restored& result) {
-  tell(due, result);
+  log(due, result);
   ++sums_[static_cast<std::size_t>(result.what)];
   if (!is_settled(result)) return;
   book_.drop(due.place.cookie, result.entry.key);
-  failures_told_.erase({due.place.cookie, result.entry.key});
+  failures_logged_.erase({due.place.cookie, result.entry.key});
 }
 
-void Restorer::tell(const Due& due, const Restored& result) {
+void Restorer::log(const Due& due, const Restored& result) {
   const RestoreBook::Entry& entry = result.entry;
   const std::string key = entry.key.name();
   const std::string topic = "restore " + due.label;
@@ -137,7 +135,7 @@ void Restorer::tell(const Due& due, const Restored& result) {
                          {netns, sysctl, policy, found, stored, have});
       break;
     case Restored::What::failed: {
-      if (!failures_told_.insert({due.place.cookie, entry.key}).second) break;
+      if (!failures_logged_.insert({due.place.cookie, entry.key}).second) break;
       const std::string error = result.error == 0 ? "the kernel made another value of it" : with_remedy(result.error);
       parts_.log.limited(topic, LogLevel::warn, "sysctl not put back", {netns, sysctl, policy, found, have, {"error", error}});
       break;
@@ -147,7 +145,7 @@ void Restorer::tell(const Due& due, const Restored& result) {
   }
 }
 
-void Restorer::tell_sums() {
+void Restorer::log_sums() {
   const auto sum = [this](Restored::What what) { return std::to_string(sums_[static_cast<std::size_t>(what)]); };
   const std::string restored = sum(Restored::What::restored);
   const std::string others = sum(Restored::What::changed_by_others);
@@ -179,11 +177,11 @@ void Restorer::save() {
     saved_ = book_.revision();
   } else {
     next_save_ = end + longest_save_gap;
-    if (trouble != trouble_told_) {
+    if (trouble != trouble_logged_) {
       parts_.log.warn("what policies change cannot be put back by the next run of the daemon", {{"reason", trouble}});
     }
   }
-  trouble_told_ = trouble;
+  trouble_logged_ = trouble;
 }
 
 }  // namespace nswarden

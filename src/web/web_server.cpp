@@ -34,7 +34,7 @@ namespace {
 // was built with FrontDoor, and else from its beginning to the request timeout.
 constexpr const char* worker_threads = "16";
 constexpr std::size_t worker_count = 16;
-// Each is an fd: fd_budget.hpp leaves room for them.
+// Each is an fd: fd_budget() leaves room for them.
 constexpr std::size_t most_waiting = 512;
 
 #ifdef NSWARDEN_WEB_TLS

@@ -9,7 +9,7 @@
 #include <variant>
 #include <vector>
 
-#include <nswarden/daemon/daemon.hpp>
+#include <nswarden/daemon/daemon_options.hpp>
 
 namespace nswarden {
 

@@ -70,7 +70,7 @@ class Commands {
   [[nodiscard]] bool is_there(std::string_view label, EntryKind least) const;
   void launch(const CommandQueue::Next& next);
   void conclude(const Running& run, const CommandResult& result);
-  void tell(const CommandQueue::Verdict& verdict, const Running& run);
+  void log(const CommandQueue::Suspension& suspension, const Running& run);
 
   Parts parts_;
   CommandQueue queue_{{}};

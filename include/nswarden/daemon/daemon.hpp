@@ -2,30 +2,16 @@
 // `nswarden run`: one epoll loop that owns all state. Everything that wakes it only says "look again".
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
-#include <optional>
-#include <string>
 
-#include <nswarden/config/configuration.hpp>
-#include <nswarden/report/log.hpp>
-#include <nswarden/web/web_server.hpp>
+#include <nswarden/daemon/daemon_options.hpp>
 
 namespace nswarden {
 
-inline constexpr std::size_t default_series_limit = 200;
-
-/// Flags of the daemon, some of which one-shot commands take too.
-struct DaemonOptions {
-  ConfigOptions config;
-  bool audit = false;                       ///< no policy enforces
-  std::optional<std::string> lock_file;     ///< none: one for each netns directory
-  std::optional<std::string> restore_file;  ///< none: `restore`, where the locks lie
-  std::size_t series_limit = default_series_limit;
-  bool per_netns = false;  ///< export drift of each netns and policy, however many there are
-  WebOptions web;
-  LogLevel log_level = LogLevel::info;
-  LogFormat log_format = LogFormat::logfmt;
-};
+/// How many open files bound netns may hold (kernel fact 20): the limit less those that HTTP connections (some 600), watches, logs, writes
+/// that wait in the slow writer, writers of drifts and one netns being entered need.
+constexpr std::size_t fd_budget(std::size_t limit) { return limit - std::min<std::size_t>(limit / 2, 1024); }
 
 /// Runs until SIGTERM or SIGINT: 0. When it cannot start: 2, after one line on stderr (one for each problem of a configuration).
 int run_daemon(const DaemonOptions& options);

@@ -49,7 +49,7 @@ class InstanceLock {
   };
   void take_named(const std::string& file);
   Outcome take(const std::string& directory);
-  void tell(Log& log, const std::string& directory, const Outcome& outcome) const;
+  void log_outcome(Log& log, const std::string& directory, const Outcome& outcome) const;
 
   std::vector<Directory> directories_;  // to be locked; none with --audit and with --lock.file
   std::string runtime_directory_;

@@ -18,14 +18,14 @@
 #include <nswarden/engine/kernel.hpp>
 #include <nswarden/engine/reconciler.hpp>
 #include <nswarden/report/log.hpp>
-#include <nswarden/restore/restore.hpp>
-#include <nswarden/restore/restore_store.hpp>
+#include <nswarden/restore/restore_file.hpp>
+#include <nswarden/restore/restore_netns.hpp>
 #include "restore/restore_book.hpp"
 
 namespace nswarden {
 
 struct RestoreOptions {
-  std::optional<std::string> file;  ///< of RestoreStore
+  std::optional<std::string> file;  ///< of RestoreFile
   bool audit = false;               ///< keeps no book and restores nothing
 };
 
@@ -72,21 +72,21 @@ class Restorer {
   void look_beyond(const Reconciler& reconciler, const std::set<std::uint64_t>& inodes);
   [[nodiscard]] std::vector<RestoreBook::Entry> still_kept(Due& due) const;
   void conclude(const Due& due, const Restored& result);
-  void tell(const Due& due, const Restored& result);
-  void tell_sums();
+  void log(const Due& due, const Restored& result);
+  void log_sums();
 
   Parts parts_;
   bool active_ = true;
-  RestoreStore store_;
+  RestoreFile store_;
   RestoreBook book_;
   std::deque<Due> queue_;
-  std::set<std::pair<std::uint64_t, Key>> failures_told_;  // by cookie
-  std::array<std::size_t, 5> sums_{};                      // by Restored::What, since the queue was empty
+  std::set<std::pair<std::uint64_t, Key>> failures_logged_;  // by cookie
+  std::array<std::size_t, 5> sums_{};                        // by Restored::What, since the queue was empty
   bool look_asked_ = true;
   Time next_look_{};
   std::uint64_t saved_ = 0;  // revision of the book
   Time next_save_{};
-  std::string trouble_told_;
+  std::string trouble_logged_;
 };
 
 }  // namespace nswarden

@@ -20,7 +20,7 @@ using std::chrono::seconds;
 namespace {
 
 using Push = CommandQueue::Push;
-using What = CommandQueue::Verdict::What;
+using What = CommandQueue::Suspension::What;
 using List = std::shared_ptr<const std::vector<std::string>>;
 
 List list(std::vector<std::string> commands) { return std::make_shared<const std::vector<std::string>>(std::move(commands)); }

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "catch.hpp"
-#include "restore/restore_text.hpp"
 
 namespace nswarden {
 namespace {
@@ -27,13 +26,13 @@ RestoreBook::Entry entry(const std::string& path, const std::string& found, cons
 
 RestoreBook read(const std::string& text) {
   auto book = RestoreBook::parse(text, boot);
-  if (const auto* problem = std::get_if<std::string>(&book)) FAIL(*problem);
+  if (const auto* problem = std::get_if<Problem>(&book)) FAIL(problem->message);
   return std::get<RestoreBook>(std::move(book));
 }
 std::string refusal(std::string_view text) {
   const auto book = RestoreBook::parse(text, boot);
-  const auto* problem = std::get_if<std::string>(&book);
-  return problem == nullptr ? "" : *problem;
+  const auto* problem = std::get_if<Problem>(&book);
+  return problem == nullptr ? "" : problem->message;
 }
 
 /// Of lines as somebody might write them who knows the checksum.
@@ -275,7 +274,7 @@ TEST_CASE("whatever bytes are read, it is refused or exactly what would be writt
       for (std::size_t i = 0; i < 1 + below(8); ++i) text[below(text.size())] = alphabet[below(alphabet.size())];
     }
     const auto book = RestoreBook::parse(text, boot);
-    if (std::holds_alternative<std::string>(book)) continue;
+    if (std::holds_alternative<Problem>(book)) continue;
     ++taken;
     CHECK(std::get<RestoreBook>(book).text(boot) == text);
   }

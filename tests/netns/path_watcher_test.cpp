@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <nswarden/os/config_watcher.hpp>
+#include <nswarden/os/path_watcher.hpp>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -14,6 +14,7 @@
 
 #include <nswarden/os/fd.hpp>
 #include <nswarden/os/process.hpp>
+#include <nswarden/os/trusted_path.hpp>
 #include "catch.hpp"
 #include "private_netns.hpp"
 
@@ -27,7 +28,7 @@ void make_directory(const std::string& path) { REQUIRE(::mkdir(path.c_str(), 075
 TEST_CASE("a configuration is changed when it was closed after writing, never while it is half written (kernel fact 35)") {
   const test::TempDir dir;
   test::write_file(dir / "c.yaml", "old");
-  ConfigWatcher watcher(dir / "c.yaml");
+  PathWatcher watcher(dir / "c.yaml");
   REQUIRE(watcher.state().ok());
   CHECK_FALSE(watcher.read_changed());
   Fd file(::open((dir / "c.yaml").c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
@@ -42,7 +43,7 @@ TEST_CASE("a configuration is changed when it was closed after writing, never wh
 TEST_CASE("a configuration that is removed and written anew is not read before it is closed, whatever its neighbours do") {
   const test::TempDir dir;
   test::write_file(dir / "c.yaml", "old");
-  ConfigWatcher watcher(dir / "c.yaml");
+  PathWatcher watcher(dir / "c.yaml");
   REQUIRE(::unlink((dir / "c.yaml").c_str()) == 0);
   CHECK_FALSE(watcher.read_changed());
   Fd file(::open((dir / "c.yaml").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
@@ -56,7 +57,7 @@ TEST_CASE("a configuration that is removed and written anew is not read before i
 TEST_CASE("a configuration that is moved into place is changed, and a neighbour is not") {
   const test::TempDir dir;
   test::write_file(dir / "c.yaml", "old");
-  ConfigWatcher watcher(dir / "c.yaml");
+  PathWatcher watcher(dir / "c.yaml");
   test::write_file(dir / "c.yaml.new", "new");
   CHECK_FALSE(watcher.read_changed());
   rename(dir / "c.yaml.new", dir / "c.yaml");
@@ -71,7 +72,7 @@ TEST_CASE("a ConfigMap's swap of its data link is a change, each time") {
   }
   link("..v1", dir / "..data");
   link("..data/c.yaml", dir / "c.yaml");
-  ConfigWatcher watcher(dir / "c.yaml");
+  PathWatcher watcher(dir / "c.yaml");
   for (const std::string version : {"2", "3"}) {
     link("..v" + version, dir / "..data_tmp");
     CHECK_FALSE(watcher.read_changed());
@@ -86,7 +87,7 @@ TEST_CASE("a link that is replaced by another is a change") {
   test::write_file(dir / "one", "1");
   test::write_file(dir / "two", "2");
   link("one", dir / "c.yaml");
-  ConfigWatcher watcher(dir / "c.yaml");
+  PathWatcher watcher(dir / "c.yaml");
   REQUIRE(::unlink((dir / "c.yaml").c_str()) == 0);
   link("two", dir / "c.yaml");
   CHECK(watcher.read_changed());
@@ -94,7 +95,7 @@ TEST_CASE("a link that is replaced by another is a change") {
 
 TEST_CASE("without its directory the watcher is down, and rearm finds it when it is there") {
   const test::TempDir dir;
-  ConfigWatcher watcher(dir / "etc/c.yaml");
+  PathWatcher watcher(dir / "etc/c.yaml");
   REQUIRE_FALSE(watcher.state().ok());
   CHECK(watcher.state().error().code == ENOENT);
   CHECK_FALSE(watcher.read_changed());
@@ -112,7 +113,7 @@ TEST_CASE("a directory that is removed and remade is watched again") {
   const test::TempDir dir;
   make_directory(dir / "etc");
   test::write_file(dir / "etc/c.yaml", "old");
-  ConfigWatcher watcher(dir / "etc/c.yaml");
+  PathWatcher watcher(dir / "etc/c.yaml");
   REQUIRE(::unlink((dir / "etc/c.yaml").c_str()) == 0);
   REQUIRE(::rmdir((dir / "etc").c_str()) == 0);
   CHECK_FALSE(watcher.read_changed());
@@ -148,8 +149,8 @@ TEST_CASE("where the directory may not be watched, rearm tells a file that was r
   set_age(path, std::chrono::seconds(100));
   // May be passed through, but not read.
   REQUIRE(::chmod(dir.path().c_str(), 0711) == 0);
-  std::unique_ptr<ConfigWatcher> watcher;
-  test::as_nobody(test::Keep::nothing, [&] { watcher = std::make_unique<ConfigWatcher>(path); });
+  std::unique_ptr<PathWatcher> watcher;
+  test::as_nobody(test::Keep::nothing, [&] { watcher = std::make_unique<PathWatcher>(path); });
   const auto rearm = [&] {
     bool changed = false;
     test::as_nobody(test::Keep::nothing, [&] { changed = watcher->rearm(); });
@@ -187,13 +188,73 @@ TEST_CASE("a file that was written while there was no watch is told when there i
   set_age(path, std::chrono::seconds(100));
   const std::size_t limit = open_files_limit();
   REQUIRE(set_open_files_limit(3).ok());
-  ConfigWatcher watcher(path);
+  PathWatcher watcher(path);
   REQUIRE(set_open_files_limit(limit).ok());
   REQUIRE_FALSE(watcher.state().ok());
   CHECK(watcher.state().error().code == EMFILE);
   test::write_file(path, "new");
   CHECK(test::eventually([&] { return watcher.rearm(); }));
   CHECK(watcher.state().ok());
+  CHECK_FALSE(watcher.rearm());
+}
+
+PathWatcher::Path as_it_is(const std::string& path) { return {path, fingerprint(path)}; }
+
+TEST_CASE("a named file and a named folder are changed when a file is closed after writing, moved into place or removed") {
+  const test::TempDir dir;
+  test::write_file(dir / "c.yaml", "c");
+  test::write_file(dir / "named", "old");
+  make_directory(dir / "d");
+  PathWatcher watcher(dir / "c.yaml");
+  watcher.watch({as_it_is(dir / "named"), as_it_is(dir / "d")});
+  CHECK_FALSE(watcher.read_changed());
+  CHECK_FALSE(watcher.rearm());
+  {
+    Fd file(::open((dir / "named").c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
+    CHECK(::write(file.get(), "newer", 5) == 5);
+    CHECK_FALSE(watcher.read_changed());
+    CHECK_FALSE(watcher.rearm());  // perhaps half written
+  }
+  CHECK(watcher.read_changed());
+  CHECK_FALSE(watcher.read_changed());
+  test::write_file(dir / "neighbour", "x");
+  CHECK_FALSE(watcher.read_changed());
+  test::write_file(dir / "d/one", "1");
+  CHECK(watcher.read_changed());
+  rename(dir / "d/one", dir / "d/two");
+  CHECK(watcher.read_changed());
+  REQUIRE(::unlink((dir / "named").c_str()) == 0);
+  CHECK(watcher.read_changed());
+  CHECK_FALSE(watcher.rearm());
+  CHECK(watcher.state().ok());
+}
+
+TEST_CASE("a folder that is known by two names stays watched when one of them is no longer of interest") {
+  const test::TempDir dir;
+  make_directory(dir / "etc");
+  link("etc", dir / "also");
+  test::write_file(dir / "etc/c.yaml", "c");
+  test::write_file(dir / "etc/named", "n");
+  PathWatcher watcher(dir / "etc/c.yaml");
+  watcher.watch({as_it_is(dir / "also/named")});
+  watcher.watch({});
+  test::write_file(dir / "etc/named", "newer");
+  CHECK_FALSE(watcher.read_changed());
+  test::write_file(dir / "etc/c.yaml", "newer");
+  CHECK(watcher.read_changed());
+  CHECK_FALSE(watcher.rearm());
+}
+
+TEST_CASE("a named path that changed between its reading and its watch is reported by rearm") {
+  const test::TempDir dir;
+  test::write_file(dir / "c.yaml", "c");
+  test::write_file(dir / "named", "old");
+  PathWatcher watcher(dir / "c.yaml");
+  const PathWatcher::Path read = as_it_is(dir / "named");
+  test::write_file(dir / "named", "newer");
+  set_age(dir / "named", std::chrono::seconds(100));
+  watcher.watch({read});
+  CHECK(watcher.rearm());
   CHECK_FALSE(watcher.rearm());
 }
 

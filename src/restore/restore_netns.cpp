@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <nswarden/restore/restore.hpp>
+#include <nswarden/restore/restore_netns.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -149,8 +149,8 @@ bool is_settled(const Restored& result) {
   }
 }
 
-std::vector<Restored> restore(NetnsCatalog& catalog, const NetnsPlace& place, std::vector<RestoreBook::Entry> entries,
-                              std::chrono::nanoseconds tick) {
+std::vector<Restored> restore_netns(NetnsCatalog& catalog, const NetnsPlace& place, std::vector<RestoreBook::Entry> entries,
+                                    std::chrono::nanoseconds tick) {
   std::vector<Wish> wishes;
   std::vector<Key> keys;
   keys.reserve(entries.size());

@@ -42,7 +42,7 @@ bool is_settled(const Restored& result);
 
 /// One outcome for each entry, in the order of the entries, which have to be in write order (RestoreBook::entries). The catalog
 /// makes its writes at once: what it hands over is EAGAIN here. `tick` is the kernel's.
-std::vector<Restored> restore(NetnsCatalog& catalog, const NetnsPlace& place, std::vector<RestoreBook::Entry> entries,
-                              std::chrono::nanoseconds tick);
+std::vector<Restored> restore_netns(NetnsCatalog& catalog, const NetnsPlace& place, std::vector<RestoreBook::Entry> entries,
+                                    std::chrono::nanoseconds tick);
 
 }  // namespace nswarden

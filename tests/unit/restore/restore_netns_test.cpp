@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <nswarden/restore/restore.hpp>
+#include <nswarden/restore/restore_netns.hpp>
 
 #include <cerrno>
 #include <map>
@@ -42,7 +42,7 @@ struct Scene {
 
   explicit Scene(Values values) { netns = kernel.add("r", std::move(values)); }
   std::vector<Restored> put_back(const std::vector<Written>& written) {
-    return restore(kernel, {netns->cookie, 0, "r"}, entries(written), {});
+    return restore_netns(kernel, {netns->cookie, 0, "r"}, entries(written), {});
   }
   std::vector<What> outcomes(const std::vector<Written>& written) {
     std::vector<What> outcomes;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is shown of times, never what is counted with: the wall clock may jump.
+// The wall clock, for times that are shown; nothing is computed from it, since it may jump. In a file of its own, so that the includes show
+// who reads it. Any thread.
 #pragma once
 
 #include <chrono>

@@ -11,10 +11,10 @@
 
 namespace nswarden {
 
-class RestoreStore {
+class RestoreFile {
  public:
   /// Without a file: `restore`, where the locks lie.
-  explicit RestoreStore(const std::optional<std::string>& file);
+  explicit RestoreFile(const std::optional<std::string>& file);
 
   struct Loaded {
     RestoreBook book;

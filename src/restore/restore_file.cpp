@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <nswarden/restore/restore_store.hpp>
+#include <nswarden/restore/restore_file.hpp>
 
 #include <fmt/format.h>
 
@@ -24,11 +24,11 @@ std::string boot_id() {
 
 }  // namespace
 
-RestoreStore::RestoreStore(const std::optional<std::string>& file)
+RestoreFile::RestoreFile(const std::optional<std::string>& file)
     : file_(file.value_or(runtime_directory() + "/restore")), is_default_(!file), boot_(boot_id()) {}
 
 /// Empty, or why it cannot be ours.
-std::string RestoreStore::lock() {
+std::string RestoreFile::lock() {
   if (lock_) return {};
   if (boot_.empty())
     return "/proc/sys/kernel/random/boot_id cannot be read, and without it nobody could tell of which boot it is";
@@ -49,7 +49,7 @@ std::string RestoreStore::lock() {
   return {};
 }
 
-RestoreStore::Loaded RestoreStore::load() {
+RestoreFile::Loaded RestoreFile::load() {
   const std::string shown = printable(file_);
   if (fingerprint(file_) == 0) return {};
   if (const std::string why = lock(); !why.empty()) return {{}, fmt::format("{} is not read: {}", shown, why)};
@@ -64,12 +64,13 @@ RestoreStore::Loaded RestoreStore::load() {
   if (auto* whole = std::get_if<RestoreBook>(&book)) return {std::move(*whole), {}};
   // A failure leaves it where it is, to be replaced by the next save.
   const bool aside = move_aside(file_, damaged_suffix).ok();
-  return {{},
-          fmt::format("{} is not as nswarden writes it: {}; what was changed before stays as it is{}", shown,
-                      std::get<std::string>(book), aside ? fmt::format(", and it is now {}{}", shown, damaged_suffix) : "")};
+  return {
+      {},
+      fmt::format("{} is not as nswarden writes it: {}; what was changed before stays as it is{}", shown,
+                  std::get<Problem>(book).message, aside ? fmt::format(", and it is now {}{}", shown, damaged_suffix) : "")};
 }
 
-std::string RestoreStore::save(const RestoreBook& book) {
+std::string RestoreFile::save(const RestoreBook& book) {
   const std::string shown = printable(file_);
   if (book.empty() && fingerprint(file_) == 0) return {};
   if (const std::string why = lock(); !why.empty()) return fmt::format("{} is not written: {}", shown, why);

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/policies_in_force.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <nswarden/config/config_text.hpp>
+#include <nswarden/os/file.hpp>
+#include <nswarden/os/procfs.hpp>
+#include <nswarden/os/unix_time.hpp>
+
+namespace nswarden {
+namespace {
+
+constexpr std::chrono::milliseconds longest_observation_gap{10'000};
+
+}  // namespace
+
+PoliciesInForce::PoliciesInForce(const DaemonOptions& options, LoadedConfig configuration, Metrics& metrics, Log& log)
+    : options_(options), metrics_(metrics), log_(log), configuration_(std::move(configuration)), shown_{configuration_.source,
+                                                                                                        configuration_.hash,
+                                                                                                        unix_time(),
+                                                                                                        {},
+                                                                                                        0,
+                                                                                                        options.audit} {
+  compile();
+}
+
+void PoliciesInForce::compile() {
+  policies_ = std::make_shared<PolicySet>(configuration_.config,
+                                          options_.audit ? PolicySet::Audit::everything : PolicySet::Audit::as_configured);
+}
+
+/// What is exported must not be older than 15 s, however seldom drift is looked for.
+std::chrono::milliseconds PoliciesInForce::sweep_interval() const {
+  const auto interval = reconcile_interval(options_.config, configuration_.config);
+  return policies_->observes() ? std::min(interval, longest_observation_gap) : interval;
+}
+
+std::variant<LoadedConfig, RefusedConfig> PoliciesInForce::load() const {
+  return reload_configuration(options_.config, configuration_);
+}
+
+std::string PoliciesInForce::refuse(const RefusedConfig& refused) {
+  shown_.error = refused.lines.front();
+  shown_.failed_seconds = unix_time();
+  metrics_.reloaded(false);
+  std::string verdict;
+  for (const std::string& line : refused.lines) {
+    log_.error("configuration refused; the last good one stays in force", {{"problem", line}});
+    verdict += line + '\n';
+  }
+  return verdict;
+}
+
+std::string PoliciesInForce::replace(LoadedConfig configuration) {
+  std::string dropped = dropped_by(configuration_.config, configuration.config);
+  configuration_ = std::move(configuration);
+  shown_ = {configuration_.source, configuration_.hash, unix_time(), {}, 0, options_.audit};
+  compile();
+  return dropped;
+}
+
+void PoliciesInForce::log(std::string_view message) const {
+  std::size_t settings = 0;
+  bool conntrack = false;
+  for (const auto& policy : configuration_.config.policies) {
+    settings += policy.sysctls.size();
+    for (const auto& setting : policy.sysctls) {
+      conntrack = conntrack || setting.key.path().starts_with("netfilter/nf_conntrack");
+    }
+  }
+  const std::string policies_text = std::to_string(configuration_.config.policies.size());
+  const std::string settings_text = std::to_string(settings);
+  log_.info(message, {{"source", configuration_.source}, {"policies", policies_text}, {"settings", settings_text}});
+  if (configuration_.config.form == Config::Form::older) {
+    log_.info("the file has the older form: its commands are run, but it wants no sysctls, so that no drift can be shown",
+              {{"remedy", "write the settings as native policies with sysctls"}});
+  }
+  // Kernel fact 38: a module that is not loaded looks like a key that does not exist.
+  if (conntrack && read_file(in_procfs("sys/net/netfilter/nf_conntrack_max"), 4096).ok()) return;
+  if (conntrack) {
+    log_.warn("nf_conntrack is not loaded, so its sysctls are missing in every netns; they are set as soon as it is",
+              {{"remedy", "modprobe nf_conntrack"}});
+  }
+}
+
+}  // namespace nswarden

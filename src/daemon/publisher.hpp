@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything that the daemon shows: hands reports on to the log, metrics, events, commands and the restorer, keeps the state of event
+// sources, and publishes a snapshot after each change, but not too often. Loop thread only; HTTP threads read the snapshots.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nswarden/commands/commands.hpp>
+#include <nswarden/engine/reconciler.hpp>
+#include <nswarden/os/process_stats.hpp>
+#include <nswarden/report/event_log.hpp>
+#include <nswarden/report/log.hpp>
+#include <nswarden/report/metrics.hpp>
+#include <nswarden/report/report_log.hpp>
+#include <nswarden/report/snapshot.hpp>
+#include <nswarden/report/writers.hpp>
+#include <nswarden/restore/restorer.hpp>
+#include "daemon/policies_in_force.hpp"
+
+namespace nswarden {
+
+class Publisher {
+ public:
+  /// All outlive it.
+  struct Parts {
+    const DaemonOptions& options;
+    const PoliciesInForce& in_force;
+    Reconciler& reconciler;
+    Commands& commands;
+    Restorer& restorer;
+    const SysctlFiles& files;
+    Metrics& metrics;
+    SnapshotSlot& slot;
+    Log& log;
+  };
+  explicit Publisher(Parts parts);
+
+  /// Hands on the reports that the reconciler has made.
+  void take_reports();
+  /// Writes that were attempted, as far as their reports are taken.
+  [[nodiscard]] std::size_t attempts() const { return report_log_.fixed() + report_log_.failed(); }
+  /// Those by which reports name the writer of a drift.
+  [[nodiscard]] Writers& writers() { return writers_; }
+
+  /// Something that a snapshot shows has changed.
+  void changed() { dirty_ = true; }
+  /// An event source went down or came up, or is so still.
+  void show_source(SourceSnapshot source);
+  /// The netns directories that cannot be listed, in place of those before.
+  void show_unlisted(std::vector<SourceSnapshot> unlisted);
+  /// Logs once why settings cannot be set, as soon as a policy sets any: only a restart can change that.
+  void warn_missing_privileges();
+  /// `problems`: one a line, none when the configuration was taken.
+  void show_reload(std::string_view problems);
+  void show_sweep();
+
+  /// Whether the daemon is shown as ready.
+  [[nodiscard]] bool ready() const { return ready_; }
+  void show_ready(Time now);
+  /// The line of `systemctl status`.
+  [[nodiscard]] std::string service_status(const Totals& totals) const;
+
+  void publish(Time now);
+  void publish_if_due(Time now);
+  /// When publish_if_due() has something to do.
+  [[nodiscard]] std::optional<Time> due() const { return dirty_ ? std::optional(next_publish_) : std::nullopt; }
+
+ private:
+  [[nodiscard]] std::shared_ptr<const Snapshot> snapshot(Time now) const;
+
+  Parts parts_;
+  Writers writers_;
+  EventLog events_;
+  ReportLog report_log_;
+  ProcessMeter process_;
+  std::vector<SourceSnapshot> sources_;
+  std::vector<SourceSnapshot> unlisted_;
+  std::vector<std::string> hindrances_;  // why settings cannot be set
+  double last_sweep_ = 0;                // Unix time of its end
+  bool ready_ = false;
+  bool dirty_ = true;  // since the last snapshot
+  std::shared_ptr<const Snapshot> published_;
+  std::shared_ptr<const Snapshot> before_published_;
+  Time next_publish_;
+};
+
+}  // namespace nswarden
