@@ -50,10 +50,9 @@ class Sweep {
  public:
   Sweep(const Options& options, const Configuration& configuration)
       : options_(options),
-        sources_(netns_sources(netns_directories(options.config, configuration.config))),
         policies_(std::make_shared<PolicySet>(configuration.config, PolicySet::Audit::as_configured)),
-        catalog_(sources_, configuration.config.links),
-        selected_(catalog_, sources_, options.netns),
+        catalog_(netns_sources(netns_directories(options.config, configuration.config)), configuration.config.links),
+        selected_(catalog_, options.netns),
         reconciler_(selected_, policies_, reconciler_options()) {
     catalog_.serve(kinds_of_names(*policies_));
   }
@@ -67,8 +66,8 @@ class Sweep {
     const auto now = std::chrono::steady_clock::now();
     const auto failures = sweep(now);
     for (const Listing::Failure& failure : failures) {
-      complain(
-          fmt::format("cannot list {}: {}", printable(sources_[failure.directory].directory), error_text(failure.error.code)));
+      complain(fmt::format("cannot list {}: {}", printable(catalog_.sources()[failure.directory].directory),
+                           error_text(failure.error.code)));
     }
     const CheckReport report = judge(now);
     print(report);
@@ -138,7 +137,7 @@ class Sweep {
     // A failure leaves the limit as it was, and the budget follows it.
     (void)raise_open_files().ok();
     const bool write = options_.command == Command::apply && !options_.dry_run && !options_.audit;
-    Reconciler::Options options{sources_, fd_budget(open_files_limit()), write};
+    Reconciler::Options options{fd_budget(open_files_limit()), write};
     options.tick = kernel_tick();
     return options;
   }
@@ -174,7 +173,6 @@ class Sweep {
   }
 
   const Options& options_;
-  std::vector<NetnsSource> sources_;
   std::shared_ptr<const PolicySet> policies_;
   LinuxCatalog catalog_;
   SelectedCatalog selected_;

@@ -31,9 +31,8 @@ class Restoration {
  public:
   Restoration(const Options& options, const Configuration& configuration)
       : options_(options),
-        sources_(netns_sources(netns_directories(options.config, configuration.config))),
-        catalog_(sources_, configuration.config.links),
-        selected_(catalog_, sources_, options.netns),
+        catalog_(netns_sources(netns_directories(options.config, configuration.config)), configuration.config.links),
+        selected_(catalog_, options.netns),
         store_(options.restore_file) {}
 
   int run() {
@@ -70,7 +69,7 @@ class Restoration {
   };
 
   [[nodiscard]] std::string label_of(const Entry& entry) const {
-    const NetnsSource& source = sources_[entry.directory];
+    const NetnsSource& source = catalog_.sources()[entry.directory];
     const bool bare = entry.directory == 0 || source.kind != NameKind::entry;
     return bare ? entry.name : source.directory + '/' + entry.name;
   }
@@ -79,8 +78,8 @@ class Restoration {
   std::vector<Place> find(const RestoreBook& book, bool& whole) {
     Listing listing = selected_.list(NetnsCatalog::Detail::full);
     for (const Listing::Failure& failure : listing.failures) {
-      complain(
-          fmt::format("cannot list {}: {}", printable(sources_[failure.directory].directory), error_text(failure.error.code)));
+      complain(fmt::format("cannot list {}: {}", printable(catalog_.sources()[failure.directory].directory),
+                           error_text(failure.error.code)));
       whole = false;
     }
     for (const std::string& name : selected_.not_found()) {
@@ -122,7 +121,6 @@ class Restoration {
   }
 
   const Options& options_;
-  std::vector<NetnsSource> sources_;
   LinuxCatalog catalog_;  // of all kinds of names: what was changed need not be wanted any more
   SelectedCatalog selected_;
   RestoreStore store_;

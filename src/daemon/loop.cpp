@@ -43,15 +43,13 @@ Loop::Loop(Parts parts, Configuration configuration, Limits limits)
     : parts_(parts),
       configuration_(std::move(configuration)),
       directories_(netns_directories(parts.options.config, configuration_.config)),
-      sources_of_names_(netns_sources(directories_)),
       limits_(limits),
       policies_(compile(configuration_.config, parts.options)),
       writers_(parts.catalog.sysctl_files(), describe_writer),
       report_log_(parts.metrics, parts.log, writers_, events_),
-      commands_({parts.catalog, sources_of_names_, parts.metrics, parts.log}, limits.command_fds),
-      restore_catalog_(sources_of_names_, configuration_.config.links),
-      restorer_({parts.options.restore_file, parts.options.audit},
-                {restore_catalog_, sources_of_names_, kernel_tick(), parts.log}),
+      commands_({parts.catalog, parts.metrics, parts.log}, limits.command_fds),
+      restore_catalog_(netns_sources(directories_), configuration_.config.links),
+      restorer_({parts.options.restore_file, parts.options.audit}, {restore_catalog_, kernel_tick(), parts.log}),
       netns_watcher_(directories_),
       sysctl_watcher_(parts.catalog.sysctl_files()),
       config_{configuration_.source, configuration_.hash, unix_time(), {}, 0, parts.options.audit} {
@@ -112,7 +110,7 @@ void Loop::begin_again() {
   policies_ = compile(configuration_.config, parts_.options);
   Reconciler::Options options = reconciler_options();
   options.resumed = swept_;
-  reconciler_.emplace(parts_.catalog, policies_, std::move(options));
+  reconciler_.emplace(parts_.catalog, policies_, options);
   writers_.end_search();
   commands_.forget_all();
   use_configuration("configuration in force");
@@ -195,7 +193,7 @@ std::chrono::milliseconds Loop::sweep_interval() const {
 }
 
 Reconciler::Options Loop::reconciler_options() const {
-  Reconciler::Options options{sources_of_names_, limits_.held_fds};
+  Reconciler::Options options{limits_.held_fds};
   options.tick = kernel_tick();
   return options;
 }

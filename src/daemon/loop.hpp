@@ -119,7 +119,6 @@ class Loop {
   Parts parts_;
   Configuration configuration_;
   std::vector<std::string> directories_;
-  std::vector<NetnsSource> sources_of_names_;
   Limits limits_;
   std::shared_ptr<const PolicySet> policies_;
   SlowWriter slow_writer_;                // what is bound hands writes over to it, to its end

@@ -39,7 +39,7 @@ Reconciler::Name& Reconciler::name_of(std::uint16_t directory, std::string_view 
   auto added = std::make_unique<Name>();
   added->directory = directory;
   added->name = name;
-  const NetnsSource& source = options_.sources[directory];
+  const NetnsSource& source = catalog_.sources()[directory];
   added->source = source.kind;
   added->label = label_of(source, directory, name);
   added->since = now;

@@ -24,10 +24,10 @@ constexpr std::size_t write_cost = 64;
 Reconciler::Reconciler(NetnsCatalog& catalog, std::shared_ptr<const PolicySet> policies, Options options)
     : catalog_(catalog),
       policies_(std::move(policies)),
-      options_(std::move(options)),
+      options_(options),
       census_(std::make_unique<KeyCensus>()),
       announced_lives_(std::make_unique<AnnouncedLives>()),
-      names_(options_.sources.size()) {
+      names_(catalog_.sources().size()) {
   census_->reset(policies_->keys().size());
 }
 

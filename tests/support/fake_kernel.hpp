@@ -46,6 +46,8 @@ class FakeKernel final : public NetnsCatalog {
   };
   using Place = std::pair<std::uint16_t, std::string>;
 
+  std::vector<NetnsSource> listed_sources{
+      {NameKind::entry, "/run/netns"}, {NameKind::entry, "/run/other"}, {NameKind::host}, {NameKind::process}};
   std::map<Place, FakeEntry> entries;
   std::vector<std::string> journal;
   std::function<void(std::string_view operation)> before;
@@ -80,6 +82,8 @@ class FakeKernel final : public NetnsCatalog {
     for (const std::string& line : journal) found += line.starts_with(operation) ? 1 : 0;
     return found;
   }
+
+  [[nodiscard]] std::span<const NetnsSource> sources() const override { return listed_sources; }
 
   Listing list(Detail detail) override {
     note(detail == Detail::full ? "list full" : "list names");

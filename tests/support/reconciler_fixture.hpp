@@ -54,10 +54,7 @@ struct World {
   Time now{std::chrono::hours(1)};
 
   explicit World(std::shared_ptr<const PolicySet> set, std::size_t fd_budget = 1000)
-      : reconciler(kernel, std::move(set),
-                   {{{NameKind::entry, "/run/netns"}, {NameKind::entry, "/run/other"}, {NameKind::host}, {NameKind::process}},
-                    fd_budget,
-                    true}) {}
+      : reconciler(kernel, std::move(set), {fd_budget, true}) {}
 
   void settle() {
     while (reconciler.work()) reconciler.step(64, now);

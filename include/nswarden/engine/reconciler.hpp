@@ -82,9 +82,8 @@ struct GovernedContext;
 class Reconciler {
  public:
   struct Options {
-    std::vector<NetnsSource> sources;  ///< as the catalog has them
-    std::size_t fd_budget = 0;         ///< how many fds bound netns may hold in all
-    bool write = true;                 ///< false: nothing is written, whatever the policies say
+    std::size_t fd_budget = 0;  ///< how many fds bound netns may hold in all
+    bool write = true;          ///< false: nothing is written, whatever the policies say
     /// It takes over from another one that was lost: what its first sweep finds did not just come, and commands are not due.
     bool resumed = false;
     DampingRules damping{};

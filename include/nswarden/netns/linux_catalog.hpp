@@ -55,6 +55,8 @@ class LinuxCatalog final : public NetnsCatalog {
   /// From now on `watcher` follows each netns that is bound; none: nobody does. It outlives the catalog, or this is called again.
   void tell_links_to(LinkWatcher* watcher);
 
+  [[nodiscard]] std::span<const NetnsSource> sources() const override { return sources_; }
+
   /// An error (EACCES) where it cannot be told which netns is the host's, as host_is_known() says.
   Listing list(Detail detail) override;
   Entry look(std::uint16_t directory, std::string_view name) override;

@@ -100,9 +100,9 @@ TEST_CASE("a reload makes nothing due, neither for policies that are new nor for
 TEST_CASE("a reconciler that takes over finds nothing due in its first sweep, and what comes later is") {
   test::FakeKernel kernel;
   kernel.add("a1", plain);
-  Reconciler::Options options{{{NameKind::entry, "/run/netns"}}, 1000};
+  Reconciler::Options options{1000};
   options.resumed = true;
-  Reconciler reconciler(kernel, with_commands({"a"}), std::move(options));
+  Reconciler reconciler(kernel, with_commands({"a"}), options);
   const Time now{std::chrono::hours(1)};
   const auto sweep = [&] {
     reconciler.begin_sweep();
