@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/governed_netns.hpp"
 
-#include "engine/visit_trace.hpp"
+#include "engine/setting_trace.hpp"
 
 #include <nswarden/policy/key_traits.hpp>
 #include <nswarden/policy/value.hpp>

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "engine/governed_netns.hpp"
-#include "engine/visit_trace.hpp"
+#include "engine/setting_trace.hpp"
 
 namespace nswarden {
 namespace {

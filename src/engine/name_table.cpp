@@ -8,7 +8,7 @@
 #include "engine/announced.hpp"
 #include "engine/governed_netns.hpp"
 #include "engine/key_census.hpp"
-#include "engine/reconciler_state.hpp"
+#include "engine/name_table.hpp"
 
 namespace nswarden {
 namespace {
