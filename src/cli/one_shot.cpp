@@ -91,12 +91,12 @@ class Sweep {
     explanation.netns = options_.netns.front();
     explanation.source = source;
     explanation.policies = policies_.get();
-    std::vector<Reconciler::Known> found;
+    std::vector<KnownNetns> found;
     if (const auto may = catalog_.may_enter(); !may) {
       explanation.not_looked_at = cannot_enter_any(may.error().code);
     } else {
       (void)sweep(std::chrono::steady_clock::now());
-      explanation.findings = reconciler_.findings(Reconciler::Which::all, no_cap);
+      explanation.findings = reconciler_.findings(WhichSettings::all, no_cap);
       found = reconciler_.known();
       if (found.empty()) explanation.not_looked_at = "no netns of this name is there now";
     }
@@ -149,7 +149,7 @@ class Sweep {
   }
 
   CheckReport judge(Time now) {
-    using Which = Reconciler::Which;
+    using Which = WhichSettings;
     CheckReport report;
     report.totals = reconciler_.overview(now).totals;
     report.findings = reconciler_.findings(options_.all ? Which::all : Which::not_compliant, no_cap);

@@ -300,7 +300,7 @@ std::string Loop::reload(Time now) {
   configuration_ = std::get<Configuration>(std::move(loaded));
   config_ = {configuration_.source, configuration_.hash, unix_time(), {}, 0, parts_.options.audit};
   policies_ = compile(configuration_.config, parts_.options);
-  reconciler_->set_policies(policies_, now);
+  reconciler_->set_policies(policies_);
   restorer_.policies_changed();
   parts_.metrics.reloaded(true);
   events_.reloaded(unix_time(), {});

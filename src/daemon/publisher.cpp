@@ -89,7 +89,7 @@ std::shared_ptr<const Snapshot> Loop::snapshot(Time now) const {
   snapshot->commands_running = commands_.running();
   snapshot->series_limit = parts_.options.series_limit;
   const std::size_t most_shown = std::max(most_shown_drift, parts_.options.series_limit);
-  snapshot->drift = writers_.with_writers(reconciler_->findings(Reconciler::Which::not_compliant, most_shown));
+  snapshot->drift = writers_.with_writers(reconciler_->findings(WhichSettings::not_compliant, most_shown));
   for (DriftSnapshot& drift : snapshot->drift) {
     drift.since = snapshot->time - std::chrono::duration<double>(now - drift.finding.since).count();
   }

@@ -1,59 +1,146 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the reconciler knows of each name and each netns. Only for its two sources.
+// Every name in the netns directories, and every netns behind them: which name leads to which netns, by the inode numbers that the
+// catalog sees. Looks at names, and reports to its listener what becomes of the netns by that; binds nothing.
+// Loop thread only; owned by the reconciler, and asked by its binder to look again at names that lead elsewhere.
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
-#include <nswarden/engine/reconciler.hpp>
+#include <nswarden/engine/kernel.hpp>
+#include "engine/announced.hpp"
 #include "engine/governed_netns.hpp"
+#include "engine/key_census.hpp"
 
 namespace nswarden {
 
-// A name whose mount has not come after this long is a stale file (Neutron leaves them): still looked at by every sweep and after
-// every change of the mount table, but no longer counted as pending.
-constexpr std::chrono::seconds pending_for{10};
-struct Reconciler::NameHash {
-  using is_transparent = void;
-  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-};
+struct TrackedNetns;
 
-struct Reconciler::Name {
+struct TrackedName {
+  // A name whose mount has not come after this long is a stale file (Neutron leaves them): still looked at by every sweep and after
+  // every change of the mount table, but no longer counted as pending.
+  static constexpr std::chrono::seconds pending_for{10};
+
   std::uint16_t directory = 0;
   std::string name;
   std::string label;
-  EntryKind kind = EntryKind::absent;
-  Time since;                // when it became of this kind
-  Netns* netns = nullptr;    // while it leads to one
-  std::uint64_t listed = 0;  // number of the last listing that had it
-  std::optional<Refusal> told;
   NameKind source = NameKind::entry;
+  EntryKind kind = EntryKind::absent;
+  Time since;                     // when it became of this kind
+  TrackedNetns* netns = nullptr;  // while it leads to one
+  std::uint64_t listed = 0;       // number of the last listing that had it
+  std::optional<Refusal> told{};  // the last one that a report told of
 
   [[nodiscard]] bool pending(Time now) const { return kind == EntryKind::placeholder && now - since < pending_for; }
 };
 
-struct Reconciler::Netns {
+/// A netns that a name leads to, with what each part of the reconciler notes of it.
+struct TrackedNetns {
+  static constexpr std::size_t not_queued = std::numeric_limits<std::size_t>::max();
+
   GovernedNetns governed;
-  std::vector<Name*> names;               // never empty but on the way out; the first in byte order of the labels is shown
-  std::size_t index = 0;                  // into netns_
-  std::size_t reserved = 0;               // its part of reserved_fds_
-  std::size_t extra = 0;                  // its part of extra_fds_
+  std::size_t index = 0;              // into NameTable::netns()
+  std::vector<TrackedName*> names{};  // never empty but on the way out; the first in byte order of the labels is shown
+
+  // Of the binder:
+  std::size_t reserved_fds = 0;  // for Tier::directories
+  std::size_t extra_fds = 0;     // that it holds in Tier::held beyond these
+  bool links_told = false;       // as its binding says
+
+  // Of the queues:
+  std::size_t queue = not_queued;  // in which it waits
+  std::optional<Time> retry_at{};  // when it is due
+
+  // Of the reconciler:
   std::uint64_t swept = 0;                // number of the last sweep in which it was visited
-  std::size_t queue = none;               // in which it waits
   std::optional<Time> write_seen{};       // since its last visit
   std::vector<std::size_t> written_to{};  // settings, since then
-  std::optional<Time> retry_at{};         // as it is in retries_
-  std::vector<PolicyIndex> announced{};   // policies that reports of its life have named as newly matched, ascending
-  bool unannounced = true;                // the plan may have others
-  bool introduced = false;                // there was such a report in its life
+  bool links_changed = false;             // since then
   bool told = false;                      // a report said that it is there
-  bool links_told = false;                // as its binding says
-  bool links_changed = false;             // since its last visit
+  AnnouncedPolicies announced{};
 
   [[nodiscard]] const std::string& label() const { return names.front()->label; }
+};
+
+class NameTable {
+ public:
+  class Listener {
+   public:
+    /// One more name leads to it. Also when it is the only one: the one known by this inode number may have died, and this be its
+    /// successor (kernel fact 4).
+    virtual void name_came(TrackedNetns& netns) = 0;
+    /// It has one name less, and others still.
+    virtual void name_went(TrackedNetns& netns) = 0;
+    /// Its last name, which it still has, goes, and it is deleted afterwards.
+    virtual void netns_went(TrackedNetns& netns) = 0;
+    /// A name of the host's netns was refused, and was not the last time.
+    virtual void host_refused(const TrackedName& name) = 0;
+
+   protected:
+    ~Listener() = default;
+  };
+
+  /// `census`: of the netns that are to be made. All outlive it.
+  NameTable(NetnsCatalog& catalog, KeyCensus& census, Listener& listener)
+      : catalog_(catalog), census_(census), listener_(listener), names_(catalog.sources().size()) {}
+
+  /// Looks at one name again. The netns that it leads to; null for none.
+  TrackedNetns* touch(std::uint16_t directory, std::string_view name, Time now);
+  /// Looks at a name again, which may be gone afterwards, and so may its netns.
+  void look_again(TrackedName& name, Time now);
+  /// What looked like a netns is none, or none yet, or none any more. `name` and its netns may be gone afterwards.
+  void refuse(TrackedName& name, Refusal refusal, Time now);
+
+  /// For Reconciler::list(); names that are to be looked at for it wait for look_at_next().
+  std::vector<Listing::Failure> list(NetnsCatalog::Detail detail, Time now);
+  [[nodiscard]] bool looks_due() const { return looked_ < to_look_.size(); }
+  void look_at_next(Time now);
+
+  /// Names that may become netns at any moment: by source and text. pending_due() is none until one of them is looked at again.
+  std::vector<std::pair<std::uint16_t, std::string>> take_pending(Time now);
+  [[nodiscard]] std::optional<Time> pending_due() const { return pending_due_; }
+  [[nodiscard]] std::size_t pending(Time now) const;
+
+  /// Null where one has gone, until compact().
+  [[nodiscard]] std::span<const std::unique_ptr<TrackedNetns>> netns() const { return netns_; }
+  [[nodiscard]] bool has(std::size_t index) const { return netns_[index] != nullptr; }
+  /// Null when it is not known.
+  [[nodiscard]] TrackedNetns* find(std::uint64_t inode) const;
+  void compact();
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+  };
+  using Names = std::unordered_map<std::string, std::unique_ptr<TrackedName>, Hash, std::equal_to<>>;
+
+  TrackedName& name_of(std::uint16_t directory, std::string_view name, Time now);
+  void place(TrackedName& name, const Entry& entry, Time now);
+  void attach(TrackedName& name, std::uint64_t inode, Time first_seen);
+  void detach(TrackedName& name);
+
+  NetnsCatalog& catalog_;
+  KeyCensus& census_;
+  Listener& listener_;
+  std::vector<Names> names_;  // by directory
+  std::vector<std::unique_ptr<TrackedNetns>> netns_;
+  std::unordered_map<std::uint64_t, TrackedNetns*> by_inode_;
+  std::vector<Entry> to_look_;  // by the last listing
+  std::size_t looked_ = 0;      // of these
+  std::uint64_t listing_ = 0;   // number of the last one
+  std::optional<Time> pending_due_;
 };
 
 }  // namespace nswarden

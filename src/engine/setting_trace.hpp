@@ -1,34 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one visit does to one setting: remembered until it is told. Only for the two sources of GovernedNetns.
+// What one visit found of one setting and did to it, kept until the visit ends, and the changes that are reported of it then.
+// Loop thread only; made by Visit, and by GovernedNetns when its netns cannot be entered.
 #pragma once
 
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
+#include <vector>
 
-#include "engine/governed_netns.hpp"
+#include "engine/judged_settings.hpp"
 
 namespace nswarden {
 
-/// Stands for the values of secrets (kernel fact 29).
-inline constexpr std::string_view redacted = "redacted";
+struct SettingTrace {
+  /// `setting` is as the last visit left it.
+  explicit SettingTrace(const JudgedSetting& setting);
+  /// `setting` has been judged by what this visit read first.
+  void note_found(const JudgedSetting& setting);
 
-struct GovernedNetns::Trace {
   std::optional<State> before;
   std::string seen_before;
+  std::optional<std::pair<Outcome, int>> trouble_before;
   State found = State::compliant;
   std::string found_value;
   int tries = 0;
-  bool stop = false;            // no further write in this visit
-  std::string stored_instead;   // by the last write
-  std::optional<Attempt> last;  // attempt of this visit
-  std::optional<std::pair<Outcome, int>> trouble_before;
+  bool stop = false;               // no further write in this visit
+  std::string stored_instead;      // by the last write
+  std::optional<Attempt> last;     // attempt of this visit
   std::optional<Time> write_seen;  // of a write that another thread made
-  bool by_somebody = false;        // of that too: it was wrong because somebody wrote it
+  bool by_others = false;          // of that too: it was wrong because another process wrote it
   bool becomes_suspended = false;
   bool calms_down = false;
   bool contradicted = false;  // a write of ours that was made for another setting undid it, and the other way round
 };
+
+/// One for each setting.
+std::vector<SettingTrace> traces_of(const JudgedSettings& settings);
+
+/// Appends the changes to `report`, which has the label already. `write_seen`: of the write that led to the visit.
+void report_changes(const std::vector<SettingTrace>& traces, JudgedSettings& settings, std::optional<Time> write_seen,
+                    Report& report);
 
 }  // namespace nswarden

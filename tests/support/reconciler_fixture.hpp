@@ -84,7 +84,7 @@ struct World {
     return reconciler.take_reports();
   }
   [[nodiscard]] Totals totals() const { return reconciler.overview(now).totals; }
-  [[nodiscard]] std::vector<Finding> findings() const { return reconciler.findings(Reconciler::Which::not_compliant, 1000); }
+  [[nodiscard]] std::vector<Finding> findings() const { return reconciler.findings(WhichSettings::not_compliant, 1000); }
 };
 
 }  // namespace nswarden::test

@@ -91,7 +91,7 @@ TEST_CASE("a reload makes nothing due, neither for policies that are new nor for
   World world(with_commands({"a"}));
   world.kernel.add("a", plain);
   world.sweep();
-  world.reconciler.set_policies(with_commands({".", "a"}), world.now);
+  world.reconciler.set_policies(with_commands({".", "a"}));
   CHECK(due(world.sweep()).empty());
   world.kernel.add("a2", plain);
   CHECK(due(world.touch("a2")) == Strings{"a2:01"});
@@ -126,7 +126,7 @@ TEST_CASE("a netns that loses its last name and gets another is still the same, 
     world.kernel.entries.erase({0, "a"});
     world.touch("a");
     CHECK(world.reconciler.overview(world.now).totals.netns == 0);
-    if (reloaded) world.reconciler.set_policies(with_commands({"b", ".", "a"}), world.now);
+    if (reloaded) world.reconciler.set_policies(with_commands({"b", ".", "a"}));
     world.kernel.mount("a", netns);
     CHECK(due(world.touch("a")).empty());
   }

@@ -88,7 +88,7 @@ struct Site {
   void reload(std::shared_ptr<const PolicySet> policies) {
     tell();
     set = std::move(policies);
-    reconciler.set_policies(set, now);
+    reconciler.set_policies(set);
     restorer.policies_changed();
     sweep();
   }
