@@ -19,7 +19,7 @@ bool out_of_files(const BindResult& result) {
 
 Result<Binder::End> Binder::bind(TrackedNetns& netns, Tier best, Time now) {
   const std::size_t index = netns.index;
-  // Names that lead elsewhere leave; one that keeps coming and going must not hold us here.
+  // Names that lead elsewhere leave; one that keeps coming and going must not hold the loop here.
   for (std::size_t tries = netns.names.size() + 1; tries > 0; --tries) {
     TrackedName& name = *netns.names.front();
     Tier tier = std::max(best, best_tier(netns));
@@ -51,7 +51,7 @@ BindResult Binder::bind_by(const TrackedName& name, Tier& tier) {
   return result;
 }
 
-/// Names are put together by the inode number. One that an unmount took away, which no event tells (kernel fact 2), may still be
+/// Names are put together by the inode number. One that an unmount took away, which no event reports (kernel fact 2), may still be
 /// here when the number is another netns' (fact 4), and that must not be governed as the dead one was. True when any was.
 bool Binder::drop_strays(TrackedNetns& netns, Time now) {
   const std::vector<TrackedName*> others(netns.names.begin() + 1, netns.names.end());
@@ -82,7 +82,7 @@ void Binder::recount(TrackedNetns& netns) {
   extra_ += netns.extra_fds;
 }
 
-/// What it would hold in Tier::held beyond what is reserved for it.
+/// Fds that it would hold in Tier::held beyond those reserved for it.
 std::size_t Binder::above_reserve(const TrackedNetns& netns) {
   const std::size_t held = netns.governed.wishes().size() + netns.governed.plan()->looked_into();
   return held > netns.reserved_fds ? held - netns.reserved_fds : 0;

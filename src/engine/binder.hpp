@@ -32,7 +32,7 @@ class Binder {
   void reserve(TrackedNetns& netns);
   /// It is deleted.
   void release(TrackedNetns& netns);
-  /// What its globs stand for may be more or fewer keys than before.
+  /// Its globs may stand for more or fewer keys than before.
   void recount(TrackedNetns& netns);
 
   /// Whether the budget asks for another tier than the one it has.

@@ -11,7 +11,7 @@ namespace nswarden {
 
 void GovernedNetns::set_plan(const SharedPlan& plan) {
   unbind();
-  // What is known of keys that the new globs stand for too is kept; the first visit looks which are there.
+  // Judgements of keys that the new globs stand for too are kept; the first visit looks which keys are there.
   std::set<Key> found;
   const auto keep = [&](const Key& key) {
     const auto globs = plan.globs();
@@ -64,7 +64,7 @@ void GovernedNetns::written(std::size_t setting, int error) {
   if (memory_.slow_write && memory_.slow_write->setting == setting) memory_.slow_write->error = error;
 }
 
-/// While a setting is wrong and not to be written yet, another wrong value is no news that could not wait for the sweep.
+/// While a setting is wrong and not to be written yet, another wrong value can wait for the sweep.
 bool GovernedNetns::minds(std::size_t setting, Time now) const {
   if (setting >= settings_.size()) return false;
   const JudgedSetting& of = settings_[setting];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One netns that a policy may match: its plan, its binding while it has one, what was last judged of each setting, and when it is to
+// One netns that a policy may match: its plan, its binding while it has one, the last judgement of each setting, and when it is to
 // be visited again. Knows nothing of names and directories. Loop thread only; used by the reconciler and its parts alone.
 #pragma once
 
@@ -31,7 +31,7 @@ class GovernedNetns {
   [[nodiscard]] const SharedPlan* plan() const { return settings_.plan() ? settings_.plan()->shared.get() : nullptr; }
   /// Policies that match it, ascending.
   [[nodiscard]] const std::vector<PolicyIndex>& matched() const { return plan()->matched(); }
-  /// What it is or will be bound with.
+  /// The keys that it is or will be bound with.
   [[nodiscard]] std::span<const Wish> wishes() const { return settings_.plan()->wishes; }
   [[nodiscard]] const Resolution& resolution() const { return settings_.plan()->resolution; }
   [[nodiscard]] const JudgedSettings& settings() const { return settings_; }
@@ -39,10 +39,10 @@ class GovernedNetns {
   [[nodiscard]] bool unreadable() const { return enter_error_ != 0; }
   [[nodiscard]] Tier tier() const { return tier_; }
 
-  /// What its globs stand for may have changed: the next visit looks.
+  /// Its globs may stand for other keys by now: the next visit looks.
   void look_again() { memory_.look_due = memory_.look_due || has_globs(); }
 
-  /// Wants this from now on. What was judged of a setting that stays as it was is kept; the binding is not.
+  /// Wants this from now on. The judgement of a setting that stays as it was is kept; the binding is not.
   void set_plan(const SharedPlan& plan);
 
   /// `binding` is of this inode. True when it is bound for the first time in its life.
@@ -67,7 +67,7 @@ class GovernedNetns {
 
   /// One for each policy that matches, ascending.
   void append_drift(const std::string& label, std::vector<NetnsDrift>& drift) const;
-  /// Adds what is judged of this netns.
+  /// Adds the counts of this netns.
   void add_to(Overview& overview) const;
 
  private:

@@ -63,7 +63,7 @@ void JudgedSettings::adopt(std::shared_ptr<const ResolvedPlan> plan) {
     if (!(now.want == was.want) || now.optional != was.optional) continue;
     JudgedSetting& setting = settings_[i] = std::move(old[found->second]);
     setting.repairs.undone_by = RepairHistory::no_setting;
-    // Whoever changes the policy wants to see what comes of it.
+    // A change of the policies is a reason to try again without delay.
     if (setting.repairs.trouble && !same_keys) setting.repairs.trouble->retry_at = {};
     const std::optional<State> state = std::exchange(setting.state, std::nullopt);
     count(i, state, std::exchange(setting.absent, false));

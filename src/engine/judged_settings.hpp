@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The settings of one netns: its resolved plan, and what was last read and judged of each setting. Keeps its own counts and those
-// of the census in step with the judgements, and answers what is reported of them. Makes no call of the kernel.
+// The settings of one netns: its resolved plan, and the last value and judgement of each setting. Keeps its own counts and those
+// of the census in step with the judgements, and lists them for reports. Makes no call of the kernel.
 // Loop thread only; owned by GovernedNetns, changed by it and by the visit under way.
 #pragma once
 
@@ -41,10 +41,10 @@ class JudgedSettings {
   /// Null before the first adopt().
   [[nodiscard]] const std::shared_ptr<const ResolvedPlan>& plan() const { return plan_; }
   [[nodiscard]] const PlannedSetting& planned(std::size_t index) const { return plan_->resolution.settings[index]; }
-  /// Whether the policy that owns the setting restores what its writes took the place of.
+  /// Whether the policy that owns the setting restores the values that its writes replace.
   [[nodiscard]] bool restores(std::size_t index) const;
 
-  /// Wants this from now on. What was judged of a setting that stays as it was is kept.
+  /// Wants this from now on. The judgement of a setting that stays as it was is kept.
   void adopt(std::shared_ptr<const ResolvedPlan> plan);
   /// Forgets all judgements.
   void forget();
@@ -76,7 +76,7 @@ class JudgedSettings {
   void append_findings(const std::string& label, WhichSettings which, std::size_t cap, std::vector<Finding>& findings) const;
   /// Appends the values that are only exported, as last read, with at most `cap` numbers. How many numbers those are.
   std::size_t append_observations(const std::string& label, std::size_t cap, std::vector<Observed>& observations) const;
-  /// Adds the settings and the numbers of what is only exported.
+  /// Adds the settings, and the numbers in values that are only exported.
   void add_to(Overview& overview) const;
 
  private:

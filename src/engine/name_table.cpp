@@ -6,7 +6,7 @@
 namespace nswarden {
 namespace {
 
-// Without any event a pending name is looked at after half its age, so that a lost event costs no more than what was waited already.
+// Without any event a pending name is looked at after half its age, so that a lost event at most doubles the wait.
 constexpr std::chrono::milliseconds shortest_pending_delay{5};
 constexpr std::chrono::milliseconds longest_pending_delay{1000};
 
@@ -29,7 +29,7 @@ void NameTable::look_again(TrackedName& name, Time now) { place(name, catalog_.l
 
 void NameTable::refuse(TrackedName& name, Refusal refusal, Time now) {
   if (refusal == Refusal::absent || refusal == Refusal::not_ready) return look_again(name, now);
-  if (std::exchange(name.told, refusal) != refusal && refusal == Refusal::host_netns) listener_.host_refused(name);
+  if (std::exchange(name.refused, refusal) != refusal && refusal == Refusal::host_netns) listener_.host_refused(name);
   detach(name);
 }
 
@@ -75,7 +75,7 @@ std::vector<Listing::Failure> NameTable::list(NetnsCatalog::Detail detail, Time 
   for (Entry& entry : listing.entries) {
     TrackedName& name = name_of(entry.directory, entry.name, now);
     name.listed = listing_;
-    // Of what is no mount, such as a link that counts, only the listing tells that it leads elsewhere.
+    // That a link leads elsewhere is known by the listing alone, since it is not a mount.
     const bool leads_elsewhere =
         name.netns != nullptr && entry.kind != EntryKind::absent && entry.inode != name.netns->governed.inode();
     if (detail == NetnsCatalog::Detail::full || name.netns == nullptr || leads_elsewhere) to_look_.push_back(std::move(entry));
@@ -100,7 +100,7 @@ void NameTable::look_at_next(Time now) {
   if (known != names_[listed.directory].end()) look_again(*known->second, now);
 }
 
-/// The one place that decides what a name is. `name` may be gone afterwards.
+/// The one place that decides whether a name leads to a netns. `name` may be gone afterwards.
 void NameTable::place(TrackedName& name, const Entry& entry, Time now) {
   if (entry.kind == EntryKind::nsfs && name.netns != nullptr && name.netns->governed.inode() == entry.inode) return;
   if (name.netns != nullptr) detach(name);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every name in the netns directories, and every netns behind them: which name leads to which netns, by the inode numbers that the
-// catalog sees. Looks at names, and reports to its listener what becomes of the netns by that; binds nothing.
+// catalog sees. Looks at names, and reports to its listener which netns came and went by that; binds nothing.
 // Loop thread only; owned by the reconciler, and asked by its binder to look again at names that lead elsewhere.
 #pragma once
 
@@ -37,15 +37,15 @@ struct TrackedName {
   std::string label;
   NameKind source = NameKind::entry;
   EntryKind kind = EntryKind::absent;
-  Time since;                     // when it became of this kind
-  TrackedNetns* netns = nullptr;  // while it leads to one
-  std::uint64_t listed = 0;       // number of the last listing that had it
-  std::optional<Refusal> told{};  // the last one that a report told of
+  Time since;                        // when it became of this kind
+  TrackedNetns* netns = nullptr;     // while it leads to one
+  std::uint64_t listed = 0;          // number of the last listing that had it
+  std::optional<Refusal> refused{};  // how it was last refused
 
   [[nodiscard]] bool pending(Time now) const { return kind == EntryKind::placeholder && now - since < pending_for; }
 };
 
-/// A netns that a name leads to, with what each part of the reconciler notes of it.
+/// A netns that a name leads to, with the notes that each part of the reconciler keeps on it.
 struct TrackedNetns {
   static constexpr std::size_t not_queued = std::numeric_limits<std::size_t>::max();
 
@@ -67,7 +67,7 @@ struct TrackedNetns {
   std::optional<Time> write_seen{};       // since its last visit
   std::vector<std::size_t> written_to{};  // settings, since then
   bool links_changed = false;             // since then
-  bool told = false;                      // a report said that it is there
+  bool reported = false;                  // as one that is there
   AnnouncedPolicies announced{};
 
   [[nodiscard]] const std::string& label() const { return names.front()->label; }
@@ -80,11 +80,11 @@ class NameTable {
     /// One more name leads to it. Also when it is the only one: the one known by this inode number may have died, and this be its
     /// successor (kernel fact 4).
     virtual void name_came(TrackedNetns& netns) = 0;
-    /// It has one name less, and others still.
+    /// It has one name fewer, and others still.
     virtual void name_went(TrackedNetns& netns) = 0;
-    /// Its last name, which it still has, goes, and it is deleted afterwards.
+    /// Its last name, which it still has, is about to go; then it is deleted.
     virtual void netns_went(TrackedNetns& netns) = 0;
-    /// A name of the host's netns was refused, and was not the last time.
+    /// A name leads to the host's netns, and did not when it was last refused.
     virtual void host_refused(const TrackedName& name) = 0;
 
    protected:
@@ -99,7 +99,7 @@ class NameTable {
   TrackedNetns* touch(std::uint16_t directory, std::string_view name, Time now);
   /// Looks at a name again, which may be gone afterwards, and so may its netns.
   void look_again(TrackedName& name, Time now);
-  /// What looked like a netns is none, or none yet, or none any more. `name` and its netns may be gone afterwards.
+  /// It cannot be bound by this name, which is not that of a netns, or not yet, or not any more. Both may be gone afterwards.
   void refuse(TrackedName& name, Refusal refusal, Time now);
 
   /// For Reconciler::list(); names that are to be looked at for it wait for look_at_next().

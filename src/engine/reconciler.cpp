@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t bind_cost = 100;
 // After a write everything is read again.
 constexpr std::size_t write_cost = 64;
-// Without any sign of a change, what globs stand for is looked at by one of so many sweeps.
+// Without any sign of a change, one of so many sweeps looks which keys the globs of a netns stand for.
 constexpr std::uint64_t sweeps_a_look = 8;
 
 }  // namespace
@@ -105,7 +105,7 @@ void Reconciler::netns_went(TrackedNetns& netns) {
   queues_.remove(netns);
   if (netns.announced.introduced()) announced_lives_.remember(netns.governed.cookie(), netns.announced.policies());
   netns.governed.forget();
-  if (!netns.told) return;
+  if (!netns.reported) return;
   Report report;
   report.netns = netns.label();
   report.life = Report::Life::gone;
@@ -119,7 +119,7 @@ void Reconciler::host_refused(const TrackedName& name) {
   reports_.push_back(std::move(report));
 }
 
-/// Its names or the policies may have changed: what it must have follows from them.
+/// Its names or the policies may have changed, from which its plan follows.
 void Reconciler::replan(TrackedNetns& netns) {
   std::vector<NetnsName> names;
   for (const TrackedName* name : netns.names) names.push_back({name->name, name->source});
@@ -164,7 +164,7 @@ TrackedNetns* Reconciler::next_of_sweep() {
   return nullptr;
 }
 
-/// What is queued, in turns with the sweep: it may be queued again without end, as where a process makes interfaces all the time.
+/// Queued netns in turns with the sweep: they may be queued again without end, as where a process makes interfaces all the time.
 TrackedNetns* Reconciler::next_in_turn() {
   TrackedNetns* next = std::exchange(sweep_has_turn_, false) ? next_of_sweep() : nullptr;
   if (next != nullptr) return next;
@@ -206,9 +206,9 @@ std::size_t Reconciler::visit(TrackedNetns& netns, Time now) {
     netns.written_to.clear();
     netns.links_changed = false;
     queues_.wait(netns, netns.governed.retry_at());
-    // Neither bound nor refused: it comes and goes faster than we look. It counts again when a visit succeeds.
+    // Neither bound nor refused: it comes and goes faster than it is looked at. It counts again when a visit succeeds.
     if (!netns.governed.bound() && !netns.governed.unreadable()) netns.governed.forget();
-    // What its globs stand for may take more files than it may hold.
+    // The keys that its globs stand for may take more files than it may hold.
     if (netns.governed.bound() && (more || binder_.holds_too_much(netns))) queues_.add(netns, VisitQueues::fresh);
   }
   const bool quiet = report.life == Report::Life::unchanged && report.changes.empty() && report.attempts.empty() &&
@@ -244,7 +244,7 @@ bool Reconciler::bind_and_visit(TrackedNetns& netns, Report& report, Time now) {
     cannot_look = end.error();
     best = Tier::transient;
   }
-  // A binding that is stale is tried again by whatever comes next; one that cannot be had is reported.
+  // A stale binding is tried again by the next event or sweep; one that is out of reach is reported.
   if (cannot_look && names_.has(index)) become_unreadable(netns, *cannot_look, report, now);
   return false;
 }
@@ -260,7 +260,7 @@ bool Reconciler::bind(TrackedNetns& netns, Tier best, Report& report, Time now) 
   }
   if (*end == Binder::End::first) {
     report.life = netns.governed.matched().empty() ? Report::Life::unmatched : Report::Life::governed;
-    netns.told = true;
+    netns.reported = true;
     netns.announced.begin_life(announced_lives_.recall(netns.governed.cookie()));
   }
   return *end == Binder::End::first || *end == Binder::End::again;

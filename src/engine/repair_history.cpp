@@ -6,10 +6,10 @@
 namespace nswarden {
 namespace {
 
-// A value that does not stay is not written for ever (kernel fact 28), and yet what changes it may go away.
+// A value that does not stay is not written for ever (kernel fact 28), and yet the cause may go away.
 constexpr std::chrono::seconds first_retry_delay{60};
 constexpr std::chrono::seconds last_retry_delay{3600};
-// A write that fails is made again sooner: what refuses it is seldom there to stay.
+// A write that fails is made again sooner, since the cause is seldom there to stay.
 constexpr std::chrono::seconds first_failure_delay{1};
 constexpr std::chrono::seconds last_failure_delay{300};
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The writes to one setting of one netns, as far as they matter to the next one: how often it was repaired lately, how the last
-// repair failed, and what stood there before. Decides when it may be written again; time is given. Loop thread only.
+// repair failed, and which value the first one replaced. Decides when it may be written again; time is given. Loop thread only.
 #pragma once
 
 #include <chrono>
@@ -19,7 +19,7 @@ struct RepairHistory {
   struct Trouble {
     Outcome outcome = Outcome::failed;
     int error = 0;
-    // What the kernel makes of our value (clamped), or what another setting of ours makes of it.
+    // Value that the kernel makes of the wanted one (clamped), or that another setting makes of it.
     std::string stored_instead;
     Time retry_at;  // not to be written before, after an error or while it reads like stored_instead
     std::chrono::seconds delay{0};
@@ -27,9 +27,9 @@ struct RepairHistory {
 
   std::unique_ptr<Trouble> trouble;  // only while the last repair did not succeed
   std::unique_ptr<Damping> damping;  // only when it was repaired lately
-  // For restoring: the bytes before a write of ours changed them that is not reported as having overwritten them yet.
+  // For restoring: the bytes before the daemon changed them by a write that is not yet reported as having overwritten them.
   std::unique_ptr<std::string> before_ours;
-  std::int32_t undone_by = no_setting;  // the setting of ours whose write last made this one wrong
+  std::int32_t undone_by = no_setting;  // the setting whose write last made this one wrong
   bool contradiction_told = false;
 
   [[nodiscard]] bool suspended() const { return damping && damping->suspended(); }

@@ -8,7 +8,7 @@
 namespace nswarden {
 namespace {
 
-/// Which change is told of a setting that was, was found or is wrong; none where all of it is known already.
+/// The change to report of a setting that was, was found or is wrong; none where all of it is known already.
 std::optional<Change::What> kind_of(const Change& change, const SettingTrace& trace, const JudgedSetting& setting) {
   using What = Change::What;
   if (trace.contradicted && !setting.repairs.contradiction_told) return What::contradicted;
@@ -59,7 +59,7 @@ void report_changes(const std::vector<SettingTrace>& traces, JudgedSettings& set
       change.outcome = trace.last->outcome;
       change.error = trace.last->error;
       change.attempted = true;
-      // A later write of ours undid this one: two settings contradict each other through the kernel (kernel fact 27).
+      // A later write for another setting undid this one: they contradict each other through the kernel (kernel fact 27).
       if (wrong && change.outcome == Outcome::fixed) change.outcome = Outcome::failed;
     }
     const std::optional<Change::What> kind = kind_of(change, trace, setting);
@@ -72,7 +72,7 @@ void report_changes(const std::vector<SettingTrace>& traces, JudgedSettings& set
     } else if (*kind == Change::What::suspended) {
       change.retry_in = setting.repairs.damping->delay();
     } else if (*kind == Change::What::repaired) {
-      // What another thread wrote was found wrong by the visit before.
+      // Where another thread wrote, the visit before had found it wrong.
       const bool found_before = trace.found == State::compliant;
       if (!settings.planned(i).key.is_secret())
         change.finding.have = normalised(found_before ? trace.seen_before : trace.found_value);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one visit found of one setting and did to it, kept until the visit ends, and the changes that are reported of it then.
+// How one visit found one setting and what it did to it, kept until the visit ends, and the changes to report then.
 // Loop thread only; made by Visit, and by GovernedNetns when its netns cannot be entered.
 #pragma once
 
@@ -15,7 +15,7 @@ namespace nswarden {
 struct SettingTrace {
   /// `setting` is as the last visit left it.
   explicit SettingTrace(const JudgedSetting& setting);
-  /// `setting` has been judged by what this visit read first.
+  /// `setting` has been judged by the first readings of this visit.
   void note_found(const JudgedSetting& setting);
 
   std::optional<State> before;
@@ -31,7 +31,7 @@ struct SettingTrace {
   bool by_others = false;          // of that too: it was wrong because another process wrote it
   bool becomes_suspended = false;
   bool calms_down = false;
-  bool contradicted = false;  // a write of ours that was made for another setting undid it, and the other way round
+  bool contradicted = false;  // a write for another setting undid it, and the other way round
 };
 
 /// One for each setting.

@@ -13,7 +13,7 @@ constexpr int tries_a_visit = 2;
 constexpr std::size_t most_writes_at_once = 64;
 // After each write everything is read: with some 1 us a key, so much of one visit's time.
 constexpr std::size_t most_keys_read_a_visit = 8192;
-// Of thousands of netns that wait for the same thread, say.
+// When thousands of netns wait for the thread of slow writes, say.
 constexpr std::chrono::milliseconds first_busy_delay{20};
 constexpr std::chrono::milliseconds last_busy_delay{1280};
 
@@ -52,13 +52,13 @@ Result<Visit::End> Visit::make() {
   const bool look_first = memory_.look_due && !memory_.slow_write;
   Result<void> repaired;
   if (!look_first && !settings_.all_compliant()) repaired = repair();
-  // Also of a visit that was cut short: what was found and done until then is true, and the next visit goes on from there.
+  // Also of a visit that was cut short: its findings and writes until then are true, and the next visit goes on from there.
   plan_next_visit();
   report_changes(traces_, settings_, context_.write_seen, report_);
   if (!repaired) return repaired.error();
   if (look_first) return make();
   if (settings_.all_compliant()) {
-    // What undid what is forgotten with it, or two accidents, days apart, would look like a contradiction.
+    // Otherwise two accidents, days apart, would look like a contradiction.
     for (std::size_t i = 0; i < settings_.size(); ++i) settings_.repairs(i).undone_by = RepairHistory::no_setting;
     if (settings_.size() > 0 && !std::exchange(memory_.was_compliant, true)) report_.first_seen = memory_.first_seen;
   }
@@ -80,8 +80,8 @@ Result<void> Visit::read_all() {
   if (search && !netns_.find_missing().ok()) return stale;
   auto readings = netns_.read();
   if (readings && any_vanished(*readings) && !before->shared->globs().empty() && !memory_.slow_write) {
-    // An interface has gone, or the whole netns, which a look at the keys that are there will tell. Where the same names are
-    // there as before, their interfaces may be others: then what is held of them is dead.
+    // An interface has gone, or the whole netns, which find() will report. Where the same names are there as before, they may be
+    // of other interfaces, and then the keys that are held are dead.
     const Result<PlanBefore> left = adopt_keys_there();
     if (!left) return left.error();
     if (const auto held = netns_.hold(settings_.plan()->wishes); !held) return held.error();
@@ -114,7 +114,7 @@ void Visit::judge_all() {
   }
 }
 
-/// What has just been read, as the dampings see it.
+/// Shows the dampings the readings that have just been judged.
 void Visit::note_fights() {
   for (std::size_t i = 0; i < settings_.size(); ++i) {
     Damping* damping = settings_.repairs(i).damping.get();
@@ -128,12 +128,12 @@ void Visit::note_fights() {
 }
 
 /// Writes differences, reads everything, and so on: a write can set other keys right or wrong (kernel fact 27), and a
-/// write of what is there already is not harmless (fact 26).
+/// write of the value that is there already is not harmless (fact 26).
 Result<void> Visit::repair() {
   for (std::size_t keys_read = 0;; keys_read += settings_.size()) {
     const std::vector<std::size_t> writes = next_writes();
     if (writes.empty()) return {};
-    // Others wait: what is left is for the next visit, which is due at once.
+    // Other netns wait: the rest is for the next visit, which is due immediately.
     more_ = keys_read >= most_keys_read_a_visit;
     if (more_) return {};
     const std::optional<std::vector<Written>> written = write(writes);
@@ -150,7 +150,7 @@ Result<void> Visit::repair() {
   }
 }
 
-/// What to write before everything is read again: the first difference; or several, where all are keys of interfaces, which change no
+/// Settings to write before everything is read again: the first difference; or several, where all are keys of interfaces, which change no
 /// others. Those that wait for RTNL do.
 std::vector<std::size_t> Visit::next_writes() const {
   std::vector<std::size_t> writes;
@@ -188,7 +188,7 @@ std::optional<std::vector<Visit::Written>> Visit::write(const std::vector<std::s
     std::string found = setting.repairs.before_ours ? *setting.repairs.before_ours : setting.seen;
     const Result<BoundNetns::Write> result = netns_.write(index, *settings_.planned(index).setting->want.set());
     if (result && *result == BoundNetns::Write::handed_over) {
-      // What comes of it may change the others too, so that all of them wait for it.
+      // It may change the others too, so that all of them wait for it.
       const std::optional<Time> seen = context_.write_seen ? context_.write_seen : trace.write_seen;
       const bool by_others = context_.was_written_to(index) || trace.by_others;
       memory_.slow_write = SlowWrite{index, trace.tries, trace.stored_instead, report_.source, found, seen, by_others, {}};
@@ -235,7 +235,7 @@ void Visit::conclude_failed(std::size_t index, int error) {
   settings_.repairs(index).refused(outcome_of(error), error, context_.now);
 }
 
-/// The kernel took the value; what it made of it has just been read.
+/// The kernel took the value, and the setting has been read since.
 void Visit::conclude_taken(std::size_t index) {
   const JudgedSetting& setting = settings_[index];
   SettingTrace& trace = traces_[index];
@@ -276,8 +276,8 @@ void Visit::note_undone(std::size_t writer, std::span<const Before> before) {
   }
 }
 
-/// A write for one setting can change others (kernel fact 27), which are then set right by writes of their own: what these take
-/// the place of is not what was there before us.
+/// A write for one setting can change others (kernel fact 27), which are then set right by writes of their own: these
+/// replace values that the daemon made itself.
 void Visit::keep_changed_by_us(std::size_t writer, std::span<const Before> before) {
   for (std::size_t i = 0; i < settings_.size(); ++i) {
     const JudgedSetting& setting = settings_[i];
@@ -288,7 +288,7 @@ void Visit::keep_changed_by_us(std::size_t writer, std::span<const Before> befor
   }
 }
 
-/// What is to be restored when a policy that restores is removed. What did not stay may be another process's doing.
+/// The value to restore when a policy that restores is removed. A value that did not stay may be another process's doing.
 void Visit::keep_overwritten(const Written& write) {
   if (!settings_.restores(write.setting)) return;
   const JudgedSetting& setting = settings_[write.setting];
@@ -321,7 +321,7 @@ void Visit::forget_old_repairs() {
 void Visit::plan_next_visit() {
   memory_.retry_at.reset();
   memory_.repairs_forgotten_at = Time::max();
-  // What was due by now and was not done, has another reason to wait.
+  // A time that is over is not waited for: there is another reason that it was not done.
   const auto at = [this](Time time) {
     if (time > context_.now) memory_.retry_at = std::min(memory_.retry_at.value_or(time), time);
   };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One visit to one bound netns: read all its keys, judge them, write the first difference, read everything again, and so on until
-// nothing is left to write; then report. The one place that decides about writes, whatever led to the visit.
+// nothing is left to write; then report. The one place that decides about writes, for all reasons to visit.
 // Loop thread only; made by GovernedNetns for each visit. A visit that finds all as it was allocates nothing.
 #pragma once
 
@@ -72,7 +72,7 @@ class Visit {
     more,  ///< to write than there was time for: the next visit is due soon
   };
   /// To be called once. Error: to be bound again before another visit. ESTALE where the netns or an interface has gone; else why
-  /// its keys could not be looked for: files or memory ran out, say. What was found and done until then is reported all the same.
+  /// its keys could not be looked for: files or memory ran out, say. Findings and writes until then are reported all the same.
   Result<End> make();
 
  private:

@@ -23,7 +23,7 @@ class VisitQueues {
     unsure,      ///< may have been written to
   };
 
-  /// Where it waits already in a queue that comes later, what is left there is skipped in its turn.
+  /// Where it waits already in a queue that comes later, its place there is skipped in its turn.
   void add(TrackedNetns& netns, Queue queue) {
     if (queue >= netns.queue) return;
     netns.queue = queue;

@@ -42,7 +42,7 @@ class Reconciler final : private NameTable::Listener {
   Reconciler(const Reconciler&) = delete;
   Reconciler& operator=(const Reconciler&) = delete;
 
-  /// Governs by these from now on. What is known of settings that stay as they were is kept. A sweep should follow.
+  /// Governs by these from now on. Judgements of settings that stay as they were are kept. A sweep should follow.
   void set_policies(std::shared_ptr<const PolicySet> policies);
   void damp_by(const DampingRules& rules) { options_.damping = rules; }
   [[nodiscard]] const PolicySet& policies() const { return *policies_; }
@@ -50,10 +50,10 @@ class Reconciler final : private NameTable::Listener {
   /// Looks at one name again, and queues the netns that it leads to for a visit.
   void touch(std::uint16_t directory, std::string_view name, Time now);
 
-  /// Somebody wrote a sysctl: the netns whose nsfs file has this inode number is visited before all else, unless that setting (index into
+  /// Another process wrote a sysctl: the netns whose nsfs file has this inode number is visited before all else, unless that setting (index into
   /// the keys that it was bound with) is suspended and known to be wrong.
   void saw_write(std::uint64_t inode, std::size_t setting, Time now);
-  /// Somebody wrote a sysctl of some netns, of which only the last component of its key is known: all netns that have one of
+  /// Another process wrote a sysctl of some netns, of which only the last component of its key is known: all netns that have one of
   /// that name are visited, after what is new and in turns with the sweep. `seen`: when that was.
   void saw_write_somewhere(std::string_view name, Time seen);
 
@@ -61,7 +61,7 @@ class Reconciler final : private NameTable::Listener {
   void saw_links(std::uint64_t inode);
   /// Interfaces of any netns may have changed: each is looked at in its next visit.
   void lost_links();
-  /// Whether all changes of interfaces of netns that were bound as `links_told` are told by saw_links() or lost_links(). If not, each
+  /// Whether all changes of interfaces of netns that were bound as `links_told` are reported by saw_links() or lost_links(). If not, each
   /// sweep looks. It does so now and then in any case.
   void trust_links(bool told) { links_trusted_ = told; }
 
@@ -79,7 +79,7 @@ class Reconciler final : private NameTable::Listener {
   [[nodiscard]] std::optional<Time> pending_due() const { return names_.pending_due(); }
 
   /// Lists the directories: finds names that came, went, or (Detail::full) lead to another netns than before. The failures are of
-  /// directories whose names stay as they were known. What is to be looked at for it is done by step().
+  /// directories whose names stay as they were known. The looks that it asks for are made by step().
   std::vector<Listing::Failure> list(NetnsCatalog::Detail detail, Time now) { return names_.list(detail, now); }
 
   /// A sweep visits every netns; the first one is the startup sweep. list() goes with it, before or after.
@@ -88,7 +88,7 @@ class Reconciler final : private NameTable::Listener {
 
   /// Whether step() has anything to do: netns that are queued, names to look at, or a sweep that is not done.
   [[nodiscard]] bool work() const { return sweeping_ || names_.looks_due() || !queues_.empty(); }
-  /// Whether a netns in which somebody wrote waits for its visit.
+  /// Whether a netns in which another process wrote waits for its visit.
   [[nodiscard]] bool urgent() const { return !queues_.empty(VisitQueues::written_to); }
   /// Visits what was written to, looks at names, visits what is new, in turns with the sweep, until about `cost` keys have been
   /// read; at least one netns or name.
@@ -97,7 +97,7 @@ class Reconciler final : private NameTable::Listener {
   /// Grows with each name that is looked at and each netns that a sweep has done with: a sweep in which it stands still is stuck.
   [[nodiscard]] std::uint64_t progress() const { return progress_; }
 
-  /// What came to light since the last call, in order.
+  /// Those made since the last call, in order.
   [[nodiscard]] std::vector<Report> take_reports() { return std::exchange(reports_, {}); }
 
   [[nodiscard]] Overview overview(Time now) const;
@@ -110,7 +110,7 @@ class Reconciler final : private NameTable::Listener {
   [[nodiscard]] std::vector<NetnsDrift> drift_by_netns() const;
   /// Keys that some netns should have and none has, as the policies have them.
   [[nodiscard]] std::vector<KeyIndex> missing_everywhere() const { return census_.missing_everywhere(); }
-  /// What the policies come to in the netns with this label, as last looked at; null when no such netns is known.
+  /// The settings of the netns with this label, as last looked at; null when no such netns is known.
   [[nodiscard]] const Resolution* resolution(std::string_view label) const;
 
   [[nodiscard]] std::vector<KnownNetns> known() const;

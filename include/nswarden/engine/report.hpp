@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plain data that the engine hands out: what a visit found and did (states, attempts, changes, its report), and what the
-// reconciler answers when asked (findings, counts). Metrics, log, snapshot and reports are made of these.
+// Plain data that the engine hands out: the report of a visit (states, attempts, changes), and the reconciler's answers
+// when asked (findings, counts). Metrics, log, snapshot and reports are made of these.
 #pragma once
 
 #include <array>
@@ -23,7 +23,7 @@ namespace nswarden {
 enum class State : std::uint8_t { compliant, drifted, missing, unreadable };
 /// Why a setting is not compliant; the label `reason` of nswarden_sysctl_drift.
 enum class Reason : std::uint8_t { none, value, missing, unreadable, clamped, suspended };
-/// What made us look; the label `source` of nswarden_drift_detected_total.
+/// Why it was looked at; the label `source` of nswarden_drift_detected_total.
 enum class Source : std::uint8_t { startup, create, event, reconcile };
 /// How one write ended.
 enum class Outcome : std::uint8_t {
@@ -133,7 +133,7 @@ struct Totals {
   std::size_t failed = 0;  ///< attempts that ended any other way
 };
 
-/// What one look at one netns brought that is worth telling. Quiet looks make none.
+/// The news of one look at one netns. Quiet looks make none.
 struct Report {
   /// What became of the netns itself.
   enum class Life : std::uint8_t {
