@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which policies' commands were due in the life of a netns: of those that are known, and of those that are not known any more, since
-// one that loses its last name and gets another is still the same netns. Loop thread only; for the reconciler.
+// Which policies' commands were due in the life of a netns: of those that are known, and of those that are not known any more,
+// since one that loses its last name and gets another is still the same netns. Loop thread only; for the reconciler.
 #pragma once
 
 #include <algorithm>

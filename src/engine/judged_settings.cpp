@@ -61,7 +61,8 @@ void JudgedSettings::adopt(std::shared_ptr<const ResolvedPlan> plan) {
     const Setting& was = *before->resolution.settings[found->second].setting;
     const Setting& now = *planned(i).setting;
     if (!(now.want == was.want) || now.optional != was.optional) continue;
-    JudgedSetting& setting = settings_[i] = std::move(old[found->second]);
+    JudgedSetting& setting = settings_[i];
+    setting = std::move(old[found->second]);
     setting.repairs.undone_by = RepairHistory::no_setting;
     // A change of the policies is a reason to try again without delay.
     if (setting.repairs.trouble && !same_keys) setting.repairs.trouble->retry_at = {};

@@ -94,7 +94,8 @@ Result<void> Visit::read_all() {
   return {};
 }
 
-/// Adopts the keys that its globs stand for at present, and returns the plan before, to which the binding refers until it holds these.
+/// Adopts the keys that its globs stand for at present, and returns the plan before: the binding refers to it until it holds
+/// these.
 Result<std::shared_ptr<const ResolvedPlan>> Visit::adopt_keys_there() {
   memory_.look_due = false;
   std::shared_ptr<const ResolvedPlan> before = settings_.plan();
@@ -150,8 +151,8 @@ Result<void> Visit::repair() {
   }
 }
 
-/// Settings to write before everything is read again: the first difference; or several, where all are keys of interfaces, which change no
-/// others. Those that wait for RTNL do.
+/// Settings to write before everything is read again: the first difference; or several, where all are keys of interfaces, which
+/// change no others. Those that wait for RTNL do.
 std::vector<std::size_t> Visit::next_writes() const {
   std::vector<std::size_t> writes;
   const auto changes_no_other = [&](std::size_t index) {

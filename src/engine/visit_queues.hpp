@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which netns are to be visited besides by the sweep, and in which order: those in the queues now, and later those that are due again.
-// Each waits in one queue at most. Loop thread only; for the reconciler.
+// Which netns are to be visited besides by the sweep, and in which order: those in the queues now, and later those that are due
+// again. Each waits in one queue at most. Loop thread only; for the reconciler.
 #pragma once
 
 #include <array>

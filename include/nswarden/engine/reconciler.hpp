@@ -50,8 +50,8 @@ class Reconciler final : private NameTable::Listener {
   /// Looks at one name again, and queues the netns that it leads to for a visit.
   void touch(std::uint16_t directory, std::string_view name, Time now);
 
-  /// Another process wrote a sysctl: the netns whose nsfs file has this inode number is visited before all else, unless that setting (index into
-  /// the keys that it was bound with) is suspended and known to be wrong.
+  /// Another process wrote a sysctl: the netns whose nsfs file has this inode number is visited before all else, unless that
+  /// setting (index into the keys that it was bound with) is suspended and known to be wrong.
   void saw_write(std::uint64_t inode, std::size_t setting, Time now);
   /// Another process wrote a sysctl of some netns, of which only the last component of its key is known: all netns that have one of
   /// that name are visited, after what is new and in turns with the sweep. `seen`: when that was.
@@ -61,8 +61,8 @@ class Reconciler final : private NameTable::Listener {
   void saw_links(std::uint64_t inode);
   /// Interfaces of any netns may have changed: each is looked at in its next visit.
   void lost_links();
-  /// Whether all changes of interfaces of netns that were bound as `links_told` are reported by saw_links() or lost_links(). If not, each
-  /// sweep looks. It does so now and then in any case.
+  /// Whether all changes of interfaces of netns that were bound as `links_told` are reported by saw_links() or lost_links(). If
+  /// not, each sweep looks. It does so now and then in any case.
   void trust_links(bool told) { links_trusted_ = told; }
 
   /// A write that was handed over has ended; `error` is an errno, 0 when the kernel took it.

@@ -2,6 +2,7 @@
 // Settings that depend on what a netns has: globs, interfaces that come and go, keys that need not exist, exported values.
 #include <nswarden/engine/reconciler.hpp>
 
+#include <cerrno>
 #include <chrono>
 #include <map>
 #include <string>
@@ -79,6 +80,21 @@ TEST_CASE("when events of links were lost each netns is looked at") {
   world.reconciler.lost_links();
   world.sweep();
   CHECK(world.value("qr-1") == "2\n");
+}
+
+TEST_CASE("why keys could not be looked for is not told again when the netns cannot be entered for another reason") {
+  Router world(filters());
+  world.netns->find_error = EMFILE;
+  const auto first = world.saw_links();
+  REQUIRE(first.size() == 1);
+  CHECK(first[0].life == Report::Life::cannot_enter);
+  CHECK(first[0].error.code == EMFILE);
+  world.netns->enter_error = EACCES;
+  const auto second = world.sweep();
+  REQUIRE(second.size() == 1);
+  CHECK(second[0].life == Report::Life::cannot_enter);
+  CHECK(second[0].error.code == EACCES);
+  CHECK(world.sweep().empty());
 }
 
 TEST_CASE("an interface that goes takes its settings with it, and leaves those of the others as they were") {
