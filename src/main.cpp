@@ -8,7 +8,7 @@
 #include <nswarden/cli/options.hpp>
 #include <nswarden/daemon/daemon.hpp>
 #include <nswarden/os/capabilities.hpp>
-#include <nswarden/os/standard_fds.hpp>
+#include <nswarden/os/process.hpp>
 #include <nswarden/report/console.hpp>
 
 int main(int argc, char** argv) {

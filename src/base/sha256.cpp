@@ -10,7 +10,7 @@
 namespace nswarden {
 namespace {
 
-/// What can fail here is memory.
+/// Only memory can fail here.
 void need(bool done) {
   if (!done) throw std::bad_alloc();
 }
@@ -39,6 +39,14 @@ std::string Sha256::hex() const {
   std::string text;
   for (const char byte : bytes()) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
   return text;
+}
+
+std::string Sha256::base64() const {
+  const std::string digest = bytes();
+  std::array<unsigned char, 48> text{};  // 32 bytes make 44 characters and a NUL
+  const int size =
+      EVP_EncodeBlock(text.data(), reinterpret_cast<const unsigned char*>(digest.data()), static_cast<int>(digest.size()));
+  return {text.begin(), text.begin() + size};
 }
 
 }  // namespace nswarden

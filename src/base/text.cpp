@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <vector>
 
@@ -105,6 +104,17 @@ std::string printable(std::string_view bytes) {
   return out;
 }
 
+std::string printed_text(std::string_view text) {
+  std::string out;
+  while (true) {
+    const std::size_t end = std::min(text.find('\\'), text.size());
+    out += printable(text.substr(0, end));
+    if (end == text.size()) return out;
+    out += '\\';
+    text.remove_prefix(end + 1);
+  }
+}
+
 std::string excerpt(std::string_view bytes) {
   constexpr std::size_t longest = 80;
   return printable(bytes.substr(0, longest)) + (bytes.size() > longest ? "..." : "");
@@ -141,13 +151,13 @@ std::optional<std::string_view> nearest(std::string_view word, std::span<const s
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
   const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
   if (digits == 0 || (digits > 1 && text[0] == '0')) return std::nullopt;
-  std::int64_t number = 0;
-  if (std::from_chars(text.data(), text.data() + digits, number).ec != std::errc{}) return std::nullopt;
+  const std::optional<std::int64_t> number = parse_number<std::int64_t>(text.substr(0, digits));
+  if (!number) return std::nullopt;
   const std::string_view suffix = text.substr(digits);
   for (const Unit& unit : units) {
     if (unit.suffix != suffix) continue;
-    if (number > longest_duration.count() / unit.milliseconds) return std::nullopt;
-    return std::chrono::milliseconds{number * unit.milliseconds};
+    if (*number > longest_duration.count() / unit.milliseconds) return std::nullopt;
+    return std::chrono::milliseconds{*number * unit.milliseconds};
   }
   return std::nullopt;
 }
@@ -162,6 +172,11 @@ std::string format_duration(std::chrono::milliseconds duration) {
 }
 
 std::string error_text(int error) { return std::generic_category().message(error); }
+
+std::string text_of(const Error& error, std::string_view remedy) {
+  std::string text = std::string(error.attempt) + ": " + error_text(error.code);
+  return remedy.empty() ? text : text.append("; ").append(remedy);
+}
 
 std::string_view take_until(std::string_view& rest, char delimiter) {
   const std::string_view taken = rest.substr(0, rest.find(delimiter));

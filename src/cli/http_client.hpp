@@ -7,12 +7,31 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <variant>
 
+#include <nswarden/base/result.hpp>
 #include "cli/tcp_client.hpp"
-#include "cli/url.hpp"
 
 namespace nswarden {
+
+/// The address of a daemon as somebody typed it. It has nothing else that a URL may have.
+struct Url {
+  bool tls = false;
+  bool ipv6 = false;        ///< `host` was in brackets
+  std::string host;         ///< a name or a numeric address, without brackets; plain characters only
+  std::uint16_t port = 0;   ///< 80 or 443 when none was given
+  std::string path;         ///< what stands before the paths of the API: empty, or from its first slash, without one at its end
+  std::string credentials;  ///< USER:PASSWORD, decoded bytes; empty for none
+
+  /// HOST:PORT, as in a Host header.
+  [[nodiscard]] std::string authority() const;
+  /// For people: without credentials, one line of plain characters.
+  [[nodiscard]] std::string shown() const;
+};
+
+/// `http[s]://[USER:PASSWORD@]HOST[:PORT][/PATH]`, or a problem without a place, which repeats nothing of `text`. Pure.
+std::variant<Url, Problem> parse_url(std::string_view text);
 
 /// Paths; empty: the CAs of the system, and no client certificate.
 struct TlsFiles {

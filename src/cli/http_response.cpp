@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include <nswarden/base/text.hpp>
@@ -28,21 +27,11 @@ std::string_view without_blanks(std::string_view text) {
   return text;
 }
 
-template <class Number>
-std::optional<Number> digits(std::string_view text) {
-  Number number{};
-  const char* end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, number);
-  // from_chars takes a minus sign, which no such number has.
-  if (error != std::errc{} || stopped != end || text.front() == '-') return std::nullopt;
-  return number;
-}
-
 /// `HTTP/1.1 200 OK`: 200.
 std::optional<int> status_code_in(std::string_view line) {
   const bool http1 = line.starts_with("HTTP/1.0 ") || line.starts_with("HTTP/1.1 ");
   if (!http1 || line.size() < 12 || (line.size() > 12 && line[12] != ' ')) return std::nullopt;
-  const auto status = digits<int>(line.substr(9, 3));
+  const auto status = parse_number<int>(line.substr(9, 3));
   // 1xx comes before an answer, and only to who asked for it.
   return status && *status >= 200 && *status <= 599 ? status : std::nullopt;
 }
@@ -112,7 +101,7 @@ void HttpResponse::read_header(std::string_view line) {
 }
 
 void HttpResponse::read_length(std::string_view value) {
-  const auto length = value.empty() ? std::nullopt : digits<std::size_t>(value);
+  const auto length = parse_number<std::size_t>(value);
   if (!length || (length_ && *length_ != *length)) return refuse("its answer has a Content-Length that is no length");
   length_ = length;
 }

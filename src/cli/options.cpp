@@ -13,11 +13,10 @@
 #include <nswarden/base/build_info.hpp>
 #include <nswarden/base/text.hpp>
 #include <nswarden/config/config.hpp>
+#include <nswarden/report/console.hpp>
 
 namespace nswarden {
 namespace {
-
-constexpr int usage_error = 2;
 
 /// The command that was named last, down to which everything was understood.
 const CLI::App& last_command(const CLI::App& app) {
@@ -357,7 +356,7 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
     parser.app.parse(argc, argv);
     if (parser.names_two_files()) throw CLI::ExcludesError("FILE", "--config.file");
   } catch (const CLI::ParseError& error) {
-    return parser.app.exit(error, std::cout, std::cerr) == 0 ? 0 : usage_error;
+    return parser.app.exit(error, std::cout, std::cerr) == 0 ? 0 : exit_usage;
   }
   Options& options = parser.options;
   if (!parser.interval.empty()) options.config.reconcile_interval = parse_duration(parser.interval);

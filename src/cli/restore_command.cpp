@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <set>
 #include <stdexcept>
@@ -12,14 +13,14 @@
 
 #include <nswarden/base/text.hpp>
 #include <nswarden/daemon/instance_lock.hpp>
-#include <nswarden/netns/linux_catalog.hpp>
-#include <nswarden/netns/selected_catalog.hpp>
 #include <nswarden/os/privilege.hpp>
-#include <nswarden/os/tick.hpp>
+#include <nswarden/os/process.hpp>
+#include <nswarden/policy/netns_name.hpp>
 #include <nswarden/report/console.hpp>
-#include <nswarden/restore/restore.hpp>
+#include <nswarden/report/json.hpp>
+#include <nswarden/report/table.hpp>
 #include <nswarden/restore/restore_store.hpp>
-#include "cli/restore_report.hpp"
+#include "cli/chosen_netns.hpp"
 
 namespace nswarden {
 namespace {
@@ -27,106 +28,181 @@ namespace {
 constexpr std::string_view remedy =
     "take the policy out of its configuration and reload it, which puts the values back, or stop it first";
 
+struct Sums {
+  std::size_t restored = 0;
+  std::size_t changed_by_others = 0;
+  std::size_t gone = 0;
+  std::size_t failed = 0;
+};
+
+Sums sums_of(const RestoreReport& report) {
+  using What = Restored::What;
+  return {report.count(What::restored), report.count(What::changed_by_others),
+          report.count(What::gone) + report.count(What::netns_gone), report.count(What::failed)};
+}
+
+/// Bytes.
+std::string shown(const Restored& result, const std::string& value) {
+  return result.entry.key.is_secret() && !value.empty() ? "redacted" : value;
+}
+
+std::string failure(const Restored& result) {
+  if (result.error == 0) return "the kernel made another value of it";
+  return error_text(result.error);
+}
+
+std::string state_of(const Restored& result) {
+  const std::string state(to_string(result.what));
+  return result.what == Restored::What::failed ? fmt::format("{} ({})", state, failure(result)) : state;
+}
+
+std::string_view shade(const Restored& result, Colour colour) {
+  if (colour == Colour::never) return {};
+  return result.what == Restored::What::restored ? "\x1b[32m" : "\x1b[31m";
+}
+
+/// A netns that the book knows.
+struct KnownNetns {
+  std::string label;
+  NetnsPlace at;
+};
+
+/// One call of `apply --restore`, which holds the lock of the instance.
 class Restoration {
  public:
   Restoration(const Options& options, const Configuration& configuration)
-      : options_(options),
-        catalog_(netns_sources(netns_directories(options.config, configuration.config)), configuration.config.links),
-        selected_(catalog_, options.netns),
-        store_(options.restore_file) {}
+      : options_(options), netns_(options, configuration.config), store_(options.restore_file) {}
 
   int run() {
-    if (const auto may = catalog_.may_enter(); !may) {
-      complain(cannot_enter_any(may.error().code));
+    if (const std::string hindrance = netns_.hindrance(); !hindrance.empty()) {
+      complain(hindrance);
       return exit_unreadable;
     }
-    RestoreStore::Loaded loaded = store_.load();
+    auto loaded = store_.load();
     if (!loaded.problem.empty()) {
       complain(loaded.problem);
       return exit_unreadable;
     }
     RestoreBook& book = loaded.book;
-    bool whole = true;
-    const std::vector<Place> places = find(book, whole);
+    const std::vector<KnownNetns> known = find(book);
     RestoreReport report;
-    for (const Place& place : places) restore_netns(place, book, report);
-    report.elsewhere = options_.netns.empty() ? book.size() - kept_of(places, book) : 0;
+    for (const KnownNetns& netns : known) restore_netns(netns, book, report);
+    report.elsewhere = options_.netns.empty() ? book.size() - kept_of(known, book) : 0;
     if (const std::string problem = store_.save(book); !problem.empty()) {
       complain(problem);
-      whole = false;
+      whole_ = false;
     }
     const std::string text = options_.output == Output::json ? restore_json(report) : restore_table(report, colour_of_stdout());
     fmt::print("{}", text);
     using What = Restored::What;
     if (report.count(What::changed_by_others) > 0) return exit_drifted;
-    return whole && report.count(What::failed) == 0 ? exit_compliant : exit_unreadable;
+    return whole_ && report.count(What::failed) == 0 ? exit_compliant : exit_unreadable;
   }
 
  private:
-  struct Place {
-    std::string label;
-    NetnsPlace at;
-  };
-
-  [[nodiscard]] std::string label_of(const Entry& entry) const {
-    const NetnsSource& source = catalog_.sources()[entry.directory];
-    const bool bare = entry.directory == 0 || source.kind != NameKind::entry;
-    return bare ? entry.name : source.directory + '/' + entry.name;
-  }
-
-  /// The netns that the book knows, each once, in byte order of their labels. `whole` becomes false when there may be others.
-  std::vector<Place> find(const RestoreBook& book, bool& whole) {
-    Listing listing = selected_.list(NetnsCatalog::Detail::full);
-    for (const Listing::Failure& failure : listing.failures) {
-      complain(fmt::format("cannot list {}: {}", printable(catalog_.sources()[failure.directory].directory),
-                           error_text(failure.error.code)));
-      whole = false;
-    }
-    for (const std::string& name : selected_.not_found()) {
-      complain(fmt::format("no netns is named {}", printable(name)));
-      whole = false;
-    }
-    std::vector<Place> places;
+  /// The netns that the book knows, each once, in byte order of their labels.
+  std::vector<KnownNetns> find(const RestoreBook& book) {
+    const Listing listing = netns_.selected().list(NetnsCatalog::Detail::full);
+    if (netns_.complain_of(listing.failures)) whole_ = false;
+    if (netns_.complain_of_missing()) whole_ = false;
+    std::vector<KnownNetns> known;
     for (const Entry& entry : listing.entries) {
-      if (entry.kind == EntryKind::nsfs) places.push_back({label_of(entry), {0, entry.directory, entry.name}});
+      if (entry.kind != EntryKind::nsfs) continue;
+      known.push_back({label_of(netns_.catalog().sources()[entry.directory], entry.directory, entry.name),
+                       {0, entry.directory, entry.name}});
     }
-    std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) { return a.label < b.label; });
+    std::sort(known.begin(), known.end(), [](const KnownNetns& a, const KnownNetns& b) { return a.label < b.label; });
     std::set<std::uint64_t> seen;
-    std::erase_if(places, [&](Place& place) {
-      const BindResult bound = catalog_.bind(place.at.directory, place.at.name, {}, Tier::transient);
+    std::erase_if(known, [&](KnownNetns& netns) {
+      const BindResult bound = netns_.catalog().bind(netns.at.directory, netns.at.name, {}, Tier::transient);
       if (const auto* error = std::get_if<Error>(&bound)) {
-        complain(fmt::format("cannot enter {}: {}", printable(place.label), with_remedy(error->code)));
-        whole = false;
+        complain(fmt::format("cannot enter {}: {}", printable(netns.label), with_remedy(error->code)));
+        whole_ = false;
       }
       const auto* binding = std::get_if<Binding>(&bound);
       if (binding == nullptr) return true;
-      place.at.cookie = binding->id.cookie;
-      return !book.knows(place.at.cookie) || !seen.insert(place.at.cookie).second;
+      netns.at.cookie = binding->id.cookie;
+      return !book.knows(netns.at.cookie) || !seen.insert(netns.at.cookie).second;
     });
-    return places;
+    return known;
   }
 
-  void restore_netns(const Place& place, RestoreBook& book, RestoreReport& report) {
+  void restore_netns(const KnownNetns& netns, RestoreBook& book, RestoreReport& report) {
     ++report.netns;
-    for (Restored& result : restore(catalog_, place.at, book.entries(place.at.cookie), kernel_tick())) {
-      if (is_settled(result)) book.drop(place.at.cookie, result.entry.key);
-      report.findings.push_back({place.label, std::move(result)});
+    for (Restored& result : restore(netns_.catalog(), netns.at, book.entries(netns.at.cookie), kernel_tick())) {
+      if (is_settled(result)) book.drop(netns.at.cookie, result.entry.key);
+      report.settings.push_back({netns.label, std::move(result)});
     }
   }
 
-  static std::size_t kept_of(const std::vector<Place>& places, const RestoreBook& book) {
+  static std::size_t kept_of(const std::vector<KnownNetns>& known, const RestoreBook& book) {
     std::size_t kept = 0;
-    for (const Place& place : places) kept += book.entries(place.at.cookie).size();
+    for (const KnownNetns& netns : known) kept += book.entries(netns.at.cookie).size();
     return kept;
   }
 
   const Options& options_;
-  LinuxCatalog catalog_;  // of all kinds of names: what was changed need not be wanted any more
-  SelectedCatalog selected_;
+  ChosenNetns netns_;  // of all kinds of names: what was changed need not be wanted any more
   RestoreStore store_;
+  bool whole_ = true;  // all was found and saved
 };
 
 }  // namespace
+
+std::size_t RestoreReport::count(Restored::What what) const {
+  const auto is_that = [what](const Setting& setting) { return setting.result.what == what; };
+  return static_cast<std::size_t>(std::count_if(settings.begin(), settings.end(), is_that));
+}
+
+std::string restore_table(const RestoreReport& report, Colour colour) {
+  Table table;
+  table.row({{"NETNS", {}}, {"KEY", {}}, {"FOUND", {}}, {"HAVE", {}}, {"STATE", {}}, {"POLICY", {}}});
+  for (const RestoreReport::Setting& setting : report.settings) {
+    const Restored& result = setting.result;
+    const auto& entry = result.entry;
+    table.row({{printable(setting.netns), {}},
+               {printable(entry.key.name()), {}},
+               {or_dash(shown(result, entry.found)), {}},
+               {or_dash(shown(result, result.have)), {}},
+               {state_of(result), shade(result, colour)},
+               {or_dash(entry.policy), {}}});
+  }
+  const Sums sums = sums_of(report);
+  std::string out = table.empty() ? std::string() : table.text();
+  out += fmt::format("{} netns, {} settings: {} restored, {} changed by others, {} gone, {} failed", report.netns,
+                     report.settings.size(), sums.restored, sums.changed_by_others, sums.gone, sums.failed);
+  if (report.elsewhere > 0) out += fmt::format("; {} of netns that are not here", report.elsewhere);
+  return out + '\n';
+}
+
+std::string restore_json(const RestoreReport& report) {
+  const Sums sums = sums_of(report);
+  Json json{{"schema", 1},
+            {"restored", sums.restored + sums.gone == report.settings.size()},
+            {"totals",
+             {{"netns", report.netns},
+              {"settings", report.settings.size()},
+              {"restored", sums.restored},
+              {"changed_by_others", sums.changed_by_others},
+              {"gone", sums.gone},
+              {"failed", sums.failed},
+              {"elsewhere", report.elsewhere}}},
+            {"findings", Json::array()}};
+  for (const RestoreReport::Setting& setting : report.settings) {
+    const Restored& result = setting.result;
+    const bool gone = result.what == Restored::What::gone || result.what == Restored::What::netns_gone;
+    const bool unknown = gone || (result.what == Restored::What::failed && result.have.empty());
+    Json one{{"netns", printable(setting.netns)},
+             {"policy", printable(result.entry.policy)},
+             {"key", printable(result.entry.key.name())},
+             {"found", printable(shown(result, result.entry.found))},
+             {"have", unknown ? Json(nullptr) : Json(printable(shown(result, result.have)))},
+             {"state", to_string(result.what)}};
+    if (result.what == Restored::What::failed) one["error"] = failure(result);
+    json["findings"].push_back(std::move(one));
+  }
+  return line_of(json);
+}
 
 int restore_values(const Options& options, const Configuration& configuration) {
   try {
@@ -146,7 +222,7 @@ void keep_overwritten(const Options& options, const PolicySet& policies, const s
   const auto overwrote = [](const Report& report) { return !report.overwritten.empty(); };
   if (std::none_of(reports.begin(), reports.end(), overwrote)) return;
   RestoreStore store(options.restore_file);
-  RestoreStore::Loaded loaded = store.load();
+  auto loaded = store.load();
   bool kept = true;
   for (const Report& report : reports) {
     for (const Overwritten& write : report.overwritten) {

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Restoring by the commands that run once. Loop thread only.
+// Restoring by the commands that run once, and the report of it. Main thread.
 #pragma once
 
+#include <cstddef>
+#include <string>
 #include <vector>
 
 #include <nswarden/cli/options.hpp>
 #include <nswarden/config/configuration.hpp>
 #include <nswarden/engine/reconciler.hpp>
 #include <nswarden/policy/policy.hpp>
+#include <nswarden/report/render.hpp>
+#include <nswarden/restore/restore.hpp>
 
 namespace nswarden {
 
@@ -18,5 +22,22 @@ int restore_values(const Options& options, const Configuration& configuration);
 /// What `apply` overwrote for policies with `restore`, so that it can be put back. Says so on stderr when it cannot be kept, as
 /// while a daemon keeps the book.
 void keep_overwritten(const Options& options, const PolicySet& policies, const std::vector<Report>& reports);
+
+/// Of `apply --restore`.
+struct RestoreReport {
+  struct Setting {
+    std::string netns;  ///< label, bytes
+    Restored result;
+  };
+  std::vector<Setting> settings;  ///< by netns, then in write order
+  std::size_t netns = 0;          ///< that had entries
+  std::size_t elsewhere = 0;      ///< entries of netns that are not there: dead, or in other directories
+
+  [[nodiscard]] std::size_t count(Restored::What what) const;
+};
+
+/// A table for people, JSON (schema 1) for programs. Pure text.
+std::string restore_table(const RestoreReport& report, Colour colour);
+std::string restore_json(const RestoreReport& report);
 
 }  // namespace nswarden

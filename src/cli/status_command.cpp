@@ -60,12 +60,15 @@ std::string line_of_status(int status, const Url& url, const std::string& path) 
   return fmt::format("no nswarden answers at {}: {} has HTTP status {}; --url names another address", at, path, status);
 }
 
+TlsFiles tls_files(const StatusOptions& options) { return {options.ca_file, options.cert_file, options.key_file}; }
+
+/// One call of `nswarden status`: asks, selects, prints.
 class Inquiry {
  public:
   Inquiry(const Options& options, Url url)
       : options_(options),
         url_(std::move(url)),
-        files_{options.status.ca_file, options.status.cert_file, options.status.key_file},
+        files_(tls_files(options.status)),
         client_(url_, files_, std::chrono::steady_clock::now() + options.status.timeout) {}
 
   int run() {
@@ -84,16 +87,16 @@ class Inquiry {
     view.status = understood(status_of(status));
     view.events = understood(events_of(status));
     view.now = unix_time();
-    const Verdict verdict = verdict_of(view);
+    const StatusVerdict verdict = verdict_of(view);
     if (options_.output == Output::json) {
-      if (!options_.netns.empty()) status["compliant"] = verdict == Verdict::compliant;
+      if (!options_.netns.empty()) status["compliant"] = verdict == StatusVerdict::compliant;
       // All beyond ASCII is escaped: a terminal may be what reads it.
       fmt::print("{}\n", status.dump(-1, ' ', true));
     } else {
       fmt::print("{}", status_table(view, colour_of_stdout()));
     }
-    if (verdict == Verdict::compliant) return exit_compliant;
-    return verdict == Verdict::drifted ? exit_drifted : exit_unreadable;
+    if (verdict == StatusVerdict::compliant) return exit_compliant;
+    return verdict == StatusVerdict::drifted ? exit_drifted : exit_unreadable;
   }
 
  private:
@@ -109,9 +112,9 @@ class Inquiry {
   }
 
   template <class Value>
-  Value understood(std::variant<Value, std::string> read) const {
-    if (const auto* wrong = std::get_if<std::string>(&read)) {
-      throw Complaint{fmt::format("no nswarden that this one understands answers at {}: {}", url_.shown(), *wrong)};
+  Value understood(std::variant<Value, Problem> read) const {
+    if (const auto* wrong = std::get_if<Problem>(&read)) {
+      throw Complaint{fmt::format("no nswarden that this one understands answers at {}: {}", url_.shown(), wrong->message)};
     }
     return std::move(std::get<Value>(read));
   }
@@ -147,17 +150,13 @@ std::optional<Url> url_or_complaint(const StatusOptions& options) {
   auto url = parse_url(options.url);
   if (auto* good = std::get_if<Url>(&url)) return std::move(*good);
   complain(fmt::format("--url {}; it looks like http://127.0.0.1:10042 or https://USER:PASSWORD@HOST:PORT",
-                       std::get<std::string>(url)));
+                       std::get<Problem>(url).message));
   return std::nullopt;
 }
 
 /// The daemon's own words, which it says in lines; from whoever is there, they are believed no control characters.
 void print_lines(std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    fmt::print("{}\n", printable(text.substr(0, end)));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
+  while (!text.empty()) fmt::print("{}\n", printable(take_until(text, '\n')));
 }
 
 }  // namespace
@@ -182,7 +181,7 @@ int check_health(const Options& options) {
   constexpr int not_healthy = 1;
   const auto url = url_or_complaint(options.status);
   if (!url) return exit_usage;
-  const TlsFiles files{options.status.ca_file, options.status.cert_file, options.status.key_file};
+  const TlsFiles files = tls_files(options.status);
   HttpClient client(*url, files, std::chrono::steady_clock::now() + options.status.timeout);
   std::string said;
   for (const char* path : {"/-/healthy", "/-/ready"}) {

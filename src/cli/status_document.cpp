@@ -208,28 +208,28 @@ StatusDocument document_in(const Fields& fields) {
 
 }  // namespace
 
-std::variant<Json, std::string> parse_answer(std::string_view text) {
-  if (is_too_deep(text)) return std::string("it is nested too deeply");
+std::variant<Json, Problem> parse_answer(std::string_view text) {
+  if (is_too_deep(text)) return Problem{{}, "it is nested too deeply"};
   Json json = Json::parse(text, nullptr, false);
-  if (json.is_discarded()) return std::string("it is no JSON");
+  if (json.is_discarded()) return Problem{{}, "it is no JSON"};
   return json;
 }
 
-std::variant<StatusDocument, std::string> status_of(const Json& answer) {
+std::variant<StatusDocument, Problem> status_of(const Json& answer) {
   try {
     return document_in(Fields(answer, {}));
   } catch (const WrongAnswer& wrong) {
-    return std::string(wrong.what());
+    return Problem{{}, wrong.what()};
   }
 }
 
-std::variant<std::vector<StatusEvent>, std::string> events_of(const Json& answer) {
+std::variant<std::vector<StatusEvent>, Problem> events_of(const Json& answer) {
   try {
     const Fields fields(answer, {});
     check_schema(fields);
     return fields.list("events", event_in);
   } catch (const WrongAnswer& wrong) {
-    return std::string(wrong.what());
+    return Problem{{}, wrong.what()};
   }
 }
 

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include <nswarden/base/result.hpp>
 #include <nswarden/report/json.hpp>
 #include <nswarden/report/snapshot.hpp>
 
@@ -50,12 +51,12 @@ struct StatusDocument {
   ConfigSnapshot config;
 };
 
-/// The value of a text, or what is wrong with it.
-std::variant<Json, std::string> parse_answer(std::string_view text);
+/// The value of a text. Problems have no place: they name the field.
+std::variant<Json, Problem> parse_answer(std::string_view text);
 
 /// Of /api/v1/status.
-std::variant<StatusDocument, std::string> status_of(const Json& answer);
+std::variant<StatusDocument, Problem> status_of(const Json& answer);
 /// Of /api/v1/events; newest last.
-std::variant<std::vector<StatusEvent>, std::string> events_of(const Json& answer);
+std::variant<std::vector<StatusEvent>, Problem> events_of(const Json& answer);
 
 }  // namespace nswarden

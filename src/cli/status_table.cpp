@@ -8,7 +8,6 @@
 #include <cmath>
 #include <set>
 
-#include <nswarden/base/printed_text.hpp>
 #include <nswarden/base/text.hpp>
 #include <nswarden/report/table.hpp>
 
@@ -124,13 +123,13 @@ std::string headline(const StatusView& view, Colour colour) {
   const StatusDocument& status = view.status;
   const Faults faults = faults_of(view);
   switch (verdict_of(view)) {
-    case Verdict::drifted: {
+    case StatusVerdict::drifted: {
       std::string text =
           fmt::format("NOT compliant: {} in {}", settings(faults.drifted + faults.unreadable), netns_with_findings(status));
       return painted(text, red, colour) + '\n';
     }
-    case Verdict::unknown: return painted(unknown_text(view, faults), red, colour) + '\n';
-    case Verdict::compliant: break;
+    case StatusVerdict::unknown: return painted(unknown_text(view, faults), red, colour) + '\n';
+    case StatusVerdict::compliant: break;
   }
   if (!view.netns.empty()) {
     return painted("no findings", green, colour) +
@@ -259,13 +258,13 @@ std::string event_table(const StatusView& view) {
 
 }  // namespace
 
-Verdict verdict_of(const StatusView& view) {
+StatusVerdict verdict_of(const StatusView& view) {
   const StatusDocument& status = view.status;
-  if (!status.ready) return Verdict::unknown;
+  if (!status.ready) return StatusVerdict::unknown;
   const Faults faults = faults_of(view);
-  if (faults.drifted > 0) return Verdict::drifted;
+  if (faults.drifted > 0) return StatusVerdict::drifted;
   const bool hidden = !view.netns.empty() && status.findings_hidden > 0;
-  return faults.unreadable > 0 || hidden || !status.unlisted.empty() ? Verdict::unknown : Verdict::compliant;
+  return faults.unreadable > 0 || hidden || !status.unlisted.empty() ? StatusVerdict::unknown : StatusVerdict::compliant;
 }
 
 std::string status_table(const StatusView& view, Colour colour) {

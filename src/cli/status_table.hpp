@@ -3,6 +3,7 @@
 // Pure text, any thread.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,8 +21,8 @@ struct StatusView {
 };
 
 /// Whether all is well, as far as the view goes.
-enum class Verdict : std::uint8_t { compliant, drifted, unknown };
-Verdict verdict_of(const StatusView& view);
+enum class StatusVerdict : std::uint8_t { compliant, drifted, unknown };
+StatusVerdict verdict_of(const StatusView& view);
 
 std::string status_table(const StatusView& view, Colour colour);
 

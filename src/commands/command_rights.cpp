@@ -8,7 +8,6 @@
 #include <cerrno>
 
 #include <nswarden/os/capabilities.hpp>
-#include <nswarden/os/capability_sets.hpp>
 
 namespace nswarden {
 namespace {

@@ -15,11 +15,11 @@
 #include <nswarden/base/text.hpp>
 #include <nswarden/daemon/fd_budget.hpp>
 #include <nswarden/daemon/instance_lock.hpp>
-#include <nswarden/os/limits.hpp>
 #include <nswarden/os/privilege.hpp>
+#include <nswarden/os/process.hpp>
 #include <nswarden/report/console.hpp>
-#include <nswarden/web/web.hpp>
 #include <nswarden/web/web_access.hpp>
+#include <nswarden/web/web_server.hpp>
 #include "daemon/loop.hpp"
 
 namespace nswarden {

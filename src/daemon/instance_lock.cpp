@@ -10,7 +10,7 @@
 #include <utility>
 
 #include <nswarden/base/text.hpp>
-#include <nswarden/os/runtime_directory.hpp>
+#include <nswarden/os/lock_file.hpp>
 
 namespace nswarden {
 namespace {
@@ -60,7 +60,7 @@ void InstanceLock::take_named(const std::string& file) {
 
 InstanceLock::Outcome InstanceLock::take(const std::string& directory) {
   using What = Outcome::What;
-  const auto place = place_of(directory);
+  const auto place = identify_directory(directory);
   if (!place) return {What::failed, {}, 0, place.error().code};
   const std::string file = fmt::format("{}/dir-{}-{}-{}{}{}.lock", runtime_directory_, place->device_major, place->device_minor,
                                        place->inode, place->rest.empty() ? "" : "-", escaped(place->rest));

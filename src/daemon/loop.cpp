@@ -12,10 +12,8 @@
 #include <nswarden/base/unix_time.hpp>
 #include <nswarden/config/config_loss.hpp>
 #include <nswarden/os/file.hpp>
+#include <nswarden/os/process.hpp>
 #include <nswarden/os/procfs.hpp>
-#include <nswarden/os/tick.hpp>
-#include <nswarden/os/time_slice.hpp>
-#include <nswarden/report/meant_key.hpp>
 
 namespace nswarden {
 namespace {
@@ -267,7 +265,7 @@ void Loop::see_to_commands() {
 void Loop::tell_reports() {
   const Time now = Clock::now();
   for (const Report& report : reconciler_->take_reports()) {
-    report_log_.tell(report, *policies_, now, unix_time());
+    report_log_.record(report, *policies_, now, unix_time());
     commands_.take(report);
     restorer_.take(report, *policies_);
     dirty_ = true;

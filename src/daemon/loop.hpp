@@ -24,7 +24,6 @@
 #include <nswarden/os/poller.hpp>
 #include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/signals.hpp>
-#include <nswarden/os/waker.hpp>
 #include <nswarden/report/event_log.hpp>
 #include <nswarden/report/log.hpp>
 #include <nswarden/report/metrics.hpp>

@@ -344,8 +344,8 @@ const Resolution* Reconciler::resolution(std::string_view label) const {
   return found == all.end() ? nullptr : &(*found)->governed.resolution();
 }
 
-std::vector<KnownNetns> Reconciler::known() const {
-  std::vector<KnownNetns> known;
+std::vector<NamedNetns> Reconciler::known() const {
+  std::vector<NamedNetns> known;
   for (const auto& netns : names_.netns()) {
     if (!netns || !netns->governed.bound()) continue;
     const TrackedName& name = *netns->names.front();

@@ -17,8 +17,6 @@ const Key& sign_of_life() {
   return key;
 }
 
-std::string_view family_of(std::string_view path) { return path.substr(0, path.find('/')); }
-
 /// The directory that the first glob of a path looks into.
 std::string_view folder_looked_into(std::string_view path) {
   const std::string_view before = path.substr(0, path.find_first_of("*?["));

@@ -6,11 +6,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <map>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+
+#include <nswarden/base/text.hpp>
 
 namespace nswarden {
 
@@ -18,20 +21,46 @@ namespace {
 
 bool is_refused(int error) { return error == EACCES || error == EPERM || error == EROFS; }
 
-/// The last component of its path.
-std::string_view file_name(const Key& key) {
-  const std::string_view path = key.path();
-  return path.substr(path.rfind('/') + 1);
-}
-
 Result<LinuxNetns::Write> write_whole(int fd, std::string_view value) {
   // At offset 0 and in one call: a second write on a kept fd would be accepted and ignored (kernel fact 12). A short count is
-  // what the kernel gives for a value that it parsed in part; what it stored is for read() to tell (kernel fact 28).
+  // what the kernel gives for a value that it parsed in part; read() shows the value that it stored (kernel fact 28).
   if (::pwrite(fd, value.data(), value.size(), 0) < 0) return Error{errno, "write sysctl"};
   return LinuxNetns::Write::done;
 }
 
 }  // namespace
+
+void ReadBuffer::start(std::size_t keys) {
+  if (keys > readings_.size()) {
+    const std::size_t room = std::max(keys, 2 * readings_.size());
+    readings_.resize(room);
+    slots_ = std::make_unique<char[]>(room * slot_size);
+  }
+  count_ = keys;
+  long_values_.clear();
+}
+
+void ReadBuffer::read_long(Reading& reading, int fd) {
+  // A buffer that is too small looks like the end of the file, or cuts the value (kernel fact 12).
+  constexpr std::array<std::size_t, 2> sizes{4095, 131071};
+  for (const std::size_t room : sizes) {
+    auto bytes = std::make_unique<char[]>(room);
+    const ssize_t size = ::pread(fd, bytes.get(), room, 0);
+    if (size < 0) {
+      reading = failed(errno);
+      return;
+    }
+    const auto length = static_cast<std::size_t>(size);
+    reading = {Reading::Status::value, 0, {bytes.get(), length}};
+    if (length == 0) continue;
+    if (length < room) {
+      long_values_.push_back(std::move(bytes));
+      return;
+    }
+    reading = {Reading::Status::unreadable, EFBIG, {}};
+  }
+  if (reading.status == Reading::Status::value) reading.bytes = {};
+}
 
 LinuxNetns::LinuxNetns(std::shared_ptr<CatalogShared> shared, NetnsPath path, NetnsId id, std::span<const Wish> wishes,
                        Tier tier)
@@ -79,7 +108,7 @@ Result<Fd> LinuxNetns::open_key(std::size_t key, int flags, FamilyDirectories& f
   const std::string_view family = family_of(path);
   const SysctlTree& tree = shared_->tree;
   // Each lookup right below net/ costs time for every netns of the host (kernel fact 11). So a family is looked up once for
-  // all its keys; and for a single key there is no use in two opens.
+  // all its keys; and a single key needs only one open.
   if (slots_[key].alone && tier_ != Tier::directories) return tree.open_below(tree.root(), path.c_str(), flags);
   const Result<int> directory = families.get(tree, family);
   if (!directory) return directory.error();
@@ -125,12 +154,12 @@ Result<NetnsScope> LinuxNetns::enter(Proof proof) const {
   std::optional<std::uint64_t> cookie = cookie_of_file(netns->fd.get());
   Result<NetnsScope> scope = NetnsScope::enter(netns->fd.get(), shared_->home);
   if (!scope) return scope;
-  // Before Linux 5.14 there are none: then a file of the netns that still lives proves that nobody else can have its inode.
+  // Before Linux 5.14 there are none: then a file of the netns that still lives proves that no other netns can have its inode.
   if (id_.cookie == 0) {
     if (!holds_living_file()) return stale;
     return scope;
   }
-  // Before Linux 6.18 a cookie is told only inside.
+  // Before Linux 6.18 a cookie can be read only inside.
   if (!cookie) {
     const Result<std::uint64_t> inside = cookie_inside();
     if (!inside) return inside.error();
@@ -158,7 +187,7 @@ Reading LinuxNetns::known(const Slot& slot) {
 }
 
 void LinuxNetns::retry_refused() {
-  // Neither the name nor the netns need be there for the other keys of this read: what fails here, stays as it was.
+  // Neither the name nor the netns need be there for the other keys of this read: a slot that fails here stays as it was.
   const Result<NetnsScope> scope = enter(Proof::cookie);
   if (!scope) return;
   refused_ = false;
@@ -215,7 +244,7 @@ Result<void> LinuxNetns::read_inside() {
 Result<LinuxNetns::Write> LinuxNetns::write(std::size_t key, std::string_view value) {
   const Slot& slot = slots_[key];
   if (slot.read_error == ENOENT) return Error{ENOENT, "open sysctl for writing"};
-  if (shared_->files.has_stranger(file_name(*wishes_[key].key))) find_other_inode(key);
+  if (shared_->files.has_stranger(last_component(wishes_[key].key->path()))) find_other_inode(key);
   if (slot.fd && slot.write_error == 0 && !slot.needs_entering) return put(key, slot.fd.get(), value);
   return write_inside(key, value);
 }
@@ -223,7 +252,7 @@ Result<LinuxNetns::Write> LinuxNetns::write(std::size_t key, std::string_view va
 Result<LinuxNetns::Write> LinuxNetns::write_inside(std::size_t key, std::string_view value) {
   Slot& slot = slots_[key];
   const bool opened = slot.fd && slot.write_error == 0;
-  // A family that is held was opened inside; whatever else is opened by its path needs the better proof.
+  // A family that is held was opened inside; anything else that is opened by its path needs the better proof.
   const bool by_path =
       tier_ == Tier::transient || (tier_ == Tier::held && !opened) || slot.write_error != 0 || slot.read_error != 0;
   const Result<NetnsScope> scope = enter(by_path ? Proof::cookie : Proof::inode);
@@ -232,7 +261,7 @@ Result<LinuxNetns::Write> LinuxNetns::write_inside(std::size_t key, std::string_
   FamilyDirectories passing;
   FamilyDirectories& families = tier_ == Tier::directories ? families_ : passing;
   if (tier_ == Tier::held && slot.write_error != 0) {
-    // What was read-only at bind may be writable by now, as after a remount of /proc/sys: then it is held for both.
+    // A key that was read-only at bind may be writable by now, as after a remount of /proc/sys: then it is held for both.
     Result<Fd> both = open_key(key, O_RDWR, families);
     if (both) {
       files_.opened(key, *both);

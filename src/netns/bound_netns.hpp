@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// One netns whose keys were opened inside it. See engine/kernel.hpp for the contract and the three tiers.
+// LinuxNetns is one netns whose keys were opened inside it; engine/kernel.hpp has the contract and the three tiers. Made by
+// LinuxCatalog, in its thread.
 #pragma once
 
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -16,13 +21,52 @@
 #include "netns/glob_walk.hpp"
 #include "netns/netns_entry.hpp"
 #include "netns/netns_scope.hpp"
-#include "netns/read_buffer.hpp"
-#include "netns/registered_files.hpp"
 #include "netns/sysctl_tree.hpp"
 
 namespace nswarden {
 
-/// What all bound netns of a catalog use. One thread.
+/// The bytes and readings of one BoundNetns::read(), reused by the next: a sweep allocates nothing.
+class ReadBuffer {
+ public:
+  /// Forgets earlier readings and makes room for `keys` readings.
+  void start(std::size_t keys);
+
+  /// Reads the whole of a sysctl file, always at offset 0 (kernel fact 12).
+  Reading& read(std::size_t key, int fd) {
+    Reading& reading = readings_[key];
+    char* const slot = slots_.get() + key * slot_size;
+    // The kernel allocates as many bytes as are asked for, so ask for few: nearly all values are short.
+    const ssize_t size = ::pread(fd, slot, slot_size - 1, 0);
+    if (size > 0 && static_cast<std::size_t>(size) < slot_size - 1) {
+      reading = {Reading::Status::value, 0, {slot, static_cast<std::size_t>(size)}};
+    } else if (size < 0) {
+      reading = failed(errno);
+    } else {
+      read_long(reading, fd);
+    }
+    return reading;
+  }
+
+  void set(std::size_t key, Reading reading) { readings_[key] = reading; }
+  [[nodiscard]] std::span<const Reading> readings() const { return {readings_.data(), count_}; }
+
+  static Reading failed(int error) {
+    if (error == ENOENT) return {Reading::Status::vanished, 0, {}};
+    return {Reading::Status::unreadable, error, {}};
+  }
+
+ private:
+  static constexpr std::size_t slot_size = 128;
+
+  void read_long(Reading& reading, int fd);
+
+  std::size_t count_ = 0;
+  std::vector<Reading> readings_;
+  std::unique_ptr<char[]> slots_;  // slot_size for each reading, never moved within one read()
+  std::vector<std::unique_ptr<char[]>> long_values_;
+};
+
+/// Shared by all bound netns of a catalog. One thread.
 struct CatalogShared {
   HomeNetns home;
   SysctlTree tree;
@@ -38,8 +82,8 @@ class LinuxNetns final : public BoundNetns {
   /// A write that was handed over and has not begun is not made any more.
   ~LinuxNetns() override;
 
-  /// Opens what the tier says. The thread is inside the netns. An error only when files or memory ran out: every other one is
-  /// the state of its key.
+  /// Opens the files or directories of the tier. The thread is inside the netns. An error only when files or memory ran out: every
+  /// other one is the state of its key.
   Result<void> open_inside();
   [[nodiscard]] std::size_t fds() const;
 
@@ -63,7 +107,7 @@ class LinuxNetns final : public BoundNetns {
     cookie,  // needed to open anything by a path: an inode number may be that of a later netns (kernel fact 4)
   };
 
-  /// What follows from the wishes alone.
+  /// Fills in the parts of slots_ that follow from the wishes alone.
   void prepare_slots();
   /// Whether the file is still that of its key: an interface that came again under the same name has other files (kernel fact 31).
   [[nodiscard]] static bool may_stay(const Slot& slot, const Key& key);
@@ -74,7 +118,7 @@ class LinuxNetns final : public BoundNetns {
   Result<void> open_slot(std::size_t key, FamilyDirectories& families);
   /// Whether the key is there but could not be opened for reading, and may be later.
   [[nodiscard]] static bool is_refused_reading(const Slot& slot);
-  /// Tries those once more: what refused may allow it by now.
+  /// Tries those once more: the kernel may allow it by now.
   void retry_refused();
   /// Of a key that could not be opened for reading.
   [[nodiscard]] static Reading known(const Slot& slot);
@@ -82,7 +126,7 @@ class LinuxNetns final : public BoundNetns {
   Result<Write> write_inside(std::size_t key, std::string_view value);
   /// Writes by an fd that was opened inside, or has it written.
   Result<Write> put(std::size_t key, int fd, std::string_view value);
-  /// Looks whether other writers of the key use another inode than ours by now.
+  /// Looks whether other writers of the key use another inode by now.
   void find_other_inode(std::size_t key);
 
   std::shared_ptr<CatalogShared> shared_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a read of a fanotify fd gave, taken apart without trusting it. It closes nothing: who reads, gives the fds an owner.
-// Pure, any thread.
+// FanotifyBuffer takes the bytes that a read of a fanotify fd gave apart, without trusting them: a fuzzer and tests call it without a
+// kernel, so it is apart from SysctlWatcher. It closes nothing: the reader gives the fds an owner. Pure, any thread.
 #pragma once
 
 #include <cstdint>

@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <optional>
 #include <set>
 #include <utility>
+
+#include <nswarden/base/text.hpp>
 
 namespace nswarden {
 
@@ -43,9 +45,7 @@ Result<void> GlobWalk::walk(const SysctlTree& tree, const KeyPattern& glob, std:
   std::vector<std::string> paths{std::string()};
   std::string_view rest = glob.path();
   while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find('/'), rest.size());
-    const std::string_view component = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
+    const std::string_view component = take_until(rest, '/');
     std::vector<std::string> next;
     for (std::string& path : paths) {
       const std::string start = path.empty() ? path : path + '/';
@@ -94,9 +94,7 @@ Result<const GlobWalk::Names*> GlobWalk::names_in(const SysctlTree& tree, const 
     for (ssize_t at = 0; at < size;) {
       const auto* entry = reinterpret_cast<const dirent64*>(batch.data() + at);
       at += entry->d_reclen;
-      if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0) {
-        names.push_back({entry->d_name, entry->d_type == DT_DIR});
-      }
+      if (!is_dots(entry->d_name)) names.push_back({entry->d_name, entry->d_type == DT_DIR});
     }
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which keys of the netns that the thread is in some globs stand for. The directories that are read stay open as long as this
-// lives: a lookup right below net/ costs time for every netns of the host (kernel fact 11), and reading one that is open does
-// not. Such a directory belongs to the netns in which it was opened, is used only there (kernel fact 13), and keeps nothing alive.
+// GlobWalk finds the keys that globs match, in the netns that the calling thread is in. The directories that it reads stay open as
+// long as it lives: a lookup right below net/ costs time for every netns of the host (kernel fact 11), and reading one that is open
+// does not. Such a directory belongs to the netns in which it was opened, is used only there (kernel fact 13), and keeps nothing alive.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <nswarden/base/text.hpp>
 #include <nswarden/netns/link_watcher.hpp>
 
 #include <arpa/inet.h>
@@ -18,6 +17,7 @@
 #include <cstring>
 #include <utility>
 
+#include <nswarden/base/text.hpp>
 #include "netns/netns_ids.hpp"
 
 namespace nswarden {
@@ -28,10 +28,10 @@ constexpr std::size_t most_messages = 64;
 constexpr int buffer_size = 1 << 20;
 
 // Sysctls of an interface come and go with these, exactly: not before, as RTM_NEWLINK of a new name is, nor without, as one of a
-// carrier is (kernel fact 31). The ids of netns tell which are dead (kernel fact 51).
+// carrier is (kernel fact 31). Messages about ids show which netns died (kernel fact 51).
 constexpr std::array<int, 3> groups{RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF, RTNLGRP_NSID};
 
-// What a write to forwarding, rp_filter, ... emits: the index of the interface and that one value. All values mean new files
+// The message that a write to forwarding, rp_filter, ... makes: the index of the interface and that one value. All values mean new files
 // (kernel fact 52).
 constexpr std::uint32_t one_value_size =
     NLMSG_LENGTH(NLMSG_ALIGN(sizeof(netconfmsg))) + 2 * (NLA_HDRLEN + sizeof(std::int32_t));
@@ -45,15 +45,11 @@ const char* link_remedy(int error) {
   }
 }
 
-std::string failure(const char* attempt, int error) {
-  return std::string(attempt) + ": " + error_text(error) + "; " + link_remedy(error);
-}
-
 bool set_option(int socket, int level, int option, int value) {
   return ::setsockopt(socket, level, option, &value, sizeof value) == 0;
 }
 
-/// So that whoever writes sysctls all the time, as we may do, neither wakes us nor fills our buffer.
+/// A process that writes sysctls all the time, as the daemon itself may do, then neither wakes the loop nor fills the buffer.
 bool drop_writes(int socket) {
   constexpr std::uint8_t drop = 0;
   std::array filter{sock_filter BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(nlmsghdr, nlmsg_type)),
@@ -117,23 +113,25 @@ LinkWatcher::LinkWatcher() { rearm(); }
 
 bool LinkWatcher::rearm() {
   if (socket_) return false;
-  problem_ = open();
-  return problem_.empty();
+  const Result<void> opened = open();
+  problem_ = opened ? std::string() : text_of(opened.error(), link_remedy(opened.error().code));
+  return opened.ok();
 }
 
-std::string LinkWatcher::open() {
+Result<void> LinkWatcher::open() {
   own_inode_ = inode_of_own_netns();
-  if (own_inode_ == 0) return failure("look at our own netns", errno);
+  if (own_inode_ == 0) return Error{errno, "look at our own netns"};
   Fd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
-  if (!socket) return failure("open netlink socket", errno);
+  if (!socket) return Error{errno, "open netlink socket"};
   if (!set_option(socket.get(), SOL_SOCKET, SO_RCVBUFFORCE, buffer_size)) {
     (void)set_option(socket.get(), SOL_SOCKET, SO_RCVBUF, buffer_size);
   }
-  if (!drop_writes(socket.get())) return failure("filter netlink", errno);
-  if (!set_option(socket.get(), SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, 1))
-    return failure("listen to interfaces of other netns", errno);
+  if (!drop_writes(socket.get())) return Error{errno, "filter netlink"};
+  if (!set_option(socket.get(), SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, 1)) {
+    return Error{errno, "listen to interfaces of other netns"};
+  }
   for (const int group : groups) {
-    if (!set_option(socket.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)) return failure("listen to interfaces", errno);
+    if (!set_option(socket.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)) return Error{errno, "listen to interfaces"};
   }
   socket_ = std::move(socket);
   return {};
@@ -156,7 +154,7 @@ bool LinkWatcher::follow(int netns, std::uint64_t inode) {
   return true;
 }
 
-/// What waits by now is of those who had the id before, the news of their death too. So the kernel is made to say something
+/// Messages that wait by now, that of its death too, are about the netns that had the id before. So the kernel is made to answer
 /// where that ends (kernel fact 51).
 void LinkWatcher::expect(int id, std::uint64_t inode) {
   nlmsghdr marker{};
@@ -195,11 +193,11 @@ LinkChanges LinkWatcher::read() {
         changes.lost = true;
         continue;
       }
-      // Nothing stands before them any more, whatever became of their markers.
+      // No message stands before them any more, even if the answer to a marker was lost.
       settle(newcomers_.size());
       if (error == EAGAIN) return changes;
-      // It does not pass: better to be down, and told, than to be woken for it again and again.
-      problem_ = failure("read netlink", error);
+      // A lasting error: going down reports it, and polling on would wake the loop again and again.
+      problem_ = text_of(size.error(), link_remedy(error));
       socket_.reset();
       changes.lost = true;
       return changes;

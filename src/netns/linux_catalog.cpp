@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include <nswarden/netns/link_watcher.hpp>
+#include <nswarden/os/fd.hpp>
 #include <nswarden/os/procfs.hpp>
 #include "netns/bound_netns.hpp"
 #include "netns/netns_entry.hpp"
@@ -22,11 +22,9 @@ namespace nswarden {
 
 namespace {
 
-bool is_dots(const char* name) { return std::strcmp(name, ".") == 0 || std::strcmp(name, "..") == 0; }
-
 /// A name as a directory can hold one; anything else must not be made part of a path.
 bool is_name(std::string_view name) {
-  return !name.empty() && name != "." && name != ".." && name.find('/') == std::string_view::npos &&
+  return !name.empty() && !is_dots(name) && name.find('/') == std::string_view::npos &&
          name.find('\0') == std::string_view::npos;
 }
 
@@ -34,7 +32,7 @@ bool is_name(std::string_view name) {
 bool fill(Entry& entry, int directory, Links links, const HomeNetns& home) {
   struct stat status {};
   if (stat_entry(directory, entry.name.c_str(), links, status) != 0) {
-    // What hides itself, such as the mount of a dead FUSE server, is no netns; and no reason to miss its neighbours.
+    // An entry that hides, such as the mount of a dead FUSE server, is not a netns; its neighbours are listed all the same.
     entry.kind = EntryKind::other;
     if (errno != ENOENT) return true;
     return links == Links::follow && stat_entry(directory, entry.name.c_str(), Links::refuse, status) == 0;
@@ -89,7 +87,7 @@ bool LinuxCatalog::host_is_known() const {
 SysctlFiles& LinuxCatalog::sysctl_files() const { return shared_->files; }
 
 bool LinuxCatalog::is_host(std::uint64_t inode) const {
-  // All are alive, as we and process 1 are in them, so that the inode is identity enough (kernel facts 4 and 7). Who may not see
+  // All are alive, as we and process 1 are in them, so that the inode is identity enough (kernel facts 4 and 7). A daemon that may not see
   // process 1's still knows the first one of the kernel.
   return inode == shared_->home.inode() || inode == shared_->init_inode || inode == fixed_init_inode;
 }
@@ -204,7 +202,7 @@ Entry LinuxCatalog::look(std::uint16_t directory, std::string_view name) {
   return entry;
 }
 
-/// Whatever is there; whether it may be entered is not judged.
+/// Opens any netns there; whether it may be entered is not judged.
 LinuxCatalog::Opened LinuxCatalog::open(std::uint16_t source, std::string_view name) const {
   Result<std::vector<NetnsPath>> ways = ways_to(source, name);
   if (!ways) return ways.error();
@@ -228,7 +226,7 @@ BindResult LinuxCatalog::bind(std::uint16_t directory, std::string_view name, st
   if (const auto* error = std::get_if<Error>(&opened)) return *error;
   const OpenNetns& netns = std::get_if<Found>(&opened)->netns;
   if (kind_of(directory) != NameKind::host && is_host(netns.inode)) return Refusal::host_netns;
-  // Before anything is read: what changes from now on is told.
+  // Before anything is read: later changes are reported.
   const bool links_told = link_watcher_ != nullptr && link_watcher_->follow(netns.fd.get(), netns.inode);
 
   NetnsId id{cookie_of_file(netns.fd.get()).value_or(0), netns.inode};

@@ -3,15 +3,16 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstddef>
 #include <optional>
 #include <string_view>
 #include <vector>
 
+#include <nswarden/base/text.hpp>
 #include <nswarden/os/file.hpp>
 #include <nswarden/os/procfs.hpp>
 
@@ -20,39 +21,28 @@ namespace {
 
 constexpr std::size_t largest_mount_table = std::size_t{64} << 20;
 
-/// What one line of mountinfo says, see proc_pid_mountinfo(5). Numbers of groups are the same in all namespaces
+/// One line of mountinfo, see proc_pid_mountinfo(5). Numbers of groups are the same in all namespaces
 /// (kernel fact 56); 0 is none.
 struct Mount {
-  std::uint64_t id = 0;  // likewise, so that a mount that both have means one namespace
+  std::uint64_t id = 0;     // likewise, so that a mount that both have means one namespace
+  std::string_view device;  // "0:21"
   std::string_view root;
   std::string_view point;
   std::uint64_t shared = 0;
   bool slave = false;
 };
 
-std::string_view cut(std::string_view& rest, char end) {
-  const std::string_view first = rest.substr(0, rest.find(end));
-  rest.remove_prefix(std::min(first.size() + 1, rest.size()));
-  return first;
-}
-
-std::uint64_t group_or_id(std::string_view text) {
-  std::uint64_t value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
-
 Mount parse(std::string_view line) {
   Mount mount;
-  mount.id = group_or_id(cut(line, ' '));
-  cut(line, ' ');  // its parent
-  cut(line, ' ');  // its device
-  mount.root = cut(line, ' ');
-  mount.point = cut(line, ' ');
-  cut(line, ' ');  // its options
+  mount.id = parse_number<std::uint64_t>(take_until(line, ' ')).value_or(0);
+  take_until(line, ' ');  // its parent
+  mount.device = take_until(line, ' ');
+  mount.root = take_until(line, ' ');
+  mount.point = take_until(line, ' ');
+  take_until(line, ' ');  // its options
   constexpr std::string_view shared = "shared:";
-  for (std::string_view field = cut(line, ' '); !field.empty() && field != "-"; field = cut(line, ' ')) {
-    if (field.starts_with(shared)) mount.shared = group_or_id(field.substr(shared.size()));
+  for (std::string_view field = take_until(line, ' '); !field.empty() && field != "-"; field = take_until(line, ' ')) {
+    if (field.starts_with(shared)) mount.shared = parse_number<std::uint64_t>(field.substr(shared.size())).value_or(0);
     mount.slave = mount.slave || field.starts_with("master:");
   }
   return mount;
@@ -61,7 +51,7 @@ Mount parse(std::string_view line) {
 /// The mounts point into `table`.
 std::vector<Mount> parse_all(std::string_view table) {
   std::vector<Mount> mounts;
-  while (!table.empty()) mounts.push_back(parse(cut(table, '\n')));
+  while (!table.empty()) mounts.push_back(parse(take_until(table, '\n')));
   return mounts;
 }
 
@@ -83,6 +73,12 @@ bool is_plain_bind(const Mount& mount) { return mount.root != "/" && mount.point
 const Mount* find_mount(const std::vector<Mount>& mounts, std::uint64_t id) {
   const auto found = std::find_if(mounts.begin(), mounts.end(), [id](const Mount& mount) { return mount.id == id; });
   return found == mounts.end() ? nullptr : &*found;
+}
+
+/// Device of the mount at /proc. Of several on top of each other the last is seen.
+std::string_view device_of_proc(const std::vector<Mount>& mounts) {
+  const auto last = std::find_if(mounts.rbegin(), mounts.rend(), [](const Mount& mount) { return mount.point == "/proc"; });
+  return last == mounts.rend() ? std::string_view() : last->device;
 }
 
 }  // namespace
@@ -115,6 +111,16 @@ bool is_lent_to_container(const std::string& directory, const std::string& first
   const std::vector<Mount> mounts = parse_all(*table);
   const Mount* mount = find_mount(mounts, *id);
   return mount != nullptr && mount->point != "/" && mount->shared == 0 && (mount->slave || mount->root != "/");
+}
+
+ProcfsOrigin procfs_origin(const std::string& directory, const std::string& outside) {
+  struct stat status {};
+  const Result<std::string> table = read_file(outside + "/mountinfo", largest_mount_table);
+  if (!table || ::stat(directory.c_str(), &status) != 0) return ProcfsOrigin::unknown;
+  const std::string_view theirs = device_of_proc(parse_all(*table));
+  if (theirs.empty()) return ProcfsOrigin::unknown;
+  const std::string ours = std::to_string(major(status.st_dev)) + ":" + std::to_string(minor(status.st_dev));
+  return theirs == ours ? ProcfsOrigin::shared : ProcfsOrigin::own;
 }
 
 }  // namespace nswarden

@@ -38,7 +38,7 @@ bool is_dangling(const NetnsPath& path) {
 }  // namespace
 
 EntryKind classify(const struct stat& status, const HomeNetns& home) {
-  // One superblock holds all of nsfs, so the device number says what statfs would (NSFS_MAGIC).
+  // One superblock holds all of nsfs, so the device number replaces statfs (NSFS_MAGIC).
   if (status.st_dev == home.nsfs_device()) return EntryKind::nsfs;
   if (S_ISREG(status.st_mode) && status.st_size == 0) return EntryKind::placeholder;
   return EntryKind::other;
@@ -80,7 +80,7 @@ std::variant<OpenNetns, Refusal, Error> open_netns(const NetnsPath& path, const 
   std::snprintf(link.data(), link.size(), "/proc/self/fd/%d", entry.get());
   OpenNetns opened{Fd(::open(link.data(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)), status.st_ino};
   if (!opened.fd) return Error{errno, "open netns"};
-  // All kinds of namespace live on nsfs, and setns enters whatever it is given.
+  // All kinds of namespace live on nsfs, and setns enters any of them.
   int type = ::ioctl(opened.fd.get(), NS_GET_NSTYPE);
   if (type < 0) type = ::ioctl(opened.fd.get(), NS_GET_NSTYPE);  // as stat_entry()
   if (type < 0 && errno != ENOTTY) return Error{errno, "ask for the kind of namespace"};

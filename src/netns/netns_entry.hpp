@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The entries of a netns directory: what they are, and opening one without side effects (kernel fact 6). A path may name
+// Classifies the entries of a netns directory and opens them without side effects (kernel fact 6), for LinuxCatalog. A path may name
 // anything here: a FIFO, a device, a link, a namespace of another kind.
 #pragma once
 
@@ -7,15 +7,22 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <variant>
 
 #include <nswarden/base/result.hpp>
 #include <nswarden/engine/kernel.hpp>
 #include <nswarden/os/fd.hpp>
-#include "netns/netns_path.hpp"
+#include <nswarden/policy/netns_name.hpp>
 #include "netns/netns_scope.hpp"
 
 namespace nswarden {
+
+/// A path that leads to a netns file, and whether a symbolic link at its end may lead on.
+struct NetnsPath {
+  std::string path{};
+  Links links = Links::refuse;
+};
 
 /// `status` as stat_entry() gives it.
 EntryKind classify(const struct stat& status, const HomeNetns& home);
@@ -24,7 +31,7 @@ EntryKind classify(const struct stat& status, const HomeNetns& home);
 /// file, because of a single interruption.
 int stat_entry(int directory, const char* name, Links links, struct stat& status);
 
-/// What is at the path now. A link that leads nowhere is there, and is no netns.
+/// The entry at a path now. A link that leads nowhere is present, and is not a netns.
 struct PathLook {
   EntryKind kind = EntryKind::absent;
   std::uint64_t inode = 0;
@@ -35,7 +42,7 @@ struct OpenNetns {
   Fd fd;  ///< of the netns file: to be closed before the call that opened it returns (kernel fact 5)
   std::uint64_t inode = 0;
 };
-/// Opens what is at the path when it is a netns, whichever one; otherwise says why it is none. Never Refusal::host_netns.
+/// Opens the entry at the path when it is a netns, of any process; otherwise says why it is not. Never Refusal::host_netns.
 std::variant<OpenNetns, Refusal, Error> open_netns(const NetnsPath& path, const HomeNetns& home);
 
 /// Cookie of the netns behind an fd of its file: Linux 6.18, none before.

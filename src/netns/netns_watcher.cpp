@@ -11,27 +11,21 @@
 #include <cerrno>
 #include <utility>
 
-#include <nswarden/os/inotify_buffer.hpp>
+#include <nswarden/os/trusted_path.hpp>
 #include <nswarden/policy/inotify_events.hpp>
 
 namespace nswarden {
 
 namespace {
 
-// Narrow: with IN_OPEN our own looks would wake us (kernel fact 9). The same for directories and for their ancestors, because
-// one inode has one watch (kernel fact 50). A symbolic link on the way is followed: /var/run/netns is an honest name of
+// Narrow: with IN_OPEN the daemon would wake itself by its own looks (kernel fact 9). The same for directories and for their
+// ancestors, because one inode has one watch (kernel fact 50). A symbolic link on the way is followed: /var/run/netns is an honest name of
 // /run/netns.
 constexpr std::uint32_t watched_entries =
     IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
-// What our own listings cause, and what then cannot be told from the looks of others.
+// Events of listings: those of the daemon look the same as those of other processes.
 constexpr std::uint32_t looks = IN_OPEN | IN_ACCESS | IN_CLOSE_NOWRITE;
 constexpr std::uint32_t about_itself = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT;
-
-std::string parent_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
 
 bool is_missing(int error) { return error == ENOENT || error == ENOTDIR; }
 
@@ -40,11 +34,11 @@ bool is_missing(int error) { return error == ENOENT || error == ENOTDIR; }
 struct NetnsWatcher::Watch {
   std::string directory;
   int wd = -1;
-  std::string path;  // what wd is on: the directory or an ancestor of it
+  std::string path;  // that wd is on: the directory or an ancestor of it
   [[nodiscard]] bool sits_on_directory() const { return wd >= 0 && path == directory; }
 };
 
-/// Whether a watch may have to sit elsewhere now, and what its directory said of that.
+/// Whether a watch may have to sit elsewhere now, with the events of its directory that say so.
 struct NetnsWatcher::Moved {
   bool maybe = false;
   std::uint32_t mask = 0;
@@ -57,36 +51,23 @@ NetnsWatcher::NetnsWatcher(std::vector<std::string> directories) {
 
 NetnsWatcher::~NetnsWatcher() = default;
 
-int NetnsWatcher::inotify_fd() const { return inotify_.get(); }
-int NetnsWatcher::mounts_fd() const { return mounts_.get(); }
-
-Result<void> NetnsWatcher::inotify_state() const {
-  if (inotify_error_.code != 0) return inotify_error_;
-  return {};
-}
-
-Result<void> NetnsWatcher::mounts_state() const {
-  if (mounts_error_.code != 0) return mounts_error_;
-  return {};
-}
-
 bool NetnsWatcher::rearm() {
   bool changed = false;
   if (!mounts_) {
     // Of this thread's mount namespace: a leader's may be another (kernel fact 21).
     mounts_.reset(::open("/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC));
-    mounts_error_ = mounts_ ? Error{} : Error{errno, "open mountinfo"};
+    mounts_state_ = mounts_ ? Result<void>() : Error{errno, "open mountinfo"};
     changed = static_cast<bool>(mounts_);
   }
   if (!inotify_) {
     inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
     if (!inotify_) {
-      inotify_error_ = {errno, "inotify_init"};
+      inotify_state_ = Error{errno, "inotify_init"};
       return changed;
     }
     changed = true;
   }
-  inotify_error_ = {};
+  inotify_state_ = {};
   for (Watch& watch : watches_) changed = place(watch) || changed;
   return changed;
 }
@@ -94,12 +75,12 @@ bool NetnsWatcher::rearm() {
 bool NetnsWatcher::place(Watch& watch) {
   const bool sat = watch.sits_on_directory();
   const int before = watch.wd;
-  // Again after each find, because the directory, or what is between, may have been made between two looks. That ends when
+  // Again after each find, because the directory, or one above it, may have been made between two looks. That ends when
   // nothing new is found; a path that is made and removed all the time ends it too, and the next sweep looks again.
   for (int round = 0; round < 16; ++round) {
     const int last = watch.wd;
     if (const Result<void> added = add_nearest(watch); !added) {
-      inotify_error_ = added.error();
+      inotify_state_ = added;
       watch.wd = -1;
     }
     if (watch.wd == last) break;
@@ -119,7 +100,7 @@ Result<void> NetnsWatcher::add_nearest(Watch& watch) {
       return {};
     }
     if (!is_missing(errno) || path == "/" || path == ".") return Error{errno, "watch netns directory"};
-    path = parent_of(path);
+    path = folder_of(path);
   }
 }
 
@@ -133,7 +114,7 @@ std::vector<DirectoryEvent> NetnsWatcher::read() {
   if (!inotify_) return events;
   std::vector<Moved> moved(watches_.size());
   alignas(inotify_event) std::array<char, std::size_t{32} << 10> batch;  // NOLINT(cppcoreguidelines-pro-type-member-init)
-  // What waits now, not what others add meanwhile.
+  // The events that wait now, not those that come meanwhile.
   int waiting = 0;
   if (::ioctl(inotify_.get(), FIONREAD, &waiting) != 0) waiting = 1;
   while (waiting > 0) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The netns that processes are in, under names that /proc itself gives them: net:[INODE]. Only the netns of a process's first
-// thread is seen (kernel fact 54). Remembers pids, which keep nothing alive and may be other processes' later: who opens a path
-// looks what is there.
+// thread is seen (kernel fact 54). Remembers pids, which keep nothing alive and may be of other processes later: LinuxCatalog checks
+// the inode number of each netns that it opens by such a path. Called in its thread.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 #include <vector>
 
 #include <nswarden/base/result.hpp>
-#include "netns/netns_path.hpp"
+#include "netns/netns_entry.hpp"
 
 namespace nswarden {
 

@@ -13,8 +13,8 @@
 #include <thread>
 #include <utility>
 
+#include <nswarden/os/poller.hpp>
 #include <nswarden/os/signals.hpp>
-#include <nswarden/os/waker.hpp>
 #include <nswarden/policy/value.hpp>
 
 namespace nswarden {
@@ -30,7 +30,7 @@ struct Job {
   SlowWriter::Done done;
 };
 
-/// It may have become right while it waited, and to write what is there already is not harmless (kernel facts 26 and
+/// It may have become right while it waited, and writing the value that is there already is not harmless (kernel facts 26 and
 /// 43). A file that cannot be read is written.
 bool is_right(const Job& job) {
   std::array<char, 128> now;  // NOLINT(cppcoreguidelines-pro-type-member-init)
@@ -38,8 +38,8 @@ bool is_right(const Job& job) {
   return size > 0 && same_value({now.data(), static_cast<std::size_t>(size)}, job.value);
 }
 
-/// At offset 0 and in one call (kernel fact 12). A short count is a value that was parsed in part; what was stored is for a
-/// reader to tell (kernel fact 28).
+/// At offset 0 and in one call (kernel fact 12). A short count is a value that was parsed in part; a
+/// reader sees the value that was stored (kernel fact 28).
 int write_now(const Job& job) {
   if (is_right(job)) return 0;
   return ::pwrite(job.file.get(), job.value.data(), job.value.size(), 0) < 0 ? errno : 0;
@@ -140,7 +140,7 @@ void SlowWriter::cancel(Ticket ticket) {
 int SlowWriter::fd() const { return shared_->waker.fd(); }
 
 std::vector<SlowWriter::Done> SlowWriter::take_done() {
-  // First, so that what ends while they are collected wakes the loop once more.
+  // First, so that a write that ends while they are collected wakes the loop once more.
   (void)shared_->waker.read();
   const std::lock_guard lock(shared_->mutex);
   std::vector<Done> taken;

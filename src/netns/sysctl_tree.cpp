@@ -28,8 +28,6 @@ int open_confined(int directory, const char* path, int flags) {
 
 }  // namespace
 
-std::string_view family_of(std::string_view path) { return path.substr(0, path.find('/')); }
-
 SysctlTree::SysctlTree() : SysctlTree(Walk::openat2) {
   const Fd probe(open_confined(root_.get(), ".", O_PATH | O_DIRECTORY));
   if (!probe) walk_ = Walk::by_step;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cerrno>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,9 +17,6 @@ namespace nswarden {
 
 /// Errors that say nothing about a file, only that we cannot open any more.
 constexpr bool is_exhausted(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM; }
-
-/// First component of a key's path: "ipv4".
-std::string_view family_of(std::string_view path);
 
 class SysctlTree {
  public:

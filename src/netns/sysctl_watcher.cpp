@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <nswarden/base/text.hpp>
 #include <nswarden/netns/sysctl_watcher.hpp>
-#include <nswarden/policy/key_pattern.hpp>
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -13,13 +11,15 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <climits>
 #include <string_view>
 #include <utility>
 
+#include <nswarden/base/text.hpp>
+#include <nswarden/netns/mount_propagation.hpp>
+#include <nswarden/os/file.hpp>
 #include <nswarden/os/procfs.hpp>
+#include <nswarden/policy/key_pattern.hpp>
 #include "netns/fanotify_buffer.hpp"
-#include "netns/procfs_origin.hpp"
 
 namespace nswarden {
 
@@ -28,7 +28,8 @@ namespace {
 // FAN_REPORT_FD_ERROR is newer than the headers of Debian 12.
 constexpr unsigned report_fd_error = 0x2000;
 constexpr std::size_t most_events = 64;
-// Our own tell nothing, and a visit to a netns with thousands of settings makes hundreds: those of others must not wait behind them.
+// Events of the daemon itself carry no news, and a visit to a netns with thousands of settings makes hundreds: those of other
+// processes must not wait behind them.
 constexpr std::size_t most_own_events = 1024;
 // While one event is read, a process that writes in a tight loop has made the next one. So few are read at once, and the first one
 // that repeats an earlier one ends the batch.
@@ -48,26 +49,17 @@ const char* remedy_for(int error) {
   }
 }
 
-std::string failed(const char* attempt, int error) {
-  return std::string(attempt) + ": " + error_text(error) + "; " + remedy_for(error);
-}
-
-/// Errors of a file whose netns, interface or process is no more: there is nothing left to look at.
+/// Errors of a file whose netns, interface or process is gone: nothing is left to look at.
 bool is_of_the_dead(int error) { return error == ENOENT || error == ESRCH; }
 
 /// As our mount namespace sees it, or as it is seen from the mount through which it was written, in a mount namespace that is not
-/// ours. Only good for hints, as who writes may have made those mounts (kernel fact 53). Empty when it is too long, too.
-std::string path_behind(const Fd& file) {
-  const std::string link = "/proc/self/fd/" + std::to_string(file.get());
-  std::array<char, PATH_MAX> path;  // NOLINT(cppcoreguidelines-pro-type-member-init)
-  const ssize_t size = ::readlink(link.c_str(), path.data(), path.size());
-  return size > 0 ? std::string(path.data(), static_cast<std::size_t>(size)) : std::string();
-}
+/// ours. Only good for hints, as the writer may have made those mounts (kernel fact 53). Empty when it is too long, too.
+std::string path_behind(const Fd& file) { return target_of_link("/proc/self/fd/" + std::to_string(file.get())); }
 
-std::string_view last_component(std::string_view path) {
+std::string_view name_behind(std::string_view path) {
   constexpr std::string_view unlinked = " (deleted)";
   if (path.ends_with(unlinked)) path.remove_suffix(unlinked.size());
-  return path.substr(path.rfind('/') + 1);
+  return last_component(path);
 }
 
 /// "/proc/PID/..."
@@ -95,7 +87,7 @@ struct SysctlWatcher::Batch {
     friend bool operator==(const Origin&, const Origin&) = default;
   };
 
-  /// The kernel makes one event of many writes of a process to a file, until somebody reads it. So the next one is news.
+  /// The kernel makes one event of many writes of a process to a file, until it is read. So the next one is news.
   void add(const Origin& origin) {
     repeats = repeats || std::find(origins.begin(), origins.end(), origin) != origins.end();
     origins.push_back(origin);
@@ -107,7 +99,7 @@ struct SysctlWatcher::Batch {
   bool repeats = false;
 };
 
-/// With owners for what the kernel opened for it.
+/// With owners for the fds that the kernel opened for it.
 struct SysctlWatcher::Event {
   RawFanotifyEvent raw;
   Fd file;
@@ -118,8 +110,19 @@ SysctlWatcher::SysctlWatcher(SysctlFiles& files) : files_(files) { rearm(); }
 
 bool SysctlWatcher::rearm() {
   if (fanotify_) return false;
-  problem_ = open();
-  return problem_.empty();
+  const ProcfsOrigin origin = procfs_origin(in_procfs("sys/net"), in_procfs("1"));
+  unsure_ = origin == ProcfsOrigin::unknown;
+  if (origin == ProcfsOrigin::own) {
+    problem_ =
+        procfs() +
+        ": another procfs than that of process 1, so writes of others are not seen; run it without systemd's "
+        "ProtectKernelTunables, ProtectControlGroups and ProtectProc, and in a container with the host's /proc mounted and "
+        "named by --path.procfs";
+    return false;
+  }
+  const Result<void> opened = open();
+  problem_ = opened ? std::string() : text_of(opened.error(), remedy_for(opened.error().code));
+  return opened.ok();
 }
 
 void SysctlWatcher::watch_names(std::unordered_set<std::string> names, std::vector<std::string> globs) {
@@ -132,16 +135,7 @@ bool SysctlWatcher::is_watched(const std::string& name) const {
          std::any_of(globs_.begin(), globs_.end(), [&name](const std::string& glob) { return matches_glob(glob, name); });
 }
 
-std::string SysctlWatcher::open() {
-  const std::string watched = in_procfs("sys/net");  // any of its files stands for all
-  const ProcfsOrigin origin = procfs_origin(watched, in_procfs("1"));
-  unsure_ = origin == ProcfsOrigin::unknown;
-  if (origin == ProcfsOrigin::own) {
-    return procfs() +
-           ": another procfs than that of process 1, so writes of others are not seen; run it without systemd's "
-           "ProtectKernelTunables, ProtectControlGroups and ProtectProc, and in a container with the host's /proc mounted and "
-           "named by --path.procfs";
-  }
+Result<void> SysctlWatcher::open() {
   constexpr unsigned basics = FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK;
   constexpr std::array<unsigned, 3> wishes{FAN_REPORT_PIDFD | report_fd_error, FAN_REPORT_PIDFD, 0};  // Linux 6.13, 5.15
   Fd group;
@@ -151,9 +145,10 @@ std::string SysctlWatcher::open() {
     granted = wish;
     if (group || errno != EINVAL) break;
   }
-  if (!group) return failed("fanotify_init", errno);
+  if (!group) return Error{errno, "fanotify_init"};
+  const std::string watched = in_procfs("sys/net");  // any of its files stands for all
   if (::fanotify_mark(group.get(), FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_MODIFY, AT_FDCWD, watched.c_str()) != 0) {
-    return failed("fanotify_mark", errno);
+    return Error{errno, "fanotify_mark"};
   }
   event_size_ = (granted & FAN_REPORT_PIDFD) != 0 ? event_with_pidfd : bare_event;
   tells_failed_opens_ = (granted & report_fd_error) != 0;
@@ -167,7 +162,7 @@ SysctlWrites SysctlWatcher::read() {
   if (!fanotify_) return {};
   alignas(fanotify_event_metadata) std::array<char, events_at_once * event_with_pidfd>
       bytes;  // NOLINT(cppcoreguidelines-pro-type-member-init)
-  // Before Linux 6.13 an event whose file cannot be opened is thrown away, and that is told only when it is the first of a read
+  // Before Linux 6.13 an event whose file cannot be opened is thrown away, and the read fails only when it is the first one
   // (kernel fact 15).
   const std::size_t at_once = tells_failed_opens_ ? events_at_once : 1;
   std::size_t taken = 0;
@@ -189,8 +184,8 @@ SysctlWrites SysctlWatcher::read() {
   }
   found.more = taken - batch.own >= most_events || batch.own >= most_own_events;
   if (failed_reads == most_events && !is_of_the_dead(error)) {
-    // Whatever it is, it does not pass: better to be down, and told, than to be woken for it again and again.
-    problem_ = failed("read fanotify events", error);
+    // A lasting error: going down reports it, and polling on would wake the loop again and again.
+    problem_ = text_of({error, "read fanotify events"}, remedy_for(error));
     fanotify_.reset();
     found.more = false;
   }
@@ -238,9 +233,9 @@ void SysctlWatcher::judge(Event& event, Batch& batch) {
   SysctlWrite write{status.st_ino, files_.find(status.st_ino), {}, event.raw.pid, std::move(event.process)};
   if (!write.place) {
     const std::string path = path_behind(event.file);
-    write.name = last_component(path);
+    write.name = name_behind(path);
     if (path.empty()) {
-      found.lost = true;  // somebody hides its name
+      found.lost = true;  // its name is hidden
       return;
     }
     if (!is_watched(write.name)) {
@@ -252,8 +247,8 @@ void SysctlWatcher::judge(Event& event, Batch& batch) {
   found.writes.push_back(std::move(write));
 }
 
-/// Has the kernel not tell of a file again, as long as its inode lives: a process that writes its own /proc/PID/comm for ever then
-/// costs nothing. The mark pins nothing (kernel fact 45). Never of a sysctl: a path is what the writer's mounts make of it (fact
+/// Has the kernel report no more events of a file, as long as its inode lives: a process that writes its own /proc/PID/comm for ever then
+/// costs nothing. The mark pins nothing (kernel fact 45). Never of a sysctl: the path depends on the mounts of the writer (fact
 /// 53), so it counts only where it leads to the same file in our mount namespace, and not through links, which lead into the
 /// writer's.
 void SysctlWatcher::ignore(const Fd& file) {

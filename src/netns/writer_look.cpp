@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// describe_writer: what can be told of a process that wrote a sysctl, from its files in /proc.
+// describe_writer: the process that wrote a sysctl, by its files in /proc. Apart from SysctlWatcher, as it needs no fanotify.
 #include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
-#include <climits>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include <nswarden/base/text.hpp>
 #include <nswarden/netns/sysctl_watcher.hpp>
+#include <nswarden/os/file.hpp>
 #include <nswarden/os/procfs.hpp>
 
 namespace nswarden {
@@ -32,11 +31,10 @@ std::string content_of(const std::string& path) {
   return {bytes.data(), static_cast<std::size_t>(size)};
 }
 
-/// What follows `key` at the start of a line, up to its end.
+/// The rest of the line that starts with `key`.
 std::string_view value_of(std::string_view lines, std::string_view key) {
   while (!lines.empty()) {
-    std::string_view line = lines.substr(0, lines.find('\n'));
-    lines.remove_prefix(std::min(line.size() + 1, lines.size()));
+    std::string_view line = take_until(lines, '\n');
     if (!line.starts_with(key)) continue;
     line.remove_prefix(key.size());
     return line;
@@ -44,31 +42,19 @@ std::string_view value_of(std::string_view lines, std::string_view key) {
   return {};
 }
 
-template <class Number>
-std::optional<Number> decimal_in(std::string_view text) {
-  text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
-  Number number{};
-  if (std::from_chars(text.data(), text.data() + text.size(), number).ec != std::errc()) return std::nullopt;
-  return number;
-}
-
-/// Its directory in /proc, which may be that of another PID namespace than ours, with other numbers; empty when it is not there.
+/// Its directory in /proc, which may be that of another PID namespace than the daemon's, with other numbers; empty when it is not there.
 std::string directory_of(const Fd& pidfd) {
-  // It tells the number that the process has in the PID namespace of that procfs.
+  // It has the number of the process in the PID namespace of that procfs.
   const std::string info = content_of(in_procfs("self/fdinfo/" + std::to_string(pidfd.get())));
-  const std::optional<std::int64_t> pid = decimal_in<std::int64_t>(value_of(info, "Pid:"));
+  const std::optional<std::int64_t> pid = parse_number<std::int64_t>(value_of(info, "Pid:\t"));
   return pid && *pid > 0 ? in_procfs(std::to_string(*pid)) : std::string();
 }
 
-/// Until then nobody else can have got its number. A zombie is still there (kernel fact 64).
+/// Until then no other process can have got its number. A zombie is still there (kernel fact 64).
 bool is_there(const Fd& pidfd) { return ::syscall(SYS_pidfd_send_signal, pidfd.get(), 0, nullptr, 0) == 0 || errno == EPERM; }
 
 /// A kernel thread and a zombie have none.
-std::string executable_of(const std::string& directory) {
-  std::array<char, PATH_MAX> path;  // NOLINT(cppcoreguidelines-pro-type-member-init)
-  const ssize_t size = ::readlink((directory + "/exe").c_str(), path.data(), path.size());
-  return size > 0 ? std::string(path.data(), static_cast<std::size_t>(size)) : std::string();
-}
+std::string executable_of(const std::string& directory) { return target_of_link(directory + "/exe"); }
 
 std::string comm_of(const std::string& directory) {
   std::string comm = content_of(directory + "/comm");
@@ -80,8 +66,8 @@ std::optional<std::uint32_t> effective_uid(const std::string& directory) {
   const std::string status = content_of(directory + "/status");
   // Real, effective, saved, of the file system.
   std::string_view uids = value_of(status, "Uid:\t");
-  uids.remove_prefix(std::min(uids.find('\t'), uids.size()));
-  return decimal_in<std::uint32_t>(uids);
+  take_until(uids, '\t');
+  return parse_number<std::uint32_t>(take_until(uids, '\t'));
 }
 
 std::string cgroup_of(const std::string& directory) {

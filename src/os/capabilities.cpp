@@ -1,23 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nswarden/os/capabilities.hpp>
 
-#include <linux/capability.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
-
-#include <nswarden/os/capability_sets.hpp>
 
 namespace nswarden {
 namespace {
 
 constexpr std::uint64_t bit(int capability) { return std::uint64_t{1} << capability; }
 constexpr std::uint64_t of_use = bit(CAP_SYS_ADMIN) | bit(CAP_NET_ADMIN) | bit(CAP_NET_BROADCAST) | bit(CAP_SYS_PTRACE);
-static_assert(static_cast<int>(Capability::net_admin) == CAP_NET_ADMIN &&
-              static_cast<int>(Capability::sys_admin) == CAP_SYS_ADMIN);
+
+std::uint64_t effective_of(const CapabilitySets& sets) { return sets[0].effective | std::uint64_t{sets[1].effective} << 32; }
 
 }  // namespace
+
+bool get_capabilities(CapabilitySets& sets) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  return ::syscall(SYS_capget, &header, sets.data()) == 0;
+}
+
+bool set_capabilities(const CapabilitySets& sets) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  return ::syscall(SYS_capset, &header, sets.data()) == 0;
+}
 
 OwnCapabilities own_capabilities() {
   OwnCapabilities own;
@@ -62,7 +70,7 @@ CapabilitiesAside::~CapabilitiesAside() {
   if (effective_ == 0 || !get_capabilities(sets)) return;
   sets[0].effective = static_cast<std::uint32_t>(effective_);
   sets[1].effective = static_cast<std::uint32_t>(effective_ >> 32);
-  // What is permitted may always be made effective.
+  // A permitted capability may always be made effective.
   (void)set_capabilities(sets);
 }
 

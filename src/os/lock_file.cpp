@@ -2,16 +2,23 @@
 #include <nswarden/os/lock_file.hpp>
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <optional>
+#include <string_view>
+
+#include <nswarden/os/privilege.hpp>
 
 namespace nswarden {
 
 namespace {
+
+constexpr std::string_view default_runtime_directory = "/run/nswarden";
 
 struct flock whole_file() {
   struct flock lock {};
@@ -29,7 +36,7 @@ bool leads_to(const std::string& path, const struct stat& file) {
 
 LockFile::Attempt LockFile::take(const std::string& path) {
   // Again when its holder ended just now, or when the file was replaced before it was locked, as by a service manager that
-  // removes the runtime directory of the service that ended: the lock of a file that is nowhere excludes nobody.
+  // removes the runtime directory of the service that ended: the lock of a file without a name excludes no process.
   for (int round = 0; round < 16; ++round) {
     Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600));
     struct stat status {};
@@ -48,7 +55,7 @@ LockFile::Attempt LockFile::take(const std::string& path) {
   return Error{EAGAIN, "lock file"};
 }
 
-Result<Place> place_of(const std::string& path) {
+Result<DirectoryIdentity> identify_directory(const std::string& path) {
   std::string there = path;
   std::string rest;
   struct stat status {};
@@ -60,12 +67,29 @@ Result<Place> place_of(const std::string& path) {
     rest.insert(0, last);
     there = slash == std::string::npos ? "." : there.substr(0, slash == 0 ? 1 : slash);
   }
-  return Place{major(status.st_dev), minor(status.st_dev), status.st_ino, std::move(rest)};
+  return DirectoryIdentity{major(status.st_dev), minor(status.st_dev), status.st_ino, std::move(rest)};
 }
 
 Result<void> make_directory(const std::string& path) {
   if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return Error{errno, "make directory"};
   return {};
+}
+
+// systemd separates several directories with colons.
+std::string runtime_directory() {
+  const char* given = std::getenv("RUNTIME_DIRECTORY");  // NOLINT(concurrency-mt-unsafe): nothing sets it
+  const std::string_view first = given == nullptr ? "" : std::string_view(given).substr(0, std::string_view(given).find(':'));
+  return std::string(first.starts_with('/') ? first : default_runtime_directory);
+}
+
+std::string holder(std::int64_t pid) {
+  return pid == 0 ? "another nswarden (in another PID namespace)" : fmt::format("another nswarden (pid {})", pid);
+}
+
+std::string lock_error(int error) {
+  if (error == EINVAL) return "it is no regular file";
+  if (error == ELOOP) return "it is a symbolic link";
+  return with_remedy(error);
 }
 
 }  // namespace nswarden

@@ -6,11 +6,12 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <utility>
+
+#include <nswarden/base/text.hpp>
 
 namespace nswarden {
 namespace {
@@ -18,12 +19,6 @@ namespace {
 std::string_view environment(const char* name) {
   const char* const value = ::getenv(name);  // NOLINT(concurrency-mt-unsafe): before there are threads, says the header
   return value == nullptr ? std::string_view() : std::string_view(value);
-}
-
-std::optional<std::uint64_t> whole_number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size() && !text.empty() ? std::optional(value) : std::nullopt;
 }
 
 }  // namespace
@@ -57,8 +52,8 @@ ServiceEnvironment service_environment() {
   ServiceEnvironment service;
   service.notify_socket = environment("NOTIFY_SOCKET");
   const std::string_view pid = environment("WATCHDOG_PID");
-  if (!pid.empty() && whole_number(pid) != static_cast<std::uint64_t>(::getpid())) return service;
-  if (const auto patience = whole_number(environment("WATCHDOG_USEC")); patience && *patience > 0) {
+  if (!pid.empty() && parse_number<std::uint64_t>(pid) != static_cast<std::uint64_t>(::getpid())) return service;
+  if (const auto patience = parse_number<std::uint64_t>(environment("WATCHDOG_USEC")); patience && *patience > 0) {
     service.watchdog = std::chrono::microseconds(*patience);
   }
   return service;

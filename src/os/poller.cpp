@@ -2,6 +2,8 @@
 #include <nswarden/os/poller.hpp>
 
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -56,6 +58,21 @@ std::span<const Poller::Ready> Poller::wait(std::chrono::nanoseconds timeout) {
   const auto size = static_cast<std::size_t>(std::max(count, 0));
   for (std::size_t i = 0; i < size; ++i) ready_[i] = {events[i].data.u64, events[i].events};
   return {ready_.data(), size};
+}
+
+Waker::Waker() : fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  if (!fd_) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
+}
+
+void Waker::wake() const {
+  const std::uint64_t one = 1;
+  // Else it can only fail when the counter is full, and then the loop is awake anyway.
+  while (::write(fd_.get(), &one, sizeof one) < 0 && errno == EINTR) continue;
+}
+
+bool Waker::read() const {
+  std::uint64_t count = 0;
+  return ::read(fd_.get(), &count, sizeof count) == static_cast<ssize_t>(sizeof count);
 }
 
 }  // namespace nswarden

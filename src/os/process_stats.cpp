@@ -1,32 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nswarden/os/process_stats.hpp>
 
-#include <dirent.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include <nswarden/base/text.hpp>
+#include <nswarden/os/fd.hpp>
 #include <nswarden/os/file.hpp>
-#include <nswarden/os/limits.hpp>
+#include <nswarden/os/process.hpp>
 
 namespace nswarden {
 namespace {
 
 constexpr std::size_t largest_proc_file = std::size_t{16} << 20;  // /proc/stat has a column for each interrupt
-
-std::uint64_t number(std::string_view text) {
-  std::uint64_t value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
 
 // Positions in /proc/self/stat as proc(5) counts them.
 enum StatField : std::size_t { utime = 14, stime = 15, starttime = 22, vsize = 23, rss = 24, stat_fields = 25 };
@@ -40,9 +32,7 @@ Result<StatFields> read_stat() {
   rest.remove_prefix(text->rfind(')') + 2);
   StatFields fields{};
   for (std::size_t field = 3; field < stat_fields && !rest.empty(); ++field) {
-    const std::size_t end = std::min(rest.find(' '), rest.size());
-    fields[field] = number(rest.substr(0, end));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
+    fields[field] = parse_number<std::uint64_t>(take_until(rest, ' ')).value_or(0);
   }
   return fields;
 }
@@ -53,18 +43,18 @@ double boot_time() {
   const Result<std::string> text = read_file("/proc/stat", largest_proc_file);
   if (!text) return 0;
   constexpr std::string_view label = "\nbtime ";
-  const std::string_view lines = *text;
-  const std::size_t at = lines.find(label);
+  std::string_view rest = *text;
+  const std::size_t at = rest.find(label);
   if (at == std::string_view::npos) return 0;
-  return static_cast<double>(number(lines.substr(at + label.size())));
+  rest.remove_prefix(at + label.size());
+  return static_cast<double>(parse_number<std::uint64_t>(take_until(rest, '\n')).value_or(0));
 }
 
 std::size_t count_open_fds() {
   struct stat status {};
   // Since Linux 6.2 the size of this directory is the number of fds (kernel fact 67).
   if (::stat("/proc/self/fd", &status) == 0 && status.st_size > 0) return static_cast<std::size_t>(status.st_size);
-  const auto close = [](DIR* open) { ::closedir(open); };
-  const std::unique_ptr<DIR, decltype(close)> directory(::opendir("/proc/self/fd"), close);
+  const DirectoryStream directory(::opendir("/proc/self/fd"));
   if (!directory) return 0;
   std::size_t entries = 0;
   while (::readdir(directory.get()) != nullptr) ++entries;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nswarden/os/procfs.hpp>
 
-#include <dirent.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -9,8 +8,9 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <memory>
 #include <utility>
+
+#include <nswarden/os/fd.hpp>
 
 namespace nswarden {
 namespace {
@@ -38,10 +38,7 @@ const std::string& procfs() { return chosen_procfs(); }
 std::string in_procfs(std::string_view path) { return (procfs() + '/').append(path); }
 
 std::vector<std::string> home_sysctls(std::string_view directory) {
-  struct Close {
-    void operator()(DIR* open) const { ::closedir(open); }
-  };
-  const std::unique_ptr<DIR, Close> open(::opendir(in_procfs("sys/net/").append(directory).c_str()));
+  const DirectoryStream open(::opendir(in_procfs("sys/net/").append(directory).c_str()));
   std::vector<std::string> names;
   if (!open) return names;
   while (const dirent* entry = ::readdir(open.get())) names.emplace_back(entry->d_name);

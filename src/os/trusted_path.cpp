@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nswarden/os/trusted_path.hpp>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
-#include <climits>
-#include <cstdio>
-#include <cstring>
 #include <ctime>
-#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -25,19 +18,12 @@ namespace nswarden {
 
 namespace {
 
-struct CloseFolder {
-  void operator()(DIR* folder) const { ::closedir(folder); }
-};
-using Folder = std::unique_ptr<DIR, CloseFolder>;
-
-bool is_dots(const char* name) { return std::strcmp(name, ".") == 0 || std::strcmp(name, "..") == 0; }
-
 bool is_read_only(const std::string& path) {
   struct statvfs status {};
   return ::statvfs(path.c_str(), &status) == 0 && (status.f_flag & ST_RDONLY) != 0;
 }
 
-/// Who besides root and us may write what has this status.
+/// Names the users besides root and the daemon's that may write a file of this status.
 std::optional<std::string> writer_besides_us(const struct stat& status) {
   if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
     return "it belongs to user " + std::to_string(status.st_uid) + "; chown root";
@@ -49,12 +35,12 @@ std::optional<std::string> writer_besides_us(const struct stat& status) {
   return std::nullopt;
 }
 
-/// Who may put another file in the place of this one, by its folder.
+/// Names the users that may put another file in the place of this one, by its folder.
 std::optional<Distrusted> distrust_folder(const std::string& path) {
   const std::string folder = folder_of(path);
   struct stat status {};
   if (::stat(folder.c_str(), &status) != 0) return std::nullopt;
-  // In a sticky one nobody can replace what is not his.
+  // In a sticky one a user can replace only its own files.
   if ((status.st_mode & S_ISVTX) != 0 && status.st_uid == 0) return std::nullopt;
   if (auto why = writer_besides_us(status)) {
     return Distrusted{"others may put another file in its place, by its folder: " + *std::move(why) + ' ' + folder};
@@ -62,18 +48,16 @@ std::optional<Distrusted> distrust_folder(const std::string& path) {
   return std::nullopt;
 }
 
-/// `file` is the one that is read, whatever is at `path` by now. A link may lead to it, so both of its folders count.
+/// `file` is the one that is read, even if another one is at `path` by now. A link may lead to it, so both of its folders count.
 std::optional<Distrusted> distrust_file(const Fd& file, const std::string& path) {
   struct stat status {};
   struct statvfs mount {};
   if (::fstat(file.get(), &status) != 0) return std::nullopt;
   if (::fstatvfs(file.get(), &mount) == 0 && (mount.f_flag & ST_RDONLY) != 0) return std::nullopt;
   if (auto why = writer_besides_us(status)) return Distrusted{*std::move(why) + ' ' + path};
-  std::array<char, PATH_MAX> real{};
-  const std::string link = "/proc/self/fd/" + std::to_string(file.get());
-  const ssize_t size = ::readlink(link.c_str(), real.data(), real.size());
-  if (size > 0 && real[0] == '/') {
-    if (auto distrusted = distrust_folder({real.data(), static_cast<std::size_t>(size)})) return distrusted;
+  const std::string real = target_of_link("/proc/self/fd/" + std::to_string(file.get()));
+  if (real.starts_with('/')) {
+    if (auto distrusted = distrust_folder(real)) return distrusted;
   }
   return distrust_folder(path);
 }
@@ -103,7 +87,7 @@ std::string folder_of(const std::string& path) {
 }
 
 std::variant<std::string, Distrusted, Error> read_trusted_file(const std::string& path, std::size_t max_bytes) {
-  // Only that file is judged and read, not what is put in its place meanwhile.
+  // Only that file is judged and read, not one that is put in its place meanwhile.
   const Fd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (!file) return Error{errno, "open file"};
   Result<std::string> text = read_file("/proc/self/fd/" + std::to_string(file.get()), max_bytes);
@@ -113,7 +97,7 @@ std::variant<std::string, Distrusted, Error> read_trusted_file(const std::string
 }
 
 std::variant<std::vector<std::string>, Distrusted, Error> list_trusted_folder(const std::string& path) {
-  const Folder folder(::opendir(path.c_str()));
+  const DirectoryStream folder(::opendir(path.c_str()));
   struct stat status {};
   if (!folder || ::fstat(::dirfd(folder.get()), &status) != 0) return Error{errno, "open folder"};
   if (!is_read_only(path)) {
@@ -121,7 +105,7 @@ std::variant<std::vector<std::string>, Distrusted, Error> list_trusted_folder(co
   }
   std::vector<std::string> names;
   errno = 0;
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): of a folder that nobody else has
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread has this stream
   for (const dirent* entry = ::readdir(folder.get()); entry != nullptr; entry = ::readdir(folder.get())) {
     if (!is_dots(entry->d_name)) names.emplace_back(entry->d_name);
   }
@@ -142,11 +126,11 @@ std::uint64_t fingerprint(const std::string& path) {
   if (::stat(path.c_str(), &status) != 0) return 0;
   std::uint64_t sum = print_of(status);
   if (!S_ISDIR(status.st_mode)) return sum;
-  const Folder folder(::opendir(path.c_str()));
+  const DirectoryStream folder(::opendir(path.c_str()));
   if (!folder) return sum;
-  // Whatever the order in which they come.
+  // A sum, as their order may differ.
   std::uint64_t entries = 0;
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): of a folder that nobody else has
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread has this stream
   for (const dirent* entry = ::readdir(folder.get()); entry != nullptr; entry = ::readdir(folder.get())) {
     if (is_dots(entry->d_name) || ::fstatat(::dirfd(folder.get()), entry->d_name, &status, 0) != 0) continue;
     entries += mix(print_of(status), std::hash<std::string_view>{}(entry->d_name));

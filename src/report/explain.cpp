@@ -14,10 +14,13 @@ namespace {
 
 std::string_view to_string(Mode mode) { return mode == Mode::enforce ? "enforce" : "audit"; }
 
-std::string place(const Explanation& explanation, const Position& where) {
+std::string file_of(const Explanation& explanation, const Position& where) {
   const auto& files = explanation.policies->files();
-  const std::string& file = where.file < files.size() ? files[where.file] : explanation.source;
-  return fmt::format("{}:{}", printable(file), where.line);
+  return printable(where.file < files.size() ? files[where.file] : explanation.source);
+}
+
+std::string place(const Explanation& explanation, const Position& where) {
+  return fmt::format("{}:{}", file_of(explanation, where), where.line);
 }
 
 std::string want_text(const Key& key, const Setting& setting) {
@@ -104,9 +107,8 @@ std::string explain_table(const Explanation& explanation) {
 std::string explain_json(const Explanation& explanation) {
   const auto policies = explanation.policies->policies();
   const auto place_json = [&](Json& json, const Position& where) {
-    const auto& files = explanation.policies->files();
     json["line"] = where.line;
-    json["file"] = printable(where.file < files.size() ? files[where.file] : explanation.source);
+    json["file"] = file_of(explanation, where);
   };
   Json json{{"schema", 1},
             {"netns", printable(explanation.netns)},

@@ -1,47 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
-#include <spdlog/logger.h>
-#include <spdlog/sinks/base_sink.h>
 #include <nswarden/report/log.hpp>
 
-#include <chrono>
-#include <memory>
-#include <mutex>
+#include <iterator>
 #include <new>
 #include <nlohmann/json.hpp>
 #include <nswarden/base/text.hpp>
-#include <nswarden/os/line_writer.hpp>
-#include <optional>
-#include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
-
-#include "report/line_limiter.hpp"
 
 namespace nswarden {
 namespace {
 
-spdlog::level::level_enum to_spdlog(LogLevel level) {
+std::string_view to_string(LogLevel level) {
   switch (level) {
-    case LogLevel::debug: return spdlog::level::debug;
-    case LogLevel::info: return spdlog::level::info;
-    case LogLevel::warn: return spdlog::level::warn;
-    case LogLevel::error: return spdlog::level::err;
+    case LogLevel::debug: return "debug";
+    case LogLevel::info: return "info";
+    case LogLevel::warn: return "warn";
+    case LogLevel::error: return "error";
   }
-  return spdlog::level::info;
+  return "";
 }
 
-std::string_view level_name(spdlog::level::level_enum level) {
-  switch (level) {
-    case spdlog::level::debug: return "debug";
-    case spdlog::level::warn: return "warn";
-    case spdlog::level::err: return "error";
-    default: return "info";
-  }
-}
-
-std::string utc_milliseconds(std::chrono::system_clock::time_point time) {
+std::string now_in_utc() {
   using namespace std::chrono;
+  const auto time = system_clock::now();
   const auto day = floor<days>(time);
   const year_month_day date{day};
   const hh_mm_ss clock{floor<milliseconds>(time - day)};
@@ -64,111 +47,52 @@ std::string logfmt_value(std::string_view bytes) {
 
 std::string json_string(std::string_view bytes) { return nlohmann::json(printable(bytes)).dump(); }
 
-/// All of a line but its time and level, which spdlog keeps apart.
-std::string format_rest(LogFormat format, std::string_view message, const std::vector<LogField>& fields) {
-  std::string rest;
+std::string format_line(LogFormat format, LogLevel level, std::string_view message, std::span<const LogField> fields) {
   if (format == LogFormat::json) {
-    rest = fmt::format("\"msg\":{}", json_string(message));
-    for (const LogField& field : fields) rest += fmt::format(",{}:{}", json_string(field.name), json_string(field.value));
-    return rest;
+    std::string line =
+        fmt::format(R"({{"ts":"{}","level":"{}","msg":{})", now_in_utc(), to_string(level), json_string(message));
+    for (const LogField& field : fields) line += fmt::format(",{}:{}", json_string(field.name), json_string(field.value));
+    return line + "}\n";
   }
-  rest = fmt::format("msg={}", logfmt_value(message));
-  for (const LogField& field : fields) rest += fmt::format(" {}={}", field.name, logfmt_value(field.value));
-  return rest;
+  std::string line = fmt::format("ts={} level={} msg={}", now_in_utc(), to_string(level), logfmt_value(message));
+  for (const LogField& field : fields) line += fmt::format(" {}={}", field.name, logfmt_value(field.value));
+  return line + '\n';
 }
-
-std::string format_line(LogFormat format, std::chrono::system_clock::time_point time, std::string_view level,
-                        std::string_view rest) {
-  if (format == LogFormat::json) {
-    return fmt::format("{{\"ts\":\"{}\",\"level\":\"{}\",{}}}\n", utc_milliseconds(time), level, rest);
-  }
-  return fmt::format("ts={} level={} {}\n", utc_milliseconds(time), level, rest);
-}
-
-/// Memory may run out at any line: then it is dropped and counted, and nothing is thrown.
-class LineSink final : public spdlog::sinks::base_sink<std::mutex> {
- public:
-  LineSink(int fd, LogFormat format) : format_(format), writer_(fd) {}
-
-  /// A line that could not even be made.
-  void drop() {
-    const std::lock_guard lock(mutex_);
-    ++dropped_;
-  }
-
- protected:
-  void sink_it_(const spdlog::details::log_msg& message) override {
-    try {
-      say_dropped();
-      const std::string_view rest(message.payload.data(), message.payload.size());
-      const std::string line = format_line(format_, message.time, level_name(message.level), rest);
-      if (dropped_ == 0 && writer_.write(line)) return;
-    } catch (const std::bad_alloc&) {
-    }
-    ++dropped_;
-  }
-
-  void flush_() override {
-    writer_.flush();
-    try {
-      say_dropped();
-    } catch (const std::bad_alloc&) {
-      return;  // they are still counted
-    }
-  }
-
- private:
-  // Only once half of the buffer is free again: a reader that is a little too slow would be told of each line.
-  void say_dropped() {
-    if (dropped_ == 0) return;
-    writer_.flush();
-    if (writer_.waiting() > LineWriter::capacity / 2) return;
-    const std::string count = std::to_string(dropped_);
-    const std::string rest = format_rest(format_, "log lines dropped", {{"count", count}});
-    if (writer_.write(format_line(format_, std::chrono::system_clock::now(), "warn", rest))) dropped_ = 0;
-  }
-
-  LogFormat format_;
-  LineWriter writer_;
-  std::size_t dropped_ = 0;
-};
 
 }  // namespace
 
-struct Log::Impl {
-  Impl(int fd, LogFormat log_format)
-      : format(log_format), sink(std::make_shared<LineSink>(fd, log_format)), logger("nswarden", sink) {}
-
-  void write(LogLevel level, std::string_view message, const std::vector<LogField>& fields) {
-    const std::string rest = format_rest(format, message, fields);
-    logger.log(to_spdlog(level), spdlog::string_view_t(rest.data(), rest.size()));
+std::optional<std::size_t> LineLimiter::admit(std::string_view topic, Time now) {
+  Topic& entry = find(topic, now);
+  if (now - entry.since >= window) {
+    entry.since = now;
+    entry.lines = 0;
   }
-
-  LogFormat format;
-  std::shared_ptr<LineSink> sink;
-  spdlog::logger logger;
-  std::mutex limiter_mutex;
-  LineLimiter limiter;
-};
-
-Log::Log(int fd, LogLevel level, LogFormat format) : impl_(std::make_unique<Impl>(fd, format)) {
-  impl_->logger.set_level(to_spdlog(level));
-  impl_->logger.flush_on(spdlog::level::off);
-  // spdlog's own would print to stderr, and might block there.
-  impl_->logger.set_error_handler([](const std::string&) {});
+  if (entry.lines == burst) {
+    ++entry.left_out;
+    return std::nullopt;
+  }
+  ++entry.lines;
+  return std::exchange(entry.left_out, 0);
 }
 
-Log::~Log() = default;
+LineLimiter::Topic& LineLimiter::find(std::string_view name, Time now) {
+  const auto found = topics_.find(name);
+  if (found != topics_.end()) return found->second;
+  if (topics_.size() >= max_topics && now >= next_cleaning_) {
+    // At most once a second, or else each line of a flood of new topics would walk all the old ones.
+    next_cleaning_ = now + std::chrono::seconds{1};
+    for (auto it = topics_.begin(); it != topics_.end();) {
+      it = now - it->second.since >= window ? topics_.erase(it) : std::next(it);
+    }
+  }
+  if (topics_.size() >= max_topics) return shared_;
+  return topics_.emplace(name, Topic{now, 0, 0}).first->second;
+}
 
-bool Log::enabled(LogLevel level) const { return impl_->logger.should_log(to_spdlog(level)); }
+Log::Log(int fd, LogLevel level, LogFormat format) : level_(level), format_(format), writer_(fd) {}
 
 void Log::write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
-  if (!enabled(level)) return;
-  try {
-    impl_->write(level, message, fields);
-  } catch (const std::bad_alloc&) {
-    impl_->sink->drop();
-  }
+  if (enabled(level)) put(level, message, fields);
 }
 
 void Log::limited(std::string_view topic, LogLevel level, std::string_view message, std::span<const LogField> fields) {
@@ -176,19 +100,55 @@ void Log::limited(std::string_view topic, LogLevel level, std::string_view messa
   try {
     std::optional<std::size_t> left_out;
     {
-      const std::lock_guard lock(impl_->limiter_mutex);
-      left_out = impl_->limiter.admit(topic, std::chrono::steady_clock::now());
+      const std::lock_guard lock(limiter_mutex_);
+      left_out = limiter_.admit(topic, std::chrono::steady_clock::now());
     }
     if (!left_out) return;
     std::vector<LogField> all(fields.begin(), fields.end());
     const std::string count = std::to_string(*left_out);
     if (*left_out > 0) all.push_back({"left_out", count});
-    impl_->write(level, message, all);
+    put(level, message, all);
   } catch (const std::bad_alloc&) {
-    impl_->sink->drop();
+    const std::lock_guard lock(mutex_);
+    ++dropped_;
   }
 }
 
-void Log::flush() { impl_->sink->flush(); }
+/// Out of memory, a line is dropped and counted; nothing is thrown. Made before the lock is taken, so that the loop waits little for threads
+/// of lower priority.
+void Log::put(LogLevel level, std::string_view message, std::span<const LogField> fields) {
+  std::string line;  // empty: out of memory
+  try {
+    line = format_line(format_, level, message, fields);
+  } catch (const std::bad_alloc&) {
+  }
+  const std::lock_guard lock(mutex_);
+  try {
+    report_dropped();
+    if (!line.empty() && dropped_ == 0 && writer_.write(line)) return;
+  } catch (const std::bad_alloc&) {
+  }
+  ++dropped_;
+}
+
+void Log::flush() {
+  const std::lock_guard lock(mutex_);
+  writer_.flush();
+  try {
+    report_dropped();
+  } catch (const std::bad_alloc&) {
+    return;  // they are still counted
+  }
+}
+
+/// Only once half of the buffer is free again: otherwise a reader that is slightly too slow would get this line after each other line.
+void Log::report_dropped() {
+  if (dropped_ == 0) return;
+  writer_.flush();
+  if (writer_.waiting() > LineWriter::capacity / 2) return;
+  const std::string count = std::to_string(dropped_);
+  const LogField field{"count", count};
+  if (writer_.write(format_line(format_, LogLevel::warn, "log lines dropped", {&field, 1}))) dropped_ = 0;
+}
 
 }  // namespace nswarden

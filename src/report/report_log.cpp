@@ -22,7 +22,7 @@ std::string names_of(const std::vector<PolicyIndex>& indices, const PolicySet& p
 /// What is known of a writer, as fields of a log line.
 class WriterFields {
  public:
-  explicit WriterFields(const Writers::Known& writer) : writer_(writer) {
+  explicit WriterFields(const KnownWriter& writer) : writer_(writer) {
     if (!writer_) return;
     if (writer_->pid != 0) pid_ = std::to_string(writer_->pid);
     if (writer_->uid) uid_ = std::to_string(*writer_->uid);
@@ -47,7 +47,7 @@ class WriterFields {
   std::vector<LogField> after(std::initializer_list<LogField> first) const&& = delete;
 
  private:
-  const Writers::Known& writer_;
+  const KnownWriter& writer_;
   std::string pid_;
   std::string uid_;
 };
@@ -76,30 +76,30 @@ Event::What event_of(const Change& change) {
 
 }  // namespace
 
-void ReportLog::tell(const Report& report, const PolicySet& policies, Time now, double unix_time) {
+void ReportLog::record(const Report& report, const PolicySet& policies, Time now, double unix_time) {
   for (const Attempt& attempt : report.attempts) {
     metrics_.write_attempt(policies.policies()[attempt.policy].name, attempt.outcome, attempt.error);
     ++(attempt.outcome == Outcome::fixed ? fixed_ : failed_);
   }
   if (report.first_seen) metrics_.became_compliant(ComplianceTrigger::create, now - *report.first_seen);
   if (report.write_seen) metrics_.became_compliant(ComplianceTrigger::drift, now - *report.write_seen);
-  tell_life(report, policies);
-  keep_life(report, unix_time);
+  log_life(report, policies);
+  add_life_event(report, unix_time);
   for (const Change& change : report.changes) {
     if (change.detected) metrics_.drift_detected(change.finding.policy, policies.keys()[change.written].name(), report.source);
-    const Writers::Known writer = name_writer(report, change);
-    tell_change(report, change, writer);
-    keep_change(report, change, writer, unix_time);
+    const KnownWriter writer = name_writer(report, change);
+    log_change(report, change, writer);
+    add_change_event(report, change, writer, unix_time);
   }
 }
 
-/// Who made the drift that `change` tells of. Each drift that has no known writer takes the name of the one before away, or else that
-/// one would stand beside a value that is not its.
-Writers::Known ReportLog::name_writer(const Report& report, const Change& change) {
+/// The writer of the drift in `change`. A drift without a known writer removes the name of the one before, which would otherwise be shown
+/// beside a value that it did not write.
+KnownWriter ReportLog::name_writer(const Report& report, const Change& change) {
   const Finding& finding = change.finding;
   const bool is_over = change.what == Change::What::recovered || change.what == Change::What::calmed;
   if (is_over && !change.detected) return nullptr;
-  Writers::Known writer;
+  KnownWriter writer;
   if (report.source == Source::event) {
     writer = writers_.writer_of(report.inode, change.setting);
     std::string_view comm;
@@ -114,7 +114,7 @@ Writers::Known ReportLog::name_writer(const Report& report, const Change& change
   return writer;
 }
 
-void ReportLog::keep_life(const Report& report, double unix_time) {
+void ReportLog::add_life_event(const Report& report, double unix_time) {
   Event event;
   switch (report.life) {
     case Report::Life::governed: event.what = Event::What::netns_governed; break;
@@ -132,7 +132,7 @@ void ReportLog::keep_life(const Report& report, double unix_time) {
   events_.add(std::move(event));
 }
 
-void ReportLog::keep_change(const Report& report, const Change& change, Writers::Known writer, double unix_time) {
+void ReportLog::add_change_event(const Report& report, const Change& change, KnownWriter writer, double unix_time) {
   Event event;
   event.what = event_of(change);
   event.time = unix_time;
@@ -144,7 +144,7 @@ void ReportLog::keep_change(const Report& report, const Change& change, Writers:
   events_.add(std::move(event));
 }
 
-void ReportLog::tell_life(const Report& report, const PolicySet& policies) {
+void ReportLog::log_life(const Report& report, const PolicySet& policies) {
   const std::string topic = "life " + report.netns;
   const LogField netns{"netns", report.netns};
   switch (report.life) {
@@ -164,8 +164,8 @@ void ReportLog::tell_life(const Report& report, const PolicySet& policies) {
   }
 }
 
-void ReportLog::tell_change(const Report& report, const Change& change, const Writers::Known& writer) {
-  if (change.what == Change::What::suspended || change.what == Change::What::calmed) return tell_fight(change, writer);
+void ReportLog::log_change(const Report& report, const Change& change, const KnownWriter& writer) {
+  if (change.what == Change::What::suspended || change.what == Change::What::calmed) return log_fight(change, writer);
   const Finding& finding = change.finding;
   const std::string topic = finding.netns + '\0' + finding.key;
   const LogField netns{"netns", finding.netns};
@@ -207,7 +207,7 @@ void ReportLog::tell_change(const Report& report, const Change& change, const Wr
 }
 
 /// With a topic of its own: the lines of the fight before it have used up that of the setting. No label is empty.
-void ReportLog::tell_fight(const Change& change, const Writers::Known& opponent) {
+void ReportLog::log_fight(const Change& change, const KnownWriter& opponent) {
   const Finding& finding = change.finding;
   const std::string topic = '\0' + finding.netns + '\0' + finding.key;
   const LogField netns{"netns", finding.netns};

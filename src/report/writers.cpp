@@ -15,7 +15,7 @@ bool says_nothing(const Writer& writer) {
 
 void Writers::take(std::vector<SysctlWrite> writes, double seen) {
   // A file is learned by a visit, and what that visit found has been reported: a later drift is none of theirs.
-  std::erase_if(writes_, [&](const Write& write) { return !write.write.place && files_.find(write.write.inode); });
+  std::erase_if(writes_, [&](const SeenWrite& write) { return !write.write.place && files_.find(write.write.inode); });
   for (SysctlWrite& write : writes) {
     writes_.push_back({std::move(write), seen, std::nullopt});
     if (writes_.size() > max_writes) writes_.pop_front();
@@ -27,7 +27,7 @@ void Writers::take(std::vector<SysctlWrite> writes, double seen) {
 }
 
 void Writers::end_turn() {
-  std::erase_if(writes_, [&](const Write& write) { return write.write.place || files_.find(write.write.inode); });
+  std::erase_if(writes_, [&](const SeenWrite& write) { return write.write.place || files_.find(write.write.inode); });
 }
 
 /// By what its inode number stands for at present: since the write the netns may have been bound with other keys, or the file been learned.
@@ -38,9 +38,9 @@ bool Writers::is_of(const SysctlWrite& write, SysctlFiles::Place place) const {
 
 /// The kernel makes one event of several writes of a process to a file, in the place of the first. So with two processes nobody knows
 /// which was the last.
-Writers::Known Writers::writer_of(std::uint64_t netns, std::uint32_t setting) {
-  Write* found = nullptr;
-  for (Write& write : writes_) {
+KnownWriter Writers::writer_of(std::uint64_t netns, std::uint32_t setting) {
+  SeenWrite* found = nullptr;
+  for (SeenWrite& write : writes_) {
     if (!is_of(write.write, {netns, setting})) continue;
     if (found != nullptr && found->write.pid != write.write.pid) return nullptr;
     found = &write;
@@ -48,7 +48,7 @@ Writers::Known Writers::writer_of(std::uint64_t netns, std::uint32_t setting) {
   return found == nullptr ? nullptr : described(*found);
 }
 
-Writers::Known Writers::described(Write& write) {
+KnownWriter Writers::described(SeenWrite& write) {
   if (!write.writer) {
     Writer writer = describe_(write.write.pid, write.write.pidfd, write.seen);
     write.writer = says_nothing(writer) ? nullptr : std::make_shared<const Writer>(std::move(writer));
@@ -56,24 +56,24 @@ Writers::Known Writers::described(Write& write) {
   return *write.writer;
 }
 
-void Writers::remember(const std::string& netns, const std::string& key, Known writer) {
+void Writers::remember(const std::string& netns, const std::string& key, KnownWriter writer) {
   if (const auto known = last_.find({netns, key}); known != last_.end()) forget(known);
   if (!writer) return;
   if (last_.size() >= max_settings) forget(last_.find(*by_age_.front()));
   // What can fail comes first: a setting without its place in the order could not be forgotten.
-  std::list<const Setting*> age(1);
+  std::list<const SettingName*> age(1);
   const auto known = last_.try_emplace({netns, key}).first;
   age.front() = &known->first;
   known->second = {std::move(writer), age.begin()};
   by_age_.splice(by_age_.end(), age);
 }
 
-void Writers::forget(Settings::iterator known) {
+void Writers::forget(LastWriters::iterator known) {
   by_age_.erase(known->second.age);
   last_.erase(known);
 }
 
-Writers::Known Writers::last_writer(const std::string& netns, const std::string& key) const {
+KnownWriter Writers::last_writer(const std::string& netns, const std::string& key) const {
   const auto known = last_.find({netns, key});
   return known == last_.end() ? nullptr : known->second.writer;
 }
@@ -86,7 +86,7 @@ std::vector<DriftSnapshot> Writers::with_writers(std::vector<Finding> findings) 
   std::vector<DriftSnapshot> drift;
   drift.reserve(findings.size());
   for (Finding& finding : findings) {
-    Known writer = last_writer(finding.netns, finding.key);
+    KnownWriter writer = last_writer(finding.netns, finding.key);
     drift.push_back({std::move(finding), std::move(writer), 0});
   }
   return drift;

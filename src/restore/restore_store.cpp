@@ -8,9 +8,8 @@
 
 #include <nswarden/base/text.hpp>
 #include <nswarden/os/file.hpp>
+#include <nswarden/os/lock_file.hpp>
 #include <nswarden/os/privilege.hpp>
-#include <nswarden/os/replace_file.hpp>
-#include <nswarden/os/runtime_directory.hpp>
 #include <nswarden/os/trusted_path.hpp>
 
 namespace nswarden {

@@ -58,11 +58,11 @@ void Restorer::look(const Reconciler& reconciler, Time now) {
   const bool asked = std::exchange(look_asked_, false);
   queue_.clear();
   if (book_.empty()) return;
-  const std::vector<KnownNetns> known = reconciler.known();
+  const std::vector<NamedNetns> known = reconciler.known();
   std::map<const Resolution*, Claims> claims;  // many netns share theirs
   std::vector<std::uint64_t> cookies;
   std::set<std::uint64_t> inodes;
-  for (const KnownNetns& netns : known) {
+  for (const NamedNetns& netns : known) {
     inodes.insert(netns.id.inode);
     cookies.push_back(netns.id.cookie);
     if (!book_.knows(netns.id.cookie)) continue;

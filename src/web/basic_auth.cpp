@@ -96,19 +96,19 @@ void BasicAuth::Memory::add(const std::string& digest) {
   order_.pop_front();
 }
 
-class BasicAuth::Place {
+class BasicAuth::Turn {
  public:
-  explicit Place(BasicAuth& auth) : auth_(auth) {
+  explicit Turn(BasicAuth& auth) : auth_(auth) {
     const std::lock_guard lock(auth_.mutex_);
-    has_ = auth_.places_ < most_checks;
-    if (has_) ++auth_.places_;
+    has_ = auth_.turns_ < most_checks;
+    if (has_) ++auth_.turns_;
   }
-  ~Place() {
+  ~Turn() {
     const std::lock_guard lock(auth_.mutex_);
-    if (has_) --auth_.places_;
+    if (has_) --auth_.turns_;
   }
-  Place(const Place&) = delete;
-  Place& operator=(const Place&) = delete;
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
 
   [[nodiscard]] bool is_had() const { return has_; }
 
@@ -160,8 +160,8 @@ BasicAuth::Verdict BasicAuth::judge(std::string_view authorization) {
   const std::string digest = digest_of(given.user(), hash, given.password());
   if (const auto before = remembered(digest)) return verdict(*before);
 
-  const Place place(*this);
-  if (!place.is_had()) return Verdict::busy;
+  const Turn turn(*this);
+  if (!turn.is_had()) return Verdict::busy;
   const std::lock_guard one_by_one(crypt_mutex_);
   if (closed_) return Verdict::busy;
   // The one before may have been the same: a browser asks for several things at once.

@@ -61,8 +61,8 @@ class BasicAuth {
     std::set<std::string> known_;
     std::deque<std::string> order_;
   };
-  /// A place among those that wait or are checked.
-  class Place;
+  /// One of the few that may wait or be checked.
+  class Turn;
 
   [[nodiscard]] std::optional<bool> remembered(const std::string& digest) const;
   bool check(const std::string& hash, const char* password);
@@ -72,7 +72,7 @@ class BasicAuth {
   mutable std::mutex mutex_;  ///< of what stands between it and crypt_mutex_
   Memory right_;
   Memory wrong_;
-  std::size_t places_ = 0;
+  std::size_t turns_ = 0;
   std::size_t checks_ = 0;
   std::atomic<bool> closed_{false};
   std::mutex crypt_mutex_;  ///< of crypt_; may be held when mutex_ is taken, never the other way round

@@ -1,26 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/filter.hpp"
 
-#include <algorithm>
+#include <cstdint>
 #include <optional>
+
+#include <nswarden/base/text.hpp>
 
 namespace nswarden {
 namespace {
 
-std::optional<unsigned> hex_digit(char c) {
-  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-  if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a' + 10);
-  if (c >= 'A' && c <= 'F') return static_cast<unsigned>(c - 'A' + 10);
-  return std::nullopt;
-}
-
 /// Of `%NN` at the front.
-std::optional<char> coded_byte(std::string_view text) {
-  if (text.size() < 3 || text[0] != '%') return std::nullopt;
-  const auto high = hex_digit(text[1]);
-  const auto low = hex_digit(text[2]);
-  if (!high || !low) return std::nullopt;
-  return static_cast<char>(*high * 16 + *low);
+std::optional<std::uint8_t> coded_byte(std::string_view text) {
+  return text.size() < 3 || text[0] != '%' ? std::nullopt : parse_number<std::uint8_t>(text.substr(1, 2), 16);
 }
 
 std::string query_decoded(std::string_view text) {
@@ -28,7 +19,7 @@ std::string query_decoded(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto byte = coded_byte(text.substr(i));
     if (byte) i += 2;
-    out += byte ? *byte : text[i] == '+' ? ' ' : text[i];
+    out += byte ? static_cast<char>(*byte) : text[i] == '+' ? ' ' : text[i];
   }
   return out;
 }
@@ -54,17 +45,18 @@ std::string percent_encoded(std::string_view bytes, std::string_view kept) {
   return out;
 }
 
+/// printable() makes no name shorter.
+bool is_wanted(const std::string& wanted, const std::string& name) {
+  return wanted.empty() || (name.size() <= wanted.size() && printable(name) == wanted);
+}
+
 }  // namespace
 
 std::string query_value(std::string_view query, std::string_view name) {
   std::string value;
   while (!query.empty()) {
-    const std::size_t end = std::min(query.find('&'), query.size());
-    const std::string_view pair = query.substr(0, end);
-    query.remove_prefix(std::min(end + 1, query.size()));
-    const std::size_t equals = std::min(pair.find('='), pair.size());
-    if (query_decoded(pair.substr(0, equals)) != name) continue;
-    value = query_decoded(pair.substr(std::min(equals + 1, pair.size())));
+    std::string_view rest = take_until(query, '&');
+    if (query_decoded(take_until(rest, '=')) == name) value = query_decoded(rest);
   }
   return value;
 }
@@ -72,5 +64,17 @@ std::string query_value(std::string_view query, std::string_view name) {
 std::string query_encoded(std::string_view bytes) { return percent_encoded(bytes, {}); }
 
 std::string path_encoded(std::string_view path) { return percent_encoded(path, "/"); }
+
+Filter Filter::of_query(std::string_view query) {
+  return {printed_text(query_value(query, "netns")), printed_text(query_value(query, "policy"))};
+}
+
+bool Filter::takes(const Finding& finding) const {
+  return is_wanted(netns, finding.netns) && is_wanted(policy, finding.policy);
+}
+
+std::string netns_link(std::string_view name) { return "/?netns=" + query_encoded(printable(name)); }
+
+std::string policy_link(std::string_view name) { return "/?policy=" + query_encoded(printable(name)); }
 
 }  // namespace nswarden

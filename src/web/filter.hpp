@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of a URL after its question mark, as HTML forms write it. Takes any bytes and refuses none: a code that is none stands
-// for itself. Pure, any thread.
+// The part of a URL after its question mark, as HTML forms write it, and the filter of the status page that it asks for. Takes any
+// bytes and refuses none: a code that is none stands for itself. Pure, any thread.
 #pragma once
 
 #include <string>
 #include <string_view>
+
+#include <nswarden/engine/report.hpp>
+#include <nswarden/report/event_log.hpp>
 
 namespace nswarden {
 
@@ -16,5 +19,24 @@ std::string query_encoded(std::string_view bytes);
 
 /// The same for a path, whose slashes stay.
 std::string path_encoded(std::string_view path);
+
+/// What the status page is to show: all, one netns, one policy, or one of both. Names are as printable() shows them, here as
+/// in the URL, so that what a label, a log line or the JSON says can be put there as it is.
+struct Filter {
+  std::string netns;   ///< printable; empty for all
+  std::string policy;  ///< the same
+
+  /// `netns=NAME&policy=NAME`. Bytes that cannot be shown are taken for those that stand for them: `%0A` is `\x0a`.
+  static Filter of_query(std::string_view query);
+
+  [[nodiscard]] bool active() const { return !netns.empty() || !policy.empty(); }
+  [[nodiscard]] bool takes(const Finding& finding) const;
+  /// An event that is of no netns or no policy is hidden when one is asked for.
+  [[nodiscard]] bool takes(const Event& event) const { return takes(event.finding); }
+};
+
+/// The page with that filter.
+std::string netns_link(std::string_view name);
+std::string policy_link(std::string_view name);
 
 }  // namespace nswarden

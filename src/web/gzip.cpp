@@ -8,6 +8,8 @@
 #include <new>
 #include <stdexcept>
 
+#include <nswarden/base/text.hpp>
+
 namespace nswarden {
 namespace {
 
@@ -17,13 +19,7 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-/// Cuts off and returns what is before `separator`.
-std::string_view next_part(std::string_view& rest, char separator) {
-  const auto end = std::min(rest.find(separator), rest.size());
-  const std::string_view part = trimmed(rest.substr(0, end));
-  rest.remove_prefix(std::min(end + 1, rest.size()));
-  return part;
-}
+std::string_view next_part(std::string_view& rest, char separator) { return trimmed(take_until(rest, separator)); }
 
 bool equal_ignoring_case(std::string_view a, std::string_view lower) {
   return std::equal(a.begin(), a.end(), lower.begin(), lower.end(),

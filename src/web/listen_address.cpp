@@ -2,19 +2,11 @@
 #include <nswarden/web/listen_address.hpp>
 
 #include <algorithm>
-#include <charconv>
+
+#include <nswarden/base/text.hpp>
 
 namespace nswarden {
 namespace {
-
-template <class Number>
-std::optional<Number> whole_number(std::string_view text, int base) {
-  Number number{};
-  const char* end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, number, base);
-  if (error != std::errc{} || stopped != end) return std::nullopt;
-  return number;
-}
 
 // Also keeps commas and spaces, which separate addresses for CivetWeb, out of what it is given.
 bool is_host_character(char c) {
@@ -28,7 +20,7 @@ bool is_ipv6_character(char c) { return is_host_character(c) || c == ':' || c ==
 std::optional<ListenAddress> parse_listen_address(std::string_view text) {
   const auto colon = text.rfind(':');
   if (colon == std::string_view::npos) return std::nullopt;
-  const auto port = whole_number<std::uint16_t>(text.substr(colon + 1), 10);
+  const auto port = parse_number<std::uint16_t>(text.substr(colon + 1));
   if (!port) return std::nullopt;
   std::string_view host = text.substr(0, colon);
   if (host.empty()) return ListenAddress{ListenAddress::Host::any, {}, *port};
@@ -49,7 +41,7 @@ std::optional<std::string> decoded_path(std::string_view raw) {
       continue;
     }
     const std::string_view digits = raw.substr(i + 1, 2);
-    const auto byte = digits.size() == 2 ? whole_number<std::uint8_t>(digits, 16) : std::nullopt;
+    const auto byte = digits.size() == 2 ? parse_number<std::uint8_t>(digits, 16) : std::nullopt;
     if (!byte || *byte == 0) return std::nullopt;
     path += static_cast<char>(*byte);
     i += 2;

@@ -8,9 +8,7 @@
 
 #include <nswarden/base/text.hpp>
 
-#include "web/filter.hpp"
 #include "web/html.hpp"
-#include "web/status_rows.hpp"
 #include "web/status_sections.hpp"
 #include "web/status_style.hpp"
 

@@ -3,19 +3,15 @@
 // name is friendly: all bytes of others stand in it as text. Pure, any thread.
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <string_view>
 
 #include <nswarden/base/build_info.hpp>
 #include <nswarden/report/snapshot.hpp>
 
-#include "web/status_filter.hpp"
+#include "web/filter.hpp"
 
 namespace nswarden {
-
-/// Rows of drift on the page; the JSON has more.
-inline constexpr std::size_t most_drift_rows = 200;
 
 std::string status_page(const Snapshot& snapshot, const Filter& filter, std::string_view telemetry_path,
                         const BuildInfo& build);

@@ -7,10 +7,18 @@
 
 #include <nswarden/report/snapshot.hpp>
 
+#include "web/filter.hpp"
 #include "web/html.hpp"
-#include "web/status_filter.hpp"
 
 namespace nswarden {
+
+/// Rows of drift on the page; the JSON has more.
+inline constexpr std::size_t most_drift_rows = 200;
+
+/// What a word is to say at a glance, beside the word itself.
+enum class Mood { calm, good, warn, bad };
+/// The name of a class of the stylesheet.
+std::string_view mood_class(Mood mood);
 
 /// How many rows the filter takes.
 std::size_t matching_drift(const Snapshot& snapshot, const Filter& filter);

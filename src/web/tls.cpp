@@ -48,15 +48,15 @@ MemoryBio bio_of(const std::string& text) {
 int refuse_passphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* /*data*/) { return 0; }
 
 /// All of them, or none and the reason: a text that is cut short must not pass for a shorter one.
-std::variant<std::vector<Certificate>, std::string> certificates_in(const std::string& text) {
+std::variant<std::vector<Certificate>, Problem> certificates_in(const std::string& text) {
   const MemoryBio bio = bio_of(text);
   std::vector<Certificate> found;
   while (Certificate one{PEM_read_bio_X509(bio.get(), nullptr, &refuse_passphrase, nullptr)}) found.push_back(std::move(one));
   const unsigned long error = ERR_peek_last_error();
   const bool at_end = ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
-  if (!at_end) return reason();
+  if (!at_end) return Problem{{}, reason()};
   ERR_clear_error();
-  if (found.empty()) return std::string("there is none in PEM");
+  if (found.empty()) return Problem{{}, "there is none in PEM"};
   return found;
 }
 
@@ -165,7 +165,7 @@ TlsSettings::Context new_context() {
 
 std::string take_certificate(SSL_CTX* context, const TlsTexts& texts) {
   const auto read = certificates_in(texts.certificate);
-  if (const auto* problem = std::get_if<std::string>(&read)) return "the certificate: " + *problem;
+  if (const auto* problem = std::get_if<Problem>(&read)) return "the certificate: " + problem->message;
   const auto& chain = std::get<std::vector<Certificate>>(read);
   if (SSL_CTX_use_certificate(context, chain.front().get()) != 1) return "the certificate: " + reason();
   for (std::size_t i = 1; i < chain.size(); ++i) {
@@ -184,7 +184,7 @@ std::string take_certificate(SSL_CTX* context, const TlsTexts& texts) {
 
 std::string take_client_ca(SSL_CTX* context, const std::string& text) {
   const auto read = certificates_in(text);
-  if (const auto* problem = std::get_if<std::string>(&read)) return "the client CA: " + *problem;
+  if (const auto* problem = std::get_if<Problem>(&read)) return "the client CA: " + problem->message;
   // Each of them is trusted as it is, also one that another CA signed.
   X509_STORE_set_flags(SSL_CTX_get_cert_store(context), X509_V_FLAG_PARTIAL_CHAIN);
   for (const Certificate& one : std::get<std::vector<Certificate>>(read)) {
@@ -248,13 +248,13 @@ int choose(SSL* ssl, int* alert, void* newest) {
 
 void TlsSettings::Free::operator()(ssl_ctx_st* context) const { SSL_CTX_free(context); }
 
-std::variant<std::shared_ptr<const TlsSettings>, std::string> TlsSettings::make(const WebTls& tls, const TlsTexts& texts) {
+std::variant<std::shared_ptr<const TlsSettings>, Problem> TlsSettings::make(const WebTls& tls, const TlsTexts& texts) {
   ERR_clear_error();
   Context context = new_context();
   std::string problem = take_certificate(context.get(), texts);
   if (problem.empty() && tls.client_ca) problem = take_client_ca(context.get(), texts.client_ca);
   if (problem.empty()) problem = take_rules(context.get(), tls);
-  if (!problem.empty()) return problem;
+  if (!problem.empty()) return Problem{{}, std::move(problem)};
   ask_for_certificates(context.get(), tls);
   return std::shared_ptr<const TlsSettings>(new TlsSettings(std::move(context)));
 }

@@ -9,7 +9,9 @@
 #include <string>
 #include <variant>
 
-#include "web/web_config.hpp"
+#include <nswarden/base/result.hpp>
+
+#include "web/web_tls.hpp"
 
 struct ssl_ctx_st;
 
@@ -22,10 +24,11 @@ struct TlsTexts {
   std::string client_ca;  ///< empty: none
 };
 
+/// The certificates and rules of one version of the web configuration, checked and ready. Immutable, shared by connections.
 class TlsSettings {
  public:
-  /// The settings, or what is wrong with which of the three, one line.
-  static std::variant<std::shared_ptr<const TlsSettings>, std::string> make(const WebTls& tls, const TlsTexts& texts);
+  /// The settings, or a problem that names the text or field at fault; it has no place.
+  static std::variant<std::shared_ptr<const TlsSettings>, Problem> make(const WebTls& tls, const TlsTexts& texts);
 
   [[nodiscard]] ssl_ctx_st* context() const { return context_.get(); }
 
@@ -40,6 +43,7 @@ class TlsSettings {
   Context context_;
 };
 
+/// The context that CivetWeb holds for as long as the server lives. Made and ended by the loop's thread.
 class TlsServer {
  public:
   using Newest = std::function<std::shared_ptr<const TlsSettings>()>;

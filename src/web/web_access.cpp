@@ -9,6 +9,7 @@
 #include <variant>
 
 #include <nswarden/base/text.hpp>
+#include <nswarden/config/config.hpp>
 #include <nswarden/os/capabilities.hpp>
 #include <nswarden/os/file.hpp>
 #include <nswarden/os/trusted_path.hpp>
@@ -36,32 +37,31 @@ std::string path_beside(const std::string& file, const std::string& named) {
 WebAccess::WebAccess(std::string path, Log& log, Metrics& metrics) : path_(std::move(path)), log_(log), metrics_(metrics) {
   // As all later versions are read: HTTP threads have no capabilities.
   const CapabilitiesAside as_a_reader;
-  Loaded loaded = load();
-  if (!loaded.version) throw std::runtime_error(loaded.problem);
-  take(std::move(loaded));
+  Reading reading = load();
+  if (!reading.version) throw std::runtime_error(reading.problem);
+  take(std::move(reading));
 }
 
 /// Each print is taken before its file is read, so that a change in between is seen at the next look.
-WebAccess::Loaded WebAccess::load() const {
-  Loaded loaded;
-  loaded.prints.emplace_back(path_, fingerprint(path_));
+WebAccess::Reading WebAccess::load() const {
+  Reading reading;
+  reading.prints.emplace_back(path_, fingerprint(path_));
   const auto text = read_file(path_, max_config_size);
   if (!text) {
-    loaded.problem = fmt::format("cannot read {}: {}", printable(path_), why_not_read(text.error().code));
-    return loaded;
+    reading.problem = fmt::format("cannot read {}: {}", printable(path_), why_not_read(text.error().code));
+    return reading;
   }
   auto parsed = parse_web_config(*text);
   if (const auto* problems = std::get_if<std::vector<Problem>>(&parsed)) {
     for (const Problem& problem : *problems) {
-      loaded.problem += fmt::format("{}{}:{}:{}: {}", loaded.problem.empty() ? "" : "\n", printable(path_), problem.where.line,
-                                    problem.where.column, problem.message);
+      reading.problem += (reading.problem.empty() ? "" : "\n") + format_problem(path_, problem);
     }
-    return loaded;
+    return reading;
   }
   auto& config = std::get<WebConfig>(parsed);
   auto version = std::make_shared<Version>();
-  load_texts(config, loaded, *version);
-  if (!loaded.problem.empty()) return loaded;
+  load_texts(config, reading, *version);
+  if (!reading.problem.empty()) return reading;
   version->headers = std::move(config.headers);
   // Passwords that were checked once need not be checked again because of a new certificate.
   const bool same_users = version_ && version_->auth && users_ == config.users;
@@ -70,32 +70,32 @@ WebAccess::Loaded WebAccess::load() const {
   } else if (!config.users.empty()) {
     version->auth = std::make_shared<BasicAuth>(config.users);
   }
-  loaded.users = std::move(config.users);
-  loaded.version = std::move(version);
-  return loaded;
+  reading.users = std::move(config.users);
+  reading.version = std::move(version);
+  return reading;
 }
 
-void WebAccess::load_texts(const WebConfig& config, Loaded& loaded, Version& version) const {
+void WebAccess::load_texts(const WebConfig& config, Reading& reading, Version& version) const {
   if (!config.tls) return;
   version.needs_certificate = config.tls->client_auth == ClientAuth::require_and_verify;
   const auto read = [&](const PemSource& source) {
     if (source.path.empty()) return source.text;
     const std::string path = path_beside(path_, source.path);
-    loaded.prints.emplace_back(path, fingerprint(path));
+    reading.prints.emplace_back(path, fingerprint(path));
     auto text = read_file(path, largest_pem);
     if (text) return std::move(*text);
-    if (loaded.problem.empty()) {
-      loaded.problem = fmt::format("{}:{}:{}: cannot read {}: {}", printable(path_), source.where.line, source.where.column,
-                                   printable(path), why_not_read(text.error().code));
+    if (reading.problem.empty()) {
+      const std::string problem = fmt::format("cannot read {}: {}", printable(path), why_not_read(text.error().code));
+      reading.problem = format_problem(path_, {source.where, problem});
     }
     return std::string();
   };
   TlsTexts texts{read(config.tls->certificate), read(config.tls->key),
                  config.tls->client_ca ? read(*config.tls->client_ca) : ""};
-  if (!loaded.problem.empty()) return;
+  if (!reading.problem.empty()) return;
   auto made = TlsSettings::make(*config.tls, texts);
-  if (auto* problem = std::get_if<std::string>(&made)) {
-    loaded.problem = fmt::format("{}: tls_server_config: {}", printable(path_), *problem);
+  if (auto* problem = std::get_if<Problem>(&made)) {
+    reading.problem = fmt::format("{}: tls_server_config: {}", printable(path_), problem->message);
   } else {
     version.tls = std::get<std::shared_ptr<const TlsSettings>>(std::move(made));
   }
@@ -113,11 +113,11 @@ std::string WebAccess::takes_a_restart(const Version& next) const {
   return {};
 }
 
-void WebAccess::take(Loaded loaded) {
-  prints_ = std::move(loaded.prints);
-  if (!loaded.version) return;
-  version_ = std::move(loaded.version);
-  users_ = std::move(loaded.users);
+void WebAccess::take(Reading reading) {
+  prints_ = std::move(reading.prints);
+  if (!reading.version) return;
+  version_ = std::move(reading.version);
+  users_ = std::move(reading.users);
 }
 
 void WebAccess::close() {
@@ -129,20 +129,20 @@ std::shared_ptr<const WebAccess::Version> WebAccess::newest() {
   const std::lock_guard lock(mutex_);
   const auto is_as_read = [](const auto& print) { return fingerprint(print.first) == print.second; };
   if (std::all_of(prints_.begin(), prints_.end(), is_as_read)) return version_;
-  Loaded loaded = load();
-  if (loaded.version) {
-    loaded.problem = takes_a_restart(*loaded.version);
-    if (!loaded.problem.empty()) loaded.version.reset();
+  Reading reading = load();
+  if (reading.version) {
+    reading.problem = takes_a_restart(*reading.version);
+    if (!reading.problem.empty()) reading.version.reset();
   }
-  const bool good = loaded.version != nullptr;
+  const bool good = reading.version != nullptr;
   if (good) {
     log_.limited("web configuration", LogLevel::info, "web configuration reloaded", {{"file", path_}});
   } else {
     log_.limited("web configuration", LogLevel::error, "web configuration refused; the last good one stays in force",
-                 {{"problem", loaded.problem}});
+                 {{"problem", reading.problem}});
   }
   metrics_.web_config_reloaded(good);
-  take(std::move(loaded));
+  take(std::move(reading));
   return version_;
 }
 

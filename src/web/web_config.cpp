@@ -7,10 +7,8 @@
 #include <fmt/format.h>
 
 #include <nswarden/base/text.hpp>
-
 #include <nswarden/config/config_parse.hpp>
 #include <nswarden/config/config_shapes.hpp>
-#include "web/web_tls.hpp"
 
 namespace nswarden {
 namespace {
@@ -148,10 +146,9 @@ void refuse_rate_limit(const YamlFields& top) {
 /// Nothing but blanks and comments, which parse_yaml() takes for half of a configuration.
 bool says_nothing(std::string_view text) {
   while (!text.empty()) {
-    const std::string_view line = text.substr(0, text.find('\n'));
+    const std::string_view line = take_until(text, '\n');
     const std::size_t first = line.find_first_not_of(" \t");
     if (first != std::string_view::npos && line[first] != '#') return false;
-    text.remove_prefix(std::min(line.size() + 1, text.size()));
   }
   return true;
 }

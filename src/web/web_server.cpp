@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <nswarden/web/web_server.hpp>
+
 #include <civetweb.h>
 #include <fmt/format.h>
 #include <nswarden/os/capabilities.hpp>
+#include <nswarden/os/process.hpp>
 #include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/signals.hpp>
-#include <nswarden/os/time_slice.hpp>
-#include <nswarden/web/web.hpp>
 #include "web/front_door.hpp"
 #include "web/tcp.hpp"
 

@@ -8,8 +8,8 @@
 #include <fmt/format.h>
 
 #include <nswarden/base/text.hpp>
-
 #include <nswarden/config/config_shapes.hpp>
+#include <nswarden/config/yaml_tree.hpp>
 
 namespace nswarden {
 namespace {
@@ -35,12 +35,12 @@ constexpr std::array<Field, 13> tls_fields{{{"cert"},
 
 /// A word of the file, and what it stands for.
 template <typename Meaning>
-struct Known {
-  std::string_view word;
+struct Word {
+  std::string_view text;
   Meaning meaning;
 };
 
-constexpr std::array<Known<ClientAuth>, 6> client_auths{{
+constexpr std::array<Word<ClientAuth>, 6> client_auths{{
     {"NoClientCert", ClientAuth::none},
     {"RequestClientCert", ClientAuth::request},
     {"RequireAnyClientCert", ClientAuth::require_any},
@@ -49,14 +49,14 @@ constexpr std::array<Known<ClientAuth>, 6> client_auths{{
     {"RequireAndVerifyClientCert", ClientAuth::require_and_verify},
 }};
 
-constexpr std::array<Known<TlsVersion>, 4> tls_versions{{
+constexpr std::array<Word<TlsVersion>, 4> tls_versions{{
     {"TLS10", TlsVersion::tls10},
     {"TLS11", TlsVersion::tls11},
     {"TLS12", TlsVersion::tls12},
     {"TLS13", TlsVersion::tls13},
 }};
 
-constexpr std::array<Known<std::string_view>, 4> curves{{
+constexpr std::array<Word<std::string_view>, 4> curves{{
     {"CurveP256", "P-256"},
     {"CurveP384", "P-384"},
     {"CurveP521", "P-521"},
@@ -65,7 +65,7 @@ constexpr std::array<Known<std::string_view>, 4> curves{{
 
 /// What crypto/tls.CipherSuites() of Go 1.22 and later returns. The suites of TLS 1.3 mean nothing here, as in Go: all of them
 /// are always on.
-constexpr std::array<Known<std::string_view>, 13> cipher_suites{{
+constexpr std::array<Word<std::string_view>, 13> cipher_suites{{
     {"TLS_AES_128_GCM_SHA256", ""},
     {"TLS_AES_256_GCM_SHA384", ""},
     {"TLS_CHACHA20_POLY1305_SHA256", ""},
@@ -83,13 +83,13 @@ constexpr std::array<Known<std::string_view>, 13> cipher_suites{{
 
 /// None when it is refused.
 template <typename Meaning>
-std::optional<Meaning> read_word(const YamlNode& node, const std::string& path, std::span<const Known<Meaning>> known,
+std::optional<Meaning> read_word(const YamlNode& node, const std::string& path, std::span<const Word<Meaning>> known,
                                  Problems& problems) {
   if (!is_kind(node, Kind::scalar, path, problems)) return std::nullopt;
   std::vector<std::string_view> words;
-  for (const Known<Meaning>& each : known) {
-    if (each.word == node.text) return each.meaning;
-    words.push_back(each.word);
+  for (const Word<Meaning>& each : known) {
+    if (each.text == node.text) return each.meaning;
+    words.push_back(each.text);
   }
   const auto meant = nearest(node.text, words);
   const std::string remedy =
@@ -99,7 +99,7 @@ std::optional<Meaning> read_word(const YamlNode& node, const std::string& path, 
 }
 
 template <typename Meaning>
-std::optional<Meaning> read_word(const YamlFields& fields, std::string_view field, std::span<const Known<Meaning>> known,
+std::optional<Meaning> read_word(const YamlFields& fields, std::string_view field, std::span<const Word<Meaning>> known,
                                  Meaning otherwise) {
   const YamlNode* node = fields.find(field);
   return node == nullptr ? otherwise : read_word(*node, fields.path(field), known, fields.problems());
@@ -123,7 +123,7 @@ std::vector<NamedScalar> read_scalars(const YamlFields& fields, std::string_view
 }
 
 std::vector<std::string> read_names(const YamlFields& fields, std::string_view field,
-                                    std::span<const Known<std::string_view>> known) {
+                                    std::span<const Word<std::string_view>> known) {
   std::vector<std::string> names;
   for (const NamedScalar& scalar : read_scalars(fields, field)) {
     const auto name = read_word(*scalar.node, scalar.path, known, fields.problems());

@@ -20,7 +20,7 @@
 
 #include <nswarden/engine/reconciler.hpp>
 #include <nswarden/netns/linux_catalog.hpp>
-#include <nswarden/os/limits.hpp>
+#include <nswarden/os/process.hpp>
 
 #include "policy_words.hpp"
 #include "private_netns.hpp"

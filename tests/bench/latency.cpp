@@ -14,7 +14,7 @@
 #include <string>
 #include <thread>
 
-#include <nswarden/os/limits.hpp>
+#include <nswarden/os/process.hpp>
 
 #include "arena.hpp"
 #include "others.hpp"

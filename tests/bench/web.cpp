@@ -23,7 +23,7 @@
 #include <thread>
 
 #include <nswarden/os/fd.hpp>
-#include <nswarden/os/limits.hpp>
+#include <nswarden/os/process.hpp>
 
 #include "arena.hpp"
 #include "private_netns.hpp"

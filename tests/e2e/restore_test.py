@@ -250,6 +250,22 @@ class Apply(RestoreCase):
             self.assertEqual((get(name, KEY), get(name, OTHER)), (FOUND, OTHER_FOUND))
         self.assertEqual(json.loads(self.apply("--output=json").stdout)["findings"], [])
 
+    def test_a_netns_with_the_name_of_another_kind_of_netns_is_shown_with_its_directory(self):
+        names = ("host", "net:[4026531840]", "r1")
+        self.configure(config(restoring("all", "^", {KEY: WANT})))
+        for name in names[:2]:
+            add_netns(name)
+        run_binary("apply", f"--config.file={self.config_file}")
+        for name in names:
+            self.assertEqual(get(name, KEY), WANT)
+        shown = ["/run/netns/host", "/run/netns/net:[4026531840]", "r1"]
+        table = self.apply("host").stdout
+        self.assertEqual(table.splitlines()[1].split()[0], shown[0], table)
+        report = json.loads(self.apply("--output=json").stdout)
+        self.assertEqual([finding["netns"] for finding in report["findings"]], shown[1:])
+        for name in names:
+            self.assertEqual(get(name, KEY), FOUND)
+
     def test_it_puts_back_what_was_named_and_leaves_the_rest_for_later(self):
         add_netns("r2")
         daemon = self.start()

@@ -2,55 +2,19 @@
 """`nswarden status`: what an operator reads of a running daemon in a terminal, and what becomes of it when something else
 answers, or nothing."""
 
-import base64
 import json
 import os
 import re
 import socket
-import ssl
 import subprocess
 import time
 
 import harness
 import stranger
 from harness import add_netns, config, policy, put, run_binary, wait_until
+from status_case import KEY, WANT, StatusCase
 
-KEY = "net.ipv4.tcp_keepalive_time"
-OTHER = "net.ipv4.tcp_fin_timeout"
-WANT = 1234
-PASSWORD = "s3cret:w@rd/"
-CREDENTIALS = "watcher:s3cret%3Aw%40rd%2F@"
 HOSTILE = ["router-\x1b[31mred", "router-\nrow", "router-\u202eltr", "router-<script>", "router-\\x1b", "router-\x9b2J"]
-
-
-class StatusCase(harness.Case):
-    def governed(self, mode="enforce", *arguments, names=("router-1",), **options):
-        self.configure(config(policy("routers", "^router-", {KEY: WANT}, mode)))
-        for name in names:
-            add_netns(name)
-        return self.start(*arguments, **options)
-
-    def stranger(self, answer, **options):
-        server = stranger.Stranger(answer, **options)
-        self.addCleanup(server.stop)
-        return server
-
-    def status(self, url, *arguments, **options):
-        return run_binary("status", f"--url={url}", *arguments, **options)
-
-    def of(self, daemon, *arguments, **options):
-        return self.status(f"http://{daemon.address}", *arguments, **options)
-
-    def refused(self, result, *texts, code=3):
-        """One line on stderr with all of these, and nothing on stdout."""
-        self.assertEqual((result.returncode, result.stdout), (code, ""), result.stderr)
-        self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
-        for text in texts:
-            self.assertIn(text, result.stderr)
-        return result.stderr
-
-    def assert_harmless(self, text):
-        self.assertEqual(re.findall("[^\\n -\\x7e]", text), [], repr(text))
 
 
 class WithDaemon(StatusCase):
@@ -319,118 +283,6 @@ class WithoutDaemon(StatusCase):
         self.assertNotIn("secret", line)
         for wrong in ("--timeout=1", "--events=201", "--events=-1", "--tls.cert-file=x", "--output=xml"):
             self.refused(run_binary("status", wrong), wrong.split("=")[0], code=2)
-
-
-class WithTls(StatusCase):
-    def setUp(self):
-        super().setUp()
-        self.certificates = stranger.Certificates(self.directory)
-        self.daemon = self.governed()
-        self.seen = []
-
-    def front(self, subject_names="DNS:localhost,IP:127.0.0.1", user=None, **options):
-        """A server with TLS in front of the daemon, as a reverse proxy would be."""
-
-        def answer(connection):
-            path, headers = stranger.request_of(connection)
-            self.seen.append(headers)
-            if user and headers.get("authorization") != "Basic " + base64.b64encode(user.encode()).decode():
-                connection.sendall(stranger.response(b"", 401, 'WWW-Authenticate: Basic realm="x"\r\n'))
-            else:
-                connection.sendall(stranger.response(self.daemon.http("GET", path)[2]))
-
-        return self.stranger(answer, tls=self.certificates.server(subject_names, **options)).port
-
-    def ask(self, port, *arguments, host="127.0.0.1", credentials="", trusted=True):
-        ca = [f"--tls.ca-file={self.certificates.ca}"] if trusted else []
-        return self.status(f"https://{credentials}{host}:{port}", *ca, *arguments)
-
-    def test_a_certificate_of_a_ca_that_is_named_is_trusted_for_its_names_and_addresses(self):
-        port = self.front()
-        for host in ("127.0.0.1", "localhost"):
-            result = self.ask(port, host=host)
-            self.assertEqual((result.returncode, result.stderr), (0, ""), host)
-            self.assertTrue(result.stdout.startswith("compliant: "))
-        self.assertEqual({headers["host"] for headers in self.seen}, {f"127.0.0.1:{port}", f"localhost:{port}"})
-        self.assertNotIn("authorization", self.seen[0])
-
-    def test_a_certificate_of_an_unknown_ca_is_refused(self):
-        line = self.refused(self.ask(self.front(), trusted=False, credentials=CREDENTIALS), "is not trusted", "--tls.ca-file")
-        self.assertNotIn("s3cret", line)
-        self.assertEqual(self.seen, [], "nothing is asked, and no password told")
-
-    def test_a_certificate_of_another_ca_than_the_one_that_is_named_is_refused(self):
-        other = stranger.Certificates(self.directory, "other")
-        self.refused(self.status(f"https://127.0.0.1:{self.front()}", f"--tls.ca-file={other.ca}"), "is not trusted")
-        self.assertEqual(self.seen, [])
-
-    def test_a_certificate_for_another_host_is_refused(self):
-        port = self.front("DNS:node-7.example,IP:192.0.2.7")
-        for host in ("127.0.0.1", "localhost"):
-            self.refused(self.ask(port, host=host), "is for another host", "--url has to name")
-        self.assertEqual(self.seen, [])
-
-    def test_a_user_and_password_are_sent_and_never_shown(self):
-        port = self.front(user=f"watcher:{PASSWORD}")
-        self.assertEqual(self.ask(port, credentials=CREDENTIALS).returncode, 0)
-        self.refused(self.ask(port), f"https://127.0.0.1:{port} wants to know who asks: write user:password@ before the host in --url")
-        line = self.refused(self.ask(port, credentials="watcher:wr0ng@"), "does not take the user:password@ of --url")
-        self.assertNotIn("wr0ng", line)
-
-    def test_a_server_may_want_a_certificate(self):
-        port = self.front(clients=True)
-        certificate, key = self.certificates.sign("client", "DNS:operator")
-        self.assertEqual(self.ask(port, f"--tls.cert-file={certificate}", f"--tls.key-file={key}").returncode, 0)
-        self.refused(self.ask(port), "--tls.cert-file")
-        self.assertEqual(len(self.seen), 2, "status and events, of the first call")
-
-    def test_files_that_cannot_be_used_are_usage_errors(self):
-        certificate, key = self.certificates.sign("client", "DNS:operator")
-        port = self.front()
-        missing = os.path.join(self.directory, "missing")
-        self.refused(self.status(f"https://127.0.0.1:{port}", f"--tls.ca-file={missing}"), f"--tls.ca-file {missing}: No such file",
-                     code=2)
-        self.refused(self.ask(port, f"--tls.cert-file={key}", f"--tls.key-file={key}"), f"--tls.cert-file {key}: ", code=2)
-        self.refused(self.ask(port, f"--tls.cert-file={certificate}", f"--tls.key-file={self.certificates.ca_key}"),
-                     f"--tls.key-file {self.certificates.ca_key}: ", code=2)
-        locked = os.path.join(self.directory, "locked.key")
-        subprocess.run(["openssl", "pkey", "-in", key, "-aes256", "-passout", "pass:x", "-out", locked], check=True)
-        self.refused(self.ask(port, f"--tls.cert-file={certificate}", f"--tls.key-file={locked}"), f"--tls.key-file {locked}: ", code=2)
-
-    def test_a_server_without_tls_and_one_with_it_are_told_apart(self):
-        address = self.daemon.address
-        self.refused(self.status(f"https://{address}", f"--tls.ca-file={self.certificates.ca}"), f"https://{address}")
-        port = self.front()
-        self.refused(self.status(f"http://127.0.0.1:{port}"), f"http://127.0.0.1:{port}")
-        server = self.stranger(stranger.sends(b"HTTP/1.1 400 no\r\n\r\n"))
-        server.answer = lambda connection: connection.sendall(b"HTTP/1.1 400 no\r\n\r\n")
-        self.refused(self.status(f"https://127.0.0.1:{server.port}"), "does not speak TLS")
-
-    def test_a_tls_answer_that_somebody_cut_is_no_answer(self):
-        def cut(connection):
-            stranger.request_of(connection)
-            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n{}")  # without a length, only the end of TLS can say that it is whole
-            raise OSError("cut")
-
-        port = self.stranger(cut, tls=self.certificates.server("IP:127.0.0.1")).port
-        self.refused(self.ask(port), f"no TLS with https://127.0.0.1:{port}: ")
-
-    def test_a_server_that_goes_in_the_middle_of_a_handshake_kills_nobody(self):
-        context = self.certificates.server("IP:127.0.0.1")
-
-        def half(connection):
-            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-            server = context.wrap_bio(incoming, outgoing, server_side=True)
-            while not outgoing.pending:
-                incoming.write(connection.recv(65536))
-                try:
-                    server.do_handshake()
-                except ssl.SSLWantReadError:
-                    pass
-            connection.sendall(outgoing.read())
-
-        # What the client sends next is answered by a reset, so that what it sends then raises SIGPIPE.
-        self.refused(self.ask(self.stranger(half).port), "https://127.0.0.1:")
 
 
 if __name__ == "__main__":

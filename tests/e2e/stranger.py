@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers that `nswarden status` may meet in the place of a daemon, and certificates for those that speak TLS."""
+"""Servers that `nswarden status` may meet in the place of a daemon."""
 
 import json
-import os
 import socket
 import ssl
-import subprocess
 import threading
 
 import harness
@@ -80,38 +78,3 @@ def sends_documents(status, events=None):
         connection.sendall(response(json.dumps(documents[path]).encode()))
 
     return answer
-
-
-class Certificates:
-    """A CA of its own in `directory`, and what it signed."""
-
-    def __init__(self, directory, name="ca"):
-        self.directory = directory
-        self.ca = os.path.join(directory, name + ".pem")
-        self.ca_key = os.path.join(directory, name + ".key")
-        self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                      "-subj", f"/CN={name}", "-keyout", self.ca_key, "-out", self.ca)
-
-    @staticmethod
-    def _openssl(*arguments):
-        subprocess.run(["openssl", *arguments], check=True, capture_output=True)
-
-    def sign(self, name, subject_names):
-        """The files of a certificate and its key."""
-        certificate, key, request, extensions = (os.path.join(self.directory, name + end) for end in (".pem", ".key", ".csr", ".ext"))
-        with open(extensions, "w", encoding="ascii") as file:
-            file.write(f"subjectAltName={subject_names}\n")
-        self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}",
-                      "-keyout", key, "-out", request)
-        self._openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key, "-CAcreateserial", "-days", "2",
-                      "-extfile", extensions, "-out", certificate)
-        return certificate, key
-
-    def server(self, subject_names, clients=False):
-        """A context of ssl for a server; `clients`: it wants a certificate of this CA from them."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*self.sign("server", subject_names))
-        if clients:
-            context.verify_mode = ssl.CERT_REQUIRED
-            context.load_verify_locations(self.ca)
-        return context

@@ -7,10 +7,11 @@ import os
 import shutil
 import socket
 import ssl
-import subprocess
 import threading
+import unittest.mock
 
 import harness
+from certificates import RSA, Authority
 from harness import add_netns, config, policy, run_binary, wait_until
 
 KEY = "net.ipv4.tcp_keepalive_time"
@@ -18,41 +19,10 @@ KEY = "net.ipv4.tcp_keepalive_time"
 HASHES = {"secret": "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW", "new": "$2b$04$abcdefghijklmnopqrstuusf96eeUQLgQWR72RBesvIE8CjOJNM9O"}
 
 
-EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
-RSA = ("-newkey", "rsa:2048")
-
-
-def openssl(*arguments):
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
-
-
-class Authority:
-    """A CA of its own that signs certificates of servers and clients."""
-
-    def __init__(self, directory, name):
-        self.directory, self.name = directory, name
-        self.pem = self.path(f"{name}.pem")
-        openssl("req", "-x509", *EC, "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext", "keyUsage=critical,keyCertSign",
-                "-keyout", self.path(f"{name}.key"), "-out", self.pem)
-
-    def path(self, name):
-        return os.path.join(self.directory, name)
-
-    def sign(self, name, names, key_type=EC, more=""):
-        """Paths of a certificate with these subject alternative names and of its key."""
-        key, request, pem, extensions = (self.path(f"{name}.{end}") for end in ("key", "csr", "pem", "ext"))
-        with open(extensions, "w", encoding="ascii") as file:
-            file.write(f"subjectAltName={names}\nauthorityKeyIdentifier=keyid\n{more}")
-        openssl("req", *key_type, "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
-        openssl("x509", "-req", "-in", request, "-CA", self.pem, "-CAkey", self.path(f"{self.name}.key"), "-CAcreateserial", "-days", "2",
-                "-extfile", extensions, "-out", pem)
-        return pem, key
-
-
 class WebAccess(harness.Case):
     def setUp(self):
         super().setUp()
-        self.ca = Authority(self.directory, "ca")
+        self.ca = Authority(self.directory)
         self.server = self.ca.sign("server", "DNS:localhost,IP:127.0.0.1,IP:::1")
         self.web_file = os.path.join(self.directory, "web.yaml")
         self.configure(config(policy("routers", "^router-", {KEY: 1234})))
@@ -67,6 +37,11 @@ class WebAccess(harness.Case):
     def start(self, *arguments, client=None, user=None, trust=None, **options):
         """A daemon whose own requests go by TLS if it serves that."""
         return super().start(f"--web.config.file={self.web_file}", *arguments, connect=self.connect_with(client, trust), **options)
+
+    def start_plain(self, wait_ready=harness.Daemon.wait_ready):
+        """A daemon that is asked without TLS; wait_ready(daemon) is how it is waited for."""
+        with unittest.mock.patch.object(harness.Daemon, "wait_ready", wait_ready):
+            return super().start(f"--web.config.file={self.web_file}")
 
     def connect_with(self, client=None, trust=None, version=None, patience=harness.DEADLINE):
         def connect(address):
@@ -189,11 +164,9 @@ class WebAccess(harness.Case):
         daemon.wait_metrics(lambda metrics: metrics.sum("web_config_last_reload_successful") == 0, "the refusal")
 
     def test_an_intermediate_ca_lets_in_whom_it_signed(self):
-        between = self.ca.sign("between", "DNS:between", more="basicConstraints=critical,CA:TRUE\n")
+        between = Authority(self.directory, "between", parent=self.ca)
         self.web(tls_more="  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: between.pem\n")
-        authority = Authority.__new__(Authority)
-        authority.directory, authority.name, authority.pem = self.directory, "between", between[0]
-        client, other = authority.sign("client", "DNS:client"), self.ca.sign("other", "DNS:other")
+        client, other = between.sign("client", "DNS:client"), self.ca.sign("other", "DNS:other")
         daemon = self.start(client=client)
         self.assertEqual([self.ask(daemon, client=one)[0] for one in (client, other, None)], [200, 0, 0])
         # A file cut short that asks for less does not count.
@@ -205,12 +178,7 @@ class WebAccess(harness.Case):
     def test_who_checks_passwords_ends_in_time(self):
         cost = "13"  # half a second each
         self.web(tls=False, more=f"basic_auth_users:\n  prometheus: $2b${cost}$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n")
-        patched = harness.Daemon.wait_ready
-        harness.Daemon.wait_ready = lambda self: None
-        try:
-            daemon = harness.Case.start(self, f"--web.config.file={self.web_file}")
-        finally:
-            harness.Daemon.wait_ready = patched
+        daemon = self.start_plain(lambda daemon: None)
         wrong = [threading.Thread(target=lambda i=i: self.raw(daemon, b"GET / HTTP/1.0\r\nAuthorization: Basic " +
                                                               base64.b64encode(b"prometheus:%d" % i) + b"\r\n\r\n")) for i in range(8)]
         for thread in wrong:
@@ -221,7 +189,7 @@ class WebAccess(harness.Case):
 
     def test_tls_comes_and_goes_with_a_restart_only(self):
         self.web(tls=False)
-        daemon = harness.Case.start(self, f"--web.config.file={self.web_file}")
+        daemon = self.start_plain()
         self.web()
         wait_until(lambda: daemon.http("GET", "/metrics")[0] == 200 and any("takes a restart" in line.get("problem", "") for line in daemon.lines),
                    "the word about the restart")
@@ -260,12 +228,7 @@ class WebAccess(harness.Case):
             return daemon.http("GET", path, say(user))
 
         right = "prometheus:secret"
-        patched = harness.Daemon.wait_ready
-        harness.Daemon.wait_ready = lambda self: wait_until(lambda: self.http("GET", "/-/ready", say(right))[0] == 200, "ready")
-        try:
-            daemon = harness.Case.start(self, f"--web.config.file={self.web_file}")
-        finally:
-            harness.Daemon.wait_ready = patched
+        daemon = self.start_plain(lambda new: wait_until(lambda: new.http("GET", "/-/ready", say(right))[0] == 200, "ready"))
         for path in ("/metrics", "/", "/api/v1/status", "/-/healthy", "/nothing"):
             for user in (None, "prometheus:", "prometheus:other", "nobody:secret", ":secret"):
                 status, headers, body = http_of(user, path)

@@ -10,7 +10,7 @@
 #include <charconv>
 
 #include <nswarden/os/fd.hpp>
-#include <nswarden/web/web.hpp>
+#include <nswarden/web/web_server.hpp>
 
 #include "oracle.hpp"
 

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The input is a byte of flags, then one a line: method, path as it was sent, Accept-Encoding, --web.telemetry-path, what a
 // reload says; then names of netns, policies and processes with slashes between, which are what a hostile host puts on our pages.
-#include <zlib.h>
-
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 
-#include <nswarden/web/web.hpp>
-
 #include <nswarden/web/listen_address.hpp>
 #include "../support/markup.hpp"
+#include "../support/responses.hpp"
 #include "exposition.hpp"
 #include "oracle.hpp"
 #include "web/gzip.hpp"
@@ -102,27 +99,11 @@ std::shared_ptr<Snapshot> snapshot_of(std::string_view names, unsigned flags) {
   return snapshot;
 }
 
-std::string unpacked(std::string packed) {
-  std::string text(std::size_t{1} << 18U, '\0');
-  z_stream stream{};
-  stream.next_in = reinterpret_cast<Bytef*>(packed.data());
-  stream.avail_in = static_cast<uInt>(packed.size());
-  stream.next_out = reinterpret_cast<Bytef*>(text.data());
-  stream.avail_out = static_cast<uInt>(text.size());
-  fuzz::require(inflateInit2(&stream, 16 + MAX_WBITS) == Z_OK, "zlib works");
-  const int result = inflate(&stream, Z_FINISH);
-  inflateEnd(&stream);
-  fuzz::require(result == Z_STREAM_END, "what is packed can be unpacked");
-  text.resize(stream.total_out);
-  return text;
-}
-
-std::string header(const Response& response, std::string_view name) {
-  std::string found;
-  for (const auto& field : response.headers) {
-    if (field.first == name) found = field.second;
-  }
-  return found;
+std::string text_of(const Response& response, const Request& request) {
+  if (!wants_gzip(request.accept_encoding)) return response.body;
+  const auto text = unpacked(response.body);
+  fuzz::require(text.has_value(), "what is packed can be unpacked");
+  return *text;
 }
 
 void check_headers(const Response& response) {
@@ -141,7 +122,7 @@ void check_metrics(const Response& response, const Request& request, const Site&
                 "metrics say what they are");
   const bool packed = wants_gzip(request.accept_encoding);
   fuzz::require(header(response, "Content-Encoding") == (packed ? "gzip" : ""), "packed for who asks", request.accept_encoding);
-  const std::string text = packed ? unpacked(response.body) : response.body;
+  const std::string text = text_of(response, request);
   fuzz::require(text == site.metrics->text(*site.snapshots.newest()), "packed or not, metrics are the same");
   fuzz::Exposition::check(text);
 }
@@ -159,7 +140,7 @@ void check_json(const Response& response, const Request& request, const Site& si
   fuzz::require(header(response, "Vary") == "Accept-Encoding", "what may be packed says so");
   const bool packed = wants_gzip(request.accept_encoding);
   fuzz::require(header(response, "Content-Encoding") == (packed ? "gzip" : ""), "packed for who asks", request.accept_encoding);
-  const std::string text = packed ? unpacked(response.body) : response.body;
+  const std::string text = text_of(response, request);
   fuzz::require(text.ends_with('\n') && text.find('\n') == text.size() - 1, "an answer of the API is one line", text);
   const auto json = nlohmann::json::parse(text, nullptr, false);
   fuzz::require(!json.is_discarded() && json.value("schema", 0) == 1, "an answer of the API is JSON of schema 1", text);
@@ -192,14 +173,10 @@ Snapshot tamed(Snapshot snapshot) {
   return snapshot;
 }
 
-std::string page_text(const Response& response, const Request& request) {
-  return wants_gzip(request.accept_encoding) ? unpacked(response.body) : response.body;
-}
-
 void check_page(const Response& response, const Request& request, const Site& site) {
   fuzz::require(header(response, "Vary") == "Accept-Encoding", "what may be packed says so");
   fuzz::require(header(response, "Content-Security-Policy") == status_content_policy(), "the page may load nothing");
-  const std::string body = page_text(response, request);
+  const std::string body = text_of(response, request);
   fuzz::require(is_valid_utf8(body), "the page is UTF-8");
   const markup::Page page(body);
   fuzz::require(page.problem().empty(), "names cannot add markup", page.problem());

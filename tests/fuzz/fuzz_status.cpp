@@ -4,10 +4,10 @@
 #include <string>
 #include <variant>
 
-#include <nswarden/base/printed_text.hpp>
+#include <nswarden/base/text.hpp>
+#include "cli/http_client.hpp"
 #include "cli/http_response.hpp"
 #include "cli/status_table.hpp"
-#include "cli/url.hpp"
 
 #include "oracle.hpp"
 
@@ -19,8 +19,8 @@ constexpr std::size_t most_body_bytes = 700;
 
 void check_url(std::string_view text) {
   const auto parsed = parse_url(text);
-  if (const auto* problem = std::get_if<std::string>(&parsed)) {
-    fuzz::require(fuzz::is_one_line(*problem), "a URL is refused by one line", text);
+  if (const auto* problem = std::get_if<Problem>(&parsed)) {
+    fuzz::require(fuzz::is_one_line(problem->message), "a URL is refused by one line", text);
     return;
   }
   const auto& url = std::get<Url>(parsed);
@@ -73,16 +73,16 @@ void check_shown(const StatusView& view) {
 
 void check_document(std::string_view text) {
   const auto parsed = parse_answer(text);
-  if (const auto* problem = std::get_if<std::string>(&parsed))
-    return fuzz::require(fuzz::is_one_line(*problem), "one line", text);
+  if (const auto* problem = std::get_if<Problem>(&parsed))
+    return fuzz::require(fuzz::is_one_line(problem->message), "one line", text);
   const auto& json = std::get<Json>(parsed);
   StatusView view;
   view.now = 1795789980;
   const auto status = status_of(json);
-  if (const auto* problem = std::get_if<std::string>(&status)) fuzz::require(fuzz::is_one_line(*problem), "one line", text);
+  if (const auto* problem = std::get_if<Problem>(&status)) fuzz::require(fuzz::is_one_line(problem->message), "one line", text);
   if (const auto* document = std::get_if<StatusDocument>(&status)) view.status = *document;
   const auto events = events_of(json);
-  if (const auto* problem = std::get_if<std::string>(&events)) fuzz::require(fuzz::is_one_line(*problem), "one line", text);
+  if (const auto* problem = std::get_if<Problem>(&events)) fuzz::require(fuzz::is_one_line(problem->message), "one line", text);
   if (const auto* list = std::get_if<std::vector<StatusEvent>>(&events)) view.events = *list;
   check_shown(view);
   view.netns = {"q-1"};

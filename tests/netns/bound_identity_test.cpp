@@ -36,9 +36,7 @@ TEST_CASE("binding keeps nothing alive: the netns dies with its last name (kerne
     REQUIRE(bound.netns->read().ok());
     REQUIRE(bound.netns->find_missing().ok());
     REQUIRE(bound.netns->write(0, "1").ok());
-    Fd witness;
-    test::inside(path, [&] { witness.reset(::open("/proc/sys/net/ipv4/tcp_keepalive_time", O_RDONLY | O_CLOEXEC)); });
-    REQUIRE(witness);
+    const Fd witness = test::open_sysctl(path, "net/ipv4/tcp_keepalive_time", O_RDONLY);
     char byte = 0;
     REQUIRE(::pread(witness.get(), &byte, 1, 0) == 1);
     test::remove_netns(path);
@@ -120,16 +118,14 @@ TEST_CASE("a netns that got the name and the inode number of a dead one is told 
 }
 
 TEST_CASE("without NS_GET_ID and openat2, a netns has the same identity and the same readings") {
-  LinuxCatalog catalog({test::netns_dir()});
-  const test::TestNetns netns;
-  const Keys keys({"net.ipv4.ip_forward", "net.ipv4.tcp_rmem", "net.core.rmem_max", "net.ipv4.no_such_key"});
+  test::NetnsWithKeys world({"net.ipv4.ip_forward", "net.ipv4.tcp_rmem", "net.core.rmem_max", "net.ipv4.no_such_key"});
   for (const Tier tier : all_tiers) {
     CAPTURE(static_cast<int>(tier));
-    const Binding here = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    const Binding here = world.bind(tier);
     const Strings expected = read_all(*here.netns);
     test::on_older_kernel([&] {
       LinuxCatalog older({test::netns_dir()});
-      const Binding there = test::bind(older, netns.name(), keys.wishes(), tier);
+      const Binding there = test::bind(older, world.netns.name(), world.keys.wishes(), tier);
       CHECK(there.id == here.id);
       CHECK(read_all(*there.netns) == expected);
       CHECK(*there.netns->find_missing() == 0);

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include <nswarden/netns/linux_catalog.hpp>
-#include <nswarden/os/limits.hpp>
+#include <nswarden/os/process.hpp>
 #include "bound_keys.hpp"
 #include "catch.hpp"
 #include "private_netns.hpp"
@@ -38,31 +38,27 @@ std::string ports(std::size_t length) {
 }
 
 TEST_CASE("all tiers read the same") {
-  LinuxCatalog catalog({test::netns_dir()});
-  const test::TestNetns netns;
-  const Keys keys({"net.netfilter.nf_conntrack_tcp_loose", "net.ipv4.tcp_rmem", "net.ipv4.no_such_key", "net.no_family.key",
-                   "net.ipv4.conf.all.rp_filter", "net.ipv6.conf.lo.stable_secret", "net.ipv4.route.flush", "net.ipv4.conf.all",
-                   "net.unix.max_dgram_qlen", "net.mptcp.enabled", "net.core.rmem_max",
-                   "net.ipv4.conf.no_such_interface.rp_filter"});
-  test::write_sysctl(netns.path(), "net/ipv4/conf/all/rp_filter", "2");
+  test::NetnsWithKeys world({"net.netfilter.nf_conntrack_tcp_loose", "net.ipv4.tcp_rmem", "net.ipv4.no_such_key",
+                             "net.no_family.key", "net.ipv4.conf.all.rp_filter", "net.ipv6.conf.lo.stable_secret",
+                             "net.ipv4.route.flush", "net.ipv4.conf.all", "net.unix.max_dgram_qlen", "net.mptcp.enabled",
+                             "net.core.rmem_max", "net.ipv4.conf.no_such_interface.rp_filter"});
+  test::write_sysctl(world.netns.path(), "net/ipv4/conf/all/rp_filter", "2");
   const Strings expected{"1\n",
-                         test::read_sysctl(netns.path(), "net/ipv4/tcp_rmem"),
+                         test::read_sysctl(world.netns.path(), "net/ipv4/tcp_rmem"),
                          "missing",
                          "missing",
                          "2\n",
                          "unreadable " + std::to_string(EIO),
                          "unreadable " + std::to_string(EACCES),
                          "unreadable " + std::to_string(EISDIR),
-                         test::read_sysctl(netns.path(), "net/unix/max_dgram_qlen"),
+                         test::read_sysctl(world.netns.path(), "net/unix/max_dgram_qlen"),
                          "1\n",
-                         test::read_sysctl(netns.path(), "net/core/rmem_max"),
+                         test::read_sysctl(world.netns.path(), "net/core/rmem_max"),
                          "missing"};
-  for (const Tier tier : all_tiers) {
-    CAPTURE(static_cast<int>(tier));
-    const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+  world.in_each_tier([&](const Binding& bound, Tier) {
     CHECK(read_all(*bound.netns) == expected);
     CHECK(read_all(*bound.netns) == expected);
-  }
+  });
 }
 
 TEST_CASE("keys that are only read are read the same in all tiers") {
@@ -81,11 +77,8 @@ TEST_CASE("keys that are only read are read the same in all tiers") {
 }
 
 TEST_CASE("a value is read whole, however long it is (kernel fact 12)") {
-  LinuxCatalog catalog({test::netns_dir()});
-  const test::TestNetns netns;
-  const Keys keys({"net.ipv4.ip_forward", "net.ipv4.ip_local_reserved_ports"});
-  for (const Tier tier : all_tiers) {
-    const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+  test::NetnsWithKeys world({"net.ipv4.ip_forward", "net.ipv4.ip_local_reserved_ports"});
+  world.in_each_tier([&](const Binding& bound, Tier tier) {
     for (const std::size_t length : {1U, 125U, 126U, 127U, 128U, 300U, 4093U, 4094U}) {
       CAPTURE(static_cast<int>(tier), length);
       const std::string value = ports(length);
@@ -93,14 +86,12 @@ TEST_CASE("a value is read whole, however long it is (kernel fact 12)") {
       CHECK(read_all(*bound.netns) == Strings{"0\n", value + "\n"});
     }
     REQUIRE(bound.netns->write(1, "\n").ok());
-  }
+  });
 }
 
 TEST_CASE("what is read stays valid while further netns are bound") {
-  LinuxCatalog catalog({test::netns_dir()});
-  const test::TestNetns netns;
-  const Keys keys({"net.ipv4.ip_forward", "net.netfilter.nf_conntrack_tcp_loose"});
-  const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
+  test::NetnsWithKeys world({"net.ipv4.ip_forward", "net.netfilter.nf_conntrack_tcp_loose"});
+  const Binding bound = world.bind(Tier::held);
   const auto readings = bound.netns->read();
   REQUIRE(readings.ok());
   CHECK((*readings)[0].bytes == "0\n");
@@ -127,26 +118,18 @@ TEST_CASE("a held fd reads and writes the netns in which it was opened, from any
 }
 
 TEST_CASE("a short count is a success, and reading tells what was stored (kernel fact 28)") {
-  LinuxCatalog catalog({test::netns_dir()});
-  const test::TestNetns netns;
-  const Keys keys({"net.ipv4.conf.all.rp_filter"});
-  for (const Tier tier : all_tiers) {
-    CAPTURE(static_cast<int>(tier));
-    const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+  test::NetnsWithKeys world({"net.ipv4.conf.all.rp_filter"});
+  world.in_each_tier([&](const Binding& bound, Tier) {
     REQUIRE(bound.netns->write(0, "0").ok());
     CHECK(bound.netns->write(0, "1 2 3").ok());
     CHECK(read_all(*bound.netns) == Strings{"1\n"});
-  }
+  });
 }
 
 TEST_CASE("a write that fails says why, in each tier (kernel facts 29, 30)") {
-  LinuxCatalog catalog({test::netns_dir()});
-  const test::TestNetns netns;
-  const Keys keys({"net.ipv4.tcp_congestion_control", "net.netfilter.nf_conntrack_max", "net.ipv4.no_such_key",
-                   "net.ipv4.ip_forward", "net.ipv4.route.flush"});
-  for (const Tier tier : all_tiers) {
-    CAPTURE(static_cast<int>(tier));
-    const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+  test::NetnsWithKeys world({"net.ipv4.tcp_congestion_control", "net.netfilter.nf_conntrack_max", "net.ipv4.no_such_key",
+                             "net.ipv4.ip_forward", "net.ipv4.route.flush"});
+  world.in_each_tier([&](const Binding& bound, Tier) {
     CHECK(test::error_of(bound.netns->write(0, "no-such-algorithm")) == ENOENT);
     CHECK(test::error_of(bound.netns->write(1, "65536")) == EACCES);
     CHECK(test::error_of(bound.netns->write(2, "1")) == ENOENT);
@@ -154,7 +137,7 @@ TEST_CASE("a write that fails says why, in each tier (kernel facts 29, 30)") {
     CHECK(bound.netns->write(4, "1").ok());
     // None of that spoils the reading.
     CHECK(read_all(*bound.netns)[3] == "0\n");
-  }
+  });
 }
 
 TEST_CASE("a key that was missing is found when it appears, and vanishes with its interface (kernel facts 31, 38)") {
@@ -179,16 +162,14 @@ TEST_CASE("a key that was missing is found when it appears, and vanishes with it
 }
 
 TEST_CASE("the number of fds is the tier's: one a key, one a family, none (kernel fact 20)") {
-  LinuxCatalog catalog({test::netns_dir()});
-  const test::TestNetns netns;
-  const Keys keys(
+  test::NetnsWithKeys world(
       {"net.ipv4.ip_forward", "net.netfilter.nf_conntrack_tcp_loose", "net.ipv4.conf.all.rp_filter", "net.ipv4.no_such_key"});
   constexpr std::array<std::size_t, 3> expected{3, 2, 0};
   for (const Tier tier : all_tiers) {
     CAPTURE(static_cast<int>(tier));
     const std::size_t before = open_fds();
     {
-      const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+      const Binding bound = world.bind(tier);
       CHECK(bound.fds == expected[static_cast<std::size_t>(tier)]);
       CHECK(open_fds() - before == bound.fds);
       REQUIRE(bound.netns->read().ok());
@@ -199,16 +180,14 @@ TEST_CASE("the number of fds is the tier's: one a key, one a family, none (kerne
 }
 
 TEST_CASE("when the limit of open files is met, nothing stays open, and a lower tier still fits (kernel fact 20)") {
-  LinuxCatalog catalog({test::netns_dir()});
-  const test::TestNetns netns;
-  const Keys keys({"net.ipv4.ip_forward", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem", "net.ipv4.tcp_sack", "net.ipv4.tcp_ecn",
-                   "net.ipv4.tcp_timestamps"});
+  test::NetnsWithKeys world({"net.ipv4.ip_forward", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem", "net.ipv4.tcp_sack",
+                             "net.ipv4.tcp_ecn", "net.ipv4.tcp_timestamps"});
   const std::size_t before = open_fds();
   const std::size_t old_limit = open_files_limit();
   // Iterating took one fd itself; four more than are open are enough for the way in, but not for six keys.
   REQUIRE(set_open_files_limit(before - 1 + 4).ok());
-  const BindResult held = catalog.bind(0, netns.name(), keys.wishes(), Tier::held);
-  const BindResult transient = catalog.bind(0, netns.name(), keys.wishes(), Tier::transient);
+  const BindResult held = world.catalog.bind(0, world.netns.name(), world.keys.wishes(), Tier::held);
+  const BindResult transient = world.catalog.bind(0, world.netns.name(), world.keys.wishes(), Tier::transient);
   REQUIRE(set_open_files_limit(old_limit).ok());
   REQUIRE(std::holds_alternative<Error>(held));
   CHECK(std::get<Error>(held).code == EMFILE);
@@ -300,10 +279,8 @@ TEST_CASE("with SYS_ADMIN alone one may read but not write, and the attempt says
 }
 
 TEST_CASE("credentials count at each write, not only when the file was opened (kernel fact 22)") {
-  LinuxCatalog catalog({test::netns_dir()});
-  const test::TestNetns netns;
-  const Keys keys({"net.ipv4.ip_forward"});
-  const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
+  test::NetnsWithKeys world({"net.ipv4.ip_forward"});
+  const Binding bound = world.bind(Tier::held);
   test::as_nobody(test::Keep::nothing, [&] { CHECK(test::error_of(bound.netns->write(0, "1")) == EPERM); });
   CHECK(bound.netns->write(0, "1").ok());
 }

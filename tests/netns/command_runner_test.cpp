@@ -17,7 +17,7 @@
 #include <vector>
 
 #include <nswarden/os/file.hpp>
-#include <nswarden/os/limits.hpp>
+#include <nswarden/os/process.hpp>
 #include <nswarden/os/signals.hpp>
 #include "catch.hpp"
 #include "private_netns.hpp"

@@ -13,7 +13,7 @@
 #include <string>
 
 #include <nswarden/os/fd.hpp>
-#include <nswarden/os/limits.hpp>
+#include <nswarden/os/process.hpp>
 #include "catch.hpp"
 #include "private_netns.hpp"
 

@@ -72,11 +72,9 @@ TEST_CASE("a link to a process's netns is one, and keeps nothing alive") {
   CHECK(seen(catalog, "process").kind == EntryKind::nsfs);
   const Keys keys({"net.ipv4.ip_forward"});
   const Binding bound = test::bind(catalog, "process", keys.wishes(), Tier::held);
-  Fd file;
-  test::inside(path, [&] { file.reset(::open("/proc/sys/net/ipv4/ip_forward", O_RDONLY | O_CLOEXEC)); });
+  const Fd file = test::open_sysctl(path, "net/ipv4/ip_forward", O_RDONLY);
   process.end();
-  struct stat status {};
-  CHECK(test::eventually([&] { return ::fstat(file.get(), &status) != 0; }));
+  CHECK(test::dies(file));
   CHECK(seen(catalog, "process").kind == EntryKind::other);
 }
 
@@ -106,22 +104,17 @@ TEST_CASE("links to what is no netns, to nothing, or in circles are no errors, a
   link("/dev/null", dir / "to-device");
   link("/proc/self/ns/uts", dir / "to-uts");
   LinuxCatalog catalog = following(dir.path());
-  const auto refusal = [&catalog](const std::string& name) {
-    const auto result = catalog.bind(0, name, {}, Tier::held);
-    REQUIRE(std::holds_alternative<Refusal>(result));
-    return std::get<Refusal>(result);
-  };
   for (const std::string name : {"to-fifo", "dangling", "through-file", "loop", "to-device"}) {
     CAPTURE(name);
     CHECK(seen(catalog, name).kind == EntryKind::other);
-    CHECK(refusal(name) == Refusal::not_a_netns);
+    CHECK(test::refusal_of(catalog, name) == Refusal::not_a_netns);
   }
   CHECK(seen(catalog, "to-empty").kind == EntryKind::placeholder);
-  CHECK(refusal("to-empty") == Refusal::not_ready);
+  CHECK(test::refusal_of(catalog, "to-empty") == Refusal::not_ready);
   CHECK(seen(catalog, "to-uts").kind == EntryKind::nsfs);
-  CHECK(refusal("to-uts") == Refusal::not_a_netns);
+  CHECK(test::refusal_of(catalog, "to-uts") == Refusal::not_a_netns);
   CHECK(seen(catalog, "absent").kind == EntryKind::absent);
-  CHECK(refusal("absent") == Refusal::absent);
+  CHECK(test::refusal_of(catalog, "absent") == Refusal::absent);
 }
 
 TEST_CASE("a dangling link is a netns as soon as its target is there") {
@@ -141,9 +134,7 @@ TEST_CASE("a link to the host's netns is refused like any other name of it (kern
   link("/proc/self/ns/net", dir / "own");
   LinuxCatalog catalog = following(dir.path());
   for (const std::string name : {"host", "own"}) {
-    const auto result = catalog.bind(0, name, {}, Tier::held);
-    REQUIRE(std::holds_alternative<Refusal>(result));
-    CHECK(std::get<Refusal>(result) == Refusal::host_netns);
+    CHECK(test::refusal_of(catalog, name) == Refusal::host_netns);
   }
 }
 

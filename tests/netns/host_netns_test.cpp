@@ -20,6 +20,7 @@
 namespace nswarden {
 namespace {
 
+using test::inode_of;
 using test::Keys;
 
 using Detail = NetnsCatalog::Detail;
@@ -27,12 +28,6 @@ using Detail = NetnsCatalog::Detail;
 constexpr std::uint16_t host = 1;  // index of the source
 
 LinuxCatalog catalog_with_host() { return {{{NameKind::entry, test::netns_dir()}, {NameKind::host}}, Links::refuse}; }
-
-std::uint64_t inode_of(const std::string& path) {
-  struct stat status {};
-  REQUIRE(::stat(path.c_str(), &status) == 0);
-  return status.st_ino;
-}
 
 /// In the listing, by a look, and bound in each tier.
 void check_that_host_is(const test::TestNetns& expected) {
@@ -54,9 +49,7 @@ void check_that_host_is(const test::TestNetns& expected) {
   test::write_sysctl(expected.path(), "net/ipv4/tcp_keepalive_time", "111");
   for (const Tier tier : test::all_tiers) {
     CAPTURE(static_cast<int>(tier));
-    auto result = catalog.bind(host, "host", keys.wishes(), tier);
-    REQUIRE(std::holds_alternative<Binding>(result));
-    const Binding& bound = std::get<Binding>(result);
+    const Binding bound = test::bind(catalog, "host", keys.wishes(), tier, host);
     CHECK(bound.id.inode == inode);
     CHECK(bound.links_told);
     CHECK(test::read_all(*bound.netns) == std::vector<std::string>{"111\n"});
@@ -82,9 +75,7 @@ TEST_CASE("by any other name the host's netns stays refused, and so does our own
     LinuxCatalog catalog = catalog_with_host();
     for (const std::string name : {"first", "home"}) {
       CAPTURE(name);
-      const auto result = catalog.bind(0, name, {}, Tier::held);
-      REQUIRE(std::holds_alternative<Refusal>(result));
-      CHECK(std::get<Refusal>(result) == Refusal::host_netns);
+      CHECK(test::refusal_of(catalog, name) == Refusal::host_netns);
     }
     CHECK(catalog.look(host, "other").kind == EntryKind::absent);
     CHECK(std::holds_alternative<Refusal>(catalog.bind(host, "other", {}, Tier::held)));
@@ -98,9 +89,7 @@ TEST_CASE("by its own name it is refused too while that kind is not served") {
   catalog.serve({NameKind::entry, NameKind::process});
   CHECK(catalog.list(Detail::full).entries.size() == 1);
   CHECK(catalog.look(host, "host").kind == EntryKind::absent);
-  const auto result = catalog.bind(host, "host", {}, Tier::held);
-  REQUIRE(std::holds_alternative<Refusal>(result));
-  CHECK(std::get<Refusal>(result) == Refusal::absent);
+  CHECK(test::refusal_of(catalog, "host", host) == Refusal::absent);
 }
 
 TEST_CASE("who cannot tell which netns is the host's names neither that nor those of processes, and says why") {
@@ -135,10 +124,9 @@ TEST_CASE("who is in the kernel's first netns knows it without looking at proces
   test::as_nobody(test::Keep::sys_admin, [] {
     LinuxCatalog catalog = catalog_with_host();
     const Keys keys({"net.ipv4.ip_forward"});
-    auto result = catalog.bind(host, "host", keys.wishes(), Tier::transient);
-    REQUIRE(std::holds_alternative<Binding>(result));
-    CHECK(std::get<Binding>(result).id.inode == 0xEFFFFFF9);
-    CHECK(std::get<Binding>(result).netns->read().ok());
+    const Binding bound = test::bind(catalog, "host", keys.wishes(), Tier::transient, host);
+    CHECK(bound.id.inode == 0xEFFFFFF9);
+    CHECK(bound.netns->read().ok());
   });
 }
 

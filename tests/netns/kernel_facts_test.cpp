@@ -19,13 +19,6 @@
 namespace nswarden {
 namespace {
 
-Fd open_inside(const std::string& netns, const std::string& path, int flags) {
-  Fd fd;
-  test::inside(netns, [&] { fd.reset(::open(path.c_str(), flags | O_CLOEXEC)); });
-  REQUIRE(fd);
-  return fd;
-}
-
 std::string read_at_start(int fd) {
   std::array<char, 64> bytes{};
   const ssize_t size = ::pread(fd, bytes.data(), bytes.size(), 0);
@@ -69,8 +62,8 @@ TEST_CASE("the file and a socket inside tell the same cookie (kernel fact 4)") {
 TEST_CASE("an fd of the netns file keeps a nameless netns alive, a sysctl fd does not (kernel fact 5)") {
   const std::string path = test::netns_dir() + "/pinned";
   test::make_netns(path);
-  const Fd sysctl = open_inside(path, "/proc/sys/net/ipv4/ip_forward", O_RDONLY);
-  const Fd directory = open_inside(path, "/proc/sys/net/ipv4", O_PATH);
+  const Fd sysctl = test::open_sysctl(path, "net/ipv4/ip_forward", O_RDONLY);
+  const Fd directory = test::open_sysctl(path, "net/ipv4", O_PATH);
   Fd pin(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   test::remove_netns(path);
   CHECK_FALSE(test::eventually([&] { return read_at_start(sysctl.get()) == "error"; }, std::chrono::milliseconds(300)));
@@ -92,7 +85,7 @@ TEST_CASE("an fd of the netns file makes a plain umount fail (kernel fact 5)") {
 
 TEST_CASE("a second write on a kept fd succeeds and changes nothing, pwrite at 0 does change it (kernel fact 12)") {
   const test::TestNetns netns;
-  const Fd file = open_inside(netns.path(), "/proc/sys/net/ipv4/ip_forward", O_RDWR);
+  const Fd file = test::open_sysctl(netns.path(), "net/ipv4/ip_forward", O_RDWR);
   REQUIRE(::write(file.get(), "1", 1) == 1);
   CHECK(::write(file.get(), "0", 1) == 1);
   CHECK(read_at_start(file.get()) == "1\n");
@@ -102,7 +95,7 @@ TEST_CASE("a second write on a kept fd succeeds and changes nothing, pwrite at 0
 
 TEST_CASE("a buffer that is too small cuts the value (kernel fact 12)") {
   const test::TestNetns netns;
-  const Fd file = open_inside(netns.path(), "/proc/sys/net/ipv4/tcp_rmem", O_RDONLY);
+  const Fd file = test::open_sysctl(netns.path(), "net/ipv4/tcp_rmem", O_RDONLY);
   std::array<char, 5> small{};
   CHECK(::pread(file.get(), small.data(), small.size(), 0) <= 5);
   CHECK(read_at_start(file.get()).size() > 5);
@@ -112,8 +105,8 @@ TEST_CASE("a directory of a family belongs to the netns where it was opened, /pr
   const test::TestNetns one;
   const test::TestNetns two;
   test::write_sysctl(one.path(), "net/ipv4/ip_forward", "1");
-  const Fd net = open_inside(one.path(), "/proc/sys/net", O_PATH);
-  const Fd family = open_inside(one.path(), "/proc/sys/net/ipv4", O_PATH);
+  const Fd net = test::open_sysctl(one.path(), "net", O_PATH);
+  const Fd family = test::open_sysctl(one.path(), "net/ipv4", O_PATH);
   test::inside(two.path(), [&] {
     const Fd by_net(::openat(net.get(), "ipv4/ip_forward", O_RDONLY | O_CLOEXEC));
     const Fd by_family(::openat(family.get(), "ip_forward", O_RDONLY | O_CLOEXEC));

@@ -11,7 +11,7 @@
 #include <string>
 #include <thread>
 
-#include <nswarden/os/limits.hpp>
+#include <nswarden/os/process.hpp>
 #include "catch.hpp"
 #include "followed_netns.hpp"
 #include "private_netns.hpp"

@@ -29,6 +29,7 @@ namespace nswarden {
 namespace {
 
 using test::Keys;
+using test::refusal_of;
 
 using Detail = NetnsCatalog::Detail;
 
@@ -48,28 +49,22 @@ EntryKind kind_of(LinuxCatalog& catalog, const std::string& name) {
   return looked.kind;
 }
 
-Refusal refusal(LinuxCatalog& catalog, const std::string& name) {
-  const auto result = catalog.bind(0, name, {}, Tier::held);
-  REQUIRE(std::holds_alternative<Refusal>(result));
-  return std::get<Refusal>(result);
-}
-
 NetnsId id_of(LinuxCatalog& catalog, const std::string& name) { return test::bind(catalog, name, {}, Tier::held).id; }
 
 TEST_CASE("a name begins as an empty file, becomes a netns, and is an empty file again (kernel facts 1, 3)") {
   LinuxCatalog catalog({test::netns_dir()});
   const std::string path = test::netns_dir() + "/slow";
   CHECK(kind_of(catalog, "slow") == EntryKind::absent);
-  CHECK(refusal(catalog, "slow") == Refusal::absent);
+  CHECK(refusal_of(catalog, "slow") == Refusal::absent);
   test::write_file(path, "");
   CHECK(kind_of(catalog, "slow") == EntryKind::placeholder);
-  CHECK(refusal(catalog, "slow") == Refusal::not_ready);
+  CHECK(refusal_of(catalog, "slow") == Refusal::not_ready);
   test::make_netns(path);
   CHECK(kind_of(catalog, "slow") == EntryKind::nsfs);
   CHECK(id_of(catalog, "slow").inode == catalog.look(0, "slow").inode);
   test::unmount(path);
   CHECK(kind_of(catalog, "slow") == EntryKind::placeholder);
-  CHECK(refusal(catalog, "slow") == Refusal::not_ready);
+  CHECK(refusal_of(catalog, "slow") == Refusal::not_ready);
   test::remove_netns(path);
 }
 
@@ -92,10 +87,10 @@ TEST_CASE("entries that are no netns are told without being opened, and none of 
   for (const std::string name : {"fifo", "directory", "device", "dangling", "loop", "link-to-netns", "text", "socket"}) {
     CAPTURE(name);
     CHECK(kind_of(catalog, name) == EntryKind::other);
-    CHECK(refusal(catalog, name) == Refusal::not_a_netns);
+    CHECK(refusal_of(catalog, name) == Refusal::not_a_netns);
   }
   // An empty file of another file system is what it looks like: something that may become a netns.
-  CHECK(refusal(catalog, "bound-file") == Refusal::not_ready);
+  CHECK(refusal_of(catalog, "bound-file") == Refusal::not_ready);
   test::unmount(dir / "bound-file");
 }
 
@@ -106,7 +101,7 @@ TEST_CASE("a namespace of another kind is on nsfs too, and is refused before it 
     CAPTURE(kind);
     test::bind_mount("/proc/self/ns/" + kind, dir / kind);
     CHECK(kind_of(catalog, kind) == EntryKind::nsfs);
-    CHECK(refusal(catalog, kind) == Refusal::not_a_netns);
+    CHECK(refusal_of(catalog, kind) == Refusal::not_a_netns);
   }
 }
 
@@ -244,7 +239,7 @@ TEST_CASE("our own netns is refused as the host's (kernel fact 7)") {
   LinuxCatalog catalog({test::netns_dir()});
   test::bind_mount("/proc/thread-self/ns/net", test::netns_dir() + "/host");
   CHECK(kind_of(catalog, "host") == EntryKind::nsfs);
-  CHECK(refusal(catalog, "host") == Refusal::host_netns);
+  CHECK(refusal_of(catalog, "host") == Refusal::host_netns);
   test::remove_netns(test::netns_dir() + "/host");
 }
 

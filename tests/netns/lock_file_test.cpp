@@ -47,8 +47,8 @@ int taken_by_child(const std::string& path) {
 }
 
 bool same(const std::string& a, const std::string& b) {
-  const auto one = place_of(a);
-  const auto other = place_of(b);
+  const auto one = identify_directory(a);
+  const auto other = identify_directory(b);
   REQUIRE(one.ok());
   REQUIRE(other.ok());
   return one->device_major == other->device_major && one->device_minor == other->device_minor && one->inode == other->inode &&
@@ -141,10 +141,10 @@ TEST_CASE("a directory is the same by any of its names and mounts, and another o
   REQUIRE(::mount((dir / "a/netns").c_str(), (dir / "other").c_str(), nullptr, MS_BIND, nullptr) == 0);
   CHECK(same(dir / "a/netns", dir / "other"));
   test::unmount(dir / "other");
-  const std::uint64_t before = place_of(dir / "a/netns")->inode;
+  const std::uint64_t before = identify_directory(dir / "a/netns")->inode;
   std::filesystem::remove(dir / "a/netns");
   std::filesystem::create_directory(dir / "a/netns");
-  CHECK(place_of(dir / "a/netns")->inode != before);
+  CHECK(identify_directory(dir / "a/netns")->inode != before);
 }
 
 TEST_CASE("a directory that is absent is told by what there is of its path, and by the rest") {
@@ -152,11 +152,11 @@ TEST_CASE("a directory that is absent is told by what there is of its path, and 
   std::filesystem::create_directories(dir / "a");
   std::filesystem::create_directory_symlink("a", dir / "link");
   CHECK(same(dir / "a/b/netns", dir / "link//b/netns/"));
-  CHECK(place_of(dir / "a/b/netns")->rest == "b/netns");
-  CHECK(place_of(dir / "a/b/netns")->inode == place_of(dir / "a")->inode);
+  CHECK(identify_directory(dir / "a/b/netns")->rest == "b/netns");
+  CHECK(identify_directory(dir / "a/b/netns")->inode == identify_directory(dir / "a")->inode);
   CHECK_FALSE(same(dir / "a/b/netns", dir / "a/netns"));
-  CHECK(place_of("/nowhere/at/all")->rest == "nowhere/at/all");
-  CHECK(place_of("/nowhere/at/all")->inode == place_of("/")->inode);
+  CHECK(identify_directory("/nowhere/at/all")->rest == "nowhere/at/all");
+  CHECK(identify_directory("/nowhere/at/all")->inode == identify_directory("/")->inode);
 }
 
 TEST_CASE("a directory is made for all to see, and one that is there is left as it is") {

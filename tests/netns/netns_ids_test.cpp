@@ -23,6 +23,7 @@ namespace {
 
 using test::at_home;
 using test::bit;
+using test::dies;
 using test::follow;
 using test::FollowedNetns;
 using test::inode_of;
@@ -34,18 +35,7 @@ using test::Told;
 using test::told;
 using test::with_capabilities;
 
-/// Gone, with all that was in it, for whoever still has a file of it.
-bool dies(const Fd& sysctl) {
-  struct stat status {};
-  return test::eventually([&] { return ::fstat(sysctl.get(), &status) != 0; });
-}
-
-Fd sysctl_in(const TestNetns& netns) {
-  Fd file;
-  test::inside(netns.path(), [&] { file.reset(::open("/proc/sys/net/ipv4/ip_forward", O_RDONLY | O_CLOEXEC)); });
-  REQUIRE(file);
-  return file;
-}
+Fd sysctl_in(const TestNetns& netns) { return test::open_sysctl(netns.path(), "net/ipv4/ip_forward", O_RDONLY); }
 
 TEST_CASE("our own netns is told only when it is followed, and gets no id for it") {
   at_home([] {

@@ -17,7 +17,7 @@
 #include <string>
 #include <vector>
 
-#include <nswarden/os/limits.hpp>
+#include <nswarden/os/process.hpp>
 #include "catch.hpp"
 #include "private_netns.hpp"
 

@@ -22,13 +22,10 @@
 #include <vector>
 
 #include <nswarden/os/file.hpp>
-#include <nswarden/os/limits.hpp>
 #include <nswarden/os/poller.hpp>
+#include <nswarden/os/process.hpp>
 #include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/signals.hpp>
-#include <nswarden/os/standard_fds.hpp>
-#include <nswarden/os/time_slice.hpp>
-#include <nswarden/os/waker.hpp>
 #include "bound_keys.hpp"
 #include "catch.hpp"
 #include "private_netns.hpp"

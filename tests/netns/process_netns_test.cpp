@@ -24,6 +24,7 @@
 namespace nswarden {
 namespace {
 
+using test::inode_of;
 using test::Keys;
 using test::WriterProcess;
 
@@ -41,12 +42,6 @@ std::string path_of(const WriterProcess& process) { return "/proc/" + std::to_st
 
 std::unique_ptr<WriterProcess> beside(const WriterProcess& other) {
   return std::make_unique<WriterProcess>([path = path_of(other)] { return test::enter_netns(path); });
-}
-
-std::uint64_t inode_of(const std::string& path) {
-  struct stat status {};
-  REQUIRE(::stat(path.c_str(), &status) == 0);
-  return status.st_ino;
 }
 
 std::string name_of(const WriterProcess& process) { return ProcessNetns::name_of(inode_of(path_of(process))); }
@@ -87,9 +82,7 @@ TEST_CASE("a netns that only processes are in is listed once, with kind and inod
   const Keys keys({"net.ipv4.ip_forward"});
   for (const Tier tier : test::all_tiers) {
     CAPTURE(static_cast<int>(tier));
-    auto result = catalog.bind(processes, name, keys.wishes(), tier);
-    REQUIRE(std::holds_alternative<Binding>(result));
-    const Binding& bound = std::get<Binding>(result);
+    const Binding bound = test::bind(catalog, name, keys.wishes(), tier, processes);
     CHECK(bound.id.inode == looked.inode);
     CHECK(bound.id.cookie != 0);
     const std::string value = tier == Tier::directories ? "0" : "1";
@@ -109,9 +102,7 @@ TEST_CASE("our own netns and the host's are no netns of processes") {
     LinuxCatalog catalog = catalog_of_processes();
     for (const std::string& name : {name_of(here), name_of(there)}) {
       CHECK(listed(catalog, name).empty());
-      const auto result = catalog.bind(processes, name, {}, Tier::held);
-      REQUIRE(std::holds_alternative<Refusal>(result));
-      CHECK(std::get<Refusal>(result) == Refusal::host_netns);
+      CHECK(test::refusal_of(catalog, name, processes) == Refusal::host_netns);
     }
   });
 }
@@ -124,9 +115,7 @@ TEST_CASE("when the process goes elsewhere, others that were seen lead to the ne
   const Keys keys({"net.ipv4.ip_forward"});
   CHECK(catalog.look(processes, name).kind == EntryKind::absent);
   REQUIRE(listed(catalog, name).size() == 1);
-  auto result = catalog.bind(processes, name, keys.wishes(), Tier::transient);
-  REQUIRE(std::holds_alternative<Binding>(result));
-  const Binding& bound = std::get<Binding>(result);
+  const Binding bound = test::bind(catalog, name, keys.wishes(), Tier::transient, processes);
 
   first->again();  // into another netns of its own
   CHECK(name_of(*first) != name);
@@ -137,9 +126,7 @@ TEST_CASE("when the process goes elsewhere, others that were seen lead to the ne
 
   second->end();
   CHECK(catalog.look(processes, name).kind == EntryKind::absent);
-  const auto gone = catalog.bind(processes, name, keys.wishes(), Tier::held);
-  REQUIRE(std::holds_alternative<Refusal>(gone));
-  CHECK(std::get<Refusal>(gone) == Refusal::absent);
+  CHECK(test::refusal_of(catalog, name, processes) == Refusal::absent);
   CHECK(listed(catalog, name).empty());
 }
 
@@ -170,16 +157,12 @@ TEST_CASE("neither a listing, nor a look, nor a binding, nor following its inter
     const std::string name = name_of(*process);
     REQUIRE(listed(catalog, name).size() == 1);
     REQUIRE(catalog.look(processes, name).kind == EntryKind::nsfs);
-    auto result = catalog.bind(processes, name, keys.wishes(), tier);
-    REQUIRE(std::holds_alternative<Binding>(result));
-    Binding& bound = std::get<Binding>(result);
+    const Binding bound = test::bind(catalog, name, keys.wishes(), tier, processes);
     CHECK(bound.links_told);
-    Fd file;
-    test::inside(path_of(*process), [&] { file.reset(::open("/proc/sys/net/ipv4/ip_forward", O_RDONLY | O_CLOEXEC)); });
+    const Fd file = test::open_sysctl(path_of(*process), "net/ipv4/ip_forward", O_RDONLY);
     REQUIRE(test::read_all(*bound.netns) == std::vector<std::string>{"0\n"});
     process->end();
-    struct stat status {};
-    CHECK(test::eventually([&] { return ::fstat(file.get(), &status) != 0; }));
+    CHECK(test::dies(file));
   }
 }
 

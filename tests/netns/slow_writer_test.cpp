@@ -31,6 +31,7 @@ namespace nswarden {
 namespace {
 
 using test::Keys;
+using test::open_sysctl;
 using test::RtnlHold;
 
 /// Holding RTNL needs userfaultfd, which some containers refuse.
@@ -39,13 +40,6 @@ using test::RtnlHold;
     WARN("skipped: without userfaultfd there is no way to hold RTNL here"); \
     return;                                                                 \
   }
-
-Fd open_sysctl(const test::TestNetns& netns, const std::string& key, int flags) {
-  Fd file;
-  test::inside(netns.path(), [&] { file.reset(::open(("/proc/sys/net/" + key).c_str(), flags | O_CLOEXEC)); });
-  REQUIRE(file);
-  return file;
-}
 
 std::string content(const Fd& file) {
   std::array<char, 64> bytes{};
@@ -105,15 +99,16 @@ class WriterThread {
 
 TEST_CASE("slow writes are made in the order in which they came, and each is told with its place and error") {
   const test::TestNetns netns;
-  const Fd reader = open_sysctl(netns, "ipv4/tcp_keepalive_time", O_RDONLY);
+  const Fd reader = open_sysctl(netns.path(), "net/ipv4/tcp_keepalive_time", O_RDONLY);
   SlowWriter writer;
   CHECK_FALSE(is_ready(writer));
   CHECK(writer.take_done().empty());
   for (std::uint32_t i = 1; i <= 100; ++i) {
     const bool is_wrong = i % 10 == 0;
-    writer.write(open_sysctl(netns, "ipv4/tcp_keepalive_time", O_WRONLY), is_wrong ? "x" : std::to_string(i), {7, i});
+    writer.write(open_sysctl(netns.path(), "net/ipv4/tcp_keepalive_time", O_WRONLY), is_wrong ? "x" : std::to_string(i),
+                 {7, i});
   }
-  writer.write(open_sysctl(netns, "ipv4/tcp_keepalive_time", O_RDONLY), "5", {8, 1});
+  writer.write(open_sysctl(netns.path(), "net/ipv4/tcp_keepalive_time", O_RDONLY), "5", {8, 1});
   const std::vector<SlowWriter::Done> done = take(writer, 101);
   for (std::uint32_t i = 1; i <= 100; ++i) {
     CAPTURE(i);
@@ -196,14 +191,14 @@ TEST_CASE("when a netns is unbound its write is not made any more, unless it is 
   }
   const std::vector<SlowWriter::Done> done = take(writer, 1);
   CHECK(done[0].place == SysctlFiles::Place{kept.id.inode, 0});
-  CHECK(content(open_sysctl(netns, "ipv4/ip_forward", O_RDONLY)) == "1\n");
-  CHECK(content(open_sysctl(later, "ipv4/ip_forward", O_RDONLY)) == "0\n");
-  CHECK(content(open_sysctl(last, "ipv4/ip_forward", O_RDONLY)) == "1\n");
+  CHECK(content(open_sysctl(netns.path(), "net/ipv4/ip_forward", O_RDONLY)) == "1\n");
+  CHECK(content(open_sysctl(later.path(), "net/ipv4/ip_forward", O_RDONLY)) == "0\n");
+  CHECK(content(open_sysctl(last.path(), "net/ipv4/ip_forward", O_RDONLY)) == "1\n");
 }
 
 TEST_CASE("what has become right while its write waited is not written again (kernel fact 26)") {
   const test::TestNetns netns;
-  const Fd file = open_sysctl(netns, "ipv4/tcp_keepalive_time", O_RDWR);
+  const Fd file = open_sysctl(netns.path(), "net/ipv4/tcp_keepalive_time", O_RDWR);
   REQUIRE(::pwrite(file.get(), "31", 2, 0) == 2);
   SlowWriter writer;
   const int seen = ::fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK, O_RDONLY);
@@ -222,8 +217,8 @@ TEST_CASE("what has become right while its write waited is not written again (ke
 TEST_CASE("the end of a slow writer drops what has not begun, and does not wait for what hangs") {
   NEEDS_RTNL_HOLD();
   const test::TestNetns netns;
-  const Fd forward = open_sysctl(netns, "ipv4/ip_forward", O_RDWR);
-  const Fd time = open_sysctl(netns, "ipv4/tcp_keepalive_time", O_RDWR);
+  const Fd forward = open_sysctl(netns.path(), "net/ipv4/ip_forward", O_RDWR);
+  const Fd time = open_sysctl(netns.path(), "net/ipv4/tcp_keepalive_time", O_RDWR);
   const std::string time_before = content(time);
   const std::set<std::string> before = threads();
   auto writer = std::make_unique<SlowWriter>();
@@ -243,12 +238,10 @@ TEST_CASE("the end of a slow writer drops what has not begun, and does not wait 
 
 TEST_CASE("a slow writer takes no more files than it says, and the write that finds no room fails (EAGAIN)") {
   NEEDS_RTNL_HOLD();
-  const test::TestNetns netns;
-  const Keys keys({"net.ipv4.ip_forward"});
+  test::NetnsWithKeys world({"net.ipv4.ip_forward"});
   SlowWriter writer;
-  LinuxCatalog catalog({test::netns_dir()});
-  catalog.write_slowly_by(writer);
-  Binding bound = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
+  world.catalog.write_slowly_by(writer);
+  Binding bound = world.bind(Tier::held);
   {
     const RtnlHold hold;
     for (std::size_t i = 0; i < SlowWriter::most_files; ++i) CHECK(bound.netns->write(0, "1").ok());

@@ -26,7 +26,7 @@
 
 #include <nswarden/netns/linux_catalog.hpp>
 #include <nswarden/os/file.hpp>
-#include <nswarden/os/limits.hpp>
+#include <nswarden/os/process.hpp>
 #include "bound_keys.hpp"
 #include "catch.hpp"
 #include "private_netns.hpp"
@@ -36,6 +36,7 @@
 namespace nswarden {
 namespace {
 
+using test::inode_of;
 using test::keepalive;
 using test::Keys;
 using test::Seen;
@@ -63,12 +64,6 @@ bool kernel_can_ignore() {
   const Fd group(::fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC, O_RDONLY));
   constexpr unsigned flags = FAN_MARK_ADD | FAN_MARK_IGNORED_MASK | FAN_MARK_IGNORED_SURV_MODIFY | FAN_MARK_EVICTABLE;
   return ::fanotify_mark(group.get(), flags, FAN_MODIFY, AT_FDCWD, "/proc/self/comm") == 0;
-}
-
-std::uint64_t inode_of(const std::string& path) {
-  struct stat status {};
-  REQUIRE(::stat(path.c_str(), &status) == 0);
-  return status.st_ino;
 }
 
 TEST_CASE("a file of a process that is written in a loop is told once, and what is governed is still seen") {

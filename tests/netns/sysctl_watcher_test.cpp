@@ -23,7 +23,7 @@
 #include <vector>
 
 #include <nswarden/netns/linux_catalog.hpp>
-#include <nswarden/os/limits.hpp>
+#include <nswarden/os/process.hpp>
 #include "bound_keys.hpp"
 #include "catch.hpp"
 #include "private_netns.hpp"
@@ -329,13 +329,11 @@ TEST_CASE("a write to a netns that has died since is nothing to look at, and no 
     World world;
     const std::string path = test::netns_dir() + "/short";
     test::make_netns(path);
-    Fd file;
-    test::inside(path, [&] { file.reset(::open(("/proc/sys/" + keepalive).c_str(), O_RDONLY | O_CLOEXEC)); });
+    const Fd file = test::open_sysctl(path, keepalive, O_RDONLY);
     WriterProcess writer(sysctl_write(path, keepalive, "100"));
     writer.reap();
     test::remove_netns(path);
-    struct stat status {};
-    REQUIRE(test::eventually([&] { return ::fstat(file.get(), &status) != 0; }));
+    REQUIRE(test::dies(file));
     const Seen seen = seen_of(world.watcher, writer.pid());
     CHECK(seen.writes.empty());
     CHECK_FALSE(seen.lost);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <nswarden/os/tick.hpp>
+#include <nswarden/os/process.hpp>
 
 #include <chrono>
 #include <string>

@@ -2,8 +2,6 @@
 // The forms of values (value.hpp) against what the kernel makes of what is written to each key of a child netns (kernel fact 28).
 #include <nswarden/policy/value.hpp>
 
-#include <time.h>
-
 #include <chrono>
 #include <map>
 #include <optional>
@@ -11,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <nswarden/os/process.hpp>
 #include <nswarden/policy/key_traits.hpp>
 #include "catch.hpp"
 #include "private_netns.hpp"
@@ -27,12 +26,6 @@ using test::words_of;
 /// The one that a child can switch on for the whole host (kernel fact 30), until the next boot: never written here, by its name,
 /// whatever the table says.
 const std::string one_way = "netfilter/nf_hooks_lwtunnel";
-
-std::chrono::nanoseconds tick() {
-  timespec resolution{};
-  REQUIRE(::clock_getres(CLOCK_MONOTONIC_COARSE, &resolution) == 0);
-  return std::chrono::seconds(resolution.tv_sec) + std::chrono::nanoseconds(resolution.tv_nsec);
-}
 
 /// Values to try, other than the one it has.
 std::vector<std::string> probes_of(const std::string& value) {
@@ -89,7 +82,7 @@ struct Probing {
 
 /// Writes every probe, and compares what is read with what the table's form makes of what was written.
 Probing probe(const std::string& path, const test::SysctlFile& entry, const KeyTraits& traits) {
-  const ValueSense sense{traits.form, tick()};
+  const ValueSense sense{traits.form, kernel_tick()};
   const std::string before = entry.read().value_or("");
   Probing result;
   for (const std::string& value : probes_of(before)) {
@@ -135,7 +128,7 @@ TEST_CASE("what is written to a number of a child is read back, rounded where th
     }
     const bool rounds = traits.form == ValueForm::milliseconds || traits.form == ValueForm::clock_ticks;
     // Where a tick is 1 or 10 ms, one of the two rounds nothing.
-    if (tick() == std::chrono::milliseconds(4)) CHECK(result.rounded == rounds);
+    if (kernel_tick() == std::chrono::milliseconds(4)) CHECK(result.rounded == rounds);
   }
   CHECK(tried > 200);
   INFO("nothing that was tried was accepted by" << unwritable);
@@ -222,7 +215,7 @@ TEST_CASE("values that are refused at load are refused by the kernel too, or sto
     CHECK(value_problem(row.value, traits));
     const test::SysctlFile& entry = child.at(row.path);
     if (entry.write(row.value)) {
-      CHECK_FALSE(same_value(row.value, entry.read().value_or(""), {traits.form, tick()}));
+      CHECK_FALSE(same_value(row.value, entry.read().value_or(""), {traits.form, kernel_tick()}));
     }
   }
 }

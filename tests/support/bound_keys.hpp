@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keys to bind, from their names.
+// Keys to bind, from their names; and a netns where they are bound on the real kernel.
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
-#include <nswarden/engine/kernel.hpp>
+#include <nswarden/netns/linux_catalog.hpp>
 #include <nswarden/policy/key.hpp>
 #include "catch.hpp"
+#include "private_netns.hpp"
 
 namespace nswarden::test {
 
@@ -41,12 +43,40 @@ class Keys {
   std::vector<Wish> wishes_;
 };
 
-/// In the first directory; it must succeed.
-inline Binding bind(NetnsCatalog& catalog, const std::string& name, std::span<const Wish> wishes, Tier tier) {
-  BindResult result = catalog.bind(0, name, wishes, tier);
+/// It must succeed.
+inline Binding bind(NetnsCatalog& catalog, const std::string& name, std::span<const Wish> wishes, Tier tier,
+                    std::uint16_t source = 0) {
+  BindResult result = catalog.bind(source, name, wishes, tier);
   REQUIRE(std::holds_alternative<Binding>(result));
   return std::get<Binding>(std::move(result));
 }
+
+/// Why a name is not bound; it must be refused.
+inline Refusal refusal_of(NetnsCatalog& catalog, const std::string& name, std::uint16_t source = 0) {
+  const BindResult result = catalog.bind(source, name, {}, Tier::held);
+  REQUIRE(std::holds_alternative<Refusal>(result));
+  return std::get<Refusal>(result);
+}
+
+/// A fresh netns in /run/netns, and keys to bind there.
+struct NetnsWithKeys {
+  explicit NetnsWithKeys(const std::vector<std::string>& names) : keys(names) {}
+
+  Binding bind(Tier tier) { return test::bind(catalog, netns.name(), keys.wishes(), tier); }
+  /// Runs `check(Binding&, Tier)` with the keys bound, in one tier after the other.
+  template <class Check>
+  void in_each_tier(const Check& check) {
+    for (const Tier tier : all_tiers) {
+      CAPTURE(static_cast<int>(tier));
+      Binding bound = bind(tier);
+      check(bound, tier);
+    }
+  }
+
+  LinuxCatalog catalog{{netns_dir()}};
+  TestNetns netns;
+  Keys keys;
+};
 
 /// 0 when it went well.
 template <class T>

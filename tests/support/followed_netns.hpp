@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -26,12 +25,6 @@
 namespace nswarden::test {
 
 using Inodes = std::vector<std::uint64_t>;
-
-inline std::uint64_t inode_of(const std::string& path) {
-  struct stat status {};
-  REQUIRE(::stat(path.c_str(), &status) == 0);
-  return status.st_ino;
-}
 
 inline bool follow(LinkWatcher& watcher, const std::string& path) {
   const Fd netns(::open(path.c_str(), O_RDONLY | O_CLOEXEC));

@@ -133,17 +133,32 @@ void inside(const std::string& path, const std::function<void()>& what) {
   });
 }
 
-std::string read_sysctl(const std::string& path, const std::string& key) {
-  std::string value;
+std::uint64_t inode_of(const std::string& path) {
+  struct stat status {};
+  check(::stat(path.c_str(), &status) == 0, "stat " + path);
+  return status.st_ino;
+}
+
+Fd open_sysctl(const std::string& path, const std::string& key, int flags) {
+  Fd file;
   inside(path, [&] {
-    const Fd file(::open(("/proc/sys/" + key).c_str(), O_RDONLY | O_CLOEXEC));
+    file.reset(::open(("/proc/sys/" + key).c_str(), flags | O_CLOEXEC));
     check(static_cast<bool>(file), "open " + key);
-    std::array<char, 4096> bytes{};
-    const ssize_t size = ::read(file.get(), bytes.data(), bytes.size());
-    check(size >= 0, "read " + key);
-    value.assign(bytes.data(), static_cast<std::size_t>(size));
   });
-  return value;
+  return file;
+}
+
+bool dies(const Fd& sysctl) {
+  struct stat status {};
+  return eventually([&] { return ::fstat(sysctl.get(), &status) != 0; });
+}
+
+std::string read_sysctl(const std::string& path, const std::string& key) {
+  const Fd file = open_sysctl(path, key, O_RDONLY);
+  std::array<char, 4096> bytes{};
+  const ssize_t size = ::read(file.get(), bytes.data(), bytes.size());
+  check(size >= 0, "read " + key);
+  return {bytes.data(), static_cast<std::size_t>(size)};
 }
 
 void write_sysctl(const std::string& path, const std::string& key, const std::string& value) {

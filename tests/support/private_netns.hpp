@@ -3,9 +3,12 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
+
+#include <nswarden/os/fd.hpp>
 
 namespace nswarden::test {
 
@@ -54,6 +57,15 @@ class TestNetns {
 
 /// Runs `what` in a thread that is in the netns at `path`.
 void inside(const std::string& path, const std::function<void()>& what);
+
+/// Of any file, such as that of a netns; throws std::system_error.
+std::uint64_t inode_of(const std::string& path);
+
+/// Opens /proc/sys/<key> of the netns at `path`, by a thread of its own; throws std::system_error.
+Fd open_sysctl(const std::string& path, const std::string& key, int flags);
+
+/// Waits until a sysctl that was opened in a netns has gone with it; false when it did not.
+bool dies(const Fd& sysctl);
 
 /// Of /proc/sys/<key>, of the netns at `path`, by a thread of its own; throws std::system_error.
 std::string read_sysctl(const std::string& path, const std::string& key);

@@ -9,7 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include <nswarden/netns/linux_catalog.hpp>
 #include <nswarden/netns/sysctl_files.hpp>
 #include <nswarden/netns/sysctl_watcher.hpp>
 #include "bound_keys.hpp"
@@ -41,18 +40,17 @@ inline Seen seen_of(SysctlWatcher& watcher, pid_t pid) {
 }
 
 /// A catalog with one netns that has two keys bound, and a watcher.
-struct WatchedNetns {
+struct WatchedNetns : NetnsWithKeys {
   explicit WatchedNetns(Tier tier = Tier::held)
-      : bound(test::bind(catalog, netns.name(), keys.wishes(), tier)), watcher(catalog.sysctl_files()) {
+      : NetnsWithKeys({"net.ipv4.ip_forward", "net.ipv4.tcp_keepalive_time"}),
+        bound(bind(tier)),
+        watcher(catalog.sysctl_files()) {
     REQUIRE(watcher.problem().empty());
     watcher.watch_names({"ip_forward", "tcp_keepalive_time"});
   }
   SysctlFiles::Place place(std::uint32_t key) const { return {bound.id.inode, key}; }
   SysctlFiles& files() const { return catalog.sysctl_files(); }
 
-  const Keys keys{{"net.ipv4.ip_forward", "net.ipv4.tcp_keepalive_time"}};
-  TestNetns netns;
-  LinuxCatalog catalog{{netns_dir()}};
   Binding bound;
   SysctlWatcher watcher;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What was built: version and the configuration that is compiled in. The sources are made by CMake.
+// Version and configuration that are compiled in. CMake makes both sources, so the header is all of this unit. Any thread.
 #pragma once
 
 #include <string_view>

@@ -15,11 +15,13 @@ class Sha256 {
  public:
   Sha256();
   void add(std::string_view bytes);
-  /// Of all that was added so far: 32 bytes.
-  [[nodiscard]] std::string bytes() const;
+  /// Of all that was added so far.
   [[nodiscard]] std::string hex() const;
+  [[nodiscard]] std::string base64() const;
 
  private:
+  [[nodiscard]] std::string bytes() const;
+
   struct Free {
     void operator()(evp_md_ctx_st* context) const;
   };

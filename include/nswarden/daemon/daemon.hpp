@@ -8,7 +8,7 @@
 
 #include <nswarden/config/configuration.hpp>
 #include <nswarden/report/log.hpp>
-#include <nswarden/web/web.hpp>
+#include <nswarden/web/web_server.hpp>
 
 namespace nswarden {
 

@@ -113,7 +113,7 @@ class Reconciler final : private NameTable::Listener {
   /// The settings of the netns with this label, as last looked at; null when no such netns is known.
   [[nodiscard]] const Resolution* resolution(std::string_view label) const;
 
-  [[nodiscard]] std::vector<KnownNetns> known() const;
+  [[nodiscard]] std::vector<NamedNetns> known() const;
 
  private:
   void name_came(TrackedNetns& netns) override;

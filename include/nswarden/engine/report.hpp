@@ -181,7 +181,7 @@ struct Overview {
 };
 
 /// A netns that was bound, and a name of it.
-struct KnownNetns {
+struct NamedNetns {
   NetnsId id;
   std::uint16_t directory = 0;
   std::string name;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Learns early that sysctls of interfaces came or went in some netns: one netlink socket in our own netns is told of every netns
-// that has an id there (NETLINK_LISTEN_ALL_NSID), and none is kept alive by it (kernel fact 31). What it hears of are the
-// directories conf/NAME themselves, so an interface whose carrier flaps is never told, and one that got another name is told
-// when its files are there. It decides nothing: every event only says "look again". Loop thread only, at home.
+// LinkWatcher reports early that sysctls of interfaces came or went in a netns. One netlink socket in the daemon's own netns receives
+// the messages of every netns that has an id there (NETLINK_LISTEN_ALL_NSID), and keeps none alive (kernel fact 31). The messages are
+// about the directories conf/NAME themselves, so a carrier that flaps makes none, and a renamed interface makes one when its files
+// are there. It decides nothing: every event only says "look again". Loop thread only, in its own netns.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include <nswarden/base/result.hpp>
 #include <nswarden/os/fd.hpp>
 
 struct nlmsghdr;
@@ -20,7 +21,7 @@ namespace nswarden {
 
 struct LinkChanges {
   std::vector<std::uint64_t> netns;  ///< inode numbers of their nsfs files, each once
-  std::size_t events = 0;            ///< messages that told of one of these: a new interface makes two, a new name four
+  std::size_t events = 0;            ///< messages about one of these: a new interface makes two, a new name four
   bool lost = false;                 ///< the kernel dropped messages: any netns may have changed
   bool more = false;                 ///< the batch was full: read again
 };
@@ -37,9 +38,9 @@ class LinkWatcher {
   /// Why it is down, one line with the remedy; empty when it is up.
   [[nodiscard]] const std::string& problem() const { return problem_; }
 
-  /// From now on changes of the links of this netns are told, to its end. `netns`: an fd of its file, which may be closed then.
-  /// False when they will not be: it is down, or the netns has no id here and may not be given one (CAP_NET_ADMIN). May be
-  /// called again for the same netns.
+  /// Reports changes of the links of this netns from now on, until it dies. `netns`: an fd of its file, which may be closed then.
+  /// False when that is impossible: the watcher is down, or the netns has no id here and may not be given one (CAP_NET_ADMIN). May
+  /// be called again for the same netns.
   bool follow(int netns, std::uint64_t inode);
 
   /// A batch of what waits, at most 64 messages, without blocking.
@@ -53,7 +54,7 @@ class LinkWatcher {
     std::uint64_t inode = 0;
   };
 
-  [[nodiscard]] std::string open();
+  Result<void> open();
   void expect(int id, std::uint64_t inode);
   void settle(std::size_t count);
   void take(const nlmsghdr& message, std::optional<int> from, LinkChanges& changes);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The real kernel behind engine/kernel.hpp: netns by their entries in directories such as /run/netns, that of the host, and those
-// that only processes are in; sysctls by fds that were opened inside and work from outside (kernel facts 5, 6, 11-14, 25). The only
-// user of setns. It keeps names, inode numbers and pids, and so no netns alive (kernel fact 5).
-// Aborts the process only when its thread cannot return to its own netns. Loop thread only.
+// LinuxCatalog implements engine/kernel.hpp on the real kernel: netns by their entries in directories such as /run/netns, that of the
+// host, and those that only processes are in; sysctls by fds that were opened inside and work from outside (kernel facts 5, 6, 11-14,
+// 25). The only user of setns. It keeps names, inode numbers and pids, and so no netns alive (kernel fact 5). Aborts the process when
+// its thread cannot return to its own netns. One thread: the daemon's loop, or the main thread of a one-shot command.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,6 @@
 
 #include <nswarden/engine/kernel.hpp>
 #include <nswarden/policy/netns_name.hpp>
-#include "netns/netns_path.hpp"
 
 namespace nswarden {
 
@@ -24,13 +23,13 @@ class ProcessNetns;
 class SlowWriter;
 class SysctlFiles;
 struct CatalogShared;
+struct NetnsPath;
 
 class LinuxCatalog final : public NetnsCatalog {
  public:
-  /// What a symbolic link in a directory is: nothing, or what it leads to. One that leads elsewhere by now, without having been
-  /// made anew, or that led nowhere, is found by looking at it again, since nothing tells of that.
-
-  /// Throws std::system_error when /proc/sys/net or our own netns cannot be opened.
+  /// `links`: whether a symbolic link in a directory is ignored or followed. One whose target changed, without the link having been
+  /// made anew, is found only by looking at it again: no event reports that. Throws std::system_error when /proc/sys/net or our own
+  /// netns cannot be opened.
   LinuxCatalog(std::vector<NetnsSource> sources, Links links);
   explicit LinuxCatalog(const std::vector<std::string>& directories);
   ~LinuxCatalog() override;
@@ -41,8 +40,8 @@ class LinuxCatalog final : public NetnsCatalog {
   /// Whether this process may enter netns at all: EPERM without CAP_SYS_ADMIN.
   [[nodiscard]] Result<void> may_enter() const;
 
-  /// Whether the netns of process 1 is surely refused. False when we are in another one and may not look at it (EACCES without
-  /// CAP_SYS_PTRACE): then only the kernel's first netns is refused besides our own, and that only since Linux 6.18.
+  /// Whether the netns of process 1 is refused for certain. False when the daemon is in another one and may not look at it (EACCES
+  /// without CAP_SYS_PTRACE): then only the kernel's first netns is refused besides its own, and that only since Linux 6.18.
   [[nodiscard]] bool host_is_known() const;
 
   /// The files of all netns that it bound and that are bound still.
@@ -52,12 +51,12 @@ class LinuxCatalog final : public NetnsCatalog {
   /// room, such a write fails with EAGAIN.
   void write_slowly_by(SlowWriter& writer);
 
-  /// From now on `watcher` follows each netns that is bound; none: nobody does. It outlives the catalog, or this is called again.
+  /// From now on `watcher`, if any, follows each netns that is bound. It outlives the catalog, or this is called again.
   void tell_links_to(LinkWatcher* watcher);
 
   [[nodiscard]] std::span<const NetnsSource> sources() const override { return sources_; }
 
-  /// An error (EACCES) where it cannot be told which netns is the host's, as host_is_known() says.
+  /// An error (EACCES) where the netns of the host is unknown, as host_is_known() says.
   Listing list(Detail detail) override;
   Entry look(std::uint16_t directory, std::string_view name) override;
   BindResult bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, Tier tier) override;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Learns early that something changed in the netns directories: inotify on each directory (or on its nearest existing ancestor
-// while it is absent), and the mount table, since no inotify event marks a mount (kernel facts 1, 2, 9). It decides nothing:
-// every event only says "look again". Of a symbolic link only its own coming and going is told, not what happens to the file that
-// it leads to: that is left to the sweep. Loop thread only.
+// NetnsWatcher reports early that something changed in the netns directories: by inotify on each directory (or on its nearest existing
+// ancestor while it is absent), and by the mount table, since no inotify event marks a mount (kernel facts 1, 2, 9). It decides
+// nothing: every event only says "look again". It reports that a symbolic link came or went, not changes of the file behind it: the
+// sweep finds those. Loop thread only.
 #pragma once
 
 #include <cstdint>
@@ -37,9 +37,9 @@ class NetnsWatcher {
   NetnsWatcher& operator=(const NetnsWatcher&) = delete;
 
   /// To be polled for POLLIN; -1 while there is none. It stays the same while some watches cannot be had.
-  [[nodiscard]] int inotify_fd() const;
+  [[nodiscard]] int inotify_fd() const { return inotify_.get(); }
   /// To be polled for POLLPRI (a poll consumes the event: nothing is to be read); -1 while there is none.
-  [[nodiscard]] int mounts_fd() const;
+  [[nodiscard]] int mounts_fd() const { return mounts_.get(); }
 
   /// Makes each watch sit on what its path leads to now; cheap when nothing changed. True when all must be listed
   /// again: a directory was found replaced, come or gone, or a source is new and nothing is known of the time before it. An fd
@@ -48,15 +48,15 @@ class NetnsWatcher {
   bool rearm();
 
   /// Reports these too (a mask of inotify(7)), besides those that show which netns there are; none at first. Reading a directory
-  /// is never reported, because we do so all the time.
+  /// is never reported, because the daemon does so all the time.
   void ask_for(std::uint32_t events);
 
   /// All events that wait, without blocking.
   std::vector<DirectoryEvent> read();
 
   /// Errors of the sources; ok when up.
-  [[nodiscard]] Result<void> inotify_state() const;
-  [[nodiscard]] Result<void> mounts_state() const;
+  [[nodiscard]] Result<void> inotify_state() const { return inotify_state_; }
+  [[nodiscard]] Result<void> mounts_state() const { return mounts_state_; }
 
  private:
   struct Watch;
@@ -70,8 +70,8 @@ class NetnsWatcher {
   std::uint32_t asked_ = 0;
   Fd inotify_;
   Fd mounts_;
-  Error inotify_error_;
-  Error mounts_error_;
+  Result<void> inotify_state_;
+  Result<void> mounts_state_;
 };
 
 }  // namespace nswarden

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A catalog that shows only the netns of some names, under all the names that they have, since a policy may match any of them.
-// For `check NETNS...`. Loop thread only.
+// SelectedCatalog shows only the netns of some names, under all the names that they have, since a policy may match any of them. Used
+// by one-shot commands such as `check NETNS...`, in their main thread.
 #pragma once
 
 #include <algorithm>

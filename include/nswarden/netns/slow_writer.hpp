@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes sysctls that may wait long for a lock of the kernel (RTNL: 100 ms and more, kernel fact 23) in a thread of its own,
-// which has only fds and values. One write after the other. The loop calls everything here; only the thread writes.
+// SlowWriter writes sysctls that may wait long for a lock of the kernel (RTNL: 100 ms and more, kernel fact 23) in a thread of its
+// own, which has only fds and values, one write after the other. The loop thread calls every function here.
 #pragma once
 
 #include <cstddef>
@@ -23,17 +23,17 @@ class SlowWriter {
   SlowWriter(const SlowWriter&) = delete;
   SlowWriter& operator=(const SlowWriter&) = delete;
 
-  /// Each write that waits has an open file, which nobody's budget of fds knows of.
+  /// Each write that waits has an open file, beyond the budget of fds.
   static constexpr std::size_t most_files = 256;
   [[nodiscard]] bool has_room() const;
 
-  /// Whether nothing waits, is being written, or is done and not told.
+  /// Whether nothing waits, is being written, or is done and not taken.
   [[nodiscard]] bool idle() const;
 
   using Ticket = std::uint64_t;
   /// `file` was opened for writing, inside its netns.
   Ticket write(Fd file, std::string value, SysctlFiles::Place place);
-  /// It is not made any more if it has not begun, and its end is not told. Of one that has ended long since this is nothing.
+  /// It is not made any more if it has not begun, and its end is not reported. No effect on one that was taken.
   void cancel(Ticket ticket);
 
   struct Done {

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which sysctl file of which bound netns has which inode number: what an event of SysctlWatcher is looked up in. Filled by the
-// netns that are bound. Loop thread only.
+// SysctlFiles maps the inode numbers of sysctl files to bound netns and their keys, for events of SysctlWatcher. RegisteredFiles, one
+// for each bound netns, fills it. Loop thread only.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <nswarden/os/fd.hpp>
 
 namespace nswarden {
 
@@ -30,7 +35,7 @@ class SysctlFiles {
   [[nodiscard]] std::optional<Place> find(std::uint64_t inode) const;
   [[nodiscard]] std::size_t size() const { return places_.size(); }
 
-  /// A file of this name (last component of its path) and of an inode number that nobody knows was written. One key of one netns
+  /// A file of this name (last component of its path) and of an inode number that is not registered was written. One key of one netns
   /// can have several inodes (kernel fact 16), so a netns that writes such a key looks whether this one is its own. At most
   /// `most_strangers` are kept; one more, and the others are forgotten.
   void meet_stranger(std::uint64_t inode, std::string_view name);
@@ -48,6 +53,36 @@ class SysctlFiles {
   std::unordered_map<std::uint64_t, Registered> places_;
   std::unordered_map<std::uint64_t, std::string> strangers_;
   std::uint32_t last_owner_ = 0;
+};
+
+/// The inodes of the sysctl files of one bound netns, as long as it is bound: known to SysctlFiles, and forgotten at the end.
+/// Eight bytes a key beside those of SysctlFiles.
+class RegisteredFiles {
+ public:
+  /// `files` outlives this; `netns` is the inode number of the nsfs file.
+  RegisteredFiles(SysctlFiles& files, std::uint64_t netns, std::size_t keys);
+  ~RegisteredFiles();
+  RegisteredFiles(const RegisteredFiles&) = delete;
+  RegisteredFiles& operator=(const RegisteredFiles&) = delete;
+
+  static constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
+  /// There are as many keys now as `from` has elements, each the one that had that index before, or a new one: nowhere.
+  void rearrange(std::span<const std::size_t> from);
+
+  /// `file` was opened for `key`, in place of the one before. Costs one fstat when it is the same still.
+  void opened(std::size_t key, const Fd& file);
+
+  /// `file` was found where `key` is opened now, and may be another inode than that of the fd that is held (kernel fact 16).
+  void found(std::size_t key, const Fd& file);
+
+ private:
+  void add(std::uint64_t inode, std::size_t key);
+
+  SysctlFiles& files_;
+  std::uint64_t netns_;
+  std::uint32_t owner_;
+  std::vector<std::uint64_t> inodes_;                         // of each key, 0 when it was never opened
+  std::vector<std::pair<std::uint64_t, std::size_t>> found_;  // others, the newest last
 };
 
 }  // namespace nswarden

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sees each write to a sysctl through our procfs, whoever makes it: one fanotify mark on the whole file system (kernel facts
-// 15 to 18). Writes of our own process, and to files that no policy names, are dropped here. What it cannot see, such as a
-// write through another procfs (kernel fact 39), or to a second inode through a bind mount of another name, is left to the
+// SysctlWatcher reports each write to a sysctl through the daemon's procfs, by any process: one fanotify mark on the whole file system
+// (kernel facts 15 to 18). It drops writes of the daemon itself and those to files that no policy names. A write that it cannot see,
+// such as one through another procfs (kernel fact 39), or to a second inode through a bind mount of another name, is left to the
 // sweep. Loop thread only.
 #pragma once
 
@@ -48,20 +48,20 @@ class SysctlWatcher {
   bool rearm();
   /// Why it is down, one line with the remedy; empty when it is up.
   [[nodiscard]] const std::string& problem() const { return problem_; }
-  /// Whether it cannot be told if this is the procfs that others write through, because process 1 is hidden from us.
+  /// Whether other processes may write through another procfs than this one: unknown, because process 1 is hidden.
   [[nodiscard]] bool unsure() const { return unsure_; }
 
   /// Last components of the paths of all keys that any policy names, and those that have globs in them.
   void watch_names(std::unordered_set<std::string> names, std::vector<std::string> globs = {});
 
-  /// A batch of what waits, at most 64 events of others, without blocking: while a process writes in a tight loop there is always more, so a
-  /// batch ends where a process has written to the same file again. It goes down when nothing can be read any more.
+  /// A batch of the events that wait, at most 64 of other processes, without blocking. A process that writes in a tight loop always
+  /// makes more, so a batch ends where a process has written to the same file again. Goes down when nothing can be read any more.
   SysctlWrites read();
 
  private:
   struct Event;
   struct Batch;
-  [[nodiscard]] std::string open();
+  Result<void> open();
   std::size_t take(std::span<const char> bytes, Batch& batch);
   void judge(Event& event, Batch& batch);
   void ignore(const Fd& file);
@@ -78,7 +78,7 @@ class SysctlWatcher {
   bool unsure_ = false;
 };
 
-/// What can be told of the process behind a write. Everything but `pid` and `time` is from a moment in which it was surely the
+/// Describes the process behind a write, by its files in /proc. Everything but `pid` and `time` is from a moment in which it was surely the
 /// same process: without a pidfd, or when it has been reaped meanwhile, the rest is empty.
 Writer describe_writer(std::int64_t pid, const Fd& pidfd, double time);
 

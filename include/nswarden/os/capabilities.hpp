@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Capabilities (capabilities(7)) of the calling thread, which each thread has for itself. Nothing here allocates; safe after fork.
+// Capabilities (capabilities(7)) of the calling thread, which each thread has for itself. Nothing here allocates, as functions of
+// libcap do; safe after fork.
 #pragma once
 
+#include <linux/capability.h>
+
+#include <array>
 #include <cstdint>
 
 #include <nswarden/base/result.hpp>
 
 namespace nswarden {
 
-/// Of those that are asked for by name; their numbers are those of linux/capability.h.
-enum class Capability : std::uint8_t { net_admin = 12, sys_admin = 21 };
+/// Of those that are asked for by name.
+enum class Capability : std::uint8_t { net_admin = CAP_NET_ADMIN, sys_admin = CAP_SYS_ADMIN };
 
 /// Which capabilities this program was given, and why not more.
 struct OwnCapabilities {
@@ -43,5 +47,12 @@ class CapabilitiesAside {
  private:
   std::uint64_t effective_ = 0;  // to be given back
 };
+
+/// Each of the kernel's sets of 64 bits comes in two halves.
+using CapabilitySets = std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3>;
+
+/// capget(2) and capset(2), for which the C library has no functions. False: see errno.
+bool get_capabilities(CapabilitySets& sets);
+bool set_capabilities(const CapabilitySets& sets);
 
 }  // namespace nswarden

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes lines to an fd that belongs to someone else, such as stderr, and never blocks: what the reader does not take waits
-// in a bounded buffer (kernel fact 36). Not thread-safe: its owner serialises.
+// LineWriter writes lines to an fd that other processes share, such as stderr, and never blocks: lines that the reader does not take
+// wait in a bounded buffer (kernel fact 36). Not thread-safe: its owner, the log, serialises.
 #pragma once
 
 #include <cstddef>

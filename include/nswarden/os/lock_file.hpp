@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A lock that one process can hold, by a file that anybody can see, and a name for it that does not depend on the path by which
-// one came. The kernel lets it go when the process ends, however it ends. Loop thread only.
+// A lock that one process can hold, by a file that every process can see; the directory where a running daemon keeps such files; and
+// an identity of directories that does not depend on the path. The kernel drops a lock when the process ends, however it ends. Main
+// thread of one-shot commands, loop thread of the daemon.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +15,8 @@ namespace nswarden {
 
 /// Holds a record lock of fcntl(2), not one of flock(2): that one belongs to the open file, so that a child between its fork and
 /// the closing of what it inherited would keep it after the death of its parent (kernel fact 59). It goes too when the process
-/// closes any other fd of the same file, so a file is taken once. The file stays, with nothing in it: whoever unlinks one takes it
-/// from under those that have opened it and not locked it yet.
+/// closes any other fd of the same file, so a file is taken once. The file stays, with nothing in it: unlinking one would take it
+/// from processes that have opened it and not locked it yet.
 class LockFile {
  public:
   /// Another process has it: its id, 0 for one of another PID namespace.
@@ -24,8 +25,8 @@ class LockFile {
   };
   using Attempt = std::variant<LockFile, Taken, Error>;
 
-  /// Makes the file when it is absent, for its owner alone: who may read a file may lock it. ELOOP for a symbolic link, EINVAL
-  /// for what is no regular file, and otherwise what open gives. Nothing is written into it, whatever it is.
+  /// Makes the file when it is absent, for its owner alone: a user that may read a file may lock it. ELOOP for a symbolic link, EINVAL
+  /// for anything but a regular file, otherwise the errno of open. Nothing is written into it.
   static Attempt take(const std::string& path);
 
  private:
@@ -34,16 +35,25 @@ class LockFile {
   Fd file_;
 };
 
-/// What a path leads to, the same by whichever names and mounts one comes: the deepest part of it that exists, links followed.
-struct Place {
+/// The directory that a path leads to, the same by all names and mounts: the deepest part of the path that exists, links followed.
+struct DirectoryIdentity {
   unsigned device_major = 0;
   unsigned device_minor = 0;
   std::uint64_t inode = 0;
-  std::string rest;  ///< what of the path is absent, without a slash at either end
+  std::string rest;  ///< the part of the path that is absent, without a slash at either end
 };
-Result<Place> place_of(const std::string& path);
+Result<DirectoryIdentity> identify_directory(const std::string& path);
 
-/// Mode 0755. One that is there is fine.
+/// Mode 0755. An existing one is fine.
 Result<void> make_directory(const std::string& path);
+
+/// $RUNTIME_DIRECTORY, or /run/nswarden. It need not exist.
+std::string runtime_directory();
+
+/// "another nswarden (pid 7)"; 0: of another PID namespace.
+std::string holder(std::int64_t pid);
+
+/// Why a file could not be locked, by its errno.
+std::string lock_error(int error);
 
 }  // namespace nswarden

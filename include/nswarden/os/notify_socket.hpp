@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The service manager's end of sd_notify(3): a datagram socket that it names in $NOTIFY_SOCKET. Sending never waits. One thread.
+// NotifySocket sends to the service manager by sd_notify(3): to the datagram socket that it names in $NOTIFY_SOCKET. Sending never
+// waits. Loop thread only.
 #pragma once
 
 #include <chrono>

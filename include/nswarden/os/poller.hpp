@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Waits for many fds at once: a thin owner of an epoll, level-triggered. One thread.
+// Poller waits for many fds at once: a thin owner of an epoll, level-triggered; loop thread only. Waker is an eventfd by which other
+// threads wake it.
 #pragma once
 
 #include <array>
@@ -34,6 +35,21 @@ class Poller {
  private:
   Fd epoll_;
   std::array<Ready, 16> ready_;
+};
+
+/// Wakes a Poller from another thread. wake() may be called from any thread and from a signal handler; the rest from the loop.
+class Waker {
+ public:
+  /// Throws std::system_error.
+  Waker();
+  /// To be polled for POLLIN.
+  [[nodiscard]] int fd() const { return fd_.get(); }
+  void wake() const;
+  /// True when there was any wake() since the last call.
+  [[nodiscard]] bool read() const;
+
+ private:
+  Fd fd_;
 };
 
 }  // namespace nswarden

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What to tell somebody whose privilege, or whose host or container, does not reach. Main thread.
+// Texts for missing privileges and for limits of the host or container: the reason with its remedy. Main thread.
 #pragma once
 
 #include <string>
@@ -7,12 +7,12 @@
 
 namespace nswarden {
 
-/// An error as text, with what helps against it where the error alone tells.
+/// An error as text, with the remedy where the error alone determines it.
 std::string with_remedy(int error);
 
 std::string cannot_enter_any(int error);
 
-/// Why no setting could be set, whatever netns it is in, each with its remedy; those that do not keep us from reading.
+/// Why no setting could be set in any netns, each with its remedy; only reasons that leave reading possible.
 std::vector<std::string> hindrances();
 
 }  // namespace nswarden

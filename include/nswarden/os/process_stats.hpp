@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What this process uses, for the process_* metrics that every Prometheus client exports. One thread at a time.
+// ProcessMeter measures the resources that this process uses, for the process_* metrics that every Prometheus client exports. One
+// thread at a time.
 #pragma once
 
 #include <cstddef>
@@ -11,14 +12,14 @@ namespace nswarden {
 
 struct ProcessStats {
   double cpu_seconds = 0;         ///< user and system
-  double start_time_seconds = 0;  ///< since 1970; the same at each call, since it is how a restart is told
+  double start_time_seconds = 0;  ///< since 1970; the same at each call, since it identifies a restart
   std::size_t resident_bytes = 0;
   std::size_t virtual_bytes = 0;
   std::size_t open_fds = 0;
   std::size_t max_fds = 0;  ///< soft limit
 };
 
-/// Threads of this process; none when that cannot be told.
+/// Threads of this process; none when that is unknown.
 std::optional<std::size_t> count_threads();
 
 class ProcessMeter {

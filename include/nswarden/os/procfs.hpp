@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which mount of procfs is asked for sysctls, for writes of others and for other processes: the one at /proc, or, in a container, the
-// host's that is mounted elsewhere, as the container's own is read-only and tells of no write that is made outside (kernel facts 17
-// and 18). What concerns ourselves is always asked at /proc.
+// The mount of procfs that is used for sysctls, for writes of other processes and for looking at them: the one at /proc, or, in a
+// container, the host's that is mounted elsewhere, as the container's own is read-only and reports no write that is made outside
+// (kernel facts 17 and 18). Files about this process itself are always read at /proc. Chosen at start, then any thread.
 #pragma once
 
 #include <string>
@@ -25,7 +25,7 @@ std::string in_procfs(std::string_view path);
 /// Names in a directory of sys/net of our own netns, such as "ipv4/conf/default"; none where it cannot be read.
 std::vector<std::string> home_sysctls(std::string_view directory);
 
-/// Whether no sysctl can be written through it, whoever tries: container engines mount /proc/sys like that.
+/// Whether no process can write a sysctl through it: container engines mount /proc/sys like that.
 bool procfs_is_read_only();
 
 /// False in a container, unless it has the host's PID namespace.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SIGTERM, SIGINT, SIGHUP and SIGPIPE as something to poll. Made before any thread, so that all inherit the mask; children
+// Signals makes SIGTERM, SIGINT, SIGHUP and SIGPIPE an fd to poll. Made before any thread, so that all inherit the mask; children
 // must reset it (kernel fact 36). The mask stays when this goes, so that a second SIGTERM cannot spoil an orderly end.
 #pragma once
 

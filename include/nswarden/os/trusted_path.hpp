@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files and folders that an admin named and that nobody else may write: what is in them is done with all our rights. Any thread.
+// Reads files and folders that an admin named and that no other user may write, as the daemon acts on their content with all its
+// privileges. Any thread.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +13,7 @@
 
 namespace nswarden {
 
-/// Others may write a file, or the folder it is in. `why` says who, and what to do.
+/// Other users may write a file, or the folder it is in. `why` names them, and the remedy.
 struct Distrusted {
   std::string why;
 };

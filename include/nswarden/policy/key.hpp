@@ -53,4 +53,7 @@ class Key {
   std::string path_;
 };
 
+/// First component of a path below net, such as that of a key: "ipv4".
+constexpr std::string_view family_of(std::string_view path) { return path.substr(0, path.find('/')); }
+
 }  // namespace nswarden

@@ -7,7 +7,7 @@
 
 #include <nswarden/engine/report.hpp>
 #include <nswarden/engine/writer.hpp>
-#include <nswarden/report/event.hpp>
+#include <nswarden/report/event_log.hpp>
 
 namespace nswarden {
 

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which parts of a configuration are of no use: policies that have matched no netns for long, and settings of keys that no netns
-// has. Each is told once, until it is over. Pure; time is given.
+// has. Each is reported once, until it is over. Time is an argument. meant_key() reads names of keys from the kernel and may be called by
+// any thread; the rest belongs to the thread of the reconciler.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <map>
-#include <set>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -40,5 +42,9 @@ class PolicyReview {
   };
   std::map<Useless, Since> known_;
 };
+
+/// The key that was meant by one that no netns has: `name` as a policy's key is shown: dotted, globs as they are. The same with the nearest name in its directory
+/// of our own netns; none when nothing is near, or when it has the very key. Keys of `default` stand for those of interfaces.
+std::optional<std::string> meant_key(std::string_view name);
 
 }  // namespace nswarden

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one place where a report fans out: what is counted, what is said in the log, what the events API tells. Loop thread only.
+// The one place where a report of a visit fans out: to the metrics, the log, the writers and the history of events. Loop thread only.
 #pragma once
 
 #include <nswarden/engine/reconciler.hpp>
@@ -17,18 +17,18 @@ class ReportLog {
       : metrics_(metrics), log_(log), writers_(writers), events_(events) {}
 
   /// `policies` are those that the report was made under; `unix_time` is `now` in seconds.
-  void tell(const Report& report, const PolicySet& policies, Time now, double unix_time);
+  void record(const Report& report, const PolicySet& policies, Time now, double unix_time);
 
   [[nodiscard]] std::size_t fixed() const { return fixed_; }
   [[nodiscard]] std::size_t failed() const { return failed_; }
 
  private:
-  void tell_life(const Report& report, const PolicySet& policies);
-  void tell_change(const Report& report, const Change& change, const Writers::Known& writer);
-  void tell_fight(const Change& change, const Writers::Known& opponent);
-  void keep_life(const Report& report, double unix_time);
-  void keep_change(const Report& report, const Change& change, Writers::Known writer, double unix_time);
-  Writers::Known name_writer(const Report& report, const Change& change);
+  void log_life(const Report& report, const PolicySet& policies);
+  void log_change(const Report& report, const Change& change, const KnownWriter& writer);
+  void log_fight(const Change& change, const KnownWriter& opponent);
+  void add_life_event(const Report& report, double unix_time);
+  void add_change_event(const Report& report, const Change& change, KnownWriter writer, double unix_time);
+  KnownWriter name_writer(const Report& report, const Change& change);
 
   Metrics& metrics_;
   Log& log_;

@@ -14,7 +14,7 @@
 
 #include <nswarden/engine/report.hpp>
 #include <nswarden/engine/writer.hpp>
-#include <nswarden/report/event.hpp>
+#include <nswarden/report/event_log.hpp>
 
 namespace nswarden {
 
@@ -37,8 +37,8 @@ struct SourceSnapshot {
 
 struct DriftSnapshot {
   Finding finding;
-  std::shared_ptr<const Writer> writer;  ///< who made the last drift of this setting; null when unknown
-  double since = 0;                      ///< when it was first found not to be compliant, Unix time in seconds
+  KnownWriter writer;  ///< of the last drift of this setting
+  double since = 0;    ///< when it was first found not to be compliant, Unix time in seconds
 };
 
 /// The configuration in force, and what became of the last one that was read.

@@ -28,7 +28,6 @@ class Writers {
  public:
   /// describe_writer, but for tests.
   using Describe = std::function<Writer(std::int64_t pid, const Fd& pidfd, double time)>;
-  using Known = std::shared_ptr<const Writer>;  ///< null when unknown
 
   /// Of one turn. Each may hold a pidfd, so there is an end; those before the last 64 are forgotten.
   static constexpr std::size_t max_writes = 64;
@@ -43,15 +42,15 @@ class Writers {
   /// Who made the writes of this turn to exactly this file, if it was one process: `netns` is the inode number of its nsfs file, `setting`
   /// an index into the keys that it was bound with. A process is looked at when it is first asked for, so that only writers of drifts
   /// cost, and those of files that cannot be placed yet.
-  [[nodiscard]] Known writer_of(std::uint64_t netns, std::uint32_t setting);
+  [[nodiscard]] KnownWriter writer_of(std::uint64_t netns, std::uint32_t setting);
   /// Forgets the writes that were placed. To be called when all that they told of has been visited and reported: a later drift is
   /// none of theirs. The others wait for a search to place them.
   void end_turn();
   void end_search() { writes_.clear(); }
 
   /// Who made the last drift of a setting; null forgets who made the one before.
-  void remember(const std::string& netns, const std::string& key, Known writer);
-  [[nodiscard]] Known last_writer(const std::string& netns, const std::string& key) const;
+  void remember(const std::string& netns, const std::string& key, KnownWriter writer);
+  [[nodiscard]] KnownWriter last_writer(const std::string& netns, const std::string& key) const;
   /// A netns that comes under the same name is another one.
   void forget(const std::string& netns);
 
@@ -59,27 +58,27 @@ class Writers {
   [[nodiscard]] std::vector<DriftSnapshot> with_writers(std::vector<Finding> findings) const;
 
  private:
-  struct Write {
+  struct SeenWrite {
     SysctlWrite write;
     double seen = 0;
-    std::optional<Known> writer;  // none until it was asked for
+    std::optional<KnownWriter> writer;  // none until it was asked for
   };
-  using Setting = std::pair<std::string, std::string>;  // netns label, name of the key
-  struct Last {
-    Known writer;
-    std::list<const Setting*>::iterator age;  // in by_age_
+  using SettingName = std::pair<std::string, std::string>;  // netns label, name of the key
+  struct LastWriter {
+    KnownWriter writer;
+    std::list<const SettingName*>::iterator age;  // in by_age_
   };
-  using Settings = std::map<Setting, Last>;
+  using LastWriters = std::map<SettingName, LastWriter>;
 
-  void forget(Settings::iterator known);
-  Known described(Write& write);
+  void forget(LastWriters::iterator known);
+  KnownWriter described(SeenWrite& write);
   [[nodiscard]] bool is_of(const SysctlWrite& write, SysctlFiles::Place place) const;
 
   const SysctlFiles& files_;
   Describe describe_;
-  std::deque<Write> writes_;
-  Settings last_;
-  std::list<const Setting*> by_age_;  // keys of last_, the oldest first
+  std::deque<SeenWrite> writes_;
+  LastWriters last_;
+  std::list<const SettingName*> by_age_;  // keys of last_, the oldest first
 };
 
 }  // namespace nswarden

@@ -39,16 +39,16 @@ class WebAccess {
 
  private:
   using Prints = std::vector<std::pair<std::string, std::uint64_t>>;  // of each file, right before it was read
-  struct Loaded {
-    std::shared_ptr<const Version> version;  // null: `problem`
+  struct Reading {                                                    // of all files
+    std::shared_ptr<const Version> version;                           // null: `problem`
     std::vector<WebUser> users;
     std::string problem;
     Prints prints;
   };
-  [[nodiscard]] Loaded load() const;
-  void load_texts(const WebConfig& config, Loaded& loaded, Version& version) const;
+  [[nodiscard]] Reading load() const;
+  void load_texts(const WebConfig& config, Reading& reading, Version& version) const;
   [[nodiscard]] std::string takes_a_restart(const Version& next) const;
-  void take(Loaded loaded);
+  void take(Reading reading);
 
   std::string path_;
   Log& log_;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/status_table.hpp"
-#include <nswarden/base/printed_text.hpp>
+#include <nswarden/base/text.hpp>
 
 #include <algorithm>
 #include <cerrno>
 
 #include <nswarden/report/event_log.hpp>
 #include "catch.hpp"
-#include "web/api.hpp"
+#include "web/routes.hpp"
 
 using namespace nswarden;
 
@@ -38,7 +38,7 @@ Json json_of(const Snapshot& made) { return std::get<Json>(parse_answer(status_j
 
 StatusView view_of(const Json& json) {
   auto status = status_of(json);
-  if (const auto* wrong = std::get_if<std::string>(&status)) FAIL(*wrong);
+  if (const auto* wrong = std::get_if<Problem>(&status)) FAIL(wrong->message);
   StatusView view;
   view.status = std::get<StatusDocument>(status);
   view.now = now;
@@ -47,8 +47,8 @@ StatusView view_of(const Json& json) {
 
 std::string wrong_in(const Json& json) {
   const auto status = status_of(json);
-  const auto* wrong = std::get_if<std::string>(&status);
-  return wrong == nullptr ? std::string() : *wrong;
+  const auto* wrong = std::get_if<Problem>(&status);
+  return wrong == nullptr ? std::string() : wrong->message;
 }
 
 bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
@@ -57,7 +57,7 @@ bool has(const std::string& text, std::string_view part) { return text.find(part
 
 TEST_CASE("a status is a verdict, the daemon's state, policies and findings") {
   const StatusView view = view_of(json_of(snapshot()));
-  CHECK(verdict_of(view) == Verdict::drifted);
+  CHECK(verdict_of(view) == StatusVerdict::drifted);
   CHECK(status_table(view, Colour::never) ==
         "NOT compliant: 2 settings in 2 netns\n"
         "2 netns, 3 settings: 1 compliant, 2 drifted, 0 missing, 0 unreadable; 5 fixed, 1 failed since the start\n"
@@ -114,30 +114,30 @@ TEST_CASE("a verdict is only as good as what is known") {
   Snapshot made = snapshot();
   made.totals = {2, 3, 3, 0, 0, 0, 0, 0};
   made.drift.clear();
-  CHECK(verdict_of(view_of(json_of(made))) == Verdict::compliant);
+  CHECK(verdict_of(view_of(json_of(made))) == StatusVerdict::compliant);
   SECTION("before the first sweep nothing is") {
     made.ready = false;
-    CHECK(verdict_of(view_of(json_of(made))) == Verdict::unknown);
+    CHECK(verdict_of(view_of(json_of(made))) == StatusVerdict::unknown);
   }
   SECTION("an unreadable setting is not compliant, and not known to be drifted") {
     made.totals = {2, 3, 2, 0, 0, 1, 0, 0};
-    CHECK(verdict_of(view_of(json_of(made))) == Verdict::unknown);
+    CHECK(verdict_of(view_of(json_of(made))) == StatusVerdict::unknown);
   }
   SECTION("a missing one is as bad as a drifted one") {
     made.totals = {2, 3, 1, 0, 1, 1, 0, 0};
-    CHECK(verdict_of(view_of(json_of(made))) == Verdict::drifted);
+    CHECK(verdict_of(view_of(json_of(made))) == StatusVerdict::drifted);
   }
   SECTION("netns in a directory that cannot be listed are not known") {
     made.unlisted = {{"/run/netns", false, "Permission denied"}};
     const StatusView view = view_of(json_of(made));
-    CHECK(verdict_of(view) == Verdict::unknown);
+    CHECK(verdict_of(view) == StatusVerdict::unknown);
     CHECK(has(status_table(view, Colour::never), "/run/netns cannot be listed: Permission denied\n"));
   }
   SECTION("of chosen netns nothing is known where findings are hidden") {
     made.drift_hidden = 7;
     StatusView view = view_of(json_of(made));
     view.netns = {"q-9"};
-    CHECK(verdict_of(view) == Verdict::unknown);
+    CHECK(verdict_of(view) == StatusVerdict::unknown);
     CHECK(status_table(view, Colour::never).starts_with("not all is known: "));
   }
 }
@@ -209,7 +209,7 @@ TEST_CASE("an answer of a wrong form is refused by one line that says where") {
 }
 
 TEST_CASE("what is no JSON, or has no end of depth, is refused") {
-  const auto refused = [](std::string_view text) { return std::holds_alternative<std::string>(parse_answer(text)); };
+  const auto refused = [](std::string_view text) { return std::holds_alternative<Problem>(parse_answer(text)); };
   for (const char* text : {"", "{", "nul", "{\"a\":1e999}", "\"\xff\"", "{} {}"}) CHECK(refused(text));
   CHECK(refused(std::string(1000000, '[')));
   CHECK(refused(std::string(17, '[') + std::string(17, ']')));

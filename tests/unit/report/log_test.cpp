@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -16,13 +15,11 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <regex>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "report/line_limiter.hpp"
-
+#include "shown.hpp"
 namespace {
 
 using nswarden::Fd;
@@ -31,13 +28,10 @@ using nswarden::LineWriter;
 using nswarden::Log;
 using nswarden::LogFormat;
 using nswarden::LogLevel;
+using nswarden::test::content;
+using nswarden::test::lines_of;
+using nswarden::test::memory_file;
 using namespace std::chrono_literals;
-
-std::string content(int fd) {
-  std::string text(static_cast<std::size_t>(::lseek(fd, 0, SEEK_END)), '\0');
-  REQUIRE(::pread(fd, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()));
-  return text;
-}
 
 /// What waits on a pipe or socket, without blocking.
 std::string take(int fd) {
@@ -52,13 +46,6 @@ std::string take(int fd) {
   return all;
 }
 
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
-  return lines;
-}
-
 struct Pipe {
   Pipe() {
     int ends[2];
@@ -70,17 +57,11 @@ struct Pipe {
   Fd writer;
 };
 
-Fd memory_file() {
-  Fd fd(::memfd_create("log", MFD_CLOEXEC));
-  REQUIRE(fd);
-  return fd;
-}
-
 /// One line of a log, without its time, which is checked on the way.
 std::string logged(LogFormat format, std::string_view message, std::initializer_list<nswarden::LogField> fields) {
   const Fd file = memory_file();
   Log(file.get(), LogLevel::info, format).info(message, fields);
-  const std::string text = content(file.get());
+  const std::string text = content(file);
   static const std::regex time(R"re((ts=|"ts":")\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z("?[ ,]))re");
   REQUIRE(std::regex_search(text, time));
   return std::regex_replace(text, time, "$1T$2");
@@ -117,7 +98,7 @@ TEST_CASE("lines below the level are left out") {
   log.limited("topic", LogLevel::info, "three");
   log.warn("four");
   log.error("five");
-  const auto lines = lines_of(content(file.get()));
+  const auto lines = lines_of(content(file));
   REQUIRE(lines.size() == 2);
   CHECK(lines[0].find("level=warn msg=four") != std::string::npos);
   CHECK(lines[1].find("level=error msg=five") != std::string::npos);
@@ -233,7 +214,7 @@ TEST_CASE("an fd that was closed takes no line, also when something else gets it
   REQUIRE(other.get() == number);
   CHECK_FALSE(lines.write("one\n"));
   CHECK(lines.waiting() == 0);
-  CHECK(content(other.get()).empty());
+  CHECK(content(other).empty());
 }
 
 TEST_CASE("a topic gets its lines a minute, and the next minute says how many were left out") {
@@ -264,7 +245,7 @@ TEST_CASE("a limited line that comes without end is written a few times") {
   const Fd file = memory_file();
   Log log(file.get(), LogLevel::info, LogFormat::logfmt);
   for (int i = 0; i < 100; ++i) log.limited("topic", LogLevel::info, "again");
-  CHECK(lines_of(content(file.get())).size() == LineLimiter::burst);
+  CHECK(lines_of(content(file)).size() == LineLimiter::burst);
 }
 
 TEST_CASE("threads that log at once never mix their lines") {
@@ -279,7 +260,7 @@ TEST_CASE("threads that log at once never mix their lines") {
     }
     for (auto& thread : threads) thread.join();
   }
-  const auto lines = lines_of(content(file.get()));
+  const auto lines = lines_of(content(file));
   REQUIRE(lines.size() == 800);
   for (const auto& line : lines) REQUIRE(nlohmann::json::parse(line).at("msg") == "line");
 }

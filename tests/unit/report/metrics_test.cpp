@@ -12,10 +12,13 @@
 #include <vector>
 
 #include "policy_words.hpp"
+#include "shown.hpp"
 
 namespace {
 
 using namespace nswarden;
+using test::lines_of;
+using test::value_of;
 using namespace std::chrono_literals;
 
 PolicyConfig policy(const std::string& name, const char* key) {
@@ -26,26 +29,6 @@ Config routers() {
   Config config;
   config.policies.push_back(policy("routers", "net.ipv4.ip_forward"));
   return config;
-}
-
-/// The value of a series, written as in the text format; "absent" when it is not there, "twice" when it is there twice.
-std::string value_of(const std::string& text, const std::string& series) {
-  std::string found = "absent";
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.rfind(series + " ", 0) != 0) continue;
-    found = found == "absent" ? line.substr(series.size() + 1) : "twice";
-  }
-  return found;
-}
-
-std::vector<std::string> lines_with(const std::string& text, const std::string& start) {
-  std::vector<std::string> found;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.rfind(start, 0) == 0) found.push_back(line);
-  }
-  return found;
 }
 
 Finding finding(std::string netns, State state, Reason reason) {
@@ -193,7 +176,7 @@ TEST_CASE("writers are counted by their names: 50 of them, the others together, 
   metrics.drift_written("writer-55");
   metrics.drift_written("");
   const std::string text = metrics.text({});
-  CHECK(lines_with(text, "nswarden_drift_writers_total{").size() == 52);
+  CHECK(lines_of(text, "nswarden_drift_writers_total{").size() == 52);
   CHECK(value_of(text, "nswarden_drift_writers_total{comm=\"writer-7\"}") == "2");
   CHECK(value_of(text, "nswarden_drift_writers_total{comm=\"writer-49\"}") == "1");
   CHECK(value_of(text, "nswarden_drift_writers_total{comm=\"other\"}") == "11");
@@ -216,7 +199,7 @@ TEST_CASE("drift beyond the limit of series is counted as hidden") {
   Snapshot snapshot = small_snapshot();
   snapshot.series_limit = 1;
   const std::string text = metrics.text(snapshot);
-  CHECK(lines_with(text, "nswarden_sysctl_drift{").size() == 1);
+  CHECK(lines_of(text, "nswarden_sysctl_drift{").size() == 1);
   CHECK(value_of(text, "nswarden_sysctl_drift_hidden") == "6");
 }
 
@@ -258,14 +241,14 @@ TEST_CASE("gauges are what the snapshot says, and a hostile netns name is one se
   };
   std::vector<std::string> gauges;
   std::set<std::string> counted;
-  for (const auto& line : lines_with(text, "# TYPE ")) {
+  for (const auto& line : lines_of(text, "# TYPE ")) {
     std::istringstream words(line);
     std::string hash, type, name, kind;
     words >> hash >> type >> name >> kind;
     CHECK(counted.insert(name).second);
     if (name == "nswarden_build_info" || (kind != "gauge" && name != "process_cpu_seconds_total")) continue;
     for (const char* next : {"{", " "}) {
-      for (const auto& series : lines_with(text, name + next)) gauges.push_back(series);
+      for (const auto& series : lines_of(text, name + next)) gauges.push_back(series);
     }
   }
   CHECK(gauges == expected);
@@ -277,7 +260,7 @@ TEST_CASE("counts of each netns are there only when the snapshot has them, and t
   CHECK(metrics.text(snapshot).find("nswarden_netns_drifted_sysctls") == std::string::npos);
   snapshot.series_limit = 1;
   snapshot.by_netns = {{"q-1", "routers", 1}, {"q-1", "others", 0}, {"q-2", "routers", 2}};
-  CHECK(lines_with(metrics.text(snapshot), "nswarden_netns_drifted_sysctls") ==
+  CHECK(lines_of(metrics.text(snapshot), "nswarden_netns_drifted_sysctls") ==
         std::vector<std::string>{R"(nswarden_netns_drifted_sysctls{netns="q-1",policy="others"} 0)",
                                  R"(nswarden_netns_drifted_sysctls{netns="q-1",policy="routers"} 1)",
                                  R"(nswarden_netns_drifted_sysctls{netns="q-2",policy="routers"} 2)"});
@@ -287,7 +270,7 @@ TEST_CASE("names of netns that differ in a byte that cannot be shown have a seri
   const Metrics metrics;
   Snapshot snapshot = small_snapshot();
   snapshot.by_netns = {{"q\n", "routers", 1}, {"q\\x0a", "routers", 2}, {"q\xff", "routers", 3}, {"q\xfe", "routers", 4}};
-  CHECK(lines_with(metrics.text(snapshot), "nswarden_netns_drifted_sysctls") ==
+  CHECK(lines_of(metrics.text(snapshot), "nswarden_netns_drifted_sysctls") ==
         std::vector<std::string>{R"(nswarden_netns_drifted_sysctls{netns="q\\x0a",policy="routers"} 1)",
                                  R"(nswarden_netns_drifted_sysctls{netns="q\\x5cx0a",policy="routers"} 2)",
                                  R"(nswarden_netns_drifted_sysctls{netns="q\\xfe",policy="routers"} 4)",
@@ -302,7 +285,7 @@ TEST_CASE("build_info tells version, revision and compiler") {
 }
 
 TEST_CASE("process CPU time is a counter, as in every official client") {
-  CHECK(lines_with(Metrics().text({}), "# TYPE process_cpu_seconds_total").at(0) == "# TYPE process_cpu_seconds_total counter");
+  CHECK(lines_of(Metrics().text({}), "# TYPE process_cpu_seconds_total").at(0) == "# TYPE process_cpu_seconds_total counter");
 }
 
 TEST_CASE("after a reload the gauges of a removed policy go and its counters stay") {
@@ -328,8 +311,8 @@ TEST_CASE("every family has a help text without a character that the serializer 
   Snapshot snapshot = small_snapshot();
   snapshot.by_netns = {{"q-1", "routers", 1}};
   const std::string text = metrics.text(snapshot);
-  const auto helps = lines_with(text, "# HELP ");
-  CHECK(helps.size() == lines_with(text, "# TYPE ").size());
+  const auto helps = lines_of(text, "# HELP ");
+  CHECK(helps.size() == lines_of(text, "# TYPE ").size());
   for (const auto& help : helps) {
     INFO(help);
     CHECK(std::regex_match(help, std::regex(R"(# HELP (nswarden|process)_[a-z_]+ [A-Z0-9][^\\]*\.)")));

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <sys/mman.h>
-#include <unistd.h>
 #include <catch.hpp>
 #include <cerrno>
-#include <sstream>
 #include <string>
 #include <vector>
 
+#include <nswarden/report/log.hpp>
 #include <nswarden/report/report_log.hpp>
 #include "policy_words.hpp"
-#include "report/line_limiter.hpp"
+#include "shown.hpp"
 
 namespace {
 
@@ -72,7 +70,7 @@ Writer rival() {
 /// A log in memory; file 1 is setting 0 of the netns.
 struct Site {
   Metrics metrics;
-  Fd memory{::memfd_create("log", MFD_CLOEXEC)};
+  Fd memory = test::memory_file();
   Log log{memory.get(), LogLevel::info, LogFormat::logfmt};
   SysctlFiles files;
   Writer writer = rival();
@@ -102,36 +100,27 @@ struct Site {
     report.inode = inode;
     report.source = source;
     report.changes.push_back(std::move(what));
-    reports.tell(report, policies, now, 100.25);
+    reports.record(report, policies, now, 100.25);
   }
   void tell_life(Report::Life life) {
     Report report;
     report.netns = "q-1";
     report.life = life;
     report.error = {EPERM, "setns"};
-    reports.tell(report, policies, now, 100.25);
+    reports.record(report, policies, now, 100.25);
   }
 
   /// Without time.
   [[nodiscard]] std::vector<std::string> lines() const {
-    std::string text(static_cast<std::size_t>(::lseek(memory.get(), 0, SEEK_END)), '\0');
-    REQUIRE(::pread(memory.get(), text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()));
-    std::vector<std::string> found;
-    std::istringstream stream(text);
-    for (std::string line; std::getline(stream, line);) found.push_back(line.substr(line.find(" level=") + 1));
+    std::vector<std::string> found = test::lines_of(test::content(memory));
+    for (std::string& line : found) line.erase(0, line.find(" level=") + 1);
     return found;
   }
   [[nodiscard]] std::string last_line() const {
     const auto all = lines();
     return all.empty() ? std::string() : all.back();
   }
-  [[nodiscard]] std::string value_of(const std::string& series) const {
-    std::istringstream stream(metrics.text({}));
-    for (std::string line; std::getline(stream, line);) {
-      if (line.rfind(series + " ", 0) == 0) return line.substr(series.size() + 1);
-    }
-    return "absent";
-  }
+  [[nodiscard]] std::string value_of(const std::string& series) const { return test::value_of(metrics.text({}), series); }
   [[nodiscard]] std::string written_by(const std::string& comm) const {
     return value_of("nswarden_drift_writers_total{comm=\"" + comm + "\"}");
   }
@@ -322,7 +311,7 @@ TEST_CASE("the time from a write to its repair is observed") {
   Report report;
   report.netns = "q-1";
   report.write_seen = site.now - 700us;
-  site.reports.tell(report, site.policies, site.now, 100);
+  site.reports.record(report, site.policies, site.now, 100);
   CHECK(site.value_of("nswarden_time_to_compliance_seconds_bucket{trigger=\"drift\",le=\"0.0005\"}") == "0");
   CHECK(site.value_of("nswarden_time_to_compliance_seconds_bucket{trigger=\"drift\",le=\"0.001\"}") == "1");
   CHECK(site.value_of("nswarden_time_to_compliance_seconds_count{trigger=\"create\"}") == "0");

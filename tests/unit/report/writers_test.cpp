@@ -50,7 +50,7 @@ struct Site {
   }
 };
 
-Writers::Known known(std::int64_t pid) {
+KnownWriter known(std::int64_t pid) {
   Writer writer;
   writer.pid = pid;
   return std::make_shared<const Writer>(writer);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "status_pages.hpp"
+#include "web/status_sections.hpp"
 
 using namespace nswarden;
 

@@ -2,6 +2,8 @@
 // What a web configuration may say, and what each refusal says.
 #include "web/web_config.hpp"
 
+#include <nswarden/config/config.hpp>
+
 #include <algorithm>
 #include <fstream>
 #include <iterator>

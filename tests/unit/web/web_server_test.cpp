@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include <catch.hpp>
 #include <nswarden/os/fd.hpp>
-#include <nswarden/web/web.hpp>
+#include <nswarden/web/web_server.hpp>
 
 #include <array>
 #include <chrono>

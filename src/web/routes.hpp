@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The HTTP side: `respond` is the whole routing as one pure function, WebServer puts CivetWeb's threads in front of it.
-// HTTP threads see snapshots and counters only; the one thing they can cause is a reload, through a callback.
+// The routes of the HTTP side: `respond` is all of the routing as one pure function, from a request and the newest snapshot to
+// the bytes of the answer. It changes nothing but by a reload, through a callback. Any thread.
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -48,25 +46,8 @@ struct WebSources {
 
 Response respond(const Request& request, const WebOptions& options, const WebSources& sources);
 
-class WebAccess;
-
-class WebServer {
- public:
-  /// Listens on all addresses or throws std::runtime_error with one line that names the address and what to do. `access` may be null: everyone
-  /// may read, in plain text. Else it outlives the server, and decides at each connection and request.
-  WebServer(const WebOptions& options, WebSources sources, WebAccess* access = nullptr);
-  ~WebServer();
-  WebServer(const WebServer&) = delete;
-  WebServer& operator=(const WebServer&) = delete;
-
-  /// `host:port` as really bound, in the order of the options (port 0 picks one).
-  [[nodiscard]] const std::vector<std::string>& addresses() const { return addresses_; }
-  [[nodiscard]] std::string_view scheme() const;  ///< http or https
-
- private:
-  struct Impl;
-  std::vector<std::string> addresses_;
-  std::unique_ptr<Impl> impl_;
-};
+/// The report that `check --output=json` makes, of the daemon's state, with what only a daemon knows.
+std::string status_json(const Snapshot& snapshot);
+std::string events_json(const Snapshot& snapshot);
 
 }  // namespace nswarden

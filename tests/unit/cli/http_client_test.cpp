@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/url.hpp"
+#include "cli/http_client.hpp"
 
 #include "catch.hpp"
 
@@ -9,14 +9,14 @@ namespace {
 
 Url url_of(std::string_view text) {
   auto parsed = parse_url(text);
-  if (const auto* problem = std::get_if<std::string>(&parsed)) FAIL(text << ": " << *problem);
+  if (const auto* problem = std::get_if<Problem>(&parsed)) FAIL(text << ": " << problem->message);
   return std::get<Url>(parsed);
 }
 
 std::string problem_of(std::string_view text) {
   const auto parsed = parse_url(text);
-  const auto* problem = std::get_if<std::string>(&parsed);
-  return problem == nullptr ? std::string() : *problem;
+  const auto* problem = std::get_if<Problem>(&parsed);
+  return problem == nullptr ? std::string() : problem->message;
 }
 
 }  // namespace

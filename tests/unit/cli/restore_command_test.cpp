@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/restore_report.hpp"
+#include "cli/restore_command.hpp"
 
 #include <catch.hpp>
 #include <cerrno>
@@ -19,7 +19,7 @@ RestoreReport sample() {
   RestoreReport report;
   report.netns = 2;
   report.elsewhere = 3;
-  report.findings = {
+  report.settings = {
       {"r1", {entry("ipv4/ip_forward", "0", "1"), What::restored, 0, "0"}},
       {"r1", {entry("ipv4/tcp_keepalive_time", "7200", "600"), What::changed_by_others, 0, "5"}},
       {"r1", {entry("ipv4/conf/a\nb/rp_filter", "2", "1"), What::gone, 0, ""}},

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/check_command.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <limits>
+#include <memory>
+
+#include <nswarden/base/text.hpp>
+#include <nswarden/daemon/fd_budget.hpp>
+#include <nswarden/engine/reconciler.hpp>
+#include <nswarden/netns/sysctl_watcher.hpp>
+#include <nswarden/os/process.hpp>
+#include <nswarden/report/console.hpp>
+#include <nswarden/report/policy_review.hpp>
+#include <nswarden/report/render.hpp>
+#include "cli/chosen_netns.hpp"
+#include "cli/restore_command.hpp"
+
+namespace nswarden {
+namespace {
+
+constexpr std::size_t no_cap = std::numeric_limits<std::size_t>::max();
+
+/// One sweep of the engine over the chosen netns, for each command that needs one.
+class Sweep {
+ public:
+  Sweep(const Options& options, const Configuration& configuration)
+      : options_(options),
+        netns_(options, configuration.config),
+        policies_(std::make_shared<PolicySet>(configuration.config, PolicySet::Audit::as_configured)),
+        reconciler_(netns_.selected(), policies_, reconciler_options()) {
+    netns_.catalog().serve(kinds_of_names(*policies_));
+  }
+
+  int run() {
+    if (const std::string hindrance = netns_.hindrance(); !hindrance.empty()) {
+      complain(hindrance);
+      return exit_unreadable;
+    }
+    if (options_.command == Command::check) tell_deafness();
+    const auto now = std::chrono::steady_clock::now();
+    const bool unlisted = netns_.complain_of(sweep(now));
+    const CheckReport report = judge(now);
+    print(report);
+    const bool missing = netns_.complain_of_missing();
+    if (report.totals.drifted + report.totals.missing > 0) return exit_drifted;
+    return report.compliant() && !unlisted && !missing ? exit_compliant : exit_unreadable;
+  }
+
+  std::string hindrance() { return netns_.hindrance(); }
+
+  /// Parts of the configuration that none of the netns needs.
+  std::vector<Useless> useless() {
+    const auto now = std::chrono::steady_clock::now();
+    (void)sweep(now);
+    return useless_now(reconciler_, now);
+  }
+
+  /// Of the netns that was named, which need not exist, as it is now if it can be looked at.
+  Explanation explain(const std::string& source) {
+    Explanation explanation;
+    explanation.netns = options_.netns.front();
+    explanation.source = source;
+    explanation.policies = policies_.get();
+    std::vector<NamedNetns> found;
+    explanation.not_looked_at = netns_.hindrance();
+    if (explanation.not_looked_at.empty()) {
+      (void)sweep(std::chrono::steady_clock::now());
+      explanation.findings = reconciler_.findings(WhichSettings::all, no_cap);
+      found = reconciler_.known();
+      if (found.empty()) explanation.not_looked_at = "no netns of this name is there now";
+    }
+    // It may have other names, which count too.
+    const Plan plan = policies_->plan(found.empty() ? matched_by_name(explanation.netns) : found.front().matched);
+    explanation.matched = plan.policies;
+    explanation.resolution = found.empty() ? policies_->resolve(plan, {}) : *reconciler_.resolution(found.front().label);
+    for (const KeyPattern* glob : plan.globs) {
+      if (!stands_for_some(*glob, explanation.resolution)) explanation.open_globs.push_back(glob->name());
+    }
+    return explanation;
+  }
+
+ private:
+  std::vector<Listing::Failure> sweep(Time now) {
+    reconciler_.begin_sweep();
+    auto failures = reconciler_.list(NetnsCatalog::Detail::full, now);
+    while (reconciler_.work()) reconciler_.step(no_cap, now);
+    return failures;
+  }
+
+  static bool stands_for_some(const KeyPattern& glob, const Resolution& resolution) {
+    const auto is_of_it = [&glob](const auto& one) { return one.setting->key == glob; };
+    return std::any_of(resolution.settings.begin(), resolution.settings.end(), is_of_it) ||
+           std::any_of(resolution.overridden.begin(), resolution.overridden.end(), is_of_it) ||
+           std::any_of(resolution.observed.begin(), resolution.observed.end(),
+                       [&glob](const Key& key) { return glob.matches(key); });
+  }
+
+  [[nodiscard]] std::vector<PolicyIndex> matched_by_name(std::string_view label) const {
+    NetnsName name{label.substr(label.rfind('/') + 1), NameKind::entry};
+    if (label == "host" && policies_->wants(NameKind::host)) name.kind = NameKind::host;
+    if (label.starts_with("net:[")) name.kind = NameKind::process;
+    return policies_->match({&name, 1});
+  }
+
+  Reconciler::Options reconciler_options() {
+    // A failure leaves the limit as it was, and the budget follows it.
+    (void)raise_open_files().ok();
+    const bool write = options_.command == Command::apply && !options_.dry_run && !options_.audit;
+    Reconciler::Options options{fd_budget(open_files_limit()), write};
+    options.tick = kernel_tick();
+    return options;
+  }
+
+  void tell_deafness() {
+    const SysctlWatcher watcher(netns_.catalog().sysctl_files());
+    if (watcher.problem().empty()) return;
+    complain(fmt::format("note: a daemon here would find writes of other programs only by its sweep: {}", watcher.problem()));
+  }
+
+  CheckReport judge(Time now) {
+    using Which = WhichSettings;
+    CheckReport report;
+    report.totals = reconciler_.overview(now).totals;
+    report.findings = reconciler_.findings(options_.all ? Which::all : Which::not_compliant, no_cap);
+    std::vector<Report> reports = reconciler_.take_reports();
+    keep_overwritten(options_, *policies_, reports);
+    for (Report& told : reports) {
+      for (const Attempt& attempt : told.attempts) {
+        ++(attempt.outcome == Outcome::fixed ? report.totals.fixed : report.totals.failed);
+      }
+      for (Change& change : told.changes) {
+        if (change.what == Change::What::repaired) report.repaired.push_back(std::move(change.finding));
+      }
+    }
+    return report;
+  }
+
+  void print(const CheckReport& report) const {
+    const std::string text = options_.output == Output::json ? check_json(report) : check_table(report, colour_of_stdout());
+    fmt::print("{}", text);
+    if (options_.dry_run && options_.output == Output::table) fmt::print("dry run: nothing was written\n");
+  }
+
+  const Options& options_;
+  ChosenNetns netns_;
+  std::shared_ptr<const PolicySet> policies_;
+  Reconciler reconciler_;
+};
+
+}  // namespace
+
+int check_netns(const Options& options, const Configuration& configuration) { return Sweep(options, configuration).run(); }
+
+int explain_netns(const Options& options, const Configuration& configuration) {
+  Sweep sweep(options, configuration);
+  Explanation explanation = sweep.explain(configuration.source);
+  if (options.key) {
+    const auto key = KeyPattern::parse(*options.key);
+    if (const auto* refusal = std::get_if<std::string>(&key)) {
+      complain(fmt::format("{}: {}", printable(*options.key), *refusal));
+      return exit_usage;
+    }
+    std::erase_if(explanation.resolution.settings,
+                  [&](const PlannedSetting& setting) { return !std::get<KeyPattern>(key).matches(setting.key); });
+    explanation.open_globs.clear();
+    if (explanation.resolution.settings.empty() && options.output == Output::table) {
+      fmt::print("no policy wants {} in {}\n", printable(*options.key), printable(explanation.netns));
+      return exit_compliant;
+    }
+  }
+  fmt::print("{}", options.output == Output::json ? explain_json(explanation) : explain_table(explanation));
+  return exit_compliant;
+}
+
+int review_configuration(const Options& options, const Configuration& configuration) {
+  Sweep sweep(options, configuration);
+  if (const std::string hindrance = sweep.hindrance(); !hindrance.empty()) {
+    complain(hindrance);
+    return exit_unreadable;
+  }
+  for (const Useless& one : sweep.useless()) {
+    const std::string policy = printable(one.policy);
+    if (one.key.empty()) {
+      fmt::print("warning: policy {} matches no netns that is there now\n", policy);
+    } else {
+      const auto meant = meant_key(one.key);
+      fmt::print("warning: no netns that policy {} matches has {}{}\n", policy, printable(one.key),
+                 meant ? fmt::format("; did you mean {}?", printable(*meant)) : "");
+    }
+  }
+  return exit_compliant;
+}
+
+}  // namespace nswarden
