@@ -45,7 +45,7 @@ void tell_lines(std::string_view lines) {
   }
 }
 
-void serve_until_told(const DaemonOptions& options, Configuration configuration, ConfigWatcher& config_watcher) {
+void serve_until_told(const DaemonOptions& options, LoadedConfig configuration, ConfigWatcher& config_watcher) {
   const ServiceEnvironment environment = service_environment();
   Signals signals;  // before any thread, so that all inherit the mask
   const Waker waker;
@@ -83,12 +83,12 @@ int run_daemon(const DaemonOptions& options) {
   // First watch, then read: a change in between is not lost.
   ConfigWatcher config_watcher(configuration_path(options.config));
   auto loaded = load_configuration(options.config);
-  if (const auto* none = std::get_if<NoConfiguration>(&loaded)) {
+  if (const auto* none = std::get_if<RefusedConfig>(&loaded)) {
     for (const std::string& line : none->lines) fmt::print(stderr, "nswarden: {}\n", line);
     return exit_usage;
   }
   try {
-    serve_until_told(options, std::get<Configuration>(std::move(loaded)), config_watcher);
+    serve_until_told(options, std::get<LoadedConfig>(std::move(loaded)), config_watcher);
     return 0;
   } catch (const std::bad_alloc&) {
     throw;  // main has words for it

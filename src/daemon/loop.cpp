@@ -10,7 +10,7 @@
 
 #include <nswarden/base/text.hpp>
 #include <nswarden/base/unix_time.hpp>
-#include <nswarden/config/config_loss.hpp>
+#include <nswarden/config/config_text.hpp>
 #include <nswarden/os/file.hpp>
 #include <nswarden/os/process.hpp>
 #include <nswarden/os/procfs.hpp>
@@ -37,7 +37,7 @@ std::shared_ptr<const PolicySet> compile(const Config& config, const DaemonOptio
 
 }  // namespace
 
-Loop::Loop(Parts parts, Configuration configuration, Limits limits)
+Loop::Loop(Parts parts, LoadedConfig configuration, Limits limits)
     : parts_(parts),
       configuration_(std::move(configuration)),
       directories_(netns_directories(parts.options.config, configuration_.config)),
@@ -278,7 +278,7 @@ std::string Loop::reload(Time now) {
   parts_.service.reloading(now);
   auto loaded = reload_configuration(parts_.options.config, configuration_);
   dirty_ = true;
-  if (const auto* none = std::get_if<NoConfiguration>(&loaded)) {
+  if (const auto* none = std::get_if<RefusedConfig>(&loaded)) {
     config_.error = none->lines.front();
     config_.failed_seconds = unix_time();
     parts_.metrics.reloaded(false);
@@ -294,8 +294,8 @@ std::string Loop::reload(Time now) {
     return verdict;
   }
   tell_reports();  // made under the policies that go
-  const std::string dropped = dropped_by(configuration_.config, std::get<Configuration>(loaded).config);
-  configuration_ = std::get<Configuration>(std::move(loaded));
+  const std::string dropped = dropped_by(configuration_.config, std::get<LoadedConfig>(loaded).config);
+  configuration_ = std::get<LoadedConfig>(std::move(loaded));
   config_ = {configuration_.source, configuration_.hash, unix_time(), {}, 0, parts_.options.audit};
   policies_ = compile(configuration_.config, parts_.options);
   reconciler_->set_policies(policies_);

@@ -59,7 +59,7 @@ class Loop {
     std::size_t held_fds = 0;     ///< that bound netns may hold
     std::size_t command_fds = 0;  ///< soft limit of open files for commands
   };
-  Loop(Parts parts, Configuration configuration, Limits limits);
+  Loop(Parts parts, LoadedConfig configuration, Limits limits);
 
   /// Until SIGTERM or SIGINT.
   void run();
@@ -116,7 +116,7 @@ class Loop {
   void publish(Time now);
 
   Parts parts_;
-  Configuration configuration_;
+  LoadedConfig configuration_;
   std::vector<std::string> directories_;
   Limits limits_;
   std::shared_ptr<const PolicySet> policies_;
