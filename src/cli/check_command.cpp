@@ -66,11 +66,11 @@ class Sweep {
     explanation.netns = options_.netns.front();
     explanation.source = source;
     explanation.policies = policies_.get();
-    std::vector<Reconciler::Known> found;
+    std::vector<NamedNetns> found;
     explanation.not_looked_at = netns_.hindrance();
     if (explanation.not_looked_at.empty()) {
       (void)sweep(std::chrono::steady_clock::now());
-      explanation.findings = reconciler_.findings(Reconciler::Which::all, no_cap);
+      explanation.findings = reconciler_.findings(WhichSettings::all, no_cap);
       found = reconciler_.known();
       if (found.empty()) explanation.not_looked_at = "no netns of this name is there now";
     }
@@ -111,7 +111,7 @@ class Sweep {
     // A failure leaves the limit as it was, and the budget follows it.
     (void)raise_open_files().ok();
     const bool write = options_.command == Command::apply && !options_.dry_run && !options_.audit;
-    Reconciler::Options options{netns_.sources(), fd_budget(open_files_limit()), write};
+    Reconciler::Options options{fd_budget(open_files_limit()), write};
     options.tick = kernel_tick();
     return options;
   }
@@ -123,7 +123,7 @@ class Sweep {
   }
 
   CheckReport judge(Time now) {
-    using Which = Reconciler::Which;
+    using Which = WhichSettings;
     CheckReport report;
     report.totals = reconciler_.overview(now).totals;
     report.findings = reconciler_.findings(options_.all ? Which::all : Which::not_compliant, no_cap);

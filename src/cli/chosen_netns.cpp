@@ -11,9 +11,7 @@
 namespace nswarden {
 
 ChosenNetns::ChosenNetns(const Options& options, const Config& config)
-    : sources_(netns_sources(netns_directories(options.config, config))),
-      catalog_(sources_, config.links),
-      selected_(catalog_, sources_, options.netns) {}
+    : catalog_(netns_sources(netns_directories(options.config, config)), config.links), selected_(catalog_, options.netns) {}
 
 std::string ChosenNetns::hindrance() {
   const auto may = catalog_.may_enter();
@@ -22,8 +20,8 @@ std::string ChosenNetns::hindrance() {
 
 bool ChosenNetns::complain_of(const std::vector<Listing::Failure>& failures) const {
   for (const Listing::Failure& failure : failures) {
-    complain(
-        fmt::format("cannot list {}: {}", printable(sources_[failure.directory].directory), error_text(failure.error.code)));
+    complain(fmt::format("cannot list {}: {}", printable(catalog_.sources()[failure.directory].directory),
+                         error_text(failure.error.code)));
   }
   return !failures.empty();
 }

@@ -9,7 +9,6 @@
 #include <nswarden/config/config.hpp>
 #include <nswarden/netns/linux_catalog.hpp>
 #include <nswarden/netns/selected_catalog.hpp>
-#include <nswarden/policy/netns_name.hpp>
 
 namespace nswarden {
 
@@ -20,7 +19,6 @@ class ChosenNetns {
   ChosenNetns(const ChosenNetns&) = delete;  // the catalogs know each other
   ChosenNetns& operator=(const ChosenNetns&) = delete;
 
-  [[nodiscard]] const std::vector<NetnsSource>& sources() const { return sources_; }
   LinuxCatalog& catalog() { return catalog_; }  ///< all of them
   SelectedCatalog& selected() { return selected_; }
 
@@ -33,7 +31,6 @@ class ChosenNetns {
   [[nodiscard]] bool complain_of_missing() const;
 
  private:
-  std::vector<NetnsSource> sources_;
   LinuxCatalog catalog_;
   SelectedCatalog selected_;
 };

@@ -108,8 +108,8 @@ class Restoration {
     std::vector<KnownNetns> known;
     for (const Entry& entry : listing.entries) {
       if (entry.kind != EntryKind::nsfs) continue;
-      known.push_back(
-          {label_of(netns_.sources()[entry.directory], entry.directory, entry.name), {0, entry.directory, entry.name}});
+      known.push_back({label_of(netns_.catalog().sources()[entry.directory], entry.directory, entry.name),
+                       {0, entry.directory, entry.name}});
     }
     std::sort(known.begin(), known.end(), [](const KnownNetns& a, const KnownNetns& b) { return a.label < b.label; });
     std::set<std::uint64_t> seen;

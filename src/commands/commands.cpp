@@ -103,7 +103,7 @@ void Commands::take_event(std::uint16_t directory, std::string_view name, std::u
   if (matched.empty()) parts_.log.debug("no policy matches this name", {{"name", name}});
   // Those of IN_CREATE wait until the netns is there and as it should be, which a report tells.
   mask &= ~created;
-  const std::string label = name.empty() ? std::string() : label_of(parts_.sources[directory], directory, name);
+  const std::string label = name.empty() ? std::string() : label_of(parts_.catalog.sources()[directory], directory, name);
   const bool needs_netns = (mask & went) == 0 && !name.empty();
   for (const PolicyIndex index : matched) {
     const PolicySet::Policy& policy = policies_->policies()[index];
@@ -151,8 +151,9 @@ void Commands::start() {
 
 bool Commands::is_there(std::string_view label, EntryKind least) const {
   const std::string_view name = label.substr(label.rfind('/') + 1);
-  for (std::size_t source = 0; source < parts_.sources.size(); ++source) {
-    const bool is_of_it = label_of(parts_.sources[source], source, name) == label;
+  const std::span<const NetnsSource> sources = parts_.catalog.sources();
+  for (std::size_t source = 0; source < sources.size(); ++source) {
+    const bool is_of_it = label_of(sources[source], source, name) == label;
     // Not what cannot be told: a command that is not needed fails, one that was left out never runs.
     if (is_of_it && parts_.catalog.look(static_cast<std::uint16_t>(source), name).kind >= least) return true;
   }

@@ -22,24 +22,17 @@ constexpr std::chrono::milliseconds broken_pause{100};
 // So long may one sweep stand still, or the loop be late.
 constexpr std::chrono::seconds patience{60};
 
-Reconciler::Options reconciler_options(std::vector<NetnsSource> sources, std::size_t held_fds) {
-  Reconciler::Options options{std::move(sources), held_fds};
-  options.tick = kernel_tick();
-  return options;
-}
-
 }  // namespace
 
 Loop::Loop(Parts parts, LoadedConfig configuration, Limits limits)
     : parts_(parts),
       in_force_(parts.options, std::move(configuration), parts.metrics, parts.log),
-      reconciler_options_(reconciler_options(
-          netns_sources(netns_directories(parts.options.config, in_force_.configuration().config)), limits.held_fds)),
+      reconciler_options_{.fd_budget = limits.held_fds, .tick = kernel_tick()},
       reconciler_(std::in_place, parts.catalog, in_force_.policies(), reconciler_options_),
-      commands_({parts.catalog, reconciler_options_.sources, parts.metrics, parts.log}, limits.command_fds),
-      restore_catalog_(reconciler_options_.sources, in_force_.configuration().config.links),
-      restorer_({parts.options.restore_file, parts.options.audit},
-                {restore_catalog_, reconciler_options_.sources, reconciler_options_.tick, parts.log}),
+      commands_({parts.catalog, parts.metrics, parts.log}, limits.command_fds),
+      restore_catalog_(netns_sources(netns_directories(parts.options.config, in_force_.configuration().config)),
+                       in_force_.configuration().config.links),
+      restorer_({parts.options.restore_file, parts.options.audit}, {restore_catalog_, kernel_tick(), parts.log}),
       publisher_({parts.options, in_force_, *reconciler_, commands_, restorer_, parts.catalog.sysctl_files(), parts.metrics,
                   parts.slot, parts.log}),
       sources_({parts.catalog, *reconciler_, publisher_, parts.instance_lock, parts.files, parts.log},
@@ -107,7 +100,7 @@ void Loop::begin_again() {
   in_force_.compile();
   Reconciler::Options options = reconciler_options_;
   options.resumed = sweeps_.first_done();
-  reconciler_.emplace(parts_.catalog, in_force_.policies(), std::move(options));
+  reconciler_.emplace(parts_.catalog, in_force_.policies(), options);
   publisher_.writers().end_search();
   commands_.forget_all();
   use_configuration("configuration in force");
@@ -244,7 +237,7 @@ std::string Loop::reload(Time now) {
   }
   publisher_.take_reports();  // made under the policies that go
   const std::string dropped = in_force_.replace(std::get<LoadedConfig>(std::move(loaded)));
-  reconciler_->set_policies(in_force_.policies(), now);
+  reconciler_->set_policies(in_force_.policies());
   restorer_.policies_changed();
   parts_.metrics.reloaded(true);
   publisher_.show_reload({});

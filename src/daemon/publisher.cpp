@@ -126,7 +126,7 @@ std::shared_ptr<const Snapshot> Publisher::snapshot(Time now) const {
   snapshot->commands_running = parts_.commands.running();
   snapshot->series_limit = parts_.options.series_limit;
   const std::size_t most_shown = std::max(most_shown_drift, parts_.options.series_limit);
-  snapshot->drift = writers_.with_writers(parts_.reconciler.findings(Reconciler::Which::not_compliant, most_shown));
+  snapshot->drift = writers_.with_writers(parts_.reconciler.findings(WhichSettings::not_compliant, most_shown));
   for (DriftSnapshot& drift : snapshot->drift) {
     drift.since = snapshot->time - std::chrono::duration<double>(now - drift.finding.since).count();
   }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which policies' commands were due in the lives of netns that are not known any more: one that loses its last name and gets another
-// is still the same netns. Of the newest ones only, since most that go have died. Only for the reconciler.
+// Which policies' commands were due in the life of a netns: of those that are known, and of those that are not known any more,
+// since one that loses its last name and gets another is still the same netns. Loop thread only; for the reconciler.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <iterator>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -15,6 +17,46 @@
 
 namespace nswarden {
 
+/// Policies that reports of the life of one netns have named as newly matched, ascending.
+class AnnouncedPolicies {
+ public:
+  /// `policies`: announced earlier in this life; none when it is not known.
+  void begin_life(std::optional<std::vector<PolicyIndex>> policies) {
+    introduced_ = policies.has_value();
+    policies_ = std::move(policies).value_or(std::vector<PolicyIndex>{});
+    open_ = true;
+  }
+  void plan_changed() { open_ = true; }
+
+  /// Whether others than before may match.
+  [[nodiscard]] bool open() const { return open_; }
+  /// Those of `matched` that match it for the first time in its life.
+  std::vector<PolicyIndex> announce(const std::vector<PolicyIndex>& matched) {
+    std::vector<PolicyIndex> added;
+    std::set_difference(matched.begin(), matched.end(), policies_.begin(), policies_.end(), std::back_inserter(added));
+    std::vector<PolicyIndex> all;
+    std::set_union(matched.begin(), matched.end(), policies_.begin(), policies_.end(), std::back_inserter(all));
+    take_as_announced(std::move(all));
+    return added;
+  }
+  /// These, and no others, count as announced.
+  void take_as_announced(std::vector<PolicyIndex> policies) {
+    policies_ = std::move(policies);
+    introduced_ = true;
+    open_ = false;
+  }
+
+  /// Whether anything was announced in its life, if only that nothing matches.
+  [[nodiscard]] bool introduced() const { return introduced_; }
+  [[nodiscard]] const std::vector<PolicyIndex>& policies() const { return policies_; }
+
+ private:
+  std::vector<PolicyIndex> policies_;
+  bool open_ = true;
+  bool introduced_ = false;
+};
+
+/// Of netns that are not known any more. Of the newest ones only, since most that go have died.
 class AnnouncedLives {
  public:
   /// Of the netns with this cookie (0, of a kernel that has none, is not remembered).

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nswarden/engine/reconciler.hpp>
 
-#include "engine/announced.hpp"
-#include "engine/governed_netns.hpp"
-#include "engine/key_census.hpp"
-#include "engine/reconciler_state.hpp"
-
 #include <algorithm>
 #include <cerrno>
-#include <set>
 #include <span>
+#include <string>
 
 namespace nswarden {
 namespace {
@@ -18,44 +13,49 @@ namespace {
 constexpr std::size_t bind_cost = 100;
 // After a write everything is read again.
 constexpr std::size_t write_cost = 64;
+// Without any sign of a change, one of so many sweeps looks which keys the globs of a netns stand for.
+constexpr std::uint64_t sweeps_a_look = 8;
 
 }  // namespace
 
 Reconciler::Reconciler(NetnsCatalog& catalog, std::shared_ptr<const PolicySet> policies, Options options)
-    : catalog_(catalog),
-      policies_(std::move(policies)),
-      options_(std::move(options)),
-      census_(std::make_unique<KeyCensus>()),
-      announced_lives_(std::make_unique<AnnouncedLives>()),
-      names_(options_.sources.size()) {
-  census_->reset(policies_->keys().size());
+    : policies_(std::move(policies)),
+      options_(options),
+      names_(catalog, census_, *this),
+      binder_(catalog, names_, options.fd_budget) {
+  census_.reset(policies_->keys().size());
 }
 
-Reconciler::~Reconciler() = default;
-
-void Reconciler::set_policies(std::shared_ptr<const PolicySet> policies, Time now) {
+void Reconciler::set_policies(std::shared_ptr<const PolicySet> policies) {
   policies_ = std::move(policies);
   plans_.clear();
-  census_->reset(policies_->keys().size());
-  for (const auto& netns : netns_) {
+  census_.reset(policies_->keys().size());
+  for (const auto& netns : names_.netns()) {
     if (!netns) continue;
-    replan(*netns, now);
+    replan(*netns);
     // Commands are for a netns that comes, and not for a policy that does.
-    if (!netns->introduced) continue;
-    netns->announced = netns->governed.plan()->matched();
-    netns->unannounced = false;
+    if (netns->announced.introduced()) netns->announced.take_as_announced(netns->governed.matched());
   }
-  announced_lives_->renumber(policies_->policies().size());
+  announced_lives_.renumber(policies_->policies().size());
+}
+
+void Reconciler::touch(std::uint16_t directory, std::string_view name, Time now) {
+  TrackedNetns* const netns = names_.touch(directory, name, now);
+  // Also a netns that seems to be the one we know: it may be its successor, by the same inode number (kernel fact 4).
+  if (netns != nullptr) queues_.add(*netns, VisitQueues::fresh);
+}
+
+void Reconciler::look_pending(Time now) {
+  for (const auto& [directory, name] : names_.take_pending(now)) touch(directory, name, now);
 }
 
 void Reconciler::saw_write(std::uint64_t inode, std::size_t setting, Time now) {
-  const auto known = by_inode_.find(inode);
-  if (known == by_inode_.end() || !known->second->governed.minds(setting, now)) return;
-  Netns& netns = *known->second;
-  if (!netns.write_seen) netns.write_seen = now;
-  const auto end = netns.written_to.end();
-  if (std::find(netns.written_to.begin(), end, setting) == end) netns.written_to.push_back(setting);
-  enqueue(netns, written_to);
+  TrackedNetns* const netns = names_.find(inode);
+  if (netns == nullptr || !netns->governed.minds(setting, now)) return;
+  if (!netns->write_seen) netns->write_seen = now;
+  const auto end = netns->written_to.end();
+  if (std::find(netns->written_to.begin(), end, setting) == end) netns->written_to.push_back(setting);
+  queues_.add(*netns, VisitQueues::written_to);
 }
 
 void Reconciler::saw_write_somewhere(std::string_view name, Time seen) {
@@ -64,83 +64,80 @@ void Reconciler::saw_write_somewhere(std::string_view name, Time seen) {
     return path.substr(path.rfind('/') + 1) == name;
   };
   std::map<const Wish*, bool> concerned;  // many netns share their wishes
-  for (const auto& netns : netns_) {
+  for (const auto& netns : names_.netns()) {
     if (!netns || !netns->governed.bound()) continue;
     const std::span<const Wish> wishes = netns->governed.wishes();
     const auto [found, is_new] = concerned.try_emplace(wishes.data(), false);
     if (is_new) found->second = std::any_of(wishes.begin(), wishes.end(), has_it);
     if (!found->second) continue;
     if (!netns->write_seen) netns->write_seen = seen;
-    enqueue(*netns, unsure);
+    queues_.add(*netns, VisitQueues::unsure);
   }
 }
 
 void Reconciler::saw_links(std::uint64_t inode) {
-  const auto known = by_inode_.find(inode);
-  if (known == by_inode_.end()) return;
-  known->second->links_changed = true;
-  enqueue(*known->second, written_to);
+  TrackedNetns* const netns = names_.find(inode);
+  if (netns == nullptr) return;
+  netns->links_changed = true;
+  queues_.add(*netns, VisitQueues::written_to);
 }
 
 void Reconciler::lost_links() {
-  for (const auto& netns : netns_) {
+  for (const auto& netns : names_.netns()) {
     if (netns) netns->links_changed = true;
   }
 }
 
 void Reconciler::written(std::uint64_t inode, std::size_t setting, int error) {
-  const auto known = by_inode_.find(inode);
-  if (known == by_inode_.end()) return;
-  known->second->governed.written(setting, error);
-  enqueue(*known->second, written_to);
+  TrackedNetns* const netns = names_.find(inode);
+  if (netns == nullptr) return;
+  netns->governed.written(setting, error);
+  queues_.add(*netns, VisitQueues::written_to);
 }
 
-void Reconciler::retry(Time now) {
-  while (!retries_.empty() && retries_.begin()->first <= now) {
-    Netns& netns = *retries_.begin()->second;
-    retries_.erase(retries_.begin());
-    netns.retry_at.reset();
-    enqueue(netns, fresh);
-  }
+void Reconciler::name_came(TrackedNetns& netns) {
+  replan(netns);
+  queues_.add(netns, VisitQueues::fresh);
 }
 
-std::optional<Time> Reconciler::retry_due() const {
-  return retries_.empty() ? std::nullopt : std::optional(retries_.begin()->first);
+void Reconciler::netns_went(TrackedNetns& netns) {
+  binder_.release(netns);
+  queues_.remove(netns);
+  if (netns.announced.introduced()) announced_lives_.remember(netns.governed.cookie(), netns.announced.policies());
+  netns.governed.forget();
+  if (!netns.reported) return;
+  Report report;
+  report.netns = netns.label();
+  report.life = Report::Life::gone;
+  reports_.push_back(std::move(report));
 }
 
-void Reconciler::wait_for_retry(Netns& netns) {
-  const std::optional<Time> at = netns.governed.retry_at();
-  if (at == netns.retry_at) return;
-  if (netns.retry_at) retries_.erase({*netns.retry_at, &netns});
-  if (at) retries_.emplace(*at, &netns);
-  netns.retry_at = at;
+void Reconciler::host_refused(const TrackedName& name) {
+  Report report;
+  report.netns = name.label;
+  report.life = Report::Life::host_refused;
+  reports_.push_back(std::move(report));
 }
 
-/// Where it waits already in a queue that comes later, what is left there is skipped in its turn.
-void Reconciler::enqueue(Netns& netns, std::size_t queue) {
-  if (queue >= netns.queue) return;
-  netns.queue = queue;
-  queues_[queue].push_back(&netns);
-}
-
-/// Of the queues up to this one.
-Reconciler::Netns* Reconciler::next_queued(std::size_t last_queue) {
-  for (std::size_t queue = 0; queue <= last_queue; ++queue) {
-    while (!queues_[queue].empty()) {
-      Netns* const next = queues_[queue].front();
-      queues_[queue].pop_front();
-      if (next->queue != queue) continue;
-      next->queue = none;
-      return next;
-    }
-  }
-  return nullptr;
+/// Its names or the policies may have changed, from which its plan follows.
+void Reconciler::replan(TrackedNetns& netns) {
+  std::vector<NetnsName> names;
+  for (const TrackedName* name : netns.names) names.push_back({name->name, name->source});
+  const std::vector<PolicyIndex> matched = policies_->match(names);
+  auto& plan = plans_[matched];
+  if (!plan) plan = std::make_shared<SharedPlan>(policies_, matched);
+  if (netns.governed.plan() == plan.get() && netns.governed.bound()) return;
+  binder_.unbind(netns);
+  netns.governed.set_plan(*plan);
+  netns.written_to.clear();  // as the old plan counted them
+  netns.announced.plan_changed();
+  binder_.reserve(netns);
+  queues_.add(netns, VisitQueues::fresh);
 }
 
 void Reconciler::begin_sweep() {
-  std::erase(netns_, nullptr);
-  for (std::size_t i = 0; i < netns_.size(); ++i) netns_[i]->index = i;
-  census_->begin_sweep();
+  names_.compact();
+  census_.begin_sweep();
   ++sweep_;
   sweep_size_ = 0;
   sweep_done_ = 0;
@@ -148,25 +145,30 @@ void Reconciler::begin_sweep() {
   sweeping_ = true;
 }
 
+void Reconciler::end_sweep() {
+  started_ = started_ || sweeping_;
+  sweeping_ = false;
+}
+
 /// Null: the sweep has been to each.
-Reconciler::Netns* Reconciler::next_of_sweep() {
+TrackedNetns* Reconciler::next_of_sweep() {
   while (sweep_done_ < sweep_size_) {
     ++progress_;
     // Each sweep begins with another netns, so that none is always the first to be asked for a key that is missing everywhere.
-    Netns* const next = netns_[(sweep_ + sweep_done_++) % sweep_size_].get();
+    TrackedNetns* const next = names_.netns()[(sweep_ + sweep_done_++) % sweep_size_].get();
     if (next == nullptr || next->swept == sweep_) continue;
     if (next->governed.bound() && next->governed.wishes().empty()) continue;
-    next->queue = none;
+    next->queue = TrackedNetns::not_queued;
     return next;
   }
   return nullptr;
 }
 
-/// What is queued, in turns with the sweep: it may be queued again without end, as where somebody makes interfaces all the time.
-Reconciler::Netns* Reconciler::next_in_turn() {
-  Netns* next = std::exchange(sweep_has_turn_, false) ? next_of_sweep() : nullptr;
+/// Queued netns in turns with the sweep: they may be queued again without end, as where a process makes interfaces all the time.
+TrackedNetns* Reconciler::next_in_turn() {
+  TrackedNetns* next = std::exchange(sweep_has_turn_, false) ? next_of_sweep() : nullptr;
   if (next != nullptr) return next;
-  next = next_queued(unsure);
+  next = queues_.next(VisitQueues::unsure);
   sweep_has_turn_ = next != nullptr;
   return next != nullptr ? next : next_of_sweep();
 }
@@ -174,59 +176,148 @@ Reconciler::Netns* Reconciler::next_in_turn() {
 void Reconciler::step(std::size_t cost, Time now) {
   std::size_t spent = 0;
   while (spent < cost) {
-    Netns* next = next_queued(written_to);
+    TrackedNetns* next = queues_.next(VisitQueues::written_to);
     // Until all names have been looked at, a netns may have one more, and with it another policy.
-    if (looked_ < to_look_.size() && (next == nullptr || !next->governed.bound())) {
-      if (next != nullptr) enqueue(*next, fresh);
-      look_again(to_look_[looked_++], now);
+    if (names_.looks_due() && (next == nullptr || !next->governed.bound())) {
+      if (next != nullptr) queues_.add(*next, VisitQueues::fresh);
+      names_.look_at_next(now);
       ++progress_;
       ++spent;
       continue;
     }
-    if (next == nullptr && !std::exchange(sweep_counted_, true)) sweep_size_ = netns_.size();
-    if (sweep_counted_ && sweep_done_ == sweep_size_) {
-      started_ = started_ || sweeping_;
-      sweeping_ = false;
-    }
+    if (next == nullptr && !std::exchange(sweep_counted_, true)) sweep_size_ = names_.netns().size();
+    if (sweep_counted_ && sweep_done_ == sweep_size_) end_sweep();
     if (next == nullptr) next = next_in_turn();
-    if (next == nullptr) {
-      started_ = started_ || sweeping_;
-      sweeping_ = false;
-      return;
-    }
+    if (next == nullptr) return end_sweep();
     spent += next->governed.wishes().size() + (next->governed.bound() ? 0 : bind_cost);
     spent += visit(*next, now) * write_cost;
   }
 }
 
+/// How many writes it took. The netns may be gone afterwards.
+std::size_t Reconciler::visit(TrackedNetns& netns, Time now) {
+  Report report;
+  const std::size_t index = netns.index;
+  look_at_links(netns);
+  netns.swept = sweep_;
+  const bool more = bind_and_visit(netns, report, now);
+  if (names_.has(index)) {
+    netns.write_seen.reset();
+    netns.written_to.clear();
+    netns.links_changed = false;
+    queues_.wait(netns, netns.governed.retry_at());
+    // Neither bound nor refused: it comes and goes faster than it is looked at. It counts again when a visit succeeds.
+    if (!netns.governed.bound() && !netns.governed.unreadable()) netns.governed.forget();
+    // The keys that its globs stand for may take more files than it may hold.
+    if (netns.governed.bound() && (more || binder_.holds_too_much(netns))) queues_.add(netns, VisitQueues::fresh);
+  }
+  const bool quiet = report.life == Report::Life::unchanged && report.changes.empty() && report.attempts.empty() &&
+                     report.newly_matched.empty();
+  const std::size_t writes = report.attempts.size();
+  if (!quiet || report.first_seen) reports_.push_back(std::move(report));
+  return writes;
+}
+
+/// Whether there is more to write. The netns may be gone afterwards.
+bool Reconciler::bind_and_visit(TrackedNetns& netns, Report& report, Time now) {
+  const std::size_t index = netns.index;
+  if (netns.governed.bound() && binder_.should_rebind(netns)) binder_.unbind(netns);
+  Tier best = Tier::held;
+  std::optional<Error> cannot_look;
+  for (int tries = 0; tries < 2; ++tries) {
+    if (!netns.governed.bound() && !bind(netns, best, report, now)) break;
+    report.netns = netns.label();
+    report.inode = netns.governed.inode();
+    report.cookie = netns.governed.cookie();
+    report.source = source_of(netns, report.life);
+    const VisitContext context{options_.damping, options_.tick, options_.write, now, netns.write_seen, netns.written_to};
+    const Result<Visit::End> end = netns.governed.visit(context, report);
+    binder_.recount(netns);
+    if (end) {
+      announce(netns, report);
+      return *end == Visit::End::more;
+    }
+    binder_.unbind(netns);
+    netns.written_to.clear();  // as the keys were counted until then
+    cannot_look.reset();
+    if (end.error().code == ESTALE) continue;
+    cannot_look = end.error();
+    best = Tier::transient;
+  }
+  // A stale binding is tried again by the next event or sweep; one that is out of reach is reported.
+  if (cannot_look && names_.has(index)) become_unreadable(netns, *cannot_look, report, now);
+  return false;
+}
+
+/// True when it is bound now. When not, it is unreadable until a later visit, or its names lead elsewhere, or it is gone.
+bool Reconciler::bind(TrackedNetns& netns, Tier best, Report& report, Time now) {
+  report.netns = netns.label();
+  const Result<Binder::End> end = binder_.bind(netns, best, now);
+  if (!end) {
+    report.netns = netns.label();
+    become_unreadable(netns, end.error(), report, now);
+    return false;
+  }
+  if (*end == Binder::End::first) {
+    report.life = netns.governed.matched().empty() ? Report::Life::unmatched : Report::Life::governed;
+    netns.reported = true;
+    netns.announced.begin_life(announced_lives_.recall(netns.governed.cookie()));
+  }
+  return *end == Binder::End::first || *end == Binder::End::again;
+}
+
+void Reconciler::become_unreadable(TrackedNetns& netns, const Error& error, Report& report, Time now) {
+  if (!netns.governed.cannot_enter(error, now, report)) return;
+  report.life = Report::Life::cannot_enter;
+  report.error = error;
+}
+
+/// Which keys its globs stand for depends on its interfaces, mostly.
+void Reconciler::look_at_links(TrackedNetns& netns) const {
+  const bool sure = links_trusted_ && netns.links_told && (sweep_ + netns.index) % sweeps_a_look != 0;
+  const bool in_sweep = netns.swept != sweep_;
+  if (netns.links_changed || (in_sweep && !sure)) netns.governed.look_again();
+}
+
+Source Reconciler::source_of(const TrackedNetns& netns, Report::Life life) const {
+  if (!started_) return options_.resumed ? Source::reconcile : Source::startup;
+  if (life == Report::Life::governed) return Source::create;
+  return netns.write_seen || netns.links_changed ? Source::event : Source::reconcile;
+}
+
+/// Reports which policies match it for the first time in its life, now that it is as they want it, as far as that can be had.
+void Reconciler::announce(TrackedNetns& netns, Report& report) const {
+  if (!netns.announced.open()) return;
+  if (options_.resumed && !started_) return netns.announced.take_as_announced(netns.governed.matched());
+  report.newly_matched = netns.announced.announce(netns.governed.matched());
+}
+
 Overview Reconciler::overview(Time now) const {
   Overview overview;
   overview.policies.resize(policies_->policies().size());
-  for (const auto& netns : netns_) {
+  for (const auto& netns : names_.netns()) {
     if (!netns) continue;
     netns->governed.add_to(overview);
-    if (netns->governed.bound() && netns->governed.plan()->matched().empty()) ++overview.unmatched;
+    if (netns->governed.bound() && netns->governed.matched().empty()) ++overview.unmatched;
   }
-  for (const Names& names : names_) {
-    for (const auto& [text, name] : names) overview.pending += name->pending(now) ? 1 : 0;
-  }
+  overview.pending = names_.pending(now);
   return overview;
 }
 
-std::vector<const Reconciler::Netns*> Reconciler::in_order(Which which) const {
-  std::vector<const Netns*> telling;
-  for (const auto& netns : netns_) {
-    if (netns && (which == Which::all || netns->governed.not_compliant() > 0)) telling.push_back(netns.get());
+std::vector<const TrackedNetns*> Reconciler::in_order(WhichSettings which) const {
+  std::vector<const TrackedNetns*> listed;
+  for (const auto& netns : names_.netns()) {
+    if (netns && (which == WhichSettings::all || !netns->governed.settings().all_compliant())) listed.push_back(netns.get());
   }
-  std::sort(telling.begin(), telling.end(), [](const Netns* a, const Netns* b) { return a->label() < b->label(); });
-  return telling;
+  std::sort(listed.begin(), listed.end(), [](const auto* a, const auto* b) { return a->label() < b->label(); });
+  return listed;
 }
 
-std::vector<Finding> Reconciler::findings(Which which, std::size_t cap) const {
+std::vector<Finding> Reconciler::findings(WhichSettings which, std::size_t cap) const {
   std::vector<Finding> findings;
-  for (const Netns* netns : in_order(which)) {
+  for (const TrackedNetns* netns : in_order(which)) {
     if (findings.size() >= cap) break;
-    netns->governed.append_findings(netns->label(), which, cap, findings);
+    netns->governed.settings().append_findings(netns->label(), which, cap, findings);
   }
   return findings;
 }
@@ -234,37 +325,33 @@ std::vector<Finding> Reconciler::findings(Which which, std::size_t cap) const {
 std::vector<Observed> Reconciler::observations(std::size_t cap) const {
   std::vector<Observed> observations;
   if (!policies_->observes()) return observations;
-  for (const Netns* netns : in_order(Which::all)) {
-    if (netns->governed.bound()) cap -= netns->governed.append_observations(netns->label(), cap, observations);
+  for (const TrackedNetns* netns : in_order(WhichSettings::all)) {
+    if (netns->governed.bound()) cap -= netns->governed.settings().append_observations(netns->label(), cap, observations);
   }
   return observations;
 }
 
 std::vector<NetnsDrift> Reconciler::drift_by_netns() const {
   std::vector<NetnsDrift> drift;
-  for (const Netns* netns : in_order(Which::all)) netns->governed.append_drift(netns->label(), drift);
+  for (const TrackedNetns* netns : in_order(WhichSettings::all)) netns->governed.append_drift(netns->label(), drift);
   return drift;
 }
 
-std::vector<KeyIndex> Reconciler::missing_everywhere() const { return census_->missing_everywhere(); }
-
 const Resolution* Reconciler::resolution(std::string_view label) const {
   const auto has_label = [label](const auto& netns) { return netns && netns->label() == label; };
-  const auto found = std::find_if(netns_.begin(), netns_.end(), has_label);
-  return found == netns_.end() ? nullptr : &(*found)->governed.resolution();
+  const auto all = names_.netns();
+  const auto found = std::find_if(all.begin(), all.end(), has_label);
+  return found == all.end() ? nullptr : &(*found)->governed.resolution();
 }
 
-std::vector<Reconciler::Known> Reconciler::known() const {
-  std::vector<Known> known;
-  for (const auto& netns : netns_) {
+std::vector<NamedNetns> Reconciler::known() const {
+  std::vector<NamedNetns> known;
+  for (const auto& netns : names_.netns()) {
     if (!netns || !netns->governed.bound()) continue;
-    const Name& name = *netns->names.front();
-    known.push_back({{netns->governed.cookie(), netns->governed.inode()},
-                     name.directory,
-                     name.name,
-                     name.label,
-                     netns->governed.plan()->matched(),
-                     &netns->governed.resolution()});
+    const TrackedName& name = *netns->names.front();
+    const GovernedNetns& governed = netns->governed;
+    const NetnsId id{governed.cookie(), governed.inode()};
+    known.push_back({id, name.directory, name.name, name.label, governed.matched(), &governed.resolution()});
   }
   return known;
 }

@@ -29,7 +29,7 @@ SharedPlan::SharedPlan(std::shared_ptr<const PolicySet> policies, std::span<cons
     : policies_(std::move(policies)), plan_(policies_->plan(matched)) {
   const bool has_commands = std::any_of(matched.begin(), matched.end(),
                                         [&](PolicyIndex policy) { return !policies_->policies()[policy].commands->empty(); });
-  // Nothing else would tell that a netns has died and its inode number is used again (kernel facts 4 and 29).
+  // Nothing else would show that a netns has died and its inode number is used again (kernel facts 4 and 29).
   wants_sign_of_life_ = has_commands || !plan_.globs.empty();
   std::set<std::string_view> families;
   const Resolution exact = policies_->resolve(plan_, {});

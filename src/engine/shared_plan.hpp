@@ -15,7 +15,7 @@ namespace nswarden {
 
 class SharedPlan;
 
-/// What one netns must have, key by key. Pointers of `wishes` lead into `resolution` or to constants.
+/// The settings of one netns, key by key. Pointers of `wishes` lead into `resolution` or to constants.
 struct ResolvedPlan {
   std::shared_ptr<const SharedPlan> shared;
   Resolution resolution;

@@ -26,8 +26,7 @@ std::string_view shown(const RestoreBook::Entry& entry, std::string_view value) 
 
 }  // namespace
 
-Restorer::Restorer(const RestoreOptions& options, Parts parts)
-    : parts_(std::move(parts)), active_(!options.audit), store_(options.file) {
+Restorer::Restorer(const RestoreOptions& options, Parts parts) : parts_(parts), active_(!options.audit), store_(options.file) {
   if (!active_) return;
   RestoreFile::Loaded loaded = store_.load();
   book_ = std::move(loaded.book);
@@ -57,11 +56,11 @@ void Restorer::look(const Reconciler& reconciler, Time now) {
   const bool asked = std::exchange(look_asked_, false);
   queue_.clear();
   if (book_.empty()) return;
-  const std::vector<Reconciler::Known> known = reconciler.known();
+  const std::vector<NamedNetns> known = reconciler.known();
   std::map<const Resolution*, Claims> claims;  // many netns share theirs
   std::vector<std::uint64_t> cookies;
   std::set<std::uint64_t> inodes;
-  for (const Reconciler::Known& netns : known) {
+  for (const NamedNetns& netns : known) {
     inodes.insert(netns.id.inode);
     cookies.push_back(netns.id.cookie);
     if (!book_.knows(netns.id.cookie)) continue;
@@ -79,7 +78,7 @@ void Restorer::look(const Reconciler& reconciler, Time now) {
 void Restorer::look_beyond(const Reconciler& reconciler, const std::set<std::uint64_t>& inodes) {
   const Listing listing = parts_.catalog.list(NetnsCatalog::Detail::full);
   for (const Entry& entry : listing.entries) {
-    const NameKind kind = parts_.sources[entry.directory].kind;
+    const NameKind kind = parts_.catalog.sources()[entry.directory].kind;
     const bool unknown = entry.kind == EntryKind::nsfs && inodes.find(entry.inode) == inodes.end();
     if (!unknown || kind == NameKind::entry || reconciler.policies().wants(kind)) continue;
     const BindResult bound = parts_.catalog.bind(entry.directory, entry.name, {}, Tier::transient);

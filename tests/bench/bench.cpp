@@ -124,8 +124,7 @@ class Floor {
 class Ours {
  public:
   explicit Ours(std::shared_ptr<const PolicySet> policies)
-      : catalog_({test::netns_dir()}),
-        reconciler_(catalog_, std::move(policies), {{{NameKind::entry, test::netns_dir()}}, open_files_limit() - 512, true}) {}
+      : catalog_({test::netns_dir()}), reconciler_(catalog_, std::move(policies), {open_files_limit() - 512, true}) {}
 
   void sweep(NetnsCatalog::Detail detail) {
     reconciler_.begin_sweep();

@@ -32,6 +32,7 @@ struct FakeNetns {
   std::uint64_t cookie = 0;
   bool alive = true;
   int enter_error = 0;
+  int find_error = 0;
   Refusal refusal = Refusal::absent;    ///< other than absent: bind() answers this
   std::map<std::string, FakeKey> keys;  ///< by path below net/
   int bound = 0;                        ///< bindings that hold a key of it now
@@ -46,6 +47,8 @@ class FakeKernel final : public NetnsCatalog {
   };
   using Place = std::pair<std::uint16_t, std::string>;
 
+  std::vector<NetnsSource> listed_sources{
+      {NameKind::entry, "/run/netns"}, {NameKind::entry, "/run/other"}, {NameKind::host}, {NameKind::process}};
   std::map<Place, FakeEntry> entries;
   std::vector<std::string> journal;
   std::function<void(std::string_view operation)> before;
@@ -80,6 +83,8 @@ class FakeKernel final : public NetnsCatalog {
     for (const std::string& line : journal) found += line.starts_with(operation) ? 1 : 0;
     return found;
   }
+
+  [[nodiscard]] std::span<const NetnsSource> sources() const override { return listed_sources; }
 
   Listing list(Detail detail) override {
     note(detail == Detail::full ? "list full" : "list names");
@@ -195,6 +200,7 @@ class FakeBound final : public BoundNetns {
   Result<std::vector<Key>> find(std::span<const KeyPattern* const> globs) override {
     kernel_.note("find " + name_);
     if (!netns_->alive) return Error{ESTALE, "enter netns"};
+    if (netns_->find_error != 0) return Error{netns_->find_error, "open directory"};
     std::vector<Key> found;
     for (const auto& [path, value] : netns_->keys) {
       const std::optional<Key> key = Key::at(path);

@@ -54,10 +54,7 @@ struct World {
   Time now{std::chrono::hours(1)};
 
   explicit World(std::shared_ptr<const PolicySet> set, std::size_t fd_budget = 1000)
-      : reconciler(kernel, std::move(set),
-                   {{{NameKind::entry, "/run/netns"}, {NameKind::entry, "/run/other"}, {NameKind::host}, {NameKind::process}},
-                    fd_budget,
-                    true}) {}
+      : reconciler(kernel, std::move(set), {fd_budget, true}) {}
 
   void settle() {
     while (reconciler.work()) reconciler.step(64, now);
@@ -87,7 +84,7 @@ struct World {
     return reconciler.take_reports();
   }
   [[nodiscard]] Totals totals() const { return reconciler.overview(now).totals; }
-  [[nodiscard]] std::vector<Finding> findings() const { return reconciler.findings(Reconciler::Which::not_compliant, 1000); }
+  [[nodiscard]] std::vector<Finding> findings() const { return reconciler.findings(WhichSettings::not_compliant, 1000); }
 };
 
 }  // namespace nswarden::test

@@ -27,7 +27,6 @@ class Commands {
  public:
   struct Parts {
     NetnsCatalog& catalog;
-    const std::vector<NetnsSource>& sources;
     Metrics& metrics;
     Log& log;
   };

@@ -15,6 +15,7 @@
 #include <nswarden/base/result.hpp>
 #include <nswarden/policy/key.hpp>
 #include <nswarden/policy/key_pattern.hpp>
+#include <nswarden/policy/netns_name.hpp>
 
 namespace nswarden {
 
@@ -28,7 +29,7 @@ enum class EntryKind : std::uint8_t {
 
 /// One name of one of the sources (netns_name.hpp).
 struct Entry {
-  std::uint16_t directory = 0;  ///< index into the catalog's sources
+  std::uint16_t directory = 0;  ///< index into NetnsCatalog::sources()
   std::string name;             ///< bytes, as readdir gives them
   EntryKind kind = EntryKind::absent;
   std::uint64_t inode =
@@ -131,6 +132,9 @@ class NetnsCatalog {
   NetnsCatalog() = default;
   NetnsCatalog(const NetnsCatalog&) = delete;
   NetnsCatalog& operator=(const NetnsCatalog&) = delete;
+
+  /// Where its names come from; an Entry's `directory` is an index into these. Always the same.
+  [[nodiscard]] virtual std::span<const NetnsSource> sources() const = 0;
 
   enum class Detail : std::uint8_t {
     names,  ///< one getdents for many: kind and inode stay unset

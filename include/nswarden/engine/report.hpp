@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a visit found and did: states, attempts, changes. Plain data that metrics, log, snapshot and reports are made of.
+// Plain data that the engine hands out: the report of a visit (states, attempts, changes), and the reconciler's answers
+// when asked (findings, counts). Metrics, log, snapshot and reports are made of these.
 #pragma once
 
 #include <array>
@@ -11,6 +12,9 @@
 #include <string_view>
 #include <vector>
 
+#include <nswarden/base/damping.hpp>
+#include <nswarden/base/result.hpp>
+#include <nswarden/engine/kernel.hpp>
 #include <nswarden/policy/policy.hpp>
 
 namespace nswarden {
@@ -19,7 +23,7 @@ namespace nswarden {
 enum class State : std::uint8_t { compliant, drifted, missing, unreadable };
 /// Why a setting is not compliant; the label `reason` of nswarden_sysctl_drift.
 enum class Reason : std::uint8_t { none, value, missing, unreadable, clamped, suspended };
-/// What made us look; the label `source` of nswarden_drift_detected_total.
+/// Why it was looked at; the label `source` of nswarden_drift_detected_total.
 enum class Source : std::uint8_t { startup, create, event, reconcile };
 /// How one write ended.
 enum class Outcome : std::uint8_t {
@@ -59,6 +63,9 @@ struct Finding {
   std::string note{};                             ///< of the setting
   std::chrono::steady_clock::time_point since{};  ///< when it was first found to be so, compliant or not
 };
+
+/// Which settings are listed.
+enum class WhichSettings : std::uint8_t { not_compliant, all };
 
 /// How far one netns is from what one policy that matches it says.
 struct NetnsDrift {
@@ -124,6 +131,63 @@ struct Totals {
   std::size_t unreadable = 0;
   std::size_t fixed = 0;   ///< attempts
   std::size_t failed = 0;  ///< attempts that ended any other way
+};
+
+/// The news of one look at one netns. Quiet looks make none.
+struct Report {
+  /// What became of the netns itself.
+  enum class Life : std::uint8_t {
+    unchanged,
+    governed,      ///< bound for the first time in its life
+    unmatched,     ///< entered for the first time in its life; no policy matches
+    gone,          ///< its last name went, or it died
+    host_refused,  ///< a name of the host's own netns; nothing is done there
+    cannot_enter,  ///< `error` is new; its settings are unreadable
+  };
+  std::string netns;        ///< label, bytes
+  std::uint64_t inode = 0;  ///< of its nsfs file
+  Life life = Life::unchanged;
+  Error error;
+  Source source = Source::reconcile;
+  std::vector<Change> changes;
+  std::vector<Attempt> attempts;
+  std::uint64_t cookie = 0;  ///< of its life, 0 where the kernel has none
+  std::vector<Overwritten> overwritten;
+  /// Policies that match it for the first time in its life, ascending: its commands are due. Never because of a reload.
+  std::vector<PolicyIndex> newly_matched;
+  /// Set when a drift that a write told of was repaired: when that write was read.
+  std::optional<Time> write_seen;
+  /// Set when all settings of a netns are right for the first time in its life: when its entry was first seen.
+  std::optional<Time> first_seen;
+};
+
+/// Counts over all bound netns, all from one moment.
+struct Overview {
+  struct OfPolicy {
+    std::size_t netns = 0;
+    std::size_t settings = 0;
+    std::size_t not_compliant = 0;
+    std::size_t suspended = 0;
+    std::size_t conflicts = 0;
+  };
+  std::vector<OfPolicy> policies;  ///< as in the PolicySet
+  Totals totals;                   ///< without attempts
+  std::size_t unmatched = 0;
+  std::size_t pending = 0;
+  std::size_t held_keys = 0;
+  std::size_t directory_keys = 0;
+  std::size_t transient_keys = 0;
+  std::size_t observed = 0;  ///< numbers in values that are only exported
+};
+
+/// A netns that was bound, and a name of it.
+struct NamedNetns {
+  NetnsId id;
+  std::uint16_t directory = 0;
+  std::string name;
+  std::string label;
+  std::vector<PolicyIndex> matched;
+  const Resolution* resolution = nullptr;  ///< never null; valid until the reconciler's next step() or set_policies()
 };
 
 }  // namespace nswarden

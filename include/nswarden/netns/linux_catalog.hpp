@@ -54,6 +54,8 @@ class LinuxCatalog final : public NetnsCatalog {
   /// From now on `watcher`, if any, follows each netns that is bound. It outlives the catalog, or this is called again.
   void tell_links_to(LinkWatcher* watcher);
 
+  [[nodiscard]] std::span<const NetnsSource> sources() const override { return sources_; }
+
   /// An error (EACCES) where the netns of the host is unknown, as host_is_known() says.
   Listing list(Detail detail) override;
   Entry look(std::uint16_t directory, std::string_view name) override;

@@ -5,21 +5,21 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <nswarden/engine/kernel.hpp>
-#include <nswarden/policy/netns_name.hpp>
 
 namespace nswarden {
 
 class SelectedCatalog final : public NetnsCatalog {
  public:
   /// `names`: bare names of any of the sources, or full paths. None selects all.
-  SelectedCatalog(NetnsCatalog& all, std::vector<NetnsSource> sources, std::vector<std::string> names)
-      : all_(all), sources_(std::move(sources)), names_(std::move(names)) {}
+  SelectedCatalog(NetnsCatalog& all, std::vector<std::string> names) : all_(all), names_(std::move(names)) {}
 
+  [[nodiscard]] std::span<const NetnsSource> sources() const override { return all_.sources(); }
   Listing list(Detail detail) override {
     Listing listing = all_.list(names_.empty() ? detail : Detail::full);
     if (names_.empty()) return listing;
@@ -49,7 +49,7 @@ class SelectedCatalog final : public NetnsCatalog {
   bool selected(const Entry& entry) {
     bool any = false;
     for (const std::string& name : names_) {
-      if (name != entry.name && name != sources_[entry.directory].directory + '/' + entry.name) continue;
+      if (name != entry.name && name != sources()[entry.directory].directory + '/' + entry.name) continue;
       any = true;
       if (entry.kind == EntryKind::nsfs) found_.insert(name);
     }
@@ -57,7 +57,6 @@ class SelectedCatalog final : public NetnsCatalog {
   }
 
   NetnsCatalog& all_;
-  std::vector<NetnsSource> sources_;
   std::vector<std::string> names_;
   std::set<std::string> found_;
 };

@@ -34,7 +34,6 @@ class Restorer {
   /// Of the real kernel, or not.
   struct Parts {
     NetnsCatalog& catalog;  ///< of its own: one that makes writes at once, registers nothing and serves all kinds of names
-    std::vector<NetnsSource> sources;  ///< of the catalog
     std::chrono::nanoseconds tick{0};
     Log& log;
   };

@@ -102,7 +102,7 @@ TEST_CASE("after a reload the counts are those of the new policies") {
   World world(router_policy(audit));
   world.kernel.add("qrouter-1", router_defaults());
   world.sweep();
-  world.reconciler.set_policies(policies({{"new", ".*", {{loose, "0"}}, audit}}), world.now);
+  world.reconciler.set_policies(policies({{"new", ".*", {{loose, "0"}}, audit}}));
   check_against_overview(world);
   world.sweep();
   CHECK(told(world) == std::vector<std::string>{"qrouter-1 new 1"});

@@ -230,7 +230,7 @@ TEST_CASE("failing writes are tried ever more seldom, to once in five minutes, w
   CHECK(router.writes() - last == 6);
   router.netns->keys[liberal_path].write_error = 0;
   SECTION("and at once after a reload") {
-    router.reconciler.set_policies(router_policy(), router.now);
+    router.reconciler.set_policies(router_policy());
     router.sweep();
     CHECK(router.totals().compliant == 2);
   }
@@ -247,7 +247,7 @@ TEST_CASE("while a netns that waits for a retry cannot be bound, nothing is due 
   router.attack();
   REQUIRE(router.reconciler.retry_due().has_value());
   router.netns->enter_error = EMFILE;
-  router.reconciler.set_policies(router_policy(), router.now);
+  router.reconciler.set_policies(router_policy());
   router.sweep();
   CHECK(router.pass(seconds(10)).empty());
   CHECK((!router.reconciler.retry_due() || *router.reconciler.retry_due() > router.now));

@@ -2,6 +2,7 @@
 // Settings that depend on what a netns has: globs, interfaces that come and go, keys that need not exist, exported values.
 #include <nswarden/engine/reconciler.hpp>
 
+#include <cerrno>
 #include <chrono>
 #include <map>
 #include <string>
@@ -81,6 +82,21 @@ TEST_CASE("when events of links were lost each netns is looked at") {
   CHECK(world.value("qr-1") == "2\n");
 }
 
+TEST_CASE("why keys could not be looked for is not told again when the netns cannot be entered for another reason") {
+  Router world(filters());
+  world.netns->find_error = EMFILE;
+  const auto first = world.saw_links();
+  REQUIRE(first.size() == 1);
+  CHECK(first[0].life == Report::Life::cannot_enter);
+  CHECK(first[0].error.code == EMFILE);
+  world.netns->enter_error = EACCES;
+  const auto second = world.sweep();
+  REQUIRE(second.size() == 1);
+  CHECK(second[0].life == Report::Life::cannot_enter);
+  CHECK(second[0].error.code == EACCES);
+  CHECK(world.sweep().empty());
+}
+
 TEST_CASE("an interface that goes takes its settings with it, and leaves those of the others as they were") {
   Router world(filters());
   world.plug("qr-1");
@@ -91,7 +107,7 @@ TEST_CASE("an interface that goes takes its settings with it, and leaves those o
   CHECK(world.totals().settings == 1);
   CHECK(world.totals().compliant == 1);
   CHECK(world.kernel.count("bind") == binds);
-  CHECK(world.reconciler.findings(Reconciler::Which::not_compliant, 10).empty());
+  CHECK(world.reconciler.findings(WhichSettings::not_compliant, 10).empty());
 }
 
 TEST_CASE("an interface that is renamed is governed under its new name") {
@@ -163,7 +179,7 @@ TEST_CASE("interfaces that come while a write waits in another thread are govern
   world.plug("qr-1");
   world.saw_links();
   CHECK(world.value("qr-1") == "0\n");
-  const auto places = world.reconciler.findings(Reconciler::Which::all, 10);
+  const auto places = world.reconciler.findings(WhichSettings::all, 10);
   REQUIRE(places.size() == 2);
   world.netns->keys[of("slow")].value = "2\n";
   world.reconciler.written(world.netns->inode, 1, 0);
@@ -176,7 +192,7 @@ TEST_CASE("a new policy governs the interfaces that are there") {
   Router world(filters());
   world.plug("qr-1");
   world.saw_links();
-  world.reconciler.set_policies(filters("1"), world.now);
+  world.reconciler.set_policies(filters("1"));
   world.sweep();
   CHECK(world.value("qr-1") == "1\n");
   CHECK(world.value("lo") == "1\n");
@@ -205,7 +221,7 @@ TEST_CASE("an optional key that does not exist is compliant, and set right when 
   Router world(optional, {{loose_path, "1"}});
   CHECK(world.totals().compliant == 2);
   CHECK(world.totals().missing == 0);
-  const auto findings = world.reconciler.findings(Reconciler::Which::all, 10);
+  const auto findings = world.reconciler.findings(WhichSettings::all, 10);
   CHECK(findings[0].have.empty());
   world.netns->keys[liberal_path].value = "0\n";
   world.sweep();
@@ -229,7 +245,7 @@ TEST_CASE("a condition is audited without a value to set, and set right with one
   };
   Router audited(at_least(std::nullopt), {{liberal_path, "3"}});
   CHECK(audited.netns->keys[liberal_path].value == "3\n");
-  const auto findings = audited.reconciler.findings(Reconciler::Which::not_compliant, 10);
+  const auto findings = audited.reconciler.findings(WhichSettings::not_compliant, 10);
   REQUIRE(findings.size() == 1);
   CHECK(findings[0].want == ">= 5");
   CHECK(findings[0].note == "why");

@@ -91,7 +91,7 @@ TEST_CASE("a reload makes nothing due, neither for policies that are new nor for
   World world(with_commands({"a"}));
   world.kernel.add("a", plain);
   world.sweep();
-  world.reconciler.set_policies(with_commands({".", "a"}), world.now);
+  world.reconciler.set_policies(with_commands({".", "a"}));
   CHECK(due(world.sweep()).empty());
   world.kernel.add("a2", plain);
   CHECK(due(world.touch("a2")) == Strings{"a2:01"});
@@ -100,9 +100,9 @@ TEST_CASE("a reload makes nothing due, neither for policies that are new nor for
 TEST_CASE("a reconciler that takes over finds nothing due in its first sweep, and what comes later is") {
   test::FakeKernel kernel;
   kernel.add("a1", plain);
-  Reconciler::Options options{{{NameKind::entry, "/run/netns"}}, 1000};
+  Reconciler::Options options{1000};
   options.resumed = true;
-  Reconciler reconciler(kernel, with_commands({"a"}), std::move(options));
+  Reconciler reconciler(kernel, with_commands({"a"}), options);
   const Time now{std::chrono::hours(1)};
   const auto sweep = [&] {
     reconciler.begin_sweep();
@@ -126,7 +126,7 @@ TEST_CASE("a netns that loses its last name and gets another is still the same, 
     world.kernel.entries.erase({0, "a"});
     world.touch("a");
     CHECK(world.reconciler.overview(world.now).totals.netns == 0);
-    if (reloaded) world.reconciler.set_policies(with_commands({"b", ".", "a"}), world.now);
+    if (reloaded) world.reconciler.set_policies(with_commands({"b", ".", "a"}));
     world.kernel.mount("a", netns);
     CHECK(due(world.touch("a")).empty());
   }

@@ -42,8 +42,7 @@ struct Scene {
   Time now{std::chrono::hours(1)};
 
   Scene(Values values, const std::vector<std::pair<std::string, std::string>>& sysctls, bool restore = true)
-      : netns(kernel.add("r", std::move(values))),
-        reconciler(kernel, wanting(sysctls, restore), {{{NameKind::entry, "/run/netns"}}, 1000}) {}
+      : netns(kernel.add("r", std::move(values))), reconciler(kernel, wanting(sysctls, restore), {1000}) {}
 
   /// PATH: FOUND -> STORED, of all that one sweep overwrote.
   std::vector<std::string> sweep() {

@@ -147,7 +147,7 @@ TEST_CASE("two names for one netns are one netns, shown by the first, and either
   CHECK(world.totals().netns == 1);
   CHECK(netns->keys[liberal_path].value == "1\n");
   CHECK(netns->keys[loose_path].value == "0\n");
-  CHECK(world.reconciler.findings(Reconciler::Which::all, 10).front().netns == "alpha");
+  CHECK(world.reconciler.findings(WhichSettings::all, 10).front().netns == "alpha");
   SECTION("and when one goes, what only that one matched is no longer wanted") {
     world.kernel.entries.erase({0, "alpha"});
     world.touch("alpha");
@@ -341,29 +341,29 @@ TEST_CASE("names in the second directory are labelled by their path") {
   World world(router_policy());
   world.kernel.mount("qrouter-1", world.kernel.make(router_defaults()), 1);
   world.sweep();
-  CHECK(world.reconciler.findings(Reconciler::Which::all, 10).front().netns == "/run/other/qrouter-1");
+  CHECK(world.reconciler.findings(WhichSettings::all, 10).front().netns == "/run/other/qrouter-1");
 }
 
 TEST_CASE("new policies keep what is known of settings that stay, and let go of the rest") {
   World world(router_policy(Mode::audit));
   auto netns = world.kernel.add("qrouter-1", router_defaults());
   CHECK(world.sweep().front().changes.size() == 1);
-  world.reconciler.set_policies(router_policy(Mode::audit), world.now);
+  world.reconciler.set_policies(router_policy(Mode::audit));
   CHECK(world.sweep().empty());
   CHECK(world.totals().drifted == 1);
   SECTION("and counts it all the while, though nothing is bound yet") {
-    world.reconciler.set_policies(router_policy(Mode::audit), world.now);
+    world.reconciler.set_policies(router_policy(Mode::audit));
     CHECK(world.totals().netns == 1);
     CHECK(world.totals().settings == 2);
     CHECK(world.totals().drifted == world.findings().size());
   }
   SECTION("enforcing after auditing repairs") {
-    world.reconciler.set_policies(router_policy(Mode::enforce), world.now);
+    world.reconciler.set_policies(router_policy(Mode::enforce));
     world.sweep();
     CHECK(netns->keys[liberal_path].value == "1\n");
   }
   SECTION("a netns that no policy matches any more is let go") {
-    world.reconciler.set_policies(policies({{"other", "^x", {{liberal, "1"}}}}), world.now);
+    world.reconciler.set_policies(policies({{"other", "^x", {{liberal, "1"}}}}));
     world.sweep();
     CHECK(world.totals().netns == 0);
     CHECK(world.reconciler.overview(world.now).unmatched == 1);

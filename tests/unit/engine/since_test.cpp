@@ -17,7 +17,7 @@ TEST_CASE("a finding says since when it is so") {
   world.now += std::chrono::seconds(5);
   SECTION("also when it gets another wrong value, or a reload comes between") {
     netns->keys[liberal_path].value = "2\n";
-    world.reconciler.set_policies(router_policy(Mode::audit), world.now);
+    world.reconciler.set_policies(router_policy(Mode::audit));
     world.sweep();
     REQUIRE(world.findings().size() == 1);
     CHECK(world.findings().front().since == broken);

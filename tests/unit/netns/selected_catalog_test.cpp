@@ -12,7 +12,7 @@ TEST_CASE("only the netns that were asked for are seen, but under all their name
   kernel.mount("b", netns);
   kernel.add("c", {});
   kernel.place("file", EntryKind::placeholder);
-  SelectedCatalog selected(kernel, {{NameKind::entry, "/run/netns"}}, {"b", "/run/netns/nowhere", "file"});
+  SelectedCatalog selected(kernel, {"b", "/run/netns/nowhere", "file"});
   const auto entries = selected.list(NetnsCatalog::Detail::names).entries;
   REQUIRE(entries.size() == 2);
   CHECK(entries[0].name == "a");
@@ -24,7 +24,7 @@ TEST_CASE("without names all are seen") {
   test::FakeKernel kernel;
   kernel.add("a", {});
   kernel.add("b", {});
-  SelectedCatalog selected(kernel, {{NameKind::entry, "/run/netns"}}, {});
+  SelectedCatalog selected(kernel, {});
   CHECK(selected.list(NetnsCatalog::Detail::full).entries.size() == 2);
   CHECK(selected.not_found().empty());
 }

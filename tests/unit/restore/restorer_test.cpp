@@ -56,8 +56,6 @@ std::string new_directory() {
   return path;
 }
 
-const std::vector<NetnsSource> sources{{NameKind::entry, "/run/netns"}};
-
 /// A daemon, as far as it matters here; its kernel and its file outlive it.
 struct Site {
   FakeKernel& kernel;
@@ -71,8 +69,8 @@ struct Site {
   Site(FakeKernel& its_kernel, const std::string& file, std::shared_ptr<const PolicySet> its_policies, bool audit = false)
       : kernel(its_kernel),
         set(std::move(its_policies)),
-        reconciler(kernel, set, {sources, 1000, !audit}),
-        restorer({file, audit}, {kernel, sources, {}, log}) {}
+        reconciler(kernel, set, {1000, !audit}),
+        restorer({file, audit}, {kernel, {}, log}) {}
 
   void tell() {
     for (const Report& report : reconciler.take_reports()) restorer.take(report, *set);
@@ -90,7 +88,7 @@ struct Site {
   void reload(std::shared_ptr<const PolicySet> policies) {
     tell();
     set = std::move(policies);
-    reconciler.set_policies(set, now);
+    reconciler.set_policies(set);
     restorer.policies_changed();
     sweep();
   }

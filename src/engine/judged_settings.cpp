@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/judged_settings.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include <nswarden/policy/key_traits.hpp>
+#include <nswarden/policy/value.hpp>
+
+namespace nswarden {
+namespace {
+
+/// Stands for the values of secrets (kernel fact 29).
+constexpr std::string_view redacted = "redacted";
+
+/// To the census a key that does not exist is missing, whether it may be or not.
+std::optional<State> census_state(const JudgedSetting& setting) { return setting.absent ? State::missing : setting.state; }
+
+}  // namespace
+
+Reason JudgedSetting::reason() const {
+  switch (state.value_or(State::compliant)) {
+    case State::compliant: return Reason::none;
+    case State::missing: return Reason::missing;
+    case State::unreadable: return Reason::unreadable;
+    case State::drifted: break;
+  }
+  if (repairs.suspended()) return Reason::suspended;
+  const RepairHistory::Trouble* trouble = repairs.trouble.get();
+  const bool clamped = trouble != nullptr && trouble->outcome == Outcome::clamped && seen == trouble->stored_instead;
+  return clamped ? Reason::clamped : Reason::value;
+}
+
+bool JudgedSettings::restores(std::size_t index) const {
+  return plan_->shared->policies()->policies()[planned(index).policy].restore;
+}
+
+bool JudgedSettings::contradicted(std::size_t index) const {
+  const std::int32_t by = settings_[index].repairs.undone_by;
+  if (by == RepairHistory::no_setting) return false;
+  return settings_[static_cast<std::size_t>(by)].repairs.undone_by == static_cast<std::int32_t>(index);
+}
+
+void JudgedSettings::adopt(std::shared_ptr<const ResolvedPlan> plan) {
+  const bool same_keys = plan_ && plan_->shared->policies() == plan->shared->policies();
+  std::vector<JudgedSetting> old = std::exchange(settings_, std::vector<JudgedSetting>(plan->resolution.settings.size()));
+  const std::shared_ptr<const ResolvedPlan> before = std::exchange(plan_, std::move(plan));
+  observed_.assign(plan_->observed.size(), {});
+  not_compliant_ = absent_ = 0;
+  std::unordered_map<std::string_view, std::size_t> known;
+  for (std::size_t i = 0; i < old.size(); ++i) {
+    const PlannedSetting& was = before->resolution.settings[i];
+    if (same_keys) census_.moved(was.written, census_state(old[i]), std::nullopt);
+    known.emplace(was.key.path(), i);
+  }
+  for (std::size_t i = 0; i < settings_.size(); ++i) {
+    const auto found = known.find(planned(i).key.path());
+    if (found == known.end()) continue;
+    const Setting& was = *before->resolution.settings[found->second].setting;
+    const Setting& now = *planned(i).setting;
+    if (!(now.want == was.want) || now.optional != was.optional) continue;
+    JudgedSetting& setting = settings_[i];
+    setting = std::move(old[found->second]);
+    setting.repairs.undone_by = RepairHistory::no_setting;
+    // A change of the policies is a reason to try again without delay.
+    if (setting.repairs.trouble && !same_keys) setting.repairs.trouble->retry_at = {};
+    const std::optional<State> state = std::exchange(setting.state, std::nullopt);
+    count(i, state, std::exchange(setting.absent, false));
+  }
+}
+
+void JudgedSettings::forget() {
+  for (std::size_t i = 0; i < settings_.size(); ++i) {
+    count(i, std::nullopt, false);
+    settings_[i] = {};
+  }
+  observed_.assign(observed_.size(), {});
+}
+
+void JudgedSettings::judge(std::span<const Reading> readings, Time now, std::chrono::nanoseconds tick) {
+  for (std::size_t i = 0; i < settings_.size(); ++i) judge(i, readings[i], now, tick);
+}
+
+void JudgedSettings::judge(std::size_t index, const Reading& reading, Time now, std::chrono::nanoseconds tick) {
+  JudgedSetting& setting = settings_[index];
+  setting.error = 0;
+  if (reading.status != Reading::Status::value) {
+    setting.seen.clear();
+    setting.error = reading.error;
+    const bool missing = reading.status == Reading::Status::missing;
+    const bool absent = missing && planned(index).setting->optional;
+    set_state(index, absent ? State::compliant : missing ? State::missing : State::unreadable, absent, now);
+    return;
+  }
+  setting.seen.assign(reading.bytes);
+  const PlannedSetting& plan = planned(index);
+  const ValueSense sense{traits_of(plan.key.path()).form, tick};
+  set_state(index, plan.setting->want.holds(reading.bytes, sense) ? State::compliant : State::drifted, false, now);
+}
+
+void JudgedSettings::become_unreadable(int error, Time now) {
+  for (std::size_t i = 0; i < settings_.size(); ++i) {
+    settings_[i].seen.clear();
+    settings_[i].error = error;
+    set_state(i, State::unreadable, false, now);
+  }
+}
+
+void JudgedSettings::set_state(std::size_t index, State state, bool absent, Time now) {
+  JudgedSetting& setting = settings_[index];
+  if (!setting.state || setting.compliant() != (state == State::compliant)) setting.since = now;
+  count(index, state, absent);
+}
+
+/// The one place that changes a state, so that all counts follow.
+void JudgedSettings::count(std::size_t index, std::optional<State> state, bool absent) {
+  JudgedSetting& setting = settings_[index];
+  if (setting.state == state && setting.absent == absent) return;
+  const std::optional<State> before = census_state(setting);
+  if (setting.state && !setting.compliant()) --not_compliant_;
+  if (state && *state != State::compliant) ++not_compliant_;
+  if (setting.absent) --absent_;
+  if (absent) ++absent_;
+  setting.state = state;
+  setting.absent = absent;
+  census_.moved(planned(index).written, before, census_state(setting));
+  if (setting.compliant()) setting.repairs.trouble.reset();
+}
+
+bool JudgedSettings::as_judged_good(std::span<const Reading> readings) const {
+  if (not_compliant_ > 0) return false;
+  for (std::size_t i = 0; i < settings_.size(); ++i) {
+    const JudgedSetting& setting = settings_[i];
+    if (setting.absent && readings[i].status == Reading::Status::missing) continue;
+    if (readings[i].status != Reading::Status::value || setting.absent || !setting.compliant()) return false;
+    if (readings[i].bytes != setting.seen) return false;
+  }
+  return true;
+}
+
+void JudgedSettings::keep_observed(std::span<const Reading> readings) {
+  for (std::size_t i = 0; i < observed_.size(); ++i) {
+    const Reading& reading = readings[plan_->observed[i]];
+    if (reading.bytes != observed_[i]) observed_[i].assign(reading.bytes);
+  }
+}
+
+bool JudgedSettings::look_for_missing() {
+  if (not_compliant_ == 0 && absent_ == 0) return false;
+  bool worth = false;
+  for (std::size_t i = 0; i < settings_.size() && !worth; ++i) {
+    if (!settings_[i].missing()) continue;
+    worth = planned(i).key.names_interface() || census_.worth_looking(planned(i).written);
+  }
+  for (std::size_t i = 0; i < settings_.size() && worth; ++i) {
+    if (settings_[i].missing()) census_.looked_for(planned(i).written);
+  }
+  return worth;
+}
+
+Finding JudgedSettings::finding(std::size_t index, const std::string& label) const {
+  const PlannedSetting& plan = planned(index);
+  const JudgedSetting& setting = settings_[index];
+  const Key& key = plan.key;
+  Finding finding;
+  finding.netns = label;
+  finding.policy = plan_->shared->policies()->policies()[plan.policy].name;
+  finding.key = key.name();
+  finding.want = key.is_secret() ? std::string(redacted) : plan.setting->want.text();
+  finding.have = normalised(setting.seen);
+  if (key.is_secret() && !finding.have.empty()) finding.have = redacted;
+  finding.state = setting.state.value_or(State::unreadable);
+  finding.reason = setting.reason();
+  finding.error = setting.error;
+  const RepairHistory::Trouble* trouble = setting.repairs.trouble.get();
+  if (finding.error == 0 && trouble != nullptr && setting.state == State::drifted) finding.error = trouble->error;
+  finding.note = plan.setting->note;
+  finding.since = setting.since;
+  return finding;
+}
+
+void JudgedSettings::append_findings(const std::string& label, WhichSettings which, std::size_t cap,
+                                     std::vector<Finding>& findings) const {
+  for (std::size_t i = 0; i < settings_.size() && findings.size() < cap; ++i) {
+    if (!settings_[i].state || (which == WhichSettings::not_compliant && settings_[i].compliant())) continue;
+    findings.push_back(finding(i, label));
+  }
+}
+
+std::size_t JudgedSettings::append_observations(const std::string& label, std::size_t cap,
+                                                std::vector<Observed>& observations) const {
+  std::size_t made = 0;
+  for (std::size_t i = 0; i < observed_.size(); ++i) {
+    std::vector<double> numbers = numbers_in(observed_[i]);
+    if (numbers.empty() || made + numbers.size() > cap) continue;
+    made += numbers.size();
+    observations.push_back({label, plan_->resolution.observed[i].name(), std::move(numbers)});
+  }
+  return made;
+}
+
+void JudgedSettings::add_to(Overview& overview) const {
+  for (std::size_t i = 0; i < settings_.size(); ++i) {
+    if (!settings_[i].state) continue;
+    Overview::OfPolicy& policy = overview.policies[planned(i).policy];
+    ++policy.settings;
+    ++overview.totals.settings;
+    if (!settings_[i].compliant()) ++policy.not_compliant;
+    if (settings_[i].repairs.suspended()) ++policy.suspended;
+    switch (*settings_[i].state) {
+      case State::compliant: ++overview.totals.compliant; break;
+      case State::drifted: ++overview.totals.drifted; break;
+      case State::missing: ++overview.totals.missing; break;
+      case State::unreadable: ++overview.totals.unreadable; break;
+    }
+  }
+  for (const std::string& value : observed_) overview.observed += numbers_in(value).size();
+}
+
+}  // namespace nswarden
