@@ -28,7 +28,7 @@ constexpr std::size_t no_cap = std::numeric_limits<std::size_t>::max();
 /// One sweep of the engine over the chosen netns, for each command that needs one.
 class Sweep {
  public:
-  Sweep(const Options& options, const Configuration& configuration)
+  Sweep(const Options& options, const LoadedConfig& configuration)
       : options_(options),
         netns_(options, configuration.config),
         policies_(std::make_shared<PolicySet>(configuration.config, PolicySet::Audit::as_configured)),
@@ -154,15 +154,15 @@ class Sweep {
 
 }  // namespace
 
-int check_netns(const Options& options, const Configuration& configuration) { return Sweep(options, configuration).run(); }
+int check_netns(const Options& options, const LoadedConfig& configuration) { return Sweep(options, configuration).run(); }
 
-int explain_netns(const Options& options, const Configuration& configuration) {
+int explain_netns(const Options& options, const LoadedConfig& configuration) {
   Sweep sweep(options, configuration);
   Explanation explanation = sweep.explain(configuration.source);
   if (options.key) {
     const auto key = KeyPattern::parse(*options.key);
-    if (const auto* refusal = std::get_if<std::string>(&key)) {
-      complain(fmt::format("{}: {}", printable(*options.key), *refusal));
+    if (const auto* problem = std::get_if<Problem>(&key)) {
+      complain(fmt::format("{}: {}", printable(*options.key), problem->message));
       return exit_usage;
     }
     std::erase_if(explanation.resolution.settings,
@@ -177,7 +177,7 @@ int explain_netns(const Options& options, const Configuration& configuration) {
   return exit_compliant;
 }
 
-int review_configuration(const Options& options, const Configuration& configuration) {
+int review_configuration(const Options& options, const LoadedConfig& configuration) {
   Sweep sweep(options, configuration);
   if (const std::string hindrance = sweep.hindrance(); !hindrance.empty()) {
     complain(hindrance);

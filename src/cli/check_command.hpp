@@ -10,11 +10,11 @@
 namespace nswarden {
 
 /// `check`, and `apply`, which repairs too and keeps what it overwrote for `apply --restore`.
-int check_netns(const Options& options, const Configuration& configuration);
+int check_netns(const Options& options, const LoadedConfig& configuration);
 
-int explain_netns(const Options& options, const Configuration& configuration);
+int explain_netns(const Options& options, const LoadedConfig& configuration);
 
 /// `config check --live`: warns of parts of the configuration that no present netns needs.
-int review_configuration(const Options& options, const Configuration& configuration);
+int review_configuration(const Options& options, const LoadedConfig& configuration);
 
 }  // namespace nswarden

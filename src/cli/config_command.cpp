@@ -15,7 +15,7 @@
 
 namespace nswarden {
 
-int check_configuration(const Options& options, const Configuration& configuration) {
+int check_configuration(const Options& options, const LoadedConfig& configuration) {
   std::size_t settings = 0;
   for (const auto& policy : configuration.config.policies) settings += policy.sysctls.size();
   fmt::print("{}: ok, {} {}, {} {}\n", printable(configuration.source), configuration.config.policies.size(),
@@ -30,7 +30,7 @@ int check_configuration(const Options& options, const Configuration& configurati
   return options.live ? review_configuration(options, configuration) : int{exit_compliant};
 }
 
-int print_converted(const Configuration& configuration) {
+int print_converted(const LoadedConfig& configuration) {
   if (configuration.config.form != Config::Form::older) {
     complain(fmt::format("{} has the native form already; there is nothing to convert", printable(configuration.source)));
     return exit_usage;

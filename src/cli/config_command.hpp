@@ -8,10 +8,10 @@
 namespace nswarden {
 
 /// `config check`: the configuration has been read, so that it is good.
-int check_configuration(const Options& options, const Configuration& configuration);
+int check_configuration(const Options& options, const LoadedConfig& configuration);
 
 /// `config convert`: the older form as native policies.
-int print_converted(const Configuration& configuration);
+int print_converted(const LoadedConfig& configuration);
 
 int print_events();
 int print_schema();

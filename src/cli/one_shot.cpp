@@ -30,10 +30,10 @@ namespace nswarden {
 namespace {
 
 /// None: the lines why are printed.
-std::optional<Configuration> configuration_or_complaint(const Options& options) {
+std::optional<LoadedConfig> configuration_or_complaint(const Options& options) {
   auto loaded = load_configuration(options.config);
-  if (auto* configuration = std::get_if<Configuration>(&loaded)) return std::move(*configuration);
-  for (const std::string& line : std::get<NoConfiguration>(loaded).lines) fmt::print(stderr, "{}\n", line);
+  if (auto* configuration = std::get_if<LoadedConfig>(&loaded)) return std::move(*configuration);
+  for (const std::string& line : std::get<RefusedConfig>(loaded).lines) fmt::print(stderr, "{}\n", line);
   return std::nullopt;
 }
 

@@ -70,7 +70,7 @@ struct KnownNetns {
 /// One call of `apply --restore`, which holds the lock of the instance.
 class Restoration {
  public:
-  Restoration(const Options& options, const Configuration& configuration)
+  Restoration(const Options& options, const LoadedConfig& configuration)
       : options_(options), netns_(options, configuration.config), store_(options.restore_file) {}
 
   int run() {
@@ -204,7 +204,7 @@ std::string restore_json(const RestoreReport& report) {
   return line_of(json);
 }
 
-int restore_values(const Options& options, const Configuration& configuration) {
+int restore_values(const Options& options, const LoadedConfig& configuration) {
   try {
     const InstanceLock lock({options.lock_file, options.audit}, netns_directories(options.config, configuration.config),
                             remedy);

@@ -8,10 +8,7 @@
 #include <fmt/format.h>
 
 #include <nswarden/base/text.hpp>
-
-#include <nswarden/config/config_parse.hpp>
-#include <nswarden/config/config_shapes.hpp>
-#include "config/config_commands.hpp"
+#include "config/config_fields.hpp"
 #include "config/config_policy.hpp"
 
 namespace nswarden {

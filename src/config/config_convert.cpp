@@ -6,10 +6,8 @@
 #include <fmt/format.h>
 
 #include <nswarden/base/text.hpp>
-#include "config/config_text.hpp"
-
-#include <nswarden/config/config_shapes.hpp>
-#include "config/policy_text.hpp"
+#include <nswarden/config/config_text.hpp>
+#include <nswarden/config/yaml_fields.hpp>
 #include "config/setting_rules.hpp"
 #include "config/sysctl_command.hpp"
 
@@ -123,7 +121,7 @@ class RuleConverter {
   }
   [[nodiscard]] std::optional<std::string> refusal_of(const SysctlAssignment& assignment) const {
     const auto key = Key::parse(assignment.key);
-    if (const auto* refusal = std::get_if<std::string>(&key)) return *refusal;
+    if (const auto* problem = std::get_if<Problem>(&key)) return problem->message;
     const KeyPattern pattern{std::get<Key>(key)};
     if (auto refusal = key_refusal(pattern, rule_)) return refusal;
     if (auto refusal = enforcing_refusal(pattern, rule_.mode)) return refusal;

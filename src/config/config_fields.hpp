@@ -4,16 +4,10 @@
 #pragma once
 
 #include <array>
-#include <string_view>
+
+#include <nswarden/config/yaml_fields.hpp>
 
 namespace nswarden {
-
-struct Field {
-  std::string_view name;
-  std::string_view
-      shape{};  ///< of its value: a definition of config_schema.cpp; empty where the schema does not have the field
-  std::string_view about{};  ///< a sentence
-};
 
 inline constexpr std::array<Field, 10> top_fields{{
     {"version", "version", "Version of this format: 1."},

@@ -5,23 +5,30 @@
 #include <cerrno>
 
 #include <nswarden/base/text.hpp>
+#include <nswarden/config/yaml_tree.hpp>
+#include <nswarden/os/file.hpp>
 #include <nswarden/os/trusted_path.hpp>
 
 namespace nswarden {
 namespace {
 
-Unreadable unreadable(const Error& error) { return {error.code == ENOENT, error_text(error.code)}; }
+Problem unreadable(const Error& error) { return {{}, error_text(error.code)}; }
 
-Unreadable unreadable(const Distrusted& distrusted) { return {false, "not trusted: " + printable(distrusted.why)}; }
+Problem unreadable(const Distrusted& distrusted) { return {{}, "not trusted: " + printable(distrusted.why)}; }
 
 }  // namespace
+
+bool ConfigFiles::is_absent(const std::string& path) {
+  const auto text = read_file(path, max_config_size);
+  return !text && text.error().code == ENOENT;
+}
 
 void ConfigFiles::note(const std::string& path) {
   const bool known = std::any_of(asked_.begin(), asked_.end(), [&path](const auto& one) { return one.path == path; });
   if (!known) asked_.push_back({path, fingerprint(path)});
 }
 
-std::variant<std::string, Unreadable> ConfigFiles::read(const std::string& path) {
+std::variant<std::string, Problem> ConfigFiles::read(const std::string& path) {
   note(path);
   auto text = read_trusted_file(path, max_config_size);
   if (auto* bytes = std::get_if<std::string>(&text)) {
@@ -30,17 +37,17 @@ std::variant<std::string, Unreadable> ConfigFiles::read(const std::string& path)
   }
   if (const auto* distrusted = std::get_if<Distrusted>(&text)) return unreadable(*distrusted);
   const Error error = std::get<Error>(text);
-  if (error.code == EFBIG) return Unreadable{false, "larger than 1 MiB"};
+  if (error.code == EFBIG) return Problem{{}, "larger than 1 MiB"};
   return unreadable(error);
 }
 
-std::variant<std::vector<std::string>, NoFolder, Unreadable> ConfigFiles::list(const std::string& path) {
+std::variant<FileReader::Names, Problem> ConfigFiles::list(const std::string& path) {
   note(path);
   auto names = list_trusted_folder(path);
   if (auto* found = std::get_if<std::vector<std::string>>(&names)) return std::move(*found);
   if (const auto* distrusted = std::get_if<Distrusted>(&names)) return unreadable(*distrusted);
   const Error error = std::get<Error>(names);
-  if (error.code == ENOTDIR) return NoFolder{};
+  if (error.code == ENOTDIR) return Names{};
   return unreadable(error);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files and folders of a configuration, read from the disk, and how each was before it was read. One load, one object.
+// The files and folders of a configuration on the disk: nothing else in this room reads any. It knows what it read and how each
+// path was right before. One load, one object; any thread, one at a time.
 #pragma once
 
 #include <string>
@@ -12,10 +13,13 @@
 
 namespace nswarden {
 
-class ConfigFiles final : public ConfigSource {
+class ConfigFiles final : public FileReader {
  public:
-  std::variant<std::string, Unreadable> read(const std::string& path) override;
-  std::variant<std::vector<std::string>, NoFolder, Unreadable> list(const std::string& path) override;
+  /// Whether nothing is at that path: then it can be left out. All else, such as a file that may not be read, is there.
+  static bool is_absent(const std::string& path);
+
+  std::variant<std::string, Problem> read(const std::string& path) override;
+  std::variant<Names, Problem> list(const std::string& path) override;
 
   /// All that was asked for, found or not, in order, each once.
   [[nodiscard]] const std::vector<PathWatcher::Path>& asked() const { return asked_; }

@@ -8,10 +8,10 @@
 #include <fmt/format.h>
 
 #include <nswarden/base/text.hpp>
-#include "config/sysctl_conf.hpp"
-
-#include <nswarden/config/config_parse.hpp>
+#include <nswarden/config/config.hpp>
+#include <nswarden/config/yaml_tree.hpp>
 #include "config/config_policy.hpp"
+#include "config/sysctl_conf.hpp"
 
 namespace nswarden {
 namespace {
@@ -31,10 +31,10 @@ std::string child_of(const std::string& folder, const std::string& name) {
 constexpr std::array<std::string_view, 2> yaml_endings{".yaml", ".yml"};
 constexpr std::array<std::string_view, 1> conf_endings{".conf"};
 
-/// Texts of files, within the bounds of one configuration; knows all that was asked for.
+/// Texts of files, each read once, within the bounds of one configuration.
 class Library {
  public:
-  explicit Library(ConfigSource& source) : source_(source) {}
+  explicit Library(FileReader& reader) : reader_(reader) {}
 
   struct Text {
     std::uint16_t file = 0;
@@ -42,31 +42,29 @@ class Library {
   };
 
   /// The text of a file, or why there is none.
-  std::variant<const Text*, std::string> read(const std::string& path) {
+  std::variant<const Text*, Problem> read(const std::string& path) {
     if (const auto known = texts_.find(path); known != texts_.end()) return &known->second;
-    watch(path);
-    if (files_.size() == most_config_files) return fmt::format("there are more than {} files", most_config_files);
-    auto read = source_.read(path);
-    if (const auto* unreadable = std::get_if<Unreadable>(&read)) return reason(path, *unreadable);
+    if (files_.size() == most_config_files) return Problem{{}, fmt::format("there are more than {} files", most_config_files)};
+    auto read = reader_.read(path);
+    if (const auto* problem = std::get_if<Problem>(&read)) return unreadable(path, *problem);
     std::string& text = std::get<std::string>(read);
     // A file that is too large by itself is told so by its parser.
     bytes_ += std::min(text.size(), max_config_size);
-    if (bytes_ > most_config_bytes) return "all files together are larger than 8 MiB";
+    if (bytes_ > most_config_bytes) return Problem{{}, "all files together are larger than 8 MiB"};
     const auto index = static_cast<std::uint16_t>(files_.size());
     files_.push_back(path);
     return &texts_.emplace(path, Text{index, std::move(text)}).first->second;
   }
 
   /// The file itself, or those of a folder that have one of the endings, in byte order.
-  std::variant<Lines, std::string> expand(const std::string& path, std::span<const std::string_view> endings) {
-    watch(path);
-    auto listed = source_.list(path);
-    if (std::holds_alternative<NoFolder>(listed)) return Lines{path};
-    if (const auto* unreadable = std::get_if<Unreadable>(&listed)) return reason(path, *unreadable);
-    auto& names = std::get<Lines>(listed);
-    std::sort(names.begin(), names.end());
+  std::variant<Lines, Problem> expand(const std::string& path, std::span<const std::string_view> endings) {
+    auto listed = reader_.list(path);
+    if (const auto* problem = std::get_if<Problem>(&listed)) return unreadable(path, *problem);
+    auto& names = std::get<FileReader::Names>(listed);
+    if (!names) return Lines{path};
+    std::sort(names->begin(), names->end());
     Lines paths;
-    for (const std::string& name : names) {
+    for (const std::string& name : *names) {
       const auto is_its_end = [&name](std::string_view ending) { return name.ends_with(ending); };
       if (!name.starts_with('.') && std::any_of(endings.begin(), endings.end(), is_its_end))
         paths.push_back(child_of(path, name));
@@ -75,20 +73,14 @@ class Library {
   }
 
   [[nodiscard]] const Lines& files() const { return files_; }
-  [[nodiscard]] const Lines& watched() const { return watched_; }
 
  private:
-  void watch(const std::string& path) {
-    if (std::find(watched_.begin(), watched_.end(), path) == watched_.end()) watched_.push_back(path);
+  static Problem unreadable(const std::string& path, const Problem& why) {
+    return {{}, fmt::format("cannot read {}: {}", excerpt(path), why.message)};
   }
 
-  static std::string reason(const std::string& path, const Unreadable& unreadable) {
-    return fmt::format("cannot read {}: {}", excerpt(path), unreadable.absent ? "No such file or directory" : unreadable.why);
-  }
-
-  ConfigSource& source_;
+  FileReader& reader_;
   Lines files_;
-  Lines watched_;
   std::map<std::string, Text> texts_;
   std::size_t bytes_ = 0;
 };
@@ -96,18 +88,17 @@ class Library {
 /// Loads a file and what it includes, depth first; problems of all files are told together.
 class Loader {
  public:
-  explicit Loader(ConfigSource& source) : library_(source) {}
+  explicit Loader(FileReader& reader) : library_(reader) {}
 
   std::variant<Config, Lines> load(const std::string& path) {
     const auto text = library_.read(path);
-    if (const auto* refusal = std::get_if<std::string>(&text)) return Lines{*refusal};
+    if (const auto* problem = std::get_if<Problem>(&text)) return Lines{problem->message};
     ParsedText parsed = parse(*std::get<const Library::Text*>(text), path, {});
     Config config = std::move(parsed.config);
     config.policies = std::move(policies_);
     check_names(config);
     if (!problems_.empty()) return lines();
     config.files = library_.files();
-    config.watched = library_.watched();
     return config;
   }
 
@@ -126,7 +117,7 @@ class Loader {
 
   void include(const std::string& path, Position where, Mode mode) {
     auto expanded = library_.expand(path, yaml_endings);
-    if (const auto* refusal = std::get_if<std::string>(&expanded)) return add_problem(where, *refusal);
+    if (const auto* problem = std::get_if<Problem>(&expanded)) return add_problem(where, problem->message);
     for (const std::string& file : std::get<Lines>(expanded)) include_file(file, where, mode);
   }
 
@@ -142,7 +133,7 @@ class Loader {
       return add_problem(where, fmt::format("{} is included twice; keep one of the includes", excerpt(file)));
     }
     const auto text = library_.read(file);
-    if (const auto* refusal = std::get_if<std::string>(&text)) return add_problem(where, *refusal);
+    if (const auto* problem = std::get_if<Problem>(&text)) return add_problem(where, problem->message);
     parse(*std::get<const Library::Text*>(text), file, {TextPlace::Role::included, 0, mode});
   }
 
@@ -181,15 +172,15 @@ class Loader {
 
   std::vector<SysctlConf> read_confs(const std::string& path, Position where, const PolicyConfig& policy) {
     auto expanded = library_.expand(path, conf_endings);
-    if (const auto* refusal = std::get_if<std::string>(&expanded)) {
-      add_problem(where, *refusal);
+    if (const auto* problem = std::get_if<Problem>(&expanded)) {
+      add_problem(where, problem->message);
       return {};
     }
     std::vector<SysctlConf> confs;
     for (const std::string& file : std::get<Lines>(expanded)) {
       const auto text = library_.read(file);
-      if (const auto* refusal = std::get_if<std::string>(&text)) {
-        add_problem(where, *refusal);
+      if (const auto* problem = std::get_if<Problem>(&text)) {
+        add_problem(where, problem->message);
         continue;
       }
       const Library::Text& conf = *std::get<const Library::Text*>(text);
@@ -232,8 +223,8 @@ class Loader {
 
 }  // namespace
 
-std::variant<Config, std::vector<std::string>> load_config(ConfigSource& source, const std::string& path) {
-  return Loader(source).load(path);
+std::variant<Config, std::vector<std::string>> load_config(FileReader& reader, const std::string& path) {
+  return Loader(reader).load(path);
 }
 
 }  // namespace nswarden

@@ -8,8 +8,7 @@
 
 #include <nswarden/base/text.hpp>
 #include <nswarden/policy/key_traits.hpp>
-
-#include <nswarden/config/config_shapes.hpp>
+#include "config/config_fields.hpp"
 #include "config/setting_rules.hpp"
 
 namespace nswarden {
@@ -156,7 +155,7 @@ std::optional<Want> SettingReader::read_condition(Want::Kind kind, const YamlNod
   if (traits_of(key_.path()).secret) {
     add_problem(node.where, "{}: the condition cannot be met; what is wrong with it would show a secret", path);
   } else {
-    add_problem(node.where, "{}: {}", path, std::get<std::string>(want));
+    add_problem(node.where, "{}: {}", path, std::get<Problem>(want).message);
   }
   return std::nullopt;
 }
@@ -250,8 +249,8 @@ PolicyConfig with_sysctls(PolicyConfig policy, const YamlFields& fields) {
   Spellings excluded(fields.name() + " without a value", problems);
   for (const YamlNode& entry : mapping->children) {
     const auto written = read_key(entry.key);
-    if (const auto* refusal = std::get_if<std::string>(&written)) {
-      problems.push_back({entry.key_where, *refusal});
+    if (const auto* problem = std::get_if<Problem>(&written)) {
+      problems.push_back({entry.key_where, problem->message});
       continue;
     }
     const auto& [key, has_minus] = std::get<WrittenKey>(written);
@@ -286,9 +285,9 @@ std::vector<Observation> read_observations(const YamlFields& fields) {
   }
   for (const NamedScalar& scalar : read_one_or_list(*node, fields.path("observe"), problems)) {
     auto key = KeyPattern::parse(scalar.node->text);
-    if (const auto* refusal = std::get_if<std::string>(&key)) {
+    if (const auto* problem = std::get_if<Problem>(&key)) {
       problems.push_back(
-          {scalar.node->where, fmt::format("{}: \"{}\": {}", scalar.path, excerpt(scalar.node->text), *refusal)});
+          {scalar.node->where, fmt::format("{}: \"{}\": {}", scalar.path, excerpt(scalar.node->text), problem->message)});
       continue;
     }
     KeyPattern& observed = std::get<KeyPattern>(key);

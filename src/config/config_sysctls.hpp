@@ -4,9 +4,7 @@
 
 #include <vector>
 
-#include <nswarden/config/config.hpp>
-
-#include "config/yaml_fields.hpp"
+#include <nswarden/config/yaml_fields.hpp>
 
 namespace nswarden {
 

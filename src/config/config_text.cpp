@@ -1,23 +1,177 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "config/config_text.hpp"
+#include <nswarden/config/config_text.hpp>
 
 #include <algorithm>
+#include <array>
+#include <optional>
+#include <span>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include <nswarden/base/text.hpp>
 
-#include "config/policy_text.hpp"
-#include "config/yaml_text.hpp"
-
 namespace nswarden {
 namespace {
 
-std::vector<std::string> paths_of(const std::vector<NamedPath>& named) {
-  std::vector<std::string> paths;
+using Strings = std::vector<std::string>;
+
+constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+constexpr std::string_view decimal = "0123456789";
+
+bool is_one_of(std::string_view set, char c) { return set.find(c) != std::string_view::npos; }
+
+/// Words that YAML 1.1 or 1.2 takes for something else than a text.
+bool is_reserved(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  constexpr std::array<std::string_view, 9> words{"null", "true", "false", "yes", "no", "on", "off", "y", "n"};
+  return std::find(words.begin(), words.end(), lower) != words.end();
+}
+
+bool needs_no_quotes(std::string_view text) {
+  // A key of sysctl.d(5) may start with a minus.
+  const std::string_view start = text.substr(text.starts_with('-') ? 1 : 0);
+  if (start.empty() || !(is_one_of(letters, start[0]) || is_one_of("_/^", start[0]))) return false;
+  const auto is_harmless = [](char c) { return is_one_of(letters, c) || is_one_of(decimal, c) || is_one_of("_./-^$*+", c); };
+  return std::all_of(start.begin(), start.end(), is_harmless) && !is_reserved(text);
+}
+
+bool is_decimal(std::string_view text) {
+  if (text.starts_with('-')) text.remove_prefix(1);
+  if (text.empty() || text.find_first_not_of(decimal) != std::string_view::npos) return false;
+  return text.size() == 1 || text[0] != '0';
+}
+
+std::size_t length_of_character(char lead) {
+  const auto byte = static_cast<unsigned char>(lead);
+  if (byte < 0x80) return 1;
+  if (byte < 0xE0) return 2;
+  return byte < 0xF0 ? 3 : 4;
+}
+
+/// The number of a character of UTF-8.
+std::uint32_t code_point(std::string_view character) {
+  const auto lead = static_cast<unsigned char>(character[0]);
+  if (character.size() == 1) return lead;
+  std::uint32_t code = lead & (0x7FU >> character.size());
+  for (const char c : character.substr(1)) code = code << 6U | (static_cast<unsigned char>(c) & 0x3FU);
+  return code;
+}
+
+std::string escaped(std::string_view character) {
+  switch (character[0]) {
+    case '"': return "\\\"";
+    case '\\': return "\\\\";
+    case '\n': return "\\n";
+    case '\t': return "\\t";
+    default: break;
+  }
+  // What printable() leaves alone neither moves nor hides; a byte order mark it leaves alone too.
+  const std::uint32_t code = code_point(character);
+  if (code != 0xFEFF && printable(character) == character) return std::string(character);
+  if (code <= 0xFF) return fmt::format("\\x{:02x}", code);
+  return code <= 0xFFFF ? fmt::format("\\u{:04x}", code) : fmt::format("\\U{:08x}", code);
+}
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  while (!text.empty()) {
+    const std::size_t length = std::min(length_of_character(text[0]), text.size());
+    out += escaped(text.substr(0, length));
+    text.remove_prefix(length);
+  }
+  return out + '"';
+}
+
+/// Plain where no reader of YAML could take it for anything but this text, else in double quotes, on one line. `text` is UTF-8.
+std::string yaml_text(std::string_view text) { return needs_no_quotes(text) ? std::string(text) : quoted(text); }
+
+/// The same of the value of a sysctl, where a decimal number needs no quotes.
+std::string yaml_value(std::string_view value) { return is_decimal(value) ? std::string(value) : yaml_text(value); }
+
+Strings paths_of(const std::vector<NamedPath>& named) {
+  Strings paths;
   paths.reserve(named.size());
   for (const NamedPath& path : named) paths.push_back(path.path);
   return paths;
+}
+
+Strings texts_of(const std::vector<Pattern>& patterns) {
+  Strings texts;
+  for (const Pattern& pattern : patterns) texts.push_back(pattern.text());
+  return texts;
+}
+
+std::string list_text(std::string_view indent, std::string_view field, const Strings& texts) {
+  if (texts.empty()) return fmt::format("{}{}: []\n", indent, yaml_text(field));
+  std::string out = fmt::format("{}{}:\n", indent, yaml_text(field));
+  for (const std::string& text : texts) out += fmt::format("{}  - {}\n", indent, yaml_text(text));
+  return out;
+}
+
+/// A list on one line.
+std::string values_text(std::span<const std::string> values) {
+  std::string out;
+  for (const std::string& value : values) out += (out.empty() ? "" : ", ") + yaml_value(value);
+  return fmt::format("[{}]", out);
+}
+
+std::string want_text(const Want& want) {
+  const auto operands = want.operands();
+  switch (want.kind()) {
+    case Want::Kind::equal: return fmt::format("value: {}", yaml_value(operands[0]));
+    case Want::Kind::min: return fmt::format("min: {}", yaml_value(operands[0]));
+    case Want::Kind::max: return fmt::format("max: {}", yaml_value(operands[0]));
+    case Want::Kind::between: return fmt::format("between: {}", values_text(operands));
+    case Want::Kind::one_of: return fmt::format("one_of: {}", values_text(operands));
+    case Want::Kind::unequal: return fmt::format("not: {}", yaml_value(operands[0]));
+    case Want::Kind::regex: break;
+  }
+  return fmt::format("regex: {}", yaml_text(operands[0]));
+}
+
+std::string setting_text(const Setting& setting) {
+  const bool is_value = setting.want.kind() == Want::Kind::equal;
+  const std::string name = setting.key.name();
+  if (is_value && !setting.mode && setting.note.empty()) {
+    const std::string key = setting.optional ? "-" + name : name;
+    return fmt::format("      {}: {}\n", yaml_text(key), yaml_value(setting.want.operands()[0]));
+  }
+  std::string out = fmt::format("      {}:\n        {}\n", yaml_text(name), want_text(setting.want));
+  if (!is_value && setting.want.set()) out += fmt::format("        set: {}\n", yaml_value(*setting.want.set()));
+  if (setting.optional) out += "        optional: true\n";
+  if (setting.mode) out += fmt::format("        mode: {}\n", *setting.mode == Mode::audit ? "audit" : "enforce");
+  if (!setting.note.empty()) out += fmt::format("        note: {}\n", yaml_text(setting.note));
+  return out;
+}
+
+std::string sysctls_text(const PolicyConfig& policy) {
+  if (policy.sysctls.empty() && policy.exclusions.empty()) return {};
+  std::string out = "    sysctls:\n";
+  for (const Setting& setting : policy.sysctls) out += setting_text(setting);
+  for (const KeyPattern& key : policy.exclusions) out += fmt::format("      {}:\n", yaml_text("-" + key.name()));
+  return out;
+}
+
+std::string commands_text(const PolicyCommands& commands) {
+  const bool has_daemons = commands.capabilities == CommandCapabilities::daemon;
+  if (commands.empty() && !has_daemons) return {};
+  std::string out = "    commands:\n";
+  if (has_daemons) out += "      capabilities: daemon\n";
+  if (!commands.startup.empty()) out += list_text("      ", "startup", commands.startup);
+  if (!commands.events.empty()) out += "      events:\n";
+  for (const PolicyCommands::OnEvent& on : commands.events) out += list_text("        ", on.event, on.commands);
+  return out;
+}
+
+/// `FIELD: TEXT` for one text, and a list for several; nothing for none.
+std::string one_or_list(std::string_view indent, std::string_view field, const Strings& texts) {
+  if (texts.empty()) return {};
+  if (texts.size() == 1) return fmt::format("{}{}: {}\n", indent, field, yaml_text(texts[0]));
+  return list_text(indent, field, texts);
 }
 
 bool same_setting(const Setting& a, const Setting& b) {
@@ -45,7 +199,43 @@ bool same_policy(const PolicyConfig& a, const PolicyConfig& b) {
          same_commands(a.commands, b.commands);
 }
 
+/// `what` is how one thing with a key is called.
+template <class Keyed>
+std::optional<std::string> dropped_keys(const std::vector<Keyed>& before, const std::vector<Keyed>& after,
+                                        std::string_view what, const PolicyConfig& policy, std::size_t most) {
+  std::size_t count = 0;
+  std::string names;
+  for (const Keyed& keyed : before) {
+    const bool stays = std::any_of(after.begin(), after.end(), [&](const Keyed& other) { return other.key == keyed.key; });
+    if (stays || ++count > most) continue;
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", printable(keyed.key.name()));
+  }
+  if (count == 0) return std::nullopt;
+  return fmt::format("{} {}{} of policy {} ({}{})", count, what, count == 1 ? "" : "s", policy.name, names,
+                     count > most ? ", ..." : "");
+}
+
 }  // namespace
+
+std::string policy_text(const PolicyConfig& policy) {
+  std::string out = fmt::format("  - name: {}\n", yaml_text(policy.name));
+  out += one_or_list("    ", "netns", texts_of(policy.netns));
+  out += one_or_list("    ", "exclude", texts_of(policy.exclude));
+  if (policy.host) out += "    host: true\n";
+  if (policy.processes) out += "    discover: processes\n";
+  out += one_or_list("    ", "interfaces", texts_of(policy.interfaces));
+  if (policy.mode == Mode::audit) out += "    mode: audit\n";
+  if (policy.allow_global) out += "    allow_global: true\n";
+  if (policy.restore) out += "    restore: true\n";
+  out += one_or_list("    ", "sysctl_files", paths_of(policy.sysctl_files));
+  Strings observed;
+  for (const Observation& observation : policy.observe) observed.push_back(observation.key.name());
+  if (!observed.empty()) out += list_text("    ", "observe", observed);
+  const std::string wishes = sysctls_text(policy) + commands_text(policy.commands);
+  // Such a policy only counts the netns that it matches.
+  if (wishes.empty() && policy.sysctl_files.empty() && observed.empty()) return out + "    commands: {}\n";
+  return out + wishes;
+}
 
 std::string print_config(const Config& config) {
   std::string out = "version: 1\n";
@@ -71,6 +261,27 @@ bool same_config(const Config& a, const Config& b) {
                           a.repair_budget == b.repair_budget && a.repair_window == b.repair_window;
   return a.form == b.form && same_names && same_times && paths_of(a.include) == paths_of(b.include) &&
          std::equal(a.policies.begin(), a.policies.end(), b.policies.begin(), b.policies.end(), same_policy);
+}
+
+std::string dropped_by(const Config& before, const Config& after, std::size_t most) {
+  std::vector<std::string> dropped;
+  for (const PolicyConfig& policy : before.policies) {
+    const auto same = std::find_if(after.policies.begin(), after.policies.end(),
+                                   [&](const PolicyConfig& other) { return other.name == policy.name; });
+    if (same == after.policies.end()) {
+      dropped.push_back("policy " + policy.name);
+      continue;
+    }
+    auto settings = dropped_keys(policy.sysctls, same->sysctls, "setting", policy, most);
+    if (settings) dropped.push_back(*std::move(settings));
+    auto observed = dropped_keys(policy.observe, same->observe, "observed key", policy, most);
+    if (observed) dropped.push_back(*std::move(observed));
+    if (!policy.commands.empty() && same->commands.empty()) dropped.push_back("commands of policy " + policy.name);
+  }
+  std::string line;
+  for (std::size_t i = 0; i < std::min(dropped.size(), most); ++i) line += (i == 0 ? "" : "; ") + dropped[i];
+  if (dropped.size() > most) line += fmt::format("; and {} more", dropped.size() - most);
+  return line;
 }
 
 }  // namespace nswarden

@@ -1,54 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nswarden/config/configuration.hpp>
 
-#include <cerrno>
 #include <utility>
 
-#include <nswarden/base/build_info.hpp>
 #include <nswarden/base/sha256.hpp>
-#include <nswarden/os/file.hpp>
+#include <nswarden/config/config.hpp>
 #include "config/config_files.hpp"
 
 namespace nswarden {
 namespace {
 
-using Loaded = std::variant<Configuration, NoConfiguration>;
+using LoadedOrRefused = std::variant<LoadedConfig, RefusedConfig>;
 
-Loaded built_in() {
+LoadedConfig built_in() {
   auto parsed = parse_config(builtin_config());
   Sha256 hash;
   hash.add(builtin_config());
-  return Configuration{std::get<Config>(std::move(parsed)), "built-in policy", true, hash.hex()};
+  return LoadedConfig{std::get<Config>(std::move(parsed)), "built-in policy", true, hash.hex()};
 }
 
-Loaded load_files(const std::string& path) {
+LoadedOrRefused load_files(const std::string& path) {
   ConfigFiles files;
   auto loaded = load_config(files, path);
-  // The file itself has a watcher of its own.
+  // The file itself is watched from before it is read.
   std::vector<PathWatcher::Path> named;
   for (const PathWatcher::Path& asked : files.asked()) {
     if (asked.path != path) named.push_back(asked);
   }
   if (auto* config = std::get_if<Config>(&loaded)) {
-    return Configuration{std::move(*config), path, false, files.hash(), std::move(named)};
+    return LoadedConfig{std::move(*config), path, false, files.hash(), std::move(named)};
   }
-  return NoConfiguration{std::get<std::vector<std::string>>(std::move(loaded)), std::move(named)};
+  return RefusedConfig{std::get<std::vector<std::string>>(std::move(loaded)), std::move(named)};
 }
 
 }  // namespace
 
 std::string configuration_path(const ConfigOptions& options) { return options.file.value_or(std::string(default_config_file)); }
 
-Loaded load_configuration(const ConfigOptions& options) {
+LoadedOrRefused load_configuration(const ConfigOptions& options) {
   const std::string path = configuration_path(options);
-  if (!options.file) {
-    const auto text = read_file(path, max_config_size);
-    if (!text && text.error().code == ENOENT) return built_in();
-  }
+  if (!options.file && ConfigFiles::is_absent(path)) return built_in();
   return load_files(path);
 }
 
-Loaded reload_configuration(const ConfigOptions& options, const Configuration& in_force) {
+LoadedOrRefused reload_configuration(const ConfigOptions& options, const LoadedConfig& in_force) {
   if (in_force.built_in) return load_configuration(options);
   ConfigOptions named = options;
   named.file = in_force.source;
@@ -59,24 +54,6 @@ std::vector<std::string> netns_directories(const ConfigOptions& options, const C
   if (!options.netns_dirs.empty()) return options.netns_dirs;
   if (!config.netns_dirs.empty()) return config.netns_dirs;
   return {std::string(default_netns_dir)};
-}
-
-std::vector<NetnsSource> netns_sources(const std::vector<std::string>& directories) {
-  std::vector<NetnsSource> sources;
-  sources.reserve(directories.size() + 2);
-  for (const std::string& directory : directories) sources.push_back({NameKind::entry, directory});
-  sources.push_back({NameKind::host});
-  sources.push_back({NameKind::process});
-  return sources;
-}
-
-std::vector<NameKind> kinds_of_names(const PolicySet& policies) {
-  // Names in the directories are shown as they come, whether a policy matches or not.
-  std::vector<NameKind> kinds{NameKind::entry};
-  for (const NameKind kind : {NameKind::host, NameKind::process}) {
-    if (policies.wants(kind)) kinds.push_back(kind);
-  }
-  return kinds;
 }
 
 std::chrono::milliseconds reconcile_interval(const ConfigOptions& options, const Config& config) {

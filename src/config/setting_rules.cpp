@@ -17,11 +17,11 @@ std::string_view trimmed(std::string_view text) {
 
 std::string shown(const KeyPattern& key) { return printable(key.name()); }
 
-std::variant<WrittenKey, std::string> read_key(std::string_view text) {
+std::variant<WrittenKey, Problem> read_key(std::string_view text) {
   const bool has_minus = text.starts_with('-');
   auto parsed = KeyPattern::parse(text.substr(has_minus ? 1 : 0));
-  if (const auto* refusal = std::get_if<std::string>(&parsed)) {
-    return fmt::format("sysctl \"{}\": {}", excerpt(text), *refusal);
+  if (const auto* problem = std::get_if<Problem>(&parsed)) {
+    return Problem{{}, fmt::format("sysctl \"{}\": {}", excerpt(text), problem->message)};
   }
   return WrittenKey{std::get<KeyPattern>(std::move(parsed)), has_minus};
 }

@@ -8,7 +8,8 @@
 #include <string_view>
 #include <variant>
 
-#include <nswarden/config/config.hpp>
+#include <nswarden/base/result.hpp>
+#include <nswarden/policy/policy_config.hpp>
 
 namespace nswarden {
 
@@ -23,8 +24,8 @@ struct WrittenKey {
   KeyPattern key;
   bool has_minus = false;
 };
-/// The string is why it is refused, ready to print, the key included.
-std::variant<WrittenKey, std::string> read_key(std::string_view text);
+/// A refusal names the key, and has no place yet.
+std::variant<WrittenKey, Problem> read_key(std::string_view text);
 
 /// Why the policy can want nothing of the key (kernel facts 29, 30), ready to print.
 std::optional<std::string> key_refusal(const KeyPattern& key, const PolicyConfig& policy);

@@ -107,7 +107,7 @@ bool is_program(std::string_view word, std::string_view name) {
 }
 
 /// Options of sysctl(8) that change nothing of what is set, but for -e and -p.
-struct Options {
+struct SysctlOptions {
   bool optional = false;
   bool files = false;
 
@@ -115,7 +115,7 @@ struct Options {
 };
 
 /// One word of options; false when it has others.
-bool Options::take(std::string_view word) {
+bool SysctlOptions::take(std::string_view word) {
   constexpr std::array<std::string_view, 5> known{"--write", "--quiet", "--values", "--ignore", "--load"};
   if (word.starts_with("--")) {
     if (std::find(known.begin(), known.end(), word) == known.end()) return false;
@@ -132,7 +132,7 @@ bool Options::take(std::string_view word) {
 }
 
 std::optional<std::vector<SysctlStep>> read_arguments(std::span<const Word> words) {
-  Options options;
+  SysctlOptions options;
   std::vector<SysctlStep> steps;
   std::vector<std::string_view> operands;
   for (const Word& word : words) {

@@ -8,8 +8,7 @@
 #include <fmt/format.h>
 
 #include <nswarden/base/text.hpp>
-
-#include <nswarden/config/config_parse.hpp>
+#include <nswarden/config/yaml_tree.hpp>
 #include "config/setting_rules.hpp"
 
 namespace nswarden {
@@ -64,7 +63,7 @@ class ConfReader {
     const int column = column_of(line, text);
     if (is_of_the_host(name)) return;
     const auto written = read_key(name);
-    if (const auto* refusal = std::get_if<std::string>(&written)) return add_problem(column, *refusal);
+    if (const auto* problem = std::get_if<Problem>(&written)) return add_problem(column, problem->message);
     const auto& [key, has_minus] = std::get<WrittenKey>(written);
     if (sign == std::string_view::npos) return exclude(key, has_minus, column);
     const std::string_view value = trimmed(text.substr(sign + 1));

@@ -7,7 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include <nswarden/config/config.hpp>
+#include <nswarden/base/result.hpp>
+#include <nswarden/policy/policy_config.hpp>
 
 namespace nswarden {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "config/yaml_fields.hpp"
+#include <nswarden/config/yaml_fields.hpp>
 
 #include <algorithm>
 
@@ -8,27 +8,35 @@
 #include <nswarden/base/text.hpp>
 
 namespace nswarden {
+namespace {
 
-std::string_view to_string(YamlNode::Kind kind) {
+using Kind = YamlNode::Kind;
+using Problems = std::vector<Problem>;
+
+constexpr std::size_t longest_path = 4096;
+
+}  // namespace
+
+std::string_view to_string(Kind kind) {
   switch (kind) {
-    case YamlNode::Kind::null: return "nothing";
-    case YamlNode::Kind::scalar: return "a single value";
-    case YamlNode::Kind::list: return "a list";
-    case YamlNode::Kind::mapping: return "a mapping";
-    case YamlNode::Kind::refused: break;
+    case Kind::null: return "nothing";
+    case Kind::scalar: return "a single value";
+    case Kind::list: return "a list";
+    case Kind::mapping: return "a mapping";
+    case Kind::refused: break;
   }
   return "something else";
 }
 
-bool is_kind(const YamlNode& node, YamlNode::Kind kind, std::string_view path, std::vector<Problem>& problems) {
+bool is_kind(const YamlNode& node, Kind kind, std::string_view path, Problems& problems) {
   if (node.kind == kind) return true;
-  if (node.kind != YamlNode::Kind::refused) {
+  if (node.kind != Kind::refused) {
     problems.push_back({node.where, fmt::format("{}: expected {}, found {}", path, to_string(kind), to_string(node.kind))});
   }
   return false;
 }
 
-YamlFields::YamlFields(const YamlNode& node, std::string name, std::span<const Field> known, std::vector<Problem>& problems)
+YamlFields::YamlFields(const YamlNode& node, std::string name, std::span<const Field> known, Problems& problems)
     : node_(node), name_(std::move(name)), problems_(problems) {
   for (const YamlNode& entry : node.children) {
     const auto is_it = [&entry](const Field& field) { return field.name == entry.key; };
@@ -61,6 +69,11 @@ const YamlNode* YamlFields::find(std::string_view field) const {
   return found == all.end() ? nullptr : &*found;
 }
 
+const YamlNode* YamlFields::find_scalar(std::string_view field) const {
+  const YamlNode* node = find(field);
+  return node != nullptr && is_kind(*node, Kind::scalar, path(field), problems_) ? node : nullptr;
+}
+
 const YamlNode* YamlFields::require(std::string_view field, std::string_view remedy) const {
   const YamlNode* found = find(field);
   const bool is_misspelt = std::find(meant_.begin(), meant_.end(), field) != meant_.end();
@@ -69,6 +82,160 @@ const YamlNode* YamlFields::require(std::string_view field, std::string_view rem
     problems_.push_back({node_.where, fmt::format("{} has no {}; {}", place, field, remedy)});
   }
   return found;
+}
+
+bool has_control(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; });
+}
+
+bool read_boolean(const YamlFields& fields, std::string_view field) {
+  const YamlNode* node = fields.find_scalar(field);
+  if (node == nullptr) return false;
+  if (!node->quoted && node->text == "true") return true;
+  if (!node->quoted && node->text == "false") return false;
+  fields.problems().push_back({node->where, fmt::format("{}: {} is neither true nor false; write one of them, without quotes",
+                                                        fields.path(field), excerpt(node->text))});
+  return false;
+}
+
+std::optional<Mode> read_mode(const YamlFields& fields) {
+  const YamlNode* node = fields.find_scalar("mode");
+  if (node == nullptr) return std::nullopt;
+  if (node->text == "enforce") return Mode::enforce;
+  if (node->text == "audit") return Mode::audit;
+  fields.problems().push_back(
+      {node->where, fmt::format("{}: \"{}\" is no mode; write enforce or audit", fields.path("mode"), excerpt(node->text))});
+  return std::nullopt;
+}
+
+std::optional<std::chrono::milliseconds> read_duration(const YamlFields& fields, std::string_view field,
+                                                       std::chrono::milliseconds shortest) {
+  const YamlNode* node = fields.find_scalar(field);
+  if (node == nullptr) return std::nullopt;
+  const auto duration = parse_duration(node->text);
+  if (duration && *duration >= shortest) return duration;
+  const std::string what =
+      duration ? fmt::format("{} is too short; the shortest is {}", format_duration(*duration), format_duration(shortest))
+               : fmt::format("\"{}\" is no duration; write it as 500ms, 10s, 5m or 1h", excerpt(node->text));
+  fields.problems().push_back({node->where, fmt::format("{}: {}", fields.path(field), what)});
+  return std::nullopt;
+}
+
+std::optional<std::uint32_t> read_number(const YamlFields& fields, std::string_view field, Bounds bounds) {
+  const YamlNode* node = fields.find_scalar(field);
+  if (node == nullptr) return std::nullopt;
+  const auto number = parse_number<std::uint32_t>(node->text);
+  const bool is_plain = !node->text.starts_with('0') || node->text.size() == 1;
+  if (number && is_plain && *number >= bounds.least && *number <= bounds.most) return number;
+  fields.problems().push_back({node->where, fmt::format("{}: \"{}\" is no number from {} to {}", fields.path(field),
+                                                        excerpt(node->text), bounds.least, bounds.most)});
+  return std::nullopt;
+}
+
+std::vector<NamedScalar> read_one_or_list(const YamlNode& node, const std::string& path, Problems& problems) {
+  if (node.kind == Kind::scalar) return {{&node, path}};
+  if (node.kind != Kind::list) {
+    if (node.kind != Kind::refused) {
+      problems.push_back(
+          {node.where, fmt::format("{}: expected a single value or a list, found {}", path, to_string(node.kind))});
+    }
+    return {};
+  }
+  if (node.children.empty()) problems.push_back({node.where, fmt::format("{} is an empty list; remove it", path)});
+  std::vector<NamedScalar> scalars;
+  for (std::size_t i = 0; i < node.children.size(); ++i) {
+    std::string name = fmt::format("{}[{}]", path, i);
+    if (is_kind(node.children[i], Kind::scalar, name, problems)) scalars.push_back({&node.children[i], std::move(name)});
+  }
+  return scalars;
+}
+
+std::optional<Pattern> read_pattern(const YamlNode& node, const std::string& path, Problems& problems) {
+  if (!is_kind(node, Kind::scalar, path, problems)) return std::nullopt;
+  const auto refuse = [&](std::string message) -> std::optional<Pattern> {
+    problems.push_back({node.where, std::move(message)});
+    return std::nullopt;
+  };
+  if (node.text.empty()) return refuse(fmt::format("{} is empty; write .* to match everything", path));
+  if (has_control(node.text)) {
+    // A block scalar ends with a newline, and such a pattern would silently match nothing.
+    return refuse(fmt::format("{} has a newline or a control character in it; write it on one line, or as an escape", path));
+  }
+  auto compiled = Pattern::compile(node.text);
+  if (const auto* problem = std::get_if<Problem>(&compiled)) return refuse(fmt::format("{}: {}", path, problem->message));
+  return std::get<Pattern>(std::move(compiled));
+}
+
+std::vector<Pattern> read_patterns(const YamlFields& fields, std::string_view field) {
+  const YamlNode* node = fields.find(field);
+  if (node == nullptr) return {};
+  std::vector<Pattern> patterns;
+  for (const NamedScalar& scalar : read_one_or_list(*node, fields.path(field), fields.problems())) {
+    auto pattern = read_pattern(*scalar.node, scalar.path, fields.problems());
+    if (pattern) patterns.push_back(*std::move(pattern));
+  }
+  return patterns;
+}
+
+std::vector<NamedPath> read_paths(const YamlFields& fields, std::string_view field) {
+  const YamlNode* node = fields.find(field);
+  if (node == nullptr) return {};
+  std::vector<NamedPath> paths;
+  for (const NamedScalar& scalar : read_one_or_list(*node, fields.path(field), fields.problems())) {
+    const std::string& text = scalar.node->text;
+    const auto refuse = [&](std::string_view what) {
+      fields.problems().push_back({scalar.node->where, fmt::format("{}: \"{}\" {}", scalar.path, excerpt(text), what)});
+    };
+    const auto is_it = [&text](const NamedPath& other) { return other.path == text; };
+    if (text.empty() || has_control(text) || text.size() > longest_path) {
+      refuse("is no path; write the name of a file or a folder");
+    } else if (std::any_of(paths.begin(), paths.end(), is_it)) {
+      refuse("is in the list twice; keep one of them");
+    } else {
+      paths.push_back({text, scalar.node->where});
+    }
+  }
+  return paths;
+}
+
+std::vector<std::string> read_directories(const YamlFields& fields, std::string_view field) {
+  const YamlNode* list = fields.find(field);
+  Problems& problems = fields.problems();
+  if (list == nullptr || !is_kind(*list, Kind::list, fields.path(field), problems)) return {};
+  if (list->children.empty()) {
+    problems.push_back({list->where, fmt::format("{} is empty; name a directory, or remove the field for /run/netns", field)});
+  }
+  std::vector<std::string> directories;
+  for (std::size_t i = 0; i < list->children.size(); ++i) {
+    const YamlNode& node = list->children[i];
+    const std::string name = fmt::format("{}[{}]", field, i);
+    if (!is_kind(node, Kind::scalar, name, problems)) continue;
+    if (!node.text.starts_with('/') || has_control(node.text)) {
+      problems.push_back(
+          {node.where, fmt::format("{}: \"{}\" is no absolute path; write it as /run/netns", name, excerpt(node.text))});
+      continue;
+    }
+    std::string path = node.text.substr(0, std::max<std::size_t>(node.text.find_last_not_of('/') + 1, 1));
+    if (std::find(directories.begin(), directories.end(), path) != directories.end()) {
+      problems.push_back({node.where, fmt::format("{}: {} is in the list twice; keep one of them", name, printable(path))});
+      continue;
+    }
+    directories.push_back(std::move(path));
+  }
+  return directories;
+}
+
+std::optional<std::string> read_line(const YamlFields& fields, std::string_view field, std::size_t longest) {
+  const YamlNode* node = fields.find_scalar(field);
+  if (node == nullptr) return std::nullopt;
+  const auto refuse = [&](std::string message) -> std::optional<std::string> {
+    fields.problems().push_back({node->where, fields.path(field) + std::move(message)});
+    return std::nullopt;
+  };
+  if (node->text.empty()) return refuse(" is empty; remove it");
+  if (node->text.size() > longest) return refuse(fmt::format(" is longer than {} bytes", longest));
+  if (has_control(node->text)) return refuse(" has a newline or a control character in it; write it on one line");
+  return node->text;
 }
 
 }  // namespace nswarden

@@ -39,7 +39,7 @@ void print_lines(std::string_view lines) {
   while (!lines.empty()) fmt::print(stderr, "nswarden: {}\n", take_until(lines, '\n'));
 }
 
-void serve(const DaemonOptions& options, Configuration configuration, PathWatcher& files) {
+void serve(const DaemonOptions& options, LoadedConfig configuration, PathWatcher& files) {
   const ServiceEnvironment environment = service_environment();
   Signals signals;  // before any thread, so that all inherit the mask
   const Waker waker;
@@ -77,12 +77,12 @@ int run_daemon(const DaemonOptions& options) {
   // First watch, then read: a change in between is not lost.
   PathWatcher files(configuration_path(options.config));
   auto loaded = load_configuration(options.config);
-  if (const auto* none = std::get_if<NoConfiguration>(&loaded)) {
+  if (const auto* none = std::get_if<RefusedConfig>(&loaded)) {
     for (const std::string& line : none->lines) fmt::print(stderr, "nswarden: {}\n", line);
     return exit_usage;
   }
   try {
-    serve(options, std::get<Configuration>(std::move(loaded)), files);
+    serve(options, std::get<LoadedConfig>(std::move(loaded)), files);
     return 0;
   } catch (const std::bad_alloc&) {
     throw;  // main has words for it

@@ -30,7 +30,7 @@ Reconciler::Options reconciler_options(std::vector<NetnsSource> sources, std::si
 
 }  // namespace
 
-Loop::Loop(Parts parts, Configuration configuration, Limits limits)
+Loop::Loop(Parts parts, LoadedConfig configuration, Limits limits)
     : parts_(parts),
       in_force_(parts.options, std::move(configuration), parts.metrics, parts.log),
       reconciler_options_(reconciler_options(
@@ -234,7 +234,7 @@ std::string Loop::reload(Time now) {
   parts_.service.reloading(now);
   auto loaded = in_force_.load();
   publisher_.changed();
-  if (const auto* none = std::get_if<NoConfiguration>(&loaded)) {
+  if (const auto* none = std::get_if<RefusedConfig>(&loaded)) {
     std::string verdict = in_force_.refuse(*none);
     publisher_.show_reload(verdict);
     sweeps_.report_ready_again(now);
@@ -243,7 +243,7 @@ std::string Loop::reload(Time now) {
     return verdict;
   }
   publisher_.take_reports();  // made under the policies that go
-  const std::string dropped = in_force_.replace(std::get<Configuration>(std::move(loaded)));
+  const std::string dropped = in_force_.replace(std::get<LoadedConfig>(std::move(loaded)));
   reconciler_->set_policies(in_force_.policies(), now);
   restorer_.policies_changed();
   parts_.metrics.reloaded(true);
@@ -265,7 +265,7 @@ void Loop::answer_reload_request(std::string verdict) {
 
 void Loop::use_configuration(std::string_view message) {
   const PolicySet& policies = *in_force_.policies();
-  const Configuration& configuration = in_force_.configuration();
+  const LoadedConfig& configuration = in_force_.configuration();
   parts_.metrics.know(policies);
   parts_.files.watch(configuration.named);
   reconciler_->damp_by(damping(parts_.options.config, configuration.config));

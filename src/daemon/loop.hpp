@@ -54,7 +54,7 @@ class Loop {
     std::size_t command_fds = 0;  ///< soft limit of open files for commands
   };
   /// Throws std::system_error.
-  Loop(Parts parts, Configuration configuration, Limits limits);
+  Loop(Parts parts, LoadedConfig configuration, Limits limits);
 
   /// Until SIGTERM or SIGINT.
   void run();

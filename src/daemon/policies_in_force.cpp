@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include <nswarden/config/config_loss.hpp>
+#include <nswarden/config/config_text.hpp>
 #include <nswarden/os/file.hpp>
 #include <nswarden/os/procfs.hpp>
 #include <nswarden/os/unix_time.hpp>
@@ -16,7 +16,7 @@ constexpr std::chrono::milliseconds longest_observation_gap{10'000};
 
 }  // namespace
 
-PoliciesInForce::PoliciesInForce(const DaemonOptions& options, Configuration configuration, Metrics& metrics, Log& log)
+PoliciesInForce::PoliciesInForce(const DaemonOptions& options, LoadedConfig configuration, Metrics& metrics, Log& log)
     : options_(options), metrics_(metrics), log_(log), configuration_(std::move(configuration)), shown_{configuration_.source,
                                                                                                         configuration_.hash,
                                                                                                         unix_time(),
@@ -37,11 +37,11 @@ std::chrono::milliseconds PoliciesInForce::sweep_interval() const {
   return policies_->observes() ? std::min(interval, longest_observation_gap) : interval;
 }
 
-std::variant<Configuration, NoConfiguration> PoliciesInForce::load() const {
+std::variant<LoadedConfig, RefusedConfig> PoliciesInForce::load() const {
   return reload_configuration(options_.config, configuration_);
 }
 
-std::string PoliciesInForce::refuse(const NoConfiguration& refused) {
+std::string PoliciesInForce::refuse(const RefusedConfig& refused) {
   shown_.error = refused.lines.front();
   shown_.failed_seconds = unix_time();
   metrics_.reloaded(false);
@@ -53,7 +53,7 @@ std::string PoliciesInForce::refuse(const NoConfiguration& refused) {
   return verdict;
 }
 
-std::string PoliciesInForce::replace(Configuration configuration) {
+std::string PoliciesInForce::replace(LoadedConfig configuration) {
   std::string dropped = dropped_by(configuration_.config, configuration.config);
   configuration_ = std::move(configuration);
   shown_ = {configuration_.source, configuration_.hash, unix_time(), {}, 0, options_.audit};

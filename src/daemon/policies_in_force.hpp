@@ -21,9 +21,9 @@ namespace nswarden {
 class PoliciesInForce {
  public:
   /// All but the configuration outlive it.
-  PoliciesInForce(const DaemonOptions& options, Configuration configuration, Metrics& metrics, Log& log);
+  PoliciesInForce(const DaemonOptions& options, LoadedConfig configuration, Metrics& metrics, Log& log);
 
-  [[nodiscard]] const Configuration& configuration() const { return configuration_; }
+  [[nodiscard]] const LoadedConfig& configuration() const { return configuration_; }
   [[nodiscard]] const std::shared_ptr<const PolicySet>& policies() const { return policies_; }
   /// As it is shown.
   [[nodiscard]] const ConfigSnapshot& shown() const { return shown_; }
@@ -35,11 +35,11 @@ class PoliciesInForce {
   void compile();
 
   /// Reads the files; nothing changes yet. Then one of the two below.
-  [[nodiscard]] std::variant<Configuration, NoConfiguration> load() const;
+  [[nodiscard]] std::variant<LoadedConfig, RefusedConfig> load() const;
   /// Logs and counts why another configuration is not taken. Returns that, a line for each problem.
-  std::string refuse(const NoConfiguration& refused);
+  std::string refuse(const RefusedConfig& refused);
   /// Puts it in force. Returns the policies and settings that the previous one had and this one lacks, one line; empty when it has all.
-  std::string replace(Configuration configuration);
+  std::string replace(LoadedConfig configuration);
 
   /// Logs what is in force.
   void log(std::string_view message) const;
@@ -48,7 +48,7 @@ class PoliciesInForce {
   const DaemonOptions& options_;
   Metrics& metrics_;
   Log& log_;
-  Configuration configuration_;
+  LoadedConfig configuration_;
   std::shared_ptr<const PolicySet> policies_;
   ConfigSnapshot shown_;
 };

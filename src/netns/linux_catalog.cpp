@@ -44,13 +44,6 @@ bool fill(Entry& entry, int directory, Links links, const HomeNetns& home) {
 
 constexpr std::string_view host_name = "host";
 
-std::vector<NetnsSource> sources_of(const std::vector<std::string>& directories) {
-  std::vector<NetnsSource> sources;
-  sources.reserve(directories.size());
-  for (const std::string& directory : directories) sources.push_back({NameKind::entry, directory});
-  return sources;
-}
-
 }  // namespace
 
 /// An open netns, and the way there.
@@ -66,7 +59,9 @@ LinuxCatalog::LinuxCatalog(std::vector<NetnsSource> sources, Links links)
       processes_(std::make_unique<ProcessNetns>()) {}
 
 LinuxCatalog::LinuxCatalog(const std::vector<std::string>& directories)
-    : LinuxCatalog(sources_of(directories), Links::refuse) {}
+    : LinuxCatalog(netns_sources(directories), Links::refuse) {
+  serve({NameKind::entry});
+}
 
 LinuxCatalog::~LinuxCatalog() = default;
 

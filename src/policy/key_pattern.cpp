@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include <nswarden/base/text.hpp>
 #include "policy/key_text.hpp"
 
 namespace nswarden {
@@ -79,9 +80,9 @@ std::optional<std::string> glob_problem(std::string_view component) {
 
 /// As interface_in(), of a path with globs: `ipv4/*/X/key` may be a key of an interface too.
 std::string_view place_of_interface(std::string_view path) {
-  next_component(path);
-  const std::string_view scope = next_component(path);
-  const std::string_view place = next_component(path);
+  take_until(path, '/');
+  const std::string_view scope = take_until(path, '/');
+  const std::string_view place = take_until(path, '/');
   if (path.empty()) return {};
   return matches_glob(scope, "conf") || matches_glob(scope, "neigh") ? place : std::string_view{};
 }
@@ -112,19 +113,19 @@ bool matches_glob(std::string_view glob, std::string_view name) {
   return glob.find_first_not_of('*', g) == std::string_view::npos;
 }
 
-std::variant<KeyPattern, std::string> KeyPattern::parse(std::string_view text) {
+std::variant<KeyPattern, Problem> KeyPattern::parse(std::string_view text) {
   if (!has_glob(text)) {
     auto key = Key::parse(text);
-    if (auto* refusal = std::get_if<std::string>(&key)) return std::move(*refusal);
+    if (auto* problem = std::get_if<Problem>(&key)) return std::move(*problem);
     return KeyPattern(std::get<Key>(std::move(key)));
   }
   auto path = path_of_key(text);
-  if (auto* refusal = std::get_if<std::string>(&path)) return std::move(*refusal);
-  std::string& found = std::get<KeyPath>(path).path;
+  if (auto* problem = std::get_if<Problem>(&path)) return std::move(*problem);
+  std::string& found = std::get<std::string>(path);
   std::string_view rest = found;
-  if (has_glob(next_component(rest))) return "the first two components, as in net.ipv4, take no wildcards";
+  if (has_glob(take_until(rest, '/'))) return Problem{{}, "the first two components, as in net.ipv4, take no wildcards"};
   while (!rest.empty()) {
-    if (auto problem = glob_problem(next_component(rest))) return *std::move(problem);
+    if (auto problem = glob_problem(take_until(rest, '/'))) return Problem{{}, *std::move(problem)};
   }
   return KeyPattern(std::move(found));
 }
@@ -138,8 +139,8 @@ bool KeyPattern::matches(const Key& key) const {
   std::string_view mine = path_;
   std::string_view others = key.path();
   while (!mine.empty() && !others.empty()) {
-    const std::string_view glob = next_component(mine);
-    const std::string_view name = next_component(others);
+    const std::string_view glob = take_until(mine, '/');
+    const std::string_view name = take_until(others, '/');
     const bool is_literal = is_set_of_all && name.data() == interface.data();
     if (is_literal ? glob != name : !matches_glob(glob, name)) return false;
   }

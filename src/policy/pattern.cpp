@@ -22,8 +22,8 @@ bool matches(const RE2& pattern, std::string_view bytes, RE2::Anchor anchor) {
 
 }  // namespace
 
-std::variant<Pattern, std::string> Pattern::compile(std::string text) {
-  if (text.empty()) return "an empty pattern would match everything; write .* if that is meant";
+std::variant<Pattern, Problem> Pattern::compile(std::string text) {
+  if (text.empty()) return Problem{{}, "an empty pattern would match everything; write .* if that is meant"};
   auto compiled = std::make_shared<const RE2>(re2::StringPiece(text.data(), text.size()), pattern_options());
   if (compiled->ok()) return Pattern(std::move(text), std::move(compiled));
   // RE2 repeats the pattern, whatever characters are in it.
@@ -34,7 +34,7 @@ std::variant<Pattern, std::string> Pattern::compile(std::string text) {
   } else if (culprit.size() == 2 && culprit[0] == '\\' && culprit[1] >= '1' && culprit[1] <= '9') {
     message += "; RE2 has no back-references: write the repeated part out";
   }
-  return message;
+  return Problem{{}, std::move(message)};
 }
 
 bool Pattern::matches_start(std::string_view bytes) const { return matches(*compiled_, bytes, RE2::ANCHOR_START); }

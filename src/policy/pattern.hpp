@@ -8,6 +8,8 @@
 #include <string_view>
 #include <variant>
 
+#include <nswarden/base/result.hpp>
+
 namespace re2 {
 class RE2;
 }
@@ -16,8 +18,8 @@ namespace nswarden {
 
 class Pattern {
  public:
-  /// The string is why it is refused, ready to print, naming the remedy for what RE2 lacks. Refused too: an empty one.
-  static std::variant<Pattern, std::string> compile(std::string text);
+  /// A refusal has no place yet; it names the remedy for what RE2 lacks. Refused too: an empty text.
+  static std::variant<Pattern, Problem> compile(std::string text);
 
   [[nodiscard]] const std::string& text() const { return text_; }
   /// Of names of netns and interfaces: `qrouter` also takes `qrouter-x`.

@@ -201,4 +201,12 @@ Resolution PolicySet::resolve(const Plan& plan, std::span<const Key> found) cons
   return resolution;
 }
 
+std::vector<NameKind> kinds_of_names(const PolicySet& policies) {
+  std::vector<NameKind> kinds{NameKind::entry};
+  for (const NameKind kind : {NameKind::host, NameKind::process}) {
+    if (policies.wants(kind)) kinds.push_back(kind);
+  }
+  return kinds;
+}
+
 }  // namespace nswarden

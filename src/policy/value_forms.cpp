@@ -7,25 +7,17 @@
 #include <utility>
 #include <vector>
 
+#include <nswarden/base/text.hpp>
+
 namespace nswarden {
 namespace {
 
 constexpr std::string_view white_space = " \t\n\v\f\r";
 
-/// No digit of these may be missing: from_chars alone takes a beginning.
-template <typename T>
-std::optional<T> whole_number(std::string_view digits, int base) {
-  T value = 0;
-  const char* const end = digits.data() + digits.size();
-  const auto [stop, error] = std::from_chars(digits.data(), end, value, base);
-  if (digits.empty() || digits[0] == '-' || error != std::errc{} || stop != end) return std::nullopt;
-  return value;
-}
-
 /// Unsigned, decimal, as people write it.
 std::optional<std::uint64_t> decimal_number(std::string_view digits) {
   if (digits.size() > 1 && digits[0] == '0') return std::nullopt;
-  return whole_number<std::uint64_t>(digits, 10);
+  return parse_number<std::uint64_t>(digits);
 }
 
 std::string padded_hex(std::uint32_t value, std::size_t width) {
@@ -76,7 +68,7 @@ std::optional<std::pair<std::uint64_t, std::uint64_t>> port_range(std::string_vi
 std::optional<std::uint32_t> ipv4_bits(std::string_view text) {
   std::uint32_t bits = 0;
   int count = 0;
-  Parts parts(text, '.');
+  SplitText parts(text, '.');
   while (const auto part = parts.next()) {
     const auto byte = decimal_number(*part);
     if (!byte || *byte > 255 || ++count > 4) return std::nullopt;
@@ -89,7 +81,7 @@ std::optional<std::uint32_t> ipv4_bits(std::string_view text) {
 std::optional<std::vector<std::uint32_t>> ipv6_groups(std::string_view text) {
   std::vector<std::uint32_t> groups;
   if (text.empty()) return groups;
-  Parts parts(text, ':');
+  SplitText parts(text, ':');
   while (const auto part = parts.next()) {
     if (part->find('.') != std::string_view::npos) {
       const auto bits = ipv4_bits(*part);
@@ -115,7 +107,7 @@ std::string_view next_word(std::string_view& rest) {
   return word;
 }
 
-std::optional<std::string_view> Parts::next() {
+std::optional<std::string_view> SplitText::next() {
   if (!rest_) return std::nullopt;
   const std::string_view whole = *rest_;
   const std::size_t end = whole.find(separator_);
@@ -139,7 +131,7 @@ std::string Number::text() const { return (negative ? "-" : "") + std::to_string
 
 std::optional<std::uint32_t> hex_number(std::string_view digits, std::size_t longest) {
   if (digits.size() > longest) return std::nullopt;
-  return whole_number<std::uint32_t>(digits, 16);
+  return parse_number<std::uint32_t>(digits, 16);
 }
 
 std::optional<std::string> numbers_text(std::string_view text, const ValueSense& sense) {
@@ -161,7 +153,7 @@ std::optional<std::string> ports_text(std::string_view text) {
   if (!next_word(text).empty()) return std::nullopt;
   if (list.empty()) return std::string{};  // no port at all
   std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
-  Parts parts(list, ',');
+  SplitText parts(list, ',');
   while (const auto part = parts.next()) {
     const auto range = port_range(*part);
     if (!range) return std::nullopt;
@@ -205,7 +197,7 @@ std::optional<std::string> mask_text(std::string_view text) {
   const std::string_view mask = next_word(text);
   if (mask.empty() || !next_word(text).empty()) return std::nullopt;
   std::string out;
-  Parts parts(mask, ',');
+  SplitText parts(mask, ',');
   while (const auto part = parts.next()) {
     const auto word = hex_number(*part, 8);
     if (!word) return std::nullopt;
@@ -223,10 +215,10 @@ std::optional<std::string> hex_text(std::string_view text) {
   const std::string_view keys = next_word(text);
   if (keys.empty() || !next_word(text).empty()) return std::nullopt;
   std::string out;
-  Parts parts(keys, ',');
+  SplitText parts(keys, ',');
   while (const auto key = parts.next()) {
     if (!out.empty()) out += ',';
-    Parts words(*key, '-');
+    SplitText words(*key, '-');
     for (auto word = words.next(); word; word = words.next()) {
       const auto bits = hex_number(*word, 8);
       if (!bits) return std::nullopt;

@@ -1,25 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
-// The forms of values, one by one: each reads a text and prints it as the kernel would. None where the text is not of that form.
-// Pure, any thread.
+// The forms of values, one by one: each reads a text and prints it as the kernel would, or gives none where the text is not of that
+// form. For value.hpp, which chooses among them. Pure, any thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
-#include <nswarden/policy/value.hpp>
-
 namespace nswarden {
+
+/// How values of a key are written: decides which texts mean the same (kernel fact 28). Of each key: key_traits.hpp.
+enum class ValueForm : std::uint8_t {
+  words,         ///< not known, or nothing special: words with any white space between them
+  numbers,       ///< decimal numbers, possibly negative
+  milliseconds,  ///< rounded up to the kernel's tick
+  clock_ticks,   ///< hundredths of a second, rounded down through the kernel's tick
+  ports,         ///< numbers and ranges, in any order: 8080,8081 is 8080-8081
+  ipv6,          ///< one address, in any of its spellings
+  mask,          ///< hexadecimal words with commas: 00000000,00000003 is 3
+  hex,           ///< groups of hexadecimal digits, `-` and `,` between them
+  names,         ///< words in any order
+};
+
+/// What comparing takes besides the two values.
+struct ValueSense {
+  ValueForm form = ValueForm::words;
+  std::chrono::nanoseconds tick{0};  ///< the kernel's, 1 s / HZ; 0: not known, so that nothing is rounded
+};
 
 /// Takes the next word off the front of `rest`; empty when there is none left.
 std::string_view next_word(std::string_view& rest);
 
 /// Takes what stands before the first `separator` off the front of `rest`, and the separator; none when nothing is left of `rest`.
 /// A text with n separators has n + 1 parts, however empty.
-class Parts {
+class SplitText {
  public:
-  Parts(std::string_view text, char separator) : rest_(text), separator_(separator) {}
+  SplitText(std::string_view text, char separator) : rest_(text), separator_(separator) {}
   std::optional<std::string_view> next();
 
  private:

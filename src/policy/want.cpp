@@ -96,21 +96,21 @@ Want Want::equal(std::string_view value) {
 }
 
 // No message repeats a value: it may be a secret.
-std::variant<Want, std::string> Want::condition(Kind kind, std::vector<std::string> operands, std::optional<std::string> set,
-                                                const ValueSense& sense) {
-  if (auto problem = count_problem(kind, operands.size())) return *std::move(problem);
+std::variant<Want, Problem> Want::condition(Kind kind, std::vector<std::string> operands, std::optional<std::string> set,
+                                            const ValueSense& sense) {
+  if (auto problem = count_problem(kind, operands.size())) return Problem{{}, *std::move(problem)};
   if (compares_numbers(kind)) {
-    if (auto problem = bounds_problem(operands, sense)) return *std::move(problem);
+    if (auto problem = bounds_problem(operands, sense)) return Problem{{}, *std::move(problem)};
   }
   if (kind == Kind::equal && !set) set = operands.front();
   Want want(kind, std::move(operands), std::move(set));
   if (kind == Kind::regex) {
     auto pattern = Pattern::compile(want.operands_.front());
-    if (auto* refusal = std::get_if<std::string>(&pattern)) return std::move(*refusal);
+    if (auto* problem = std::get_if<Problem>(&pattern)) return std::move(*problem);
     want.pattern_ = std::get<Pattern>(std::move(pattern));
   }
   if (want.set_ && !want.holds(*want.set_, sense)) {
-    return "what set: would write is not what the condition wants, so it would never be enough; make them agree";
+    return Problem{{}, "what set: would write is not what the condition wants, so it would never be enough; make them agree"};
   }
   return want;
 }

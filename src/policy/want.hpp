@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a policy wants of a value: to be one, or a condition, with what enforcing writes where it does not hold. Immutable, any thread.
+// The wish of a policy for a value: to be one, or a condition, with what enforcing writes where it does not hold. Immutable, any
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include <nswarden/base/result.hpp>
 #include <nswarden/policy/value.hpp>
 #include "policy/pattern.hpp"
 
@@ -21,11 +23,11 @@ class Want {
 
   /// The value itself; it is also what enforcing writes.
   static Want equal(std::string_view value);
-  /// A condition. Operands are normalised values: one; two of `between`; at least one of `one_of`; the pattern of `regex`.
-  /// (of the whole value, in its canonical form). Without `set` there is nothing to write: it can only be audited. The string is why it is refused, ready to print:
-  /// operands that are no numbers where numbers are compared, bounds in the wrong order, a `set` that the condition refuses.
-  static std::variant<Want, std::string> condition(Kind kind, std::vector<std::string> operands, std::optional<std::string> set,
-                                                   const ValueSense& sense);
+  /// A condition. Operands are normalised values: one; two of `between`; at least one of `one_of`; the pattern of `regex` (of the
+  /// whole value, in its canonical form). Without `set` there is nothing to write: it can only be audited. Refused, without a
+  /// place: operands other than numbers where numbers are compared, bounds in the wrong order, a `set` that the condition refuses.
+  static std::variant<Want, Problem> condition(Kind kind, std::vector<std::string> operands, std::optional<std::string> set,
+                                               const ValueSense& sense);
 
   [[nodiscard]] Kind kind() const { return kind_; }
   [[nodiscard]] std::span<const std::string> operands() const { return operands_; }

@@ -9,6 +9,7 @@
 #include <variant>
 
 #include <nswarden/base/text.hpp>
+#include <nswarden/config/yaml_tree.hpp>
 #include <nswarden/config/config.hpp>
 #include <nswarden/os/capabilities.hpp>
 #include <nswarden/os/file.hpp>

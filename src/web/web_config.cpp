@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 
 #include <nswarden/base/text.hpp>
-#include <nswarden/config/config_parse.hpp>
-#include <nswarden/config/config_shapes.hpp>
+#include <nswarden/config/yaml_fields.hpp>
+#include "web/web_tls.hpp"
 
 namespace nswarden {
 namespace {

@@ -8,8 +8,7 @@
 #include <fmt/format.h>
 
 #include <nswarden/base/text.hpp>
-#include <nswarden/config/config_shapes.hpp>
-#include <nswarden/config/yaml_tree.hpp>
+#include <nswarden/config/yaml_fields.hpp>
 
 namespace nswarden {
 namespace {

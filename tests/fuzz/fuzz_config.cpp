@@ -5,11 +5,10 @@
 
 #include <nswarden/config/config.hpp>
 #include <nswarden/config/config_convert.hpp>
-#include <nswarden/config/config_loss.hpp>
+#include <nswarden/config/config_text.hpp>
 #include <nswarden/policy/inotify_events.hpp>
 #include <nswarden/policy/policy.hpp>
 #include <nswarden/policy/value.hpp>
-#include "config/config_text.hpp"
 
 #include "oracle.hpp"
 #include "problems.hpp"

@@ -87,13 +87,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto pattern = KeyPattern::parse(text);
   const auto* taken = std::get_if<KeyPattern>(&pattern);
   if (taken == nullptr) {
-    fuzz::require(fuzz::is_one_line(std::get<std::string>(pattern)), "a refusal is one line", text);
+    fuzz::require(fuzz::is_one_line(std::get<Problem>(pattern).message), "a refusal is one line", text);
   } else {
     check_pattern(text, *taken);
   }
   const auto parsed = Key::parse(text);
-  if (const auto* refusal = std::get_if<std::string>(&parsed)) {
-    fuzz::require(fuzz::is_one_line(*refusal), "a refusal is one line", *refusal);
+  if (const auto* problem = std::get_if<Problem>(&parsed)) {
+    fuzz::require(fuzz::is_one_line(problem->message), "a refusal is one line", problem->message);
     fuzz::require(taken == nullptr || taken->exact() == nullptr, "what is no key is no exact pattern", text);
     return 0;
   }

@@ -17,7 +17,7 @@ namespace {
 
 std::optional<std::string> problem_of(const std::string& pattern) {
   auto compiled = Pattern::compile(pattern);
-  if (auto* problem = std::get_if<std::string>(&compiled)) return std::move(*problem);
+  if (auto* problem = std::get_if<Problem>(&compiled)) return std::move(problem->message);
   return std::nullopt;
 }
 

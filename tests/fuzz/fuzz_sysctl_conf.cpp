@@ -4,8 +4,9 @@
 #include <set>
 #include <vector>
 
+#include <nswarden/config/config.hpp>
+#include <nswarden/config/config_text.hpp>
 #include <nswarden/policy/value.hpp>
-#include "config/config_text.hpp"
 #include "config/sysctl_conf.hpp"
 
 #include "oracle.hpp"

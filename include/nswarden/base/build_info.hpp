@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Version and configuration that are compiled in. CMake makes both sources, so the header is all of this unit. Any thread.
+// The version that is compiled in. CMake makes the source, so the header is all of this unit. Any thread.
 #pragma once
 
 #include <string_view>
@@ -12,8 +12,5 @@ struct BuildInfo {
   std::string_view compiler;
 };
 BuildInfo build_info();
-
-/// config/nswarden.yaml as it was at build time.
-std::string_view builtin_config();
 
 }  // namespace nswarden

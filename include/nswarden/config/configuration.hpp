@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which configuration counts: the named file, the default file, or the built-in policy. Reads files; no other state.
+// Which configuration counts: the named file, the default file, or the built-in policy; and which values: those of flags, of the
+// configuration, or defaults. Any thread, one at a time.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 #include <nswarden/base/damping.hpp>
-#include <nswarden/config/config.hpp>
 #include <nswarden/os/path_watcher.hpp>
-#include <nswarden/policy/netns_name.hpp>
-#include <nswarden/policy/policy.hpp>
+#include <nswarden/policy/policy_config.hpp>
 
 namespace nswarden {
 
@@ -32,7 +32,8 @@ struct ConfigOptions {
   std::optional<std::chrono::milliseconds> repair_window;
 };
 
-struct Configuration {
+/// What counts, and where it is from.
+struct LoadedConfig {
   Config config;
   std::string source;  ///< the file, or "built-in policy"
   bool built_in = false;
@@ -41,26 +42,25 @@ struct Configuration {
 };
 
 /// Why there is none: lines ready to print, at least one. Each problem of a file is one line, FILE:LINE:COL: message.
-struct NoConfiguration {
+struct RefusedConfig {
   std::vector<std::string> lines;
   std::vector<PathWatcher::Path> named{};  ///< likewise, as far as that went
 };
 
+/// config/nswarden.yaml as it was at build time: the built-in policy.
+std::string_view builtin_config();
+
 /// At start and for the one-shot commands: the absence of the default file selects the built-in policy.
-std::variant<Configuration, NoConfiguration> load_configuration(const ConfigOptions& options);
+std::variant<LoadedConfig, RefusedConfig> load_configuration(const ConfigOptions& options);
 
 /// For a reload: where a file was in force, its absence is a failure like any other, so that the last good policy stays.
-std::variant<Configuration, NoConfiguration> reload_configuration(const ConfigOptions& options, const Configuration& in_force);
+std::variant<LoadedConfig, RefusedConfig> reload_configuration(const ConfigOptions& options, const LoadedConfig& in_force);
 
 /// The file that counts, whether it is there or not.
 std::string configuration_path(const ConfigOptions& options);
 
 /// Flag, else file, else default.
 std::vector<std::string> netns_directories(const ConfigOptions& options, const Config& config);
-/// Where names come from: these, and, where a policy asks for them, the host and processes.
-std::vector<NetnsSource> netns_sources(const std::vector<std::string>& directories);
-/// Those that some policy is for.
-std::vector<NameKind> kinds_of_names(const PolicySet& policies);
 std::chrono::milliseconds reconcile_interval(const ConfigOptions& options, const Config& config);
 std::chrono::milliseconds command_timeout(const ConfigOptions& options, const Config& config);
 DampingRules damping(const ConfigOptions& options, const Config& config);

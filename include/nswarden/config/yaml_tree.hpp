@@ -4,15 +4,19 @@
 // (kernel fact 35). yaml_tree.cpp is the only file that knows yaml-cpp, and its exceptions end there. Pure, any thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <nswarden/config/config.hpp>
+#include <nswarden/base/result.hpp>
 
 namespace nswarden {
+
+/// Largest text that is read at all, bytes.
+constexpr std::size_t max_config_size = std::size_t{1} << 20;
 
 struct YamlNode {
   enum class Kind : std::uint8_t {

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <variant>
 
+#include <nswarden/base/result.hpp>
+
 namespace nswarden {
 
 /// Which keys are written before which: `conf.all` overwrites `conf.default` and interfaces, `ip_forward` overwrites
@@ -18,9 +20,9 @@ class Key {
  public:
   /// Reads a key in the syntax of sysctl.d(5): when the first separator is a dot, dots separate and a slash stands for a
   /// dot inside a component (`net.ipv4.conf.eth0/100.rp_filter`); when it is a slash, slashes separate and dots are
-  /// literal (`net/ipv4/conf/eth0.100/rp_filter`). The string is the reason for a refusal, ready to print.
+  /// literal (`net/ipv4/conf/eth0.100/rp_filter`). A refusal has no place yet.
   /// Refused: not below `net`, fewer than three components, an empty component, `.`, `..`, NUL, white space or control bytes.
-  static std::variant<Key, std::string> parse(std::string_view text);
+  static std::variant<Key, Problem> parse(std::string_view text);
 
   /// A key found in a netns, by its path below net: interfaces have hostile names (kernel fact 31), so every byte counts for itself.
   /// None for a path that could lead elsewhere.

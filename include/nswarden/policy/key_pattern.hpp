@@ -17,10 +17,10 @@ class KeyPattern {
  public:
   explicit KeyPattern(Key key) : path_(key.path()), exact_(std::move(key)) {}
 
-  /// In the syntax of Key::parse(), with globs; a leading `-` is not part of it. The string is the reason for a refusal.
+  /// In the syntax of Key::parse(), with globs; a leading `-` is not part of it.
   /// Refused beside what is no key: globs in the family, brackets that are not closed or hold nothing, and what else glob(7)
   /// has in them.
-  static std::variant<KeyPattern, std::string> parse(std::string_view text);
+  static std::variant<KeyPattern, Problem> parse(std::string_view text);
 
   /// Null where there is a glob in it.
   [[nodiscard]] const Key* exact() const { return exact_ ? &*exact_ : nullptr; }

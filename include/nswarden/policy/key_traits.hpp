@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is known of keys beyond their names: one table, data, which tests/netns/survey_test.cpp holds against the running
-// kernel. A key that the table does not know is an ordinary one. Pure, any thread.
+// What is known of keys beyond their names: one table (in key_traits.cpp), which tests/netns/survey_test.cpp holds against the
+// running kernel. A key that the table does not know is an ordinary one. Pure, any thread.
 #pragma once
 
 #include <cstdint>
-#include <optional>
-#include <string>
 #include <string_view>
 
-#include <nswarden/policy/value.hpp>
+#include "policy/value_forms.hpp"
 
 namespace nswarden {
 
@@ -31,13 +29,5 @@ struct KeyTraits {
 /// `path` as Key::path() gives it; for a pattern, with its globs: those of all keys that it may stand for in the place of an
 /// interface. Where the last component has a glob nothing is known.
 KeyTraits traits_of(std::string_view path);
-
-/// Why `text` cannot be meant as the value of such a key (kernel fact 28), ready to print; it never repeats the value, which
-/// may be a secret. Refused beside what value_text_problem() refuses: a wrong count of numbers, what is no number where numbers
-/// are wanted, numbers that the kernel would cut, lists of ports, addresses, masks and keys that are malformed.
-std::optional<std::string> value_problem(std::string_view text, const KeyTraits& traits);
-
-/// The same for a bound, which may be a single number for each of the value's.
-std::optional<std::string> bound_problem(std::string_view text, const KeyTraits& traits);
 
 }  // namespace nswarden

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace nswarden {
 
@@ -29,6 +30,16 @@ struct NetnsSource {
   NameKind kind = NameKind::entry;
   std::string directory{};  ///< absolute; empty for the host and for processes
 };
+
+/// Where names come from: these directories, the host and processes.
+inline std::vector<NetnsSource> netns_sources(const std::vector<std::string>& directories) {
+  std::vector<NetnsSource> sources;
+  sources.reserve(directories.size() + 2);
+  for (const std::string& directory : directories) sources.push_back({NameKind::entry, directory});
+  sources.push_back({NameKind::host});
+  sources.push_back({NameKind::process});
+  return sources;
+}
 
 /// How a netns of that name is shown: the name in the first source, of the host and of processes, the full path in others, and for
 /// a name that another kind of source could have as well.

@@ -97,4 +97,7 @@ class PolicySet {
   std::vector<KeyPattern> keys_;
 };
 
+/// The kinds of names to look for: entries, which are shown whether a policy matches or not, and others that some policy is for.
+std::vector<NameKind> kinds_of_names(const PolicySet& policies);
+
 }  // namespace nswarden

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Policies as their author wrote them, with the place of each word: what the room config reads from text and PolicySet compiles. Plain data.
+// Policies as their author wrote them, with the place of each word: the room config reads them from text, and PolicySet compiles
+// them. Plain data.
 #pragma once
 
 #include <chrono>
@@ -65,10 +66,9 @@ struct Config {
   /// The older form is that of netns-events: rules of commands, which want no sysctls.
   enum class Form : std::uint8_t { native, older };
   Form form = Form::native;
-  std::vector<std::string> files;    ///< that it was read from, as they were named; the first is the one that was asked for
-  std::vector<std::string> watched;  ///< all files and folders that load_config() asked for, each once, whatever it found there
-  std::vector<NamedPath> include;    ///< already read into `policies` by load_config()
-  Links links = Links::refuse;       ///< names in the netns directories that are symbolic links
+  std::vector<std::string> files;       ///< that it was read from, as they were named; the first is the one that was asked for
+  std::vector<NamedPath> include;       ///< already read into `policies` by load_config()
+  Links links = Links::refuse;          ///< names in the netns directories that are symbolic links
   std::vector<std::string> netns_dirs;  ///< absolute, no trailing slash; empty when the file does not say
   std::optional<std::chrono::milliseconds> reconcile_interval;
   std::optional<std::chrono::milliseconds> command_timeout;

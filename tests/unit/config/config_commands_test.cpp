@@ -1,36 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // Commands in both forms of the configuration.
 #include <nswarden/config/config.hpp>
-#include <nswarden/config/config_loss.hpp>
+#include <nswarden/config/config_text.hpp>
 
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "catch.hpp"
+#include "config_words.hpp"
 
 using namespace nswarden;
 using namespace std::chrono_literals;
 
 namespace {
 
-using Strings = std::vector<std::string>;
+using test::config_of;
+using test::Strings;
 
-Config config_of(std::string_view text) {
-  auto parsed = parse_config(text);
-  if (const auto* problems = std::get_if<std::vector<Problem>>(&parsed)) {
-    for (const Problem& problem : *problems) UNSCOPED_INFO(format_problem("config", problem));
-  }
-  REQUIRE(std::holds_alternative<Config>(parsed));
-  return *std::get_if<Config>(&parsed);
-}
-
-std::string problems_of(std::string_view text) {
-  const auto parsed = parse_config(text);
+/// `f:LINE:COL: message` of each problem, in lines.
+std::string lines_of(std::string_view text) {
   std::string all;
-  if (const auto* problems = std::get_if<std::vector<Problem>>(&parsed)) {
-    for (const Problem& problem : *problems) all += format_problem("f", problem) + '\n';
-  }
+  for (const std::string& told : test::told_of(test::problems_of(text))) all += "f:" + told + '\n';
   return all;
 }
 
@@ -161,7 +152,7 @@ TEST_CASE("each mistake in commands has its own line that says what to do") {
       {"version: 1\npolicies: [{name: a, netns: x, sysctls: {}, commands: {startup: [b]}}]\n", "policies[0] has no sysctls"},
   };
   for (const Row& row : rows) {
-    const std::string told = problems_of(row.text);
+    const std::string told = lines_of(row.text);
     CAPTURE(row.text.substr(0, 200), row.told, told);
     CHECK(told.find(row.told) != std::string::npos);
   }

@@ -9,27 +9,19 @@
 
 #include <fmt/format.h>
 
+#include <nswarden/config/config_text.hpp>
 #include <nswarden/policy/inotify_events.hpp>
-#include "config/config_text.hpp"
 
 #include "catch.hpp"
 #include "config/sysctl_command.hpp"
+#include "config_words.hpp"
 
 using namespace nswarden;
 
 namespace {
 
-using Strings = std::vector<std::string>;
-
-Config config_of(std::string_view text) {
-  auto parsed = parse_config(text);
-  if (const auto* problems = std::get_if<std::vector<Problem>>(&parsed)) {
-    for (const Problem& problem : *problems) UNSCOPED_INFO(format_problem("config", problem));
-  }
-  CAPTURE(text);
-  REQUIRE(std::holds_alternative<Config>(parsed));
-  return std::get<Config>(std::move(parsed));
-}
+using test::config_of;
+using test::Strings;
 
 /// "KEY=VALUE", "?KEY=VALUE" where it may be missing, "<FILE"; empty when it stays a command.
 Strings steps_of(std::string_view command) {

@@ -8,31 +8,37 @@
 
 #include <fmt/format.h>
 
+#include <nswarden/config/yaml_tree.hpp>
+
 #include "catch.hpp"
+#include "config_words.hpp"
 
 using namespace nswarden;
 
 namespace {
 
-using Strings = std::vector<std::string>;
+using test::check_starts;
+using test::Strings;
 
 /// Folders are what files are in, and those that are named.
-class FilesInMemory : public ConfigSource {
+class FilesInMemory : public FileReader {
  public:
   explicit FilesInMemory(std::map<std::string, std::string> files, Strings folders = {}, std::string unreadable = {})
       : files_(std::move(files)), folders_(std::move(folders)), unreadable_(std::move(unreadable)) {}
 
-  std::variant<std::string, Unreadable> read(const std::string& path) override {
-    if (path == unreadable_) return Unreadable{false, "others may write it"};
+  std::variant<std::string, Problem> read(const std::string& path) override {
+    note(path);
+    if (path == unreadable_) return distrusted;
     const auto found = files_.find(path);
-    if (found == files_.end()) return Unreadable{true, {}};
+    if (found == files_.end()) return absent;
     ++reads;
     return found->second;
   }
 
-  std::variant<Strings, NoFolder, Unreadable> list(const std::string& path) override {
-    if (path == unreadable_) return Unreadable{false, "others may write it"};
-    if (files_.count(path) == 1) return NoFolder{};
+  std::variant<Names, Problem> list(const std::string& path) override {
+    note(path);
+    if (path == unreadable_) return distrusted;
+    if (files_.count(path) == 1) return Names{};
     Strings names;
     // In no order: reversed.
     for (auto file = files_.rbegin(); file != files_.rend(); ++file) {
@@ -40,13 +46,20 @@ class FilesInMemory : public ConfigSource {
       if (file->first.starts_with(start)) names.push_back(file->first.substr(start.size()));
     }
     const bool is_folder = std::find(folders_.begin(), folders_.end(), path) != folders_.end();
-    if (names.empty() && !is_folder) return Unreadable{true, {}};
+    if (names.empty() && !is_folder) return absent;
     return names;
   }
 
   int reads = 0;
+  Strings asked;  ///< each path once
 
  private:
+  void note(const std::string& path) {
+    if (std::find(asked.begin(), asked.end(), path) == asked.end()) asked.push_back(path);
+  }
+
+  const Problem absent{{}, "No such file or directory"};
+  const Problem distrusted{{}, "others may write it"};
   std::map<std::string, std::string> files_;
   Strings folders_;
   std::string unreadable_;
@@ -60,7 +73,7 @@ std::string file_text(const std::string& policies, const std::string& more = "")
   return "version: 1\n" + more + "policies:" + (policies.empty() ? " []\n" : "\n" + policies);
 }
 
-Config loaded(ConfigSource& source, const std::string& path = "/etc/n/main.yaml") {
+Config loaded(FileReader& source, const std::string& path = "/etc/n/main.yaml") {
   auto result = load_config(source, path);
   if (const auto* lines = std::get_if<Strings>(&result)) {
     for (const std::string& line : *lines) UNSCOPED_INFO(line);
@@ -69,7 +82,7 @@ Config loaded(ConfigSource& source, const std::string& path = "/etc/n/main.yaml"
   return std::get<Config>(std::move(result));
 }
 
-Strings refused(ConfigSource& source, const std::string& path = "/etc/n/main.yaml") {
+Strings refused(FileReader& source, const std::string& path = "/etc/n/main.yaml") {
   auto result = load_config(source, path);
   return std::holds_alternative<Strings>(result) ? std::get<Strings>(result) : Strings{};
 }
@@ -78,16 +91,6 @@ Strings names_of(const Config& config) {
   Strings names;
   for (const PolicyConfig& policy : config.policies) names.push_back(policy.name);
   return names;
-}
-
-/// How each line starts.
-void check_starts(const Strings& lines, const Strings& starts) {
-  CAPTURE(lines, starts);
-  CHECK(lines.size() == starts.size());
-  for (std::size_t i = 0; i < std::min(lines.size(), starts.size()); ++i) {
-    CAPTURE(starts[i]);
-    CHECK(lines[i].substr(0, starts[i].size()) == starts[i]);
-  }
 }
 
 }  // namespace
@@ -106,8 +109,8 @@ TEST_CASE("policies of included files come first, depth first and in byte order,
   CHECK(names_of(config) == Strings{"capital", "deep", "a", "b", "main"});
   CHECK(config.files == Strings{"/etc/n/main.yaml", "/etc/n/conf.d/B.yaml", "/etc/n/conf.d/a.yml", "/srv/deep.yaml",
                                 "/etc/n/conf.d/b.yaml", "/etc/n/one.yaml"});
-  CHECK(config.watched == Strings{"/etc/n/main.yaml", "/etc/n/conf.d", "/etc/n/conf.d/B.yaml", "/etc/n/conf.d/a.yml",
-                                  "/srv/deep.yaml", "/etc/n/conf.d/b.yaml", "/etc/n/one.yaml"});
+  CHECK(source.asked == Strings{"/etc/n/main.yaml", "/etc/n/conf.d", "/etc/n/conf.d/B.yaml", "/etc/n/conf.d/a.yml",
+                                "/srv/deep.yaml", "/etc/n/conf.d/b.yaml", "/etc/n/one.yaml"});
   CHECK(config.reconcile_interval == std::chrono::seconds{5});
   CHECK(config.include.size() == 2);
   for (const PolicyConfig& policy : config.policies) {
@@ -127,7 +130,7 @@ TEST_CASE("paths are relative to the file that names them, and an empty folder i
                        {"conf/empty"});
   const Config config = loaded(source, "conf/main.yaml");
   CHECK(names_of(config) == Strings{"y", "x"});
-  CHECK(config.watched.back() == "conf/empty");
+  CHECK(source.asked.back() == "conf/empty");
   FilesInMemory beside({{"main.yaml", file_text("", "include: y.yaml\n")}, {"y.yaml", file_text(policy_text("y"))}});
   CHECK(names_of(loaded(beside, "main.yaml")) == Strings{"y"});
 }
@@ -170,7 +173,7 @@ TEST_CASE("of one key the later file wins, and the policy itself over all files"
   CHECK(config.policies[1].sysctls.size() == 3);
   CHECK(config.policies[1].sysctls[0].where.file == config.policies[0].sysctls[0].where.file - 1);
   CHECK(source.reads == 4);  // a file of two policies is read once
-  CHECK(config.watched == Strings{"/m", "/d", "/d/1.conf", "/d/2.conf", "/z"});
+  CHECK(source.asked == Strings{"/m", "/d", "/d/1.conf", "/d/2.conf", "/z"});
 }
 
 TEST_CASE("problems of all files are told at once, each where it is") {

@@ -7,32 +7,16 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "config_words.hpp"
 
 using namespace nswarden;
 
 namespace {
 
-using Strings = std::vector<std::string>;
+using test::config_of;
+using test::Strings;
 
-Config config_of(std::string_view text) {
-  auto parsed = parse_config(text);
-  if (const auto* problems = std::get_if<std::vector<Problem>>(&parsed)) {
-    for (const Problem& problem : *problems) UNSCOPED_INFO(format_problem("config", problem));
-  }
-  CAPTURE(text);
-  REQUIRE(std::holds_alternative<Config>(parsed));
-  return std::get<Config>(std::move(parsed));
-}
-
-/// `LINE:COL: message` of each problem.
-Strings told_of(std::string_view text) {
-  Strings told;
-  const auto parsed = parse_config(text);
-  if (const auto* problems = std::get_if<std::vector<Problem>>(&parsed)) {
-    for (const Problem& problem : *problems) told.push_back(format_problem("", problem).substr(1));
-  }
-  return told;
-}
+Strings told_of(std::string_view text) { return test::told_of(test::problems_of(text)); }
 
 Strings texts_of(const std::vector<Pattern>& patterns) {
   Strings texts;
@@ -55,13 +39,8 @@ struct Row {
 
 void check_rows(const std::vector<Row>& rows) {
   for (const Row& row : rows) {
-    const Strings told = told_of(row.text);
-    CAPTURE(row.text, told);
-    CHECK(told.size() == row.told.size());
-    for (std::size_t i = 0; i < std::min(told.size(), row.told.size()); ++i) {
-      CAPTURE(row.told[i]);
-      CHECK(told[i].substr(0, row.told[i].size()) == row.told[i]);
-    }
+    CAPTURE(row.text);
+    test::check_starts(told_of(row.text), row.told);
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include <nswarden/policy/inotify_events.hpp>
 
+#include <nswarden/config/config.hpp>
 #include <nswarden/config/yaml_tree.hpp>
 #include "catch.hpp"
 #include "config/config_fields.hpp"

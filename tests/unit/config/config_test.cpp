@@ -8,12 +8,18 @@
 
 #include <fmt/format.h>
 
+#include <nswarden/config/yaml_tree.hpp>
+
 #include "catch.hpp"
+#include "config_words.hpp"
 
 using namespace nswarden;
 using namespace std::chrono_literals;
 
 namespace {
+
+using test::config_of;
+using test::problems_of;
 
 /// Its required `version` comes last, so nothing less than all of it is a configuration.
 const std::string good = R"(netns_dirs: [/run/netns, /var/run/other///]
@@ -31,30 +37,8 @@ policies:
 version: 1
 )";
 
-Config config_of(std::string_view text) {
-  auto parsed = parse_config(text);
-  if (const auto* problems = std::get_if<std::vector<Problem>>(&parsed)) {
-    for (const Problem& problem : *problems) UNSCOPED_INFO(format_problem("config", problem));
-  }
-  REQUIRE(std::holds_alternative<Config>(parsed));
-  return *std::get_if<Config>(&parsed);
-}
-
-std::vector<Problem> problems_of(std::string_view text) {
-  auto parsed = parse_config(text);
-  const auto* problems = std::get_if<std::vector<Problem>>(&parsed);
-  return problems == nullptr ? std::vector<Problem>{} : *problems;
-}
-
 /// `LINE:COL: message` of each problem, joined by newlines; empty when there is none.
-std::string told_of(std::string_view text) {
-  std::string all;
-  for (const Problem& problem : problems_of(text)) {
-    if (!all.empty()) all += '\n';
-    all += format_problem("", problem).substr(1);
-  }
-  return all;
-}
+std::string told_of(std::string_view text) { return fmt::format("{}", fmt::join(test::told_of(problems_of(text)), "\n")); }
 
 /// A file with one policy, into which a test puts what it is about.
 std::string with_policy(std::string_view fields) { return fmt::format("version: 1\npolicies:\n  - {}\n", fields); }

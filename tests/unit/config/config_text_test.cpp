@@ -1,28 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is printed is read as the same again.
-#include "config/config_text.hpp"
+#include <nswarden/config/config_text.hpp>
 
 #include <set>
 #include <string>
 
 #include "catch.hpp"
+#include "config_words.hpp"
 #include "random_config.hpp"
 
 using namespace nswarden;
-
-namespace {
-
-Config config_of(const std::string& text) {
-  auto parsed = parse_config(text);
-  if (const auto* problems = std::get_if<std::vector<Problem>>(&parsed)) {
-    for (const Problem& problem : *problems) UNSCOPED_INFO(format_problem("config", problem));
-  }
-  CAPTURE(text);
-  REQUIRE(std::holds_alternative<Config>(parsed));
-  return std::get<Config>(std::move(parsed));
-}
-
-}  // namespace
+using test::config_of;
 
 TEST_CASE("any configuration is printed as text that is read as the same configuration, and printed as the same text") {
   std::set<Want::Kind> kinds;

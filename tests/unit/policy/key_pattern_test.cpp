@@ -11,16 +11,16 @@ namespace {
 
 KeyPattern pattern(std::string_view text) {
   auto parsed = KeyPattern::parse(text);
-  const auto* problem = std::get_if<std::string>(&parsed);
-  INFO(text << ": " << (problem == nullptr ? "" : *problem));
+  const auto* problem = std::get_if<Problem>(&parsed);
+  INFO(text << ": " << (problem == nullptr ? "" : problem->message));
   REQUIRE(problem == nullptr);
   return std::get<KeyPattern>(std::move(parsed));
 }
 
 std::string refusal(std::string_view text) {
   auto parsed = KeyPattern::parse(text);
-  const auto* problem = std::get_if<std::string>(&parsed);
-  return problem == nullptr ? "" : *problem;
+  const auto* problem = std::get_if<Problem>(&parsed);
+  return problem == nullptr ? "" : problem->message;
 }
 
 Key key_at(std::string_view path) {

@@ -13,8 +13,8 @@ namespace {
 
 Key key(std::string_view text) {
   auto parsed = Key::parse(text);
-  const auto* problem = std::get_if<std::string>(&parsed);
-  INFO(text << ": " << (problem == nullptr ? "" : *problem));
+  const auto* problem = std::get_if<Problem>(&parsed);
+  INFO(text << ": " << (problem == nullptr ? "" : problem->message));
   REQUIRE(problem == nullptr);
   return *std::get_if<Key>(&parsed);
 }
@@ -22,8 +22,8 @@ Key key(std::string_view text) {
 /// Why it is refused; empty when it is not.
 std::string refusal(std::string_view text) {
   auto parsed = Key::parse(text);
-  const auto* problem = std::get_if<std::string>(&parsed);
-  return problem == nullptr ? "" : *problem;
+  const auto* problem = std::get_if<Problem>(&parsed);
+  return problem == nullptr ? "" : problem->message;
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 
 #include <vector>
 
+#include <nswarden/policy/value.hpp>
+
 #include "catch.hpp"
 
 using namespace nswarden;

@@ -16,8 +16,8 @@ using Indexes = std::vector<PolicyIndex>;
 
 std::string problem_of(const std::string& pattern) {
   const auto compiled = Pattern::compile(pattern);
-  const auto* problem = std::get_if<std::string>(&compiled);
-  return problem == nullptr ? std::string() : *problem;
+  const auto* problem = std::get_if<Problem>(&compiled);
+  return problem == nullptr ? std::string() : problem->message;
 }
 
 Resolution resolve(const PolicySet& set, const std::vector<std::string>& found = {}, std::string_view name = "x") {

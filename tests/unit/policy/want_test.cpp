@@ -19,8 +19,8 @@ constexpr ValueSense ticked{ValueForm::milliseconds, std::chrono::milliseconds(4
 Want condition(Kind kind, std::vector<std::string> operands, const ValueSense& sense,
                std::optional<std::string> set = std::nullopt) {
   auto made = Want::condition(kind, std::move(operands), std::move(set), sense);
-  const auto* problem = std::get_if<std::string>(&made);
-  INFO((problem == nullptr ? "" : *problem));
+  const auto* problem = std::get_if<Problem>(&made);
+  INFO((problem == nullptr ? "" : problem->message));
   REQUIRE(problem == nullptr);
   return std::get<Want>(std::move(made));
 }
@@ -28,8 +28,8 @@ Want condition(Kind kind, std::vector<std::string> operands, const ValueSense& s
 std::string refusal(Kind kind, std::vector<std::string> operands, const ValueSense& sense,
                     std::optional<std::string> set = std::nullopt) {
   auto made = Want::condition(kind, std::move(operands), std::move(set), sense);
-  const auto* problem = std::get_if<std::string>(&made);
-  return problem == nullptr ? "" : *problem;
+  const auto* problem = std::get_if<Problem>(&made);
+  return problem == nullptr ? "" : problem->message;
 }
 
 }  // namespace
