@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <cstddef>
-#include <cstdio>
 
 #include <nswarden/base/text.hpp>
 #include <nswarden/config/config_convert.hpp>

@@ -8,7 +8,6 @@
 #include <iostream>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include <nswarden/base/build_info.hpp>
 #include <nswarden/base/text.hpp>

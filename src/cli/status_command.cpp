@@ -4,9 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <optional>
-#include <stdexcept>
 #include <string_view>
 #include <utility>
 

@@ -2,7 +2,6 @@
 #include "commands/command_queue.hpp"
 
 #include <algorithm>
-#include <utility>
 
 namespace nswarden {
 

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <utility>
 
 #include <nswarden/base/text.hpp>
 #include <nswarden/policy/inotify_events.hpp>

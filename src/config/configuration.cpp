@@ -22,7 +22,7 @@ LoadedConfig built_in() {
 LoadedOrRefused load_files(const std::string& path) {
   ConfigFiles files;
   auto loaded = load_config(files, path);
-  // The file itself has a watcher of its own.
+  // The file itself is watched from before it is read.
   std::vector<PathWatcher::Path> named;
   for (const PathWatcher::Path& asked : files.asked()) {
     if (asked.path != path) named.push_back(asked);

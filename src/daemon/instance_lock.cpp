@@ -4,13 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <stdexcept>
-#include <system_error>
 #include <utility>
 
 #include <nswarden/base/text.hpp>
-#include <nswarden/os/lock_file.hpp>
 
 namespace nswarden {
 namespace {

@@ -4,11 +4,9 @@
 #include <algorithm>
 #include <csignal>
 #include <exception>
-#include <initializer_list>
 #include <thread>
 #include <utility>
 #include <variant>
-#include <vector>
 
 #include <nswarden/os/process.hpp>
 #include <nswarden/policy/inotify_events.hpp>

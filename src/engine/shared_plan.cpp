@@ -2,7 +2,6 @@
 #include "engine/shared_plan.hpp"
 
 #include <algorithm>
-#include <map>
 #include <set>
 #include <string_view>
 #include <utility>

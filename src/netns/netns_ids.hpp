@@ -4,7 +4,6 @@
 // fact 51).
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <utility>
 

@@ -9,7 +9,6 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <optional>
 #include <string_view>
 
 #include <nswarden/os/privilege.hpp>

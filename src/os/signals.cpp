@@ -2,7 +2,6 @@
 #include <nswarden/os/signals.hpp>
 
 #include <pthread.h>
-#include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nswarden/report/event_log.hpp>
 
-#include <string>
 #include <utility>
 
 namespace nswarden {

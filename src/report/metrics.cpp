@@ -15,8 +15,6 @@
 #include <nswarden/base/text.hpp>
 #include <nswarden/report/metrics.hpp>
 #include <set>
-#include <string>
-#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nswarden/report/writers.hpp>
 
-#include <algorithm>
-
 namespace nswarden {
 namespace {
 

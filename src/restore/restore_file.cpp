@@ -3,12 +3,10 @@
 
 #include <fmt/format.h>
 
-#include <system_error>
 #include <utility>
 
 #include <nswarden/base/text.hpp>
 #include <nswarden/os/file.hpp>
-#include <nswarden/os/lock_file.hpp>
 #include <nswarden/os/privilege.hpp>
 #include <nswarden/os/trusted_path.hpp>
 

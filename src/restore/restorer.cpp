@@ -2,8 +2,6 @@
 #include <nswarden/restore/restorer.hpp>
 
 #include <algorithm>
-#include <system_error>
-#include <utility>
 
 #include <nswarden/os/privilege.hpp>
 

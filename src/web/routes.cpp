@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
-
 #include <nswarden/base/build_info.hpp>
 #include <nswarden/base/text.hpp>
 #include <nswarden/report/json.hpp>

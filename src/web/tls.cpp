@@ -8,9 +8,7 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
-#include <array>
 #include <new>
-#include <string_view>
 #include <utility>
 #include <vector>
 

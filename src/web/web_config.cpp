@@ -8,7 +8,6 @@
 
 #include <nswarden/base/text.hpp>
 #include <nswarden/config/yaml_fields.hpp>
-#include "web/web_tls.hpp"
 
 namespace nswarden {
 namespace {

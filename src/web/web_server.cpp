@@ -19,7 +19,6 @@
 #include <new>
 #include <optional>
 #include <stdexcept>
-#include <string_view>
 #include <thread>
 
 #include <nswarden/os/privilege.hpp>

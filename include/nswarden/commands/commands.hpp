@@ -11,7 +11,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include <nswarden/engine/kernel.hpp>
 #include <nswarden/engine/reconciler.hpp>

@@ -3,7 +3,6 @@
 // by one-shot commands such as `check NETNS...`, in their main thread.
 #pragma once
 
-#include <algorithm>
 #include <set>
 #include <span>
 #include <string>

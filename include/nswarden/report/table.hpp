@@ -2,7 +2,6 @@
 // Tables for people: columns as wide as their longest cell. Pure text.
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
