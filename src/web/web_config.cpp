@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <nswarden/base/text.hpp>
+#include <nswarden/config/config.hpp>
 #include <nswarden/config/yaml_fields.hpp>
 
 namespace nswarden {
