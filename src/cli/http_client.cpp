@@ -17,7 +17,7 @@
 
 #include <nswarden/base/build_info.hpp>
 #include <nswarden/base/text.hpp>
-#include <nswarden/web/listen_address.hpp>
+#include <nswarden/web/url.hpp>
 #include "cli/http_response.hpp"
 
 namespace nswarden {

@@ -3,13 +3,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include <nswarden/base/build_info.hpp>
 #include <nswarden/base/text.hpp>
 #include <nswarden/report/json.hpp>
 
 #include "web/gzip.hpp"
 #include "web/status_page.hpp"
-#include "web/status_style.hpp"
 
 namespace nswarden {
 namespace {
@@ -50,11 +52,7 @@ Json json_of(const ConfigSnapshot& config) {
   return json;
 }
 
-constexpr const char* plain = "text/plain; charset=utf-8";
-
-Response text(int status, std::string body) { return {status, plain, std::move(body), {}}; }
-
-/// What may be long is packed for who asks for it.
+/// Long texts are compressed for clients that accept it.
 Response long_text(const Request& request, const char* content_type, std::string body) {
   Response response{200, content_type, std::move(body), {{"Vary", "Accept-Encoding"}}};
   if (wants_gzip(request.accept_encoding)) {
@@ -64,50 +62,44 @@ Response long_text(const Request& request, const char* content_type, std::string
   return response;
 }
 
-/// Nobody else's page may show or keep it, and it may load nothing.
-Response page(const Request& request, const WebOptions& options, const WebSources& sources) {
-  Response response = long_text(
-      request, "text/html; charset=utf-8",
-      status_page(*sources.snapshots->newest(), Filter::of_query(request.query), options.telemetry_path, build_info()));
-  response.headers.emplace_back("Content-Security-Policy", status_content_policy());
-  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
-  response.headers.emplace_back("Referrer-Policy", "no-referrer");
-  response.headers.emplace_back("Cache-Control", "no-store");
+/// Other pages may not frame it, caches may not keep it, and it may load nothing.
+Response page(const Request& request, const Snapshot& snapshot, const std::string& telemetry_path) {
+  Response response = long_text(request, "text/html; charset=utf-8",
+                                status_page(snapshot, Filter::of_query(request.query), telemetry_path, build_info()));
+  response.headers.insert(response.headers.end(), {{"Content-Security-Policy", status_content_policy()},
+                                                   {"X-Content-Type-Options", "nosniff"},
+                                                   {"Referrer-Policy", "no-referrer"},
+                                                   {"Cache-Control", "no-store"}});
   return response;
 }
 
-Response metrics(const Request& request, const WebSources& sources) {
-  return long_text(request, "text/plain; version=0.0.4; charset=utf-8", sources.metrics->text(*sources.snapshots->newest()));
-}
-
-Response ready(const WebSources& sources) {
-  const auto snapshot = sources.snapshots->newest();
-  if (!snapshot->ready) return text(503, "not ready: the first sweep is not done\n");
+Response ready(const Snapshot& snapshot) {
+  if (!snapshot.ready) return text_response(503, "not ready: the first sweep is not done\n");
   std::string body = "nswarden is ready.\n";
-  for (const SourceSnapshot& source : snapshot->sources) {
+  for (const SourceSnapshot& source : snapshot.sources) {
     if (!source.up) body += fmt::format("{} is down: {}\n", source.name, printable(source.reason));
   }
-  for (const SourceSnapshot& directory : snapshot->unlisted) {
+  for (const SourceSnapshot& directory : snapshot.unlisted) {
     body += fmt::format("{} cannot be listed: {}\n", printable(directory.name), printable(directory.reason));
   }
-  for (const std::string& hindrance : snapshot->hindrances) body += printable(hindrance) + '\n';
-  return text(200, std::move(body));
+  for (const std::string& hindrance : snapshot.hindrances) body += printable(hindrance) + '\n';
+  return text_response(200, std::move(body));
 }
 
 /// Not before the loop has been silent for longer than it may be: what restarts the daemon for it must be sure.
-Response healthy(const WebSources& sources) {
-  if (sources.snapshots->alive(std::chrono::steady_clock::now())) return text(200, "nswarden is healthy.\n");
-  return text(503, "not healthy: the loop does not get on with its sweep\n");
+Response healthy(const SnapshotSlot& snapshots) {
+  if (snapshots.alive(std::chrono::steady_clock::now())) return text_response(200, "nswarden is healthy.\n");
+  return text_response(503, "not healthy: the loop does not get on with its sweep\n");
 }
 
 Response reload(const WebSources& sources) {
   const std::string problem = sources.reload();
-  if (problem.empty()) return text(200, "The configuration was reloaded.\n");
-  return text(500, fmt::format("The configuration was refused, the last good one stays: {}\n", problem));
+  if (problem.empty()) return text_response(200, "The configuration was reloaded.\n");
+  return text_response(500, fmt::format("The configuration was refused, the last good one stays: {}\n", problem));
 }
 
 Response wrong_method(const char* allowed) {
-  Response response = text(405, "Method not allowed.\n");
+  Response response = text_response(405, "Method not allowed.\n");
   response.headers.emplace_back("Allow", allowed);
   return response;
 }
@@ -144,24 +136,24 @@ std::string events_json(const Snapshot& snapshot) {
   return line_of(json);
 }
 
+Response text_response(int status, std::string body) { return {status, "text/plain; charset=utf-8", std::move(body), {}}; }
+
 Response respond(const Request& request, const WebOptions& options, const WebSources& sources) {
-  const bool is_read = request.method == "GET" || request.method == "HEAD";
-  if (request.path == "/-/reload" && options.enable_lifecycle) {
+  const std::string_view path = request.path;
+  if (path == "/-/reload" && options.enable_lifecycle) {
     return request.method == "POST" ? reload(sources) : wrong_method("POST");
   }
-  const bool is_metrics = request.path == options.telemetry_path;
-  const bool is_status = request.path == "/api/v1/status";
-  const bool is_events = request.path == "/api/v1/events";
-  const bool is_page = request.path == "/" || request.path == "/-/healthy" || request.path == "/-/ready";
-  const bool known = is_metrics || is_status || is_events || is_page;
-  if (!known) return text(404, "Not found.\n");
-  if (!is_read) return wrong_method("GET, HEAD");
-  if (is_metrics) return metrics(request, sources);
-  if (is_status) return long_text(request, "application/json", status_json(*sources.snapshots->newest()));
-  if (is_events) return long_text(request, "application/json", events_json(*sources.snapshots->newest()));
-  if (request.path == "/-/healthy") return healthy(sources);
-  if (request.path == "/-/ready") return ready(sources);
-  return page(request, options, sources);
+  constexpr std::array<std::string_view, 5> fixed_paths{"/", "/-/healthy", "/-/ready", "/api/v1/status", "/api/v1/events"};
+  const bool is_metrics = path == options.telemetry_path;
+  if (!is_metrics && std::ranges::find(fixed_paths, path) == fixed_paths.end()) return text_response(404, "Not found.\n");
+  if (request.method != "GET" && request.method != "HEAD") return wrong_method("GET, HEAD");
+  const auto snapshot = sources.snapshots->newest();
+  if (is_metrics) return long_text(request, "text/plain; version=0.0.4; charset=utf-8", sources.metrics->text(*snapshot));
+  if (path == "/api/v1/status") return long_text(request, "application/json", status_json(*snapshot));
+  if (path == "/api/v1/events") return long_text(request, "application/json", events_json(*snapshot));
+  if (path == "/-/healthy") return healthy(*sources.snapshots);
+  if (path == "/-/ready") return ready(*snapshot);
+  return page(request, *snapshot, options.telemetry_path);
 }
 
 }  // namespace nswarden

@@ -37,6 +37,9 @@ struct Response {
   std::vector<std::pair<std::string, std::string>> headers;  ///< besides Content-Type and Content-Length
 };
 
+/// Plain text.
+Response text_response(int status, std::string body);
+
 /// What the routes answer from. `reload` waits for the loop's verdict: empty when the configuration was taken, else why not.
 struct WebSources {
   const Metrics* metrics = nullptr;

@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <utility>
 
+#include <nswarden/base/sha256.hpp>
 #include <nswarden/base/text.hpp>
 
 #include "web/html.hpp"
 #include "web/status_sections.hpp"
-#include "web/status_style.hpp"
 
 namespace nswarden {
 namespace {
@@ -189,6 +189,13 @@ std::string status_page(const Snapshot& snapshot, const Filter& filter, std::str
       .text(build.version);
   html.raw(", revision ").text(build.revision).raw(".</footer>\n</body>\n</html>\n");
   return html.take();
+}
+
+std::string status_content_policy() {
+  Sha256 hash;
+  hash.add(status_style);
+  return "default-src 'none'; style-src 'sha256-" + hash.base64() +
+         "'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 }
 
 }  // namespace nswarden

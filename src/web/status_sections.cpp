@@ -4,7 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <nswarden/base/text.hpp>
 #include <nswarden/engine/report.hpp>
@@ -16,10 +19,6 @@ namespace {
 /// As container tools abbreviate it.
 constexpr std::size_t short_container = 12;
 
-Html& add_link(Html& html, std::string_view link, std::string_view name) {
-  return html.raw("<a href=\"").shown(link).raw("\"><bdi class=\"mono\">").text(name).raw("</bdi></a>");
-}
-
 Html& add_tag(Html& html, Mood mood, std::string_view word) {
   return html.raw("<span class=\"tag ").shown(mood_class(mood)).raw("\">").text(word).raw("</span>");
 }
@@ -27,21 +26,18 @@ Html& add_tag(Html& html, Mood mood, std::string_view word) {
 /// A dash that a screen reader leaves out.
 Html& add_nothing(Html& html) { return html.raw("<span class=\"none\" aria-hidden=\"true\">&ndash;</span>"); }
 
-/// A link that filters; a dash when there is no name.
-Html& add_netns(Html& html, std::string_view name) {
-  return name.empty() ? add_nothing(html) : add_link(html, netns_link(name), name);
-}
-
-Html& add_policy(Html& html, std::string_view name) {
-  return name.empty() ? add_nothing(html) : add_link(html, policy_link(name), name);
+/// A link to the page filtered by `name`; a dash when there is no name.
+Html& add_link(Html& html, std::string (*link)(std::string_view), std::string_view name) {
+  if (name.empty()) return add_nothing(html);
+  return html.raw("<a href=\"").shown(link(name)).raw("\"><bdi class=\"mono\">").text(name).raw("</bdi></a>");
 }
 
 /// The netns of a setting, and below it its policy where there is one.
 Html& add_place(Html& html, const Finding& finding) {
-  add_netns(html, finding.netns);
+  add_link(html, netns_link, finding.netns);
   if (finding.policy.empty()) return html;
   html.raw("<span class=\"more\">");
-  return add_policy(html, finding.policy).raw("</span>");
+  return add_link(html, policy_link, finding.policy).raw("</span>");
 }
 
 /// A dash when it is empty.
@@ -95,15 +91,18 @@ void add_drift_row(Html& html, const DriftSnapshot& drift, double now) {
   add_writer(html, drift.writer.get()).raw("</td></tr>\n");
 }
 
-/// What the table does not show, and where it is.
-void add_rest_of_drift(Html& html, const Snapshot& snapshot, const Filter& filter, std::size_t matching) {
+/// How much drift the table does not show, and where to find it.
+Html rest_of_drift(const Snapshot& snapshot, const Filter& filter, std::size_t matching) {
+  Html html;
   if (matching > most_drift_rows) {
     html.raw("<p>These are the first ").number(most_drift_rows).raw(", by netns and key; ").number(matching - most_drift_rows);
     html.raw(" more are in <a href=\"/api/v1/status\">the JSON</a>.</p>\n");
   }
-  if (snapshot.drift_hidden == 0) return;
-  html.raw("<p>").number(snapshot.drift_hidden).raw(" more are only counted").shown(filter.active() ? ", and may match" : "");
-  html.raw("; <code>nswarden check</code> lists them all.</p>\n");
+  if (snapshot.drift_hidden != 0) {
+    html.raw("<p>").number(snapshot.drift_hidden).raw(" more are only counted").shown(filter.active() ? ", and may match" : "");
+    html.raw("; <code>nswarden check</code> lists them all.</p>\n");
+  }
+  return html;
 }
 
 Mood mood_of(Event::What what) {
@@ -138,15 +137,12 @@ std::string event_words(Event::What what) {
   return words;
 }
 
-void add_event_setting(Html& html, const Event& event) {
+Html& add_event_setting(Html& html, const Event& event) {
   const Finding& finding = event.finding;
-  if (finding.key.empty()) {
-    add_nothing(html);
-    return;
-  }
+  if (finding.key.empty()) return add_nothing(html);
   html.raw("<span class=\"mono\">").key(finding.key).raw("</span><span class=\"more\">want ");
   add_value(html, finding.want).shown(event.what == Event::What::repair ? ", had " : ", have ");
-  add_value(html, finding.have).raw("</span>");
+  return add_value(html, finding.have).raw("</span>");
 }
 
 void add_event_details(Html& html, const Event& event) {
@@ -163,41 +159,28 @@ void add_event_row(Html& html, const Event& event) {
   html.raw("<tr><th scope=\"row\" class=\"c-time\">").moment(event.time).raw("</th><td>");
   add_tag(html, mood_of(event.what), event_words(event.what)).raw("</td><td class=\"c-netns\">");
   add_place(html, event.finding).raw("</td><td class=\"c-key\">");
-  add_event_setting(html, event);
-  html.raw("</td><td class=\"c-why\">");
+  add_event_setting(html, event).raw("</td><td class=\"c-why\">");
   add_event_details(html, event);
   html.raw("</td><td class=\"c-who\">");
   add_writer(html, event.writer.get()).raw("</td></tr>\n");
-}
-
-/// A heading with how many rows there are.
-void add_heading(Html& html, std::size_t rows) {
-  if (rows != 0) html.raw(" <span class=\"dim\">").number(rows).raw("</span>");
-  html.raw("</h2>\n");
 }
 
 /// Enough to tell two configurations apart by eye.
 constexpr std::size_t short_hash = 12;
 
 void add_policy_row(Html& html, const PolicySnapshot& policy, const Filter& filter) {
-  const bool selected = !filter.policy.empty() && printable(policy.name) == filter.policy;
   html.raw("<tr");
-  if (selected) html.raw(" aria-current=\"true\"");
+  if (!filter.policy.empty() && printable(policy.name) == filter.policy) html.raw(" aria-current=\"true\"");
   html.raw("><th scope=\"row\">");
-  add_policy(html, policy.name).raw("</th><td>").shown(policy.enforcing ? "enforce" : "audit");
+  add_link(html, policy_link, policy.name).raw("</th><td>").shown(policy.enforcing ? "enforce" : "audit");
   html.raw("</td><td class=\"number\">").number(policy.netns).raw("</td><td class=\"number\">").number(policy.settings);
-  const auto alarming = [&](std::size_t count, Mood mood) {
+  const auto alarming = [&html](std::size_t count, Mood mood) -> Html& {
     html.raw("</td><td class=\"number\">");
-    if (count == 0) {
-      html.raw("0");
-    } else {
-      add_tag(html, mood, std::to_string(count));
-    }
+    return count == 0 ? html.raw("0") : add_tag(html, mood, std::to_string(count));
   };
   alarming(policy.drifted, Mood::bad);
   alarming(policy.suspended, Mood::warn);
-  alarming(policy.conflicts, Mood::warn);
-  html.raw("</td></tr>\n");
+  alarming(policy.conflicts, Mood::warn).raw("</td></tr>\n");
 }
 
 /// What a source tells of, for those who do not know its name.
@@ -213,120 +196,109 @@ void add_source_row(Html& html, const SourceSnapshot& source, std::string_view t
   html.raw("<tr><th scope=\"row\"><bdi class=\"mono\">").text(source.name).raw("</bdi>");
   add_more(html, tells).raw("</th><td>");
   add_tag(html, source.up ? Mood::good : Mood::bad, source.up ? "up" : down).raw("</td><td class=\"c-why\">");
-  if (source.up) {
-    add_nothing(html);
+  (source.up ? add_nothing(html) : html.text(source.reason)).raw("</td></tr>\n");
+}
+
+/// A section that is one table.
+struct Table {
+  std::string_view id;
+  std::string_view title;
+  std::string_view caption;  ///< for screen readers
+  std::vector<std::string_view> columns;
+  std::size_t figures = 0;  ///< how many of the columns, the last ones, hold numbers
+};
+
+/// `count` stands beside the title unless it is 0; `none` stands in place of a table without rows, and `rest` below it.
+Html section_of(const Table& table, std::size_t count, Html&& rows, std::string_view none, Html&& rest = {}) {
+  Html html;
+  html.raw("<section aria-labelledby=\"").shown(table.id).raw("\">\n<h2 id=\"").shown(table.id).raw("\">").shown(table.title);
+  if (count != 0) html.raw(" <span class=\"dim\">").number(count).raw("</span>");
+  html.raw("</h2>\n");
+  if (rows.empty()) {
+    html.raw("<p class=\"dim\">").shown(none).raw("</p>\n");
   } else {
-    html.text(source.reason);
+    html.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"").shown(table.id).raw("\">\n<table");
+    if (table.figures != 0) html.raw(" class=\"figures\"");
+    html.raw(">\n<caption class=\"hidden\">").shown(table.caption).raw("</caption>\n<thead><tr>");
+    for (std::size_t i = 0; i < table.columns.size(); ++i) {
+      html.raw("<th scope=\"col\"");
+      if (i + table.figures >= table.columns.size()) html.raw(" class=\"number\"");
+      html.raw(">").shown(table.columns[i]).raw("</th>");
+    }
+    html.raw("</tr></thead>\n<tbody>\n").add(std::move(rows)).raw("</tbody>\n</table>\n</div>\n");
   }
-  html.raw("</td></tr>\n");
+  html.add(std::move(rest)).raw("</section>\n");
+  return html;
 }
 
 }  // namespace
 
 std::string_view mood_class(Mood mood) {
-  switch (mood) {
-    case Mood::calm: return "calm";
-    case Mood::good: return "good";
-    case Mood::warn: return "warn";
-    case Mood::bad: return "bad";
-  }
-  return "";
+  constexpr std::array<std::string_view, 4> classes{"calm", "good", "warn", "bad"};
+  return classes[static_cast<std::size_t>(mood)];
 }
 
 std::size_t matching_drift(const Snapshot& snapshot, const Filter& filter) {
-  return static_cast<std::size_t>(std::count_if(snapshot.drift.begin(), snapshot.drift.end(),
-                                                [&](const DriftSnapshot& drift) { return filter.takes(drift.finding); }));
+  const auto matches = [&filter](const DriftSnapshot& drift) { return filter.takes(drift.finding); };
+  return static_cast<std::size_t>(std::ranges::count_if(snapshot.drift, matches));
 }
 
 std::size_t matching_events(const Snapshot& snapshot, const Filter& filter) {
-  if (!snapshot.events) return 0;
-  return static_cast<std::size_t>(
-      std::count_if(snapshot.events->begin(), snapshot.events->end(), [&](const auto& event) { return filter.takes(*event); }));
+  const auto matches = [&filter](const auto& event) { return filter.takes(*event); };
+  return snapshot.events ? static_cast<std::size_t>(std::ranges::count_if(*snapshot.events, matches)) : 0;
 }
 
 Html drift_section(const Snapshot& snapshot, const Filter& filter) {
-  Html html;
-  html.raw("<section aria-labelledby=\"drift\">\n<h2 id=\"drift\">Drift");
-  const std::size_t matching = matching_drift(snapshot, filter);
-  add_heading(html, matching + (filter.active() ? 0 : snapshot.drift_hidden));
-  if (matching == 0) {
-    html.raw("<p class=\"dim\">").shown(filter.active() ? "The filter shows none." : snapshot.ready ? "None." : "None so far.");
-    html.raw("</p>\n");
-  } else {
-    html.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"drift\">\n<table>\n");
-    html.raw("<caption class=\"hidden\">Settings that are not as the policy says, by netns and key</caption>\n");
-    html.raw("<thead><tr><th scope=\"col\">Netns, policy</th><th scope=\"col\">Key</th><th scope=\"col\">Want</th>");
-    html.raw("<th scope=\"col\">Have</th><th scope=\"col\">State</th><th scope=\"col\">Since (UTC)</th>");
-    html.raw("<th scope=\"col\">Last writer</th></tr></thead>\n<tbody>\n");
-    std::size_t rows = 0;
-    for (const DriftSnapshot& drift : snapshot.drift) {
-      if (!filter.takes(drift.finding)) continue;
-      if (rows++ == most_drift_rows) break;
-      add_drift_row(html, drift, snapshot.time);
-    }
-    html.raw("</tbody>\n</table>\n</div>\n");
+  Html rows;
+  std::size_t matching = 0;
+  for (const DriftSnapshot& drift : snapshot.drift) {
+    if (filter.takes(drift.finding) && matching++ < most_drift_rows) add_drift_row(rows, drift, snapshot.time);
   }
-  add_rest_of_drift(html, snapshot, filter, matching);
-  html.raw("</section>\n");
-  return html;
+  const Table table{"drift",
+                    "Drift",
+                    "Settings that are not as the policy says, by netns and key",
+                    {"Netns, policy", "Key", "Want", "Have", "State", "Since (UTC)", "Last writer"}};
+  return section_of(table, matching + (filter.active() ? 0 : snapshot.drift_hidden), std::move(rows),
+                    filter.active()  ? "The filter shows none."
+                    : snapshot.ready ? "None."
+                                     : "None so far.",
+                    rest_of_drift(snapshot, filter, matching));
 }
 
 Html events_section(const Snapshot& snapshot, const Filter& filter) {
-  Html html;
-  html.raw("<section aria-labelledby=\"events\">\n<h2 id=\"events\">Events");
-  const std::size_t matching = matching_events(snapshot, filter);
-  add_heading(html, matching);
-  if (matching == 0) {
-    html.raw("<p class=\"dim\">").shown(filter.active() ? "The filter shows none." : "None yet.").raw("</p>\n</section>\n");
-    return html;
-  }
-  html.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"events\">\n<table>\n");
-  html.raw("<caption class=\"hidden\">The last 200 events, newest first</caption>\n");
-  html.raw("<thead><tr><th scope=\"col\">Time (UTC)</th><th scope=\"col\">Event</th><th scope=\"col\">Netns, policy</th>");
-  html.raw("<th scope=\"col\">Setting</th><th scope=\"col\">Details</th><th scope=\"col\">Writer</th></tr></thead>\n<tbody>\n");
-  const Events newest_first(snapshot.events->rbegin(), snapshot.events->rend());
+  Html rows;
+  const Events newest_first = snapshot.events ? Events(snapshot.events->rbegin(), snapshot.events->rend()) : Events{};
   for (const auto& event : newest_first) {
-    if (filter.takes(*event)) add_event_row(html, *event);
+    if (filter.takes(*event)) add_event_row(rows, *event);
   }
-  html.raw("</tbody>\n</table>\n</div>\n</section>\n");
-  return html;
+  const Table table{"events",
+                    "Events",
+                    "The last 200 events, newest first",
+                    {"Time (UTC)", "Event", "Netns, policy", "Setting", "Details", "Writer"}};
+  return section_of(table, matching_events(snapshot, filter), std::move(rows),
+                    filter.active() ? "The filter shows none." : "None yet.");
 }
 
 Html policies_section(const Snapshot& snapshot, const Filter& filter) {
-  Html html;
-  html.raw("<section aria-labelledby=\"policies\">\n<h2 id=\"policies\">Policies</h2>\n");
-  if (snapshot.policies.empty()) {
-    html.raw("<p class=\"dim\">None.</p>\n</section>\n");
-    return html;
-  }
-  html.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"policies\">\n<table class=\"figures\">\n");
-  html.raw("<caption class=\"hidden\">Policies in the order of the configuration, with what they govern</caption>\n");
-  html.raw("<thead><tr><th scope=\"col\">Policy</th><th scope=\"col\">Mode</th><th scope=\"col\" class=\"number\">Netns</th>");
-  html.raw("<th scope=\"col\" class=\"number\">Settings</th><th scope=\"col\" class=\"number\">Not compliant</th>");
-  html.raw("<th scope=\"col\" class=\"number\">Suspended</th><th scope=\"col\" class=\"number\">Conflicts</th></tr></thead>\n");
-  html.raw("<tbody>\n");
-  for (const PolicySnapshot& policy : snapshot.policies) add_policy_row(html, policy, filter);
-  html.raw("</tbody>\n</table>\n</div>\n</section>\n");
-  return html;
+  Html rows;
+  for (const PolicySnapshot& policy : snapshot.policies) add_policy_row(rows, policy, filter);
+  const Table table{"policies",
+                    "Policies",
+                    "Policies in the order of the configuration, with what they govern",
+                    {"Policy", "Mode", "Netns", "Settings", "Not compliant", "Suspended", "Conflicts"},
+                    5};
+  return section_of(table, 0, std::move(rows), "None.");
 }
 
 Html sources_section(const Snapshot& snapshot) {
-  Html html;
-  html.raw("<section aria-labelledby=\"sources\">\n<h2 id=\"sources\">Event sources</h2>\n");
-  if (snapshot.sources.empty() && snapshot.unlisted.empty()) {
-    html.raw("<p class=\"dim\">None.</p>\n</section>\n");
-    return html;
-  }
-  html.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"sources\">\n<table>\n");
-  html.raw("<caption class=\"hidden\">Sources of events, and directories that cannot be listed</caption>\n");
-  html.raw("<thead><tr><th scope=\"col\">Source</th><th scope=\"col\">Health</th><th scope=\"col\">Why</th></tr></thead>\n");
-  html.raw("<tbody>\n");
-  for (const SourceSnapshot& source : snapshot.sources) add_source_row(html, source, tells_of(source.name), "down");
+  Html rows;
+  for (const SourceSnapshot& source : snapshot.sources) add_source_row(rows, source, tells_of(source.name), "down");
   for (const SourceSnapshot& directory : snapshot.unlisted) {
-    add_source_row(html, directory, "a directory of netns", "not listed");
+    add_source_row(rows, directory, "a directory of netns", "not listed");
   }
-  html.raw("</tbody>\n</table>\n</div>\n</section>\n");
-  return html;
+  const Table table{
+      "sources", "Event sources", "Sources of events, and directories that cannot be listed", {"Source", "Health", "Why"}};
+  return section_of(table, 0, std::move(rows), "None.");
 }
 
 Html configuration_section(const Snapshot& snapshot) {

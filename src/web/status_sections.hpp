@@ -7,7 +7,7 @@
 
 #include <nswarden/report/snapshot.hpp>
 
-#include "web/filter.hpp"
+#include <nswarden/web/url.hpp>
 #include "web/html.hpp"
 
 namespace nswarden {

@@ -1,17 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a TCP server needs of the kernel besides serving: names made numeric, a look whether an address can be had, and an end
-// to connections that wait. Any thread.
+// Addresses to listen on, and the TCP calls that a server needs besides serving: names made numeric, a check that an address is
+// free, and an end to connections that wait. Any thread.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nswarden/base/result.hpp>
 #include <nswarden/os/fd.hpp>
 
 namespace nswarden {
+
+struct ListenAddress {
+  enum class Host { any, name, ipv6 };  ///< `name` may be an IPv4 address too
+  Host kind = Host::any;
+  std::string host;  ///< without brackets; empty for any
+  std::uint16_t port = 0;
+};
+
+/// `:PORT`, `HOST:PORT` or `[V6]:PORT`, nothing else.
+std::optional<ListenAddress> parse_listen_address(std::string_view text);
 
 enum class AddressFamily : std::uint8_t { ipv4, ipv6 };
 

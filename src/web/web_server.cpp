@@ -22,7 +22,7 @@
 #include <thread>
 
 #include <nswarden/os/privilege.hpp>
-#include <nswarden/web/listen_address.hpp>
+#include <nswarden/web/url.hpp>
 #include <nswarden/web/web_access.hpp>
 #include "web/tls.hpp"
 

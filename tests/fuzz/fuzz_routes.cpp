@@ -6,13 +6,13 @@
 #include <optional>
 #include <set>
 
-#include <nswarden/web/listen_address.hpp>
+#include <nswarden/web/url.hpp>
 #include "../support/markup.hpp"
 #include "../support/responses.hpp"
 #include "exposition.hpp"
 #include "oracle.hpp"
 #include "web/gzip.hpp"
-#include "web/status_style.hpp"
+#include "web/status_page.hpp"
 
 using namespace nswarden;
 

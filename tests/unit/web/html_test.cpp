@@ -6,7 +6,7 @@
 #include <string>
 
 #include "web/html.hpp"
-#include "web/status_style.hpp"
+#include "web/status_page.hpp"
 
 namespace {
 

@@ -4,9 +4,10 @@
 #include <nswarden/base/build_info.hpp>
 #include <string>
 
-#include <nswarden/web/listen_address.hpp>
+#include <nswarden/web/url.hpp>
 #include "responses.hpp"
 #include "web/gzip.hpp"
+#include "web/tcp.hpp"
 
 namespace {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <nswarden/web/url.hpp>
 #include "status_pages.hpp"
-#include "web/filter.hpp"
 
 namespace {
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "web/filter.hpp"
+#include <nswarden/web/url.hpp>
+
+#include <fmt/format.h>
 
 #include <cstdint>
-#include <optional>
 
 #include <nswarden/base/text.hpp>
 
@@ -14,6 +15,7 @@ std::optional<std::uint8_t> coded_byte(std::string_view text) {
   return text.size() < 3 || text[0] != '%' ? std::nullopt : parse_number<std::uint8_t>(text.substr(1, 2), 16);
 }
 
+/// Accepts any bytes: a `%` without a code stands for itself.
 std::string query_decoded(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -24,23 +26,29 @@ std::string query_decoded(std::string_view text) {
   return out;
 }
 
+/// Of the last parameter of that name, decoded; empty when there is none.
+std::string query_value(std::string_view query, std::string_view name) {
+  std::string value;
+  while (!query.empty()) {
+    std::string_view rest = take_until(query, '&');
+    if (query_decoded(take_until(rest, '=')) == name) value = query_decoded(rest);
+  }
+  return value;
+}
+
 bool is_unreserved(char c) {
   const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
   return letter || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
 std::string percent_encoded(std::string_view bytes, std::string_view kept) {
-  constexpr std::string_view digits = "0123456789ABCDEF";
   std::string out;
   for (const char c : bytes) {
     if (is_unreserved(c) || kept.find(c) != std::string_view::npos) {
       out += c;
-      continue;
+    } else {
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
     }
-    const auto byte = static_cast<unsigned char>(c);
-    out += '%';
-    out += digits[byte >> 4U];
-    out += digits[byte & 0xFU];
   }
   return out;
 }
@@ -52,13 +60,19 @@ bool is_wanted(const std::string& wanted, const std::string& name) {
 
 }  // namespace
 
-std::string query_value(std::string_view query, std::string_view name) {
-  std::string value;
-  while (!query.empty()) {
-    std::string_view rest = take_until(query, '&');
-    if (query_decoded(take_until(rest, '=')) == name) value = query_decoded(rest);
+std::optional<std::string> decoded_path(std::string_view raw) {
+  std::string path;
+  for (std::size_t i = 0; i < raw.size(); ++i) {
+    if (raw[i] != '%') {
+      path += raw[i];
+      continue;
+    }
+    const auto byte = coded_byte(raw.substr(i));
+    if (!byte || *byte == 0) return std::nullopt;
+    path += static_cast<char>(*byte);
+    i += 2;
   }
-  return value;
+  return path;
 }
 
 std::string query_encoded(std::string_view bytes) { return percent_encoded(bytes, {}); }

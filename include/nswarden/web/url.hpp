@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of a URL after its question mark, as HTML forms write it, and the filter of the status page that it asks for. Takes any
-// bytes and refuses none: a code that is none stands for itself. Pure, any thread.
+// Paths and queries of URLs, as HTML forms write them, and the filter of the status page, which is a query. Pure, any thread.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,8 +11,8 @@
 
 namespace nswarden {
 
-/// The decoded value of a parameter: of the last one of that name, empty when there is none.
-std::string query_value(std::string_view query, std::string_view name);
+/// The path of a request, %XX decoded once. None when it cannot be a path of ours: a NUL or a `%` without a code.
+std::optional<std::string> decoded_path(std::string_view raw);
 
 /// For a value in a query: all but letters, digits and `-._~` as `%NN`.
 std::string query_encoded(std::string_view bytes);
