@@ -8,6 +8,7 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
+#include <array>
 #include <new>
 #include <utility>
 #include <vector>
@@ -42,7 +43,7 @@ MemoryBio bio_of(const std::string& text) {
   return bio;
 }
 
-/// Nobody is there to be asked.
+/// A daemon has no one to ask for a passphrase.
 int refuse_passphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* /*data*/) { return 0; }
 
 /// All of them, or none and the reason: a text that is cut short must not pass for a shorter one.
@@ -137,23 +138,14 @@ int check_names(int trusted, X509_STORE_CTX* store) {
 int take_any(int /*trusted*/, X509_STORE_CTX* /*store*/) { return 1; }
 
 int number_of(TlsVersion version) {
-  switch (version) {
-    case TlsVersion::tls10: return TLS1_VERSION;
-    case TlsVersion::tls11: return TLS1_1_VERSION;
-    case TlsVersion::tls12: return TLS1_2_VERSION;
-    case TlsVersion::tls13: return TLS1_3_VERSION;
-  }
-  return TLS1_3_VERSION;
+  constexpr std::array numbers{TLS1_VERSION, TLS1_1_VERSION, TLS1_2_VERSION, TLS1_3_VERSION};
+  return numbers[static_cast<std::size_t>(version)];
 }
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ":") + word;
-  return text;
-}
+std::string joined(const Names& words) { return fmt::format("{}", fmt::join(words, ":")); }
 
-TlsSettings::Context new_context() {
-  TlsSettings::Context context(SSL_CTX_new(TLS_server_method()));
+TlsContext new_context() {
+  TlsContext context(SSL_CTX_new(TLS_server_method()), &SSL_CTX_free);
   if (!context) throw std::bad_alloc();
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
   SSL_CTX_set_options(context.get(), SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
@@ -227,10 +219,10 @@ std::string take_rules(SSL_CTX* context, const WebTls& tls) {
 /// OpenSSL's callback for the first message of a client. What a connection takes from its context when it is made, before that one is
 /// known, is set here once more.
 int choose(SSL* ssl, int* alert, void* newest) {
-  const std::shared_ptr<const TlsSettings> settings = (*static_cast<const TlsServer::Newest*>(newest))();
+  const TlsContext held = (*static_cast<const TlsServer::Newest*>(newest))();
+  SSL_CTX* const context = held.get();
   *alert = SSL_AD_INTERNAL_ERROR;
-  if (!settings || SSL_set_SSL_CTX(ssl, settings->context()) == nullptr) return SSL_CLIENT_HELLO_ERROR;
-  SSL_CTX* const context = settings->context();
+  if (context == nullptr || SSL_set_SSL_CTX(ssl, context) == nullptr) return SSL_CLIENT_HELLO_ERROR;
   SSL_set_verify(ssl, SSL_CTX_get_verify_mode(context), SSL_CTX_get_verify_callback(context));
   SSL_set_options(ssl, SSL_CTX_get_options(context));
   SSL_set_security_level(ssl, SSL_CTX_get_security_level(context));
@@ -244,17 +236,15 @@ int choose(SSL* ssl, int* alert, void* newest) {
 
 }  // namespace
 
-void TlsSettings::Free::operator()(ssl_ctx_st* context) const { SSL_CTX_free(context); }
-
-std::variant<std::shared_ptr<const TlsSettings>, Problem> TlsSettings::make(const WebTls& tls, const TlsTexts& texts) {
+std::variant<TlsContext, Problem> make_tls_context(const WebTls& tls, const TlsTexts& texts) {
   ERR_clear_error();
-  Context context = new_context();
+  TlsContext context = new_context();
   std::string problem = take_certificate(context.get(), texts);
   if (problem.empty() && tls.client_ca) problem = take_client_ca(context.get(), texts.client_ca);
   if (problem.empty()) problem = take_rules(context.get(), tls);
   if (!problem.empty()) return Problem{{}, std::move(problem)};
   ask_for_certificates(context.get(), tls);
-  return std::shared_ptr<const TlsSettings>(new TlsSettings(std::move(context)));
+  return context;
 }
 
 TlsServer::TlsServer(Newest newest) : newest_(std::move(newest)), context_(new_context()) {

@@ -24,29 +24,17 @@ struct TlsTexts {
   std::string client_ca;  ///< empty: none
 };
 
-/// The certificates and rules of one version of the web configuration, checked and ready. Immutable, shared by connections.
-class TlsSettings {
- public:
-  /// The settings, or a problem that names the text or field at fault; it has no place.
-  static std::variant<std::shared_ptr<const TlsSettings>, Problem> make(const WebTls& tls, const TlsTexts& texts);
+/// OpenSSL's context, freed with its last user.
+using TlsContext = std::shared_ptr<ssl_ctx_st>;
 
-  [[nodiscard]] ssl_ctx_st* context() const { return context_.get(); }
-
-  struct Free {
-    void operator()(ssl_ctx_st* context) const;
-  };
-  using Context = std::unique_ptr<ssl_ctx_st, Free>;
-
- private:
-  explicit TlsSettings(Context context) : context_(std::move(context)) {}
-
-  Context context_;
-};
+/// The certificates and rules of one version of the web configuration, checked and ready; not changed any more, and shared by
+/// connections. Or a problem that names the text or field at fault; it has no place.
+std::variant<TlsContext, Problem> make_tls_context(const WebTls& tls, const TlsTexts& texts);
 
 /// The context that CivetWeb holds for as long as the server lives. Made and ended by the loop's thread.
 class TlsServer {
  public:
-  using Newest = std::function<std::shared_ptr<const TlsSettings>()>;
+  using Newest = std::function<TlsContext()>;
 
   /// `newest` is asked at each connection, by the thread that serves it; null refuses the connection. It must not throw.
   explicit TlsServer(Newest newest);
@@ -57,7 +45,7 @@ class TlsServer {
 
  private:
   Newest newest_;
-  TlsSettings::Context context_;
+  TlsContext context_;
 };
 
 }  // namespace nswarden

@@ -65,13 +65,13 @@ WebAccess::Reading WebAccess::load() const {
   if (!reading.problem.empty()) return reading;
   version->headers = std::move(config.headers);
   // Passwords that were checked once need not be checked again because of a new certificate.
-  const bool same_users = version_ && version_->auth && users_ == config.users;
+  const bool same_users = version_ && version_->auth && version_->users == config.users;
   if (same_users) {
     version->auth = version_->auth;
   } else if (!config.users.empty()) {
     version->auth = std::make_shared<BasicAuth>(config.users);
   }
-  reading.users = std::move(config.users);
+  version->users = std::move(config.users);
   reading.version = std::move(version);
   return reading;
 }
@@ -94,11 +94,11 @@ void WebAccess::load_texts(const WebConfig& config, Reading& reading, Version& v
   TlsTexts texts{read(config.tls->certificate), read(config.tls->key),
                  config.tls->client_ca ? read(*config.tls->client_ca) : ""};
   if (!reading.problem.empty()) return;
-  auto made = TlsSettings::make(*config.tls, texts);
+  auto made = make_tls_context(*config.tls, texts);
   if (auto* problem = std::get_if<Problem>(&made)) {
     reading.problem = fmt::format("{}: tls_server_config: {}", printable(path_), problem->message);
   } else {
-    version.tls = std::get<std::shared_ptr<const TlsSettings>>(std::move(made));
+    version.tls = std::get<TlsContext>(std::move(made));
   }
 }
 
@@ -116,9 +116,7 @@ std::string WebAccess::takes_a_restart(const Version& next) const {
 
 void WebAccess::take(Reading reading) {
   prints_ = std::move(reading.prints);
-  if (!reading.version) return;
-  version_ = std::move(reading.version);
-  users_ = std::move(reading.users);
+  if (reading.version) version_ = std::move(reading.version);
 }
 
 void WebAccess::close() {

@@ -3,12 +3,6 @@
 
 #include <civetweb.h>
 #include <fmt/format.h>
-#include <nswarden/os/capabilities.hpp>
-#include <nswarden/os/process.hpp>
-#include <nswarden/os/process_stats.hpp>
-#include <nswarden/os/signals.hpp>
-#include "web/front_door.hpp"
-#include "web/tcp.hpp"
 
 #include <array>
 #include <atomic>
@@ -20,10 +14,18 @@
 #include <optional>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
+#include <nswarden/os/capabilities.hpp>
 #include <nswarden/os/privilege.hpp>
+#include <nswarden/os/process.hpp>
+#include <nswarden/os/process_stats.hpp>
+#include <nswarden/os/signals.hpp>
 #include <nswarden/web/url.hpp>
 #include <nswarden/web/web_access.hpp>
+
+#include "web/front_door.hpp"
+#include "web/tcp.hpp"
 #include "web/tls.hpp"
 
 namespace nswarden {
@@ -104,25 +106,24 @@ constexpr const char* no_tls =
     "scripts/run, or with "
     "cmake -DNSWARDEN_CIVETWEB_SOURCE=DIRECTORY after scripts/fetch-civetweb DIRECTORY, or put a proxy in front of it";
 
-/// None for who may read.
+/// None for a client that may read.
 std::optional<Response> refusal(BasicAuth* auth, const char* authorization) {
-  if (auth == nullptr) return std::nullopt;
-  constexpr const char* plain_text = "text/plain; charset=utf-8";
-  switch (auth->judge(authorization == nullptr ? "" : authorization)) {
-    case BasicAuth::Verdict::admitted: return std::nullopt;
-    case BasicAuth::Verdict::refused:
-      return Response{
-          401, plain_text, "Unauthorized.\n", {{"WWW-Authenticate", "Basic realm=\"nswarden\", charset=\"UTF-8\""}}};
-    case BasicAuth::Verdict::busy: break;
-  }
-  return Response{503, plain_text, "Too many passwords are being checked.\n", {{"Retry-After", "1"}}};
+  const auto verdict =
+      auth == nullptr ? BasicAuth::Verdict::admitted : auth->judge(authorization == nullptr ? "" : authorization);
+  if (verdict == BasicAuth::Verdict::admitted) return std::nullopt;
+  const bool is_busy = verdict == BasicAuth::Verdict::busy;
+  Response response =
+      is_busy ? text_response(503, "Too many passwords are being checked.\n") : text_response(401, "Unauthorized.\n");
+  response.headers.emplace_back(is_busy ? "Retry-After" : "WWW-Authenticate",
+                                is_busy ? "1" : "Basic realm=\"nswarden\", charset=\"UTF-8\"");
+  return response;
 }
 
 /// A page of any site may have its reader's browser send us a POST, past his firewall and, by a name that it makes lead to us, as its own
 /// site. Browsers say that it is a page that asks; what is meant to reload us says nothing of the kind.
 std::optional<Response> refusal_of_pages(std::string_view method, const char* origin) {
   if (origin == nullptr || method != "POST") return std::nullopt;
-  return Response{403, "text/plain; charset=utf-8", "Pages in browsers may not do this.\n", {}};
+  return text_response(403, "Pages in browsers may not do this.\n");
 }
 
 std::string date_now() {
@@ -159,7 +160,7 @@ struct WebServer::Impl {
         door(options.request_timeout, most_waiting) {
     if (access == nullptr || !access->newest()->tls) return;
     if (!has_tls) throw std::runtime_error(no_tls);
-    tls.emplace([this] { return tls_settings(); });
+    tls.emplace([this] { return newest_tls(); });
   }
   ~Impl() {
     if (context != nullptr) stop();
@@ -183,34 +184,30 @@ struct WebServer::Impl {
   void wait_for_threads() const;
   void stop();
 
-  [[nodiscard]] std::shared_ptr<const TlsSettings> tls_settings() const {
+  [[nodiscard]] TlsContext newest_tls() const {
     try {
       return access->newest()->tls;
     } catch (const std::exception&) {
-      return nullptr;  // the caller is C; for want of memory this connection is refused
+      return nullptr;  // the caller is C; out of memory, this connection is refused
     }
   }
 
-  /// Who may not read is told nothing else.
+  /// A client that may not read gets no other answer than that.
   [[nodiscard]] Response answer(const mg_connection* connection, const mg_request_info& request) const {
-    if (access == nullptr) return told(connection, request);
-    const auto version = access->newest();
-    auto refused = refusal(version->auth.get(), mg_get_header(connection, "Authorization"));
-    Response response = refused ? std::move(*refused) : told(connection, request);
-    for (const WebHeader& header : version->headers) set_header(response, header);
+    const auto version = access == nullptr ? nullptr : access->newest();
+    auto refused = refusal(version ? version->auth.get() : nullptr, mg_get_header(connection, "Authorization"));
+    if (!refused) refused = refusal_of_pages(request.request_method, mg_get_header(connection, "Origin"));
+    Response response = refused ? *std::move(refused) : answer(request, mg_get_header(connection, "Accept-Encoding"));
+    if (version) {
+      for (const WebHeader& header : version->headers) set_header(response, header);
+    }
     return response;
-  }
-
-  [[nodiscard]] Response told(const mg_connection* connection, const mg_request_info& request) const {
-    if (auto refused = refusal_of_pages(request.request_method, mg_get_header(connection, "Origin")))
-      return *std::move(refused);
-    return answer(request, mg_get_header(connection, "Accept-Encoding"));
   }
 
   [[nodiscard]] Response answer(const mg_request_info& request, const char* accept_encoding) const {
     // Not local_uri, which makes /metrics of //metrics and of /x/../metrics.
     const auto path = decoded_path(request.local_uri_raw);
-    if (!path) return {404, "text/plain; charset=utf-8", "Not found.\n", {}};
+    if (!path) return text_response(404, "Not found.\n");
     const auto text = [](const char* maybe) { return std::string_view(maybe == nullptr ? "" : maybe); };
     return respond({request.request_method, *path, text(request.query_string), text(accept_encoding)}, options, sources);
   }
@@ -278,29 +275,22 @@ void WebServer::Impl::start(const std::string& listening_ports) {
   // path is judged as it was sent, whatever name of this host the client used. connection_queue: one connection more than there are
   // threads makes the thread that accepts wait, which its door knows of.
   const std::string timeout = std::to_string(options.request_timeout.count());
-  const char* configuration[] = {"listening_ports",
-                                 listening_ports.c_str(),
-                                 "num_threads",
-                                 worker_threads,
-                                 "connection_queue",
-                                 "1",
-                                 "request_timeout_ms",
-                                 timeout.c_str(),
-                                 "enable_keep_alive",
-                                 "no",
-                                 "max_request_size",
-                                 "8192",
-                                 "listen_backlog",
-                                 "1024",
-                                 "tcp_nodelay",
-                                 "1",
-                                 "decode_url",
-                                 "no",
-                                 "enable_auth_domain_check",
-                                 "no",
-                                 "enable_directory_listing",
-                                 "no",
-                                 nullptr};
+  const std::pair<const char*, const char*> settings[] = {
+      {"listening_ports", listening_ports.c_str()},
+      {"num_threads", worker_threads},
+      {"connection_queue", "1"},
+      {"request_timeout_ms", timeout.c_str()},
+      {"enable_keep_alive", "no"},
+      {"max_request_size", "8192"},
+      {"listen_backlog", "1024"},
+      {"tcp_nodelay", "1"},
+      {"decode_url", "no"},
+      {"enable_auth_domain_check", "no"},
+      {"enable_directory_listing", "no"},
+  };
+  std::vector<const char*> configuration;
+  for (const auto& [name, value] : settings) configuration.insert(configuration.end(), {name, value});
+  configuration.push_back(nullptr);
   mg_callbacks callbacks{};
   callbacks.begin_request = &Impl::serve;
   callbacks.log_message = &Impl::keep_problem;
@@ -308,16 +298,16 @@ void WebServer::Impl::start(const std::string& listening_ports) {
   if (tls) callbacks.external_ssl_ctx = &Impl::give_context;
   // The loop takes signals by signalfd, which works only while no thread takes them first.
   const SignalsBlocked blocked;
-  context = mg_start(&callbacks, this, configuration);
+  context = mg_start(&callbacks, this, configuration.data());
   if (context == nullptr) {
     throw std::runtime_error(fmt::format("cannot serve HTTP on {}: {}", listening_ports,
                                          problem[0] == '\0' ? "CivetWeb does not start" : problem.data()));
   }
   started = true;
-  // For want of memory CivetWeb takes its own default instead of what it was told: another port, on all addresses.
-  for (const char** option = configuration; *option != nullptr; option += 2) {
-    const char* const taken = mg_get_option(context, option[0]);
-    if (taken == nullptr || std::string_view(taken) != option[1]) throw std::bad_alloc();
+  // Out of memory, CivetWeb takes its own default instead of the value given: another port, on all addresses.
+  for (const auto& [name, value] : settings) {
+    const char* const taken = mg_get_option(context, name);
+    if (taken == nullptr || std::string_view(taken) != value) throw std::bad_alloc();
   }
 }
 

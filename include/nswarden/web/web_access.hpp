@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who may read over HTTP, and how: the file of --web.config.file and the files that it names. They are looked at whenever a connection
-// or a request asks, and read again when one of them has changed. A version with a mistake changes nothing: the last good one stays, the
-// log says why, and it is counted. Any thread.
+// Access to the HTTP side: the file of --web.config.file and the files that it names. They are checked at each connection and request,
+// and read again when one of them has changed. A version with a mistake changes nothing: the last good one stays, the log has the
+// reason, and it is counted. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -24,9 +24,10 @@ class WebAccess {
   /// One good state of all files, immutable but for what `auth` remembers.
   struct Version {
     std::vector<WebHeader> headers;
-    bool needs_certificate = false;          ///< one that a client CA signed
-    std::shared_ptr<BasicAuth> auth;         ///< null: everyone may read
-    std::shared_ptr<const TlsSettings> tls;  ///< null: plain HTTP
+    bool needs_certificate = false;  ///< one that a client CA signed
+    std::vector<WebUser> users;
+    std::shared_ptr<BasicAuth> auth;  ///< of `users`; null: everyone may read
+    TlsContext tls;                   ///< null: plain HTTP
   };
 
   /// Throws std::runtime_error with one line for each problem. `log` and `metrics` outlive it.
@@ -41,7 +42,6 @@ class WebAccess {
   using Prints = std::vector<std::pair<std::string, std::uint64_t>>;  // of each file, right before it was read
   struct Reading {                                                    // of all files
     std::shared_ptr<const Version> version;                           // null: `problem`
-    std::vector<WebUser> users;
     std::string problem;
     Prints prints;
   };
@@ -55,8 +55,7 @@ class WebAccess {
   Metrics& metrics_;
   std::mutex mutex_;  // of all below
   std::shared_ptr<const Version> version_;
-  std::vector<WebUser> users_;  // of version_
-  Prints prints_;               // of what was read last, good or not
+  Prints prints_;  // of what was read last, good or not
 };
 
 }  // namespace nswarden
