@@ -3,12 +3,13 @@
 
 #include <crypt.h>
 #include <openssl/crypto.h>
+#include <strings.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include <nswarden/base/sha256.hpp>
+#include <nswarden/base/text.hpp>
 
 namespace nswarden {
 namespace {
@@ -17,25 +18,19 @@ namespace {
 constexpr std::size_t bcrypt_size = 60;
 constexpr std::size_t bcrypt_prefix = 29;
 
-std::optional<std::uint32_t> base64_digit(char c) {
-  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  const std::size_t digit = digits.find(c);
-  if (digit == std::string_view::npos) return std::nullopt;
-  return static_cast<std::uint32_t>(digit);
-}
-
 /// Appends to `bytes`, which has the room so that no copy of a secret is left behind. RFC 4648, 4, with padding and without
 /// anything in the bits that it fills up.
 bool decode_base64(std::string_view text, std::string& bytes) {
+  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   if (text.size() % 4 != 0) return false;
   const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
   text.remove_suffix(padding);
   std::uint32_t bits = 0;
   int held = 0;
   for (const char c : text) {
-    const auto digit = base64_digit(c);
-    if (!digit) return false;
-    bits = (bits << 6U) | *digit;
+    const std::size_t digit = digits.find(c);
+    if (digit == std::string_view::npos) return false;
+    bits = (bits << 6U) | static_cast<std::uint32_t>(digit);
     held += 6;
     if (held < 8) continue;
     held -= 8;
@@ -49,11 +44,8 @@ bool decode_base64(std::string_view text, std::string& bytes) {
 class Credentials {
  public:
   explicit Credentials(std::string_view authorization) {
-    constexpr std::string_view scheme = "basic";
-    const auto is_same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; };
-    const std::string_view word = authorization.substr(0, authorization.find(' '));
-    if (!std::equal(word.begin(), word.end(), scheme.begin(), scheme.end(), is_same)) return;
-    authorization.remove_prefix(word.size());
+    const std::string_view scheme = take_until(authorization, ' ');
+    if (scheme.size() != 5 || ::strncasecmp(scheme.data(), "basic", 5) != 0) return;
     authorization.remove_prefix(std::min(authorization.find_first_not_of(' '), authorization.size()));
     text_.reserve(authorization.size());
     if (!decode_base64(authorization, text_)) return;
@@ -77,8 +69,7 @@ class Credentials {
 std::string digest_of(std::string_view user, const std::string& hash, const char* password) {
   constexpr std::string_view end("\0", 1);
   Sha256 digest;
-  const std::array<std::string_view, 3> parts{user, hash, password};
-  for (const std::string_view part : parts) {
+  for (const std::string_view part : {user, std::string_view(hash), std::string_view(password)}) {
     digest.add(part);
     digest.add(end);
   }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/gzip.hpp"
 
+#include <strings.h>
 #include <zlib.h>
 
-#include <algorithm>
 #include <memory>
 #include <new>
 #include <stdexcept>
@@ -21,9 +21,8 @@ std::string_view trimmed(std::string_view text) {
 
 std::string_view next_part(std::string_view& rest, char separator) { return trimmed(take_until(rest, separator)); }
 
-bool equal_ignoring_case(std::string_view a, std::string_view lower) {
-  return std::equal(a.begin(), a.end(), lower.begin(), lower.end(),
-                    [](char x, char y) { return (x >= 'A' && x <= 'Z' ? x - 'A' + 'a' : x) == y; });
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
 }
 
 /// Whether parameters such as `q=0.5` leave the coding acceptable.

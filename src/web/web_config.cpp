@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -26,12 +28,8 @@ constexpr std::array<Field, 5> header_fields{{{"Content-Security-Policy"},
                                               {"X-XSS-Protection"},
                                               {"Strict-Transport-Security"}}};
 
-/// All that these headers may say.
-struct HeaderValue {
-  std::string_view name;
-  std::string_view value;
-};
-constexpr std::array<HeaderValue, 3> header_values{
+/// Each value that these headers may have.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 3> header_values{
     {{"X-Frame-Options", "deny"}, {"X-Frame-Options", "sameorigin"}, {"X-Content-Type-Options", "nosniff"}}};
 
 constexpr std::size_t longest_header = 8192;
@@ -50,8 +48,8 @@ std::optional<std::string> header_problem(std::string_view name, std::string_vie
     return "may have printable ASCII characters only; write it on one line";
   }
   std::vector<std::string_view> allowed;
-  for (const HeaderValue& each : header_values) {
-    if (each.name == name) allowed.push_back(each.value);
+  for (const auto& [header, may_say] : header_values) {
+    if (header == name) allowed.push_back(may_say);
   }
   if (allowed.empty() || std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return std::nullopt;
   return fmt::format("may say {} only", fmt::join(allowed, " or "));
@@ -95,16 +93,13 @@ std::optional<std::string> hash_problem(std::string_view hash) {
       "is no hash of bcrypt, which starts with $2a$, $2b$ or $2y$ and has 60 characters; "
       "htpasswd -nBC 10 \"\" makes one";
   constexpr std::string_view versions = "aby";
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   const bool is_framed = hash.size() == 60 && hash.starts_with("$2") && versions.find(hash[2]) != std::string_view::npos &&
-                         hash[3] == '$' && is_digit(hash[4]) && is_digit(hash[5]) && hash[6] == '$';
-  if (!is_framed) return std::string(no_hash);
-  const std::string_view letters = hash.substr(7);
-  if (!std::all_of(letters.begin(), letters.end(), is_bcrypt_letter)) return std::string(no_hash);
-  const int cost = (hash[4] - '0') * 10 + (hash[5] - '0');
-  if (cost < 4 || cost > 31) return fmt::format("has cost {}; bcrypt knows 4 to 31", cost);
-  if (cost > max_bcrypt_cost) {
-    return fmt::format("has cost {}, with which a check takes seconds; use one up to {}", cost, max_bcrypt_cost);
+                         hash[3] == '$' && hash[6] == '$';
+  const auto cost = is_framed ? parse_number<std::uint16_t>(hash.substr(4, 2)) : std::nullopt;
+  if (!cost || !std::all_of(hash.begin() + 7, hash.end(), is_bcrypt_letter)) return std::string(no_hash);
+  if (*cost < 4 || *cost > 31) return fmt::format("has cost {}; bcrypt knows 4 to 31", *cost);
+  if (*cost > max_bcrypt_cost) {
+    return fmt::format("has cost {}, with which a check takes seconds; use one up to {}", *cost, max_bcrypt_cost);
   }
   return std::nullopt;
 }
@@ -174,8 +169,7 @@ std::variant<WebConfig, std::vector<Problem>> parse_web_config(std::string_view 
   WebConfig config;
   if (tree.root) config = read_web_config(*tree.root, tree.problems);
   if (tree.problems.empty()) return config;
-  const auto before = [](const Problem& a, const Problem& b) { return comes_before(a, b); };
-  std::stable_sort(tree.problems.begin(), tree.problems.end(), before);
+  std::stable_sort(tree.problems.begin(), tree.problems.end(), comes_before);
   return std::move(tree.problems);
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <span>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -80,6 +81,11 @@ constexpr std::array<Word<std::string_view>, 13> cipher_suites{{
     {"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"},
 }};
 
+template <typename... Values>
+void refuse(const YamlFields& fields, Position where, fmt::format_string<Values...> message, Values&&... values) {
+  fields.problems().push_back({where, fmt::format(message, std::forward<Values>(values)...)});
+}
+
 /// None when it is refused.
 template <typename Meaning>
 std::optional<Meaning> read_word(const YamlNode& node, const std::string& path, std::span<const Word<Meaning>> known,
@@ -114,8 +120,8 @@ std::vector<NamedScalar> read_scalars(const YamlFields& fields, std::string_view
     if (std::none_of(scalars.begin(), scalars.end(), is_it)) {
       scalars.push_back(scalar);
     } else {
-      fields.problems().push_back({scalar.node->where, fmt::format("{}: \"{}\" is in the list twice; keep one of them",
-                                                                   scalar.path, excerpt(scalar.node->text))});
+      refuse(fields, scalar.node->where, "{}: \"{}\" is in the list twice; keep one of them", scalar.path,
+             excerpt(scalar.node->text));
     }
   }
   return scalars;
@@ -138,10 +144,9 @@ std::vector<std::string> read_sans(const YamlFields& fields) {
     if (!text.empty() && !has_control(text)) {
       sans.push_back(text);
     } else {
-      fields.problems().push_back(
-          {scalar.node->where, fmt::format("{} is no name; write a DNS name, an IP address, an e-mail address or a URI, as the "
-                                           "certificate has it",
-                                           scalar.path)});
+      refuse(fields, scalar.node->where,
+             "{} is no name; write a DNS name, an IP address, an e-mail address or a URI, as the certificate has it",
+             scalar.path);
     }
   }
   return sans;
@@ -161,35 +166,22 @@ const YamlNode* find_pem(const YamlFields& fields, const PemFields& names) {
   return file != nullptr ? file : fields.find(names.text);
 }
 
-std::optional<PemSource> read_pem_file(const YamlFields& fields, std::string_view field, const YamlNode& node) {
-  if (node.kind == Kind::scalar && node.text.empty()) {
-    fields.problems().push_back({node.where, fmt::format("{} is empty; name a file", fields.path(field))});
-    return std::nullopt;
-  }
-  auto path = read_line(fields, field, longest_pem_path);
-  if (!path) return std::nullopt;
-  return PemSource{*std::move(path), {}, node.where};
-}
-
-std::optional<PemSource> read_pem_text(const YamlFields& fields, const PemFields& names, const YamlNode& node) {
-  if (!is_kind(node, Kind::scalar, fields.path(names.text), fields.problems())) return std::nullopt;
-  if (node.text.find("-----BEGIN ") != std::string::npos) return PemSource{{}, node.text, node.where};
-  fields.problems().push_back(
-      {node.where, fmt::format("{} is no PEM text, which has a line -----BEGIN; the name of a file goes to {}",
-                               fields.path(names.text), names.file)});
-  return std::nullopt;
-}
-
 /// None when both are absent, or it is refused.
 std::optional<PemSource> read_pem(const YamlFields& fields, const PemFields& names) {
   const YamlNode* file = fields.find(names.file);
   const YamlNode* text = fields.find(names.text);
   if (file != nullptr && text != nullptr) {
-    fields.problems().push_back(
-        {text->key_where, fmt::format("{} has both {} and {}; keep one of them", fields.name(), names.file, names.text)});
+    refuse(fields, text->key_where, "{} has both {} and {}; keep one of them", fields.name(), names.file, names.text);
   }
-  if (file != nullptr) return read_pem_file(fields, names.file, *file);
-  if (text != nullptr) return read_pem_text(fields, names, *text);
+  if (file != nullptr && file->kind == Kind::scalar && file->text.empty()) {
+    refuse(fields, file->where, "{} is empty; name a file", fields.path(names.file));
+  } else if (file != nullptr) {
+    if (auto path = read_line(fields, names.file, longest_pem_path)) return PemSource{*std::move(path), {}, file->where};
+  } else if (text != nullptr && is_kind(*text, Kind::scalar, fields.path(names.text), fields.problems())) {
+    if (text->text.find("-----BEGIN ") != std::string::npos) return PemSource{{}, text->text, text->where};
+    refuse(fields, text->where, "{} is no PEM text, which has a line -----BEGIN; the name of a file goes to {}",
+           fields.path(names.text), names.file);
+  }
   return std::nullopt;
 }
 
@@ -200,26 +192,24 @@ PemSource require_pem(const YamlFields& fields, const PemFields& names, std::str
 }
 
 void check_client_auth(const YamlFields& fields, ClientAuth auth) {
-  Problems& problems = fields.problems();
   const YamlNode* ca = find_pem(fields, client_ca_fields);
   const YamlNode* sans = fields.find("client_allowed_sans");
   const bool verifies = auth == ClientAuth::verify_if_given || auth == ClientAuth::require_and_verify;
   if (ca != nullptr && auth == ClientAuth::none) {
-    problems.push_back({ca->key_where, fmt::format("{}: no client is asked for a certificate; write client_auth_type: "
-                                                   "RequireAndVerifyClientCert",
-                                                   fields.path(ca->key))});
+    refuse(fields, ca->key_where,
+           "{}: no client is asked for a certificate; write client_auth_type: RequireAndVerifyClientCert",
+           fields.path(ca->key));
   }
   if (ca == nullptr && verifies && !fields.told_unknown()) {
-    problems.push_back({fields.find("client_auth_type")->where,
-                        fmt::format("{} verifies certificates, but there is no CA to verify them by; name its file as "
-                                    "client_ca_file",
-                                    fields.path("client_auth_type"))});
+    refuse(fields, fields.find("client_auth_type")->where,
+           "{} verifies certificates, but there is no CA to verify them by; name its file as client_ca_file",
+           fields.path("client_auth_type"));
   }
   if (sans != nullptr && auth != ClientAuth::require_and_verify) {
-    problems.push_back(
-        {sans->key_where, fmt::format("{}: names keep nobody out who need not have a certificate that is verified; write "
-                                      "client_auth_type: RequireAndVerifyClientCert",
-                                      fields.path("client_allowed_sans"))});
+    refuse(fields, sans->key_where,
+           "{}: names keep nobody out who need not have a certificate that is verified; write client_auth_type: "
+           "RequireAndVerifyClientCert",
+           fields.path("client_allowed_sans"));
   }
 }
 
@@ -229,10 +219,8 @@ void read_versions(const YamlFields& fields, WebTls& tls) {
   if (!least || !most) return;
   if (*least > *most) {
     // It is there: nothing is above its default.
-    fields.problems().push_back({fields.find("max_version")->where,
-                                 fmt::format("{} is below min_version, which is TLS12 when absent; no client could connect",
-                                             fields.path("max_version"))});
-    return;
+    return refuse(fields, fields.find("max_version")->where,
+                  "{} is below min_version, which is TLS12 when absent; no client could connect", fields.path("max_version"));
   }
   tls.min_version = *least;
   tls.max_version = *most;
@@ -244,10 +232,8 @@ void need_suites(const YamlFields& fields, WebTls& tls) {
   if (suites == nullptr || !tls.ciphers.empty()) return;
   tls.min_version = TlsVersion::tls13;
   if (tls.max_version == TlsVersion::tls13) return;
-  fields.problems().push_back(
-      {suites->where, fmt::format("{} has only suites of TLS 1.3, which max_version rules out; no client "
-                                  "could connect",
-                                  fields.path("cipher_suites"))});
+  refuse(fields, suites->where, "{} has only suites of TLS 1.3, which max_version rules out; no client could connect",
+         fields.path("cipher_suites"));
 }
 
 }  // namespace
