@@ -7,7 +7,6 @@
 #include <nswarden/base/text.hpp>
 #include <nswarden/config/yaml_tree.hpp>
 #include <nswarden/os/file.hpp>
-#include <nswarden/os/trusted_path.hpp>
 
 namespace nswarden {
 namespace {

@@ -6,8 +6,8 @@
 
 #include <nswarden/config/config_text.hpp>
 #include <nswarden/os/file.hpp>
+#include <nswarden/os/process.hpp>
 #include <nswarden/os/procfs.hpp>
-#include <nswarden/os/unix_time.hpp>
 
 namespace nswarden {
 namespace {

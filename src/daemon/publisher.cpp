@@ -8,7 +8,7 @@
 
 #include <nswarden/netns/sysctl_watcher.hpp>
 #include <nswarden/os/privilege.hpp>
-#include <nswarden/os/unix_time.hpp>
+#include <nswarden/os/process.hpp>
 
 namespace nswarden {
 namespace {

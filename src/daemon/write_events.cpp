@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include <nswarden/os/unix_time.hpp>
+#include <nswarden/os/process.hpp>
 
 namespace nswarden {
 namespace {

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <nswarden/os/capabilities.hpp>
 #include <nswarden/os/process.hpp>
-#include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/signals.hpp>
 #include "web/front_door.hpp"
 #include "web/tcp.hpp"
