@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 
 #include <nswarden/base/text.hpp>
+#include <nswarden/config/config_schema.hpp>
 #include <nswarden/policy/inotify_events.hpp>
-#include "config/config_fields.hpp"
 #include "config/config_sysctls.hpp"
 #include "config/setting_rules.hpp"
 

@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nswarden/config/config_schema.hpp>
 
-#include <span>
-
 #include <fmt/format.h>
 
-#include <nswarden/config/config.hpp>
 #include <nswarden/policy/inotify_events.hpp>
-
-#include "config/config_fields.hpp"
 
 namespace nswarden {
 namespace {

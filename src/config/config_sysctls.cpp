@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 
 #include <nswarden/base/text.hpp>
+#include <nswarden/config/config_schema.hpp>
 #include <nswarden/policy/key_traits.hpp>
-#include "config/config_fields.hpp"
 #include "config/setting_rules.hpp"
 
 namespace nswarden {
