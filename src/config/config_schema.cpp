@@ -77,8 +77,8 @@ std::string policy_schema() {
 }
 
 std::string setting_schema() {
-  std::array<std::string_view, want_fields.size()> wants{};
-  for (std::size_t i = 0; i < wants.size(); ++i) wants[i] = want_fields[i].name;
+  std::vector<std::string_view> wants;
+  for (const Field& field : want_fields) wants.push_back(field.name);
   const std::string rest =
       fmt::format(R"(, "allOf": [{}, {}, {}])", required_one("oneOf", wants), R"({"not": {"required": ["value", "set"]}})",
                   R"({"anyOf": [{"required": ["value"]}, {"required": ["set"]}, )"

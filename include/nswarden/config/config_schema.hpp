@@ -56,8 +56,8 @@ inline constexpr std::array<Field, 3> command_fields{{
 /// Of a rule of the older form, which has no schema.
 inline constexpr std::array<Field, 3> rule_fields{{{"netns_regex"}, {"daemon_startup_actions"}, {"inotify_actions"}}};
 
-/// What is wanted of a key: exactly one of them.
-inline constexpr std::array<Field, 7> want_fields{{
+/// The first ones are the conditions, in the order of Want::Kind: a setting has exactly one of them.
+inline constexpr std::array<Field, 11> setting_fields{{
     {"value", "value", "The value itself."},
     {"min", "bound", "It is at least this number."},
     {"max", "bound", "It is at most this number."},
@@ -65,21 +65,15 @@ inline constexpr std::array<Field, 7> want_fields{{
     {"one_of", "values", "It is one of these values."},
     {"not", "value", "It is any other value."},
     {"regex", "pattern", "RE2 that takes the whole value."},
-}};
-
-inline constexpr std::array<Field, 11> setting_fields{{
-    want_fields[0],
-    want_fields[1],
-    want_fields[2],
-    want_fields[3],
-    want_fields[4],
-    want_fields[5],
-    want_fields[6],
     {"set", "value", "What enforcing writes where the condition does not hold."},
     {"optional", "boolean", "Whether nothing is missing where the key does not exist."},
     {"mode", "mode", "Of this setting."},
     {"note", "note", "Carried into reports."},
 }};
+
+inline constexpr std::span<const Field> want_fields = std::span(setting_fields).first<7>();
+constexpr std::string_view field_of(Want::Kind kind) { return want_fields[static_cast<std::size_t>(kind)].name; }
+static_assert(field_of(Want::Kind::equal) == "value" && field_of(Want::Kind::regex) == "regex");
 
 /// A JSON Schema of the native form, for editors.
 std::string config_schema();

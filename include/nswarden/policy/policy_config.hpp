@@ -60,12 +60,15 @@ struct PolicyCommands {
     std::string event;       ///< as in inotify_events.hpp
     std::uint32_t bits = 0;  ///< any event that carries one of them
     std::vector<std::string> commands;
+
+    friend bool operator==(const OnEvent&, const OnEvent&) = default;
   };
   CommandCapabilities capabilities = CommandCapabilities::none;
   std::vector<std::string> startup;  ///< for each netns that is there when the daemon starts
   std::vector<OnEvent> events;       ///< in file order; a name may come twice
 
   [[nodiscard]] bool empty() const { return startup.empty() && events.empty(); }
+  friend bool operator==(const PolicyCommands&, const PolicyCommands&) = default;
 };
 
 struct PolicyConfig {
