@@ -20,7 +20,7 @@
 #include <vector>
 
 #include <nswarden/base/damping.hpp>
-#include <nswarden/policy/commands.hpp>
+#include <nswarden/policy/policy_config.hpp>
 
 namespace nswarden {
 

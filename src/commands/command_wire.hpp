@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include <nswarden/policy/commands.hpp>
+#include <nswarden/policy/policy_config.hpp>
 
 namespace nswarden {
 
