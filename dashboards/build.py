@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """build.py: writes the dashboards beside itself and the pictures of their layout to docs/.
 
-What is committed is what this makes; tests/e2e/dashboards_test.py says so. Standard library only.
+tests/e2e/dashboard_files_test.py compares the committed files with its output. Standard library only.
 """
 
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The dashboard of a fleet: how much of it is compliant, which nodes are worst, what drifts everywhere, and which nodes need care."""
+"""The dashboard of a fleet: compliance, the worst nodes, drift over all nodes, and nodes that need attention."""
 
 import node
 from panels import (BLUE, GREEN, NONE_IS_GOOD, RED, YELLOW, Board, annotation, bars, column, heatmap, lines, link, log_lines, now, override,
@@ -24,11 +24,11 @@ def to_status_page(instance):
 
 FROM_SERIES = [to_node("__field.labels.job", "__field.labels.instance"), to_status_page("__field.labels.instance")]
 FROM_ROW = override("instance", links=[to_node("__data.fields.job", "__data.fields.instance"), to_status_page("__data.fields.instance")])
-REACH = "A node leads to its dashboard and, if your browser can reach it, to its status page."
+REACH = "A node links to its dashboard and, if your browser can reach it, to its status page."
 
 
 def build():
-    board = Board(UID, "nswarden / fleet", "All nodes: how much is compliant, which are worst, what drifts, and which need care.",
+    board = Board(UID, "nswarden / fleet", "All nodes: compliance, the worst nodes, drift, and nodes that need attention.",
                   variables(), annotations(), links(), "6h")
     for fill in (overview, over_time, nodes, drift, failures, compliance, configurations, health, cost):
         fill(board)
@@ -36,16 +36,16 @@ def build():
 
 
 def variables():
-    # All jobs are a list and not a pattern, which would take every other job of the same Prometheus too.
-    return [variable("job", "Job", "label_values(nswarden_build_info, job)", "Scrape jobs that have nswarden.", many=True),
+    # All jobs are a list and not a pattern, because a pattern would match every other job of the same Prometheus.
+    return [variable("job", "Job", "label_values(nswarden_build_info, job)", "Scrape jobs with nswarden.", many=True),
             variable("instance", "Instance", 'label_values(nswarden_build_info{job=~"$job"}, instance)', "Nodes of these jobs.", many=True,
                      all_value=".+"),
             variable("policy", "Policy", f"label_values(nswarden_netns{{{NODES}}}, policy)",
-                     "Policies of these nodes; panels about drift and repairs follow it.", many=True, all_value=".+")]
+                     "Policies of these nodes; filters panels about drift and repairs.", many=True, all_value=".+")]
 
 
 def annotations():
-    return [annotation("Configurations change", f"""count(increase(nswarden_config_reloads_total{{{NODES},result="success"}}{RATE}) > 0)""", BLUE,
+    return [annotation("Configuration changes", f"""count(increase(nswarden_config_reloads_total{{{NODES},result="success"}}{RATE}) > 0)""", BLUE,
                        "Configurations reloaded", "on some nodes")]
 
 
@@ -60,19 +60,19 @@ def overview(board):
     board.row("Overview")
     board.line(
         4,
-        (4, stat("Nodes compliant", "Share of the nodes that were scraped on which every setting is as the policies say. Nodes that are down do not count.",
+        (4, stat("Nodes compliant", "Share of the scraped nodes on which every setting complies. Nodes that are down do not count.",
                  [now(f"avg({drifted} == bool 0)")], "percentunit", good_share, low=0, high=1)),
-        (4, stat("Settings compliant", "Share of all settings that are as the policies say.",
+        (4, stat("Settings compliant", "Share of all settings that comply.",
                  [now(f"1 - sum(nswarden_drifted_sysctls{{{POLICY}}}) / (sum(nswarden_managed_sysctls{{{POLICY}}}) > 0)")], "percentunit",
                  good_share, low=0, high=1, no_value="nothing governed")),
-        (3, stat("Nodes up", "Nodes that Prometheus could scrape.", [now(f"sum(up{{{NODES}}})")])),
-        (3, stat("Nodes down", "Nodes that Prometheus could not scrape.", [now(f"sum(up{{{NODES}}} == bool 0)")],
+        (3, stat("Nodes up", "Nodes that Prometheus can scrape.", [now(f"sum(up{{{NODES}}})")])),
+        (3, stat("Nodes down", "Nodes that Prometheus cannot scrape.", [now(f"sum(up{{{NODES}}} == bool 0)")],
                  thresholds=NONE_IS_GOOD)),
         (3, stat("Drifted settings", "Settings that are drifted, missing or unreadable.",
                  [now(f"sum(nswarden_drifted_sysctls{{{POLICY}}})")], thresholds=NONE_IS_GOOD)),
         (3, stat("Suspended settings", "Settings that another program keeps changing back.",
                  [now(f"sum(nswarden_suspended_sysctls{{{POLICY}}})")], thresholds=NONE_IS_GOOD)),
-        (4, stat("Network namespaces", "Governed by a policy; one that several policies match counts for each.",
+        (4, stat("Network namespaces", "Netns governed by a policy; one that several policies match counts for each.",
                  [now(f"sum(nswarden_netns{{{POLICY}}})")])))
 
 
@@ -80,11 +80,11 @@ def over_time(board):
     board.row("Over time")
     board.line(
         8,
-        (8, lines("Share compliant", "Of the nodes that were scraped, and of their settings.",
+        (8, lines("Share compliant", "Of the scraped nodes, and of their settings.",
                   [query(f"avg(sum {EACH} (nswarden_drifted_sysctls{{{POLICY}}}) == bool 0)", "nodes"),
                    query(f"1 - sum(nswarden_drifted_sysctls{{{POLICY}}}) / (sum(nswarden_managed_sysctls{{{POLICY}}}) > 0)", "settings")],
                   "percentunit", high=1)),
-        (8, lines("Nodes", "Up and down, and those on which something drifts.",
+        (8, lines("Nodes", "Nodes up, nodes down, and nodes with drift.",
                   [query(f"sum(up{{{NODES}}})", "up"), query(f"sum(up{{{NODES}}} == bool 0)", "down"),
                    query(f"sum(sum {EACH} (nswarden_drifted_sysctls{{{POLICY}}}) > bool 0)", "with drift")], "short", decimals=0)),
         (8, lines("Drifted settings by policy", "Over all nodes.",
@@ -96,7 +96,7 @@ def nodes(board):
     board.row("Worst nodes")
     board.line(
         10,
-        (16, table("Worst nodes", f"The 20 nodes with the most drifted settings. Failures are those of the shown time. {REACH}",
+        (16, table("Worst nodes", f"The 20 nodes with the most drifted settings. Failures are those within the time range. {REACH}",
                    [column("drifted", worst),
                     column("compliant", f"""1 - sum {EACH} (nswarden_drifted_sysctls{{{POLICY}}})
                                             / sum {EACH} (nswarden_managed_sysctls{{{POLICY}}}) and on (job, instance) {worst}"""),
@@ -113,13 +113,13 @@ def nodes(board):
 
 def drift(board):
     found = f"nswarden_drift_detected_total{{{POLICY}}}{RATE}"
-    board.row("What changed, and who changed it")
+    board.row("Changes and their writers")
     board.line(
         8,
-        (8, lines("Drift by key", "Drifts found per minute; the ten settings with the most.",
+        (8, lines("Drift by key", "Drifts detected per minute; the ten settings with the most.",
                   [query(f"topk(10, 60 * sum by (sysctl) (rate({found})))", "{{sysctl}}")], "cpm")),
-        (8, lines("Drift by policy", "Drifts found per minute.", [query(f"60 * sum by (policy) (rate({found}))", "{{policy}}")], "cpm", stacked=True)),
-        (8, lines("Writers", "Drifts per minute by the name of the program whose write was seen; the ten with the most.",
+        (8, lines("Drift by policy", "Drifts detected per minute.", [query(f"60 * sum by (policy) (rate({found}))", "{{policy}}")], "cpm", stacked=True)),
+        (8, lines("Writers", "Drifts per minute by the name of the writer, for writes with an event; the ten with the most.",
                   [query(f"topk(10, 60 * sum by (comm) (rate(nswarden_drift_writers_total{{{NODES}}}{RATE})))", "{{comm}}")], "cpm")))
 
 
@@ -127,9 +127,9 @@ def failures(board):
     board.row("Repairs and failures")
     board.line(
         8,
-        (8, lines("Actions", "Writes and commands per minute, by how they ended.",
+        (8, lines("Actions", "Writes and commands per minute, by result.",
                   [query(f"60 * sum by (action, result) (rate(nswarden_actions_total{{{POLICY}}}{RATE}))", "{{action}}: {{result}}")], "cpm")),
-        (8, lines("Failures by reason", "Writes and commands per minute that failed.",
+        (8, lines("Failures by reason", "Failed writes and commands per minute.",
                   [query(f"60 * sum by (action, reason) (rate(nswarden_action_failures_total{{{POLICY}}}{RATE}))", "{{action}}: {{reason}}")],
                   "cpm", stacked=True)),
         (8, lines("Failures by node", f"Failures per minute; the ten nodes with the most. {REACH}",
@@ -142,9 +142,9 @@ def compliance(board):
     board.row("Time to compliance")
     board.line(
         9,
-        (12, heatmap("Time to compliance", """How many repairs took how long, over all nodes: from the first sight of a new netns to its last setting right,
-                     and from the event of a write to the value read back. Darker is more.""", f"sum by (le) (increase({bucket}))")),
-        (12, log_lines("Time to compliance, median and 99 %", "Over all nodes. create: a new netns; drift: a write that was seen.",
+        (12, heatmap("Time to compliance", """Repairs by their duration, over all nodes: from the first sign of a new netns until all its settings comply, and
+                     from the event of a write to the value read back. Darker is more.""", f"sum by (le) (increase({bucket}))")),
+        (12, log_lines("Time to compliance, median and 99 %", "Over all nodes. create: a new netns; drift: a write with an event.",
                        [query(f"histogram_quantile({quantile}, sum by (le, trigger) (rate({bucket})))", f"{{{{trigger}}}}: {word}")
                         for quantile, word in ((0.5, "median"), (0.99, "99 %"))], "s")))
 
@@ -153,43 +153,41 @@ def configurations(board):
     board.row("Configurations and versions")
     board.line(
         8,
-        (6, bars("Configurations in the fleet", """How many nodes use which configuration, by the first 12 digits of the SHA-256 of all their
-                 configuration files.""", [now(f'count by (hash) (nswarden_config_info{{{NODES},hash!=""}})', "{{hash}}")])),
-        (6, bars("Versions in the fleet", "How many nodes run which version.",
+        (6, bars("Configurations in the fleet", """Nodes for each configuration, by the first 12 digits of the SHA-256 of all its files.""", [now(f'count by (hash) (nswarden_config_info{{{NODES},hash!=""}})', "{{hash}}")])),
+        (6, bars("Versions in the fleet", "Nodes for each version.",
                  [now(f"count by (version, revision) (nswarden_build_info{{{NODES}}})", "{{version}} {{revision}}")])),
-        (6, table("Configuration refused", f"""Nodes whose configuration, or file of --web.config.file, could not be used when it was last read; the
-                  last good one is in force. {REACH}""",
+        (6, table("Configuration rejected", f"""Nodes whose configuration, or file of --web.config.file, was invalid when it was last read; the
+                  previous one is in force. {REACH}""",
                   [column("policies", f"nswarden_config_last_reload_successful{{{NODES}}} == 0"),
                    column("web", f"nswarden_web_config_last_reload_successful{{{NODES}}} == 0")], ["instance", "job"], "none",
-                  [FROM_ROW, *(override(head, mappings=words({0: ("refused", RED)})) for head in ("policies", "web"))], no_value="-")),
-        (6, bars("Audit-only policies", "On how many nodes a policy only tells of drift and repairs nothing.",
+                  [FROM_ROW, *(override(head, mappings=words({0: ("rejected", RED)})) for head in ("policies", "web"))], no_value="-")),
+        (6, bars("Audit-only policies", "Number of nodes on which a policy reports drift and repairs nothing.",
                  [now(f"count by (policy) (nswarden_enforcement_enabled{{{POLICY}}} == 0)", "{{policy}}")],
                  thresholds=steps((None, YELLOW)))))
 
 
 def health(board):
     age = f"time() - (nswarden_reconcile_last_success_timestamp_seconds{{{NODES}}} > 0)"
-    board.row("Nodes that need care")
+    board.row("Nodes that need attention")
     board.line(
         8,
-        (6, lines("Deaf sources", "On how many nodes a source of early signs does not work, so that only sweeps find what it would have told.",
+        (6, lines("Event sources down", "Number of nodes on which an event source is down, so that only sweeps find the changes.",
                   [query(f"sum by (source) (nswarden_event_source_up{{{NODES}}} == bool 0)", "{{source}}")], "short", stacked=True, decimals=0)),
-        (6, table("Deaf nodes", f"Which source of early signs does not work where. {REACH}",
+        (6, table("Nodes with event sources down", f"The nodes and their event sources that are down. {REACH}",
                   [column(None, f"nswarden_event_source_up{{{NODES}}} == 0")], ["instance", "job", "source"], "none", [FROM_ROW], no_value="-")),
-        (6, lines("Age of the last sweep", f"The ten nodes whose last full sweep is the longest ago; more than {STALE} s is stale. {REACH}",
+        (6, lines("Age of the last sweep", f"The ten nodes with the oldest last sweep; more than {STALE} s is stale. {REACH}",
                   [query(f"topk(10, {age})", "{{instance}}")], "s", links=FROM_SERIES, thresholds=steps((None, GREEN), (STALE, RED)))),
-        (6, table("Suspended and in conflict", f"Nodes where programs or policies contradict each other. {REACH}",
+        (6, table("Suspended and in conflict", f"Nodes on which programs or policies contradict each other. {REACH}",
                   [column("suspended", f"sum {EACH} (nswarden_suspended_sysctls{{{POLICY}}}) > 0"),
                    column("conflicts", f"sum {EACH} (nswarden_policy_conflicts{{{POLICY}}}) > 0")], ["instance", "job"], "short", [FROM_ROW],
                   sort="suspended", no_value="-")))
     board.line(
         7,
-        (6, lines("Events lost", "How often sources lost events, in each step of the graph, over all nodes; sweeps follow.",
+        (6, lines("Events lost", "Losses of events by source, in each step of the graph, over all nodes; sweeps follow.",
                   [query(f"sum by (source) (increase(nswarden_event_overflows_total{{{NODES}}}{RATE}))", "{{source}}")], "short", bars=True)),
-        (6, lines("Restarts", "How many daemons were started anew, in each step of the graph.",
+        (6, lines("Restarts", "Restarts of daemons, in each step of the graph.",
                   [query(f"sum(changes(process_start_time_seconds{{{NODES}}}{RATE}))", "restarts")], "short", bars=True)),
-        (6, lines("Reloads", """Attempts to read a configuration, or a file of --web.config.file, again, in each step of the graph, over all
-                  nodes.""",
+        (6, lines("Reloads", """Attempts to reload a configuration or a file of --web.config.file, in each step of the graph, over all nodes.""",
                   [query(f"sum by (result) (increase(nswarden_config_reloads_total{{{NODES}}}{RATE}))", "{{result}}"),
                    query(f"sum by (result) (increase(nswarden_web_config_reloads_total{{{NODES}}}{RATE}))", "web: {{result}}")], "short",
                   bars=True)),
@@ -198,7 +196,7 @@ def health(board):
 
 
 def cost(board):
-    board.row("What it costs")
+    board.row("Cost")
     board.line(
         8,
         *((6, lines(title, f"{description} The ten nodes with the most. {REACH}", [query(f"topk(10, {expr})", "{{instance}}")], unit,
@@ -207,4 +205,4 @@ def cost(board):
             ("Memory", "Resident.", "bytes", f"process_resident_memory_bytes{{{NODES}}}"),
             ("Use of file descriptors", "Share of the limit.", "percentunit",
              f"process_open_fds{{{NODES}}} / process_max_fds{{{NODES}}}"),
-            ("Scrape duration", "Time that Prometheus took for a scrape.", "s", f"scrape_duration_seconds{{{NODES}}}"))))
+            ("Scrape duration", "Duration of a scrape by Prometheus.", "s", f"scrape_duration_seconds{{{NODES}}}"))))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What dashboards are made of: queries, panels, and a board that lays panels out. Plain dicts in the JSON model of Grafana 9 to 11.
+"""Parts of dashboards: queries, panels, and a board that lays panels out. Plain dicts in the JSON model of Grafana 9 to 11.
 
 Nothing here knows a metric; node.py and fleet.py do. Standard library only.
 """
@@ -33,7 +33,7 @@ def column(name, expr):
 # Colours, words and links of a field.
 
 def steps(*pairs):
-    """Thresholds as (from, colour); the first one's `from` is None."""
+    """Thresholds as (from, colour); the first has the `from` None."""
     return {"mode": "absolute", "steps": [{"color": colour, "value": value} for value, colour in pairs]}
 
 
@@ -72,7 +72,7 @@ def panel(kind, title, description, queries, unit, options, field=None, custom=N
 
 def stat(title, description, queries, unit="short", thresholds=NO_MEANING, mappings=(), links=(), low=None, high=None, no_value=None,
          decimals=None, text="auto"):
-    """One number, in the colour of its threshold. Always by now(): over a range the last value would stay when there are no more."""
+    """One number, in the colour of its threshold. Always by now(): over a range, the last value would stay after its series ends."""
     options = {"colorMode": "background" if thresholds is not NO_MEANING or mappings else "value", "graphMode": "none",
                "justifyMode": "auto", "orientation": "auto", "textMode": text,
                "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}}
@@ -128,7 +128,7 @@ def heatmap(title, description, expr, bucket_unit="s"):
                "tooltip": {"mode": "single", "show": True, "yHistogram": False}, "exemplars": {"color": "rgba(255,0,255,0.7)"}}
     custom = {"hideFrom": {"legend": False, "tooltip": False, "viz": False}, "scaleDistribution": {"type": "linear"}}
     made = panel("heatmap", title, description, [query(expr, heatmap=True)], "short", options, {}, custom)
-    made["maxDataPoints"] = 120  # else buckets of time are narrower than what can be seen
+    made["maxDataPoints"] = 120  # with more, buckets of time are too narrow to be visible
     return made
 
 

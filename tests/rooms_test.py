@@ -38,8 +38,8 @@ PURE = "base policy engine"
 
 # Rule, pattern, rooms that it holds for, files that are excepted.
 CODE_RULES = [
-    ("a pure room calls the kernel", SYSTEM_CALLS, PURE + " config", "src/config/config_files"),
-    ("a pure room has a thread, file or terminal", THREADS_AND_FILES, PURE + " config", "src/config/config_files"),
+    ("a pure room calls the kernel", SYSTEM_CALLS, PURE + " config", "src/config/configuration.cpp"),
+    ("a pure room has a thread, file or terminal", THREADS_AND_FILES, PURE + " config", "src/config/configuration.cpp"),
     ("a pure room reads a clock or the environment", CLOCK, PURE + " config", ""),
     ("setns outside its file", r"[^a-z_]setns ?\(", " ".join(ROOMS), "src/netns/netns_scope"),
     ("yaml-cpp outside its file", r"# *include *<yaml-cpp/|YAML::", " ".join(ROOMS), "src/config/yaml_tree"),

@@ -103,7 +103,7 @@ class Alerts(Case):
             with self.subTest(name):
                 text = read(os.path.join(RUNBOOKS, name))
                 self.assertEqual(text.split("\n")[0], f"# {name[:-3]}")
-                for heading in ("What it means", "How to look", "How to mend", "When it is harmless"):
+                for heading in ("Meaning", "How to diagnose", "How to fix", "When it is harmless"):
                     self.assertIn(f"\n## {heading}\n", text)
 
     def test_the_table_in_the_documentation_says_what_the_rules_say(self):

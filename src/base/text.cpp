@@ -178,6 +178,14 @@ std::string text_of(const Error& error, std::string_view remedy) {
   return remedy.empty() ? text : text.append("; ").append(remedy);
 }
 
+std::string ascii_lower(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
 std::string_view take_until(std::string_view& rest, char delimiter) {
   const std::string_view taken = rest.substr(0, rest.find(delimiter));
   rest.remove_prefix(std::min(taken.size() + 1, rest.size()));

@@ -13,14 +13,6 @@ namespace {
 
 constexpr std::string_view no_http = "what it sends is no HTTP";
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
-
 std::string_view without_blanks(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
@@ -90,11 +82,11 @@ void HttpResponse::read_head(std::string_view head) {
 void HttpResponse::read_header(std::string_view line) {
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos || colon == 0) return refuse(std::string(no_http));
-  const std::string name = lower(line.substr(0, colon));
+  const std::string name = ascii_lower(line.substr(0, colon));
   const std::string_view value = without_blanks(line.substr(colon + 1));
   if (name == "content-length") return read_length(value);
   const bool encoding = name == "transfer-encoding" || name == "content-encoding";
-  if (encoding && lower(value) != "identity") {
+  if (encoding && ascii_lower(value) != "identity") {
     refuse(fmt::format("its answer comes in an encoding that was not asked for ({}); name the daemon itself, not a proxy",
                        excerpt(value)));
   }

@@ -11,7 +11,7 @@
 
 #include <nswarden/base/build_info.hpp>
 #include <nswarden/base/text.hpp>
-#include <nswarden/config/config.hpp>
+#include <nswarden/policy/policy_config.hpp>
 #include <nswarden/report/console.hpp>
 
 namespace nswarden {

@@ -15,9 +15,7 @@
 #include <nswarden/os/privilege.hpp>
 #include <nswarden/os/process.hpp>
 #include <nswarden/policy/netns_name.hpp>
-#include <nswarden/report/console.hpp>
 #include <nswarden/report/json.hpp>
-#include <nswarden/report/table.hpp>
 #include <nswarden/restore/restore_file.hpp>
 #include "cli/chosen_netns.hpp"
 

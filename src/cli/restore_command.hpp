@@ -10,7 +10,7 @@
 #include <nswarden/config/configuration.hpp>
 #include <nswarden/engine/reconciler.hpp>
 #include <nswarden/policy/policy.hpp>
-#include <nswarden/report/render.hpp>
+#include <nswarden/report/console.hpp>
 #include <nswarden/restore/restore_netns.hpp>
 
 namespace nswarden {

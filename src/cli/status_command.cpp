@@ -9,7 +9,7 @@
 #include <utility>
 
 #include <nswarden/base/text.hpp>
-#include <nswarden/os/unix_time.hpp>
+#include <nswarden/os/process.hpp>
 #include <nswarden/report/console.hpp>
 #include "cli/http_client.hpp"
 #include "cli/status_table.hpp"

@@ -9,7 +9,6 @@
 #include <set>
 
 #include <nswarden/base/text.hpp>
-#include <nswarden/report/table.hpp>
 
 namespace nswarden {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <nswarden/report/render.hpp>
+#include <nswarden/report/console.hpp>
 #include "cli/status_document.hpp"
 
 namespace nswarden {

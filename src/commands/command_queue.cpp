@@ -55,11 +55,6 @@ std::optional<CommandQueue::Next> CommandQueue::next(Time now) {
   return std::nullopt;
 }
 
-std::optional<Time> CommandQueue::due() const {
-  if (due_.empty()) return std::nullopt;
-  return due_.begin()->first;
-}
-
 /// True when the first job of the line may not run now; then the line goes on without it.
 bool CommandQueue::set_aside(Lines::iterator line, Time now) {
   Line& of = line->second;
@@ -90,12 +85,9 @@ void CommandQueue::release(Time now) {
 CommandQueue::Suspension CommandQueue::done(std::string_view netns, std::string_view error, Time now) {
   const auto line = lines_.find(std::string(netns));
   Line& of = line->second;
-  of.running = false;
-  --running_;
-  ++of.at;
   if (of.error.empty()) of.error = error;
   Suspension suspension;
-  if (of.at >= of.jobs.front().commands->size()) suspension = judge(of.jobs.front(), std::move(of.error), now);
+  if (of.at + 1 >= of.jobs.front().commands->size()) suspension = judge(of.jobs.front(), std::move(of.error), now);
   advance(line);
   return suspension;
 }
@@ -154,15 +146,15 @@ void CommandQueue::pardon() {
 void CommandQueue::skip(std::string_view netns) {
   const auto line = lines_.find(std::string(netns));
   forget(netns);
-  line->second.running = false;
-  --running_;
-  ++line->second.at;
   advance(line);
 }
 
-/// A command of its first job has ended: the next one is ready, unless there is none.
+/// The command of its first job that was running has ended: the next one is ready, unless there is none.
 void CommandQueue::advance(Lines::iterator line) {
   Line& of = line->second;
+  of.running = false;
+  --running_;
+  ++of.at;
   if (of.at >= of.jobs.front().commands->size()) pop_first(of);
   if (of.jobs.empty()) {
     lines_.erase(line);

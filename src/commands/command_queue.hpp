@@ -20,7 +20,7 @@
 #include <vector>
 
 #include <nswarden/base/damping.hpp>
-#include <nswarden/policy/commands.hpp>
+#include <nswarden/policy/policy_config.hpp>
 
 namespace nswarden {
 
@@ -56,7 +56,7 @@ class CommandQueue {
   };
   std::optional<Next> next(Time now);
   /// When next() has to be called without any other reason: something that waits aside may run.
-  [[nodiscard]] std::optional<Time> due() const;
+  [[nodiscard]] std::optional<Time> due() const { return due_.empty() ? std::nullopt : std::optional(due_.begin()->first); }
 
   /// What the end of a command changes for its whole list. A run of a list has failed when one of its commands has.
   struct Suspension {

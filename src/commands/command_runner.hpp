@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs shell commands where they can hurt nobody: a small process, forked when the first command comes, forks a supervisor for
-// each command (src/commands/command_server.hpp), so that the caller pays for one message. When the caller dies, however it does, what
-// runs is ended. Loop thread only.
+// Runs shell commands apart from the daemon: a small process, forked when the first command comes, forks a supervisor for each
+// command (command_supervisor.hpp), so that the caller pays for one message. When the caller dies, in any way, the commands that run
+// are ended. Loop thread only.
 #pragma once
 
 #include <sys/types.h>
@@ -19,7 +19,7 @@ namespace nswarden {
 class CommandRunner {
  public:
   /// `open_files`: soft limit for commands. Starts nothing.
-  explicit CommandRunner(std::size_t open_files);
+  explicit CommandRunner(std::size_t open_files) : open_files_(open_files) {}
   ~CommandRunner();
   CommandRunner(const CommandRunner&) = delete;
   CommandRunner& operator=(const CommandRunner&) = delete;

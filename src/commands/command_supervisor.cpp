@@ -161,23 +161,13 @@ void CommandSupervisor::start(const char* command, char* const* environment) {
   std::array<int, 2> pipe{-1, -1};
   // O_NONBLOCK on our end alone, or else a command that says nothing would hold us beyond its time limit.
   if (ended_children_ < 0 || ::pipe2(pipe.data(), O_CLOEXEC) != 0 || ::fcntl(pipe[0], F_SETFL, O_NONBLOCK) != 0) {
-    result_.end = CommandResult::End::not_started;
-    result_.code = errno;
-    finish();
+    fail(CommandResult::End::not_started, errno);
   }
-  // Here, not in the child: so it can be told when it fails, and of what needs none we need none either.
-  if (const auto taken = take_rights(request_.capabilities); !taken) {
-    result_.end = CommandResult::End::not_allowed;
-    result_.code = taken.error().code;
-    finish();
-  }
+  // Here, not in the child: so a failure can be reported, and the supervisor keeps no more rights than the command gets.
+  if (const auto taken = take_rights(request_.capabilities); !taken) fail(CommandResult::End::not_allowed, taken.error().code);
   shell_ = ::fork();
   if (shell_ == 0) become_command(pipe[1], command, environment);
-  if (shell_ < 0) {
-    result_.end = CommandResult::End::not_started;
-    result_.code = errno;
-    finish();
-  }
+  if (shell_ < 0) fail(CommandResult::End::not_started, errno);
   ::close(pipe[1]);
   output_ = pipe[0];
 }
@@ -270,6 +260,12 @@ bool CommandSupervisor::reap_others() const {
     if (*child != shell_ && ::waitpid(*child, nullptr, WNOHANG) == 0) any = true;
   }
   return any;
+}
+
+void CommandSupervisor::fail(CommandResult::End end, int code) {
+  result_.end = end;
+  result_.code = code;
+  finish();
 }
 
 void CommandSupervisor::finish() {

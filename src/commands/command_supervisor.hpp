@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The process that runs one command and watches over it: a subreaper, so that all that the command starts stays below it,
-// whatever sessions and groups it makes. Keeps the beginning and the end of the output, ends everything at the time limit or when
-// the daemon has gone, tells the result, and ends. Allocates nothing.
+// also in other sessions and groups. Keeps the beginning and the end of the output, ends everything at the time limit or when the
+// daemon has gone, sends the result, and ends. Allocates nothing.
 #pragma once
 
 #include <sys/types.h>
@@ -31,6 +31,7 @@ class CommandSupervisor {
   void advance();
   void begin(Stage stage);
   [[nodiscard]] bool reap_others() const;
+  [[noreturn]] void fail(CommandResult::End end, int code);
   [[noreturn]] void finish();
 
   int results_;

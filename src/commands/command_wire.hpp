@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include <nswarden/policy/commands.hpp>
+#include <nswarden/policy/policy_config.hpp>
 
 namespace nswarden {
 
@@ -35,8 +35,8 @@ struct CommandResult {
   int code = 0;
   bool left_running = false;      ///< the shell has ended, and processes that it started have not
   std::uint64_t output_size = 0;  ///< bytes of stdout and stderr together
-  std::string head;               ///< of these, the first 4 KiB
-  std::string tail;               ///< and of the rest the last 4 KiB
+  std::string head{};             ///< of these, the first 4 KiB
+  std::string tail{};             ///< and of the rest the last 4 KiB
 };
 
 /// Followed by `strings` texts with a NUL each: the command, then the environment.

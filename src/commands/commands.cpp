@@ -161,12 +161,8 @@ bool Commands::is_there(std::string_view label, EntryKind least) const {
 
 void Commands::launch(const CommandQueue::Next& next) {
   const CommandJob& job = next.job;
-  CommandRequest request;
-  request.id = ++last_id_;
-  request.command = next.command;
-  request.environment = {"NETNS=" + job.netns, "NSWARDEN_EVENT=" + job.event};
-  request.timeout = timeout_;
-  request.capabilities = job.capabilities;
+  const CommandRequest request{
+      ++last_id_, next.command, {"NETNS=" + job.netns, "NSWARDEN_EVENT=" + job.event}, timeout_, job.capabilities};
   Running run{job.netns, job.policy, job.event, shown(next.command), job.capabilities, std::chrono::steady_clock::now()};
   parts_.log.debug("command starts", {{"netns", run.netns},
                                       {"policy", run.policy},
@@ -174,11 +170,7 @@ void Commands::launch(const CommandQueue::Next& next) {
                                       {"command", run.command},
                                       {"capabilities", to_string(run.capabilities)}});
   if (const auto started = runner_.start(request); !started) {
-    CommandResult failed;
-    failed.end = End::not_started;
-    failed.code = started.error().code;
-    conclude(run, failed);
-    return;
+    return conclude(run, {request.id, End::not_started, started.error().code});
   }
   running_.emplace(request.id, std::move(run));
 }
@@ -202,6 +194,7 @@ void Commands::conclude(const Running& run, const CommandResult& result) {
   const LogField policy{"policy", run.policy};
   const LogField event{"event", run.event};
   const LogField command{"command", run.command};
+  const LogField capabilities{"capabilities", to_string(run.capabilities)};
   const LogField duration{"seconds", seconds};
   std::string error;
   if (reason.empty()) {
@@ -209,14 +202,8 @@ void Commands::conclude(const Running& run, const CommandResult& result) {
                     {netns, policy, event, command, duration, {"output", output}});
   } else {
     error = failure_text(result, timeout_);
-    parts_.log.warn("command failed", {netns,
-                                       policy,
-                                       event,
-                                       command,
-                                       {"capabilities", to_string(run.capabilities)},
-                                       {"error", error},
-                                       duration,
-                                       {"output", output}});
+    parts_.log.warn("command failed",
+                    {netns, policy, event, command, capabilities, {"error", error}, duration, {"output", output}});
   }
   log(queue_.done(run.netns, error, std::chrono::steady_clock::now()), run);
 }

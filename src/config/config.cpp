@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include <nswarden/base/text.hpp>
-#include "config/config_fields.hpp"
+#include <nswarden/config/config_schema.hpp>
 #include "config/config_policy.hpp"
 
 namespace nswarden {

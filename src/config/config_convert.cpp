@@ -18,7 +18,6 @@ using Strings = std::vector<std::string>;
 using Policies = std::vector<PolicyConfig>;
 
 constexpr std::string_view created = "IN_CREATE";
-constexpr std::size_t longest_file_name = 4096;
 
 constexpr std::string_view heading =
     "# Made by `nswarden config convert`: each rule is a policy, in the same order, so that the later one still wins.\n"
@@ -116,8 +115,7 @@ class RuleConverter {
     return std::nullopt;
   }
   [[nodiscard]] static std::optional<std::string> refusal_of(const SysctlFile& file) {
-    if (has_control(file.path) || file.path.size() > longest_file_name) return "it names no file";
-    return std::nullopt;
+    return is_path(file.path) ? std::nullopt : std::optional<std::string>("it names no file");
   }
   [[nodiscard]] std::optional<std::string> refusal_of(const SysctlAssignment& assignment) const {
     const auto key = Key::parse(assignment.key);

@@ -115,9 +115,7 @@ class Loader {
   }
 
   void include(const std::string& path, Position where, Mode mode) {
-    auto expanded = library_.expand(path, yaml_endings);
-    if (const auto* problem = std::get_if<Problem>(&expanded)) return add_problem(where, problem->message);
-    for (const std::string& file : std::get<Lines>(expanded)) include_file(file, where, mode);
+    for (const std::string& file : expand(path, yaml_endings, where)) include_file(file, where, mode);
   }
 
   void include_file(const std::string& file, Position where, Mode mode) {
@@ -131,9 +129,8 @@ class Loader {
     if (!included_.emplace(file, where).second) {
       return add_problem(where, fmt::format("{} is included twice; keep one of the includes", excerpt(file)));
     }
-    const auto text = library_.read(file);
-    if (const auto* problem = std::get_if<Problem>(&text)) return add_problem(where, problem->message);
-    parse(*std::get<const Library::Text*>(text), file, {TextPlace::Role::included, 0, mode});
+    const Library::Text* text = read(file, where);
+    if (text != nullptr) parse(*text, file, {TextPlace::Role::included, 0, mode});
   }
 
   /// Settings of files first: of those with one key the last file's stays, or the policy's own.
@@ -170,26 +167,32 @@ class Loader {
   }
 
   std::vector<SysctlConf> read_confs(const std::string& path, Position where, const PolicyConfig& policy) {
-    auto expanded = library_.expand(path, conf_endings);
-    if (const auto* problem = std::get_if<Problem>(&expanded)) {
-      add_problem(where, problem->message);
-      return {};
-    }
     std::vector<SysctlConf> confs;
-    for (const std::string& file : std::get<Lines>(expanded)) {
-      const auto text = library_.read(file);
-      if (const auto* problem = std::get_if<Problem>(&text)) {
-        add_problem(where, problem->message);
-        continue;
-      }
-      const Library::Text& conf = *std::get<const Library::Text*>(text);
-      confs.push_back(parse_sysctl_conf(conf.text, policy, conf.file));
+    for (const std::string& file : expand(path, conf_endings, where)) {
+      const Library::Text* conf = read(file, where);
+      if (conf == nullptr) continue;
+      confs.push_back(parse_sysctl_conf(conf->text, policy, conf->file));
       for (Problem& problem : confs.back().problems) problems_.push_back(std::move(problem));
     }
     return confs;
   }
 
-  /// Those of one file are told already.
+  /// Of a file that is named at `where`; null when it cannot be read.
+  const Library::Text* read(const std::string& file, Position where) {
+    const auto text = library_.read(file);
+    if (const auto* problem = std::get_if<Problem>(&text)) add_problem(where, problem->message);
+    const auto* found = std::get_if<const Library::Text*>(&text);
+    return found == nullptr ? nullptr : *found;
+  }
+
+  Lines expand(const std::string& path, std::span<const std::string_view> endings, Position where) {
+    auto expanded = library_.expand(path, endings);
+    if (auto* paths = std::get_if<Lines>(&expanded)) return std::move(*paths);
+    add_problem(where, std::get<Problem>(expanded).message);
+    return {};
+  }
+
+  /// Those of one file are reported already.
   void check_names(const Config& config) {
     std::map<std::string_view, Position> seen;
     for (const PolicyConfig& policy : config.policies) {

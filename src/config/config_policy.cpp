@@ -6,10 +6,9 @@
 #include <fmt/format.h>
 
 #include <nswarden/base/text.hpp>
+#include <nswarden/config/config_schema.hpp>
 #include <nswarden/policy/inotify_events.hpp>
-#include "config/config_fields.hpp"
 #include "config/config_sysctls.hpp"
-#include "config/setting_rules.hpp"
 
 namespace nswarden {
 namespace {
@@ -37,16 +36,6 @@ std::string read_name(const YamlFields& policy) {
   return node->text;
 }
 
-/// Whether netns without a name match too.
-bool read_discover(const YamlFields& fields) {
-  const YamlNode* node = fields.find_scalar("discover");
-  if (node == nullptr) return false;
-  if (node->text == "processes") return true;
-  fields.problems().push_back({node->where, fmt::format("{}: \"{}\" is nothing to discover; write processes",
-                                                        fields.path("discover"), excerpt(node->text))});
-  return false;
-}
-
 /// Which netns it is for.
 PolicyConfig with_names(PolicyConfig policy, const YamlFields& fields) {
   policy.host = read_boolean(fields, "host");
@@ -56,7 +45,8 @@ PolicyConfig with_names(PolicyConfig policy, const YamlFields& fields) {
   }
   policy.netns = read_patterns(fields, "netns");
   policy.exclude = read_patterns(fields, "exclude");
-  policy.processes = read_discover(fields);
+  policy.processes =
+      read_choice<bool>(fields, "discover", {{"processes", true}}, "is nothing to discover; write processes").value_or(false);
   if (policy.processes && policy.host && fields.find("netns") == nullptr) {
     fields.require("netns", "discover: needs it: a regular expression for names such as net:[4026532288]");
   }
@@ -101,23 +91,16 @@ void read_events(const YamlNode& mapping, const std::string& path, PolicyCommand
   }
 }
 
-CommandCapabilities read_capabilities(const YamlFields& fields) {
-  const YamlNode* node = fields.find_scalar("capabilities");
-  if (node == nullptr) return CommandCapabilities::none;
-  if (node->text == "daemon") return CommandCapabilities::daemon;
-  if (node->text != "none") {
-    fields.problems().push_back({node->where, fmt::format("{}: \"{}\" is neither none nor daemon; write one of them",
-                                                          fields.path("capabilities"), excerpt(node->text))});
-  }
-  return CommandCapabilities::none;
-}
-
 /// `{capabilities: none|daemon, startup: [COMMAND...], events: {NAME: [COMMAND...]}}`. `path` is how messages call it.
 PolicyCommands read_commands(const YamlNode& node, std::string_view path, Problems& problems) {
   PolicyCommands commands;
   if (!is_kind(node, Kind::mapping, path, problems)) return commands;
   const YamlFields fields(node, std::string(path), command_fields, problems);
-  commands.capabilities = read_capabilities(fields);
+  commands.capabilities =
+      read_choice<CommandCapabilities>(fields, "capabilities",
+                                       {{"none", CommandCapabilities::none}, {"daemon", CommandCapabilities::daemon}},
+                                       "is neither none nor daemon; write one of them")
+          .value_or(CommandCapabilities::none);
   if (const YamlNode* startup = fields.find("startup")) {
     commands.startup = read_command_list(*startup, fields.path("startup"), problems);
   }
@@ -186,7 +169,10 @@ PolicyConfig read_policy(const YamlNode& node, std::string name, Mode mode, Prob
 }
 
 std::optional<Problem> interfaces_problem(const PolicyConfig& policy, std::string_view name) {
-  if (policy.interfaces.empty() || takes_interfaces(policy)) return std::nullopt;
+  const auto is_glob = [](const auto& named) { return named.key.globs_interfaces(); };
+  const bool takes_interfaces = std::any_of(policy.sysctls.begin(), policy.sysctls.end(), is_glob) ||
+                                std::any_of(policy.observe.begin(), policy.observe.end(), is_glob);
+  if (policy.interfaces.empty() || takes_interfaces) return std::nullopt;
   return Problem{policy.interfaces_where,
                  fmt::format("{}.interfaces has no use: no key of the policy has a glob in the place of an interface, as "
                              "net.ipv4.conf.*.rp_filter has; write one, or remove interfaces:",

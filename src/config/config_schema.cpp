@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nswarden/config/config_schema.hpp>
 
-#include <span>
-
 #include <fmt/format.h>
 
-#include <nswarden/config/config.hpp>
 #include <nswarden/policy/inotify_events.hpp>
-
-#include "config/config_fields.hpp"
 
 namespace nswarden {
 namespace {
@@ -82,8 +77,8 @@ std::string policy_schema() {
 }
 
 std::string setting_schema() {
-  std::array<std::string_view, want_fields.size()> wants{};
-  for (std::size_t i = 0; i < wants.size(); ++i) wants[i] = want_fields[i].name;
+  std::vector<std::string_view> wants;
+  for (const Field& field : want_fields) wants.push_back(field.name);
   const std::string rest =
       fmt::format(R"(, "allOf": [{}, {}, {}])", required_one("oneOf", wants), R"({"not": {"required": ["value", "set"]}})",
                   R"({"anyOf": [{"required": ["value"]}, {"required": ["set"]}, )"

@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 
 #include <nswarden/base/text.hpp>
+#include <nswarden/config/config_schema.hpp>
 #include <nswarden/policy/key_traits.hpp>
-#include "config/config_fields.hpp"
 #include "config/setting_rules.hpp"
 
 namespace nswarden {
@@ -16,34 +16,15 @@ namespace {
 
 using Kind = YamlNode::Kind;
 using Problems = std::vector<Problem>;
+using Strings = std::vector<std::string>;
 
 /// A line of reports.
 constexpr std::size_t longest_note = 512;
 
 bool is_boolean_word(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
   constexpr std::array<std::string_view, 6> words{"true", "false", "yes", "no", "on", "off"};
-  return std::find(words.begin(), words.end(), lower) != words.end();
+  return std::find(words.begin(), words.end(), ascii_lower(text)) != words.end();
 }
-
-std::string_view name_of(Want::Kind kind) {
-  switch (kind) {
-    case Want::Kind::equal: return "value";
-    case Want::Kind::min: return "min";
-    case Want::Kind::max: return "max";
-    case Want::Kind::between: return "between";
-    case Want::Kind::one_of: return "one_of";
-    case Want::Kind::unequal: return "not";
-    case Want::Kind::regex: return "regex";
-  }
-  return {};
-}
-
-constexpr std::array<Want::Kind, 7> want_kinds{Want::Kind::equal,  Want::Kind::min,     Want::Kind::max,  Want::Kind::between,
-                                               Want::Kind::one_of, Want::Kind::unequal, Want::Kind::regex};
 
 /// Reads what is wanted of one key.
 class SettingReader {
@@ -65,7 +46,7 @@ class SettingReader {
   /// value_refusal() or bound_refusal().
   using Refusal = std::optional<std::string> (*)(const KeyPattern& key, std::string_view text);
   std::optional<std::string> read_value(const YamlNode& node, const std::string& path, Refusal refusal);
-  std::optional<std::vector<std::string>> read_operands(Want::Kind kind, const YamlNode& node, const std::string& path);
+  std::optional<Strings> read_operands(Want::Kind kind, const YamlNode& node, const std::string& path);
 
   const KeyPattern& key_;
   std::string name_;
@@ -110,20 +91,20 @@ std::optional<Setting> SettingReader::read_mapping(const YamlNode& entry, Settin
 std::optional<Want> SettingReader::read_want(const YamlFields& fields) {
   const YamlNode* found = nullptr;
   Want::Kind kind = Want::Kind::equal;
-  for (const Want::Kind candidate : want_kinds) {
-    const YamlNode* node = fields.find(name_of(candidate));
+  for (std::size_t i = 0; i < want_fields.size(); ++i) {
+    const YamlNode* node = fields.find(want_fields[i].name);
     if (node == nullptr) continue;
     if (found != nullptr) {
       add_problem(std::max(found->key_where, node->key_where,
                            [](const Position& a, const Position& b) {
                              return std::pair(a.line, a.column) < std::pair(b.line, b.column);
                            }),
-                  "{} has both {} and {}; keep one of them, or write between: [LEAST, MOST] for a range", name_, name_of(kind),
-                  name_of(candidate));
+                  "{} has both {} and {}; keep one of them, or write between: [LEAST, MOST] for a range", name_, field_of(kind),
+                  want_fields[i].name);
       return std::nullopt;
     }
     found = node;
-    kind = candidate;
+    kind = static_cast<Want::Kind>(i);
   }
   if (found == nullptr) {
     if (!fields.told_unknown()) {
@@ -146,7 +127,7 @@ std::optional<Want> SettingReader::read_want(const YamlFields& fields) {
 }
 
 std::optional<Want> SettingReader::read_condition(Want::Kind kind, const YamlNode& node, std::optional<std::string> set) {
-  const std::string path = fmt::format("{}.{}", name_, name_of(kind));
+  const std::string path = fmt::format("{}.{}", name_, field_of(kind));
   auto operands = read_operands(kind, node, path);
   if (!operands) return std::nullopt;
   if (kind == Want::Kind::equal) return Want::equal(std::move(operands->front()));
@@ -160,20 +141,13 @@ std::optional<Want> SettingReader::read_condition(Want::Kind kind, const YamlNod
   return std::nullopt;
 }
 
-std::optional<std::vector<std::string>> SettingReader::read_operands(Want::Kind kind, const YamlNode& node,
-                                                                     const std::string& path) {
-  std::vector<std::string> operands;
+std::optional<Strings> SettingReader::read_operands(Want::Kind kind, const YamlNode& node, const std::string& path) {
   if (kind == Want::Kind::regex) {
-    // Whether it compiles, Want says.
-    if (!is_kind(node, Kind::scalar, path, problems_)) return std::nullopt;
-    if (has_control(node.text)) {
-      add_problem(node.where, "{} has a newline or a control character in it; write it on one line, or as an escape", path);
-      return std::nullopt;
-    }
-    operands.push_back(node.text);
-    return operands;
+    // Want checks whether it compiles.
+    return is_pattern_text(node, path, problems_) ? std::optional(Strings{node.text}) : std::nullopt;
   }
   const bool is_bound = kind == Want::Kind::min || kind == Want::Kind::max || kind == Want::Kind::between;
+  Strings operands;
   const Refusal refusal = is_bound ? bound_refusal : value_refusal;
   if (kind != Want::Kind::between && kind != Want::Kind::one_of) {
     if (auto value = read_value(node, path, refusal)) operands.push_back(*std::move(value));

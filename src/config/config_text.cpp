@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -10,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <nswarden/base/text.hpp>
+#include <nswarden/config/config_schema.hpp>
 
 namespace nswarden {
 namespace {
@@ -23,12 +25,8 @@ bool is_one_of(std::string_view set, char c) { return set.find(c) != std::string
 
 /// Words that YAML 1.1 or 1.2 takes for something else than a text.
 bool is_reserved(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
   constexpr std::array<std::string_view, 9> words{"null", "true", "false", "yes", "no", "on", "off", "y", "n"};
-  return std::find(words.begin(), words.end(), lower) != words.end();
+  return std::find(words.begin(), words.end(), ascii_lower(text)) != words.end();
 }
 
 bool needs_no_quotes(std::string_view text) {
@@ -92,18 +90,15 @@ std::string yaml_text(std::string_view text) { return needs_no_quotes(text) ? st
 /// The same of the value of a sysctl, where a decimal number needs no quotes.
 std::string yaml_value(std::string_view value) { return is_decimal(value) ? std::string(value) : yaml_text(value); }
 
-Strings paths_of(const std::vector<NamedPath>& named) {
-  Strings paths;
-  paths.reserve(named.size());
-  for (const NamedPath& path : named) paths.push_back(path.path);
-  return paths;
-}
-
-Strings texts_of(const std::vector<Pattern>& patterns) {
+/// `text` is a member, or a function, that gives the text of each.
+template <class T, class Text>
+Strings texts_of(const std::vector<T>& all, Text text) {
   Strings texts;
-  for (const Pattern& pattern : patterns) texts.push_back(pattern.text());
+  for (const T& each : all) texts.push_back(std::invoke(text, each));
   return texts;
 }
+
+Strings paths_of(const std::vector<NamedPath>& named) { return texts_of(named, &NamedPath::path); }
 
 std::string list_text(std::string_view indent, std::string_view field, const Strings& texts) {
   if (texts.empty()) return fmt::format("{}{}: []\n", indent, yaml_text(field));
@@ -121,16 +116,9 @@ std::string values_text(std::span<const std::string> values) {
 
 std::string want_text(const Want& want) {
   const auto operands = want.operands();
-  switch (want.kind()) {
-    case Want::Kind::equal: return fmt::format("value: {}", yaml_value(operands[0]));
-    case Want::Kind::min: return fmt::format("min: {}", yaml_value(operands[0]));
-    case Want::Kind::max: return fmt::format("max: {}", yaml_value(operands[0]));
-    case Want::Kind::between: return fmt::format("between: {}", values_text(operands));
-    case Want::Kind::one_of: return fmt::format("one_of: {}", values_text(operands));
-    case Want::Kind::unequal: return fmt::format("not: {}", yaml_value(operands[0]));
-    case Want::Kind::regex: break;
-  }
-  return fmt::format("regex: {}", yaml_text(operands[0]));
+  const bool is_list = want.kind() == Want::Kind::between || want.kind() == Want::Kind::one_of;
+  const auto one = want.kind() == Want::Kind::regex ? yaml_text : yaml_value;
+  return fmt::format("{}: {}", field_of(want.kind()), is_list ? values_text(operands) : one(operands[0]));
 }
 
 std::string setting_text(const Setting& setting) {
@@ -178,15 +166,6 @@ bool same_setting(const Setting& a, const Setting& b) {
   return a.key == b.key && a.want == b.want && a.mode == b.mode && a.optional == b.optional && a.note == b.note;
 }
 
-bool same_event(const PolicyCommands::OnEvent& a, const PolicyCommands::OnEvent& b) {
-  return a.event == b.event && a.bits == b.bits && a.commands == b.commands;
-}
-
-bool same_commands(const PolicyCommands& a, const PolicyCommands& b) {
-  return a.capabilities == b.capabilities && a.startup == b.startup &&
-         std::equal(a.events.begin(), a.events.end(), b.events.begin(), b.events.end(), same_event);
-}
-
 bool same_observation(const Observation& a, const Observation& b) { return a.key == b.key; }
 
 bool same_policy(const PolicyConfig& a, const PolicyConfig& b) {
@@ -196,7 +175,7 @@ bool same_policy(const PolicyConfig& a, const PolicyConfig& b) {
   return same_netns && same_way && a.exclusions == b.exclusions && paths_of(a.sysctl_files) == paths_of(b.sysctl_files) &&
          std::equal(a.sysctls.begin(), a.sysctls.end(), b.sysctls.begin(), b.sysctls.end(), same_setting) &&
          std::equal(a.observe.begin(), a.observe.end(), b.observe.begin(), b.observe.end(), same_observation) &&
-         same_commands(a.commands, b.commands);
+         a.commands == b.commands;
 }
 
 /// `what` is how one thing with a key is called.
@@ -219,17 +198,16 @@ std::optional<std::string> dropped_keys(const std::vector<Keyed>& before, const 
 
 std::string policy_text(const PolicyConfig& policy) {
   std::string out = fmt::format("  - name: {}\n", yaml_text(policy.name));
-  out += one_or_list("    ", "netns", texts_of(policy.netns));
-  out += one_or_list("    ", "exclude", texts_of(policy.exclude));
+  out += one_or_list("    ", "netns", texts_of(policy.netns, &Pattern::text));
+  out += one_or_list("    ", "exclude", texts_of(policy.exclude, &Pattern::text));
   if (policy.host) out += "    host: true\n";
   if (policy.processes) out += "    discover: processes\n";
-  out += one_or_list("    ", "interfaces", texts_of(policy.interfaces));
+  out += one_or_list("    ", "interfaces", texts_of(policy.interfaces, &Pattern::text));
   if (policy.mode == Mode::audit) out += "    mode: audit\n";
   if (policy.allow_global) out += "    allow_global: true\n";
   if (policy.restore) out += "    restore: true\n";
   out += one_or_list("    ", "sysctl_files", paths_of(policy.sysctl_files));
-  Strings observed;
-  for (const Observation& observation : policy.observe) observed.push_back(observation.key.name());
+  const Strings observed = texts_of(policy.observe, [](const Observation& observation) { return observation.key.name(); });
   if (!observed.empty()) out += list_text("    ", "observe", observed);
   const std::string wishes = sysctls_text(policy) + commands_text(policy.commands);
   // Such a policy only counts the netns that it matches.
@@ -240,8 +218,7 @@ std::string policy_text(const PolicyConfig& policy) {
 std::string print_config(const Config& config) {
   std::string out = "version: 1\n";
   out += one_or_list("", "include", paths_of(config.include));
-  if (!config.netns_dirs.empty()) out += "netns_dirs:\n";
-  for (const std::string& directory : config.netns_dirs) out += fmt::format("  - {}\n", yaml_text(directory));
+  if (!config.netns_dirs.empty()) out += list_text("", "netns_dirs", config.netns_dirs);
   if (config.links == Links::follow) out += "follow_links: true\n";
   const auto print_duration = [&out](std::string_view field, const std::optional<std::chrono::milliseconds>& duration) {
     if (duration) out += fmt::format("{}: {}\n", field, format_duration(*duration));
@@ -272,14 +249,13 @@ std::string dropped_by(const Config& before, const Config& after, std::size_t mo
       dropped.push_back("policy " + policy.name);
       continue;
     }
-    auto settings = dropped_keys(policy.sysctls, same->sysctls, "setting", policy, most);
-    if (settings) dropped.push_back(*std::move(settings));
-    auto observed = dropped_keys(policy.observe, same->observe, "observed key", policy, most);
-    if (observed) dropped.push_back(*std::move(observed));
+    for (auto& keys : {dropped_keys(policy.sysctls, same->sysctls, "setting", policy, most),
+                       dropped_keys(policy.observe, same->observe, "observed key", policy, most)}) {
+      if (keys) dropped.push_back(*keys);
+    }
     if (!policy.commands.empty() && same->commands.empty()) dropped.push_back("commands of policy " + policy.name);
   }
-  std::string line;
-  for (std::size_t i = 0; i < std::min(dropped.size(), most); ++i) line += (i == 0 ? "" : "; ") + dropped[i];
+  std::string line = fmt::format("{}", fmt::join(std::span(dropped).first(std::min(dropped.size(), most)), "; "));
   if (dropped.size() > most) line += fmt::format("; and {} more", dropped.size() - most);
   return line;
 }

@@ -1,16 +1,76 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nswarden/config/configuration.hpp>
 
+#include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include <nswarden/base/sha256.hpp>
+#include <nswarden/base/text.hpp>
 #include <nswarden/config/config.hpp>
-#include "config/config_files.hpp"
+#include <nswarden/config/yaml_tree.hpp>
+#include <nswarden/os/file.hpp>
+#include <nswarden/os/trusted_path.hpp>
+#include "config/config_loader.hpp"
 
 namespace nswarden {
 namespace {
 
 using LoadedOrRefused = std::variant<LoadedConfig, RefusedConfig>;
+
+template <class T>
+std::variant<T, Problem> read_or_problem(std::variant<T, Distrusted, Error> read) {
+  if (auto* found = std::get_if<T>(&read)) return std::move(*found);
+  if (const auto* distrusted = std::get_if<Distrusted>(&read)) return Problem{{}, "not trusted: " + printable(distrusted->why)};
+  return Problem{{}, error_text(std::get<Error>(read).code)};
+}
+
+template <class T>
+bool failed_with(const std::variant<T, Distrusted, Error>& read, int code) {
+  const auto* error = std::get_if<Error>(&read);
+  return error != nullptr && error->code == code;
+}
+
+/// The files and folders of one configuration on the disk, read for one load. Nothing else in this room reads any.
+class ConfigFiles final : public FileReader {
+ public:
+  std::variant<std::string, Problem> read(const std::string& path) override {
+    note(path);
+    auto text = read_trusted_file(path, max_config_size);
+    if (failed_with(text, EFBIG)) return Problem{{}, "larger than 1 MiB"};
+    if (const auto* bytes = std::get_if<std::string>(&text)) hash_.add(*bytes);
+    return read_or_problem(std::move(text));
+  }
+
+  std::variant<Names, Problem> list(const std::string& path) override {
+    note(path);
+    auto names = list_trusted_folder(path);
+    if (failed_with(names, ENOTDIR)) return Names{};
+    auto read = read_or_problem(std::move(names));
+    if (auto* problem = std::get_if<Problem>(&read)) return std::move(*problem);
+    return std::get<std::vector<std::string>>(std::move(read));
+  }
+
+  /// All that was asked for, found or not, in order, each once, as it was right before it was read.
+  [[nodiscard]] const std::vector<PathWatcher::Path>& asked() const { return asked_; }
+  /// SHA-256 in hex of all that was read.
+  [[nodiscard]] std::string hash() const { return hash_.hex(); }
+
+ private:
+  void note(const std::string& path) {
+    const bool known = std::any_of(asked_.begin(), asked_.end(), [&path](const auto& one) { return one.path == path; });
+    if (!known) asked_.push_back({path, fingerprint(path)});
+  }
+
+  std::vector<PathWatcher::Path> asked_;
+  Sha256 hash_;
+};
+
+/// Whether nothing is at that path. A file that cannot be read is there.
+bool is_absent(const std::string& path) {
+  const auto text = read_file(path, max_config_size);
+  return !text && text.error().code == ENOENT;
+}
 
 LoadedConfig built_in() {
   auto parsed = parse_config(builtin_config());
@@ -39,7 +99,7 @@ std::string configuration_path(const ConfigOptions& options) { return options.fi
 
 LoadedOrRefused load_configuration(const ConfigOptions& options) {
   const std::string path = configuration_path(options);
-  if (!options.file && ConfigFiles::is_absent(path)) return built_in();
+  if (!options.file && is_absent(path)) return built_in();
   return load_files(path);
 }
 
@@ -57,8 +117,7 @@ std::vector<std::string> netns_directories(const ConfigOptions& options, const C
 }
 
 std::chrono::milliseconds reconcile_interval(const ConfigOptions& options, const Config& config) {
-  if (options.reconcile_interval) return *options.reconcile_interval;
-  return config.reconcile_interval.value_or(default_reconcile_interval);
+  return options.reconcile_interval.value_or(config.reconcile_interval.value_or(default_reconcile_interval));
 }
 
 DampingRules damping(const ConfigOptions& options, const Config& config) {
@@ -69,8 +128,7 @@ DampingRules damping(const ConfigOptions& options, const Config& config) {
 }
 
 std::chrono::milliseconds command_timeout(const ConfigOptions& options, const Config& config) {
-  if (options.command_timeout) return *options.command_timeout;
-  return config.command_timeout.value_or(default_command_timeout);
+  return options.command_timeout.value_or(config.command_timeout.value_or(default_command_timeout));
 }
 
 }  // namespace nswarden

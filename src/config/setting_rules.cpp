@@ -73,10 +73,4 @@ std::optional<std::string> bound_refusal(const KeyPattern& key, std::string_view
   return bound_problem(text, traits_of(key.path()));
 }
 
-bool takes_interfaces(const PolicyConfig& policy) {
-  const auto is_glob = [](const auto& named) { return named.key.globs_interfaces(); };
-  return std::any_of(policy.sysctls.begin(), policy.sysctls.end(), is_glob) ||
-         std::any_of(policy.observe.begin(), policy.observe.end(), is_glob);
-}
-
 }  // namespace nswarden

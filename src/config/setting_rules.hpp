@@ -48,7 +48,4 @@ std::optional<std::string> value_refusal(const KeyPattern& key, std::string_view
 /// The same of a bound: a single number bounds each of the value's.
 std::optional<std::string> bound_refusal(const KeyPattern& key, std::string_view text);
 
-/// Whether some key of the policy has a use for `interfaces:`.
-bool takes_interfaces(const PolicyConfig& policy);
-
 }  // namespace nswarden

@@ -17,21 +17,6 @@ namespace {
 /// `part` is a part of `whole`.
 int column_of(std::string_view whole, std::string_view part) { return static_cast<int>(part.data() - whole.data()) + 1; }
 
-/// What forbids to take anything from a line.
-std::optional<std::pair<std::size_t, std::string_view>> bytes_problem(std::string_view line) {
-  if (line.size() > max_sysctl_line) return std::pair{std::size_t{0}, std::string_view("the line is longer than 8192 bytes")};
-  const std::size_t valid = valid_utf8_prefix(line);
-  const std::size_t nul = std::min(line.find('\0'), line.size());
-  const std::size_t carriage = std::min(line.find('\r'), line.size());
-  const std::size_t first = std::min({valid, nul, carriage});
-  if (first == line.size()) return std::nullopt;
-  if (first == nul) return std::pair{first, std::string_view("there is a NUL byte here; the file is not a text")};
-  if (first == carriage) {
-    return std::pair{first, std::string_view("there is a carriage return here; save the file with Unix line ends")};
-  }
-  return std::pair{first, std::string_view("this byte is not UTF-8; save the file as UTF-8")};
-}
-
 /// Whether it looks as if a comment were behind the value, where there are none.
 bool has_comment(std::string_view value) {
   for (std::size_t at = value.find_first_of("#;"); at != std::string_view::npos; at = value.find_first_of("#;", at + 1)) {
@@ -54,8 +39,9 @@ class ConfReader {
 
   void read_line(std::string_view line) {
     ++line_;
-    if (const auto problem = bytes_problem(line))
-      return add_problem(static_cast<int>(problem->first) + 1, std::string(problem->second));
+    if (line.size() > max_sysctl_line) return add_problem(1, "the line is longer than 8192 bytes");
+    const std::size_t bad = std::min(valid_utf8_prefix(line), line.find_first_of(std::string_view("\0\r", 2)));
+    if (bad < line.size()) return add_problem(static_cast<int>(bad) + 1, byte_problem(line[bad]));
     const std::string_view text = trimmed(line);
     if (text.empty() || text[0] == '#' || text[0] == ';') return;
     const std::size_t sign = text.find('=');
@@ -116,26 +102,17 @@ class ConfReader {
 
 SysctlConf parse_sysctl_conf(std::string_view text, const PolicyConfig& policy, std::uint16_t file) {
   SysctlConf conf;
-  if (text.size() > max_config_size) {
-    conf.problems.push_back({{1, 1, file}, "the file is larger than 1 MiB"});
-    return conf;
-  }
-  if (text.starts_with("\xEF\xBB\xBF")) {
-    conf.problems.push_back({{1, 1, file}, "the file starts with a byte order mark; save it as UTF-8 without one"});
+  if (auto problem = text_start_problem(text)) {
+    problem->where.file = file;
+    conf.problems.push_back(*std::move(problem));
     return conf;
   }
   ConfReader reader(policy, file, conf);
-  int lines = 0;
-  while (!text.empty()) {
-    const std::size_t newline = text.find('\n');
-    ++lines;
-    reader.read_line(text.substr(0, newline));
-    if (newline == std::string_view::npos) {
-      conf.problems.push_back(
-          {{lines, static_cast<int>(text.size()) + 1, file}, "the file does not end with a newline; is it half written?"});
-      break;
-    }
-    text.remove_prefix(newline + 1);
+  for (std::string_view rest = text; !rest.empty();) reader.read_line(take_until(rest, '\n'));
+  if (const std::string_view last = text.substr(text.rfind('\n') + 1); !last.empty()) {
+    const int line = static_cast<int>(std::count(text.begin(), text.end(), '\n')) + 1;
+    conf.problems.push_back(
+        {{line, static_cast<int>(last.size()) + 1, file}, "the file does not end with a newline; is it half written?"});
   }
   return conf;
 }

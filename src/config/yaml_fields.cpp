@@ -40,11 +40,11 @@ YamlFields::YamlFields(const YamlNode& node, std::string name, std::span<const F
     : node_(node), name_(std::move(name)), problems_(problems) {
   for (const YamlNode& entry : node.children) {
     const auto is_it = [&entry](const Field& field) { return field.name == entry.key; };
-    if (std::none_of(known.begin(), known.end(), is_it)) refuse(entry, known);
+    if (std::none_of(known.begin(), known.end(), is_it)) refuse_unknown(entry, known);
   }
 }
 
-void YamlFields::refuse(const YamlNode& entry, std::span<const Field> known) {
+void YamlFields::refuse_unknown(const YamlNode& entry, std::span<const Field> known) {
   const std::string place = name_.empty() ? std::string{} : " in " + name_;
   std::vector<std::string_view> names;
   for (const Field& field : known) names.push_back(field.name);
@@ -57,6 +57,11 @@ void YamlFields::refuse(const YamlNode& entry, std::span<const Field> known) {
   }
   problems_.push_back({entry.key_where, std::move(message)});
   told_unknown_ = true;
+}
+
+std::nullopt_t YamlFields::refuse(const YamlNode& scalar, std::string_view path, std::string_view message) const {
+  problems_.push_back({scalar.where, fmt::format("{}: \"{}\" {}", path, excerpt(scalar.text), message)});
+  return std::nullopt;
 }
 
 std::string YamlFields::path(std::string_view field) const {
@@ -88,6 +93,8 @@ bool has_control(std::string_view text) {
   return std::any_of(text.begin(), text.end(), [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; });
 }
 
+bool is_path(std::string_view text) { return !text.empty() && !has_control(text) && text.size() <= longest_path; }
+
 bool read_boolean(const YamlFields& fields, std::string_view field) {
   const YamlNode* node = fields.find_scalar(field);
   if (node == nullptr) return false;
@@ -99,13 +106,8 @@ bool read_boolean(const YamlFields& fields, std::string_view field) {
 }
 
 std::optional<Mode> read_mode(const YamlFields& fields) {
-  const YamlNode* node = fields.find_scalar("mode");
-  if (node == nullptr) return std::nullopt;
-  if (node->text == "enforce") return Mode::enforce;
-  if (node->text == "audit") return Mode::audit;
-  fields.problems().push_back(
-      {node->where, fmt::format("{}: \"{}\" is no mode; write enforce or audit", fields.path("mode"), excerpt(node->text))});
-  return std::nullopt;
+  return read_choice<Mode>(fields, "mode", {{"enforce", Mode::enforce}, {"audit", Mode::audit}},
+                           "is no mode; write enforce or audit");
 }
 
 std::optional<std::chrono::milliseconds> read_duration(const YamlFields& fields, std::string_view field,
@@ -113,11 +115,10 @@ std::optional<std::chrono::milliseconds> read_duration(const YamlFields& fields,
   const YamlNode* node = fields.find_scalar(field);
   if (node == nullptr) return std::nullopt;
   const auto duration = parse_duration(node->text);
-  if (duration && *duration >= shortest) return duration;
-  const std::string what =
-      duration ? fmt::format("{} is too short; the shortest is {}", format_duration(*duration), format_duration(shortest))
-               : fmt::format("\"{}\" is no duration; write it as 500ms, 10s, 5m or 1h", excerpt(node->text));
-  fields.problems().push_back({node->where, fmt::format("{}: {}", fields.path(field), what)});
+  if (!duration) return fields.refuse(*node, fields.path(field), "is no duration; write it as 500ms, 10s, 5m or 1h");
+  if (*duration >= shortest) return duration;
+  fields.problems().push_back({node->where, fmt::format("{}: {} is too short; the shortest is {}", fields.path(field),
+                                                        format_duration(*duration), format_duration(shortest))});
   return std::nullopt;
 }
 
@@ -127,9 +128,7 @@ std::optional<std::uint32_t> read_number(const YamlFields& fields, std::string_v
   const auto number = parse_number<std::uint32_t>(node->text);
   const bool is_plain = !node->text.starts_with('0') || node->text.size() == 1;
   if (number && is_plain && *number >= bounds.least && *number <= bounds.most) return number;
-  fields.problems().push_back({node->where, fmt::format("{}: \"{}\" is no number from {} to {}", fields.path(field),
-                                                        excerpt(node->text), bounds.least, bounds.most)});
-  return std::nullopt;
+  return fields.refuse(*node, fields.path(field), fmt::format("is no number from {} to {}", bounds.least, bounds.most));
 }
 
 std::vector<NamedScalar> read_one_or_list(const YamlNode& node, const std::string& path, Problems& problems) {
@@ -150,17 +149,21 @@ std::vector<NamedScalar> read_one_or_list(const YamlNode& node, const std::strin
   return scalars;
 }
 
+bool is_pattern_text(const YamlNode& node, const std::string& path, Problems& problems) {
+  if (!is_kind(node, Kind::scalar, path, problems)) return false;
+  if (!has_control(node.text)) return true;
+  // A block scalar ends with a newline, and such a pattern would silently match nothing.
+  problems.push_back({node.where, path + " has a newline or a control character in it; write it on one line, or as an escape"});
+  return false;
+}
+
 std::optional<Pattern> read_pattern(const YamlNode& node, const std::string& path, Problems& problems) {
-  if (!is_kind(node, Kind::scalar, path, problems)) return std::nullopt;
-  const auto refuse = [&](std::string message) -> std::optional<Pattern> {
+  if (!is_pattern_text(node, path, problems)) return std::nullopt;
+  const auto refuse = [&](std::string message) {
     problems.push_back({node.where, std::move(message)});
     return std::nullopt;
   };
   if (node.text.empty()) return refuse(fmt::format("{} is empty; write .* to match everything", path));
-  if (has_control(node.text)) {
-    // A block scalar ends with a newline, and such a pattern would silently match nothing.
-    return refuse(fmt::format("{} has a newline or a control character in it; write it on one line, or as an escape", path));
-  }
   auto compiled = Pattern::compile(node.text);
   if (const auto* problem = std::get_if<Problem>(&compiled)) return refuse(fmt::format("{}: {}", path, problem->message));
   return std::get<Pattern>(std::move(compiled));
@@ -183,14 +186,11 @@ std::vector<NamedPath> read_paths(const YamlFields& fields, std::string_view fie
   std::vector<NamedPath> paths;
   for (const NamedScalar& scalar : read_one_or_list(*node, fields.path(field), fields.problems())) {
     const std::string& text = scalar.node->text;
-    const auto refuse = [&](std::string_view what) {
-      fields.problems().push_back({scalar.node->where, fmt::format("{}: \"{}\" {}", scalar.path, excerpt(text), what)});
-    };
     const auto is_it = [&text](const NamedPath& other) { return other.path == text; };
-    if (text.empty() || has_control(text) || text.size() > longest_path) {
-      refuse("is no path; write the name of a file or a folder");
+    if (!is_path(text)) {
+      fields.refuse(*scalar.node, scalar.path, "is no path; write the name of a file or a folder");
     } else if (std::any_of(paths.begin(), paths.end(), is_it)) {
-      refuse("is in the list twice; keep one of them");
+      fields.refuse(*scalar.node, scalar.path, "is in the list twice; keep one of them");
     } else {
       paths.push_back({text, scalar.node->where});
     }
@@ -211,8 +211,7 @@ std::vector<std::string> read_directories(const YamlFields& fields, std::string_
     const std::string name = fmt::format("{}[{}]", field, i);
     if (!is_kind(node, Kind::scalar, name, problems)) continue;
     if (!node.text.starts_with('/') || has_control(node.text)) {
-      problems.push_back(
-          {node.where, fmt::format("{}: \"{}\" is no absolute path; write it as /run/netns", name, excerpt(node.text))});
+      fields.refuse(node, name, "is no absolute path; write it as /run/netns");
       continue;
     }
     std::string path = node.text.substr(0, std::max<std::size_t>(node.text.find_last_not_of('/') + 1, 1));

@@ -44,12 +44,6 @@ Position position_of(std::string_view text, const YAML::Mark& mark) {
 
 bool is_refused_control(char c) { return (c >= 0 && c < ' ' && c != '\t' && c != '\n') || c == '\x7f'; }
 
-std::string control_message(char c) {
-  if (c == '\0') return "there is a NUL byte here; the file is not a text";
-  if (c == '\r') return "there is a carriage return here; save the file with Unix line ends";
-  return "there is a control character here; remove it";
-}
-
 /// Place of the first line that starts with '%'. yaml-cpp swallows such a line whatever it says.
 std::optional<std::size_t> find_directive(std::string_view text) {
   if (text.starts_with('%')) return 0;
@@ -62,15 +56,10 @@ std::optional<std::size_t> find_directive(std::string_view text) {
 /// the file and NUL for a sign of UTF-16.
 std::optional<Problem> text_problem(std::string_view text) {
   if (text.empty()) return Problem{{1, 1}, "the file is empty; is it half written?"};
-  if (text.size() > max_config_size) return Problem{{1, 1}, "the file is larger than 1 MiB"};
-  if (text.starts_with("\xEF\xBB\xBF")) {
-    return Problem{{1, 1}, "the file starts with a byte order mark; save it as UTF-8 without one"};
-  }
-  const std::string_view::const_iterator control = std::find_if(text.begin(), text.end(), is_refused_control);
-  const auto control_at = static_cast<std::size_t>(control - text.begin());
-  const std::size_t valid = valid_utf8_prefix(text);
-  if (valid < control_at) return Problem{position_of(text, valid), "this byte is not UTF-8; save the file as UTF-8"};
-  if (control_at < text.size()) return Problem{position_of(text, control_at), control_message(*control)};
+  if (auto problem = text_start_problem(text)) return problem;
+  const auto control = std::find_if(text.begin(), text.end(), is_refused_control);
+  const std::size_t bad = std::min(static_cast<std::size_t>(control - text.begin()), valid_utf8_prefix(text));
+  if (bad < text.size()) return Problem{position_of(text, bad), byte_problem(text[bad])};
   if (text.back() != '\n') {
     return Problem{position_of(text, text.size()), "the file does not end with a newline; is it half written?"};
   }
@@ -250,6 +239,19 @@ YamlTree parse_tree(std::string_view text, std::uint16_t file) {
 }
 
 }  // namespace
+
+std::optional<Problem> text_start_problem(std::string_view text) {
+  if (text.size() > max_config_size) return Problem{{1, 1}, "the file is larger than 1 MiB"};
+  if (!text.starts_with("\xEF\xBB\xBF")) return std::nullopt;
+  return Problem{{1, 1}, "the file starts with a byte order mark; save it as UTF-8 without one"};
+}
+
+std::string byte_problem(char byte) {
+  if (byte == '\0') return "there is a NUL byte here; the file is not a text";
+  if (byte == '\r') return "there is a carriage return here; save the file with Unix line ends";
+  const bool is_ascii = static_cast<unsigned char>(byte) < 0x80;
+  return is_ascii ? "there is a control character here; remove it" : "this byte is not UTF-8; save the file as UTF-8";
+}
 
 YamlTree parse_yaml(std::string_view text, std::uint16_t file) {
   YamlTree tree = parse_tree(text, file);

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
+#include <memory>
 #include <new>
 #include <optional>
 #include <stdexcept>
@@ -23,22 +23,6 @@
 namespace nswarden {
 namespace {
 
-/// HTTP threads that wait for the loop's verdict are let go however the loop ends, or else the server waits for them.
-class Closing {
- public:
-  explicit Closing(ReloadDesk& desk) : desk_(desk) {}
-  ~Closing() { desk_.close(); }
-  Closing(const Closing&) = delete;
-  Closing& operator=(const Closing&) = delete;
-
- private:
-  ReloadDesk& desk_;
-};
-
-void print_lines(std::string_view lines) {
-  while (!lines.empty()) fmt::print(stderr, "nswarden: {}\n", take_until(lines, '\n'));
-}
-
 void serve(const DaemonOptions& options, LoadedConfig configuration, PathWatcher& files) {
   const ServiceEnvironment environment = service_environment();
   Signals signals;  // before any thread, so that all inherit the mask
@@ -56,7 +40,9 @@ void serve(const DaemonOptions& options, LoadedConfig configuration, PathWatcher
   std::optional<WebAccess> access;
   if (!options.web.config_file.empty()) access.emplace(options.web.config_file, log, metrics);
   const WebServer web(options.web, {&metrics, &slot, [&desk] { return desk.request(); }}, access ? &*access : nullptr);
-  const Closing closing(desk);
+  // However the loop ends, HTTP threads that wait for its verdict are let go, or else the server waits for them.
+  const auto close = [](ReloadDesk* open) { open->close(); };
+  const std::unique_ptr<ReloadDesk, decltype(close)> closing(&desk, close);
 
   const BuildInfo build = build_info();
   log.info("nswarden starts", {{"version", build.version}, {"revision", build.revision}});
@@ -78,7 +64,7 @@ int run_daemon(const DaemonOptions& options) {
   PathWatcher files(configuration_path(options.config));
   auto loaded = load_configuration(options.config);
   if (const auto* none = std::get_if<RefusedConfig>(&loaded)) {
-    for (const std::string& line : none->lines) fmt::print(stderr, "nswarden: {}\n", line);
+    for (const std::string& line : none->lines) complain(line);
     return exit_usage;
   }
   try {
@@ -90,10 +76,10 @@ int run_daemon(const DaemonOptions& options) {
     std::string what = error.what();
     const std::string plain = error_text(error.code().value());
     if (what.ends_with(plain)) what.replace(what.size() - plain.size(), plain.size(), with_remedy(error.code().value()));
-    fmt::print(stderr, "nswarden: {}\n", what);
+    complain(what);
     return exit_usage;
   } catch (const std::exception& error) {
-    print_lines(error.what());
+    for (std::string_view lines = error.what(); !lines.empty();) complain(take_until(lines, '\n'));
     return exit_usage;
   }
 }

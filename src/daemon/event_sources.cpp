@@ -18,9 +18,7 @@ namespace {
 
 SourceSnapshot source_of(const char* name, const Result<void>& state, const char* remedy) {
   if (state) return {name, true, {}};
-  return {name, false,
-          fmt::format("{}: {}; {}; until then the sweep alone finds changes", state.error().attempt,
-                      error_text(state.error().code), remedy)};
+  return {name, false, text_of(state.error(), remedy) + "; until then the sweep alone finds changes"};
 }
 
 /// `problem`: why it is down; else it is as it is polled.
@@ -48,7 +46,7 @@ void EventSources::use(const PolicySet& policies) {
   std::unordered_set<std::string> names;
   std::vector<std::string> globs;
   for (const KeyPattern& key : policies.keys()) {
-    std::string name = key.path().substr(key.path().rfind('/') + 1);
+    std::string name(last_component(key.path()));
     if (key.exact() == nullptr && name.find_first_of("*?[") != std::string::npos) globs.push_back(name);
     names.insert(std::move(name));
   }
@@ -56,17 +54,12 @@ void EventSources::use(const PolicySet& policies) {
   parts_.catalog.tell_links_to(policies.names_interfaces() ? &links_ : nullptr);
 }
 
-void EventSources::follow_directories() {
-  netns_.rearm();
-  parts_.instance_lock.look_again(parts_.log);
-  look_at_propagation();
-  watch();
-}
-
-bool EventSources::follow_mounts() {
-  const bool replaced = netns_.rearm();
-  if (replaced) parts_.instance_lock.look_again(parts_.log);
-  if (replaced) look_at_propagation();
+bool EventSources::follow_directories(bool replaced) {
+  replaced = netns_.rearm() || replaced;
+  if (replaced) {
+    parts_.instance_lock.look_again(parts_.log);
+    look_at_propagation();
+  }
   watch();
   return replaced;
 }
@@ -128,27 +121,19 @@ void EventSources::watch_links() {
   parts_.publisher.show_source(std::move(source));
 }
 
-void EventSources::pause_writes() {
-  writes_paused_ = true;
-  poller_.remove(writes_.fd());
-}
-
-void EventSources::resume_writes() {
-  writes_paused_ = false;
+void EventSources::pause_writes(bool pause) {
+  writes_paused_ = pause;
+  if (pause) return poller_.remove(writes_.fd());
   watch_writes();
 }
 
-void EventSources::pause_links() {
-  links_paused_ = true;
-  poller_.remove(links_.fd());
-}
-
-void EventSources::resume_links() {
-  links_paused_ = false;
+void EventSources::pause_links(bool pause) {
+  links_paused_ = pause;
+  if (pause) return poller_.remove(links_.fd());
   watch_links();
 }
 
-/// Nothing else would ever tell that netns which others make never appear here (kernel fact 9).
+/// Nothing else reports that netns of other processes never appear here (kernel fact 9).
 void EventSources::look_at_propagation() {
   const std::string first_process = in_procfs("1");
   const auto is_unseen = [&](const std::string& directory) {

@@ -52,20 +52,17 @@ class EventSources {
   /// Opens the sources that are down, then watch(). True when the configuration is found to be another one.
   bool rearm();
 
-  /// After an event that a netns directory itself came, went or was replaced: watches those that are there now.
-  void follow_directories();
-  /// After a change of the mount table: the same, where a directory was replaced. Whether one was.
-  bool follow_mounts();
-  /// Looks whether netns that other processes make, and their writes, can be seen here at all.
+  /// Watches the netns directories that are there now, after a change of the mount table, or because one is known to have come, gone or
+  /// been `replaced`. Whether one was.
+  bool follow_directories(bool replaced);
+  /// Checks whether netns that other processes make, and their writes, can be seen here at all.
   void look_at_propagation();
 
   /// Waits for events at most so long.
   std::span<const Poller::Ready> wait(std::chrono::nanoseconds timeout) { return poller_.wait(timeout); }
-  /// Not polled until it is resumed, but still shown as up.
-  void pause_writes();
-  void resume_writes();
-  void pause_links();
-  void resume_links();
+  /// A source that is paused is not polled, but still shown as up.
+  void pause_writes(bool pause);
+  void pause_links(bool pause);
   /// Polls and shows one of them again, after it went down.
   void watch_writes();
   void watch_links();

@@ -77,27 +77,23 @@ void InstanceLock::look_again(Log& log) {
     // What failed says nothing of the directory, so that it keeps the lock that it has.
     if (outcome.what != Outcome::What::failed) directory.file = outcome.what == Outcome::What::held ? outcome.file : "";
     if (outcome == std::exchange(directory.last, outcome)) continue;
-    log_outcome(log, directory.path, outcome);
+    if (outcome.what == Outcome::What::taken) {
+      log.error("another nswarden governs this directory too, since it came or was replaced",
+                {{"directory", directory.path}, {"holder", holder(outcome.pid)}, {"lock", outcome.file}, {"remedy", remedy_}});
+    }
+    if (outcome.what == Outcome::What::failed) {
+      log.warn("a second nswarden for this directory would not be noticed, since its lock cannot be taken",
+               {{"directory", directory.path},
+                {"lock", outcome.file},
+                {"error", lock_error(outcome.error)},
+                {"remedy", "give it a runtime directory that it can write to, or --lock.file"}});
+    }
   }
   // Others may govern what our directories were before.
   std::erase_if(locks_, [&](const auto& lock) {
     return !directories_.empty() && std::none_of(directories_.begin(), directories_.end(),
                                                  [&](const Directory& directory) { return directory.file == lock.first; });
   });
-}
-
-void InstanceLock::log_outcome(Log& log, const std::string& directory, const Outcome& outcome) const {
-  if (outcome.what == Outcome::What::taken) {
-    log.error("another nswarden governs this directory too, since it came or was replaced",
-              {{"directory", directory}, {"holder", holder(outcome.pid)}, {"lock", outcome.file}, {"remedy", remedy_}});
-  }
-  if (outcome.what == Outcome::What::failed) {
-    log.warn("a second nswarden for this directory would not be noticed, since its lock cannot be taken",
-             {{"directory", directory},
-              {"lock", outcome.file},
-              {"error", lock_error(outcome.error)},
-              {"remedy", "give it a runtime directory that it can write to, or --lock.file"}});
-  }
 }
 
 }  // namespace nswarden

@@ -155,28 +155,19 @@ void Loop::take_directory_events() {
   bool lost = false;
   bool relist = false;
   for (const DirectoryEvent& event : sources_.netns().read()) {
-    switch (event.what) {
-      case DirectoryEvent::What::entry:
-        for (const std::string_view name : inotify_event_names(event.mask)) {
-          parts_.metrics.event("inotify", name);
-          parts_.log.debug("inotify event", {{"event", name}, {"name", event.name}});
-        }
-        commands_.take_event(event.directory, event.name, event.mask);
-        if (!event.name.empty()) reconciler_->touch(event.directory, event.name, Clock::now());
-        break;
-      case DirectoryEvent::What::directory:
-        for (const std::string_view name : inotify_event_names(event.mask)) parts_.metrics.event("inotify", name);
-        commands_.take_event(event.directory, {}, event.mask);
-        relist = true;
-        break;
-      case DirectoryEvent::What::overflow:
-        commands_.take_event(event.directory, {}, event.mask);
-        lost = true;
-        break;
+    const bool is_entry = event.what == DirectoryEvent::What::entry;
+    const bool is_overflow = event.what == DirectoryEvent::What::overflow;
+    for (const std::string_view name : inotify_event_names(is_overflow ? 0 : event.mask)) {
+      parts_.metrics.event("inotify", name);
+      if (is_entry) parts_.log.debug("inotify event", {{"event", name}, {"name", event.name}});
     }
+    commands_.take_event(event.directory, event.name, event.mask);
+    if (is_entry && !event.name.empty()) reconciler_->touch(event.directory, event.name, Clock::now());
+    relist = relist || event.what == DirectoryEvent::What::directory;
+    lost = lost || is_overflow;
   }
   if (relist) {
-    sources_.follow_directories();
+    sources_.follow_directories(true);
     sweeps_.list(Sweeps::Detail::full, Clock::now());
   }
   if (lost) {
@@ -195,15 +186,14 @@ void Loop::take_mount_event() {
   const Time now = Clock::now();
   reconciler_->look_pending(now);
   // Watched before the list, so that nothing falls between.
-  if (sources_.follow_mounts()) sweeps_.list(Sweeps::Detail::full, now);
+  if (sources_.follow_directories(false)) sweeps_.list(Sweeps::Detail::full, now);
   publisher_.changed();
 }
 
 void Loop::begin_due_work(Time now) {
   if (const auto pending = reconciler_->pending_due(); pending && now >= *pending) reconciler_->look_pending(now);
   reconciler_->retry(now);
-  if (write_events_.resume_writes(now)) begin_sweep(Trigger::lost, now);
-  write_events_.resume_links(now);
+  if (write_events_.resume(now)) begin_sweep(Trigger::lost, now);
   if (sweeps_.due(now)) begin_sweep(Trigger::interval, now);
   sweeps_.list_if_due(now);
 }
@@ -223,7 +213,7 @@ void Loop::begin_sweep(Trigger trigger, Time now) {
 std::string Loop::reload(Time now) {
   reload_due_ = true;  // until it is done: a reload that fails half-way is made again by begin_again()
   parts_.service.reloading(now);
-  auto loaded = in_force_.load();
+  auto loaded = reload_configuration(parts_.options.config, in_force_.configuration());
   publisher_.changed();
   if (const auto* none = std::get_if<RefusedConfig>(&loaded)) {
     std::string verdict = in_force_.refuse(*none);

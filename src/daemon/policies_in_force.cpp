@@ -6,8 +6,8 @@
 
 #include <nswarden/config/config_text.hpp>
 #include <nswarden/os/file.hpp>
+#include <nswarden/os/process.hpp>
 #include <nswarden/os/procfs.hpp>
-#include <nswarden/os/unix_time.hpp>
 
 namespace nswarden {
 namespace {
@@ -17,14 +17,13 @@ constexpr std::chrono::milliseconds longest_observation_gap{10'000};
 }  // namespace
 
 PoliciesInForce::PoliciesInForce(const DaemonOptions& options, LoadedConfig configuration, Metrics& metrics, Log& log)
-    : options_(options), metrics_(metrics), log_(log), configuration_(std::move(configuration)), shown_{configuration_.source,
-                                                                                                        configuration_.hash,
-                                                                                                        unix_time(),
-                                                                                                        {},
-                                                                                                        0,
-                                                                                                        options.audit} {
+    : options_(options), metrics_(metrics), log_(log), configuration_(std::move(configuration)) {
+  show();
   compile();
 }
+
+/// As loaded now, without an error.
+void PoliciesInForce::show() { shown_ = {configuration_.source, configuration_.hash, unix_time(), {}, 0, options_.audit}; }
 
 void PoliciesInForce::compile() {
   policies_ = std::make_shared<PolicySet>(configuration_.config,
@@ -35,10 +34,6 @@ void PoliciesInForce::compile() {
 std::chrono::milliseconds PoliciesInForce::sweep_interval() const {
   const auto interval = reconcile_interval(options_.config, configuration_.config);
   return policies_->observes() ? std::min(interval, longest_observation_gap) : interval;
-}
-
-std::variant<LoadedConfig, RefusedConfig> PoliciesInForce::load() const {
-  return reload_configuration(options_.config, configuration_);
 }
 
 std::string PoliciesInForce::refuse(const RefusedConfig& refused) {
@@ -56,7 +51,7 @@ std::string PoliciesInForce::refuse(const RefusedConfig& refused) {
 std::string PoliciesInForce::replace(LoadedConfig configuration) {
   std::string dropped = dropped_by(configuration_.config, configuration.config);
   configuration_ = std::move(configuration);
-  shown_ = {configuration_.source, configuration_.hash, unix_time(), {}, 0, options_.audit};
+  show();
   compile();
   return dropped;
 }
@@ -78,8 +73,7 @@ void PoliciesInForce::log(std::string_view message) const {
               {{"remedy", "write the settings as native policies with sysctls"}});
   }
   // Kernel fact 38: a module that is not loaded looks like a key that does not exist.
-  if (conntrack && read_file(in_procfs("sys/net/netfilter/nf_conntrack_max"), 4096).ok()) return;
-  if (conntrack) {
+  if (conntrack && !read_file(in_procfs("sys/net/netfilter/nf_conntrack_max"), 4096).ok()) {
     log_.warn("nf_conntrack is not loaded, so its sysctls are missing in every netns; they are set as soon as it is",
               {{"remedy", "modprobe nf_conntrack"}});
   }

@@ -7,7 +7,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <variant>
 
 #include <nswarden/config/configuration.hpp>
 #include <nswarden/daemon/daemon_options.hpp>
@@ -34,8 +33,6 @@ class PoliciesInForce {
   /// Makes the policies anew of the same configuration.
   void compile();
 
-  /// Reads the files; nothing changes yet. Then one of the two below.
-  [[nodiscard]] std::variant<LoadedConfig, RefusedConfig> load() const;
   /// Logs and counts why another configuration is not taken. Returns that, a line for each problem.
   std::string refuse(const RefusedConfig& refused);
   /// Puts it in force. Returns the policies and settings that the previous one had and this one lacks, one line; empty when it has all.
@@ -45,6 +42,8 @@ class PoliciesInForce {
   void log(std::string_view message) const;
 
  private:
+  void show();
+
   const DaemonOptions& options_;
   Metrics& metrics_;
   Log& log_;

@@ -8,7 +8,7 @@
 
 #include <nswarden/netns/sysctl_watcher.hpp>
 #include <nswarden/os/privilege.hpp>
-#include <nswarden/os/unix_time.hpp>
+#include <nswarden/os/process.hpp>
 
 namespace nswarden {
 namespace {
@@ -142,10 +142,7 @@ std::shared_ptr<const Snapshot> Publisher::snapshot(Time now) const {
   snapshot->hindrances = hindrances_;
   snapshot->config = parts_.in_force.shown();
   snapshot->last_reconcile_seconds = last_sweep_;
-  if (const auto stats = process_.read()) {
-    snapshot->process = {stats->cpu_seconds,   stats->start_time_seconds, stats->resident_bytes,
-                         stats->virtual_bytes, stats->open_fds,           stats->max_fds};
-  }
+  if (const auto stats = process_.read()) snapshot->process = *stats;
   return snapshot;
 }
 

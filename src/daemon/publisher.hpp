@@ -12,7 +12,7 @@
 
 #include <nswarden/commands/commands.hpp>
 #include <nswarden/engine/reconciler.hpp>
-#include <nswarden/os/process_stats.hpp>
+#include <nswarden/os/process.hpp>
 #include <nswarden/report/event_log.hpp>
 #include <nswarden/report/log.hpp>
 #include <nswarden/report/metrics.hpp>

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include <nswarden/os/unix_time.hpp>
+#include <nswarden/os/process.hpp>
 
 namespace nswarden {
 namespace {
@@ -53,10 +53,8 @@ void WriteEvents::take_writes() {
   }
   if (parts_.sources.writes().fd() < 0) return parts_.sources.watch_writes();
   if (!seen.foreign || parts_.publisher.attempts() > attempts) return;
-  if (const auto until = end_of_rest(writes_pace_, began)) {
-    writes_rest_until_ = until;
-    parts_.sources.pause_writes();
-  }
+  writes_rest_until_ = end_of_rest(writes_pace_, began);
+  if (writes_rest_until_) parts_.sources.pause_writes(true);
 }
 
 /// The kernel dropped events: only a sweep finds what they were. However often that happens, sweeps must not be all that we do.
@@ -76,10 +74,14 @@ std::optional<Time> WriteEvents::due() const {
   return links_rest_until_ ? std::min(due.value_or(*links_rest_until_), *links_rest_until_) : due;
 }
 
-bool WriteEvents::resume_writes(Time now) {
+bool WriteEvents::resume(Time now) {
   if (writes_rest_until_ && now >= *writes_rest_until_) {
     writes_rest_until_.reset();
-    parts_.sources.resume_writes();
+    parts_.sources.pause_writes(false);
+  }
+  if (links_rest_until_ && now >= *links_rest_until_) {
+    links_rest_until_.reset();
+    parts_.sources.pause_links(false);
   }
   if (now < search_due_) return false;
   if (lost_) {
@@ -123,16 +125,8 @@ void WriteEvents::take_links() {
   }
   if (parts_.sources.links().fd() < 0) return parts_.sources.watch_links();
   if (parts_.publisher.attempts() > attempts) return;
-  if (const auto until = end_of_rest(links_pace_, began)) {
-    links_rest_until_ = until;
-    parts_.sources.pause_links();
-  }
-}
-
-void WriteEvents::resume_links(Time now) {
-  if (!links_rest_until_ || now < *links_rest_until_) return;
-  links_rest_until_.reset();
-  parts_.sources.resume_links();
+  links_rest_until_ = end_of_rest(links_pace_, began);
+  if (links_rest_until_) parts_.sources.pause_links(true);
 }
 
 void WriteEvents::take_slow_writes() {

@@ -22,8 +22,7 @@ class AnnouncedPolicies {
  public:
   /// `policies`: announced earlier in this life; none when it is not known.
   void begin_life(std::optional<std::vector<PolicyIndex>> policies) {
-    introduced_ = policies.has_value();
-    policies_ = std::move(policies).value_or(std::vector<PolicyIndex>{});
+    policies_ = std::move(policies);
     open_ = true;
   }
   void plan_changed() { open_ = true; }
@@ -32,28 +31,26 @@ class AnnouncedPolicies {
   [[nodiscard]] bool open() const { return open_; }
   /// Those of `matched` that match it for the first time in its life.
   std::vector<PolicyIndex> announce(const std::vector<PolicyIndex>& matched) {
+    const std::vector<PolicyIndex> before = std::move(policies_).value_or(std::vector<PolicyIndex>{});
     std::vector<PolicyIndex> added;
-    std::set_difference(matched.begin(), matched.end(), policies_.begin(), policies_.end(), std::back_inserter(added));
+    std::set_difference(matched.begin(), matched.end(), before.begin(), before.end(), std::back_inserter(added));
     std::vector<PolicyIndex> all;
-    std::set_union(matched.begin(), matched.end(), policies_.begin(), policies_.end(), std::back_inserter(all));
+    std::set_union(matched.begin(), matched.end(), before.begin(), before.end(), std::back_inserter(all));
     take_as_announced(std::move(all));
     return added;
   }
   /// These, and no others, count as announced.
   void take_as_announced(std::vector<PolicyIndex> policies) {
     policies_ = std::move(policies);
-    introduced_ = true;
     open_ = false;
   }
 
-  /// Whether anything was announced in its life, if only that nothing matches.
-  [[nodiscard]] bool introduced() const { return introduced_; }
-  [[nodiscard]] const std::vector<PolicyIndex>& policies() const { return policies_; }
+  /// Empty when its reports matched no policy, none before the first report.
+  [[nodiscard]] const std::optional<std::vector<PolicyIndex>>& policies() const { return policies_; }
 
  private:
-  std::vector<PolicyIndex> policies_;
+  std::optional<std::vector<PolicyIndex>> policies_;
   bool open_ = true;
-  bool introduced_ = false;
 };
 
 /// Of netns that are not known any more. Of the newest ones only, since most that go have died.
@@ -73,8 +70,7 @@ class AnnouncedLives {
   /// None when it is not known.
   [[nodiscard]] std::optional<std::vector<PolicyIndex>> recall(std::uint64_t cookie) const {
     const auto found = lives_.find(cookie);
-    if (found == lives_.end()) return std::nullopt;
-    return found->second;
+    return found == lives_.end() ? std::nullopt : std::optional(found->second);
   }
 
   /// Policies have other numbers now; to each of these lives all of them count as announced.

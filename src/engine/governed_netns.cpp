@@ -5,8 +5,6 @@
 #include <set>
 #include <utility>
 
-#include "engine/setting_trace.hpp"
-
 namespace nswarden {
 
 void GovernedNetns::set_plan(const SharedPlan& plan) {
@@ -48,12 +46,14 @@ void GovernedNetns::unbind() {
   memory_.slow_write.reset();
 }
 
-bool GovernedNetns::cannot_enter(const Error& error, Time now, Report& report) {
-  std::vector<SettingTrace> traces = traces_of(settings_);
+void GovernedNetns::cannot_enter(const Error& error, Time now, Report& report) {
+  std::vector<SettingTrace> traces(settings_.begin(), settings_.end());
   settings_.become_unreadable(error.code, now);
   for (std::size_t i = 0; i < traces.size(); ++i) traces[i].note_found(settings_[i]);
-  report_changes(traces, settings_, std::nullopt, report);
-  return std::exchange(enter_error_, error.code) != error.code;
+  settings_.report_changes(traces, std::nullopt, report);
+  if (std::exchange(enter_error_, error.code) == error.code) return;
+  report.life = Report::Life::cannot_enter;
+  report.error = error;
 }
 
 Result<Visit::End> GovernedNetns::visit(const VisitContext& context, Report& report) {

@@ -50,8 +50,8 @@ class GovernedNetns {
   void unbind();
   /// Forgets all judgements: this netns is not counted until it is visited again.
   void forget() { settings_.forget(); }
-  /// Every setting is unreadable. True when the error is another one than last time.
-  bool cannot_enter(const Error& error, Time now, Report& report);
+  /// Every setting is unreadable. Reported when the error is another one than last time.
+  void cannot_enter(const Error& error, Time now, Report& report);
 
   /// Precondition: bound(). For the result see Visit::make().
   Result<Visit::End> visit(const VisitContext& context, Report& report);

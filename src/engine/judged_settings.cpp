@@ -17,6 +17,19 @@ constexpr std::string_view redacted = "redacted";
 /// To the census a key that does not exist is missing, whether it may be or not.
 std::optional<State> census_state(const JudgedSetting& setting) { return setting.absent ? State::missing : setting.state; }
 
+/// The change to report of a setting that was, was found or is wrong; none where all of it is known already.
+std::optional<Change::What> kind_of(const Change& change, const SettingTrace& trace, const JudgedSetting& setting) {
+  using What = Change::What;
+  if (trace.contradicted && !setting.repairs.contradiction_told) return What::contradicted;
+  if (setting.compliant()) return trace.last ? What::repaired : What::recovered;
+  if (trace.becomes_suspended) return What::suspended;
+  const bool other_value = trace.before != setting.state || trace.seen_before != setting.seen;
+  if (change.detected || (other_value && !change.fought_over)) return What::drifted;
+  const bool other_trouble = trace.last && trace.trouble_before != std::pair(change.outcome, change.error);
+  if (other_trouble) return What::not_repaired;
+  return std::nullopt;
+}
+
 }  // namespace
 
 Reason JudgedSetting::reason() const {
@@ -30,6 +43,10 @@ Reason JudgedSetting::reason() const {
   const RepairHistory::Trouble* trouble = repairs.trouble.get();
   const bool clamped = trouble != nullptr && trouble->outcome == Outcome::clamped && seen == trouble->stored_instead;
   return clamped ? Reason::clamped : Reason::value;
+}
+
+SettingTrace::SettingTrace(const JudgedSetting& setting) : before(setting.state), seen_before(setting.seen) {
+  if (const auto* trouble = setting.repairs.trouble.get()) trouble_before = std::pair(trouble->outcome, trouble->error);
 }
 
 bool JudgedSettings::restores(std::size_t index) const {
@@ -157,6 +174,52 @@ bool JudgedSettings::look_for_missing() {
     if (settings_[i].missing()) census_.looked_for(planned(i).written);
   }
   return worth;
+}
+
+void JudgedSettings::report_changes(const std::vector<SettingTrace>& traces, std::optional<Time> write_seen, Report& report) {
+  for (std::size_t i = 0; i < traces.size(); ++i) {
+    const SettingTrace& trace = traces[i];
+    JudgedSetting& setting = settings_[i];
+    const bool was_wrong = trace.before && *trace.before != State::compliant;
+    const bool found_wrong = trace.found != State::compliant;
+    const bool wrong = !setting.compliant();
+    Change change;
+    change.policy = planned(i).policy;
+    change.written = planned(i).written;
+    change.setting = static_cast<std::uint32_t>(i);
+    if (trace.calms_down) {
+      change.what = Change::What::calmed;
+      change.finding = finding(i, report.netns);
+      report.changes.push_back(change);
+    }
+    if (!was_wrong && !found_wrong && !wrong) continue;
+
+    change.fought_over = setting.repairs.suspended();
+    change.detected = !was_wrong && (found_wrong || wrong);
+    if (trace.last) {
+      change.outcome = trace.last->outcome;
+      change.error = trace.last->error;
+      change.attempted = true;
+      // A later write for another setting undid this one: they contradict each other through the kernel (kernel fact 27).
+      if (wrong && change.outcome == Outcome::fixed) change.outcome = Outcome::failed;
+    }
+    const std::optional<Change::What> kind = kind_of(change, trace, setting);
+    if (!kind) continue;
+    change.what = *kind;
+    change.finding = finding(i, report.netns);
+    if (*kind == Change::What::contradicted) {
+      change.other = planned(static_cast<std::size_t>(setting.repairs.undone_by)).key.name();
+      setting.repairs.contradiction_told = true;
+    } else if (*kind == Change::What::suspended) {
+      change.retry_in = setting.repairs.damping->delay();
+    } else if (*kind == Change::What::repaired) {
+      // Where another thread wrote, the visit before had found it wrong.
+      const bool found_before = trace.found == State::compliant;
+      if (!planned(i).key.is_secret()) change.finding.have = normalised(found_before ? trace.seen_before : trace.found_value);
+      if (!report.write_seen) report.write_seen = trace.write_seen ? trace.write_seen : write_seen;
+    }
+    report.changes.push_back(std::move(change));
+  }
 }
 
 Finding JudgedSettings::finding(std::size_t index, const std::string& label) const {

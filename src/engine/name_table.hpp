@@ -21,7 +21,6 @@
 #include <nswarden/engine/kernel.hpp>
 #include "engine/announced.hpp"
 #include "engine/governed_netns.hpp"
-#include "engine/key_census.hpp"
 
 namespace nswarden {
 

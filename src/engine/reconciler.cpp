@@ -33,7 +33,7 @@ void Reconciler::set_policies(std::shared_ptr<const PolicySet> policies) {
     if (!netns) continue;
     replan(*netns);
     // Commands are for a netns that comes, and not for a policy that does.
-    if (netns->announced.introduced()) netns->announced.take_as_announced(netns->governed.matched());
+    if (netns->announced.policies()) netns->announced.take_as_announced(netns->governed.matched());
   }
   announced_lives_.renumber(policies_->policies().size());
 }
@@ -102,20 +102,15 @@ void Reconciler::name_came(TrackedNetns& netns) {
 void Reconciler::netns_went(TrackedNetns& netns) {
   binder_.release(netns);
   queues_.remove(netns);
-  if (netns.announced.introduced()) announced_lives_.remember(netns.governed.cookie(), netns.announced.policies());
+  if (const auto& announced = netns.announced.policies()) announced_lives_.remember(netns.governed.cookie(), *announced);
   netns.governed.forget();
-  if (!netns.reported) return;
-  Report report;
-  report.netns = netns.label();
-  report.life = Report::Life::gone;
-  reports_.push_back(std::move(report));
+  if (netns.reported) report_life(netns.label(), Report::Life::gone);
 }
 
-void Reconciler::host_refused(const TrackedName& name) {
-  Report report;
-  report.netns = name.label;
-  report.life = Report::Life::host_refused;
-  reports_.push_back(std::move(report));
+void Reconciler::report_life(const std::string& label, Report::Life life) {
+  Report& report = reports_.emplace_back();
+  report.netns = label;
+  report.life = life;
 }
 
 /// Its names or the policies may have changed, from which its plan follows.
@@ -244,7 +239,7 @@ bool Reconciler::bind_and_visit(TrackedNetns& netns, Report& report, Time now) {
     best = Tier::transient;
   }
   // A stale binding is tried again by the next event or sweep; one that is out of reach is reported.
-  if (cannot_look && names_.has(index)) become_unreadable(netns, *cannot_look, report, now);
+  if (cannot_look && names_.has(index)) netns.governed.cannot_enter(*cannot_look, now, report);
   return false;
 }
 
@@ -254,7 +249,7 @@ bool Reconciler::bind(TrackedNetns& netns, Tier best, Report& report, Time now) 
   const Result<Binder::End> end = binder_.bind(netns, best, now);
   if (!end) {
     report.netns = netns.label();
-    become_unreadable(netns, end.error(), report, now);
+    netns.governed.cannot_enter(end.error(), now, report);
     return false;
   }
   if (*end == Binder::End::first) {
@@ -263,12 +258,6 @@ bool Reconciler::bind(TrackedNetns& netns, Tier best, Report& report, Time now) 
     netns.announced.begin_life(announced_lives_.recall(netns.governed.cookie()));
   }
   return *end == Binder::End::first || *end == Binder::End::again;
-}
-
-void Reconciler::become_unreadable(TrackedNetns& netns, const Error& error, Report& report, Time now) {
-  if (!netns.governed.cannot_enter(error, now, report)) return;
-  report.life = Report::Life::cannot_enter;
-  report.error = error;
 }
 
 /// Which keys its globs stand for depends on its interfaces, mostly.

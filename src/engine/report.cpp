@@ -4,49 +4,20 @@
 #include <cerrno>
 
 namespace nswarden {
+namespace {
 
-std::string_view to_string(State state) {
-  switch (state) {
-    case State::compliant: return "compliant";
-    case State::drifted: return "drifted";
-    case State::missing: return "missing";
-    case State::unreadable: return "unreadable";
-  }
-  return "";
-}
+// In the order of the enumerators.
+constexpr std::array<std::string_view, 4> state_names{"compliant", "drifted", "missing", "unreadable"};
+constexpr std::array<std::string_view, 6> reason_names{"", "value", "missing", "unreadable", "clamped", "suspended"};
+constexpr std::array<std::string_view, 4> source_names{"startup", "create", "event", "reconcile"};
+constexpr std::array<std::string_view, 5> outcome_names{"fixed", "refused", "rejected", "clamped", "failed"};
 
-std::string_view to_string(Reason reason) {
-  switch (reason) {
-    case Reason::none: return "";
-    case Reason::value: return "value";
-    case Reason::missing: return "missing";
-    case Reason::unreadable: return "unreadable";
-    case Reason::clamped: return "clamped";
-    case Reason::suspended: return "suspended";
-  }
-  return "";
-}
+}  // namespace
 
-std::string_view to_string(Source source) {
-  switch (source) {
-    case Source::startup: return "startup";
-    case Source::create: return "create";
-    case Source::event: return "event";
-    case Source::reconcile: return "reconcile";
-  }
-  return "";
-}
-
-std::string_view to_string(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::fixed: return "fixed";
-    case Outcome::refused: return "refused";
-    case Outcome::rejected: return "rejected";
-    case Outcome::clamped: return "clamped";
-    case Outcome::failed: return "failed";
-  }
-  return "";
-}
+std::string_view to_string(State state) { return state_names.at(static_cast<std::size_t>(state)); }
+std::string_view to_string(Reason reason) { return reason_names.at(static_cast<std::size_t>(reason)); }
+std::string_view to_string(Source source) { return source_names.at(static_cast<std::size_t>(source)); }
+std::string_view to_string(Outcome outcome) { return outcome_names.at(static_cast<std::size_t>(outcome)); }
 
 std::string_view failure_reason(int error) {
   switch (error) {

@@ -54,7 +54,7 @@ Result<Visit::End> Visit::make() {
   if (!look_first && !settings_.all_compliant()) repaired = repair();
   // Also of a visit that was cut short: its findings and writes until then are true, and the next visit goes on from there.
   plan_next_visit();
-  report_changes(traces_, settings_, context_.write_seen, report_);
+  settings_.report_changes(traces_, context_.write_seen, report_);
   if (!repaired) return repaired.error();
   if (look_first) return make();
   if (settings_.all_compliant()) {
@@ -107,7 +107,7 @@ Result<std::shared_ptr<const ResolvedPlan>> Visit::adopt_keys_there() {
 }
 
 void Visit::judge_all() {
-  traces_ = traces_of(settings_);
+  traces_ = {settings_.begin(), settings_.end()};
   settings_.judge(readings_, context_.now, context_.tick);
   for (std::size_t i = 0; i < settings_.size(); ++i) {
     traces_[i].note_found(settings_[i]);
@@ -221,19 +221,17 @@ void Visit::conclude_slow_write() {
 
 /// A write has ended, and all has been read since. `before`: all settings as they were; empty when it was one of several writes.
 void Visit::conclude(const Written& write, std::span<const Before> before) {
-  if (write.error != 0) return conclude_failed(write.setting, write.error);
+  if (write.error != 0) {
+    traces_[write.setting].stop = true;
+    end_attempt(write.setting, outcome_of(write.error), write.error);
+    return settings_.repairs(write.setting).refused(outcome_of(write.error), write.error, context_.now);
+  }
   if (!before.empty()) {
     note_undone(write.setting, before);
     keep_changed_by_us(write.setting, before);
   }
   conclude_taken(write.setting);
   keep_overwritten(write);
-}
-
-void Visit::conclude_failed(std::size_t index, int error) {
-  traces_[index].stop = true;
-  end_attempt(index, outcome_of(error), error);
-  settings_.repairs(index).refused(outcome_of(error), error, context_.now);
 }
 
 /// The kernel took the value, and the setting has been read since.

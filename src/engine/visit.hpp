@@ -18,7 +18,6 @@
 #include <nswarden/engine/kernel.hpp>
 #include <nswarden/engine/report.hpp>
 #include "engine/judged_settings.hpp"
-#include "engine/setting_trace.hpp"
 
 namespace nswarden {
 
@@ -96,7 +95,6 @@ class Visit {
   std::optional<std::vector<Written>> write(const std::vector<std::size_t>& settings);
   void conclude_slow_write();
   void conclude(const Written& write, std::span<const Before> before);
-  void conclude_failed(std::size_t index, int error);
   void conclude_taken(std::size_t index);
   void note_undone(std::size_t writer, std::span<const Before> before);
   void keep_changed_by_us(std::size_t writer, std::span<const Before> before);

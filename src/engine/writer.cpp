@@ -5,6 +5,8 @@
 #include <array>
 #include <initializer_list>
 
+#include <nswarden/base/text.hpp>
+
 namespace nswarden {
 namespace {
 
@@ -39,8 +41,7 @@ CgroupNames names_of_cgroup(std::string_view path) {
   std::string_view unit;
   std::string_view slice;
   while (!path.empty()) {
-    std::string_view component = path.substr(0, path.find('/'));
-    path.remove_prefix(std::min(component.size() + 1, path.size()));
+    std::string_view component = take_until(path, '/');
     // systemd puts one before a name that the kernel could take for a file of its own (cg_escape).
     if (component.starts_with('_')) component.remove_prefix(1);
     if (const std::string_view container = container_of(component); !container.empty()) names.container = container;

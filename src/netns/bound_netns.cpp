@@ -87,13 +87,19 @@ LinuxNetns::~LinuxNetns() {
   if (handed_over_) shared_->slow_writer->cancel(*handed_over_);
 }
 
-Result<void> LinuxNetns::open_inside() {
+template <class Chosen>
+Result<void> LinuxNetns::open_slots(Chosen chosen) {
   FamilyDirectories passing;
   FamilyDirectories& families = tier_ == Tier::directories ? families_ : passing;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (!chosen(i)) continue;
     if (const Result<void> opened = open_slot(i, families); !opened) return opened;
   }
   return {};
+}
+
+Result<void> LinuxNetns::open_inside() {
+  return open_slots([](std::size_t) { return true; });
 }
 
 std::size_t LinuxNetns::fds() const {
@@ -297,18 +303,13 @@ void LinuxNetns::find_other_inode(std::size_t key) {
 
 Result<std::size_t> LinuxNetns::find_missing() {
   const auto is_missing = [](const Slot& slot) { return slot.read_error == ENOENT; };
-  if (std::none_of(slots_.begin(), slots_.end(), is_missing)) return std::size_t{0};
+  const auto missing = std::count_if(slots_.begin(), slots_.end(), is_missing);
+  if (missing == 0) return std::size_t{0};
   const Result<NetnsScope> scope = enter(Proof::cookie);
   if (!scope) return scope.error();
-  FamilyDirectories passing;
-  FamilyDirectories& families = tier_ == Tier::directories ? families_ : passing;
-  std::size_t appeared = 0;
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (!is_missing(slots_[i])) continue;
-    if (const Result<void> opened = open_slot(i, families); !opened) return opened.error();
-    if (!is_missing(slots_[i])) ++appeared;
-  }
-  return appeared;
+  const Result<void> opened = open_slots([&](std::size_t i) { return is_missing(slots_[i]); });
+  if (!opened) return opened.error();
+  return static_cast<std::size_t>(missing - std::count_if(slots_.begin(), slots_.end(), is_missing));
 }
 
 bool LinuxNetns::may_stay(const Slot& slot, const Key& key) {
@@ -338,13 +339,7 @@ Result<void> LinuxNetns::hold(std::span<const Wish> keys) {
   if (std::count(from.begin(), from.end(), RegisteredFiles::nowhere) == 0) return {};
   const Result<NetnsScope> scope = enter(Proof::cookie);
   if (!scope) return scope.error();
-  FamilyDirectories passing;
-  FamilyDirectories& families = tier_ == Tier::directories ? families_ : passing;
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (from[i] != RegisteredFiles::nowhere) continue;
-    if (const Result<void> opened = open_slot(i, families); !opened) return opened.error();
-  }
-  return {};
+  return open_slots([&from](std::size_t i) { return from[i] == RegisteredFiles::nowhere; });
 }
 
 Result<std::vector<Key>> LinuxNetns::find(std::span<const KeyPattern* const> globs) {

@@ -17,7 +17,6 @@
 #include <nswarden/netns/slow_writer.hpp>
 #include <nswarden/netns/sysctl_files.hpp>
 #include <nswarden/os/fd.hpp>
-#include "netns/glob_walk.hpp"
 #include "netns/netns_entry.hpp"
 #include "netns/netns_scope.hpp"
 #include "netns/sysctl_tree.hpp"
@@ -115,6 +114,9 @@ class LinuxNetns final : public BoundNetns {
   Result<Fd> open_key(std::size_t key, int flags, FamilyDirectories& families);
   /// An error only when files or memory ran out; then the slot stays as it was.
   Result<void> open_slot(std::size_t key, FamilyDirectories& families);
+  /// Opens those that `chosen` selects by their index. The thread is inside the netns.
+  template <class Chosen>
+  Result<void> open_slots(Chosen chosen);
   /// Whether the key is there but could not be opened for reading, and may be later.
   [[nodiscard]] static bool is_refused_reading(const Slot& slot);
   /// Tries those once more: the kernel may allow it by now.

@@ -2,21 +2,18 @@
 #include <nswarden/netns/linux_catalog.hpp>
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <utility>
 
 #include <nswarden/netns/link_watcher.hpp>
-#include <nswarden/os/fd.hpp>
+#include <nswarden/os/file.hpp>
 #include <nswarden/os/procfs.hpp>
 #include "netns/bound_netns.hpp"
 #include "netns/netns_entry.hpp"
 #include "netns/netns_scope.hpp"
-#include "netns/process_netns.hpp"
 
 namespace nswarden {
 
@@ -131,37 +128,20 @@ Result<void> LinuxCatalog::list_one(std::uint16_t index, Detail detail, std::vec
 
 Result<void> LinuxCatalog::list_directory(std::uint16_t index, Detail detail, std::vector<Entry>& entries) const {
   // Opened anew each time: a held dirfd goes blind and makes an admin's umount fail (kernel fact 9).
-  const Fd directory(::open(sources_[index].directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory) {
-    if (errno == ENOENT) return {};
-    return Error{errno, "open netns directory"};
-  }
-  alignas(dirent64) std::array<char, std::size_t{32} << 10> batch;  // NOLINT(cppcoreguidelines-pro-type-member-init)
-  while (true) {
-    const ssize_t size = ::getdents64(directory.get(), batch.data(), batch.size());
-    // ENOENT: the directory was removed since it was opened.
-    if (size == 0 || (size < 0 && errno == ENOENT)) return {};
-    if (size < 0) return Error{errno, "read netns directory"};
-    for (ssize_t at = 0; at < size;) {
-      const auto* found = reinterpret_cast<const dirent64*>(batch.data() + at);
-      at += found->d_reclen;
-      if (is_dots(found->d_name)) continue;
-      Entry& entry = entries.emplace_back();
-      entry.directory = index;
-      entry.name = found->d_name;
-      const bool leads_on = links_ == Links::follow && found->d_type == DT_LNK;  // to where, may change without any mount
-      if (detail == Detail::names && !leads_on) continue;
-      if (!fill(entry, directory.get(), links_, shared_->home)) entries.pop_back();
-    }
-  }
-}
-
-NetnsPath LinuxCatalog::path_of(std::uint16_t directory, std::string_view name) const {
-  const std::string& parent = sources_[directory].directory;
-  std::string path;
-  path.reserve(parent.size() + 1 + name.size());
-  path.append(parent).append(1, '/').append(name);
-  return {std::move(path), links_};
+  const Fd directory = open_directory(sources_[index].directory);
+  if (!directory && errno == ENOENT) return {};
+  if (!directory) return Error{errno, "open netns directory"};
+  Result<void> read = read_directory(directory.get(), "read netns directory", [&](const char* name, unsigned char type) {
+    Entry& entry = entries.emplace_back();
+    entry.directory = index;
+    entry.name = name;
+    const bool leads_on = links_ == Links::follow && type == DT_LNK;  // to where, may change without any mount
+    if (detail == Detail::names && !leads_on) return;
+    if (!fill(entry, directory.get(), links_, shared_->home)) entries.pop_back();
+  });
+  // ENOENT: the directory was removed since it was opened.
+  if (!read && read.error().code == ENOENT) return {};
+  return read;
 }
 
 Result<std::vector<NetnsPath>> LinuxCatalog::ways_to(std::uint16_t source, std::string_view name) const {
@@ -169,7 +149,7 @@ Result<std::vector<NetnsPath>> LinuxCatalog::ways_to(std::uint16_t source, std::
   const NameKind kind = kind_of(source);
   if (!serves(kind)) return ways;
   if (kind == NameKind::entry) {
-    if (is_name(name)) ways.push_back(path_of(source, name));
+    if (is_name(name)) ways.push_back({std::string(sources_[source].directory).append(1, '/').append(name), links_});
     return ways;
   }
   Result<NetnsPath> host_path = host();

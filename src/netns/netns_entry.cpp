@@ -7,11 +7,15 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <utility>
 
+#include <nswarden/base/text.hpp>
+#include <nswarden/os/file.hpp>
 #include <nswarden/os/procfs.hpp>
 
 namespace nswarden {
@@ -24,6 +28,9 @@ constexpr int so_netns_cookie = SO_NETNS_COOKIE;
 #else
 constexpr int so_netns_cookie = 71;
 #endif
+
+constexpr std::string_view opening = "net:[";
+constexpr std::string_view closing = "]";
 
 Refusal refusal_of(EntryKind kind) { return kind == EntryKind::placeholder ? Refusal::not_ready : Refusal::not_a_netns; }
 
@@ -76,9 +83,7 @@ std::variant<OpenNetns, Refusal, Error> open_netns(const NetnsPath& path, const 
   const EntryKind kind = classify(status, home);
   if (kind != EntryKind::nsfs) return refusal_of(kind);
 
-  std::array<char, 32> link{};
-  std::snprintf(link.data(), link.size(), "/proc/self/fd/%d", entry.get());
-  OpenNetns opened{Fd(::open(link.data(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)), status.st_ino};
+  OpenNetns opened{Fd(::open(path_of_fd(entry.get()).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)), status.st_ino};
   if (!opened.fd) return Error{errno, "open netns"};
   // All kinds of namespace live on nsfs, and setns enters any of them.
   int type = ::ioctl(opened.fd.get(), NS_GET_NSTYPE);
@@ -115,6 +120,51 @@ std::optional<std::uint64_t> init_netns_inode() {
   if (::stat(in_procfs("thread-self/net/dev").c_str(), &ours) != 0) return std::nullopt;
   if (ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino) return std::nullopt;
   return ::stat("/proc/thread-self/ns/net", &status) == 0 ? std::optional(status.st_ino) : std::nullopt;
+}
+
+std::string ProcessNetns::name_of(std::uint64_t inode) { return std::string(opening) + std::to_string(inode).append(closing); }
+
+std::uint64_t ProcessNetns::inode_of(std::string_view name) {
+  if (!name.starts_with(opening) || !name.ends_with(closing)) return 0;
+  name.remove_prefix(opening.size());
+  name.remove_suffix(closing.size());
+  // As the kernel writes it.
+  return name.starts_with('0') ? 0 : parse_number<std::uint64_t>(name).value_or(0);
+}
+
+Result<std::vector<std::uint64_t>> ProcessNetns::scan() {
+  constexpr std::string_view attempt = "list processes";
+  const Fd processes = open_directory(procfs());
+  if (!processes) return Error{errno, attempt};
+  std::unordered_map<std::uint64_t, std::vector<int>> found;
+  std::vector<std::uint64_t> inodes;
+  const Result<void> listed = read_directory(processes.get(), attempt, [&](const char* entry, auto) {
+    const std::optional<int> pid = parse_number<int>(entry);
+    if (!pid) return;
+    std::array<char, 32> path{};
+    std::snprintf(path.data(), path.size(), "%d/ns/net", *pid);
+    std::array<char, 64> name{};
+    // The kernel writes the text of the link. Reading it fails where the process is gone by now, a zombie, or of a user that the
+    // daemon may not look at.
+    const ssize_t size = ::readlinkat(processes.get(), path.data(), name.data(), name.size());
+    const std::uint64_t inode = size > 0 ? inode_of({name.data(), static_cast<std::size_t>(size)}) : 0;
+    if (inode == 0) return;
+    std::vector<int>& pids = found[inode];
+    if (pids.empty()) inodes.push_back(inode);
+    if (pids.size() < most_pids) pids.push_back(*pid);
+  });
+  if (!listed) return listed.error();
+  pids_ = std::move(found);
+  return inodes;
+}
+
+std::vector<NetnsPath> ProcessNetns::paths_of(std::string_view name) const {
+  std::vector<NetnsPath> paths;
+  const auto known = pids_.find(inode_of(name));
+  if (known == pids_.end()) return paths;
+  // The link there is the kernel's own: it leads to the file of the netns, not to its text.
+  for (const int pid : known->second) paths.push_back({in_procfs(std::to_string(pid) + "/ns/net"), Links::follow});
+  return paths;
 }
 
 }  // namespace nswarden

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Classifies the entries of a netns directory and opens them without side effects (kernel fact 6), for LinuxCatalog. A path may name
-// anything here: a FIFO, a device, a link, a namespace of another kind.
+// The ways to a netns, for LinuxCatalog, in its thread. Entries of a netns directory are classified and opened without side effects
+// (kernel fact 6), since one may be anything: a FIFO, a device, a link, a namespace of another kind. Netns of processes have the names
+// that /proc itself gives them.
 #pragma once
 
 #include <sys/stat.h>
@@ -8,7 +9,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <variant>
+#include <vector>
 
 #include <nswarden/base/result.hpp>
 #include <nswarden/engine/kernel.hpp>
@@ -56,5 +60,25 @@ constexpr std::uint64_t fixed_init_inode = 0xEFFFFFF9;
 
 /// Inode of the netns of process 1; none when we may not see it.
 std::optional<std::uint64_t> init_netns_inode();
+
+/// The netns that processes are in, named net:[INODE]. Only the netns of a process's first thread is seen (kernel fact 54). Remembers
+/// pids, which keep nothing alive and may be reused: LinuxCatalog checks the inode number of each netns that it opens by such a path.
+class ProcessNetns {
+ public:
+  /// Looks at all processes, which costs 5 us each: inode numbers, each once. Those that may not be looked at are left out.
+  Result<std::vector<std::uint64_t>> scan();
+
+  /// Paths by which the netns of this name may be reached, by the last scan: at most `most_pids`, oldest process first.
+  [[nodiscard]] std::vector<NetnsPath> paths_of(std::string_view name) const;
+
+  static std::string name_of(std::uint64_t inode);
+  /// 0: not such a name.
+  static std::uint64_t inode_of(std::string_view name);
+
+  static constexpr std::size_t most_pids = 4;
+
+ private:
+  std::unordered_map<std::uint64_t, std::vector<int>> pids_;  // by inode
+};
 
 }  // namespace nswarden

@@ -11,7 +11,7 @@
 #include <cerrno>
 #include <utility>
 
-#include <nswarden/os/trusted_path.hpp>
+#include <nswarden/os/file.hpp>
 #include <nswarden/policy/inotify_events.hpp>
 
 namespace nswarden {

@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "netns/sysctl_tree.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <array>
-#include <cstdio>
+#include <algorithm>
+#include <optional>
+#include <set>
 #include <system_error>
 
+#include <nswarden/base/text.hpp>
+#include <nswarden/os/file.hpp>
 #include <nswarden/os/procfs.hpp>
 
 namespace nswarden {
 namespace {
 
 constexpr int always = O_NOFOLLOW | O_CLOEXEC;
+constexpr std::string_view glob_characters = "*?[";
 
 int open_confined(int directory, const char* path, int flags) {
   open_how how{};
@@ -49,9 +54,9 @@ Result<Fd> SysctlTree::open_below(int directory, const char* path, int flags) co
 
 Result<Fd> SysctlTree::open_by_step(int directory, std::string_view path, int flags) const {
   Fd here;
-  while (true) {
-    const std::size_t end = path.find('/');
-    const std::string component(path.substr(0, end));
+  for (bool last = false; !last;) {
+    last = path.find('/') == std::string_view::npos;
+    const std::string component(take_until(path, '/'));
     if (component.empty() || component == "." || component == "..") return Error{EXDEV, "open sysctl"};
     Fd next(::openat(here ? here.get() : directory, component.c_str(), O_PATH | always));
     struct stat status {};
@@ -59,12 +64,8 @@ Result<Fd> SysctlTree::open_by_step(int directory, std::string_view path, int fl
     if (status.st_dev != device_) return Error{EXDEV, "open sysctl"};
     if (S_ISLNK(status.st_mode)) return Error{ELOOP, "open sysctl"};
     here = std::move(next);
-    if (end == std::string_view::npos) break;
-    path.remove_prefix(end + 1);
   }
-  std::array<char, 32> link{};
-  std::snprintf(link.data(), link.size(), "/proc/self/fd/%d", here.get());
-  Fd opened(::open(link.data(), (flags & ~O_NOFOLLOW) | O_CLOEXEC));
+  Fd opened(::open(path_of_fd(here.get()).c_str(), (flags & ~O_NOFOLLOW) | O_CLOEXEC));
   if (!opened) return Error{errno, "open sysctl"};
   return opened;
 }
@@ -79,6 +80,75 @@ Result<int> FamilyDirectories::get(const SysctlTree& tree, std::string_view fami
   const int number = fd->get();
   opened_.emplace_back(path, std::move(*fd));
   return number;
+}
+
+Result<std::vector<Key>> GlobWalk::find(const SysctlTree& tree, std::span<const KeyPattern* const> globs) {
+  std::vector<Key> found;
+  read_.clear();
+  for (const KeyPattern* glob : globs) {
+    if (const Result<void> walked = walk(tree, *glob, found); !walked) return walked.error();
+  }
+  read_.clear();
+  // Directories of single interfaces go with these, and would pile up.
+  std::set<std::string_view> stay;
+  for (const KeyPattern* glob : globs) {
+    const std::string_view path = glob->path();
+    stay.insert(path.substr(0, path.rfind('/', path.find_first_of(glob_characters))));
+  }
+  std::erase_if(directories_, [&stay](const auto& one) { return !stay.contains(one.first); });
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  return found;
+}
+
+Result<void> GlobWalk::walk(const SysctlTree& tree, const KeyPattern& glob, std::vector<Key>& found) {
+  std::vector<std::string> paths{std::string()};
+  std::string_view rest = glob.path();
+  while (!rest.empty()) {
+    const std::string_view component = take_until(rest, '/');
+    std::vector<std::string> next;
+    for (std::string& path : paths) {
+      const std::string start = path.empty() ? path : path + '/';
+      if (component.find_first_of(glob_characters) == std::string_view::npos) {
+        next.push_back(start + std::string(component));
+        continue;
+      }
+      const auto names = names_in(tree, path);
+      if (!names) return names.error();
+      for (const Name& name : **names) {
+        if (name.is_directory != rest.empty() && matches_glob(component, name.text)) next.push_back(start + name.text);
+      }
+    }
+    paths = std::move(next);
+  }
+  for (const std::string& path : paths) {
+    std::optional<Key> key = Key::at(path);
+    if (key && glob.matches(*key)) found.push_back(*std::move(key));
+  }
+  return {};
+}
+
+Result<const GlobWalk::Names*> GlobWalk::names_in(const SysctlTree& tree, const std::string& directory) {
+  const auto [known, is_new] = read_.try_emplace(directory);
+  Names& names = known->second;
+  if (!is_new) return &names;
+  auto open = directories_.find(directory);
+  if (open == directories_.end()) {
+    Result<Fd> fd = tree.open_below(tree.root(), directory.c_str(), O_RDONLY | O_DIRECTORY);
+    if (!fd && is_exhausted(fd.error().code)) return fd.error();
+    if (!fd) return &names;
+    open = directories_.emplace(directory, std::move(*fd)).first;
+  }
+  constexpr std::string_view attempt = "read directory of sysctls";
+  const int fd = open->second.get();
+  if (::lseek(fd, 0, SEEK_SET) != 0) return Error{errno, attempt};
+  const Result<void> read = read_directory(fd, attempt, [&names](const char* name, unsigned char type) {
+    names.push_back({name, type == DT_DIR});
+  });
+  if (!read && read.error().code != ENOENT) return read.error();
+  // The directory itself is gone, such as that of an interface. A later one of that name is another.
+  if (!read) directories_.erase(open);
+  return &names;
 }
 
 }  // namespace nswarden

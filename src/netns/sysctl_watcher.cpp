@@ -54,7 +54,7 @@ bool is_of_the_dead(int error) { return error == ENOENT || error == ESRCH; }
 
 /// As our mount namespace sees it, or as it is seen from the mount through which it was written, in a mount namespace that is not
 /// ours. Only good for hints, as the writer may have made those mounts (kernel fact 53). Empty when it is too long, too.
-std::string path_behind(const Fd& file) { return target_of_link("/proc/self/fd/" + std::to_string(file.get())); }
+std::string path_behind(const Fd& file) { return target_of_link(path_of_fd(file.get())); }
 
 std::string_view name_behind(std::string_view path) {
   constexpr std::string_view unlinked = " (deleted)";

@@ -53,9 +53,6 @@ std::string directory_of(const Fd& pidfd) {
 /// Until then no other process can have got its number. A zombie is still there (kernel fact 64).
 bool is_there(const Fd& pidfd) { return ::syscall(SYS_pidfd_send_signal, pidfd.get(), 0, nullptr, 0) == 0 || errno == EPERM; }
 
-/// A kernel thread and a zombie have none.
-std::string executable_of(const std::string& directory) { return target_of_link(directory + "/exe"); }
-
 std::string comm_of(const std::string& directory) {
   std::string comm = content_of(directory + "/comm");
   if (comm.ends_with('\n')) comm.pop_back();
@@ -89,7 +86,7 @@ Writer describe_writer(std::int64_t pid, const Fd& pidfd, double time) {
   if (directory.empty()) return unknown;
   Writer writer = unknown;
   writer.comm = comm_of(directory);
-  writer.exe = executable_of(directory);
+  writer.exe = target_of_link(directory + "/exe");  // a kernel thread and a zombie have none
   writer.uid = effective_uid(directory);
   writer.cgroup = cgroup_of(directory);
   CgroupNames names = names_of_cgroup(writer.cgroup);

@@ -17,15 +17,14 @@ LineWriter::LineWriter(int fd) : fd_(fd) {
   if (::fstat(fd, &status) != 0) return;
   kind_ = Kind::polled;
   if (S_ISREG(status.st_mode)) {
-    kind_ = Kind::file;
+    kind_ = Kind::plain;
   } else if (S_ISSOCK(status.st_mode)) {
     kind_ = Kind::socket;
   } else if (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode)) {
     // O_NONBLOCK on the fd itself would be seen by every process that shares it, the user's shell included.
-    const std::string path = "/proc/self/fd/" + std::to_string(fd);
-    own_.reset(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    own_.reset(::open(path_of_fd(fd).c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (own_) {
-      kind_ = Kind::nonblocking;
+      kind_ = Kind::plain;
       fd_ = own_.get();
     }
   }
@@ -42,6 +41,7 @@ bool LineWriter::write(std::string_view line) {
 void LineWriter::flush() { drain(); }
 
 LineWriter::Progress LineWriter::drain() {
+  Progress progress = Progress::all;
   while (waiting() > 0) {
     std::string_view rest = buffer_;
     rest.remove_prefix(written_);
@@ -51,25 +51,18 @@ LineWriter::Progress LineWriter::drain() {
       continue;
     }
     if (count < 0 && errno == EINTR) continue;
-    if (count == 0 || errno == EAGAIN || errno == EWOULDBLOCK) {
-      buffer_.erase(0, written_);
-      written_ = 0;
-      return Progress::blocked;
-    }
-    // A later reader starts with a whole line.
-    buffer_.clear();
-    written_ = 0;
-    return Progress::broken;
+    progress = count == 0 || errno == EAGAIN || errno == EWOULDBLOCK ? Progress::blocked : Progress::broken;
+    break;
   }
-  buffer_.clear();
+  // After an error a later reader starts with a whole line.
+  buffer_.erase(0, progress == Progress::broken ? buffer_.size() : written_);
   written_ = 0;
-  return Progress::all;
+  return progress;
 }
 
 long LineWriter::put(std::string_view bytes) const {
   switch (kind_) {
-    case Kind::file:
-    case Kind::nonblocking: return ::write(fd_, bytes.data(), bytes.size());
+    case Kind::plain: return ::write(fd_, bytes.data(), bytes.size());
     case Kind::socket: return ::send(fd_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     case Kind::none: errno = EBADF; return -1;
     case Kind::polled: break;

@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include <nswarden/base/text.hpp>
+#include <nswarden/os/file.hpp>
 #include <nswarden/os/privilege.hpp>
 
 namespace nswarden {
@@ -19,12 +21,7 @@ namespace {
 
 constexpr std::string_view default_runtime_directory = "/run/nswarden";
 
-struct flock whole_file() {
-  struct flock lock {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  return lock;
-}
+constexpr struct flock whole_file { F_WRLCK, SEEK_SET, 0, 0, 0 };
 
 bool leads_to(const std::string& path, const struct stat& file) {
   struct stat now {};
@@ -41,13 +38,13 @@ LockFile::Attempt LockFile::take(const std::string& path) {
     struct stat status {};
     if (!file || ::fstat(file.get(), &status) != 0) return Error{errno, "open lock file"};
     if (!S_ISREG(status.st_mode)) return Error{EINVAL, "open lock file"};
-    struct flock lock = whole_file();
+    struct flock lock = whole_file;
     if (::fcntl(file.get(), F_SETLK, &lock) == 0) {
       if (leads_to(path, status)) return LockFile(std::move(file));
       continue;
     }
     if (errno != EAGAIN && errno != EACCES) return Error{errno, "lock file"};
-    lock = whole_file();
+    lock = whole_file;
     if (::fcntl(file.get(), F_GETLK, &lock) != 0) return Error{errno, "look who locks file"};
     if (lock.l_type != F_UNLCK) return Taken{lock.l_pid > 0 ? lock.l_pid : 0};
   }
@@ -60,11 +57,10 @@ Result<DirectoryIdentity> identify_directory(const std::string& path) {
   struct stat status {};
   while (::stat(there.c_str(), &status) != 0) {
     if ((errno != ENOENT && errno != ENOTDIR) || there == "/" || there.empty()) return Error{errno, "look at directory"};
-    const std::size_t slash = there.rfind('/');
-    const std::string last = slash == std::string::npos ? there : there.substr(slash + 1);
+    const std::string_view last = last_component(there);
     if (!last.empty() && !rest.empty()) rest.insert(0, 1, '/');
     rest.insert(0, last);
-    there = slash == std::string::npos ? "." : there.substr(0, slash == 0 ? 1 : slash);
+    there = folder_of(there);
   }
   return DirectoryIdentity{major(status.st_dev), minor(status.st_dev), status.st_ino, std::move(rest)};
 }

@@ -9,8 +9,9 @@
 #include <cerrno>
 #include <utility>
 
+#include <nswarden/base/text.hpp>
+#include <nswarden/os/file.hpp>
 #include <nswarden/os/inotify_buffer.hpp>
-#include <nswarden/os/trusted_path.hpp>
 
 namespace nswarden {
 namespace {
@@ -150,7 +151,7 @@ PathWatcher::Events PathWatcher::read_events() {
         if (wd != event->wd) continue;
         const std::string path = folder + '/' + std::string(event->name);
         if (folder == folder_of_file) {
-          const bool is_file = !event->name.empty() && event->name == file_.substr(file_.rfind('/') + 1);
+          const bool is_file = !event->name.empty() && event->name == last_component(file_);
           events.file = events.file || (is_file && (event->mask & done_with_file) != 0);
           events.neighbour = events.neighbour || (event->mask & (IN_CREATE | IN_MOVED_TO)) != 0;
           events.lost_folder = events.lost_folder || (event->mask & lost_folder) != 0;

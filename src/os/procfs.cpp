@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <utility>
 
-#include <nswarden/os/fd.hpp>
+#include <nswarden/os/file.hpp>
 
 namespace nswarden {
 namespace {
@@ -38,10 +38,9 @@ const std::string& procfs() { return chosen_procfs(); }
 std::string in_procfs(std::string_view path) { return (procfs() + '/').append(path); }
 
 std::vector<std::string> home_sysctls(std::string_view directory) {
-  const DirectoryStream open(::opendir(in_procfs("sys/net/").append(directory).c_str()));
+  const Fd open = open_directory(in_procfs("sys/net/").append(directory));
   std::vector<std::string> names;
-  if (!open) return names;
-  while (const dirent* entry = ::readdir(open.get())) names.emplace_back(entry->d_name);
+  if (open) (void)read_directory(open.get(), "list sysctls", [&](const char* name, auto) { names.emplace_back(name); });
   return names;
 }
 

@@ -15,8 +15,10 @@ namespace {
 /// Keys that have these traits beside those that other rows give them; form and count of numbers are those of the last row
 /// that has any, exact names after globs.
 struct KeyRow {
-  std::string_view directory;  ///< below net; `*` stands for an interface, `all` and `default`; alone, for any directory
-  std::string_view names;      ///< spaces between; what ends with `*` is all that starts so, in directories below too
+  /// Below net, spaces between; `*` stands for an interface, `all` and `default`; alone, for any directory.
+  std::string_view directories;
+  std::string_view
+      names;  ///< of each of them, spaces between; what ends with `*` is all that starts so, in directories below too
   KeyTraits traits;
 };
 
@@ -73,12 +75,7 @@ constexpr std::array key_table{
            "max_hbh_opts_number mld_max_msf mld_qrv seg6_flowlabel xfrm6_gc_thresh",
            of_numbers(1)},
     KeyRow{"ipv6/icmp", "echo_ignore_* error_anycast_as_unicast", of_numbers(1)},
-    KeyRow{"ipv4/conf/*", "*", of_numbers(1)},
-    KeyRow{"ipv6/conf/*", "*", of_numbers(1)},
-    KeyRow{"ipv4/neigh/*", "*", of_numbers(1)},
-    KeyRow{"ipv6/neigh/*", "*", of_numbers(1)},
-    KeyRow{"ipv4/route", "*", of_numbers(1)},
-    KeyRow{"ipv6/route", "*", of_numbers(1)},
+    KeyRow{"ipv4/conf/* ipv6/conf/* ipv4/neigh/* ipv6/neigh/* ipv4/route ipv6/route", "*", of_numbers(1)},
     KeyRow{"mpls", "platform_labels default_ttl ip_ttl_propagate", of_numbers(1)},
     KeyRow{"mpls/conf/*", "input", of_numbers(1)},
     KeyRow{"mptcp",
@@ -105,14 +102,13 @@ constexpr std::array key_table{
     // Numbers that are kept in ticks.
     KeyRow{"ipv4", "icmp_ratelimit tcp_invalid_ratelimit", of_one(ValueForm::milliseconds)},
     KeyRow{"ipv6/icmp", "ratelimit", of_one(ValueForm::milliseconds)},
-    KeyRow{"ipv4/route", "gc_min_interval_ms", of_one(ValueForm::milliseconds)},
-    KeyRow{"ipv6/route", "gc_min_interval_ms", of_one(ValueForm::milliseconds)},
+    KeyRow{"ipv4/route ipv6/route", "gc_min_interval_ms", of_one(ValueForm::milliseconds)},
     KeyRow{"ipv6/conf/*", "mldv1_unsolicited_report_interval mldv2_unsolicited_report_interval",
            of_one(ValueForm::milliseconds)},
-    KeyRow{"ipv4/neigh/*", "base_reachable_time_ms interval_probe_time_ms retrans_time_ms", of_one(ValueForm::milliseconds)},
-    KeyRow{"ipv6/neigh/*", "base_reachable_time_ms interval_probe_time_ms retrans_time_ms", of_one(ValueForm::milliseconds)},
-    KeyRow{"ipv4/neigh/*", "anycast_delay locktime proxy_delay retrans_time", of_one(ValueForm::clock_ticks)},
-    KeyRow{"ipv6/neigh/*", "anycast_delay locktime proxy_delay", of_one(ValueForm::clock_ticks)},
+    KeyRow{"ipv4/neigh/* ipv6/neigh/*", "base_reachable_time_ms interval_probe_time_ms retrans_time_ms",
+           of_one(ValueForm::milliseconds)},
+    KeyRow{"ipv4/neigh/* ipv6/neigh/*", "anycast_delay locktime proxy_delay", of_one(ValueForm::clock_ticks)},
+    KeyRow{"ipv4/neigh/*", "retrans_time", of_one(ValueForm::clock_ticks)},
 
     // Other forms.
     KeyRow{"ipv4", "ip_local_reserved_ports", of_form(ValueForm::ports)},
@@ -126,13 +122,11 @@ constexpr std::array key_table{
 
     // Who may read and write them, and where (kernel facts 29 and 30).
     KeyRow{"core", "bpf_jit_harden bpf_jit_kallsyms bpf_jit_limit", {.secret = true}},
-    KeyRow{"ipv4/route", "flush", {.write_only = true}},
-    KeyRow{"ipv6/route", "flush", {.write_only = true}},
+    KeyRow{"ipv4/route ipv6/route", "flush", {.write_only = true}},
     KeyRow{"core", "netdev_rss_key", {.read_only = true}},
     KeyRow{
         "ipv4", "tcp_available_congestion_control tcp_available_ulp tcp_ehash_entries udp_hash_entries", {.read_only = true}},
-    KeyRow{"ipv4/conf/*", "mc_forwarding", {.read_only = true}},
-    KeyRow{"ipv6/conf/*", "mc_forwarding", {.read_only = true}},
+    KeyRow{"ipv4/conf/* ipv6/conf/*", "mc_forwarding", {.read_only = true}},
     KeyRow{"mptcp", "available_path_managers available_schedulers", {.read_only = true}},
     KeyRow{"netfilter", "nf_conntrack_count", {.read_only = true}},
     KeyRow{"core", "rmem_default rmem_max wmem_default wmem_max", {.read_only_in_child = true}},
@@ -155,11 +149,10 @@ constexpr std::array key_table{
            "error_burst error_cost gc_elasticity gc_interval gc_min_interval gc_min_interval_ms gc_thresh gc_timeout max_size "
            "redirect_load redirect_number redirect_silence",
            {.only_in_first = true}},
-    KeyRow{"ipv4/neigh/default", "*", {.only_in_first = true}},
     KeyRow{"ipv6",
            "calipso_cache_bucket_size calipso_cache_enable ip6frag_secret_interval mld_max_msf mld_qrv",
            {.only_in_first = true}},
-    KeyRow{"ipv6/neigh/default", "*", {.only_in_first = true}},
+    KeyRow{"ipv4/neigh/default ipv6/neigh/default", "*", {.only_in_first = true}},
     KeyRow{"netfilter", "nf_log_all_netns", {.only_in_first = true}},
 
     // Tried with every key of Linux 6.18 (tests/netns/slow_writer_test.cpp); mpls, which was not there, by its source.
@@ -172,13 +165,11 @@ constexpr std::array key_table{
     KeyRow{"mpls", "platform_labels", {.waits_for_rtnl = true}},
 
     // Kernel fact 14.
-    KeyRow{"mptcp", "*", {.needs_entering = true}},
-    KeyRow{"rds", "*", {.needs_entering = true}},
-    KeyRow{"sctp", "*", {.needs_entering = true}},
+    KeyRow{"mptcp rds sctp", "*", {.needs_entering = true}},
 };
 
-/// Traits from several rows.
-void add(KeyTraits& sum, const KeyTraits& more) {
+/// The traits of two rows; where both give a form, that of the second.
+KeyTraits operator+(KeyTraits sum, const KeyTraits& more) {
   if (more.form != ValueForm::words) {
     sum.form = more.form;
     sum.numbers = more.numbers;
@@ -192,17 +183,20 @@ void add(KeyTraits& sum, const KeyTraits& more) {
   sum.only_in_first |= more.only_in_first;
   sum.waits_for_rtnl |= more.waits_for_rtnl;
   sum.needs_entering |= more.needs_entering;
+  return sum;
 }
 
 /// The table, made ready to be looked into.
 class TraitsIndex {
  public:
   TraitsIndex() {
-    for (const KeyRow& row : key_table) add_row(row);
+    for (const KeyRow& row : key_table) {
+      for (const std::string_view directory : words_in(row.directories)) {
+        for (const std::string_view name : words_in(row.names)) add(directory, name, row.traits);
+      }
+    }
     for (auto& [path, traits] : exact_) {
-      KeyTraits all = of_globs(path);
-      add(all, traits);
-      traits = all;
+      traits = of_globs(path) + traits;
     }
   }
 
@@ -215,29 +209,24 @@ class TraitsIndex {
   [[nodiscard]] KeyTraits of_globs(std::string_view path) const {
     KeyTraits sum;
     for (const auto& [prefix, traits] : below_) {
-      if (path.starts_with(prefix)) add(sum, traits);
+      if (path.starts_with(prefix)) sum = sum + traits;
     }
     for (const auto& [name, traits] : anywhere_) {
-      if (path.ends_with(name)) add(sum, traits);
+      if (path.ends_with(name)) sum = sum + traits;
     }
     return sum;
   }
 
  private:
-  void add_row(const KeyRow& row) {
-    std::string_view rest = row.names;
-    for (std::string_view name = next_word(rest); !name.empty(); name = next_word(rest)) {
-      if (row.directory == "*") {
-        anywhere_.emplace_back("/" + std::string(name), row.traits);
-        continue;
-      }
-      std::string path = std::string(row.directory) + "/" + std::string(name);
-      if (path.ends_with('*')) {
-        path.pop_back();
-        below_.emplace_back(std::move(path), row.traits);
-      } else {
-        add(exact_[path], row.traits);
-      }
+  void add(std::string_view directory, std::string_view name, const KeyTraits& traits) {
+    std::string path = (directory == "*" ? "" : std::string(directory)) + "/" + std::string(name);
+    if (directory == "*") {
+      anywhere_.emplace_back(std::move(path), traits);
+    } else if (path.ends_with('*')) {
+      path.pop_back();
+      below_.emplace_back(std::move(path), traits);
+    } else {
+      exact_[path] = exact_[path] + traits;
     }
   }
 
@@ -246,17 +235,12 @@ class TraitsIndex {
   std::vector<std::pair<std::string, KeyTraits>> anywhere_;  // all that end so
 };
 
-const TraitsIndex& traits_index() {
-  static const TraitsIndex index;  // of constants, made by the first call
-  return index;
-}
-
 }  // namespace
 
 KeyTraits traits_of(std::string_view path) {
   const std::size_t last = path.rfind('/') + 1;
   if (has_glob(path.substr(last))) return {};
-  const TraitsIndex& index = traits_index();
+  static const TraitsIndex index;  // of constants, made by the first call
   const std::string_view interface = interface_in(path);
   if (interface.empty()) return index.of(std::string(path));
   const auto begin = static_cast<std::size_t>(interface.data() - path.data());

@@ -56,12 +56,6 @@ std::optional<std::string> numbers_problem(std::string_view text, const KeyTrait
   return std::nullopt;
 }
 
-std::size_t count_words(std::string_view text) {
-  std::size_t count = 0;
-  while (!next_word(text).empty()) ++count;
-  return count;
-}
-
 std::string count_refusal(const KeyTraits& traits, std::size_t count) {
   const std::string wanted = traits.numbers == 1 ? "1 number" : std::to_string(traits.numbers) + " numbers";
   return "the key takes " + wanted + ", and the value has " + std::to_string(count);
@@ -69,15 +63,22 @@ std::string count_refusal(const KeyTraits& traits, std::size_t count) {
 
 /// tcp_fastopen_key: one or two keys of four words each.
 bool has_whole_keys(std::string_view text) {
-  int keys = 0;
-  SplitText all(text, ',');
-  for (auto key = all.next(); key; key = all.next()) {
-    int words = 0;
-    SplitText parts(*key, '-');
-    while (parts.next()) ++words;
-    if (words != 4 || ++keys > 2) return false;
+  const auto keys = split(text, ',');
+  return keys.size() <= 2 &&
+         std::all_of(keys.begin(), keys.end(), [](std::string_view key) { return split(key, '-').size() == 4; });
+}
+
+/// A value of that form, as a message describes it; empty for words and numbers.
+std::string_view expected_of(ValueForm form) {
+  switch (form) {
+    case ValueForm::ports:
+      return "numbers up to 65535 and ranges of them, with commas and no spaces between, as 8080,9000-9010";
+    case ValueForm::ipv6: return "an IPv6 address";
+    case ValueForm::mask: return "a mask: up to 8 hexadecimal digits, or several such groups with commas between";
+    case ValueForm::hex:
+      return "four groups of up to 8 hexadecimal digits with dashes between, or two of these with a comma between";
+    default: return {};
   }
-  return true;
 }
 
 }  // namespace
@@ -104,38 +105,22 @@ std::optional<std::string> value_problem(std::string_view text) {
 
 std::optional<std::string> value_problem(std::string_view text, const KeyTraits& traits) {
   if (auto problem = value_text_problem(text)) return problem;
-  switch (traits.form) {
-    case ValueForm::words: return value_problem(text);
-    case ValueForm::numbers:
-    case ValueForm::milliseconds:
-    case ValueForm::clock_ticks: {
-      if (auto problem = value_problem(text)) return problem;
-      if (auto problem = numbers_problem(text, traits)) return problem;
-      const std::size_t count = count_words(text);
-      if (traits.numbers != 0 && count != traits.numbers) return count_refusal(traits, count);
-      return std::nullopt;
-    }
-    case ValueForm::ports:
-      if (ports_text(text)) return std::nullopt;
-      return "the key takes numbers up to 65535 and ranges of them, with commas and no spaces between, as 8080,9000-9010";
-    case ValueForm::ipv6:
-      if (ipv6_text(text)) return std::nullopt;
-      return "the key takes an IPv6 address";
-    case ValueForm::mask:
-      if (mask_text(text)) return std::nullopt;
-      return "the key takes a mask: up to 8 hexadecimal digits, or several such groups with commas between";
-    case ValueForm::hex:
-      if (hex_text(text) && has_whole_keys(text)) return std::nullopt;
-      return "the key takes four groups of up to 8 hexadecimal digits with dashes between, or two of these with a comma "
-             "between";
-    case ValueForm::names: return value_problem(text);
+  if (const auto expected = expected_of(traits.form); !expected.empty()) {
+    const bool is_whole = traits.form != ValueForm::hex || has_whole_keys(text);
+    if (is_whole && printed_form(text, {traits.form, {}})) return std::nullopt;
+    return "the key takes " + std::string(expected);
   }
+  if (auto problem = value_problem(text)) return problem;
+  if (traits.form == ValueForm::words || traits.form == ValueForm::names) return std::nullopt;
+  if (auto problem = numbers_problem(text, traits)) return problem;
+  const std::size_t count = words_in(text).size();
+  if (traits.numbers != 0 && count != traits.numbers) return count_refusal(traits, count);
   return std::nullopt;
 }
 
 std::optional<std::string> bound_problem(std::string_view text, const KeyTraits& traits) {
   KeyTraits single = traits;
-  if (traits.numbers > 1 && count_words(text) == 1) single.numbers = 1;
+  if (traits.numbers > 1 && words_in(text).size() == 1) single.numbers = 1;
   return value_problem(text, single);
 }
 
@@ -169,19 +154,8 @@ bool same_value(std::string_view a, std::string_view b) {
 }
 
 std::string canonical(std::string_view text, const ValueSense& sense) {
-  std::optional<std::string> read;
-  switch (sense.form) {
-    case ValueForm::words: break;
-    case ValueForm::numbers:
-    case ValueForm::milliseconds:
-    case ValueForm::clock_ticks: read = numbers_text(text, sense); break;
-    case ValueForm::ports: read = ports_text(text); break;
-    case ValueForm::ipv6: read = ipv6_text(text); break;
-    case ValueForm::mask: read = mask_text(text); break;
-    case ValueForm::hex: read = hex_text(text); break;
-    case ValueForm::names: read = names_text(text); break;
-  }
-  return read ? *std::move(read) : normalised(text);
+  auto printed = printed_form(text, sense);
+  return printed ? *std::move(printed) : normalised(text);
 }
 
 bool same_value(std::string_view a, std::string_view b, const ValueSense& sense) {

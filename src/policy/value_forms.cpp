@@ -2,10 +2,9 @@
 #include "policy/value_forms.hpp"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <utility>
-#include <vector>
+
+#include <fmt/format.h>
 
 #include <nswarden/base/text.hpp>
 
@@ -20,11 +19,10 @@ std::optional<std::uint64_t> decimal_number(std::string_view digits) {
   return parse_number<std::uint64_t>(digits);
 }
 
-std::string padded_hex(std::uint32_t value, std::size_t width) {
-  std::array<char, 8> digits{};
-  char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), value, 16).ptr;
-  std::string text(digits.data(), end);
-  return std::string(width - std::min(width, text.size()), '0') + text;
+/// A number in hexadecimal digits, at most so many of them.
+std::optional<std::uint32_t> hex_number(std::string_view digits, std::size_t longest) {
+  if (digits.size() > longest) return std::nullopt;
+  return parse_number<std::uint32_t>(digits, 16);
 }
 
 /// Ticks a second, from the length of one; 0: not known.
@@ -66,72 +64,35 @@ std::optional<std::pair<std::uint64_t, std::uint64_t>> port_range(std::string_vi
 
 /// The last 32 bits of an IPv6 address, as a.b.c.d.
 std::optional<std::uint32_t> ipv4_bits(std::string_view text) {
+  const auto parts = split(text, '.');
+  if (parts.size() != 4) return std::nullopt;
   std::uint32_t bits = 0;
-  int count = 0;
-  SplitText parts(text, '.');
-  while (const auto part = parts.next()) {
-    const auto byte = decimal_number(*part);
-    if (!byte || *byte > 255 || ++count > 4) return std::nullopt;
+  for (const std::string_view part : parts) {
+    const auto byte = decimal_number(part);
+    if (!byte || *byte > 255) return std::nullopt;
     bits = bits << 8U | static_cast<std::uint32_t>(*byte);
   }
-  return count == 4 ? std::optional(bits) : std::nullopt;
+  return bits;
 }
 
 /// The groups of 16 bits between the colons of a part of an IPv6 address that has no `::` in it.
 std::optional<std::vector<std::uint32_t>> ipv6_groups(std::string_view text) {
   std::vector<std::uint32_t> groups;
   if (text.empty()) return groups;
-  SplitText parts(text, ':');
-  while (const auto part = parts.next()) {
-    if (part->find('.') != std::string_view::npos) {
-      const auto bits = ipv4_bits(*part);
-      if (!bits || parts.next()) return std::nullopt;
+  const auto parts = split(text, ':');
+  for (const std::string_view& part : parts) {
+    if (part.find('.') != std::string_view::npos) {
+      const auto bits = ipv4_bits(part);
+      if (!bits || &part != &parts.back()) return std::nullopt;
       groups.push_back(*bits >> 16U);
       groups.push_back(*bits & 0xFFFFU);
       return groups;
     }
-    const auto group = hex_number(*part, 4);
+    const auto group = hex_number(part, 4);
     if (!group) return std::nullopt;
     groups.push_back(*group);
   }
   return groups;
-}
-
-}  // namespace
-
-std::string_view next_word(std::string_view& rest) {
-  const std::size_t begin = std::min(rest.find_first_not_of(white_space), rest.size());
-  const std::size_t end = std::min(rest.find_first_of(white_space, begin), rest.size());
-  const std::string_view word = rest.substr(begin, end - begin);
-  rest.remove_prefix(end);
-  return word;
-}
-
-std::optional<std::string_view> SplitText::next() {
-  if (!rest_) return std::nullopt;
-  const std::string_view whole = *rest_;
-  const std::size_t end = whole.find(separator_);
-  if (end == std::string_view::npos) {
-    rest_.reset();
-  } else {
-    rest_ = whole.substr(end + 1);
-  }
-  return whole.substr(0, end);
-}
-
-std::optional<Number> Number::parse(std::string_view word) {
-  const bool minus = word.starts_with('-');
-  if (minus) word.remove_prefix(1);
-  const auto magnitude = decimal_number(word);
-  if (!magnitude) return std::nullopt;
-  return Number{minus && *magnitude != 0, *magnitude};
-}
-
-std::string Number::text() const { return (negative ? "-" : "") + std::to_string(magnitude); }
-
-std::optional<std::uint32_t> hex_number(std::string_view digits, std::size_t longest) {
-  if (digits.size() > longest) return std::nullopt;
-  return parse_number<std::uint32_t>(digits, 16);
 }
 
 std::optional<std::string> numbers_text(std::string_view text, const ValueSense& sense) {
@@ -141,8 +102,7 @@ std::optional<std::string> numbers_text(std::string_view text, const ValueSense&
     auto number = Number::parse(word);
     if (!number) return std::nullopt;
     if (!number->negative) number->magnitude = rounded(number->magnitude, sense.form, hz);
-    if (!out.empty()) out += ' ';
-    out += number->text();
+    out += (out.empty() ? "" : " ") + number->text();
   }
   return out;
 }
@@ -153,9 +113,8 @@ std::optional<std::string> ports_text(std::string_view text) {
   if (!next_word(text).empty()) return std::nullopt;
   if (list.empty()) return std::string{};  // no port at all
   std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
-  SplitText parts(list, ',');
-  while (const auto part = parts.next()) {
-    const auto range = port_range(*part);
+  for (const std::string_view part : split(list, ',')) {
+    const auto range = port_range(part);
     if (!range) return std::nullopt;
     ranges.push_back(*range);
   }
@@ -187,9 +146,7 @@ std::optional<std::string> ipv6_text(std::string_view text) {
     groups->insert(groups->end(), after->begin(), after->end());
   }
   if (groups->size() != all) return std::nullopt;
-  std::string out;
-  for (const std::uint32_t group : *groups) out += (out.empty() ? "" : ":") + padded_hex(group, 4);
-  return out;
+  return fmt::format("{:04x}", fmt::join(*groups, ":"));
 }
 
 /// Words of 32 bits from the highest to the lowest; how many zeros the kernel prints before depends on how many bits it has room for.
@@ -197,14 +154,13 @@ std::optional<std::string> mask_text(std::string_view text) {
   const std::string_view mask = next_word(text);
   if (mask.empty() || !next_word(text).empty()) return std::nullopt;
   std::string out;
-  SplitText parts(mask, ',');
-  while (const auto part = parts.next()) {
-    const auto word = hex_number(*part, 8);
+  for (const std::string_view part : split(mask, ',')) {
+    const auto word = hex_number(part, 8);
     if (!word) return std::nullopt;
     if (!out.empty()) {
-      out += "," + padded_hex(*word, 8);
+      out += fmt::format(",{:08x}", *word);
     } else if (*word != 0) {
-      out = padded_hex(*word, 1);
+      out = fmt::format("{:x}", *word);
     }
   }
   return out.empty() ? "0" : out;
@@ -215,31 +171,73 @@ std::optional<std::string> hex_text(std::string_view text) {
   const std::string_view keys = next_word(text);
   if (keys.empty() || !next_word(text).empty()) return std::nullopt;
   std::string out;
-  SplitText parts(keys, ',');
-  while (const auto key = parts.next()) {
+  for (const std::string_view key : split(keys, ',')) {
     if (!out.empty()) out += ',';
-    SplitText words(*key, '-');
-    for (auto word = words.next(); word; word = words.next()) {
-      const auto bits = hex_number(*word, 8);
+    for (const std::string_view word : split(key, '-')) {
+      const auto bits = hex_number(word, 8);
       if (!bits) return std::nullopt;
-      if (word->data() != key->data()) out += '-';
-      out += padded_hex(*bits, 8);
+      out += fmt::format("{}{:08x}", word.data() == key.data() ? "" : "-", *bits);
     }
   }
   return out;
 }
 
 std::string names_text(std::string_view text) {
-  std::vector<std::string_view> names;
-  for (std::string_view name = next_word(text); !name.empty(); name = next_word(text)) names.push_back(name);
+  std::vector<std::string_view> names = words_in(text);
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
-  std::string out;
-  for (const std::string_view name : names) {
-    if (!out.empty()) out += ' ';
-    out += name;
+  return fmt::format("{}", fmt::join(names, " "));
+}
+
+}  // namespace
+
+std::string_view next_word(std::string_view& rest) {
+  const std::size_t begin = std::min(rest.find_first_not_of(white_space), rest.size());
+  const std::size_t end = std::min(rest.find_first_of(white_space, begin), rest.size());
+  const std::string_view word = rest.substr(begin, end - begin);
+  rest.remove_prefix(end);
+  return word;
+}
+
+std::vector<std::string_view> words_in(std::string_view text) {
+  std::vector<std::string_view> words;
+  for (std::string_view word = next_word(text); !word.empty(); word = next_word(text)) words.push_back(word);
+  return words;
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (std::size_t end = text.find(separator); end != std::string_view::npos; end = text.find(separator)) {
+    parts.push_back(text.substr(0, end));
+    text.remove_prefix(end + 1);
   }
-  return out;
+  parts.push_back(text);
+  return parts;
+}
+
+std::optional<Number> Number::parse(std::string_view word) {
+  const bool minus = word.starts_with('-');
+  if (minus) word.remove_prefix(1);
+  const auto magnitude = decimal_number(word);
+  if (!magnitude) return std::nullopt;
+  return Number{minus && *magnitude != 0, *magnitude};
+}
+
+std::string Number::text() const { return (negative ? "-" : "") + std::to_string(magnitude); }
+
+std::optional<std::string> printed_form(std::string_view text, const ValueSense& sense) {
+  switch (sense.form) {
+    case ValueForm::words: break;
+    case ValueForm::numbers:
+    case ValueForm::milliseconds:
+    case ValueForm::clock_ticks: return numbers_text(text, sense);
+    case ValueForm::ports: return ports_text(text);
+    case ValueForm::ipv6: return ipv6_text(text);
+    case ValueForm::mask: return mask_text(text);
+    case ValueForm::hex: return hex_text(text);
+    case ValueForm::names: return names_text(text);
+  }
+  return std::nullopt;
 }
 
 }  // namespace nswarden

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The forms of values, one by one: each reads a text and prints it as the kernel would, or gives none where the text is not of that
-// form. For value.hpp, which chooses among them. Pure, any thread.
+// The forms of values: each reads a text and prints it as the kernel would, or gives none where the text is not of that form. For
+// value.cpp and want.cpp. Pure, any thread.
 #pragma once
 
 #include <chrono>
@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace nswarden {
 
@@ -33,17 +34,10 @@ struct ValueSense {
 /// Takes the next word off the front of `rest`; empty when there is none left.
 std::string_view next_word(std::string_view& rest);
 
-/// Takes what stands before the first `separator` off the front of `rest`, and the separator; none when nothing is left of `rest`.
-/// A text with n separators has n + 1 parts, however empty.
-class SplitText {
- public:
-  SplitText(std::string_view text, char separator) : rest_(text), separator_(separator) {}
-  std::optional<std::string_view> next();
+std::vector<std::string_view> words_in(std::string_view text);
 
- private:
-  std::optional<std::string_view> rest_;
-  char separator_;
-};
+/// A text with n separators has n + 1 parts, however empty.
+std::vector<std::string_view> split(std::string_view text, char separator);
 
 /// A number as the kernel has them: from -(2^64 - 1) to 2^64 - 1, so that neither its signed nor its unsigned ones overflow.
 struct Number {
@@ -61,14 +55,7 @@ struct Number {
   }
 };
 
-/// A number in hexadecimal digits, at most so many of them.
-std::optional<std::uint32_t> hex_number(std::string_view digits, std::size_t longest);
-
-std::optional<std::string> numbers_text(std::string_view text, const ValueSense& sense);
-std::optional<std::string> ports_text(std::string_view text);
-std::optional<std::string> ipv6_text(std::string_view text);
-std::optional<std::string> mask_text(std::string_view text);
-std::optional<std::string> hex_text(std::string_view text);
-std::string names_text(std::string_view text);
+/// The text as the kernel would print it; none where it is not of the form, and always for ValueForm::words.
+std::optional<std::string> printed_form(std::string_view text, const ValueSense& sense);
 
 }  // namespace nswarden

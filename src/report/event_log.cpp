@@ -1,26 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nswarden/report/event_log.hpp>
 
+#include <array>
 #include <utility>
 
 namespace nswarden {
 
 std::string_view to_string(Event::What what) {
-  switch (what) {
-    case Event::What::drift: return "drift";
-    case Event::What::repair: return "repair";
-    case Event::What::failure: return "failure";
-    case Event::What::recovery: return "recovery";
-    case Event::What::suspend: return "suspend";
-    case Event::What::calm: return "calm";
-    case Event::What::contradiction: return "contradiction";
-    case Event::What::netns_governed: return "netns_governed";
-    case Event::What::netns_gone: return "netns_gone";
-    case Event::What::netns_failure: return "netns_failure";
-    case Event::What::reload: return "reload";
-    case Event::What::reload_failure: return "reload_failure";
-  }
-  return "";
+  constexpr std::array<std::string_view, 12> names{"drift",      "repair",        "failure",       "recovery",
+                                                   "suspend",    "calm",          "contradiction", "netns_governed",
+                                                   "netns_gone", "netns_failure", "reload",        "reload_failure"};
+  return names.at(static_cast<std::size_t>(what));
 }
 
 void EventLog::add(Event event) {

@@ -15,8 +15,11 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 using Label = ClientMetric::Label;
 
-// prometheus-cpp writes HELP as it is (kernel fact 34), so no help text holds a backslash or a newline.
-MetricFamily family(const char* name, const char* help) { return {name, help, MetricType::Gauge, {}}; }
+// prometheus-cpp writes HELP as it is (kernel fact 34), so no help text holds a backslash or a newline. The family is valid until the next
+// one is added.
+MetricFamily& add_family(std::vector<MetricFamily>& out, const char* name, const char* help) {
+  return out.emplace_back(MetricFamily{name, help, MetricType::Gauge, {}});
+}
 
 void add(MetricFamily& family, std::vector<Label> labels, double value) {
   ClientMetric metric;
@@ -26,10 +29,10 @@ void add(MetricFamily& family, std::vector<Label> labels, double value) {
   family.metric.push_back(std::move(metric));
 }
 
-MetricFamily single(const char* name, const char* help, double value) {
-  MetricFamily result = family(name, help);
-  add(result, {}, value);
-  return result;
+MetricFamily& add_single(std::vector<MetricFamily>& out, const char* name, const char* help, double value) {
+  MetricFamily& family = add_family(out, name, help);
+  add(family, {}, value);
+  return family;
 }
 
 double number(std::size_t count) { return static_cast<double>(count); }
@@ -54,18 +57,17 @@ void add_policies(std::vector<MetricFamily>& out, const std::vector<PolicySnapsh
        &PolicySnapshot::conflicts},
   };
   for (const Column& column : columns) {
-    MetricFamily gauge = family(column.name, column.help);
+    MetricFamily& gauge = add_family(out, column.name, column.help);
     for (const PolicySnapshot& policy : policies) add(gauge, {label("policy", policy.name)}, number(policy.*column.value));
-    out.push_back(std::move(gauge));
   }
-  MetricFamily enforcing =
-      family("nswarden_enforcement_enabled", "1 where the policy repairs what drifted, 0 where it only tells.");
+  MetricFamily& enforcing =
+      add_family(out, "nswarden_enforcement_enabled", "1 where the policy repairs what drifted, 0 where it only tells.");
   for (const PolicySnapshot& policy : policies) add(enforcing, {label("policy", policy.name)}, policy.enforcing ? 1 : 0);
-  out.push_back(std::move(enforcing));
 }
 
 void add_drift(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
-  MetricFamily drift = family("nswarden_sysctl_drift", "1 while a setting is not as the policy says, and only then; capped.");
+  MetricFamily& drift =
+      add_family(out, "nswarden_sysctl_drift", "1 while a setting is not as the policy says, and only then; capped.");
   const std::size_t shown = std::min(snapshot.series_limit, snapshot.drift.size());
   for (std::size_t i = 0; i < shown; ++i) {
     const Finding& finding = snapshot.drift[i].finding;
@@ -74,48 +76,45 @@ void add_drift(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
          label("sysctl", finding.key)},
         1);
   }
-  out.push_back(std::move(drift));
-  out.push_back(single("nswarden_sysctl_drift_hidden",
-                       "Settings that are not as the policy says and have no nswarden_sysctl_drift because of its cap.",
-                       number(snapshot.drift.size() - shown + snapshot.drift_hidden)));
+  add_single(out, "nswarden_sysctl_drift_hidden",
+             "Settings that are not as the policy says and have no nswarden_sysctl_drift because of its cap.",
+             number(snapshot.drift.size() - shown + snapshot.drift_hidden));
 }
 
 void add_netns(std::vector<MetricFamily>& out, const std::vector<NetnsDrift>& by_netns) {
-  MetricFamily drifted = family("nswarden_netns_drifted_sysctls",
-                                "Settings of the policy that are drifted, missing or unreadable in the network namespace; only "
-                                "with --metrics.per-netns.");
+  MetricFamily& drifted =
+      add_family(out, "nswarden_netns_drifted_sysctls",
+                 "Settings of the policy that are drifted, missing or unreadable in the network namespace; only "
+                 "with --metrics.per-netns.");
   for (const NetnsDrift& drift : by_netns) {
     add(drifted, {label("netns", drift.netns), label("policy", drift.policy)}, number(drift.not_compliant));
   }
-  out.push_back(std::move(drifted));
 }
 
 void add_observed(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
-  MetricFamily values = family("nswarden_sysctl_value", "Value of a sysctl that a policy observes, each number of it; capped.");
+  MetricFamily& values =
+      add_family(out, "nswarden_sysctl_value", "Value of a sysctl that a policy observes, each number of it; capped.");
   for (const Observed& observed : snapshot.observed) {
     for (std::size_t i = 0; i < observed.numbers.size(); ++i) {
       add(values, {label("index", std::to_string(i)), label("netns", observed.netns), label("sysctl", observed.key)},
           observed.numbers[i]);
     }
   }
-  out.push_back(std::move(values));
-  out.push_back(single("nswarden_sysctl_value_hidden",
-                       "Numbers in observed sysctls that have no nswarden_sysctl_value because of its cap.",
-                       number(snapshot.observed_hidden)));
+  add_single(out, "nswarden_sysctl_value_hidden",
+             "Numbers in observed sysctls that have no nswarden_sysctl_value because of its cap.",
+             number(snapshot.observed_hidden));
 }
 
 // Names, types and texts of the official clients, so that every ready-made dashboard finds them.
-void add_process(std::vector<MetricFamily>& out, const ProcessSnapshot& process) {
-  MetricFamily cpu =
-      single("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.", process.cpu_seconds);
-  cpu.type = MetricType::Counter;
-  out.push_back(std::move(cpu));
-  out.push_back(single("process_start_time_seconds", "Start time of the process since unix epoch in seconds.",
-                       process.start_time_seconds));
-  out.push_back(single("process_resident_memory_bytes", "Resident memory size in bytes.", number(process.resident_bytes)));
-  out.push_back(single("process_virtual_memory_bytes", "Virtual memory size in bytes.", number(process.virtual_bytes)));
-  out.push_back(single("process_open_fds", "Number of open file descriptors.", number(process.open_fds)));
-  out.push_back(single("process_max_fds", "Maximum number of open file descriptors.", number(process.max_fds)));
+void add_process(std::vector<MetricFamily>& out, const ProcessStats& process) {
+  add_single(out, "process_cpu_seconds_total", "Total user and system CPU time spent in seconds.", process.cpu_seconds).type =
+      MetricType::Counter;
+  add_single(out, "process_start_time_seconds", "Start time of the process since unix epoch in seconds.",
+             process.start_time_seconds);
+  add_single(out, "process_resident_memory_bytes", "Resident memory size in bytes.", number(process.resident_bytes));
+  add_single(out, "process_virtual_memory_bytes", "Virtual memory size in bytes.", number(process.virtual_bytes));
+  add_single(out, "process_open_fds", "Number of open file descriptors.", number(process.open_fds));
+  add_single(out, "process_max_fds", "Maximum number of open file descriptors.", number(process.max_fds));
 }
 
 }  // namespace
@@ -123,43 +122,37 @@ void add_process(std::vector<MetricFamily>& out, const ProcessSnapshot& process)
 std::vector<MetricFamily> gauges_of(const Snapshot& snapshot, const BuildInfo& build) {
   std::vector<MetricFamily> out;
 
-  MetricFamily info = family("nswarden_build_info", "What is running; always 1.");
+  MetricFamily& info = add_family(out, "nswarden_build_info", "What is running; always 1.");
   add(info, {label("compiler", build.compiler), label("revision", build.revision), label("version", build.version)}, 1);
-  out.push_back(std::move(info));
-
-  out.push_back(single("nswarden_config_last_reload_successful",
-                       "Whether the configuration could be used when it was last read.",
-                       snapshot.config.error.empty() ? 1 : 0));
-  out.push_back(single("nswarden_config_last_reload_success_timestamp_seconds",
-                       "When the configuration in use was read, in Unix time.", snapshot.config.loaded_seconds));
-  MetricFamily config = family("nswarden_config_info",
-                               "The configuration in use, by the first 12 digits of the SHA-256 of all its files; always 1.");
+  add_single(out, "nswarden_config_last_reload_successful", "Whether the configuration could be used when it was last read.",
+             snapshot.config.error.empty() ? 1 : 0);
+  add_single(out, "nswarden_config_last_reload_success_timestamp_seconds",
+             "When the configuration in use was read, in Unix time.", snapshot.config.loaded_seconds);
+  MetricFamily& config =
+      add_family(out, "nswarden_config_info",
+                 "The configuration in use, by the first 12 digits of the SHA-256 of all its files; always 1.");
   const std::string_view hash = snapshot.config.hash;
   if (!hash.empty()) add(config, {label("hash", hash.substr(0, 12))}, 1);  // not before the first snapshot
-  out.push_back(std::move(config));
-  out.push_back(
-      single("nswarden_netns_unmatched", "Network namespaces that no policy names.", number(snapshot.netns_unmatched)));
-  out.push_back(single("nswarden_netns_pending", "Names that may become a network namespace but cannot be entered yet.",
-                       number(snapshot.netns_pending)));
-  out.push_back(single("nswarden_bound_sysctls", "Settings that are read through a held file descriptor.",
-                       number(snapshot.bound_sysctls)));
-  out.push_back(single("nswarden_dirfd_sysctls",
-                       "Settings that are read by entering their network namespace, for want of file descriptors.",
-                       number(snapshot.dirfd_sysctls)));
-  out.push_back(single("nswarden_reconcile_last_success_timestamp_seconds",
-                       "When a full sweep was last completed, in Unix time; 0 before the first.",
-                       snapshot.last_reconcile_seconds));
-  out.push_back(single("nswarden_commands_queued", "Commands that wait to be run.", number(snapshot.commands_queued)));
-  out.push_back(single("nswarden_commands_running", "Commands that run now.", number(snapshot.commands_running)));
+  add_single(out, "nswarden_netns_unmatched", "Network namespaces that no policy names.", number(snapshot.netns_unmatched));
+  add_single(out, "nswarden_netns_pending", "Names that may become a network namespace but cannot be entered yet.",
+             number(snapshot.netns_pending));
+  add_single(out, "nswarden_bound_sysctls", "Settings that are read through a held file descriptor.",
+             number(snapshot.bound_sysctls));
+  add_single(out, "nswarden_dirfd_sysctls",
+             "Settings that are read by entering their network namespace, for want of file descriptors.",
+             number(snapshot.dirfd_sysctls));
+  add_single(out, "nswarden_reconcile_last_success_timestamp_seconds",
+             "When a full sweep was last completed, in Unix time; 0 before the first.", snapshot.last_reconcile_seconds);
+  add_single(out, "nswarden_commands_queued", "Commands that wait to be run.", number(snapshot.commands_queued));
+  add_single(out, "nswarden_commands_running", "Commands that run now.", number(snapshot.commands_running));
   add_policies(out, snapshot.policies);
   add_drift(out, snapshot);
   add_netns(out, snapshot.by_netns);
   add_observed(out, snapshot);
 
-  MetricFamily up =
-      family("nswarden_event_source_up", "Whether a source of early signs works; without it the sweep finds changes later.");
+  MetricFamily& up = add_family(out, "nswarden_event_source_up",
+                                "Whether a source of early signs works; without it the sweep finds changes later.");
   for (const SourceSnapshot& source : snapshot.sources) add(up, {label("source", source.name)}, source.up ? 1 : 0);
-  out.push_back(std::move(up));
 
   add_process(out, snapshot.process);
   std::erase_if(out, [](const MetricFamily& gauge) { return gauge.metric.empty(); });

@@ -1,25 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fmt/format.h>
 #include <nswarden/report/log.hpp>
 
-#include <iterator>
+#include <fmt/format.h>
+
+#include <array>
 #include <new>
 #include <nlohmann/json.hpp>
-#include <nswarden/base/text.hpp>
 #include <utility>
 #include <vector>
+
+#include <nswarden/base/text.hpp>
 
 namespace nswarden {
 namespace {
 
 std::string_view to_string(LogLevel level) {
-  switch (level) {
-    case LogLevel::debug: return "debug";
-    case LogLevel::info: return "info";
-    case LogLevel::warn: return "warn";
-    case LogLevel::error: return "error";
-  }
-  return "";
+  constexpr std::array<std::string_view, 4> names{"debug", "info", "warn", "error"};
+  return names.at(static_cast<std::size_t>(level));
 }
 
 std::string now_in_utc() {
@@ -81,9 +78,7 @@ LineLimiter::Topic& LineLimiter::find(std::string_view name, Time now) {
   if (topics_.size() >= max_topics && now >= next_cleaning_) {
     // At most once a second, or else each line of a flood of new topics would walk all the old ones.
     next_cleaning_ = now + std::chrono::seconds{1};
-    for (auto it = topics_.begin(); it != topics_.end();) {
-      it = now - it->second.since >= window ? topics_.erase(it) : std::next(it);
-    }
+    std::erase_if(topics_, [&](const auto& topic) { return now - topic.second.since >= window; });
   }
   if (topics_.size() >= max_topics) return shared_;
   return topics_.emplace(name, Topic{now, 0, 0}).first->second;

@@ -15,6 +15,7 @@
 #include <nswarden/base/text.hpp>
 #include <nswarden/report/metrics.hpp>
 #include <set>
+#include <span>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -24,11 +25,9 @@
 namespace nswarden {
 namespace {
 
-using prometheus::Counter;
-
 using Seconds = std::chrono::duration<double>;
 
-constexpr std::array all_triggers{Trigger::startup, Trigger::interval, Trigger::reload, Trigger::lost};
+constexpr std::array<std::string_view, 4> trigger_names{"startup", "interval", "reload", "lost"};  // in the order of Trigger
 // What the watcher can give; a name beyond these comes into being when it is first counted.
 constexpr std::array<std::string_view, 6> inotify_events{"IN_CREATE",   "IN_DELETE",      "IN_MOVED_FROM",
                                                          "IN_MOVED_TO", "IN_DELETE_SELF", "IN_MOVE_SELF"};
@@ -37,14 +36,12 @@ constexpr std::array<std::string_view, 6> inotify_events{"IN_CREATE",   "IN_DELE
 constexpr std::size_t max_writers = 50;
 
 // A sweep of 100 netns takes some 0.2 ms, one of 10000 netns and 20 keys some 0.3 s.
-std::vector<double> reconcile_buckets() {
-  return {1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
-}
+constexpr double reconcile_buckets[] = {1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2,
+                                        5e-2, 0.1,    0.25, 0.5,  1,      2.5,  5,    10};
 
 // From a drift seen by its event (tens of us) to one found by the sweep, with back-off against a rival writer.
-std::vector<double> compliance_buckets() {
-  return {5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
-}
+constexpr double compliance_buckets[] = {5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2,
+                                         0.1,  0.25, 0.5,    1,    2.5,  5,      10,   30,   60};
 
 // One thread counts in these and others read, without a lock: a lock would be held, during a scrape, by threads of lower priority, for
 // which the loop would then wait.
@@ -55,7 +52,7 @@ class CounterSeries {
   CounterSeries(prometheus::Family<prometheus::Counter>& family, std::vector<std::string> labels)
       : family_(family), labels_(std::move(labels)) {}
 
-  /// By the values of the labels, as they are to be shown.
+  /// By the values of the labels, which are shown printable(): injective, so each has a series of its own.
   prometheus::Counter& of(std::initializer_list<std::string_view> values) {
     key_.clear();
     for (const std::string_view value : values) {
@@ -65,7 +62,7 @@ class CounterSeries {
     if (const auto known = known_.find(key_); known != known_.end()) return *known->second;
     prometheus::Labels labels;
     auto label = labels_.begin();
-    for (const std::string_view value : values) labels.emplace(*label++, value);
+    for (const std::string_view value : values) labels.emplace(*label++, printable(value));
     prometheus::Counter& counter = family_.Add(labels);
     known_.emplace(key_, &counter);
     return counter;
@@ -80,12 +77,13 @@ class CounterSeries {
 
 class LoopHistogram {
  public:
-  /// `bounds`: upper ones, ascending; infinity is added.
-  explicit LoopHistogram(std::vector<double> bounds) : bounds_(std::move(bounds)), counts_(bounds_.size() + 1) {}
+  /// `bounds`: upper ones, ascending, which outlive it; infinity is added.
+  explicit LoopHistogram(std::span<const double> bounds) : bounds_(bounds), counts_(bounds.size() + 1) {}
 
   void observe(double value) {
-    const auto bucket = static_cast<std::size_t>(std::lower_bound(bounds_.begin(), bounds_.end(), value) - bounds_.begin());
-    add_one(counts_[bucket]);
+    // One thread counts, so neither needs an atomic addition.
+    auto& count = counts_[static_cast<std::size_t>(std::lower_bound(bounds_.begin(), bounds_.end(), value) - bounds_.begin())];
+    count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     sum_.store(sum_.load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
   }
 
@@ -104,27 +102,14 @@ class LoopHistogram {
   }
 
  private:
-  /// There is one thread that counts.
-  static void add_one(std::atomic<std::uint64_t>& count) {
-    count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  }
-
-  std::vector<double> bounds_;
+  std::span<const double> bounds_;
   std::vector<std::atomic<std::uint64_t>> counts_;
   std::atomic<double> sum_{0};
 };
 
 }  // namespace
 
-std::string_view to_string(Trigger trigger) {
-  switch (trigger) {
-    case Trigger::startup: return "startup";
-    case Trigger::interval: return "interval";
-    case Trigger::reload: return "reload";
-    case Trigger::lost: return "lost";
-  }
-  return "";
-}
+std::string_view to_string(Trigger trigger) { return trigger_names.at(static_cast<std::size_t>(trigger)); }
 
 struct Metrics::Families {
   prometheus::Registry registry;
@@ -157,19 +142,19 @@ struct Metrics::Families {
   CounterSeries web_reloads = counter("nswarden_web_config_reloads_total",
                                       "Attempts to read the file of --web.config.file, or what it names, again.", {"result"});
   std::atomic<bool> web_config_good{true};
-  LoopHistogram reconcile_duration{reconcile_buckets()};
-  LoopHistogram compliance_create{compliance_buckets()};
-  LoopHistogram compliance_drift{compliance_buckets()};
+  LoopHistogram reconcile_duration{reconcile_buckets};
+  LoopHistogram compliance_create{compliance_buckets};
+  LoopHistogram compliance_drift{compliance_buckets};
   std::set<std::string, std::less<>> writers;  // that have a series of their own; loop thread only
 
-  Counter& drift_series(std::string_view policy, std::string_view key, Source source) {
-    return drift_detected.of({printable(policy), printable(key), to_string(source)});
+  void know_attempts(std::string_view policy, std::string_view action, std::span<const std::string_view> reasons) {
+    for (const char* result : {"success", "failure"}) actions.of({policy, action, result});
+    for (const std::string_view reason : reasons) action_failures.of({policy, action, reason});
   }
-  Counter& action_series(std::string_view policy, std::string_view action, std::string_view result) {
-    return actions.of({printable(policy), action, result});
-  }
-  Counter& failure_series(std::string_view policy, std::string_view action, std::string_view reason) {
-    return action_failures.of({printable(policy), action, reason});
+  /// `failure`: the reason, empty for a success.
+  void count_attempt(std::string_view policy, std::string_view action, std::string_view failure) {
+    actions.of({policy, action, failure.empty() ? "success" : "failure"}).Increment();
+    if (!failure.empty()) action_failures.of({policy, action, failure}).Increment();
   }
 
   /// What is not in the registry.
@@ -196,14 +181,12 @@ struct Metrics::Families {
 };
 
 Metrics::Metrics() : families_(std::make_unique<Families>()) {
-  for (const Trigger trigger : all_triggers) families_->reconciles.of({to_string(trigger)});
+  for (const std::string_view trigger : trigger_names) families_->reconciles.of({trigger});
   for (const char* result : {"success", "failure"}) {
     families_->reloads.of({result});
     families_->web_reloads.of({result});
   }
-  for (const std::string_view name : inotify_events) {
-    families_->events.of({"inotify", name});
-  }
+  for (const std::string_view name : inotify_events) families_->events.of({"inotify", name});
   families_->events.of({"mount", "change"});
   families_->events.of({"netlink", "link"});
   families_->events.of({"sysctl", "write"});
@@ -217,48 +200,37 @@ void Metrics::know(const PolicySet& policies) {
   for (const PolicySet::Policy& policy : policies.policies()) {
     for (const KeyIndex key : policy.keys) {
       for (const Source source : all_sources) {
-        families_->drift_series(policy.name, policies.keys()[key].name(), source);
+        families_->drift_detected.of({policy.name, policies.keys()[key].name(), to_string(source)});
       }
     }
-    if (!policy.keys.empty()) {
-      for (const char* result : {"success", "failure"}) families_->action_series(policy.name, "write", result);
-      for (const std::string_view reason : all_failure_reasons) families_->failure_series(policy.name, "write", reason);
-    }
+    if (!policy.keys.empty()) families_->know_attempts(policy.name, "write", all_failure_reasons);
     if (policy.commands->empty()) continue;
-    for (const char* result : {"success", "failure"}) families_->action_series(policy.name, "command", result);
-    for (const std::string_view reason : all_command_failures) families_->failure_series(policy.name, "command", reason);
-    families_->commands_dropped.of({printable(policy.name)});
+    families_->know_attempts(policy.name, "command", all_command_failures);
+    families_->commands_dropped.of({policy.name});
   }
 }
 
 void Metrics::drift_detected(std::string_view policy, std::string_view key, Source source) {
-  families_->drift_series(policy, key, source).Increment();
+  families_->drift_detected.of({policy, key, to_string(source)}).Increment();
 }
 
 void Metrics::drift_written(std::string_view comm) {
   if (comm.empty()) return families_->drift_writers.of({"unknown"}).Increment();
-  const std::string name = printable(comm);
-  if (families_->writers.size() < max_writers && name != "other" && name != "unknown") families_->writers.insert(name);
-  families_->drift_writers.of({families_->writers.contains(name) ? name : "other"}).Increment();
+  if (families_->writers.size() < max_writers && comm != "other" && comm != "unknown") families_->writers.emplace(comm);
+  families_->drift_writers.of({families_->writers.contains(comm) ? comm : "other"}).Increment();
 }
 
 void Metrics::write_attempt(std::string_view policy, Outcome outcome, int error) {
-  if (outcome == Outcome::fixed) {
-    families_->action_series(policy, "write", "success").Increment();
-    return;
-  }
-  families_->action_series(policy, "write", "failure").Increment();
-  const bool clamped = outcome == Outcome::clamped;
-  families_->failure_series(policy, "write", clamped ? "readback" : failure_reason(error)).Increment();
+  if (outcome == Outcome::fixed) return families_->count_attempt(policy, "write", {});
+  families_->count_attempt(policy, "write", outcome == Outcome::clamped ? "readback" : failure_reason(error));
 }
 
 void Metrics::command_attempt(std::string_view policy, std::string_view failure) {
-  families_->action_series(policy, "command", failure.empty() ? "success" : "failure").Increment();
-  if (!failure.empty()) families_->failure_series(policy, "command", failure).Increment();
+  families_->count_attempt(policy, "command", failure);
 }
 
 void Metrics::commands_dropped(std::string_view policy, std::size_t count) {
-  families_->commands_dropped.of({printable(policy)}).Increment(static_cast<double>(count));
+  families_->commands_dropped.of({policy}).Increment(static_cast<double>(count));
 }
 
 void Metrics::event(std::string_view source, std::string_view event, std::size_t count) {

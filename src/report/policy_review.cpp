@@ -45,7 +45,7 @@ std::optional<std::string> meant_key(std::string_view name) {
   const auto* key = std::get_if<KeyPattern>(&parsed);
   if (key == nullptr) return std::nullopt;
   const std::string& path = key->path();
-  const std::string last = path.substr(path.rfind('/') + 1);
+  const std::string_view last = last_component(path);
   std::string directory = path.substr(0, path.rfind('/'));
   if (key->names_interface()) directory.replace(directory.rfind('/') + 1, std::string::npos, "default");
   const std::vector<std::string> names = home_sysctls(directory);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nswarden/report/report_log.hpp>
 
+#include <algorithm>
 #include <initializer_list>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,7 +12,6 @@
 #include <nswarden/base/text.hpp>
 
 namespace nswarden {
-
 namespace {
 
 std::string names_of(const std::vector<PolicyIndex>& indices, const PolicySet& policies) {
@@ -18,39 +19,6 @@ std::string names_of(const std::vector<PolicyIndex>& indices, const PolicySet& p
   for (const PolicyIndex index : indices) names += (names.empty() ? "" : ",") + policies.policies()[index].name;
   return names;
 }
-
-/// What is known of a writer, as fields of a log line.
-class WriterFields {
- public:
-  explicit WriterFields(const KnownWriter& writer) : writer_(writer) {
-    if (!writer_) return;
-    if (writer_->pid != 0) pid_ = std::to_string(writer_->pid);
-    if (writer_->uid) uid_ = std::to_string(*writer_->uid);
-  }
-
-  /// They show what is held here.
-  [[nodiscard]] std::vector<LogField> after(std::initializer_list<LogField> first) const& {
-    std::vector<LogField> fields(first);
-    if (!writer_) return fields;
-    const auto add = [&](std::string_view name, std::string_view value) {
-      if (!value.empty()) fields.push_back({name, value});
-    };
-    add("writer", writer_->comm);
-    add("writer_pid", pid_);
-    add("writer_exe", writer_->exe);
-    add("writer_uid", uid_);
-    add("writer_unit", writer_->unit);
-    add("writer_container", writer_->container);
-    if (writer_->unit.empty() && writer_->container.empty()) add("writer_cgroup", writer_->cgroup);
-    return fields;
-  }
-  std::vector<LogField> after(std::initializer_list<LogField> first) const&& = delete;
-
- private:
-  const KnownWriter& writer_;
-  std::string pid_;
-  std::string uid_;
-};
 
 /// Why a setting is wrong still, when an attempt or a look has failed; empty when it just has another value.
 std::string failure_text(const Change& change) {
@@ -83,8 +51,7 @@ void ReportLog::record(const Report& report, const PolicySet& policies, Time now
   }
   if (report.first_seen) metrics_.became_compliant(ComplianceTrigger::create, now - *report.first_seen);
   if (report.write_seen) metrics_.became_compliant(ComplianceTrigger::drift, now - *report.write_seen);
-  log_life(report, policies);
-  add_life_event(report, unix_time);
+  record_life(report, policies, unix_time);
   for (const Change& change : report.changes) {
     if (change.detected) metrics_.drift_detected(change.finding.policy, policies.keys()[change.written].name(), report.source);
     const KnownWriter writer = name_writer(report, change);
@@ -102,9 +69,7 @@ KnownWriter ReportLog::name_writer(const Report& report, const Change& change) {
   KnownWriter writer;
   if (report.source == Source::event) {
     writer = writers_.writer_of(report.inode, change.setting);
-    std::string_view comm;
-    if (writer) comm = writer->comm;
-    if (change.detected) metrics_.drift_written(comm);
+    if (change.detected) metrics_.drift_written(writer ? writer->comm : std::string_view());
   }
   // Of a drift that was told before.
   const bool is_later = change.what == Change::What::suspended || change.what == Change::What::repaired;
@@ -112,24 +77,6 @@ KnownWriter ReportLog::name_writer(const Report& report, const Change& change) {
   const bool other_drift = change.detected || change.what == Change::What::drifted;
   if (writer || other_drift) writers_.remember(finding.netns, finding.key, writer);
   return writer;
-}
-
-void ReportLog::add_life_event(const Report& report, double unix_time) {
-  Event event;
-  switch (report.life) {
-    case Report::Life::governed: event.what = Event::What::netns_governed; break;
-    case Report::Life::gone: event.what = Event::What::netns_gone; break;
-    case Report::Life::cannot_enter:
-      event.what = Event::What::netns_failure;
-      event.error = error_text(report.error.code);
-      break;
-    default: return;
-  }
-  // Also when it comes: it is another one, even if nobody saw the one before go.
-  if (event.what != Event::What::netns_failure) writers_.forget(report.netns);
-  event.time = unix_time;
-  event.finding.netns = report.netns;
-  events_.add(std::move(event));
 }
 
 void ReportLog::add_change_event(const Report& report, const Change& change, KnownWriter writer, double unix_time) {
@@ -144,28 +91,39 @@ void ReportLog::add_change_event(const Report& report, const Change& change, Kno
   events_.add(std::move(event));
 }
 
-void ReportLog::log_life(const Report& report, const PolicySet& policies) {
+void ReportLog::record_life(const Report& report, const PolicySet& policies, double unix_time) {
   const std::string topic = "life " + report.netns;
   const LogField netns{"netns", report.netns};
+  Event event;
+  event.time = unix_time;
+  event.finding.netns = report.netns;
   switch (report.life) {
-    case Report::Life::unchanged: break;
+    case Report::Life::unchanged: return;
+    case Report::Life::unmatched: return log_.debug("no policy matches this netns", {netns});
+    case Report::Life::host_refused:
+      return log_.limited("host netns", LogLevel::warn, "this name leads to the host's own netns; nothing is done there",
+                          {netns});
     case Report::Life::governed:
       log_.limited(topic, LogLevel::info, "netns governed", {netns, {"policies", names_of(report.newly_matched, policies)}});
+      event.what = Event::What::netns_governed;
       break;
-    case Report::Life::unmatched: log_.debug("no policy matches this netns", {netns}); break;
-    case Report::Life::gone: log_.limited(topic, LogLevel::info, "netns gone", {netns}); break;
-    case Report::Life::host_refused:
-      log_.limited("host netns", LogLevel::warn, "this name leads to the host's own netns; nothing is done there", {netns});
+    case Report::Life::gone:
+      log_.limited(topic, LogLevel::info, "netns gone", {netns});
+      event.what = Event::What::netns_gone;
       break;
     case Report::Life::cannot_enter:
+      event.error = error_text(report.error.code);
       log_.limited(topic, LogLevel::warn, "cannot enter netns",
-                   {netns, {"step", report.error.attempt}, {"error", error_text(report.error.code)}});
+                   {netns, {"step", report.error.attempt}, {"error", event.error}});
+      event.what = Event::What::netns_failure;
       break;
   }
+  // Also when it comes: it is another one, even if its predecessor was not seen to go.
+  if (event.what != Event::What::netns_failure) writers_.forget(report.netns);
+  events_.add(std::move(event));
 }
 
 void ReportLog::log_change(const Report& report, const Change& change, const KnownWriter& writer) {
-  if (change.what == Change::What::suspended || change.what == Change::What::calmed) return log_fight(change, writer);
   const Finding& finding = change.finding;
   const std::string topic = finding.netns + '\0' + finding.key;
   const LogField netns{"netns", finding.netns};
@@ -174,28 +132,52 @@ void ReportLog::log_change(const Report& report, const Change& change, const Kno
   const LogField have{"have", finding.have};
   const LogField want{"want", finding.want};
   const LogField source{"source", to_string(report.source)};
-  const WriterFields writer_fields(writer);
-  // One line has said that there is a fight, another one will say that it is over.
+  const std::string pid = writer && writer->pid != 0 ? std::to_string(writer->pid) : "";
+  const std::string uid = writer && writer->uid ? std::to_string(*writer->uid) : "";
+  const auto with_writer = [&](std::vector<LogField> fields) {
+    if (!writer) return fields;
+    const bool is_placed = !writer->unit.empty() || !writer->container.empty();
+    const std::initializer_list<LogField> of_writer = {{"writer", writer->comm},
+                                                       {"writer_pid", pid},
+                                                       {"writer_exe", writer->exe},
+                                                       {"writer_uid", uid},
+                                                       {"writer_unit", writer->unit},
+                                                       {"writer_container", writer->container},
+                                                       {"writer_cgroup", is_placed ? std::string_view() : writer->cgroup}};
+    std::copy_if(of_writer.begin(), of_writer.end(), std::back_inserter(fields),
+                 [](const LogField& field) { return !field.value.empty(); });
+    return fields;
+  };
+  // One line reports that there is a fight, another one that it is over.
   const auto level = [&](LogLevel usual) { return change.fought_over ? LogLevel::debug : usual; };
-  if (change.what == Change::What::repaired) {
-    const auto fields = writer_fields.after({netns, policy, key, have, want, source});
-    return log_.limited(topic, level(LogLevel::info), "sysctl repaired", fields);
-  }
-  if (change.what == Change::What::recovered) {
-    return log_.limited(topic, level(LogLevel::info), "sysctl right again", {netns, policy, key, want, source});
-  }
-  if (change.what == Change::What::contradicted) {
-    return log_.limited(topic, LogLevel::warn,
-                        "two settings contradict each other: the kernel undoes one when the other is written",
-                        {netns, policy, key, have, want, {"other", change.other}});
+  switch (change.what) {
+    case Change::What::repaired:
+      return log_.limited(topic, level(LogLevel::info), "sysctl repaired",
+                          with_writer({netns, policy, key, have, want, source}));
+    case Change::What::recovered:
+      return log_.limited(topic, level(LogLevel::info), "sysctl right again", {netns, policy, key, want, source});
+    case Change::What::contradicted:
+      return log_.limited(topic, LogLevel::warn,
+                          "two settings contradict each other: the kernel undoes one when the other is written",
+                          {netns, policy, key, have, want, {"other", change.other}});
+    // With a topic of its own: the lines of the fight before it have used up that of the setting. No label is empty.
+    case Change::What::suspended: {
+      const std::string retry_in = format_duration(change.retry_in);
+      return log_.limited('\0' + topic, LogLevel::warn, "sysctl suspended: another program keeps changing it back",
+                          with_writer({netns, policy, key, have, want, {"retry_in", retry_in}}));
+    }
+    case Change::What::calmed:
+      return log_.limited('\0' + topic, LogLevel::info, "sysctl no longer fought over", {netns, policy, key, want});
+    case Change::What::drifted:
+    case Change::What::not_repaired: break;
   }
   const LogField state{"state", to_string(finding.state)};
   const std::string why = failure_text(change);
   const LogField error{"error", why};
   if (change.attempted) {
     const LogField outcome{"outcome", to_string(change.outcome)};
-    const auto fields = writer_fields.after({netns, policy, key, have, want, state, outcome, error, source});
-    return log_.limited(topic, level(LogLevel::warn), "sysctl not repaired", fields);
+    return log_.limited(topic, level(LogLevel::warn), "sysctl not repaired",
+                        with_writer({netns, policy, key, have, want, state, outcome, error, source}));
   }
   if (finding.state == State::unreadable) {
     return log_.limited(topic, LogLevel::warn, "sysctl unreadable", {netns, policy, key, want, error, source});
@@ -203,24 +185,7 @@ void ReportLog::log_change(const Report& report, const Change& change, const Kno
   if (finding.state == State::missing) {
     return log_.limited(topic, LogLevel::warn, "sysctl missing", {netns, policy, key, want, source});
   }
-  log_.limited(topic, level(LogLevel::warn), "sysctl drifted", writer_fields.after({netns, policy, key, have, want, source}));
-}
-
-/// With a topic of its own: the lines of the fight before it have used up that of the setting. No label is empty.
-void ReportLog::log_fight(const Change& change, const KnownWriter& opponent) {
-  const Finding& finding = change.finding;
-  const std::string topic = '\0' + finding.netns + '\0' + finding.key;
-  const LogField netns{"netns", finding.netns};
-  const LogField policy{"policy", finding.policy};
-  const LogField key{"key", finding.key};
-  const LogField want{"want", finding.want};
-  if (change.what == Change::What::calmed) {
-    return log_.limited(topic, LogLevel::info, "sysctl no longer fought over", {netns, policy, key, want});
-  }
-  const std::string retry_in = format_duration(change.retry_in);
-  const WriterFields opponent_fields(opponent);
-  const auto fields = opponent_fields.after({netns, policy, key, {"have", finding.have}, want, {"retry_in", retry_in}});
-  log_.limited(topic, LogLevel::warn, "sysctl suspended: another program keeps changing it back", fields);
+  log_.limited(topic, level(LogLevel::warn), "sysctl drifted", with_writer({netns, policy, key, have, want, source}));
 }
 
 }  // namespace nswarden

@@ -44,32 +44,21 @@ std::string book_text(std::string_view bytes) {
   return text;
 }
 
-/// Of an upper-case hexadecimal digit; -1 for anything else.
-int digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-/// None for what book_text() does not make.
+/// None for a text that book_text() does not make.
 std::optional<std::string> unescaped(std::string_view text) {
   std::string bytes;
   bytes.reserve(text.size());
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (needs_no_escape(text[i])) {
+    if (text[i] != '%') {
       bytes += text[i];
       continue;
     }
-    if (text[i] != '%' || text.size() - i < 3) return std::nullopt;
-    const int high = digit(text[i + 1]);
-    const int low = digit(text[i + 2]);
-    if (high < 0 || low < 0) return std::nullopt;
-    const char byte = static_cast<char>(high * 16 + low);
-    if (needs_no_escape(byte)) return std::nullopt;
-    bytes += byte;
+    const auto byte = parse_number<std::uint8_t>(text.substr(i + 1, 2), 16);
+    if (!byte) return std::nullopt;
+    bytes += static_cast<char>(*byte);
     i += 2;
   }
-  return bytes;
+  return book_text(bytes) == text ? std::optional(std::move(bytes)) : std::nullopt;
 }
 
 /// FNV-1a: against accidents, not against those who may write the file.
@@ -146,14 +135,11 @@ std::variant<RestoreText::Content, Problem> RestoreText::read(std::string_view t
 
 std::optional<RestoreText::Fields> RestoreText::fields_of(std::string_view line) {
   Fields fields;
-  for (std::size_t i = 0; i < fields.size(); ++i) {
-    const bool last = i + 1 == fields.size();
-    const std::size_t tab = line.find('\t');
-    if (last != (tab == std::string_view::npos)) return std::nullopt;
-    auto field = unescaped(line.substr(0, tab));
-    if (!field) return std::nullopt;
-    fields[i] = *std::move(field);
-    if (!last) line.remove_prefix(tab + 1);
+  if (std::count(line.begin(), line.end(), '\t') + 1 != std::ssize(fields)) return std::nullopt;
+  for (std::string& field : fields) {
+    auto bytes = unescaped(take_until(line, '\t'));
+    if (!bytes) return std::nullopt;
+    field = *std::move(bytes);
   }
   return fields;
 }

@@ -8,7 +8,6 @@
 #include <nswarden/base/text.hpp>
 #include <nswarden/os/file.hpp>
 #include <nswarden/os/privilege.hpp>
-#include <nswarden/os/trusted_path.hpp>
 
 namespace nswarden {
 namespace {

@@ -142,11 +142,9 @@ std::string_view to_string(Restored::What what) {
 }
 
 bool is_settled(const Restored& result) {
-  switch (result.what) {
-    case Restored::What::netns_gone: return false;  // it may have another name by now
-    case Restored::What::failed: return result.error == 0;
-    default: return true;
-  }
+  // The netns may have another name by now.
+  if (result.what == Restored::What::netns_gone) return false;
+  return result.what != Restored::What::failed || result.error == 0;
 }
 
 std::vector<Restored> restore_netns(NetnsCatalog& catalog, const NetnsPlace& place, std::vector<RestoreBook::Entry> entries,

@@ -147,8 +147,7 @@ void Restorer::log_sums() {
   const std::string restored = sum(Restored::What::restored);
   const std::string others = sum(Restored::What::changed_by_others);
   const std::string failed = sum(Restored::What::failed);
-  const bool news = sums_[static_cast<std::size_t>(Restored::What::restored)] != 0 ||
-                    sums_[static_cast<std::size_t>(Restored::What::changed_by_others)] != 0;
+  const bool news = restored != "0" || others != "0";
   parts_.log.write(news ? LogLevel::info : LogLevel::debug, "what policies no longer want is put back",
                    {{"restored", restored}, {"changed_by_others", others}, {"failed", failed}});
   sums_ = {};

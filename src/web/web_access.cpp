@@ -13,7 +13,6 @@
 #include <nswarden/config/yaml_tree.hpp>
 #include <nswarden/os/capabilities.hpp>
 #include <nswarden/os/file.hpp>
-#include <nswarden/os/trusted_path.hpp>
 
 namespace nswarden {
 namespace {

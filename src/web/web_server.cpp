@@ -19,7 +19,6 @@
 #include <nswarden/os/capabilities.hpp>
 #include <nswarden/os/privilege.hpp>
 #include <nswarden/os/process.hpp>
-#include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/signals.hpp>
 #include <nswarden/web/url.hpp>
 #include <nswarden/web/web_access.hpp>

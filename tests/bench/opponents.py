@@ -25,7 +25,7 @@ KEYS = {"net.netfilter.nf_conntrack_tcp_be_liberal": 1, "net.netfilter.nf_conntr
 DRIFT = "net.ipv4.tcp_keepalive_time"
 SYSCTL_LOOP = "import os\nfd = os.open({!r}, os.O_RDWR)\nwhile True:\n    os.pwrite(fd, {!r}, 0)\n"
 OPPONENTS = {
-    "nobody": None,
+    "none": None,
     "writes /proc/self/comm for ever": ("""
 import os
 fd = os.open("/proc/self/comm", os.O_RDWR)

@@ -99,14 +99,14 @@ class Bench {
     fmt::print("{} netns of {} settings, a page of {} bytes, {} with gzip\n", herd_.size(), keys().size(),
                scrape(Speech::http).size(), scrape(Speech::gzip).size());
     compare_with_reading();
-    std::vector<Company> all{{"nobody", {}}, {"computes at nice 10", {}, true}, storm(), silent_and_slow()};
+    std::vector<Company> all{{"no client", {}}, {"computes at nice 10", {}, true}, storm(), silent_and_slow()};
     all.push_back({fmt::format("{} that read a byte a second", options_.slow), {{Manner::slow_ears, options_.slow}}});
     measure("HTTP", all);
   }
 
   void serve_tls() {
     start(true);
-    std::vector<Company> all{{"nobody", {}}, storm(), silent_and_slow()};
+    std::vector<Company> all{{"no client", {}}, storm(), silent_and_slow()};
     all.push_back({fmt::format("{} with half a ClientHello", options_.slow), {{Manner::half_hello, options_.slow}}});
     all.push_back({fmt::format("{} that stop after ClientHello", options_.slow), {{Manner::whole_hello, options_.slow}}});
     measure("TLS", all);

@@ -81,7 +81,7 @@ class Alerting(harness.Case):
         alert = self.webhook.wait("firing", alertname="NswardenSysctlDrift")
         self.assertEqual(alert["labels"], {"alertname": "NswardenSysctlDrift", "severity": "warning", "mode": "audit", "policy": "keepalive",
                                            **self.target})
-        self.assertIn(f"Policy keepalive on {self.daemon.address} only audits", alert["annotations"]["description"])
+        self.assertIn(f"audit-only policy keepalive on {self.daemon.address} ", alert["annotations"]["description"])
         self.assertIn("now at least 1.", alert["annotations"]["description"])
         self.assertEqual(alert["annotations"]["runbook_url"], "docs/runbooks/NswardenSysctlDrift.md")
         worst = self.prometheus.wait_query("job_instance:nswarden_drifted_sysctls:topk20", bool, "the worst node")

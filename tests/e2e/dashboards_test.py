@@ -150,8 +150,8 @@ class Answers(unittest.TestCase):
         self.assertAlmostEqual(number(said["Nodes compliant"]), (alive - len(bad)) / alive)
         self.assertEqual(instances(said["Worst nodes"]), {node[name] for name in bad})
         self.assertEqual(instances(said["Nodes that are down"]), {node["gone"]})
-        self.assertEqual(instances(said["Configuration refused"]), {node["reloading"]})
-        deaf = {labels["instance"] for labels, _ in said["Deaf nodes"][0] if labels["source"] == "netlink"}
+        self.assertEqual(instances(said["Configuration rejected"]), {node["reloading"]})
+        deaf = {labels["instance"] for labels, _ in said["Nodes with event sources down"][0] if labels["source"] == "netlink"}
         self.assertEqual(deaf, {node["deaf"]})
         self.assertEqual(sum(value for _, value in said["Configurations in the fleet"][0]), alive)
         self.assertEqual({labels["policy"]: value for labels, value in said["Audit-only policies"][0]}, {"audited": 1, "observed": 1, "overruled": 1})

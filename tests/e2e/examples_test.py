@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every example loads: the files in config/examples, and each block of YAML in docs/configuration.md, which has one for every field.
+"""Every example loads: the files in config/examples, and each block of YAML in the pages about the configuration, which together show every field.
 
 Blocks that begin with `version:` or `- netns_regex` are whole configurations; others are fragments of a policy, which get
 what they lack of one. A block of either kind whose first line is a comment that is nothing but the path of a file is what other
@@ -15,7 +15,7 @@ import subprocess
 import harness
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PAGE = os.path.join(ROOT, "docs", "configuration.md")
+PAGES = ["configuration.md", "policies.md", "netns-names.md", "keys.md", "files.md", "commands.md", "fights.md"]
 EXAMPLES = os.path.join(ROOT, "config", "examples")
 
 BLOCK = re.compile(r"^```(yaml|ini)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -24,10 +24,10 @@ FILES_IN_IT = re.compile(r"^(?:include|sysctl_files): \[(.*)\]", re.MULTILINE)
 
 
 class Block:
-    def __init__(self, kind, text, line):
+    def __init__(self, kind, text, place):
         self.kind = kind
         self.text = text
-        self.line = line
+        self.place = place
         path = PATH.match(text)
         self.path = path[1] if path else None
 
@@ -44,8 +44,13 @@ class Block:
         return "\n".join(lines + ["    " + line if line else "" for line in body.splitlines()]) + "\n"
 
 
-def blocks_of(page):
-    return [Block(match[1], match[2], page.count("\n", 0, match.start()) + 2) for match in BLOCK.finditer(page)]
+def blocks_of(pages):
+    return [Block(match[1], match[2], f"{name}:{page.count(chr(10), 0, match.start()) + 2}")
+            for name, page in pages.items() for match in BLOCK.finditer(page)]
+
+
+def replaced(pages, old, new):
+    return {name: page.replace(old, new) for name, page in pages.items()}
 
 
 def fields_of(schema):
@@ -86,9 +91,9 @@ class Examples(harness.Case):
         for path, text in named.items():
             self.put(path, text)
 
-    def problems_of(self, page):
+    def problems_of(self, pages):
         """One for each block that is not taken."""
-        blocks = blocks_of(page)
+        blocks = blocks_of(pages)
         self.put_named(blocks)
         problems = []
         for number, block in enumerate(blocks):
@@ -96,21 +101,23 @@ class Examples(harness.Case):
                 continue
             problem = self.problem_of(self.put(f"block-{number}.yaml", block.configuration()))
             if problem:
-                problems.append(f"the block in line {block.line}: {problem}\n{block.configuration()}")
+                problems.append(f"{block.place}: {problem}\n{block.configuration()}")
         return problems
 
-    def missing_fields(self, page):
+    def missing_fields(self, pages):
         schema = json.loads(subprocess.run([harness.BINARY, "config", "schema"], check=True, stdout=subprocess.PIPE,
                                            timeout=harness.DEADLINE).stdout)
         fields = fields_of(schema)
         self.assertTrue({"netns", "sysctls", "startup", "between", "note"} <= fields, fields)
-        text = "\n".join(block.text for block in blocks_of(page) if block.kind == "yaml")
+        text = "\n".join(block.text for block in blocks_of(pages) if block.kind == "yaml")
         return sorted(field for field in fields if not has_field(text, field))
 
     def setUp(self):
         super().setUp()
-        with open(PAGE, encoding="ascii") as file:
-            self.page = file.read()
+        self.pages = {}
+        for name in PAGES:
+            with open(os.path.join(ROOT, "docs", name), encoding="ascii") as file:
+                self.pages[name] = file.read()
 
     def test_every_file_of_examples_is_taken(self):
         files = sorted(glob.glob(os.path.join(EXAMPLES, "*")))
@@ -120,11 +127,13 @@ class Examples(harness.Case):
             with self.subTest(os.path.basename(path)), open(path, encoding="ascii") as file:
                 self.assertIsNone(self.problem_of(self.put(os.path.basename(path), file.read())))
 
-    def test_every_block_of_the_page_is_taken(self):
-        blocks = [block for block in blocks_of(self.page) if block.kind == "yaml"]
-        self.assertEqual(len(blocks), self.page.count("```yaml"), "a block that does not begin or end as one")
-        self.assertGreater(len(blocks), 15)
-        self.assertEqual(self.problems_of(self.page), [])
+    def test_every_block_of_the_pages_is_taken(self):
+        blocks = [block for block in blocks_of(self.pages) if block.kind == "yaml"]
+        for name, page in self.pages.items():
+            self.assertGreater(page.count("```yaml"), 0, name)
+        self.assertEqual(len(blocks), sum(page.count("```yaml") for page in self.pages.values()), "a block that does not begin or end as one")
+        self.assertGreater(len(blocks), 20)
+        self.assertEqual(self.problems_of(self.pages), [])
 
     def test_a_broken_block_is_noticed(self):
         for what, good, broken in (("of a whole file", "    netns: ^qrouter-  ", "    nets: ^qrouter-  "),
@@ -132,14 +141,14 @@ class Examples(harness.Case):
                                    ("of an included file", "mode: audit\npolicies:\n  - name: web", "policies:\n  - nam: web"),
                                    ("of sysctl.d", "net.ipv4.conf.*.accept_redirects = 0", "net.ipv4.conf.*.accept_redirects 0")):
             with self.subTest(what):
-                self.assertEqual(self.page.count(good), 1, good)
-                self.assertNotEqual(self.problems_of(self.page.replace(good, broken)), [])
+                self.assertEqual(sum(page.count(good) for page in self.pages.values()), 1, good)
+                self.assertNotEqual(self.problems_of(replaced(self.pages, good, broken)), [])
 
     def test_every_field_is_in_some_block(self):
-        self.assertEqual(self.missing_fields(self.page), [])
+        self.assertEqual(self.missing_fields(self.pages), [])
 
     def test_a_field_without_an_example_is_noticed(self):
-        self.assertEqual(self.missing_fields(self.page.replace("between:", "max:")), ["between"])
+        self.assertEqual(self.missing_fields(replaced(self.pages, "between:", "max:")), ["between"])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/metrics.md and what daemons export, held against each other in both directions."""
+"""docs/metrics.md, docs/metrics-daemon.md and the exported metrics, compared in both directions."""
 
 import json
 import os

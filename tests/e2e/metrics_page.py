@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/metrics.md, as a table: what it says of each metric. Read strictly, so that a section that is not like the others is an error.
+"""docs/metrics.md and docs/metrics-daemon.md, as one table of all metrics. Read strictly, so that a section that is not like the others is an error.
 And the text format by families, to be compared with it."""
 
 import os
@@ -7,7 +7,8 @@ import re
 
 import harness
 
-PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "metrics.md")
+DOCS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs")
+PAGES = ("metrics.md", "metrics-daemon.md")
 SECTION = re.compile(r"(Counter|Gauge|Histogram), (stable|experimental)\. Labels: (.+)\.\n\n(.+?)\n\n```promql\n(.+)\n```\n", re.DOTALL)
 LABEL = re.compile(r"`([a-z]+)`(?:\s\(((?:`\w+`(?:,\s)?)+)\))?(?:,\s|$)")
 CLOSED = re.compile(r"`(\w+)`")
@@ -35,8 +36,12 @@ class Documented:
 
 
 def read():
-    with open(PAGE, encoding="utf-8") as file:
-        return file.read()
+    """Both pages, one after the other."""
+    text = ""
+    for page in PAGES:
+        with open(os.path.join(DOCS, page), encoding="utf-8") as file:
+            text += file.read()
+    return text
 
 
 def sections():
@@ -47,7 +52,7 @@ def sections():
         name = title.strip("`")
         if name in found:
             raise AssertionError(f"{name} has two sections")
-        found[name] = Documented(name, re.split(r"^## ", text, flags=re.MULTILINE)[0].rstrip("\n") + "\n")
+        found[name] = Documented(name, re.split(r"^##? ", text, flags=re.MULTILINE)[0].rstrip("\n") + "\n")
     return found
 
 

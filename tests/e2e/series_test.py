@@ -26,7 +26,7 @@ def samples(text):
 
 def expected(*policies):
     """The sum of the page's table over policies, each (number of keys, whether it has commands)."""
-    of_daemon, of_policy, with_sysctls, of_key, with_commands = (int(row[1]) for row in metrics_page.table("| what | series |"))
+    of_daemon, of_policy, with_sysctls, of_key, with_commands = (int(row[1]) for row in metrics_page.table("| for | series |"))
     return of_daemon + sum(of_policy + (with_sysctls if keys else 0) + of_key * keys + (with_commands if commands else 0)
                            for keys, commands in policies)
 

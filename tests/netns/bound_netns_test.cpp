@@ -14,6 +14,7 @@
 #include <nswarden/os/process.hpp>
 #include "bound_keys.hpp"
 #include "catch.hpp"
+#include "open_files.hpp"
 #include "private_netns.hpp"
 
 namespace nswarden {
@@ -185,10 +186,10 @@ TEST_CASE("when the limit of open files is met, nothing stays open, and a lower 
   const std::size_t before = open_fds();
   const std::size_t old_limit = open_files_limit();
   // Iterating took one fd itself; four more than are open are enough for the way in, but not for six keys.
-  REQUIRE(set_open_files_limit(before - 1 + 4).ok());
+  REQUIRE(test::set_open_files_limit(before - 1 + 4).ok());
   const BindResult held = world.catalog.bind(0, world.netns.name(), world.keys.wishes(), Tier::held);
   const BindResult transient = world.catalog.bind(0, world.netns.name(), world.keys.wishes(), Tier::transient);
-  REQUIRE(set_open_files_limit(old_limit).ok());
+  REQUIRE(test::set_open_files_limit(old_limit).ok());
   REQUIRE(std::holds_alternative<Error>(held));
   CHECK(std::get<Error>(held).code == EMFILE);
   REQUIRE(std::holds_alternative<Binding>(transient));

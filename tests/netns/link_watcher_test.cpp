@@ -14,6 +14,7 @@
 #include <nswarden/os/process.hpp>
 #include "catch.hpp"
 #include "followed_netns.hpp"
+#include "open_files.hpp"
 #include "private_netns.hpp"
 
 namespace nswarden {
@@ -136,10 +137,10 @@ TEST_CASE("a link watcher without a free file is down, and comes up when there i
     // The first time that such a text is made, UBSan takes files of its own to look at what makes it.
     test::with_capabilities(0, [] { CHECK_FALSE(LinkWatcher().problem().empty()); });
     const std::size_t limit = open_files_limit();
-    REQUIRE(set_open_files_limit(3).ok());
+    REQUIRE(test::set_open_files_limit(3).ok());
     LinkWatcher watcher;
     const bool again = watcher.rearm();
-    REQUIRE(set_open_files_limit(limit).ok());
+    REQUIRE(test::set_open_files_limit(limit).ok());
     CHECK_FALSE(again);
     CHECK(watcher.problem().find("limit of open files") != std::string::npos);
     CHECK(watcher.rearm());

@@ -19,6 +19,7 @@
 
 #include <nswarden/os/process.hpp>
 #include "catch.hpp"
+#include "open_files.hpp"
 #include "private_netns.hpp"
 
 namespace nswarden {
@@ -241,13 +242,13 @@ TEST_CASE("when the queue overflows that is told, and the watch goes on (kernel 
 TEST_CASE("a source that cannot be had is down with its error, and rearm gets it when it can be had (kernel fact 10)") {
   const test::TempDir dir;
   const std::size_t limit = open_files_limit();
-  REQUIRE(set_open_files_limit(3).ok());
+  REQUIRE(test::set_open_files_limit(3).ok());
   NetnsWatcher watcher({dir.path()});
   const auto inotify = watcher.inotify_state();
   const auto mounts = watcher.mounts_state();
   CHECK_FALSE(watcher.rearm());
   CHECK(watcher.read().empty());
-  REQUIRE(set_open_files_limit(limit).ok());
+  REQUIRE(test::set_open_files_limit(limit).ok());
   CHECK(watcher.inotify_fd() == -1);
   CHECK(watcher.mounts_fd() == -1);
   REQUIRE_FALSE(inotify.ok());
@@ -283,10 +284,10 @@ TEST_CASE("an inotify that can be had only later is news, even while the directo
   const int next = ::dup(0);
   REQUIRE(next >= 0);
   ::close(next);
-  REQUIRE(set_open_files_limit(static_cast<std::size_t>(next) + 1).ok());
+  REQUIRE(test::set_open_files_limit(static_cast<std::size_t>(next) + 1).ok());
   NetnsWatcher watcher({dir / "netns"});
   const bool again = watcher.rearm();
-  REQUIRE(set_open_files_limit(limit).ok());
+  REQUIRE(test::set_open_files_limit(limit).ok());
   CHECK_FALSE(again);
   CHECK(watcher.mounts_state().ok());
   CHECK_FALSE(is_up(watcher));

@@ -13,9 +13,10 @@
 #include <string>
 
 #include <nswarden/os/fd.hpp>
+#include <nswarden/os/file.hpp>
 #include <nswarden/os/process.hpp>
-#include <nswarden/os/trusted_path.hpp>
 #include "catch.hpp"
+#include "open_files.hpp"
 #include "private_netns.hpp"
 
 namespace nswarden {
@@ -187,9 +188,9 @@ TEST_CASE("a file that was written while there was no watch is told when there i
   test::write_file(path, "old");
   set_age(path, std::chrono::seconds(100));
   const std::size_t limit = open_files_limit();
-  REQUIRE(set_open_files_limit(3).ok());
+  REQUIRE(test::set_open_files_limit(3).ok());
   PathWatcher watcher(path);
-  REQUIRE(set_open_files_limit(limit).ok());
+  REQUIRE(test::set_open_files_limit(limit).ok());
   REQUIRE_FALSE(watcher.state().ok());
   CHECK(watcher.state().error().code == EMFILE);
   test::write_file(path, "new");

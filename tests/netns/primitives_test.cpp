@@ -24,10 +24,10 @@
 #include <nswarden/os/file.hpp>
 #include <nswarden/os/poller.hpp>
 #include <nswarden/os/process.hpp>
-#include <nswarden/os/process_stats.hpp>
 #include <nswarden/os/signals.hpp>
 #include "bound_keys.hpp"
 #include "catch.hpp"
+#include "open_files.hpp"
 #include "private_netns.hpp"
 
 namespace nswarden {
@@ -137,14 +137,14 @@ TEST_CASE("a poller returns with nothing when a signal handler ran") {
 
 TEST_CASE("the limit of open files is raised to the hard one (kernel fact 20)") {
   const std::size_t before = open_files_limit();
-  REQUIRE(set_open_files_limit(100).ok());
+  REQUIRE(test::set_open_files_limit(100).ok());
   CHECK(open_files_limit() == 100);
   const auto raised = raise_open_files();
   REQUIRE(raised.ok());
   CHECK(*raised >= before);
   CHECK(open_files_limit() == *raised);
-  CHECK_FALSE(set_open_files_limit(*raised + 1).ok());
-  REQUIRE(set_open_files_limit(before).ok());
+  CHECK_FALSE(test::set_open_files_limit(*raised + 1).ok());
+  REQUIRE(test::set_open_files_limit(before).ok());
 }
 
 TEST_CASE("short turns are had where the kernel has such a thing, by one thread alone, and the niceness stays") {

@@ -17,7 +17,7 @@
 #include "bound_keys.hpp"
 #include "catch.hpp"
 #include "first_process.hpp"
-#include "netns/process_netns.hpp"
+#include "netns/netns_entry.hpp"
 #include "private_netns.hpp"
 #include "writer_process.hpp"
 

@@ -26,6 +26,7 @@
 #include <nswarden/os/process.hpp>
 #include "bound_keys.hpp"
 #include "catch.hpp"
+#include "open_files.hpp"
 #include "private_netns.hpp"
 #include "watched_netns.hpp"
 #include "writer_process.hpp"
@@ -298,10 +299,10 @@ TEST_CASE("without a free file it is down, and comes up when there is one") {
   test::netns_dir();
   SysctlFiles files;
   const std::size_t limit = open_files_limit();
-  REQUIRE(set_open_files_limit(3).ok());
+  REQUIRE(test::set_open_files_limit(3).ok());
   SysctlWatcher watcher(files);
   const bool again = watcher.rearm();
-  REQUIRE(set_open_files_limit(limit).ok());
+  REQUIRE(test::set_open_files_limit(limit).ok());
   CHECK_FALSE(again);
   CHECK(watcher.problem().find("limit of open files") != std::string::npos);
   CHECK(watcher.rearm());
@@ -312,9 +313,9 @@ TEST_CASE("an event whose file could not be opened is lost, and told so") {
     World world;
     WriterProcess writer(sysctl_write(world.netns.path(), keepalive, "100"));
     const std::size_t limit = open_files_limit();
-    REQUIRE(set_open_files_limit(3).ok());
+    REQUIRE(test::set_open_files_limit(3).ok());
     const Seen seen = seen_of(world.watcher, writer.pid());
-    REQUIRE(set_open_files_limit(limit).ok());
+    REQUIRE(test::set_open_files_limit(limit).ok());
     CHECK(seen.lost);
     CHECK(seen.writes.empty());
     writer.again();

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands, flags and fields are what the binary says, in the man pages, in the completions of bash and zsh, and in
-docs/configuration.md. The last tests change each of these in turn and see that the difference is found."""
+"""The man pages, the completions of bash and zsh, and the reference pages in docs/ have the commands, flags and fields of the binary. The last
+tests change each of these in turn and expect the difference to be found."""
 
 import functools
 import json
@@ -15,7 +15,7 @@ import unittest
 import told
 from comparisons import completion_differences, docs_differences, page_differences, yaml_differences
 from line_editor import Shell
-from pages import CONFIGURATION, MAN, MAN_YAML, ROOT, examples, read
+from pages import MAN, MAN_YAML, ROOT, examples, read, read_reference
 
 SCRIPTS = {"bash": "packaging/completions/nswarden.bash", "zsh": "packaging/completions/_nswarden"}
 HOSTILE = ["qr-1", "qr-2", "$(touch pwned)", "`touch pwned`", "it's", "a b", 'say "x"', "*"]
@@ -77,11 +77,11 @@ class Pages(Case):
             for flag in re.findall(r"--([a-z.-]+)", line):
                 self.assertIn(flag, self.commands[name].flags)
 
-    def test_the_tables_of_configuration_md_have_the_flags_of_run_and_status(self):
-        self.assertEqual(docs_differences(self.commands, read(CONFIGURATION)), [])
+    def test_the_tables_of_the_reference_have_the_flags_of_run_and_status(self):
+        self.assertEqual(docs_differences(self.commands, read_reference()), [])
 
     def test_nswarden_yaml_5_has_each_field_with_its_type_and_default(self):
-        self.assertEqual(yaml_differences(self.schema, read(MAN_YAML), read(CONFIGURATION)), [])
+        self.assertEqual(yaml_differences(self.schema, read(MAN_YAML), read_reference()), [])
 
     def test_the_examples_of_nswarden_yaml_5_are_configurations(self):
         os.mkdir(os.path.join(self.directory, "policies.d"))
@@ -168,13 +168,13 @@ class Differences(Case):
             ("Default: /run/netns.\n", ""), ("Ns = Ns Ar LEVEL", "Ns = Ns Ar WORD"), (".It Fl \\-dry\\-run\n", ""),
             (".It Fl \\-audit\n", ".It Fl \\-audit Ns = Ns Ar N\n"), ("\n.Sx Common options .", ""), (".Ar NETNS\n.Op Ar KEY", ".Ar NETNS")])
 
-    def test_in_configuration_md(self):
-        self.assert_found(lambda document: docs_differences(self.commands, document), read(CONFIGURATION), [
+    def test_in_the_reference(self):
+        self.assert_found(lambda document: docs_differences(self.commands, document), read_reference(), [
             ("| `--audit` |", "| `--watch` |"), ("| `--repair.window` | `10s`", "| `--repair.window` | `11s`"),
-            ("| `--events` | `10`", "| `--events` | `1`")])
+            ("| `--events` | `10`", "| `--events` | `1`"), ("| `--config.file` | `/etc", "| `--config.file` | `/usr")])
 
     def test_in_nswarden_yaml_5(self):
-        page, document = read(MAN_YAML), read(CONFIGURATION)
+        page, document = read(MAN_YAML), read_reference()
         self.assert_found(lambda page: yaml_differences(self.schema, page, document), page, [
             (".It Cm exclude :", ".It Cm except :"), (": Ar duration", ": Ar number"), ("Default: 10s.", "Default: 20s."),
             ("Required.\n", ""), ("IN_MOVE_SELF", "IN_MOVE_SELVES"), (".It Cm note : Ar text", ".It Cm remark : Ar text"),

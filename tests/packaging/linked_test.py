@@ -51,7 +51,7 @@ class Linked(unittest.TestCase):
         loaded = {stem(os.path.basename(name)) for name in re.findall(r"^\s*(\S+\.so\S*)", printed("ldd", BINARY), re.MULTILINE)}
         loaded -= {"linux-vdso", "libcivetweb", "libdl", "libpthread"}
         self.assertGreater(len(loaded), len(needed()) - 1)
-        known = libraries_below("Shared") + libraries_below("What those bring")
+        known = libraries_below("Shared") + libraries_below("Indirect dependencies")
         self.assertEqual([name for name in sorted(loaded) if not any(fnmatch.fnmatch(name, pattern) for pattern in known)], [])
 
     def test_what_the_page_calls_built_in_is_in_it(self):

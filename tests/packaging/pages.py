@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Man pages in mdoc(7) and tables of our documents, as far as tests compare them."""
+"""Reads man pages in mdoc(7) and tables of docs/ for the tests that compare them with the binary."""
 
 import dataclasses
 import os
@@ -8,12 +8,18 @@ import re
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MAN = "packaging/man/nswarden.1"
 MAN_YAML = "packaging/man/nswarden.yaml.5"
-CONFIGURATION = "docs/configuration.md"
+# The pages with tables of flags and fields.
+REFERENCE = ["docs/configuration.md", "docs/policies.md", "docs/status.md"]
 
 
 def read(path):
     with open(os.path.join(ROOT, path), encoding="utf-8") as file:
         return file.read()
+
+
+def read_reference():
+    """The pages of the reference as one document."""
+    return "\n".join(map(read, REFERENCE))
 
 
 @dataclasses.dataclass

@@ -62,7 +62,7 @@ class Unit(unittest.TestCase):
     def test_nothing_that_blinds_it_is_on_and_each_has_its_reason(self):
         for name in BLINDING:
             self.assertNotIn(name, self.service)
-        reasons = dict(re.findall(r"^# (\w+)= +(\S.*)$", UNIT.partition("# What must stay off")[2], re.MULTILINE))
+        reasons = dict(re.findall(r"^# (\w+)= +(\S.*)$", UNIT.partition("# Directives that must stay off")[2], re.MULTILINE))
         self.assertEqual(set(reasons), set(BLINDING))
         for name, reason in reasons.items():
             self.assertGreater(len(reason.split()), 4, name)

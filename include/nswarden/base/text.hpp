@@ -53,6 +53,9 @@ std::string text_of(const Error& error, std::string_view remedy = {});
 /// Takes off `rest` what is before the first `delimiter`, and the delimiter; all of it where there is none.
 std::string_view take_until(std::string_view& rest, char delimiter);
 
+/// `text` with A to Z made small; other bytes stay.
+std::string ascii_lower(std::string_view text);
+
 /// What follows the last slash of a path; all of it where there is none.
 constexpr std::string_view last_component(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 

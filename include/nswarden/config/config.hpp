@@ -4,7 +4,6 @@
 // Pure, any thread.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -14,17 +13,6 @@
 #include <nswarden/policy/policy_config.hpp>
 
 namespace nswarden {
-
-/// Shortest reconcile interval that a file or a flag may ask for.
-constexpr std::chrono::milliseconds min_reconcile_interval{100};
-
-/// Shortest time limit of commands that a file or a flag may ask for.
-constexpr std::chrono::milliseconds min_command_timeout{100};
-
-/// Bounds of what a file or a flag may ask for.
-constexpr std::uint32_t min_repair_budget = 1;
-constexpr std::uint32_t max_repair_budget = 1000;
-constexpr std::chrono::milliseconds min_repair_window{1000};
 
 /// Reads the native form, and the older one, which is a list at the top. Problems come in the order of their positions. Refused
 /// besides wrong fields and values: a text that is empty, over 1 MiB, no UTF-8 or without a newline at its end (half written);

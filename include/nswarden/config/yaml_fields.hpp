@@ -6,10 +6,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <nswarden/config/yaml_tree.hpp>
@@ -46,11 +48,13 @@ class YamlFields {
   [[nodiscard]] const YamlNode* find(std::string_view field) const;
   /// None also when it is of another kind, which is told.
   [[nodiscard]] const YamlNode* find_scalar(std::string_view field) const;
+  /// Adds the problem `PATH: "TEXT" MESSAGE` of a scalar.
+  std::nullopt_t refuse(const YamlNode& scalar, std::string_view path, std::string_view message) const;
   /// As find(), but its absence is a problem, except when an unknown field was probably meant to be this one.
   const YamlNode* require(std::string_view field, std::string_view remedy) const;
 
  private:
-  void refuse(const YamlNode& entry, std::span<const Field> known);
+  void refuse_unknown(const YamlNode& entry, std::span<const Field> known);
 
   const YamlNode& node_;
   std::string name_;
@@ -61,6 +65,18 @@ class YamlFields {
 
 /// `true` or `false`, not quoted; false when absent.
 bool read_boolean(const YamlFields& fields, std::string_view field);
+
+/// The meaning of a word. `message` is how the refusal of another one goes on, such as "is no mode; write enforce or audit".
+template <class T>
+std::optional<T> read_choice(const YamlFields& fields, std::string_view field,
+                             std::initializer_list<std::pair<std::string_view, T>> words, std::string_view message) {
+  const YamlNode* node = fields.find_scalar(field);
+  if (node == nullptr) return std::nullopt;
+  for (const auto& [word, meaning] : words) {
+    if (node->text == word) return meaning;
+  }
+  return fields.refuse(*node, fields.path(field), message);
+}
 
 std::optional<Mode> read_mode(const YamlFields& fields);
 
@@ -81,6 +97,9 @@ struct NamedScalar {
 /// One scalar, or a list of at least one.
 std::vector<NamedScalar> read_one_or_list(const YamlNode& node, const std::string& path, std::vector<Problem>& problems);
 
+/// Whether it is a scalar on one line, which is reported otherwise.
+bool is_pattern_text(const YamlNode& node, const std::string& path, std::vector<Problem>& problems);
+
 /// None when it is refused.
 std::optional<Pattern> read_pattern(const YamlNode& node, const std::string& path, std::vector<Problem>& problems);
 
@@ -96,7 +115,10 @@ std::vector<std::string> read_directories(const YamlFields& fields, std::string_
 /// A text on one line that is not empty, `longest` bytes at most.
 std::optional<std::string> read_line(const YamlFields& fields, std::string_view field, std::size_t longest);
 
-/// Whether `text` holds control characters, a newline among them.
+/// Whether `text` has control characters, a newline among them.
 bool has_control(std::string_view text);
+
+/// Whether a file or folder can have that name: not empty, no control characters, 4096 bytes at most.
+bool is_path(std::string_view text);
 
 }  // namespace nswarden

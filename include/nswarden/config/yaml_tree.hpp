@@ -41,6 +41,12 @@ struct YamlTree {
   std::vector<Problem> problems;  ///< in the order found
 };
 
+/// Why a text is refused for its size or start; without a file.
+std::optional<Problem> text_start_problem(std::string_view text);
+
+/// Why a byte has no place in a text: a NUL, a carriage return, another control character, or a byte that is not UTF-8.
+std::string byte_problem(char byte);
+
 /// Columns count bytes. `file` is that of all positions.
 YamlTree parse_yaml(std::string_view text, std::uint16_t file = 0);
 

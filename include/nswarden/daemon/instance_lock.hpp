@@ -49,7 +49,6 @@ class InstanceLock {
   };
   void take_named(const std::string& file);
   Outcome take(const std::string& directory);
-  void log_outcome(Log& log, const std::string& directory, const Outcome& outcome) const;
 
   std::vector<Directory> directories_;  // to be locked; none with --audit and with --lock.file
   std::string runtime_directory_;

@@ -21,7 +21,6 @@
 #include <nswarden/policy/policy.hpp>
 #include "engine/announced.hpp"
 #include "engine/binder.hpp"
-#include "engine/key_census.hpp"
 #include "engine/name_table.hpp"
 #include "engine/visit_queues.hpp"
 
@@ -119,8 +118,9 @@ class Reconciler final : private NameTable::Listener {
   void name_came(TrackedNetns& netns) override;
   void name_went(TrackedNetns& netns) override { replan(netns); }
   void netns_went(TrackedNetns& netns) override;
-  void host_refused(const TrackedName& name) override;
+  void host_refused(const TrackedName& name) override { report_life(name.label, Report::Life::host_refused); }
 
+  void report_life(const std::string& label, Report::Life life);
   void replan(TrackedNetns& netns);
   TrackedNetns* next_of_sweep();
   TrackedNetns* next_in_turn();
@@ -128,7 +128,6 @@ class Reconciler final : private NameTable::Listener {
   std::size_t visit(TrackedNetns& netns, Time now);
   bool bind_and_visit(TrackedNetns& netns, Report& report, Time now);
   bool bind(TrackedNetns& netns, Tier best, Report& report, Time now);
-  static void become_unreadable(TrackedNetns& netns, const Error& error, Report& report, Time now);
   void look_at_links(TrackedNetns& netns) const;
   [[nodiscard]] Source source_of(const TrackedNetns& netns, Report::Life life) const;
   void announce(TrackedNetns& netns, Report& report) const;

@@ -71,7 +71,6 @@ class LinuxCatalog final : public NetnsCatalog {
   [[nodiscard]] Result<NetnsPath> host() const;
   Result<void> list_one(std::uint16_t index, Detail detail, std::vector<Entry>& entries);
   Result<void> list_directory(std::uint16_t index, Detail detail, std::vector<Entry>& entries) const;
-  [[nodiscard]] NetnsPath path_of(std::uint16_t directory, std::string_view name) const;
   /// Where the netns of that name may be found, the best first.
   [[nodiscard]] Result<std::vector<NetnsPath>> ways_to(std::uint16_t source, std::string_view name) const;
   /// Whether one that was found there is the one of that name: a process may have gone elsewhere.

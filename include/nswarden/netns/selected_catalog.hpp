@@ -37,10 +37,8 @@ class SelectedCatalog final : public NetnsCatalog {
 
   /// Of the names asked for, those that the last list() did not find as anything that could be a netns.
   [[nodiscard]] std::vector<std::string> not_found() const {
-    std::vector<std::string> missing;
-    for (const std::string& name : names_) {
-      if (!found_.contains(name)) missing.push_back(name);
-    }
+    std::vector<std::string> missing = names_;
+    std::erase_if(missing, [this](const std::string& name) { return found_.contains(name); });
     return missing;
   }
 

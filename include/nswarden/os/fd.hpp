@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Owners of a file descriptor and of a directory stream, for any thread. No implicit conversion: `get()` shows where one is borrowed.
+// Owner of a file descriptor, for any thread. No implicit conversion: `get()` shows where one is borrowed.
 #pragma once
 
-#include <dirent.h>
 #include <unistd.h>
 
-#include <memory>
-#include <string_view>
+#include <string>
 #include <utility>
 
 namespace nswarden {
@@ -37,12 +35,7 @@ class Fd {
   int fd_ = -1;
 };
 
-struct CloseDirectory {
-  void operator()(DIR* directory) const { ::closedir(directory); }
-};
-using DirectoryStream = std::unique_ptr<DIR, CloseDirectory>;
-
-/// Whether it is one of the two names that every directory has besides its entries.
-constexpr bool is_dots(std::string_view name) { return name == "." || name == ".."; }
+/// The file behind `fd`, under a name by which it can be opened anew.
+inline std::string path_of_fd(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
 
 }  // namespace nswarden

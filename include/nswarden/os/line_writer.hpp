@@ -33,7 +33,7 @@ class LineWriter {
   [[nodiscard]] std::size_t waiting() const { return buffer_.size() - written_; }
 
  private:
-  enum class Kind { none, file, nonblocking, socket, polled };
+  enum class Kind { none, plain, socket, polled };  // plain: a write never blocks
   enum class Progress { all, blocked, broken };
 
   Progress drain();

@@ -20,7 +20,7 @@ namespace nswarden {
 
 class PathWatcher {
  public:
-  /// `print`: the fingerprint (trusted_path.hpp) that it had right before it was read.
+  /// `print`: the fingerprint (file.hpp) that it had right before it was read.
   struct Path {
     std::string path;
     std::uint64_t print = 0;

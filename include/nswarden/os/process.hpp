@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attributes of this process and of the calling thread: the limit of open files, which bounds how many sysctls can be held (kernel
-// fact 20), files 0 to 2, turns of the scheduler; and the kernel's tick. Any thread, except where a function says otherwise.
+// fact 20), files 0 to 2, turns of the scheduler, resources in use; and the kernel's clocks. Any thread, except where a function says
+// otherwise.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 
 #include <nswarden/base/result.hpp>
 
@@ -12,9 +14,6 @@ namespace nswarden {
 
 /// Soft limit of this process; the largest number when there is none.
 std::size_t open_files_limit();
-
-/// Sets the soft limit of this process.
-Result<void> set_open_files_limit(std::size_t files);
 
 /// Raises the soft limit to the hard one and returns it. Ask open_files_limit() before: children get the old one back, since
 /// some programs close every fd up to it.
@@ -36,5 +35,31 @@ void give_way();
 
 /// The kernel's tick, to which it rounds some values (kernel fact 28): 1 s / HZ; 0 when it is unknown.
 std::chrono::nanoseconds kernel_tick();
+
+/// The wall clock in seconds, for times that are shown; nothing is computed from it, since it may jump.
+inline double unix_time() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
+
+struct ProcessStats {
+  double cpu_seconds = 0;         ///< user and system
+  double start_time_seconds = 0;  ///< since 1970; the same at each call, since it identifies a restart
+  std::size_t resident_bytes = 0;
+  std::size_t virtual_bytes = 0;
+  std::size_t open_fds = 0;
+  std::size_t max_fds = 0;  ///< soft limit
+};
+
+/// Threads of this process; none when unknown.
+std::optional<std::size_t> count_threads();
+
+/// Measures them, for the process_* metrics that every Prometheus client exports. One thread at a time.
+class ProcessMeter {
+ public:
+  /// Never fails: without /proc/stat the start time is 0.
+  ProcessMeter();
+  [[nodiscard]] Result<ProcessStats> read() const;
+
+ private:
+  double start_time_ = 0;
+};
 
 }  // namespace nswarden

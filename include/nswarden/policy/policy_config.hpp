@@ -4,13 +4,14 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nswarden/base/result.hpp>
-#include <nswarden/policy/commands.hpp>
 #include <nswarden/policy/key_pattern.hpp>
 #include <nswarden/policy/netns_name.hpp>
 #include "policy/pattern.hpp"
@@ -40,6 +41,36 @@ struct Observation {
   Position where;
 };
 
+/// Longest command in bytes; the kernel takes 128 KiB as one argument.
+inline constexpr std::size_t max_command_size = std::size_t{64} << 10;
+
+/// Which capabilities(7) commands run with. They run as the daemon's user either way.
+enum class CommandCapabilities : std::uint8_t {
+  none,    ///< none at all, and no way to gain any
+  daemon,  ///< those that the daemon has
+};
+
+/// As the configuration has it.
+constexpr std::string_view to_string(CommandCapabilities capabilities) {
+  return capabilities == CommandCapabilities::daemon ? "daemon" : "none";
+}
+
+struct PolicyCommands {
+  struct OnEvent {
+    std::string event;       ///< as in inotify_events.hpp
+    std::uint32_t bits = 0;  ///< any event that carries one of them
+    std::vector<std::string> commands;
+
+    friend bool operator==(const OnEvent&, const OnEvent&) = default;
+  };
+  CommandCapabilities capabilities = CommandCapabilities::none;
+  std::vector<std::string> startup;  ///< for each netns that is there when the daemon starts
+  std::vector<OnEvent> events;       ///< in file order; a name may come twice
+
+  [[nodiscard]] bool empty() const { return startup.empty() && events.empty(); }
+  friend bool operator==(const PolicyCommands&, const PolicyCommands&) = default;
+};
+
 struct PolicyConfig {
   std::string name;
   std::vector<Pattern> netns;       ///< matched at the start of a netns name; one is enough; none: names do not count
@@ -61,6 +92,13 @@ struct PolicyConfig {
   /// Whether it may name keys that other netns than the host's own lack, cannot write, or share with all.
   [[nodiscard]] bool takes_host_keys() const { return allow_global || (host && netns.empty()); }
 };
+
+/// Bounds of what a file or a flag may ask for.
+inline constexpr std::chrono::milliseconds min_reconcile_interval{100};
+inline constexpr std::chrono::milliseconds min_command_timeout{100};
+inline constexpr std::uint32_t min_repair_budget = 1;
+inline constexpr std::uint32_t max_repair_budget = 1000;
+inline constexpr std::chrono::milliseconds min_repair_window{1000};
 
 struct Config {
   /// The older form is that of netns-events: rules of commands, which want no sysctls.

@@ -1,19 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
-// How one-shot commands end and how they speak to whoever started them: exit codes, colours, one line on stderr. Main thread.
+// How one-shot commands end and how they report to their caller: exit codes, tables, colours, one line on stderr. Main thread; a table and the
+// text of a cell are pure.
 #pragma once
 
+#include <cstdint>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
-#include <nswarden/report/render.hpp>
+#include <nswarden/engine/report.hpp>
 
 namespace nswarden {
 
 enum ExitCode : int { exit_compliant = 0, exit_drifted = 1, exit_usage = 2, exit_unreadable = 3 };
 
-/// What a command has to say besides its report: one line on stderr.
+/// Prints one line on stderr, for everything but the report of a command.
 void complain(std::string_view line);
+
+enum class Colour : std::uint8_t { never, always };
 
 /// Colour::always on a terminal that understands colours (not with TERM=dumb), unless NO_COLOR is set.
 Colour colour_of_stdout();
+
+/// Columns are as wide as their longest cell: two spaces between columns, nothing trailing.
+class Table {
+ public:
+  struct Cell {
+    // Both are implicit, since most cells are text without a colour.
+    // NOLINTNEXTLINE(google-explicit-constructor)
+    Cell(std::string plain, std::string_view shade = {}) : text(std::move(plain)), colour(shade) {}
+    Cell(const char* plain) : text(plain) {}  // NOLINT(google-explicit-constructor)
+
+    std::string text;
+    std::string_view colour;
+  };
+  void row(std::vector<Cell> cells) { rows_.push_back(std::move(cells)); }
+  /// Whether there is nothing but the heading.
+  [[nodiscard]] bool empty() const { return rows_.size() < 2; }
+  [[nodiscard]] std::string text() const;
+
+ private:
+  std::vector<std::vector<Cell>> rows_;
+};
+
+/// Such as "drifted (clamped)".
+std::string state_text(const Finding& finding);
+
+/// `-` where there is nothing to show, so that columns stay columns for awk.
+std::string or_dash(const std::string& text);
 
 }  // namespace nswarden

@@ -2,16 +2,14 @@
 // Reports as people and programs read them: tables and JSON (schema 1) on stdout. Pure text, no output of its own.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
 #include <nswarden/engine/report.hpp>
 #include <nswarden/policy/policy.hpp>
+#include <nswarden/report/console.hpp>
 
 namespace nswarden {
-
-enum class Colour : std::uint8_t { never, always };
 
 /// What `check` and `apply` found.
 struct CheckReport {

@@ -23,10 +23,8 @@ class ReportLog {
   [[nodiscard]] std::size_t failed() const { return failed_; }
 
  private:
-  void log_life(const Report& report, const PolicySet& policies);
+  void record_life(const Report& report, const PolicySet& policies, double unix_time);
   void log_change(const Report& report, const Change& change, const KnownWriter& writer);
-  void log_fight(const Change& change, const KnownWriter& opponent);
-  void add_life_event(const Report& report, double unix_time);
   void add_change_event(const Report& report, const Change& change, KnownWriter writer, double unix_time);
   KnownWriter name_writer(const Report& report, const Change& change);
 

@@ -14,6 +14,7 @@
 
 #include <nswarden/engine/report.hpp>
 #include <nswarden/engine/writer.hpp>
+#include <nswarden/os/process_stats.hpp>
 #include <nswarden/report/event_log.hpp>
 
 namespace nswarden {
@@ -51,15 +52,6 @@ struct ConfigSnapshot {
   bool audit = false;         ///< --audit: no policy writes, whatever it says
 };
 
-struct ProcessSnapshot {
-  double cpu_seconds = 0;
-  double start_time_seconds = 0;  ///< Unix time
-  std::uint64_t resident_bytes = 0;
-  std::uint64_t virtual_bytes = 0;
-  std::uint64_t open_fds = 0;
-  std::uint64_t max_fds = 0;
-};
-
 /// Drift that is shown to people, however few series are exported.
 inline constexpr std::size_t most_shown_drift = 1000;
 
@@ -74,8 +66,8 @@ struct Snapshot {
   std::size_t dirfd_sysctls = 0;
   std::size_t commands_queued = 0;
   std::size_t commands_running = 0;
-  std::vector<DriftSnapshot>
-      drift;  ///< not compliant; the first in byte order of netns, then key, up to most_shown_drift, or series_limit
+  /// Not compliant; the first in byte order of netns, then key, up to most_shown_drift, or series_limit.
+  std::vector<DriftSnapshot> drift;
   std::size_t drift_hidden = 0;     ///< how many more there are
   std::size_t series_limit = 0;     ///< most series of a metric that has one for each setting; those of `drift` are its first
   std::vector<Observed> observed;   ///< exported values, in the same order, up to that limit
@@ -86,7 +78,7 @@ struct Snapshot {
   std::vector<std::string> hindrances;   ///< why no setting can be set, each with its remedy, one line
   ConfigSnapshot config;
   double last_reconcile_seconds = 0;  ///< Unix time of the last completed sweep, 0 before the first
-  ProcessSnapshot process;
+  ProcessStats process;
   std::vector<NetnsDrift> by_netns;  ///< empty unless asked for
 };
 

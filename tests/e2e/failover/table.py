@@ -96,7 +96,7 @@ def flushed(lab):
 RESET_ROWS = (("failover", "right, then another program resets `loose` in B", loose_reset),
               ("failback", "right, then another program resets `be_liberal` in A", liberal_reset))
 TABLES = {
-    "What decides": [
+    "Effect of the settings": [
         *(Row("failover", f"B: `loose={loose}`, `be_liberal={liberal}`", failover_with(loose=loose, liberal=liberal))
           for loose in (0, 1) for liberal in (0, 1)),
         *(Row("failback", f"A: `loose={loose}`, `be_liberal={liberal}`", failback_with(loose=loose, liberal=liberal))

@@ -14,7 +14,6 @@
 #include <nswarden/config/config.hpp>
 #include <nswarden/config/yaml_tree.hpp>
 #include "catch.hpp"
-#include "config/config_fields.hpp"
 
 using namespace nswarden;
 

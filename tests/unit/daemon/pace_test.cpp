@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/pace.hpp"
+#include "daemon/write_events.hpp"
 
 #include "catch.hpp"
 
