@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "web/tcp.hpp"
 
+#include <dirent.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -81,7 +82,10 @@ Result<Fd> listen_on(const std::string& numeric_host, std::uint16_t port, Addres
 }
 
 void stop_sockets(const std::vector<std::uint16_t>& local_ports, Stop what) {
-  const DirectoryStream directory(::opendir("/proc/self/fd"));
+  struct Close {
+    void operator()(DIR* open) const { ::closedir(open); }
+  };
+  const std::unique_ptr<DIR, Close> directory(::opendir("/proc/self/fd"));
   if (!directory) return;
   while (const dirent* entry = ::readdir(directory.get())) {
     const auto fd = parse_number<int>(entry->d_name);
