@@ -10,7 +10,6 @@
 #include <nswarden/config/config.hpp>
 #include <nswarden/config/yaml_tree.hpp>
 #include <nswarden/os/file.hpp>
-#include <nswarden/os/trusted_path.hpp>
 #include "config/config_loader.hpp"
 
 namespace nswarden {

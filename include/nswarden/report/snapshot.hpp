@@ -14,7 +14,7 @@
 
 #include <nswarden/engine/report.hpp>
 #include <nswarden/engine/writer.hpp>
-#include <nswarden/os/process_stats.hpp>
+#include <nswarden/os/process.hpp>
 #include <nswarden/report/event_log.hpp>
 
 namespace nswarden {
