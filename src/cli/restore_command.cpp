@@ -204,17 +204,8 @@ std::string restore_json(const RestoreReport& report) {
 }
 
 int restore_values(const Options& options, const LoadedConfig& configuration) {
-  try {
-    const InstanceLock lock({options.lock_file, options.audit}, netns_directories(options.config, configuration.config),
-                            remedy);
-    return Restoration(options, configuration).run();
-  } catch (const std::system_error& error) {
-    complain(error.what());
-    return exit_unreadable;
-  } catch (const std::runtime_error& error) {
-    complain(error.what());
-    return exit_usage;
-  }
+  const InstanceLock lock({options.lock_file, options.audit}, netns_directories(options.config, configuration.config), remedy);
+  return Restoration(options, configuration).run();
 }
 
 void keep_overwritten(const Options& options, const PolicySet& policies, const std::vector<Report>& reports) {
