@@ -32,8 +32,6 @@ struct RestoreReport {
   std::vector<Setting> settings;  ///< by netns, then in write order
   std::size_t netns = 0;          ///< that had entries
   std::size_t elsewhere = 0;      ///< entries of netns that are not there: dead, or in other directories
-
-  [[nodiscard]] std::size_t count(Restored::What what) const;
 };
 
 /// A table for people, JSON (schema 1) for programs. Pure text.

@@ -68,18 +68,13 @@ std::string explain_table(const Explanation& explanation) {
     matched += fmt::format("{}{}", matched.empty() ? "" : ", ", policies[index].name);
   }
   Table table;
-  table.row(
-      {{"KEY", {}}, {"WANT", {}}, {"HAVE", {}}, {"STATE", {}}, {"MODE", {}}, {"POLICY", {}}, {"WHERE", {}}, {"OVERRIDES", {}}});
+  table.row({"KEY", "WANT", "HAVE", "STATE", "MODE", "POLICY", "WHERE", "OVERRIDES"});
   for (const PlannedSetting& planned : explanation.resolution.settings) {
     const Finding* finding = finding_of(explanation, planned.key.name());
-    table.row({{printable(planned.key.name()), {}},
-               {want_text(planned.key, *planned.setting), {}},
-               {finding == nullptr ? "-" : or_dash(finding->have), {}},
-               {finding == nullptr ? "-" : state_text(*finding), {}},
-               {std::string(to_string(planned.mode)), {}},
-               {policies[planned.policy].name, {}},
-               {place(explanation, planned.setting->where), {}},
-               {or_dash(overrides_text(explanation, planned)), {}}});
+    table.row({printable(planned.key.name()), want_text(planned.key, *planned.setting),
+               finding == nullptr ? "-" : or_dash(finding->have), finding == nullptr ? "-" : state_text(*finding),
+               std::string(to_string(planned.mode)), policies[planned.policy].name, place(explanation, planned.setting->where),
+               or_dash(overrides_text(explanation, planned))});
   }
   std::string out = fmt::format("{} is matched by: {}\n{}", printable(explanation.netns), matched, aside);
   if (!table.empty()) out += table.text();
@@ -93,12 +88,9 @@ std::string explain_table(const Explanation& explanation) {
                     explanation.not_looked_at.empty() ? "stands for no key here" : "stands for keys that the netns would have");
   }
   Table commands;
-  commands.row({{"EVENT", {}}, {"COMMAND", {}}, {"CAPABILITIES", {}}, {"POLICY", {}}});
+  commands.row({"EVENT", "COMMAND", "CAPABILITIES", "POLICY"});
   for_each_command(explanation, [&](const PolicySet::Policy& policy, std::string_view event, const std::string& command) {
-    commands.row({{std::string(event), {}},
-                  {printable(command), {}},
-                  {std::string(to_string(policy.commands->capabilities)), {}},
-                  {policy.name, {}}});
+    commands.row({std::string(event), printable(command), std::string(to_string(policy.commands->capabilities)), policy.name});
   });
   if (!commands.empty()) out += commands.text();
   return out;

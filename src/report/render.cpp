@@ -20,14 +20,14 @@ std::string_view state_colour(State state, Colour colour) {
 
 std::string check_table(const CheckReport& report, Colour colour) {
   Table table;
-  table.row({{"NETNS", {}}, {"KEY", {}}, {"WANT", {}}, {"HAVE", {}}, {"STATE", {}}, {"POLICY", {}}});
+  table.row({"NETNS", "KEY", "WANT", "HAVE", "STATE", "POLICY"});
   const auto add = [&](const Finding& finding, std::string state, std::string_view shade) {
-    table.row({{printable(finding.netns), {}},
-               {printable(finding.key), {}},
-               {or_dash(finding.want), {}},
-               {or_dash(finding.have), {}},
+    table.row({printable(finding.netns),
+               printable(finding.key),
+               or_dash(finding.want),
+               or_dash(finding.have),
                {std::move(state), shade},
-               {finding.policy, {}}});
+               finding.policy});
   };
   for (const Finding& finding : report.repaired) {
     add(finding, "fixed", state_colour(State::compliant, colour));

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <nswarden/engine/report.hpp>
@@ -14,6 +15,12 @@ namespace nswarden {
 class Table {
  public:
   struct Cell {
+    // Implicit, so that a row is a list of texts.
+    // NOLINTNEXTLINE(google-explicit-constructor)
+    Cell(const char* plain) : text(plain) {}
+    // NOLINTNEXTLINE(google-explicit-constructor)
+    Cell(std::string of, std::string_view shade = {}) : text(std::move(of)), colour(shade) {}
+
     std::string text;
     std::string_view colour;
   };
