@@ -90,7 +90,7 @@ std::string failure_line(const CLI::App* app, const CLI::Error& error) {
   return fmt::format("nswarden: {}{}\n", message, hint);
 }
 
-/// Why `text` is not a duration of at least `minimum`; empty when it is one. As all validators here.
+/// Why `text` is not a duration of at least `minimum`; empty when it is one, as CLI11 has it for every check.
 std::string duration_problem(const std::string& text, std::chrono::milliseconds minimum) {
   const auto duration = parse_duration(text);
   if (!duration) return fmt::format("'{}' is no duration such as 500ms, 10s, 5m or 1h", printable(text));

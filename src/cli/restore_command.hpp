@@ -15,8 +15,8 @@
 
 namespace nswarden {
 
-/// `apply --restore`: puts back what the book says, in the netns that were named or all. Refuses while a daemon governs one of the
-/// directories, and keeps others from starting meanwhile. The exit code of the contract.
+/// `apply --restore`: restores the values of the book in the netns that were named, or all. Throws std::runtime_error while a daemon
+/// governs one of the directories, and keeps others from starting meanwhile. Returns the exit code of the contract.
 int restore_values(const Options& options, const LoadedConfig& configuration);
 
 /// What `apply` overwrote for policies with `restore`, so that it can be put back. Says so on stderr when it cannot be kept, as
