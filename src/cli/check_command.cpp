@@ -36,21 +36,19 @@ class Sweep {
   }
 
   int run() {
-    if (const std::string hindrance = netns_.hindrance(); !hindrance.empty()) {
-      complain(hindrance);
-      return exit_unreadable;
-    }
+    if (netns_.complain_of_hindrance()) return exit_unreadable;
     if (options_.command == Command::check) tell_deafness();
     const auto now = std::chrono::steady_clock::now();
     const bool unlisted = netns_.complain_of(sweep(now));
     const CheckReport report = judge(now);
-    print(report);
+    fmt::print("{}", options_.output == Output::json ? check_json(report) : check_table(report, colour_of_stdout()));
+    if (options_.dry_run && options_.output == Output::table) fmt::print("dry run: nothing was written\n");
     const bool missing = netns_.complain_of_missing();
     if (report.totals.drifted + report.totals.missing > 0) return exit_drifted;
     return report.compliant() && !unlisted && !missing ? exit_compliant : exit_unreadable;
   }
 
-  std::string hindrance() { return netns_.hindrance(); }
+  ChosenNetns& netns() { return netns_; }
 
   /// Parts of the configuration that none of the netns needs.
   std::vector<Useless> useless() {
@@ -122,10 +120,9 @@ class Sweep {
   }
 
   CheckReport judge(Time now) {
-    using Which = WhichSettings;
     CheckReport report;
     report.totals = reconciler_.overview(now).totals;
-    report.findings = reconciler_.findings(options_.all ? Which::all : Which::not_compliant, no_cap);
+    report.findings = reconciler_.findings(options_.all ? WhichSettings::all : WhichSettings::not_compliant, no_cap);
     std::vector<Report> reports = reconciler_.take_reports();
     keep_overwritten(options_, *policies_, reports);
     for (Report& told : reports) {
@@ -137,12 +134,6 @@ class Sweep {
       }
     }
     return report;
-  }
-
-  void print(const CheckReport& report) const {
-    const std::string text = options_.output == Output::json ? check_json(report) : check_table(report, colour_of_stdout());
-    fmt::print("{}", text);
-    if (options_.dry_run && options_.output == Output::table) fmt::print("dry run: nothing was written\n");
   }
 
   const Options& options_;
@@ -178,10 +169,7 @@ int explain_netns(const Options& options, const LoadedConfig& configuration) {
 
 int review_configuration(const Options& options, const LoadedConfig& configuration) {
   Sweep sweep(options, configuration);
-  if (const std::string hindrance = sweep.hindrance(); !hindrance.empty()) {
-    complain(hindrance);
-    return exit_unreadable;
-  }
+  if (sweep.netns().complain_of_hindrance()) return exit_unreadable;
   for (const Useless& one : sweep.useless()) {
     const std::string policy = printable(one.policy);
     if (one.key.empty()) {

@@ -80,12 +80,9 @@ std::string take_host(std::string_view& rest, Url& url) {
 using Kind = HttpProblem::Kind;
 using MaybeProblem = std::optional<HttpProblem>;
 
-struct FreeTls {
-  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+struct FreeBio {
   void operator()(BIO* bio) const { BIO_free_all(bio); }
 };
-using Context = std::unique_ptr<SSL_CTX, FreeTls>;
-using Bio = std::unique_ptr<BIO, FreeTls>;
 
 /// The reason of the first error that OpenSSL keeps.
 std::string tls_reason() {
@@ -219,7 +216,7 @@ class Connection {
 
   Fd fd_;
   Deadline deadline_;
-  Bio bio_;
+  std::unique_ptr<BIO, FreeBio> bio_;
   SSL* ssl_ = nullptr;  // of bio_
 };
 
@@ -274,13 +271,8 @@ std::variant<Url, Problem> parse_url(std::string_view text) {
   return url;
 }
 
-struct HttpClient::Tls {
-  Context context{SSL_CTX_new(TLS_client_method())};
-};
-
 HttpClient::HttpClient(const Url& url, const TlsFiles& files, Deadline deadline)
     : url_(url), files_(files), deadline_(deadline) {}
-HttpClient::~HttpClient() = default;
 
 std::string HttpClient::request(const std::string& path) const {
   const std::string authorization =
@@ -294,18 +286,18 @@ std::string HttpClient::request(const std::string& path) const {
 std::variant<HttpAnswer, HttpProblem> HttpClient::get(const std::string& path) {
   if (url_.tls && !tls_) {
     ERR_clear_error();
-    auto tls = std::make_unique<Tls>();
-    if (!tls->context) throw std::bad_alloc();
-    SSL_CTX_set_min_proto_version(tls->context.get(), TLS1_2_VERSION);
-    SSL_CTX_set_verify(tls->context.get(), SSL_VERIFY_PEER, nullptr);
-    if (auto problem = take_files(tls->context.get(), files_)) return *problem;
+    std::shared_ptr<SSL_CTX> tls(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
+    if (!tls) throw std::bad_alloc();
+    SSL_CTX_set_min_proto_version(tls.get(), TLS1_2_VERSION);
+    SSL_CTX_set_verify(tls.get(), SSL_VERIFY_PEER, nullptr);
+    if (auto problem = take_files(tls.get(), files_)) return *problem;
     tls_ = std::move(tls);
   }
   auto fd = connect_to(url_.host, url_.port, deadline_);
   if (!fd) return unreachable(fd.error());
   Connection connection(std::move(*fd), deadline_);
   if (tls_) {
-    if (auto problem = connection.start_tls(tls_->context.get(), url_.host)) return *problem;
+    if (auto problem = connection.start_tls(tls_.get(), url_.host)) return *problem;
   }
   // A server that refuses us closes before it has read all, and may have said why before that.
   const MaybeProblem unsent = connection.send(request(path));

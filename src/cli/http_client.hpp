@@ -11,7 +11,10 @@
 #include <variant>
 
 #include <nswarden/base/result.hpp>
+#include <nswarden/cli/options.hpp>
 #include "cli/tcp_client.hpp"
+
+struct ssl_ctx_st;
 
 namespace nswarden {
 
@@ -32,13 +35,6 @@ struct Url {
 
 /// `http[s]://[USER:PASSWORD@]HOST[:PORT][/PATH]`, or a problem without a place, which repeats nothing of `text`. Pure.
 std::variant<Url, Problem> parse_url(std::string_view text);
-
-/// Paths; empty: the CAs of the system, and no client certificate.
-struct TlsFiles {
-  std::string ca_file;
-  std::string cert_file;
-  std::string key_file;
-};
 
 struct HttpAnswer {
   int status = 0;
@@ -67,7 +63,6 @@ class HttpClient {
 
   /// `url` and `files` must outlive it.
   HttpClient(const Url& url, const TlsFiles& files, Deadline deadline);
-  ~HttpClient();
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
@@ -75,14 +70,13 @@ class HttpClient {
   std::variant<HttpAnswer, HttpProblem> get(const std::string& path);
 
  private:
-  struct Tls;
   [[nodiscard]] std::string request(const std::string& path) const;
 
   const Url& url_;
   const TlsFiles& files_;
   Deadline deadline_;
   BrokenPipeBlocked no_signal_;
-  std::unique_ptr<Tls> tls_;  // null until it is wanted
+  std::shared_ptr<ssl_ctx_st> tls_;  // OpenSSL's SSL_CTX, null until it is wanted
 };
 
 }  // namespace nswarden

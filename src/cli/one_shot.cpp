@@ -11,18 +11,12 @@
 #include <system_error>
 
 #include <nswarden/base/text.hpp>
-#include <nswarden/config/configuration.hpp>
-#include <nswarden/engine/reconciler.hpp>
-#include <nswarden/netns/linux_catalog.hpp>
-#include <nswarden/netns/selected_catalog.hpp>
-#include <nswarden/netns/sysctl_watcher.hpp>
-#include <nswarden/os/privilege.hpp>
-#include <nswarden/os/process.hpp>
+#include <nswarden/config/config_convert.hpp>
+#include <nswarden/config/config_schema.hpp>
 #include <nswarden/os/procfs.hpp>
 #include <nswarden/policy/inotify_events.hpp>
 #include <nswarden/report/console.hpp>
 #include "cli/check_command.hpp"
-#include "cli/config_command.hpp"
 #include "cli/restore_command.hpp"
 #include "cli/status_command.hpp"
 
@@ -37,6 +31,42 @@ std::optional<LoadedConfig> configuration_or_complaint(const Options& options) {
   return std::nullopt;
 }
 
+/// `config check`: the configuration has been read, so it is good.
+int check_configuration(const Options& options, const LoadedConfig& configuration) {
+  std::size_t settings = 0;
+  for (const auto& policy : configuration.config.policies) settings += policy.sysctls.size();
+  fmt::print("{}: ok, {} {}, {} {}\n", printable(configuration.source), configuration.config.policies.size(),
+             configuration.config.policies.size() == 1 ? "policy" : "policies", settings,
+             settings == 1 ? "setting" : "settings");
+  if (configuration.config.form == Config::Form::older) {
+    fmt::print(
+        "It has the older form of netns-events: commands are run, and no sysctls are wanted; nswarden config convert {} "
+        "writes it as native policies.\n",
+        printable(configuration.source));
+  }
+  return options.live ? review_configuration(options, configuration) : int{exit_compliant};
+}
+
+/// `config convert`: the older form as native policies.
+int print_converted(const LoadedConfig& configuration) {
+  if (configuration.config.form != Config::Form::older) {
+    complain(fmt::format("{} has the native form already; there is nothing to convert", printable(configuration.source)));
+    return exit_usage;
+  }
+  fmt::print("{}", convert_config(configuration.config));
+  return exit_compliant;
+}
+
+int print_events() {
+  for (const InotifyEvent& event : inotify_events()) fmt::print("{:<17} {}\n", event.name, event.meaning);
+  return exit_compliant;
+}
+
+int print_schema() {
+  fmt::print("{}", config_schema());
+  return exit_compliant;
+}
+
 int run_command(const Options& options) {
   if (options.command == Command::config_events) return print_events();
   if (options.command == Command::config_schema) return print_schema();
@@ -45,8 +75,8 @@ int run_command(const Options& options) {
   const auto configuration = configuration_or_complaint(options);
   if (!configuration) return exit_usage;
   if (options.command == Command::config_convert) return print_converted(*configuration);
-  if (options.restore) return restore_values(options, *configuration);
   try {
+    if (options.restore) return restore_values(options, *configuration);
     if (options.command == Command::explain) return explain_netns(options, *configuration);
     if (options.command == Command::config_check) return check_configuration(options, *configuration);
     return check_netns(options, *configuration);

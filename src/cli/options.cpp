@@ -90,49 +90,23 @@ std::string failure_line(const CLI::App* app, const CLI::Error& error) {
   return fmt::format("nswarden: {}{}\n", message, hint);
 }
 
-CLI::Validator duration_at_least(std::chrono::milliseconds minimum) {
-  return {[minimum](std::string& text) -> std::string {
-            const auto duration = parse_duration(text);
-            if (!duration) return fmt::format("'{}' is no duration such as 500ms, 10s, 5m or 1h", printable(text));
-            if (*duration < minimum) return fmt::format("{} is shorter than {}", text, format_duration(minimum));
-            return {};
-          },
-          ""};
+/// Why `text` is not a duration of at least `minimum`; empty when it is one, as CLI11 has it for every check.
+std::string duration_problem(const std::string& text, std::chrono::milliseconds minimum) {
+  const auto duration = parse_duration(text);
+  if (!duration) return fmt::format("'{}' is no duration such as 500ms, 10s, 5m or 1h", printable(text));
+  if (*duration < minimum) return fmt::format("{} is shorter than {}", text, format_duration(minimum));
+  return {};
 }
 
-/// Words for the values of an enumeration, in the order in which help and complaints list them. CLI11 itself would convert an
+/// The values of an enumeration by name, in the order in which help and errors list them. CLI11 itself would convert an
 /// enumeration by its number, and list that.
 template <class Enum>
-class Words {
- public:
-  Words(std::initializer_list<std::pair<std::string_view, Enum>> words) : words_(words) {}
+using Names = std::vector<std::pair<std::string_view, Enum>>;
 
-  [[nodiscard]] CLI::Validator validator() const {
-    return {[words = words_](std::string& text) -> std::string {
-              std::string names;
-              for (const auto& [name, value] : words) {
-                if (name == text) return {};
-                names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
-              }
-              return fmt::format("'{}' is not one of {}", printable(text), names);
-            },
-            ""};
-  }
-  [[nodiscard]] Enum value(std::string_view text, Enum otherwise) const {
-    for (const auto& [name, value] : words_) {
-      if (name == text) return value;
-    }
-    return otherwise;
-  }
-
- private:
-  std::vector<std::pair<std::string_view, Enum>> words_;
-};
-
-const Words<LogLevel> log_levels{
+const Names<LogLevel> log_levels{
     {"debug", LogLevel::debug}, {"info", LogLevel::info}, {"warn", LogLevel::warn}, {"error", LogLevel::error}};
-const Words<LogFormat> log_formats{{"logfmt", LogFormat::logfmt}, {"json", LogFormat::json}};
-const Words<Output> outputs{{"table", Output::table}, {"json", Output::json}};
+const Names<LogFormat> log_formats{{"logfmt", LogFormat::logfmt}, {"json", LogFormat::json}};
+const Names<Output> outputs{{"table", Output::table}, {"json", Output::json}};
 
 CLI::Validator absolute_path() {
   return {[](std::string& text) -> std::string {
@@ -143,36 +117,15 @@ CLI::Validator absolute_path() {
           ""};
 }
 
-CLI::Validator telemetry_path() {
-  return {[](std::string& text) -> std::string {
-            if (text.starts_with('/') && text != "/" && !text.starts_with("/-/") && !text.starts_with("/api/")) return {};
-            return fmt::format("'{}' is no path such as /metrics, or taken", printable(text));
-          },
-          ""};
+std::string telemetry_path_problem(const std::string& text) {
+  if (text.starts_with('/') && text != "/" && !text.starts_with("/-/") && !text.starts_with("/api/")) return {};
+  return fmt::format("'{}' is no path such as /metrics, or taken", printable(text));
 }
 
-struct Parser {
+class Parser {
+ public:
   Options options;
-  std::string interval;
-  std::string command_timeout;
-  std::string repair_window;
-  std::string status_timeout;
-  std::string explained;
-  std::string log_level;
-  std::string log_format;
-  std::string output;
   CLI::App app{"Keeps the sysctls of network namespaces as the policy says, and shows it on /metrics."};
-  CLI::App* run = nullptr;
-  CLI::App* check = nullptr;
-  CLI::App* apply = nullptr;
-  CLI::App* explain = nullptr;
-  CLI::App* status = nullptr;
-  CLI::App* healthcheck = nullptr;
-  CLI::App* config = nullptr;
-  CLI::App* config_check = nullptr;
-  CLI::App* config_convert = nullptr;
-  CLI::App* config_events = nullptr;
-  CLI::App* config_schema = nullptr;
 
   Parser() {
     app.name("nswarden");
@@ -188,163 +141,190 @@ struct Parser {
     add_one_shot();
     add_status();
     add_config();
-    for (CLI::App* command : {&app, run, check, apply, explain, config_check}) add_common(*command);
+    add_common(app);
   }
 
-  /// On the program and on each command, so that they may stand before or after it and every --help shows them.
+  /// Only one of them would be read.
+  [[nodiscard]] bool names_two_files() const {
+    return config_check_->count("FILE") > 0 && config_check_->count("--config.file") + app.count("--config.file") > 0;
+  }
+
+ private:
+  CLI::App& add_command(CLI::App& to, const char* name, const char* description, Command command) {
+    CLI::App* added = to.add_subcommand(name, description);
+    added->callback([this, command] { options.command = command; });
+    return *added;
+  }
+
+  template <class Value>
+  static CLI::Option* add_value(CLI::App& command, const char* name, const char* type, Value& to, std::string description) {
+    return command.add_option(name, to, std::move(description))->type_name(type);
+  }
+
+  template <class Duration>
+  static void add_duration(CLI::App& command, const char* name, Duration& to, std::chrono::milliseconds minimum,
+                           const char* description) {
+    const auto problem = [minimum](const std::string& text) { return duration_problem(text, minimum); };
+    const auto take = [&to](const std::string& text) { to = parse_duration(text).value(); };
+    command.add_option_function<std::string>(name, take, description)->type_name("DURATION")->check(problem);
+  }
+
+  template <class Enum>
+  static void add_choice(CLI::App& command, const char* name, const char* type, Enum& to, const Names<Enum>& choices,
+                         const char* description) {
+    const auto problem = [&choices](const std::string& text) -> std::string {
+      std::string names;
+      for (const auto& [choice, value] : choices) {
+        if (choice == text) return {};
+        names += fmt::format("{}{}", names.empty() ? "" : ", ", choice);
+      }
+      return fmt::format("'{}' is not one of {}", printable(text), names);
+    };
+    const auto take = [&to, &choices](const std::string& text) {
+      to = std::find_if(choices.begin(), choices.end(), [&text](const auto& choice) { return choice.first == text; })->second;
+    };
+    command.add_option_function<std::string>(name, take, description)->type_name(type)->check(problem);
+  }
+
+  /// On the program and on most commands, so that they may stand before or after it and every --help shows them.
   void add_common(CLI::App& to) {
-    to.add_option("--config.file", options.config.file,
-                  fmt::format("Configuration; default {}, or the built-in policy when that is absent", default_config_file))
-        ->type_name("FILE");
-    to.add_option("--netns.dir", options.config.netns_dirs,
-                  fmt::format("Directory of netns names, default {}; may be repeated", default_netns_dir))
-        ->type_name("DIR")
+    add_value(to, "--config.file", "FILE", options.config.file,
+              fmt::format("Configuration; default {}, or the built-in policy when that is absent", default_config_file));
+    add_value(to, "--netns.dir", "DIR", options.config.netns_dirs,
+              fmt::format("Directory of netns names, default {}; may be repeated", default_netns_dir))
         ->take_all()
         ->allow_extra_args(false)
         ->transform(absolute_path());
-    to.add_option("--path.procfs", options.procfs,
-                  "Where the host's procfs is, default /proc or $NSWARDEN_PROCFS; in a container another mount of it")
-        ->type_name("DIR")
+    add_value(to, "--path.procfs", "DIR", options.procfs,
+              "Where the host's procfs is, default /proc or $NSWARDEN_PROCFS; in a container another mount of it")
         ->transform(absolute_path());
-    to.add_option("--log.level", log_level, "debug, info (default), warn or error")
-        ->type_name("LEVEL")
-        ->check(log_levels.validator());
-    to.add_option("--log.format", log_format, "logfmt (default) or json")->type_name("FORMAT")->check(log_formats.validator());
-  }
-
-  /// Only one of them would be looked at.
-  [[nodiscard]] bool names_two_files() const {
-    return config_check->count("FILE") > 0 && config_check->count("--config.file") + app.count("--config.file") > 0;
+    add_choice(to, "--log.level", "LEVEL", options.log_level, log_levels, "debug, info (default), warn or error");
+    add_choice(to, "--log.format", "FORMAT", options.log_format, log_formats, "logfmt (default) or json");
   }
 
   void add_run() {
-    run = app.add_subcommand("run", "The daemon: watch, sweep, enforce and serve metrics until SIGTERM");
-    run->footer("Exit codes: 0 ended by SIGTERM or SIGINT, 2 cannot start.");
-    run->add_option("--web.listen-address", options.web.listen_addresses,
-                    "HOST:PORT, :PORT or [V6]:PORT; port 0 picks one; may be repeated")
-        ->type_name("ADDRESS")
+    CLI::App& run = add_command(app, "run", "The daemon: watch, sweep, enforce and serve metrics until SIGTERM", Command::run);
+    run.footer("Exit codes: 0 ended by SIGTERM or SIGINT, 2 cannot start.");
+    add_value(run, "--web.listen-address", "ADDRESS", options.web.listen_addresses,
+              "HOST:PORT, :PORT or [V6]:PORT; port 0 picks one; may be repeated")
         ->take_all()
         ->allow_extra_args(false)
         ->capture_default_str();
-    run->add_option("--web.telemetry-path", options.web.telemetry_path, "Path of the metrics")
-        ->type_name("PATH")
+    add_value(run, "--web.telemetry-path", "PATH", options.web.telemetry_path, "Path of the metrics")
         ->capture_default_str()
-        ->check(telemetry_path());
-    run->add_option("--web.config.file", options.web.config_file,
-                    "TLS, users and headers, in the format of Prometheus' exporter-toolkit; read again when it changes")
-        ->type_name("FILE");
-    run->add_flag("--web.enable-lifecycle", options.web.enable_lifecycle, "Allow POST /-/reload");
-    run->add_option("--reconcile.interval", interval, "Time between sweeps, default 10s, at least 100ms")
-        ->type_name("DURATION")
-        ->check(duration_at_least(min_reconcile_interval));
-    run->add_option("--command.timeout", command_timeout,
-                    "Time limit of each command of the policies, default 30s, at least 100ms")
-        ->type_name("DURATION")
-        ->check(duration_at_least(min_command_timeout));
-    run->add_option("--repair.budget", options.config.repair_budget,
-                    "Repairs of one setting within --repair.window before it is suspended, default 5")
-        ->type_name("N")
+        ->check(telemetry_path_problem);
+    add_value(run, "--web.config.file", "FILE", options.web.config_file,
+              "TLS, users and headers, in the format of Prometheus' exporter-toolkit; read again when it changes");
+    run.add_flag("--web.enable-lifecycle", options.web.enable_lifecycle, "Allow POST /-/reload");
+    add_duration(run, "--reconcile.interval", options.config.reconcile_interval, min_reconcile_interval,
+                 "Time between sweeps, default 10s, at least 100ms");
+    add_duration(run, "--command.timeout", options.config.command_timeout, min_command_timeout,
+                 "Time limit of each command of the policies, default 30s, at least 100ms");
+    add_value(run, "--repair.budget", "N", options.config.repair_budget,
+              "Repairs of one setting within --repair.window before it is suspended, default 5")
         ->check(CLI::Range(min_repair_budget, max_repair_budget));
-    run->add_option("--repair.window", repair_window, "See --repair.budget; default 10s, at least 1s")
-        ->type_name("DURATION")
-        ->check(duration_at_least(min_repair_window));
-    run->add_option(
-           "--metrics.series-limit", options.series_limit,
-           "Most series that a metric with a label for each netns may have (nswarden_sysctl_drift, nswarden_sysctl_value)")
-        ->type_name("N")
+    add_duration(run, "--repair.window", options.config.repair_window, min_repair_window,
+                 "See --repair.budget; default 10s, at least 1s");
+    add_value(run, "--metrics.series-limit", "N", options.series_limit,
+              "Most series that a metric with a label for each netns may have (nswarden_sysctl_drift, nswarden_sysctl_value)")
         ->capture_default_str()
         ->check(CLI::Range(std::size_t{0}, std::size_t{1000000}));
-    run->add_flag(
+    run.add_flag(
         "--metrics.per-netns", options.per_netns,
         "Export nswarden_netns_drifted_sysctls, a series for each netns and policy; --metrics.series-limit does not bound it");
-    run->add_option("--lock.file", options.lock_file,
-                    "Refuse to run while another has locked this file; default one for each netns directory, in "
-                    "$RUNTIME_DIRECTORY or /run/nswarden; none with --audit")
-        ->type_name("FILE");
-    add_audit(*run);
-    add_restore_file(*run);
+    add_value(run, "--lock.file", "FILE", options.lock_file,
+              "Refuse to run while another has locked this file; default one for each netns directory, in "
+              "$RUNTIME_DIRECTORY or /run/nswarden; none with --audit");
+    add_audit(run);
+    add_restore_file(run);
+    add_common(run);
   }
 
   void add_restore_file(CLI::App& command) {
-    command
-        .add_option("--restore.file", options.restore_file,
-                    "Keeps what policies with restore changed; default restore in $RUNTIME_DIRECTORY or /run/nswarden")
-        ->type_name("FILE");
+    add_value(command, "--restore.file", "FILE", options.restore_file,
+              "Keeps what policies with restore changed; default restore in $RUNTIME_DIRECTORY or /run/nswarden");
   }
 
   void add_audit(CLI::App& command) {
     command.add_flag("--audit", options.audit, "Write nothing and run no commands, whatever the policies say");
   }
 
-  void add_report_flags(CLI::App& command) {
-    command.add_option("--output", output, "table (default) or json")->type_name("FORMAT")->check(outputs.validator());
+  void add_output(CLI::App& command) {
+    add_choice(command, "--output", "FORMAT", options.output, outputs, "table (default) or json");
   }
 
   void add_one_shot() {
-    check = app.add_subcommand("check", "Look once, writing nothing: one sweep, every finding");
-    apply = app.add_subcommand("apply", "Repair once: one sweep that sets what is wrong, and judges after that");
-    apply->add_flag("--dry-run", options.dry_run, "Write nothing");
-    add_audit(*apply);
+    CLI::App& check = add_command(app, "check", "Look once, writing nothing: one sweep, every finding", Command::check);
+    CLI::App& apply =
+        add_command(app, "apply", "Repair once: one sweep that sets what is wrong, and judges after that", Command::apply);
+    apply.add_flag("--dry-run", options.dry_run, "Write nothing");
+    add_audit(apply);
     apply
-        ->add_flag("--restore", options.restore,
-                   "Put back what policies with restore changed, instead; not while a daemon runs")
+        .add_flag("--restore", options.restore, "Put back what policies with restore changed, instead; not while a daemon runs")
         ->excludes("--dry-run")
         ->excludes("--audit");
-    apply->add_option("--lock.file", options.lock_file, "With --restore: as given to the daemon")->type_name("FILE");
-    add_restore_file(*apply);
-    for (CLI::App* command : {check, apply}) {
+    add_value(apply, "--lock.file", "FILE", options.lock_file, "With --restore: as given to the daemon");
+    add_restore_file(apply);
+    for (CLI::App* command : {&check, &apply}) {
       command->add_option("NETNS", options.netns, "Names or full paths; all when none is given");
       command->add_flag("--all", options.all, "List compliant settings too");
-      add_report_flags(*command);
+      add_output(*command);
+      add_common(*command);
     }
-    explain = app.add_subcommand("explain", "Which policies match a netns (it need not exist) and what they want");
-    explain->add_option("NETNS", explained, "Name in the netns directory")->required();
-    explain->add_option("KEY", options.key, "Only this sysctl");
-    add_report_flags(*explain);
+    CLI::App& explain =
+        add_command(app, "explain", "Which policies match a netns (it need not exist) and what they want", Command::explain);
+    const auto take_netns = [this](const std::string& name) { options.netns = {name}; };
+    explain.add_option_function<std::string>("NETNS", take_netns, "Name in the netns directory")->required();
+    explain.add_option("KEY", options.key, "Only this sysctl");
+    add_output(explain);
+    add_common(explain);
   }
 
   void add_status() {
-    status = app.add_subcommand("status", "What the running daemon sees: findings, policies, the last events");
-    status->add_option("NETNS", options.netns, "Names as findings show them; all when none is given");
-    add_daemon(*status);
-    status->add_option("--events", options.status.events, "How many of the last events to list, newest last; 0 for none")
-        ->type_name("N")
+    CLI::App& status =
+        add_command(app, "status", "What the running daemon sees: findings, policies, the last events", Command::status);
+    status.add_option("NETNS", options.netns, "Names as findings show them; all when none is given");
+    add_daemon(status);
+    add_value(status, "--events", "N", options.status.events, "How many of the last events to list, newest last; 0 for none")
         ->capture_default_str()
         ->check(CLI::Range(0, 200));
-    add_report_flags(*status);
-    healthcheck = app.add_subcommand("healthcheck", "Whether the running daemon is ready: exit code 0 or 1, for containers");
-    add_daemon(*healthcheck);
+    add_output(status);
+    add_daemon(add_command(app, "healthcheck", "Whether the running daemon is ready: exit code 0 or 1, for containers",
+                           Command::healthcheck));
   }
 
-  /// Where the daemon is, and how to come by an answer.
+  /// Where the daemon is, and how to get an answer.
   void add_daemon(CLI::App& command) {
     StatusOptions& to = options.status;
-    command.add_option("--url", to.url, "Where the daemon is: http[s]://[USER:PASSWORD@]HOST[:PORT][/PATH]")
-        ->type_name("URL")
+    add_value(command, "--url", "URL", to.url, "Where the daemon is: http[s]://[USER:PASSWORD@]HOST[:PORT][/PATH]")
         ->envname("NSWARDEN_URL")
         ->capture_default_str();
-    command.add_option("--timeout", status_timeout, "Time limit for all of it, default 5s, at least 100ms")
-        ->type_name("DURATION")
-        ->check(duration_at_least(std::chrono::milliseconds{100}));
-    command.add_option("--tls.ca-file", to.ca_file, "CAs to trust instead of the system's, PEM")->type_name("FILE");
-    CLI::Option* cert = command.add_option("--tls.cert-file", to.cert_file, "Certificate to show to the daemon, PEM");
-    CLI::Option* key = command.add_option("--tls.key-file", to.key_file, "Its key, PEM, without a passphrase");
-    cert->type_name("FILE")->needs(key);
-    key->type_name("FILE")->needs(cert);
+    add_duration(command, "--timeout", to.timeout, std::chrono::milliseconds{100},
+                 "Time limit for all of it, default 5s, at least 100ms");
+    add_value(command, "--tls.ca-file", "FILE", to.tls.ca_file, "CAs to trust instead of the system's, PEM");
+    CLI::Option* cert =
+        add_value(command, "--tls.cert-file", "FILE", to.tls.cert_file, "Certificate to show to the daemon, PEM");
+    CLI::Option* key = add_value(command, "--tls.key-file", "FILE", to.tls.key_file, "Its key, PEM, without a passphrase");
+    cert->needs(key);
+    key->needs(cert);
   }
 
   void add_config() {
-    config = app.add_subcommand("config", "Work with configuration files");
-    config->require_subcommand(1);
-    config_check = config->add_subcommand("check", "Every error of a file, as FILE:LINE:COL: message");
-    config_check->add_option("FILE", options.config.file, "Default: as for run");
-    config_check->add_flag("--live", options.live,
-                           "Also tell which policies and settings are of no use to the netns there are");
-    config_convert = config->add_subcommand("convert", "A file of netns-events as native policies, on stdout");
-    config_convert->add_option("FILE", options.config.file, "File in the older form")->required();
-    config_schema = config->add_subcommand("schema", "JSON Schema of the configuration, for editors");
-    config_events = config->add_subcommand("events", "The inotify event names that commands can be for");
+    CLI::App& config = *app.add_subcommand("config", "Work with configuration files");
+    config.require_subcommand(1);
+    config_check_ = &add_command(config, "check", "Every error of a file, as FILE:LINE:COL: message", Command::config_check);
+    config_check_->add_option("FILE", options.config.file, "Default: as for run");
+    config_check_->add_flag("--live", options.live,
+                            "Also tell which policies and settings are of no use to the netns there are");
+    add_common(*config_check_);
+    add_command(config, "convert", "A file of netns-events as native policies, on stdout", Command::config_convert)
+        .add_option("FILE", options.config.file, "File in the older form")
+        ->required();
+    add_command(config, "schema", "JSON Schema of the configuration, for editors", Command::config_schema);
+    add_command(config, "events", "The inotify event names that commands can be for", Command::config_events);
   }
+
+  CLI::App* config_check_ = nullptr;
 };
 
 }  // namespace
@@ -357,26 +337,7 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     return parser.app.exit(error, std::cout, std::cerr) == 0 ? 0 : exit_usage;
   }
-  Options& options = parser.options;
-  if (!parser.interval.empty()) options.config.reconcile_interval = parse_duration(parser.interval);
-  if (!parser.command_timeout.empty()) options.config.command_timeout = parse_duration(parser.command_timeout);
-  if (!parser.repair_window.empty()) options.config.repair_window = parse_duration(parser.repair_window);
-  if (const auto timeout = parse_duration(parser.status_timeout)) options.status.timeout = *timeout;
-  if (parser.explain->parsed()) options.netns = {parser.explained};
-  options.log_level = log_levels.value(parser.log_level, options.log_level);
-  options.log_format = log_formats.value(parser.log_format, options.log_format);
-  options.output = outputs.value(parser.output, options.output);
-  if (parser.run->parsed()) options.command = Command::run;
-  if (parser.check->parsed()) options.command = Command::check;
-  if (parser.apply->parsed()) options.command = Command::apply;
-  if (parser.explain->parsed()) options.command = Command::explain;
-  if (parser.status->parsed()) options.command = Command::status;
-  if (parser.healthcheck->parsed()) options.command = Command::healthcheck;
-  if (parser.config_check->parsed()) options.command = Command::config_check;
-  if (parser.config_convert->parsed()) options.command = Command::config_convert;
-  if (parser.config_schema->parsed()) options.command = Command::config_schema;
-  if (parser.config_events->parsed()) options.command = Command::config_events;
-  return std::move(options);
+  return std::move(parser.options);
 }
 
 }  // namespace nswarden

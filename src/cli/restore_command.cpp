@@ -34,8 +34,12 @@ struct Sums {
 
 Sums sums_of(const RestoreReport& report) {
   using What = Restored::What;
-  return {report.count(What::restored), report.count(What::changed_by_others),
-          report.count(What::gone) + report.count(What::netns_gone), report.count(What::failed)};
+  const auto count = [&settings = report.settings](What what) {
+    const auto is_that = [what](const RestoreReport::Setting& setting) { return setting.result.what == what; };
+    return static_cast<std::size_t>(std::count_if(settings.begin(), settings.end(), is_that));
+  };
+  return {count(What::restored), count(What::changed_by_others), count(What::gone) + count(What::netns_gone),
+          count(What::failed)};
 }
 
 /// Bytes.
@@ -71,10 +75,7 @@ class Restoration {
       : options_(options), netns_(options, configuration.config), store_(options.restore_file) {}
 
   int run() {
-    if (const std::string hindrance = netns_.hindrance(); !hindrance.empty()) {
-      complain(hindrance);
-      return exit_unreadable;
-    }
+    if (netns_.complain_of_hindrance()) return exit_unreadable;
     auto loaded = store_.load();
     if (!loaded.problem.empty()) {
       complain(loaded.problem);
@@ -83,17 +84,17 @@ class Restoration {
     RestoreBook& book = loaded.book;
     const std::vector<KnownNetns> known = find(book);
     RestoreReport report;
+    report.elsewhere = book.size();
     for (const KnownNetns& netns : known) restore_netns(netns, book, report);
-    report.elsewhere = options_.netns.empty() ? book.size() - kept_of(known, book) : 0;
+    if (!options_.netns.empty()) report.elsewhere = 0;
     if (const std::string problem = store_.save(book); !problem.empty()) {
       complain(problem);
       whole_ = false;
     }
-    const std::string text = options_.output == Output::json ? restore_json(report) : restore_table(report, colour_of_stdout());
-    fmt::print("{}", text);
-    using What = Restored::What;
-    if (report.count(What::changed_by_others) > 0) return exit_drifted;
-    return whole_ && report.count(What::failed) == 0 ? exit_compliant : exit_unreadable;
+    fmt::print("{}", options_.output == Output::json ? restore_json(report) : restore_table(report, colour_of_stdout()));
+    const Sums sums = sums_of(report);
+    if (sums.changed_by_others > 0) return exit_drifted;
+    return whole_ && sums.failed == 0 ? exit_compliant : exit_unreadable;
   }
 
  private:
@@ -126,16 +127,11 @@ class Restoration {
 
   void restore_netns(const KnownNetns& netns, RestoreBook& book, RestoreReport& report) {
     ++report.netns;
+    report.elsewhere -= book.entries(netns.at.cookie).size();
     for (Restored& result : nswarden::restore_netns(netns_.catalog(), netns.at, book.entries(netns.at.cookie), kernel_tick())) {
       if (is_settled(result)) book.drop(netns.at.cookie, result.entry.key);
       report.settings.push_back({netns.label, std::move(result)});
     }
-  }
-
-  static std::size_t kept_of(const std::vector<KnownNetns>& known, const RestoreBook& book) {
-    std::size_t kept = 0;
-    for (const KnownNetns& netns : known) kept += book.entries(netns.at.cookie).size();
-    return kept;
   }
 
   const Options& options_;
@@ -146,23 +142,18 @@ class Restoration {
 
 }  // namespace
 
-std::size_t RestoreReport::count(Restored::What what) const {
-  const auto is_that = [what](const Setting& setting) { return setting.result.what == what; };
-  return static_cast<std::size_t>(std::count_if(settings.begin(), settings.end(), is_that));
-}
-
 std::string restore_table(const RestoreReport& report, Colour colour) {
   Table table;
-  table.row({{"NETNS", {}}, {"KEY", {}}, {"FOUND", {}}, {"HAVE", {}}, {"STATE", {}}, {"POLICY", {}}});
+  table.row({"NETNS", "KEY", "FOUND", "HAVE", "STATE", "POLICY"});
   for (const RestoreReport::Setting& setting : report.settings) {
     const Restored& result = setting.result;
     const auto& entry = result.entry;
-    table.row({{printable(setting.netns), {}},
-               {printable(entry.key.name()), {}},
-               {or_dash(shown(result, entry.found)), {}},
-               {or_dash(shown(result, result.have)), {}},
+    table.row({printable(setting.netns),
+               printable(entry.key.name()),
+               or_dash(shown(result, entry.found)),
+               or_dash(shown(result, result.have)),
                {state_of(result), shade(result, colour)},
-               {or_dash(entry.policy), {}}});
+               or_dash(entry.policy)});
   }
   const Sums sums = sums_of(report);
   std::string out = table.empty() ? std::string() : table.text();
@@ -202,17 +193,8 @@ std::string restore_json(const RestoreReport& report) {
 }
 
 int restore_values(const Options& options, const LoadedConfig& configuration) {
-  try {
-    const InstanceLock lock({options.lock_file, options.audit}, netns_directories(options.config, configuration.config),
-                            remedy);
-    return Restoration(options, configuration).run();
-  } catch (const std::system_error& error) {
-    complain(error.what());
-    return exit_unreadable;
-  } catch (const std::runtime_error& error) {
-    complain(error.what());
-    return exit_usage;
-  }
+  const InstanceLock lock({options.lock_file, options.audit}, netns_directories(options.config, configuration.config), remedy);
+  return Restoration(options, configuration).run();
 }
 
 void keep_overwritten(const Options& options, const PolicySet& policies, const std::vector<Report>& reports) {

@@ -15,8 +15,8 @@
 
 namespace nswarden {
 
-/// `apply --restore`: puts back what the book says, in the netns that were named or all. Refuses while a daemon governs one of the
-/// directories, and keeps others from starting meanwhile. The exit code of the contract.
+/// `apply --restore`: restores the values of the book in the netns that were named, or all. Throws std::runtime_error while a daemon
+/// governs one of the directories, and keeps others from starting meanwhile. Returns the exit code of the contract.
 int restore_values(const Options& options, const LoadedConfig& configuration);
 
 /// What `apply` overwrote for policies with `restore`, so that it can be put back. Says so on stderr when it cannot be kept, as
@@ -32,8 +32,6 @@ struct RestoreReport {
   std::vector<Setting> settings;  ///< by netns, then in write order
   std::size_t netns = 0;          ///< that had entries
   std::size_t elsewhere = 0;      ///< entries of netns that are not there: dead, or in other directories
-
-  [[nodiscard]] std::size_t count(Restored::What what) const;
 };
 
 /// A table for people, JSON (schema 1) for programs. Pure text.

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -58,29 +57,53 @@ std::string line_of_status(int status, const Url& url, const std::string& path) 
   return fmt::format("no nswarden answers at {}: {} has HTTP status {}; --url names another address", at, path, status);
 }
 
-TlsFiles tls_files(const StatusOptions& options) { return {options.ca_file, options.cert_file, options.key_file}; }
+Url url_of(const StatusOptions& options) {
+  auto url = parse_url(options.url);
+  if (auto* good = std::get_if<Url>(&url)) return std::move(*good);
+  throw Complaint{fmt::format("--url {}; it looks like http://127.0.0.1:10042 or https://USER:PASSWORD@HOST:PORT",
+                              std::get<Problem>(url).message),
+                  exit_usage};
+}
+
+/// The daemon at the URL of the options.
+class DaemonClient {
+ public:
+  explicit DaemonClient(const StatusOptions& options)
+      : timeout_(options.timeout),
+        url_(url_of(options)),
+        client_(url_, options.tls, std::chrono::steady_clock::now() + options.timeout) {}
+
+  [[nodiscard]] const Url& url() const { return url_; }
+
+  /// An answer with status 200 or `accepted`.
+  HttpAnswer get(const std::string& path, int accepted = 200) {
+    auto got = client_.get(path);
+    if (const auto* problem = std::get_if<HttpProblem>(&got)) {
+      const bool usage = problem->kind == HttpProblem::Kind::tls_files;
+      throw Complaint{line_of(*problem, url_, timeout_), usage ? int{exit_usage} : int{exit_unreadable}};
+    }
+    auto& answer = std::get<HttpAnswer>(got);
+    if (answer.status != 200 && answer.status != accepted) throw Complaint{line_of_status(answer.status, url_, path)};
+    return std::move(answer);
+  }
+
+ private:
+  std::chrono::milliseconds timeout_;
+  Url url_;
+  HttpClient client_;
+};
 
 /// One call of `nswarden status`: asks, selects, prints.
 class Inquiry {
  public:
-  Inquiry(const Options& options, Url url)
-      : options_(options),
-        url_(std::move(url)),
-        files_(tls_files(options.status)),
-        client_(url_, files_, std::chrono::steady_clock::now() + options.status.timeout) {}
+  explicit Inquiry(const Options& options) : options_(options), daemon_(options.status) {}
 
   int run() {
     Json status = answer("/api/v1/status");
     StatusView view;
     view.netns = options_.netns;
-    view.status = understood(status_of(status));
-    if (options_.status.events > 0) {
-      Json events = answer("/api/v1/events");
-      (void)understood(events_of(events));
-      status["events"] = last_of(std::move(events["events"]));
-    } else {
-      status["events"] = Json::array();
-    }
+    (void)understood(status_of(status));
+    status["events"] = options_.status.events > 0 ? last_events() : Json::array();
     select(status["findings"]);
     view.status = understood(status_of(status));
     view.events = understood(events_of(status));
@@ -98,21 +121,13 @@ class Inquiry {
   }
 
  private:
-  Json answer(const std::string& path) {
-    auto got = client_.get(path);
-    if (const auto* problem = std::get_if<HttpProblem>(&got)) {
-      throw Complaint{line_of(*problem, url_, options_.status.timeout),
-                      problem->kind == HttpProblem::Kind::tls_files ? int{exit_usage} : int{exit_unreadable}};
-    }
-    const auto& answer = std::get<HttpAnswer>(got);
-    if (answer.status != 200) throw Complaint{line_of_status(answer.status, url_, path)};
-    return understood(parse_answer(answer.body));
-  }
+  Json answer(const std::string& path) { return understood(parse_answer(daemon_.get(path).body)); }
 
   template <class Value>
   Value understood(std::variant<Value, Problem> read) const {
     if (const auto* wrong = std::get_if<Problem>(&read)) {
-      throw Complaint{fmt::format("no nswarden that this one understands answers at {}: {}", url_.shown(), wrong->message)};
+      throw Complaint{
+          fmt::format("no nswarden that this one understands answers at {}: {}", daemon_.url().shown(), wrong->message)};
     }
     return std::move(std::get<Value>(read));
   }
@@ -130,7 +145,10 @@ class Inquiry {
     list = std::move(chosen);
   }
 
-  [[nodiscard]] Json last_of(Json events) const {
+  Json last_events() {
+    Json answered = answer("/api/v1/events");
+    (void)understood(events_of(answered));
+    Json& events = answered["events"];
     select(events);
     const std::size_t kept = std::min<std::size_t>(events.size(), options_.status.events);
     events.erase(events.begin(), events.end() - static_cast<std::ptrdiff_t>(kept));
@@ -138,21 +156,10 @@ class Inquiry {
   }
 
   const Options& options_;
-  Url url_;
-  TlsFiles files_;
-  HttpClient client_;
+  DaemonClient daemon_;
 };
 
-/// None: said why.
-std::optional<Url> url_or_complaint(const StatusOptions& options) {
-  auto url = parse_url(options.url);
-  if (auto* good = std::get_if<Url>(&url)) return std::move(*good);
-  complain(fmt::format("--url {}; it looks like http://127.0.0.1:10042 or https://USER:PASSWORD@HOST:PORT",
-                       std::get<Problem>(url).message));
-  return std::nullopt;
-}
-
-/// The daemon's own words, which it says in lines; from whoever is there, they are believed no control characters.
+/// The lines of an answer, without the control characters that another server might send.
 void print_lines(std::string_view text) {
   while (!text.empty()) fmt::print("{}\n", printable(take_until(text, '\n')));
 }
@@ -165,10 +172,8 @@ int show_status(const Options& options) {
     complain("a URL is given in the place of a netns; write it after --url=");
     return exit_usage;
   }
-  auto url = url_or_complaint(options.status);
-  if (!url) return exit_usage;
   try {
-    return Inquiry(options, std::move(*url)).run();
+    return Inquiry(options).run();
   } catch (const Complaint& complaint) {
     complain(complaint.line);
     return complaint.code;
@@ -177,30 +182,20 @@ int show_status(const Options& options) {
 
 int check_health(const Options& options) {
   constexpr int not_healthy = 1;
-  const auto url = url_or_complaint(options.status);
-  if (!url) return exit_usage;
-  const TlsFiles files = tls_files(options.status);
-  HttpClient client(*url, files, std::chrono::steady_clock::now() + options.status.timeout);
-  std::string said;
-  for (const char* path : {"/-/healthy", "/-/ready"}) {
-    const auto got = client.get(path);
-    if (const auto* problem = std::get_if<HttpProblem>(&got)) {
-      complain(line_of(*problem, *url, options.status.timeout));
-      return problem->kind == HttpProblem::Kind::tls_files ? int{exit_usage} : not_healthy;
+  constexpr int unavailable = 503;
+  try {
+    DaemonClient daemon(options.status);
+    HttpAnswer answer;
+    for (const char* path : {"/-/healthy", "/-/ready"}) {
+      answer = daemon.get(path, unavailable);
+      if (answer.status == unavailable) break;
     }
-    const auto& answer = std::get<HttpAnswer>(got);
-    if (answer.status != 200) {
-      if (answer.status == 503) {
-        print_lines(answer.body);
-      } else {
-        complain(line_of_status(answer.status, *url, path));
-      }
-      return not_healthy;
-    }
-    said = answer.body;
+    print_lines(answer.body);
+    return answer.status == unavailable ? not_healthy : int{exit_compliant};
+  } catch (const Complaint& complaint) {
+    complain(complaint.line);
+    return complaint.code == exit_usage ? int{exit_usage} : not_healthy;
   }
-  print_lines(said);
-  return exit_compliant;
 }
 
 }  // namespace nswarden

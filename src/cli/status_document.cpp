@@ -49,6 +49,9 @@ class Fields {
     return value.get<std::string>();
   }
   [[nodiscard]] std::string text_or_none(const char* field) const { return has(field) ? text(field) : std::string(); }
+  void texts_or_none(std::initializer_list<std::pair<const char*, std::string&>> wanted) const {
+    for (const auto& [field, to] : wanted) to = text_or_none(field);
+  }
 
   [[nodiscard]] bool truth(const char* field) const {
     const Json& value = at(field);
@@ -61,6 +64,7 @@ class Fields {
     if (!value.is_number_unsigned()) wrong(field, "count");
     return value.get<std::size_t>();
   }
+  [[nodiscard]] std::size_t count_or_none(const char* field) const { return has(field) ? count(field) : 0; }
 
   [[nodiscard]] double time(const char* field) const {
     const Json& value = at(field);
@@ -98,29 +102,23 @@ class Fields {
 
 Writer writer_in(const Fields& fields) {
   Writer writer;
-  if (fields.has("pid")) {
-    const std::size_t pid = fields.count("pid");
-    // Greater ones there are none.
-    writer.pid = static_cast<decltype(writer.pid)>(std::min<std::size_t>(pid, 0x7FFFFFFF));
-  }
-  writer.comm = fields.text_or_none("comm");
-  writer.exe = fields.text_or_none("exe");
-  writer.container = fields.text_or_none("container");
-  writer.unit = fields.text_or_none("unit");
+  // The kernel has no greater pid.
+  writer.pid = static_cast<decltype(writer.pid)>(std::min<std::size_t>(fields.count_or_none("pid"), 0x7FFFFFFF));
+  fields.texts_or_none({{"comm", writer.comm}, {"exe", writer.exe}, {"container", writer.container}, {"unit", writer.unit}});
   return writer;
 }
 
-/// What findings and events have in common; all of it may be absent from an event.
+/// The fields that findings and events share; each may be absent from an event.
 StatusFinding shared_fields(const Fields& fields) {
   StatusFinding finding;
-  finding.netns = fields.text_or_none("netns");
-  finding.policy = fields.text_or_none("policy");
-  finding.key = fields.text_or_none("key");
-  finding.want = fields.text_or_none("want");
-  finding.have = fields.text_or_none("have");
-  finding.state = fields.text_or_none("state");
-  finding.reason = fields.text_or_none("reason");
-  finding.error = fields.text_or_none("error");
+  fields.texts_or_none({{"netns", finding.netns},
+                        {"policy", finding.policy},
+                        {"key", finding.key},
+                        {"want", finding.want},
+                        {"have", finding.have},
+                        {"state", finding.state},
+                        {"reason", finding.reason},
+                        {"error", finding.error}});
   if (fields.has("writer")) finding.writer = writer_in(fields.object("writer"));
   return finding;
 }
@@ -133,13 +131,11 @@ StatusFinding finding_in(const Fields& fields) {
 }
 
 StatusEvent event_in(const Fields& fields) {
-  StatusEvent event;
-  event.time = fields.time("time");
-  event.what = fields.text("event");
-  event.finding = shared_fields(fields);
-  event.source = fields.text_or_none("source");
-  if (fields.has("retry_in_seconds")) event.retry_in_seconds = fields.count("retry_in_seconds");
-  return event;
+  return {.time = fields.time("time"),
+          .what = fields.text("event"),
+          .finding = shared_fields(fields),
+          .source = fields.text_or_none("source"),
+          .retry_in_seconds = fields.count_or_none("retry_in_seconds")};
 }
 
 SourceSnapshot source_in(const Fields& fields) {
@@ -147,38 +143,33 @@ SourceSnapshot source_in(const Fields& fields) {
 }
 
 PolicySnapshot policy_in(const Fields& fields) {
-  PolicySnapshot policy;
-  policy.name = fields.text("name");
-  policy.netns = fields.count("netns");
-  policy.settings = fields.count("settings");
-  policy.drifted = fields.count("drifted");
-  policy.suspended = fields.count("suspended");
-  policy.conflicts = fields.count("conflicts");
-  policy.enforcing = fields.text("mode") == "enforce";
-  return policy;
+  return {.name = fields.text("name"),
+          .netns = fields.count("netns"),
+          .settings = fields.count("settings"),
+          .drifted = fields.count("drifted"),
+          .suspended = fields.count("suspended"),
+          .conflicts = fields.count("conflicts"),
+          .enforcing = fields.text("mode") == "enforce"};
 }
 
 ConfigSnapshot config_in(const Fields& fields) {
-  ConfigSnapshot config;
-  config.source = fields.text("source");
-  config.hash = fields.text("sha256");
-  config.loaded_seconds = fields.time("loaded");
-  config.error = fields.text_or_none("error");
-  if (fields.has("failed")) config.failed_seconds = fields.time("failed");
-  config.audit = fields.truth("audit");
-  return config;
+  return {.source = fields.text("source"),
+          .hash = fields.text("sha256"),
+          .loaded_seconds = fields.time("loaded"),
+          .error = fields.text_or_none("error"),
+          .failed_seconds = fields.has("failed") ? fields.time("failed") : 0,
+          .audit = fields.truth("audit")};
 }
 
 Totals totals_in(const Fields& fields) {
-  Totals totals;
-  totals.netns = fields.count("netns");
-  totals.settings = fields.count("settings");
-  totals.compliant = fields.count("compliant");
-  totals.drifted = fields.count("drifted");
-  totals.missing = fields.count("missing");
-  totals.unreadable = fields.count("unreadable");
-  totals.fixed = fields.count("fixed");
-  totals.failed = fields.count("failed");
+  const Totals totals{.netns = fields.count("netns"),
+                      .settings = fields.count("settings"),
+                      .compliant = fields.count("compliant"),
+                      .drifted = fields.count("drifted"),
+                      .missing = fields.count("missing"),
+                      .unreadable = fields.count("unreadable"),
+                      .fixed = fields.count("fixed"),
+                      .failed = fields.count("failed")};
   if (totals.settings != totals.compliant + totals.drifted + totals.missing + totals.unreadable) {
     throw WrongAnswer("totals do not add up");
   }
@@ -193,17 +184,30 @@ void check_schema(const Fields& fields) {
 
 StatusDocument document_in(const Fields& fields) {
   check_schema(fields);
-  StatusDocument document;
-  document.ready = fields.truth("ready");
-  document.totals = totals_in(fields.object("totals"));
-  document.findings = fields.list("findings", finding_in);
-  document.findings_hidden = fields.count("findings_hidden");
-  document.last_reconcile = fields.time("last_reconcile");
-  document.sources = fields.list("sources", source_in);
-  document.unlisted = fields.list("unlisted", source_in);
-  document.policies = fields.list("policies", policy_in);
-  document.config = config_in(fields.object("config"));
-  return document;
+  return {.ready = fields.truth("ready"),
+          .totals = totals_in(fields.object("totals")),
+          .findings = fields.list("findings", finding_in),
+          .findings_hidden = fields.count("findings_hidden"),
+          .last_reconcile = fields.time("last_reconcile"),
+          .sources = fields.list("sources", source_in),
+          .unlisted = fields.list("unlisted", source_in),
+          .policies = fields.list("policies", policy_in),
+          .config = config_in(fields.object("config"))};
+}
+
+std::vector<StatusEvent> event_list_in(const Fields& fields) {
+  check_schema(fields);
+  return fields.list("events", event_in);
+}
+
+/// read(Fields) of the whole answer.
+template <class Read>
+auto read_answer(const Json& answer, Read read) -> std::variant<decltype(read(Fields(answer, {}))), Problem> {
+  try {
+    return read(Fields(answer, {}));
+  } catch (const WrongAnswer& wrong) {
+    return Problem{{}, wrong.what()};
+  }
 }
 
 }  // namespace
@@ -215,22 +219,8 @@ std::variant<Json, Problem> parse_answer(std::string_view text) {
   return json;
 }
 
-std::variant<StatusDocument, Problem> status_of(const Json& answer) {
-  try {
-    return document_in(Fields(answer, {}));
-  } catch (const WrongAnswer& wrong) {
-    return Problem{{}, wrong.what()};
-  }
-}
+std::variant<StatusDocument, Problem> status_of(const Json& answer) { return read_answer(answer, document_in); }
 
-std::variant<std::vector<StatusEvent>, Problem> events_of(const Json& answer) {
-  try {
-    const Fields fields(answer, {});
-    check_schema(fields);
-    return fields.list("events", event_in);
-  } catch (const WrongAnswer& wrong) {
-    return Problem{{}, wrong.what()};
-  }
-}
+std::variant<std::vector<StatusEvent>, Problem> events_of(const Json& answer) { return read_answer(answer, event_list_in); }
 
 }  // namespace nswarden

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <span>
 
 #include <nswarden/base/text.hpp>
 
@@ -27,13 +28,15 @@ std::string cell(std::string_view text) {
   return printed_text(text.substr(0, end)) + "...";
 }
 
-std::string counted(std::size_t count, std::string_view one, std::string_view many) {
-  return fmt::format("{} {}", count, count == 1 ? one : many);
-}
-std::string settings(std::size_t count) { return counted(count, "setting", "settings"); }
+std::string settings(std::size_t count) { return fmt::format("{} {}", count, count == 1 ? "setting" : "settings"); }
 
 std::string painted(std::string_view text, std::string_view shade, Colour colour) {
   return colour == Colour::never ? std::string(text) : fmt::format("{}{}\x1b[0m", shade, text);
+}
+
+/// A line that begins with the trouble, and ends with its reason.
+std::string trouble_line(std::string_view trouble, std::string_view reason, Colour colour) {
+  return fmt::format("{}: {}\n", painted(trouble, red, colour), cell(reason));
 }
 
 /// `12s`, `3m`, `2h`, `5d`.
@@ -65,11 +68,8 @@ std::string writer_text(const std::optional<Writer>& writer) {
   if (!writer) return "-";
   std::string out = cell(writer->comm.empty() ? writer->exe : writer->comm);
   if (writer->pid != 0) out += fmt::format("[{}]", writer->pid);
-  if (!writer->container.empty()) {
-    out += " in " + short_id(writer->container);
-  } else if (!writer->unit.empty()) {
-    out += " in " + cell(writer->unit);
-  }
+  if (!writer->container.empty()) return out + " in " + short_id(writer->container);
+  if (!writer->unit.empty()) return out + " in " + cell(writer->unit);
   return out;
 }
 
@@ -121,15 +121,12 @@ std::string unknown_text(const StatusView& view, const Faults& faults) {
 std::string headline(const StatusView& view, Colour colour) {
   const StatusDocument& status = view.status;
   const Faults faults = faults_of(view);
-  switch (verdict_of(view)) {
-    case StatusVerdict::drifted: {
-      std::string text =
-          fmt::format("NOT compliant: {} in {}", settings(faults.drifted + faults.unreadable), netns_with_findings(status));
-      return painted(text, red, colour) + '\n';
-    }
-    case StatusVerdict::unknown: return painted(unknown_text(view, faults), red, colour) + '\n';
-    case StatusVerdict::compliant: break;
+  const StatusVerdict verdict = verdict_of(view);
+  if (verdict == StatusVerdict::drifted) {
+    const std::string wrong = settings(faults.drifted + faults.unreadable);
+    return painted(fmt::format("NOT compliant: {} in {}", wrong, netns_with_findings(status)), red, colour) + '\n';
   }
+  if (verdict == StatusVerdict::unknown) return painted(unknown_text(view, faults), red, colour) + '\n';
   if (!view.netns.empty()) {
     return painted("no findings", green, colour) +
            fmt::format(" in {}; `nswarden explain` tells what is wanted there\n", chosen(view));
@@ -138,20 +135,13 @@ std::string headline(const StatusView& view, Colour colour) {
          fmt::format(": {} in {} netns\n", settings(status.totals.settings), status.totals.netns);
 }
 
-std::string totals_line(const Totals& totals) {
-  return fmt::format("{} netns, {}: {} compliant, {} drifted, {} missing, {} unreadable; {} fixed, {} failed since the start\n",
-                     totals.netns, settings(totals.settings), totals.compliant, totals.drifted, totals.missing,
-                     totals.unreadable, totals.fixed, totals.failed);
-}
-
 std::string config_lines(const StatusView& view, Colour colour) {
   const ConfigSnapshot& config = view.status.config;
   std::string out = fmt::format("configuration: {}, loaded {}", cell(config.source), age(config.loaded_seconds, view.now));
   if (!config.hash.empty()) out += fmt::format(", sha256 {}", short_id(config.hash));
   out += '\n';
   if (!config.error.empty()) {
-    out += painted(fmt::format("last reload refused {}", age(config.failed_seconds, view.now)), red, colour) +
-           fmt::format(": {}\n", cell(config.error));
+    out += trouble_line("last reload refused " + age(config.failed_seconds, view.now), config.error, colour);
   }
   if (config.audit) out += "audit: nothing is written, whatever the policies say (--audit)\n";
   return out;
@@ -162,14 +152,17 @@ std::string source_lines(const StatusView& view, Colour colour) {
   std::string down;
   for (const SourceSnapshot& source : view.status.sources) {
     if (source.up) up += (up.empty() ? "" : ", ") + cell(source.name);
-    if (!source.up)
-      down += painted(fmt::format("{} is down", cell(source.name)), red, colour) + fmt::format(": {}\n", cell(source.reason));
+    if (!source.up) down += trouble_line(cell(source.name) + " is down", source.reason, colour);
   }
   for (const SourceSnapshot& directory : view.status.unlisted) {
-    down += painted(fmt::format("{} cannot be listed", cell(directory.name)), red, colour) +
-            fmt::format(": {}\n", cell(directory.reason));
+    down += trouble_line(cell(directory.name) + " cannot be listed", directory.reason, colour);
   }
   return fmt::format("events from: {}\n{}", up.empty() ? "nowhere, sweeps alone find drift" : up, down);
+}
+
+template <class Row>
+std::span<const Row> shown_rows(const std::vector<Row>& rows) {
+  return std::span(rows).first(std::min(rows.size(), most_rows));
 }
 
 /// Empty without rows.
@@ -182,18 +175,16 @@ std::string section(const Table& table, std::size_t rows) {
 
 std::string policy_table(const StatusDocument& status, Colour colour) {
   Table table;
-  table.row(
-      {{"POLICY", {}}, {"MODE", {}}, {"NETNS", {}}, {"SETTINGS", {}}, {"DRIFTED", {}}, {"SUSPENDED", {}}, {"CONFLICTS", {}}});
-  for (const PolicySnapshot& policy : status.policies) {
+  table.row({"POLICY", "MODE", "NETNS", "SETTINGS", "DRIFTED", "SUSPENDED", "CONFLICTS"});
+  for (const PolicySnapshot& policy : shown_rows(status.policies)) {
     const bool wrong = policy.drifted > 0 && colour == Colour::always;
-    table.row({{cell(policy.name), {}},
-               {policy.enforcing ? "enforce" : "audit", {}},
-               {std::to_string(policy.netns), {}},
-               {std::to_string(policy.settings), {}},
+    table.row({cell(policy.name),
+               policy.enforcing ? "enforce" : "audit",
+               std::to_string(policy.netns),
+               std::to_string(policy.settings),
                {std::to_string(policy.drifted), wrong ? red : std::string_view()},
-               {std::to_string(policy.suspended), {}},
-               {std::to_string(policy.conflicts), {}}});
-    if (&policy == &status.policies.front() + most_rows - 1) break;
+               std::to_string(policy.suspended),
+               std::to_string(policy.conflicts)});
   }
   return section(table, status.policies.size());
 }
@@ -201,19 +192,16 @@ std::string policy_table(const StatusDocument& status, Colour colour) {
 std::string finding_table(const StatusView& view, Colour colour) {
   const StatusDocument& status = view.status;
   Table table;
-  table.row(
-      {{"NETNS", {}}, {"KEY", {}}, {"WANT", {}}, {"HAVE", {}}, {"STATE", {}}, {"SINCE", {}}, {"WRITER", {}}, {"POLICY", {}}});
-  const std::size_t rows = std::min(status.findings.size(), most_rows);
-  for (std::size_t i = 0; i < rows; ++i) {
-    const StatusFinding& finding = status.findings[i];
-    table.row({{cell(finding.netns), {}},
-               {cell(finding.key), {}},
-               {cell(finding.want), {}},
-               {cell(finding.have), {}},
+  table.row({"NETNS", "KEY", "WANT", "HAVE", "STATE", "SINCE", "WRITER", "POLICY"});
+  for (const StatusFinding& finding : shown_rows(status.findings)) {
+    table.row({cell(finding.netns),
+               cell(finding.key),
+               cell(finding.want),
+               cell(finding.have),
                {finding_state(finding), colour == Colour::always ? red : std::string_view()},
-               {age(finding.since, view.now), {}},
-               {writer_text(finding.writer), {}},
-               {cell(finding.policy), {}}});
+               age(finding.since, view.now),
+               writer_text(finding.writer),
+               cell(finding.policy)});
   }
   // Of how many netns they are is not known, so that a choice of names cannot count them.
   return section(table, status.findings.size() + (view.netns.empty() && !status.findings.empty() ? status.findings_hidden : 0));
@@ -230,27 +218,10 @@ std::string event_note(const StatusEvent& event) {
 
 std::string event_table(const StatusView& view) {
   Table table;
-  table.row({{"TIME", {}},
-             {"EVENT", {}},
-             {"NETNS", {}},
-             {"KEY", {}},
-             {"WANT", {}},
-             {"HAVE", {}},
-             {"SOURCE", {}},
-             {"WRITER", {}},
-             {"NOTE", {}}});
-  const std::size_t rows = std::min(view.events.size(), most_rows);
-  for (std::size_t i = 0; i < rows; ++i) {
-    const StatusEvent& event = view.events[i];
-    table.row({{date(event.time), {}},
-               {cell(event.what), {}},
-               {cell(event.finding.netns), {}},
-               {cell(event.finding.key), {}},
-               {cell(event.finding.want), {}},
-               {cell(event.finding.have), {}},
-               {cell(event.source), {}},
-               {writer_text(event.finding.writer), {}},
-               {event_note(event), {}}});
+  table.row({"TIME", "EVENT", "NETNS", "KEY", "WANT", "HAVE", "SOURCE", "WRITER", "NOTE"});
+  for (const StatusEvent& event : shown_rows(view.events)) {
+    table.row({date(event.time), cell(event.what), cell(event.finding.netns), cell(event.finding.key), cell(event.finding.want),
+               cell(event.finding.have), cell(event.source), writer_text(event.finding.writer), event_note(event)});
   }
   return section(table, view.events.size());
 }
@@ -268,8 +239,11 @@ StatusVerdict verdict_of(const StatusView& view) {
 
 std::string status_table(const StatusView& view, Colour colour) {
   const StatusDocument& status = view.status;
+  const Totals& totals = status.totals;
   std::string out = headline(view, colour);
-  out += totals_line(status.totals);
+  out += fmt::format("{} netns, {}: {} compliant, {} drifted, {} missing, {} unreadable; {} fixed, {} failed since the start\n",
+                     totals.netns, settings(totals.settings), totals.compliant, totals.drifted, totals.missing,
+                     totals.unreadable, totals.fixed, totals.failed);
   out += fmt::format("daemon: {}, last sweep {}\n", status.ready ? "ready" : "not ready", age(status.last_reconcile, view.now));
   out += config_lines(view, colour);
   out += source_lines(view, colour);

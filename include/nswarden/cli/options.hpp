@@ -27,14 +27,19 @@ enum class Command : std::uint8_t {
 };
 enum class Output : std::uint8_t { table, json };
 
+/// Paths; empty: the CAs of the system, and no client certificate.
+struct TlsFiles {
+  std::string ca_file;
+  std::string cert_file;  ///< with `key_file` or not at all
+  std::string key_file;
+};
+
 /// Where `status` and `healthcheck` ask, and how.
 struct StatusOptions {
   std::string url = "http://127.0.0.1:10042";
   std::chrono::milliseconds timeout{5000};  ///< for all of it
   std::size_t events = 10;                  ///< how many are shown
-  std::string ca_file;                      ///< empty: the CAs of the system
-  std::string cert_file;                    ///< both or none
-  std::string key_file;
+  TlsFiles tls;
 };
 
 struct Options : DaemonOptions {
