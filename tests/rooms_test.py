@@ -4,6 +4,7 @@ files in which libraries and dangerous calls may be used. Each rule is then brok
 not a rule. `rooms_test.py --figures` prints the sizes that docs/architecture.md quotes."""
 
 import collections
+import functools
 import os
 import re
 import sys
@@ -78,15 +79,31 @@ def unit_of(path):
     return FILE.match(path)[1], FILE.match(path)[2]
 
 
-def code_lines(text):
-    return [(number, line) for number, line in enumerate(text.splitlines(), 1) if not re.match(r"\s*(//|\*)", line)]
+@functools.cache
+def code_of(text):
+    """The text with its comment lines blank."""
+    return re.sub(r"^\s*(?://|\*).*$", "", text, flags=re.MULTILINE)
+
+
+@functools.cache
+def hits(pattern, text):
+    """Pairs of line number and line that match in code."""
+    code = code_of(text)
+    if not re.search(pattern, "\n" + code):
+        return []
+    return [(number, line) for number, line in enumerate(code.splitlines(), 1) if re.search(pattern, " " + line)]
+
+
+@functools.cache
+def names_included(text):
+    return INCLUDE.findall(text)
 
 
 def includes(sources):
     """Each file with the files of the project that it includes."""
     found = {}
     for path, text in sources.items():
-        names = INCLUDE.findall(text)
+        names = names_included(text)
         found[path] = [top + name for name in names for top in ("src/", "include/") if top + name in sources]
     return found
 
@@ -126,6 +143,16 @@ def class_sources(sources):
     return {name: paths for name, paths in found.items() if name in declared}
 
 
+def missing_files(page):
+    """Source files, tests and scripts that a page names, by their whole path or its end, and that are not in the tree."""
+    tree = []
+    for top in ("src", "include", "tests", "docs", "scripts", "dashboards", "packaging", "config"):
+        for folder, _, names in os.walk(os.path.join(ROOT, top)):
+            tree += ["/" + os.path.relpath(os.path.join(folder, name), ROOT) for name in names]
+    named = re.findall(r"`((?:[\w.-]+/)*[\w-]+\.(?:cpp|hpp|h|py|svg))`", page)
+    return [name for name in named if not any(path.endswith("/" + name) for path in tree)]
+
+
 def problems(sources):
     found = []
     graph = includes(sources)
@@ -155,7 +182,7 @@ def problems(sources):
         for path, text in sources.items():
             if room_of(path) not in rooms.split() or (except_for and re.match(f"(?:{except_for})\\.", path)):
                 continue
-            found += [f"{rule}: {path}:{number}: {line.strip()}" for number, line in code_lines(text) if re.search(pattern, " " + line)]
+            found += [f"{rule}: {path}:{number}: {line.strip()}" for number, line in hits(pattern, text)]
     return found
 
 
@@ -201,6 +228,13 @@ class Rooms(unittest.TestCase):
     def test_every_file_is_in_a_room(self):
         for path in read_sources():
             self.assertTrue(path == "src/main.cpp" or room_of(path) in ROOMS, path)
+
+    def test_pages_name_files_that_are_there(self):
+        self.assertEqual(missing_files("`engine/planted.cpp`, `visit.cpp`, `src/engine/visit.hpp`, `tests/e2e/planted_test.py`"),
+                         ["engine/planted.cpp", "tests/e2e/planted_test.py"])
+        for page in ("docs/architecture.md", "CONTRIBUTING.md", "SECURITY.md", "docs/performance.md", "docs/kernel-facts.md"):
+            with open(os.path.join(ROOT, page), encoding="utf-8") as file:
+                self.assertEqual(missing_files(file.read()), [], page)
 
     def test_cmake_links_these_arrows(self):
         with open(os.path.join(ROOT, "CMakeLists.txt"), encoding="utf-8") as file:
