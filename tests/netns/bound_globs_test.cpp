@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A bound netns that finds keys by globs and holds others than before, on the real kernel (kernel facts 13, 31).
+// A bound netns on the real kernel: globs find keys, and the set of held keys changes (kernel facts 13, 31).
 #include <memory>
 #include <string>
 #include <utility>
@@ -62,12 +62,12 @@ TEST_CASE("keys that are held in place of others are read and written, whatever 
     auto second = std::make_unique<Keys>(
         Strings{"net.ipv4.conf.br0.rp_filter", "net.ipv4.ip_forward", "net.ipv6.conf.br0.hop_limit", "net.ipv4.no_such"});
     REQUIRE(bound.netns->hold(second->wishes()).ok());
-    first.reset();  // nothing may refer to them any more
+    first.reset();  // the binding must no longer refer to these keys
     CHECK(read_all(*bound.netns) == Strings{"0\n", "0\n", "64\n", "missing"});
     REQUIRE(bound.netns->write(2, "65").ok());
     REQUIRE(bound.netns->write(0, "2").ok());
     CHECK(read_all(*bound.netns) == Strings{"2\n", "0\n", "65\n", "missing"});
-    // Another interface of the same name: what is held of the old one is dead.
+    // The interface is replaced by another one of the same name; files held for the old one are dead.
     test::inside(netns.path(), [] {
       test::remove_bridge("br0");
       test::add_bridge("br0");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which netns is bound, on the real kernel: always the same one, for as long as it lives, and no longer because of us.
+// Identity of a bound netns on the real kernel: a binding always refers to the same netns and does not extend its life.
 #include "netns/bound_netns.hpp"
 
 #include <fcntl.h>
@@ -40,10 +40,11 @@ TEST_CASE("binding keeps nothing alive: the netns dies with its last name (kerne
     char byte = 0;
     REQUIRE(::pread(witness.get(), &byte, 1, 0) == 1);
     test::remove_netns(path);
-    // The kernel's one worker may be busy with netns of others; what is kept alive would never die (kernel fact 66).
+    // The kernel's single cleanup worker may be busy with netns of other processes; a netns that is kept alive never dies
+    // (kernel fact 66).
     CHECK(test::eventually([&] { return ::pread(witness.get(), &byte, 1, 0) == -1 && errno == ENOENT; },
                            std::chrono::seconds(20)));
-    // Entering is needed for one key of the held tier too, so the name is looked for, and is gone.
+    // One key requires entering the netns even in the held tier, so its name is looked up and not found.
     CHECK(read_all(*bound.netns) == Strings{"error " + std::to_string(ESTALE)});
     CHECK(test::error_of(bound.netns->find_missing()) == ESTALE);
   }
@@ -68,7 +69,7 @@ TEST_CASE("another netns mounted over the name is never taken for the bound one"
     const std::string path = test::netns_dir() + "/covered";
     test::make_netns(path);
     const Binding bound = test::bind(catalog, "covered", keys.wishes(), tier);
-    test::make_netns(path);  // on top; the first one lives on below
+    test::make_netns(path);  // on top; the first netns stays mounted below
     CHECK(test::error_of(bound.netns->find_missing()) == ESTALE);
     if (tier == Tier::held) {
       CHECK(bound.netns->write(0, "1").ok());
@@ -144,7 +145,7 @@ TEST_CASE("without cookies, a living file proves that an inode number is still t
     const auto enter = [&] { return NetnsScope::enter(Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)).get(), shared->home); };
     const auto inode_of = [&](const std::string& entry) { return look_at({entry}, shared->home).inode; };
     LinuxNetns bound(shared, {path}, {0, inode_of(path)}, keys.wishes(), tier);
-    // As after the death of a netns whose name and inode number went to another.
+    // Simulates a dead netns whose name and inode number were reused by another.
     LinuxNetns outlived(shared, {other.path()}, {0, inode_of(other.path())}, keys.wishes(), tier);
     {
       const auto scope = enter();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bound netns on the real kernel: what is read and written in each tier, and by whom.
+// Bound netns on the real kernel: reads and writes in each tier, with different privileges.
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -30,7 +30,7 @@ std::size_t open_fds() {
   return static_cast<std::size_t>(std::distance(begin(fds), end(fds)));
 }
 
-/// A list of ports that the kernel prints as it was written, in that many bytes without the newline.
+/// A port list of exactly `length` bytes without the newline, which the kernel prints back unchanged.
 std::string ports(std::size_t length) {
   std::string text = length % 6 == 0 ? "1,1111" : std::string(length % 6, '1');
   for (int port = 20001; text.size() < length; port += 2) text += "," + std::to_string(port);
@@ -112,7 +112,7 @@ TEST_CASE("a held fd reads and writes the netns in which it was opened, from any
     CHECK(read_all(*first.netns) == Strings{"1\n"});
     CHECK(read_all(*second.netns) == Strings{"0\n"});
     CHECK(test::read_sysctl(one.path(), "net/ipv4/ip_forward") == "1\n");
-    // Again and again: not what a second write(2) on one fd would do.
+    // Repeated writes work; a second write(2) on one fd would not.
     REQUIRE(first.netns->write(0, "0").ok());
     CHECK(read_all(*first.netns) == Strings{"0\n"});
   }
@@ -136,7 +136,7 @@ TEST_CASE("a write that fails says why, in each tier (kernel facts 29, 30)") {
     CHECK(test::error_of(bound.netns->write(2, "1")) == ENOENT);
     CHECK(test::error_of(bound.netns->write(3, "yes")) == EINVAL);
     CHECK(bound.netns->write(4, "1").ok());
-    // None of that spoils the reading.
+    // The failed writes do not affect reads.
     CHECK(read_all(*bound.netns)[3] == "0\n");
   });
 }
@@ -185,7 +185,7 @@ TEST_CASE("when the limit of open files is met, nothing stays open, and a lower 
                              "net.ipv4.tcp_ecn", "net.ipv4.tcp_timestamps"});
   const std::size_t before = open_fds();
   const std::size_t old_limit = open_files_limit();
-  // Iterating took one fd itself; four more than are open are enough for the way in, but not for six keys.
+  // Iterating used one fd itself. Four more than are open suffice to enter the netns, but not for six keys.
   REQUIRE(test::set_open_files_limit(before - 1 + 4).ok());
   const BindResult held = world.catalog.bind(0, world.netns.name(), world.keys.wishes(), Tier::held);
   const BindResult transient = world.catalog.bind(0, world.netns.name(), world.keys.wishes(), Tier::transient);
@@ -205,7 +205,7 @@ TEST_CASE("a key that was refused at bind is read and written once it is allowed
     CAPTURE(static_cast<int>(tier));
     std::unique_ptr<LinuxCatalog> catalog;
     Binding bound;
-    // SYS_ADMIN alone may enter, but neither write nor read what is the owner's.
+    // SYS_ADMIN alone permits entering, but neither writing nor reading files restricted to their owner.
     test::as_nobody(test::Keep::sys_admin, [&] {
       catalog = std::make_unique<LinuxCatalog>(std::vector<std::string>{test::netns_dir()});
       bound = test::bind(*catalog, netns.name(), keys.wishes(), tier);

@@ -17,7 +17,7 @@
 namespace nswarden {
 namespace {
 
-/// A line of /proc/PID/status, such as that of CapEff, without its name.
+/// The field `name`, such as CapEff, of the text of /proc/PID/status.
 std::string field(const std::string& status, const std::string& name) {
   const std::size_t at = status.find("\n" + name + ":\t");
   if (at == std::string::npos) return "no " + name;
@@ -42,7 +42,7 @@ TEST_CASE("a thread that has dropped all capabilities has none, gains none by ex
   std::thread([&] {
     dropped = drop_all_capabilities().ok();
     during = own_status();
-    // What a program has that it runs. A root user's, by which it would gain all.
+    // Capabilities of an executed program. Executing as root would otherwise restore all of them.
     (void)std::system(("cat /proc/self/status >" + copy).c_str());
   }).join();
   CHECK(dropped);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What commands may do, on the real kernel: nothing that takes a capability, unless they are to have the daemon's.
+// Privileges of commands on the real kernel: none that require a capability, unless the commands are configured to keep the
+// daemon's.
 #include "commands/command_runner.hpp"
 
 #include <linux/filter.h>
@@ -51,7 +52,7 @@ CommandResult run(CommandCapabilities capabilities, const std::string& command) 
 
 std::string output(CommandCapabilities capabilities, const std::string& command) { return run(capabilities, command).head; }
 
-/// A line of what /proc/PID/status has, such as that of CapEff, without its name.
+/// The field `name`, such as CapEff, of the text of /proc/PID/status.
 std::string line_of(const std::string& status, const std::string& name) {
   const std::size_t at = status.find(name + ":\t");
   if (at == std::string::npos) return "no " + name + " in: " + status;
@@ -67,7 +68,7 @@ void check_that_it_has_none(const std::string& status) {
   CHECK(line_of(status, "NoNewPrivs") == "1");
 }
 
-/// Copies of grep that would get all that root has, or CAP_NET_ADMIN, whoever runs them.
+/// Copies of grep that give any user all of root's privileges (setuid) or CAP_NET_ADMIN (file capability).
 struct Temptations {
   test::TempDir dir;
   std::string setuid = dir / "setuid";
@@ -93,7 +94,7 @@ TEST_CASE("a command of root has no capability, and gets none from what it execu
     check_that_it_has_none(status);
     CHECK(line_of(status, "CapBnd") == no_capabilities);
   }
-  // The kernel does not even run what wants a capability that is not in the bounding set (kernel fact 61).
+  // The kernel refuses to execute a file whose capability is outside the bounding set (kernel fact 61).
   CHECK(output(CommandCapabilities::none, tempting.with_capability + " --version").find("not permitted") != std::string::npos);
 }
 
@@ -106,7 +107,7 @@ TEST_CASE("a command of another user has no capability either, and stays that us
       check_that_it_has_none(status);
       CHECK(line_of(status, "Uid") == "65534\t65534\t65534\t65534");
     }
-    // They would have given them to one that may gain some.
+    // Control: a command that may gain privileges does get them from these files.
     const auto effective = [](const std::string& program) {
       return line_of(output(CommandCapabilities::daemon, program + status_file), "CapEff");
     };
@@ -138,9 +139,9 @@ TEST_CASE("who watches over a command without capabilities has none either, and 
        {std::function<void(const std::function<void()>&)>([](const auto& what) { what(); }),
         std::function<void(const std::function<void()>&)>([](const auto& what) { test::as_nobody(Keep::net_admin, what); })}) {
     as_user([] {
-      REQUIRE(::prctl(PR_SET_DUMPABLE, 1) == 0);  // as a daemon begins, whatever became of this process
+      REQUIRE(::prctl(PR_SET_DUMPABLE, 1) == 0);  // as at daemon start, regardless of the state of this process
       check_that_it_has_none(output(CommandCapabilities::none, "grep -e Cap -e NoNewPrivs /proc/$PPID/status"));
-      // It, and the server above it.
+      // Checks the watching process and the server above it.
       const std::string command =
           "server=$(sed -n 's/^PPid:.//p' /proc/$PPID/status); "
           "for pid in $PPID $server; do (: <>/proc/$pid/mem) 2>/dev/null && echo open; done; (: <>/proc/self/mem) && echo own";
@@ -164,7 +165,7 @@ TEST_CASE("at its time limit a command without capabilities is ended like any ot
   });
 }
 
-/// Runs `what` in a thread whose system calls of this number fail with EPERM, and those of what it starts.
+/// Runs `what` in a thread, and its children, with system calls of this number failing with EPERM.
 void without_call(int number, const std::function<void()>& what) {
   test::inside("/proc/thread-self/ns/net", [&] {
     std::array filter{
@@ -191,7 +192,7 @@ TEST_CASE("a command whose capabilities cannot be set is not run, and the error 
   }
   std::filesystem::permissions(dir.path(), std::filesystem::perms{0777});
   without_call(SYS_capset, [&] {
-    // Root's shell has them without that call.
+    // Root's shell has the capabilities without that call.
     CHECK(run(CommandCapabilities::daemon, "true").code == 0);
   });
   CHECK_FALSE(std::filesystem::exists(mark));

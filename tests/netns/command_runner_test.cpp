@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Real shells: what a command gets, what is kept of it, and that nothing of it outlives what it may.
+// Real shells: input and kept output of a command, and the end of all its processes at its limits.
 #include "commands/command_runner.hpp"
 
 #include <fcntl.h>
@@ -67,18 +67,18 @@ CommandResult run(const std::string& command, std::chrono::milliseconds timeout 
 }
 
 std::string content(const std::string& path) {
-  // What is read may be of a process that ends meanwhile.
+  // The process may exit during the read.
   const auto text = read_file(path, std::size_t{1} << 20);
   return text ? *text : std::string();
 }
 
-/// A number that a command has written to a file, once the line is whole.
+/// A number that a command wrote to a file, once the line is complete.
 pid_t pid_in(const std::string& path) {
   REQUIRE(comes_true([&] { return content(path).ends_with('\n'); }));
   return std::stoi(content(path));
 }
 
-/// A zombie counts as ended: who reaps it is not our concern.
+/// A zombie counts as ended, regardless of its parent.
 bool has_ended(pid_t pid) {
   const std::string stat = content("/proc/" + std::to_string(pid) + "/stat");
   const std::size_t name_end = stat.rfind(')');
@@ -129,7 +129,7 @@ TEST_CASE("a child is as fresh as kernel fact 36 wants it: fds, signals, limits,
   ::signal(SIGPIPE, old);
   REQUIRE(::pthread_sigmask(SIG_SETMASK, &before, nullptr) == 0);
   CHECK(result.head ==
-        "0 1 2 3 /dev/null\n/\n256\n"  // 3 is that of ls itself
+        "0 1 2 3 /dev/null\n/\n256\n"  // 3 belongs to ls itself
         "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nsession\n");
 }
 
@@ -157,8 +157,8 @@ TEST_CASE("at the time limit everything that a command started is ended, also wh
                                    500ms);
   const auto took = std::chrono::steady_clock::now() - begin;
   CHECK(result.end == End::timed_out);
-  CHECK(result.head.starts_with("begun\n"));  // a shell may say what became of its children
-  CHECK(took >= 2500ms);                      // the stubborn one had its two seconds
+  CHECK(result.head.starts_with("begun\n"));  // a shell may print how its children ended
+  CHECK(took >= 2500ms);                      // the process that ignores SIGTERM got its two seconds
   CHECK(has_ended(pid_in(dir / "stubborn")));
   CHECK(has_ended(pid_in(dir / "orphan")));
 }
@@ -251,7 +251,7 @@ TEST_CASE("neither processes nor fds stay behind") {
   const std::size_t before = count_fds();
   {
     CommandRunner runner(1000);
-    CHECK(count_fds() == before);  // nothing is started before the first command
+    CHECK(count_fds() == before);  // no helper process starts before the first command
     for (int i = 0; i < 50; ++i) CHECK(run(runner, "(true &); true").end == End::exited);
   }
   CHECK(count_fds() == before);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Symbolic links in place of netns files, where they are followed.
+// Symbolic links in place of netns files, with following of links enabled.
 #include <nswarden/netns/linux_catalog.hpp>
 
 #include <fcntl.h>
@@ -29,7 +29,7 @@ LinuxCatalog following(const std::string& directory) { return {{{NameKind::entry
 
 void link(const std::string& target, const std::string& path) { REQUIRE(::symlink(target.c_str(), path.c_str()) == 0); }
 
-/// The same by look() and by a listing of names alone, as it is for links.
+/// Checks that look() and a listing of names alone agree about a link.
 Entry seen(LinuxCatalog& catalog, const std::string& name) {
   const Entry looked = catalog.look(0, name);
   for (const Detail detail : {Detail::names, Detail::full}) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connections on real sockets: which of them a server gets to see.
+// Connections on real sockets: which of them reach the server.
 #include "web/front_door.hpp"
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -52,7 +52,7 @@ struct House {
     CHECK(told == (fd.revents == POLLIN ? 1 : 0));
     return told == 1;
   }
-  /// Until as many wait as are expected, or a connection is ready.
+  /// Polls until `expected` connections are waiting or one is ready.
   void settle(std::size_t expected) {
     for (int i = 0; i < 2000 && door.waiting() != expected; ++i) {
       if (poll(1)) return;
@@ -73,7 +73,7 @@ std::string heard(const Fd& fd) {
   return size <= 0 ? std::string() : std::string(bytes.data(), static_cast<std::size_t>(size));
 }
 
-/// Whether the other end has closed it.
+/// Whether the peer has closed the connection.
 bool is_closed(const Fd& fd) {
   char byte = 0;
   return ::recv(fd.get(), &byte, 1, 0) <= 0;
@@ -84,7 +84,7 @@ bool is_closed(const Fd& fd) {
 TEST_CASE("a request is whole with the empty line, a record of TLS with its length, and anything when it is too long") {
   CHECK(is_whole_request(whole));
   CHECK(is_whole_request("GET / HTTP/1.0\n\n"));
-  // Never what CivetWeb would go on reading.
+  // Never a request that CivetWeb would continue to read.
   CHECK_FALSE(is_whole_request("G\n\r\n"));
   CHECK(is_whole_request("\r\n\r\n"));
   for (std::size_t size = 0; size < whole.size(); ++size) CHECK_FALSE(is_whole_request(whole.substr(0, size)));
@@ -220,7 +220,7 @@ TEST_CASE("in a thread without a door the two functions are those of the system"
 
 namespace {
 
-/// What poll() of a thread that answers says of a connection within `timeout`, and how long that took.
+/// Result and duration of nswarden_poll() in a worker thread, for a connection and `timeout`.
 struct Answering {
   int told = 0;
   std::chrono::steady_clock::duration took{};
@@ -244,7 +244,7 @@ TEST_CASE("who stops in the middle is waited for while there is a thread for the
   REQUIRE(house.poll(20000));
   const Fd served = house.accept();
   CHECK(heard(served) == whole);
-  house.poll();  // the server has come back: a thread has taken it
+  house.poll();  // the server polls again: a thread has taken the connection
   const Answering answering(house, served, 200);
   CHECK(answering.told == 0);
   CHECK(answering.took >= 200ms);
@@ -266,7 +266,7 @@ TEST_CASE("who stops in the middle is let go when the next one has no thread") {
   REQUIRE(kept_waiting);
   const Answering answering(house, served, 60000);
   CHECK(answering.told == 1);
-  CHECK(answering.took >= 10ms);  // a 32nd of the patience
+  CHECK(answering.took >= 10ms);  // 1/32 of the patience
   CHECK(is_closed(served));
   CHECK(is_closed(stopped));
   CHECK(heard(kept_waiting) == whole);

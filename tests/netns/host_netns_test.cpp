@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host's own netns, which counts only under the name that says so (kernel fact 7). Nothing is written there.
+// The host's own netns, which is governed only under its reserved name (kernel fact 7). The tests write nothing there.
 #include <nswarden/netns/linux_catalog.hpp>
 
 #include <fcntl.h>
@@ -29,7 +29,7 @@ constexpr std::uint16_t host = 1;  // index of the source
 
 LinuxCatalog catalog_with_host() { return {{{NameKind::entry, test::netns_dir()}, {NameKind::host}}, Links::refuse}; }
 
-/// In the listing, by a look, and bound in each tier.
+/// Checks the listing, look(), and binding in each tier.
 void check_that_host_is(const test::TestNetns& expected) {
   LinuxCatalog catalog = catalog_with_host();
   const std::uint64_t inode = inode_of(expected.path());

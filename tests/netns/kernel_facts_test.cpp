@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the code takes for granted about the kernel, asked of the kernel itself.
+// Verifies the kernel behaviour that the code relies on.
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -131,11 +131,11 @@ TEST_CASE("no path leaves /proc/sys/net, whichever way it is walked (kernel fact
     CHECK(error_of("/proc/sys/kernel/core_pattern") == EXDEV);
     CHECK(error_of("ipv4/no_such_key") == ENOENT);
     CHECK(error_of("ipv4/ip_forward/x") == ENOTDIR);
-    // There is no link below net/, but there is one in its parent's parent.
+    // The tree below net/ has no symbolic links, but /proc has.
     const Fd proc(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
     CHECK(test::error_of(tree.open_below(proc.get(), "self/status", O_RDONLY)) == ELOOP);
     CHECK(test::error_of(tree.open_below(proc.get(), "self", O_RDONLY)) == ELOOP);
-    // Another file system in the way.
+    // Another file system covers part of the tree.
     REQUIRE(::mount("none", "/proc/sys/net/unix", "tmpfs", 0, nullptr) == 0);
     test::write_file("/proc/sys/net/unix/max_dgram_qlen", "1");
     CHECK(error_of("unix/max_dgram_qlen") == EXDEV);

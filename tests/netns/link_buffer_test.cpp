@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// More messages than the socket of the watcher of links has room for, or than it reads at once.
+// More link messages than the watcher's socket buffer holds, or than one read takes.
 #include <nswarden/netns/link_watcher.hpp>
 
 #include <net/if.h>
@@ -32,7 +32,7 @@ void shrink_buffer(const LinkWatcher& watcher) {
   REQUIRE(::setsockopt(watcher.fd(), SOL_SOCKET, SO_RCVBUF, &least, sizeof least) == 0);
 }
 
-/// Takes the files for IPv6 of one interface away and makes them again: a message each time.
+/// Removes and recreates the IPv6 files of one interface, one message each time.
 void flood(const TestNetns& netns, int messages) {
   test::inside(netns.path(), [messages] {
     test::add_bridge("flood");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the watcher tells of links on the real kernel, and what it needs to be up.
+// Reports of the link watcher on the real kernel, and its requirements for running.
 #include <nswarden/netns/link_watcher.hpp>
 
 #include <fcntl.h>
@@ -134,7 +134,7 @@ TEST_CASE("when the last message of a change has been read, the files of the int
 TEST_CASE("a link watcher without a free file is down, and comes up when there is one") {
   at_home([] {
     const TestNetns netns("late");
-    // The first time that such a text is made, UBSan takes files of its own to look at what makes it.
+    // UBSan opens files itself when such a message is first formatted, so format one before limiting open files.
     test::with_capabilities(0, [] { CHECK_FALSE(LinkWatcher().problem().empty()); });
     const std::size_t limit = open_files_limit();
     REQUIRE(test::set_open_files_limit(3).ok());

@@ -38,7 +38,7 @@ const Entry* find(const std::vector<Entry>& entries, std::string_view name) {
   return found == entries.end() ? nullptr : &*found;
 }
 
-/// The same by look() and by list(), as they must be.
+/// Checks that look() and list() agree.
 EntryKind kind_of(LinuxCatalog& catalog, const std::string& name) {
   const Listing listing = catalog.list(Detail::full);
   REQUIRE(listing.failures.empty());
@@ -89,7 +89,7 @@ TEST_CASE("entries that are no netns are told without being opened, and none of 
     CHECK(kind_of(catalog, name) == EntryKind::other);
     CHECK(refusal_of(catalog, name) == Refusal::not_a_netns);
   }
-  // An empty file of another file system is what it looks like: something that may become a netns.
+  // An empty file of another file system is a possible future netns, like any empty file.
   CHECK(refusal_of(catalog, "bound-file") == Refusal::not_ready);
   test::unmount(dir / "bound-file");
 }
@@ -169,7 +169,7 @@ TEST_CASE("an entry that cannot be looked at is no netns, and hides none of its 
   test::write_file(dir / "before", "");
   REQUIRE(::mkdir((dir / "dead").c_str(), 0755) == 0);
   test::write_file(dir / "zlast", "");
-  // The mount of a FUSE server that is gone: stat gives ENOTCONN.
+  // The mount of a FUSE server that has exited: stat returns ENOTCONN.
   Fd server(::open("/dev/fuse", O_RDWR | O_CLOEXEC));
   const std::string options = "fd=" + std::to_string(server.get()) + ",rootmode=40000,user_id=0,group_id=0";
   const bool fuse = server && ::mount("dead", (dir / "dead").c_str(), "fuse", 0, options.c_str()) == 0;
@@ -180,7 +180,7 @@ TEST_CASE("an entry that cannot be looked at is no netns, and hides none of its 
     CHECK(catalog.list(Detail::full).entries.size() == 3);
     test::unmount(dir / "dead");
   }
-  // A directory that may be listed, but not searched: stat gives EACCES.
+  // A directory with read but no search permission: stat returns EACCES.
   REQUIRE(::chmod(dir.path().c_str(), 0744) == 0);
   test::as_nobody(test::Keep::nothing, [&] {
     for (const std::string name : {"before", "dead", "zlast"}) CHECK(kind_of(catalog, name) == EntryKind::other);
@@ -243,7 +243,7 @@ TEST_CASE("our own netns is refused as the host's (kernel fact 7)") {
   test::remove_netns(test::netns_dir() + "/host");
 }
 
-/// In a PID namespace whose process 1 is in one netns and whose only other thread, the daemon's, is in another.
+/// Runs in a PID namespace whose process 1 and whose only other thread, the daemon's, are in different netns.
 int bind_first_process() {
   int status = 3;
   try {
@@ -301,7 +301,7 @@ TEST_CASE("the first netns of the kernel is refused also by who may not look at 
     bound = catalog.bind(0, "first", {}, Tier::held);
   });
   test::remove_netns(test::netns_dir() + "/first");
-  // Before Linux 6.18, and in a container, there is nothing to know it by.
+  // Before Linux 6.18, and in a container, the first netns cannot be recognized.
   CHECK(known_outside == first);
   CHECK_FALSE(known_inside);
   CHECK(std::holds_alternative<Refusal>(bound) == first);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who has a lock, how long, and what a directory is called whichever way one comes to it.
+// Ownership and lifetime of a lock, and canonical directory names.
 #include <nswarden/os/lock_file.hpp>
 
 #include <fcntl.h>
@@ -24,8 +24,8 @@
 namespace nswarden {
 namespace {
 
-/// What an attempt came to, as a number that a process can end with: 0 taken by us, 1 by our parent, 2 by any other, or 100 and
-/// an errno.
+/// The result of an attempt as an exit status: 0 acquired, 1 held by the parent, 2 held by another process, 100 + errno on
+/// error.
 int code_of(const LockFile::Attempt& attempt) {
   if (const auto* taken = std::get_if<LockFile::Taken>(&attempt)) return taken->pid == ::getppid() ? 1 : 2;
   if (const auto* error = std::get_if<Error>(&attempt)) return 100 + error->code;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each verdict beside the truth: a mount made outside, and whether it is seen inside (kernel fact 9).
+// Compares each verdict with the actual visibility, inside, of a mount made outside (kernel fact 9).
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -36,8 +36,8 @@ struct Verdict {
   bool truth = false;
 };
 
-/// `enter` takes a thread to where the daemon would be; this thread stands for process 1. A mount that this one makes in
-/// `directory` afterwards: what is told of it, and whether it is seen.
+/// `enter` moves a thread to the daemon's place; the calling thread acts as process 1. Returns the verdict for `directory`, and
+/// whether a mount made there afterwards by the calling thread is visible.
 Verdict judge(const std::string& directory, const std::function<void()>& enter) {
   Verdict verdict;
   std::promise<void> entered;

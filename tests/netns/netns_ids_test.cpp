@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ids by which the kernel names the netns of a message: who has one, who may give it, and whose it is after a death (kernel
-// facts 5 and 31).
+// The netns ids in kernel messages: which netns have one, which processes may assign one, and which netns has it after a death
+// (kernel facts 5 and 31).
 #include "netns/netns_ids.hpp"
 
 #include <fcntl.h>
@@ -50,7 +50,7 @@ TEST_CASE("our own netns is told only when it is followed, and gets no id for it
     REQUIRE(ids.ok());
     const Fd netns(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     CHECK_FALSE(ids->find(netns.get())->has_value());
-    // Somebody may give it one all the same: `ip netns set` does.
+    // Other processes may still assign it an id, as `ip netns set` does.
     REQUIRE(ids->give(netns.get()).ok());
     REQUIRE(follow(watcher, path));
     test::add_bridge("b3");
@@ -85,7 +85,7 @@ TEST_CASE("a netns that is followed dies with its name, and its interfaces with 
     std::optional<TestNetns> netns(std::in_place, "dying");
     REQUIRE(follow(watcher, netns->path()));
     const Fd sysctl = sysctl_in(*netns);
-    // The other end stays here, as long as this one lives.
+    // The peer stays in this netns while the followed netns lives.
     ip("link add here0 type veth peer name there0 netns dying");
     told(watcher);
     netns.reset();
@@ -95,7 +95,7 @@ TEST_CASE("a netns that is followed dies with its name, and its interfaces with 
   });
 }
 
-/// Has an id that somebody gave it, and the same as one that died.
+/// Assigns `netns` an id from outside the watcher; requires that it reuses the id of a dead netns.
 void take_over(const TestNetns& netns, int id) {
   auto ids = NetnsIds::open();
   REQUIRE(ids.ok());
@@ -159,7 +159,7 @@ TEST_CASE("a netns is told that was followed while the death of the one with its
 TEST_CASE("the ids that other netns have for others are none of ours") {
   at_home([] {
     FollowedNetns world;
-    // In the netns that is followed, somebody else has the number that it has here.
+    // In the followed netns, another netns has the same id number that the followed one has here.
     std::optional<TestNetns> third(std::in_place, "third");
     const int id = id_of(world.netns);
     test::inside(world.netns.path(), [&] { take_over(*third, id); });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The watcher on a real directory: what it must notice, whatever happens to the directory itself.
+// The watcher on a real directory: required events, including changes of the directory itself.
 #include <nswarden/netns/netns_watcher.hpp>
 #include <nswarden/policy/inotify_events.hpp>
 
@@ -28,8 +28,8 @@ namespace {
 using What = DirectoryEvent::What;
 using Strings = std::vector<std::string>;
 
-/// "IN_CREATE a", "directory", "directory IN_MOVE_SELF", "overflow": all that waits now. The kernel queues an event before the call that
-/// caused it returns, so there is nothing to wait for.
+/// All pending events as text, such as "IN_CREATE a", "directory", "directory IN_MOVE_SELF", "overflow". The kernel queues an
+/// event before the call that caused it returns, so tests need no waiting.
 Strings events(NetnsWatcher& watcher) {
   Strings all;
   for (const DirectoryEvent& event : watcher.read()) {
@@ -165,7 +165,7 @@ TEST_CASE("a directory that is covered by another mount and uncovered is found b
   test::write_file(dir / "netns/a", "");
   CHECK(events(watcher) == Strings{"IN_CREATE a"});
   REQUIRE(::umount2((dir / "netns").c_str(), 0) == 0);
-  // The watch died with its file system, which is an event.
+  // The watch ended with its file system, which is an event.
   CHECK(events(watcher) == Strings{"directory IN_IGNORED IN_UNMOUNT"});
   test::write_file(dir / "netns/b", "");
   CHECK(events(watcher) == Strings{"IN_CREATE b"});
@@ -216,7 +216,7 @@ TEST_CASE("two directories, one absent and one its parent, share one watch and l
 TEST_CASE("when the queue overflows that is told, and the watch goes on (kernel fact 10)") {
   const test::TempDir dir;
   NetnsWatcher watcher({dir.path()});
-  // Twice the default length, which an admin may have changed: neither equal events in a row nor few of them.
+  // Twice the queue's default length, which an admin may have changed. Alternating names prevent merging of equal events.
   int queue = 16384;
   if (FILE* limit = std::fopen("/proc/sys/fs/inotify/max_queued_events", "re"); limit != nullptr) {
     REQUIRE(std::fscanf(limit, "%d", &queue) == 1);
@@ -280,7 +280,7 @@ TEST_CASE("a mount table that can be read only later is news, as mounts before t
 TEST_CASE("an inotify that can be had only later is news, even while the directory is absent") {
   const test::TempDir dir;
   const std::size_t limit = open_files_limit();
-  // Room for the mount table alone.
+  // Leaves room for the mount table only.
   const int next = ::dup(0);
   REQUIRE(next >= 0);
   ::close(next);
@@ -348,7 +348,7 @@ TEST_CASE("other events are told when asked for, those of reading the directory 
   REQUIRE(::chmod((dir / "a").c_str(), 0600) == 0);
   REQUIRE(::chmod(dir.path().c_str(), 0700) == 0);
   CHECK(events(watcher) == Strings{"IN_OPEN a", "IN_CLOSE_NOWRITE a", "IN_ATTRIB a", "IN_ATTRIB "});
-  CHECK_FALSE(watcher.rearm());  // and a watch that is made again keeps what it was asked for
+  CHECK_FALSE(watcher.rearm());  // a watch that is added again keeps its event mask
   ::close(::open((dir / "a").c_str(), O_RDONLY | O_CLOEXEC));
   CHECK(events(watcher) == Strings{"IN_OPEN a", "IN_CLOSE_NOWRITE a"});
   watcher.ask_for(0);

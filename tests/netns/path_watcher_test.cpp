@@ -125,7 +125,7 @@ TEST_CASE("a directory that is removed and remade is watched again") {
   CHECK(watcher.read_changed());
 }
 
-/// As if it was last written `age` ago.
+/// Sets the modification time to `age` ago.
 void set_age(const std::string& path, std::chrono::seconds age) {
   timespec now{};
   REQUIRE(::clock_gettime(CLOCK_REALTIME, &now) == 0);
@@ -148,7 +148,7 @@ TEST_CASE("where the directory may not be watched, rearm tells a file that was r
   const std::string path = dir / "c.yaml";
   test::write_file(path, "old");
   set_age(path, std::chrono::seconds(100));
-  // May be passed through, but not read.
+  // Search permission without read permission.
   REQUIRE(::chmod(dir.path().c_str(), 0711) == 0);
   std::unique_ptr<PathWatcher> watcher;
   test::as_nobody(test::Keep::nothing, [&] { watcher = std::make_unique<PathWatcher>(path); });
@@ -160,7 +160,7 @@ TEST_CASE("where the directory may not be watched, rearm tells a file that was r
   CHECK_FALSE(rearm());
   REQUIRE_FALSE(watcher->state().ok());
   CHECK(watcher->state().error().code == EACCES);
-  // Written in place.
+  // Modified in place.
   set_age(path, std::chrono::seconds(50));
   CHECK(rearm());
   CHECK_FALSE(rearm());
@@ -170,12 +170,12 @@ TEST_CASE("where the directory may not be watched, rearm tells a file that was r
   rename(dir / "new", path);
   CHECK(rearm());
   CHECK_FALSE(rearm());
-  // Perhaps half written.
+  // A recent file may be incomplete.
   test::write_file(path, "newer");
   REQUIRE(test::eventually(rearm));
   CHECK(age_of(path) >= std::chrono::seconds(1));
   CHECK_FALSE(rearm());
-  // Dated by a clock that is ahead.
+  // A modification time in the future.
   set_age(path, std::chrono::seconds(-100));
   CHECK(rearm());
   REQUIRE(::unlink(path.c_str()) == 0);
@@ -214,7 +214,7 @@ TEST_CASE("a named file and a named folder are changed when a file is closed aft
     Fd file(::open((dir / "named").c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
     CHECK(::write(file.get(), "newer", 5) == 5);
     CHECK_FALSE(watcher.read_changed());
-    CHECK_FALSE(watcher.rearm());  // perhaps half written
+    CHECK_FALSE(watcher.rearm());  // the file may be incomplete
   }
   CHECK(watcher.read_changed());
   CHECK_FALSE(watcher.read_changed());

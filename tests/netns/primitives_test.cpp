@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The small pieces that the loop stands on.
+// The basic parts that the loop uses.
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -37,7 +37,7 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 TEST_CASE("signals wait to be read, each by its number, and SIGPIPE is dropped") {
-  // In a thread, whose mask goes with it.
+  // A separate thread confines the signal mask.
   std::vector<int> read;
   bool idle = false;
   std::thread([&] {
@@ -148,7 +148,8 @@ TEST_CASE("the limit of open files is raised to the hard one (kernel fact 20)") 
 }
 
 TEST_CASE("short turns are had where the kernel has such a thing, by one thread alone, and the niceness stays") {
-  // In a thread, whose scheduling goes with it. Policy, niceness and slice stand in 48 bytes that are the same in every version.
+  // A separate thread confines the scheduling attributes. Policy, niceness and slice are within 48 bytes that are equal in all
+  // versions.
   const auto attributes = [] {
     std::array<std::uint64_t, 6> found{};
     ::syscall(SYS_sched_getattr, 0, found.data(), sizeof found, 0);
@@ -210,13 +211,14 @@ TEST_CASE("a file is read whole, and all that is no such file has its own error"
   test::as_nobody(test::Keep::nothing, [&] { CHECK(test::error_of(read_file(dir / "text", 100)) == EACCES); });
 }
 
-/// In a child, with those of files 0, 1 and 2 closed whose bit is set: 0 when these are /dev/null afterwards, usable by the
-/// children of children, and the others are what they were. Otherwise the number of the bad one, plus 1.
+/// Runs in a child: closes files 0, 1 and 2 according to the bits of `closed` and fills them. Returns 0 if the closed ones are
+/// open as /dev/null, inherited by children, and the remaining ones are unchanged; otherwise the number of the failing file
+/// plus 1.
 int fill_without(unsigned closed) {
   std::array<struct stat, 3> before{};
   for (int fd = 0; fd < 3; ++fd) {
     const auto number = static_cast<std::size_t>(fd);
-    // Something that is not /dev/null, whatever the tests were started with.
+    // Any file other than /dev/null, regardless of the standard files of the test run.
     if (::dup2(::open("/dev/zero", O_RDWR | O_CLOEXEC), fd) != fd || ::fstat(fd, &before[number]) != 0) return 10;
   }
   for (int fd = 0; fd < 3; ++fd) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Netns without an entry anywhere, found by the processes in them. Other programs of this machine may be in some as well.
+// Netns without an entry, found through their processes. Other programs of this machine may be in further such netns.
 #include <nswarden/netns/linux_catalog.hpp>
 
 #include <fcntl.h>
@@ -121,7 +121,7 @@ TEST_CASE("when the process goes elsewhere, others that were seen lead to the ne
   CHECK(name_of(*first) != name);
   CHECK(catalog.look(processes, name).kind == EntryKind::nsfs);
   CHECK(std::holds_alternative<Binding>(catalog.bind(processes, name, keys.wishes(), Tier::held)));
-  // It was bound by the way of the first.
+  // It was bound through the first process.
   CHECK(test::read_all(*bound.netns) == std::vector<std::string>{"error " + std::to_string(ESTALE)});
 
   second->end();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Another procfs than that at /proc, as a container has the host's: sysctls are read, written and watched there.
+// A procfs other than the one at /proc, such as the host's in a container: the tests read, write and watch sysctls there.
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -16,7 +16,7 @@ namespace {
 
 using test::TempDir;
 
-/// A second procfs, and `/proc` chosen again at the end.
+/// Mounts and selects a second procfs; the destructor selects `/proc` again.
 class OtherProcfs {
  public:
   OtherProcfs() { REQUIRE(::mount("proc", directory_.path().c_str(), "proc", 0, nullptr) == 0); }

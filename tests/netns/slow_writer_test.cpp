@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes that wait for RTNL (kernel fact 23), by a thread of their own.
+// Writes that wait for RTNL (kernel fact 23), made by a separate thread.
 #include <nswarden/netns/slow_writer.hpp>
 
 #include <fcntl.h>
@@ -34,7 +34,7 @@ using test::Keys;
 using test::open_sysctl;
 using test::RtnlHold;
 
-/// Holding RTNL needs userfaultfd, which some containers refuse.
+/// RtnlHold needs userfaultfd, which some containers do not permit.
 #define NEEDS_RTNL_HOLD()                                                   \
   if (!RtnlHold::possible()) {                                              \
     WARN("skipped: without userfaultfd there is no way to hold RTNL here"); \
@@ -52,7 +52,7 @@ bool is_ready(const SlowWriter& writer) {
   return ::poll(&polled, 1, 0) == 1;
 }
 
-/// Waits for so many, by polling as the loop does.
+/// Polls, as the loop does, until `count` writes are done.
 std::vector<SlowWriter::Done> take(SlowWriter& writer, std::size_t count) {
   std::vector<SlowWriter::Done> all;
   while (all.size() < count) {
@@ -70,8 +70,8 @@ std::set<std::string> threads() {
   return all;
 }
 
-/// The thread of a writer, and whether it is inside a write that waits: the kernel sleeps on the lock, or tries it again and
-/// again, by version and key.
+/// Detects whether a writer's thread is blocked in a write: the kernel sleeps on the lock or retries it, depending on version
+/// and key.
 class WriterThread {
  public:
   explicit WriterThread(const std::set<std::string>& before) {
@@ -79,7 +79,7 @@ class WriterThread {
     std::set_difference(now.begin(), now.end(), before.begin(), before.end(), std::back_inserter(stat_));
     REQUIRE(stat_.size() == 1);
   }
-  /// Since the last call of it.
+  /// Whether it waited since the previous call.
   [[nodiscard]] bool waits() {
     std::ifstream file(stat_.front() + "/stat");
     std::string line;
@@ -130,7 +130,7 @@ TEST_CASE("a file that was written is closed, and its thread goes with the write
     REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
     writer.write(Fd(ends[1]), "x", {});
     CHECK(take(writer, 1)[0].error == ESPIPE);
-    // The other end tells that nobody has this one open any more.
+    // End of file: the written end is closed everywhere.
     char byte = 0;
     CHECK(::read(ends[0], &byte, 1) == 0);
     ::close(ends[0]);
@@ -228,7 +228,7 @@ TEST_CASE("the end of a slow writer drops what has not begun, and does not wait 
   writer->write(Fd(::fcntl(time.get(), F_DUPFD_CLOEXEC, 0)), "31", {});
   REQUIRE(test::eventually([&] { return thread.waits(); }, std::chrono::seconds(20)));
   writer.reset();
-  // While it waits for RTNL the kernel stores the value and takes it back, over and over.
+  // While it waits for RTNL, the kernel repeatedly stores the value and reverts it.
   CHECK(test::eventually([&] { return content(forward) == "0\n"; }, std::chrono::seconds(20)));
   hold.release();
   CHECK(test::eventually([&] { return threads() == before; }, std::chrono::seconds(20)));
@@ -257,14 +257,14 @@ struct Try {
   Key key;
   Fd file;
 
-  /// Another value than it has.
+  /// A value that differs from the current one.
   [[nodiscard]] std::string value() const {
     if (key.is_secret()) return "2001:db8::1";
     return content(file) == "0\n" ? "1" : "0";
   }
 };
 
-/// Every key of ipv4 and ipv6 that can be written in this netns.
+/// All writable keys of ipv4 and ipv6 in this netns.
 std::vector<Try> all_keys(const test::TestNetns& netns) {
   std::vector<Try> all;
   test::inside(netns.path(), [&] {
@@ -299,7 +299,7 @@ TEST_CASE("the keys that are handed over are those that wait for RTNL, of all th
       take(writer, 1);
     }
   }
-  // Known by their last component like the others, but Linux 6.18 refuses the first and takes no lock for the rest.
+  // waits_for_rtnl() matches these by their last component, but Linux 6.18 refuses the first and takes no lock for the rest.
   const std::set<std::string> exempt{"net.ipv6.conf.all.stable_secret", "net.ipv4.conf.default.forwarding",
                                      "net.ipv6.conf.default.disable_ipv6", "net.ipv6.conf.default.disable_policy"};
   for (auto each = slow; each != tries.end(); ++each) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The survey: every file below /proc/sys/net of the running kernel against the table of keys (key_traits.hpp). A kernel that is
-// not the table's has other keys, and others that a child netns may write (kernel fact 30): there a difference of that sort is told,
-// and is no failure.
+// Compares every file below /proc/sys/net of the running kernel with the table of keys (key_traits.hpp). A kernel other than
+// the table's has different keys, and different keys that a child netns may write (kernel fact 30): such differences are
+// reported but do not fail the test.
 #include <nswarden/policy/key_traits.hpp>
 
 #include <sys/utsname.h>
@@ -26,7 +26,7 @@ using test::survey_here;
 using test::survey_of;
 using test::words_of;
 
-/// In a container the home netns may be a child as well.
+/// In a container, the home netns may also be a child.
 bool home_is_first(const Survey& home) { return home.count("core/netdev_max_backlog") != 0; }
 
 bool is_kernel_of_table() {
@@ -35,7 +35,7 @@ bool is_kernel_of_table() {
   return std::string_view(name.release).starts_with("6.18.");
 }
 
-/// What differs by kernel.
+/// Reports differences between kernels.
 void tell_of_kernel(const std::vector<std::string>& differences) {
   std::string all;
   for (const std::string& difference : differences) all += "\n  " + difference;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the watcher does with more events than it can use, on the real kernel. Others may write files of the same procfs meanwhile, so each test looks at the events of processes
-// that it started. The kernel queues an event before the write that caused it returns, so there is nothing to wait for (kernel
-// fact 65).
+// The watcher under more events than it can use, on the real kernel. Other processes may write files of the same procfs
+// meanwhile, so each test checks only events of processes that it started. The kernel queues an event before the write that
+// caused it returns, so tests need no waiting (kernel fact 65).
 #include <nswarden/netns/sysctl_watcher.hpp>
 
 #include <dirent.h>
@@ -45,7 +45,7 @@ using test::sysctl_write;
 using test::WriterProcess;
 using World = test::WatchedNetns;
 
-/// Whether the kernel has been told to ignore writes to that file. "fanotify ino:2a sdev:15 mflags:.. mask:.. ignored_mask:2 ..."
+/// Whether the kernel ignores writes to that file, from fdinfo: "fanotify ino:2a sdev:15 mflags:.. mask:.. ignored_mask:2 ..."
 bool ignores(const SysctlWatcher& watcher, std::uint64_t inode) {
   std::array<char, 64> start{};
   std::snprintf(start.data(), start.size(), "fanotify ino:%llx ", static_cast<unsigned long long>(inode));
@@ -59,7 +59,7 @@ bool ignores(const SysctlWatcher& watcher, std::uint64_t inode) {
   return found;
 }
 
-/// Without keeping the inode in memory: Linux 5.19.
+/// Whether ignoring works without pinning the inode in memory: Linux 5.19.
 bool kernel_can_ignore() {
   const Fd group(::fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC, O_RDONLY));
   constexpr unsigned flags = FAN_MARK_ADD | FAN_MARK_IGNORED_MASK | FAN_MARK_IGNORED_SURV_MODIFY | FAN_MARK_EVICTABLE;
@@ -87,7 +87,7 @@ TEST_CASE("no mounts of a writer make the kernel ignore a sysctl") {
   const test::TestNetns other;
   const test::TempDir dir;
   const std::string key = "/proc/sys/net/ipv4/tcp_syn_retries";
-  // Where the path that we see leads to the very same file, if one follows the link to the writer's root.
+  // The path that the watcher sees would resolve to the same file through the writer's root link.
   WriterProcess writer([&] {
     const std::string source = dir / "sysctl";
     const std::string process = "/proc/" + std::to_string(::getpid());
@@ -96,12 +96,12 @@ TEST_CASE("no mounts of a writer make the kernel ignore a sysctl") {
         ::mount(key.c_str(), source.c_str(), nullptr, MS_BIND, nullptr) != 0) {
       return false;
     }
-    // Over a file of the process itself.
+    // Covers a file of the process itself.
     if (::mount(key.c_str(), (process + "/comm").c_str(), nullptr, MS_BIND, nullptr) != 0 ||
         !test::put(process + "/comm", "5")) {
       return false;
     }
-    // Below a /proc of its own.
+    // Uses a private /proc.
     if (::mount("none", "/proc", "tmpfs", 0, nullptr) != 0) return false;
     for (const std::string& made : {process, process + "/root", process + "/root/proc"}) {
       if (::mkdir(made.c_str(), 0755) != 0) return false;
@@ -128,7 +128,7 @@ struct Value {
   std::string text;
 };
 
-/// Of the files of TCP that can be written.
+/// Writable files of TCP.
 std::vector<Value> values_of_tcp() {
   std::vector<Value> values;
   DIR* const directory = ::opendir("/proc/sys/net/ipv4");
@@ -145,7 +145,7 @@ std::vector<Value> values_of_tcp() {
   return values;
 }
 
-/// Makes at least so many events that cannot merge, because each is of another file or through another mount. Nothing changes.
+/// Makes at least `events` events that cannot merge, because each has another file or mount. No value changes.
 std::function<bool()> write_many(const std::string& netns, const std::string& mount_point, int events) {
   return [=] {
     if (!test::enter_netns(netns) || ::unshare(CLONE_NEWNS) != 0) return false;
@@ -174,7 +174,8 @@ TEST_CASE("a batch has at most 64 events, and says when there are more") {
   SECTION("before") { test::on_older_kernel(check); }
 }
 
-/// Writes to each sysctl right below net/ipv4 of that netns what it has, from a thread of this process. How many took it.
+/// Rewrites the value of each sysctl directly below net/ipv4 of that netns, from a thread of this process. Returns the number
+/// of successful writes.
 std::size_t write_again_by_ourselves(const std::string& netns) {
   std::size_t written = 0;
   std::thread([&] {

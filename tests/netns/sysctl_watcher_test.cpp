@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The watcher on the real kernel. Others may write files of the same procfs meanwhile, so each test looks at the events of processes
-// that it started. The kernel queues an event before the write that caused it returns, so there is nothing to wait for (kernel
-// fact 65).
+// The watcher on the real kernel. Other processes may write files of the same procfs meanwhile, so each test checks only events
+// of processes that it started. The kernel queues an event before the write that caused it returns, so tests need no waiting
+// (kernel fact 65).
 #include <nswarden/netns/sysctl_watcher.hpp>
 
 #include <dirent.h>
@@ -171,7 +171,7 @@ TEST_CASE("when a netns is unbound its files are forgotten, but not those of a l
   for (const Tier tier : test::all_tiers) {
     CAPTURE(static_cast<int>(tier));
     Binding next = test::bind(world.catalog, world.netns.name(), world.keys.wishes(), tier);
-    world.bound = std::move(next);  // destroys the one before
+    world.bound = std::move(next);  // destroys the previous binding
     CHECK(world.files().size() == 2);
     writer.again();
     const Seen seen = seen_of(world.watcher, writer.pid());
@@ -199,7 +199,7 @@ TEST_CASE("a key that appears, or is opened for the first time later, is known f
   CHECK(seen.writes[0].place == SysctlFiles::Place{bound.id.inode, 0});
 }
 
-/// As anybody may who has a shell in the netns: a second inode of the key, which is the one that is found from now on.
+/// Creates a second inode of the key, which later lookups find. Any user with a shell in the netns can do this.
 bool silence(const std::string& netns) {
   constexpr long nobody = 65534;
   return test::enter_netns(netns) && ::chdir("/proc/sys/net/ipv4") == 0 && ::setresgid(nobody, nobody, nobody) == 0 &&

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The forms of values (value.hpp) against what the kernel makes of what is written to each key of a child netns (kernel fact 28).
+// Compares the forms of values (value.hpp) with the values that the kernel stores for each key of a child netns (kernel fact
+// 28).
 #include <nswarden/policy/value.hpp>
 
 #include <chrono>
@@ -23,11 +24,11 @@ using test::survey_here;
 using test::survey_of;
 using test::words_of;
 
-/// The one that a child can switch on for the whole host (kernel fact 30), until the next boot: never written here, by its name,
-/// whatever the table says.
+/// A child can enable this key for the whole host until the next boot (kernel fact 30). The tests never write it, regardless of
+/// the table.
 const std::string one_way = "netfilter/nf_hooks_lwtunnel";
 
-/// Values to try, other than the one it has.
+/// Values to try, all different from the current one.
 std::vector<std::string> probes_of(const std::string& value) {
   const std::vector<std::string> words = words_of(value);
   std::set<std::string> all;
@@ -45,7 +46,7 @@ std::vector<std::string> probes_of(const std::string& value) {
   return {all.begin(), all.end()};
 }
 
-/// At home, of what a child was made to write: whatever a test finds out, nothing of it stays.
+/// Restores a home value that a test changed by writing the child's key.
 class HomeGuard {
  public:
   explicit HomeGuard(const Survey& home) : home_(home) {}
@@ -58,7 +59,7 @@ class HomeGuard {
     const auto found = home_.find(path);
     before_ = found == home_.end() ? std::nullopt : found->second.read();
   }
-  /// Whether it was as before.
+  /// Whether the value was unchanged.
   bool put_back() {
     const auto found = home_.find(path_);
     if (!before_ || found == home_.end() || found->second.read() == before_) return true;
@@ -72,15 +73,15 @@ class HomeGuard {
   std::optional<std::string> before_;
 };
 
-/// 1 for all that is not 0.
+/// These keys store 1 for any value other than 0.
 bool is_switch(const std::string& path) { return path.starts_with("bridge/bridge-nf-"); }
 
 struct Probing {
   int accepted = 0;
-  bool rounded = false;  ///< something else was read than was written
+  bool rounded = false;  ///< the value read differs from the value written
 };
 
-/// Writes every probe, and compares what is read with what the table's form makes of what was written.
+/// Writes every probe, and compares the value read with the canonical form by the table.
 Probing probe(const std::string& path, const test::SysctlFile& entry, const KeyTraits& traits) {
   const ValueSense sense{traits.form, kernel_tick()};
   const std::string before = entry.read().value_or("");
@@ -90,7 +91,7 @@ Probing probe(const std::string& path, const test::SysctlFile& entry, const KeyT
     ++result.accepted;
     const std::string now = entry.read().value_or("");
     CAPTURE(path, value, now);
-    // 2^32 may be cut, but only where it would have been refused in a policy (kernel fact 28).
+    // The kernel may truncate 2^32, but only where a policy would reject it (kernel fact 28).
     if (value_problem(value, traits) || is_switch(path)) continue;
     CHECK(canonical(value, sense) == normalised(now));
     CHECK(same_value(value, now, sense));
@@ -127,7 +128,7 @@ TEST_CASE("what is written to a number of a child is read back, rounded where th
       continue;
     }
     const bool rounds = traits.form == ValueForm::milliseconds || traits.form == ValueForm::clock_ticks;
-    // Where a tick is 1 or 10 ms, one of the two rounds nothing.
+    // With a tick of 1 or 10 ms, one of the two forms rounds nothing.
     if (kernel_tick() == std::chrono::milliseconds(4)) CHECK(result.rounded == rounds);
   }
   CHECK(tried > 200);
@@ -180,7 +181,7 @@ TEST_CASE("the kernel prints other spellings of ports, masks, addresses and keys
     const std::string now = child.at(row.path).read().value_or("");
     CHECK(canonical(row.written, {traits.form}) + "\n" == now);
   }
-  // How many zeros are printed of a mask depends on the machine's processors.
+  // The number of zeros printed for a mask depends on the machine's processors.
   if (child.count("core/rps_default_mask") == 1) {
     const test::SysctlFile& mask = child.at("core/rps_default_mask");
     REQUIRE(mask.write("00000001"));

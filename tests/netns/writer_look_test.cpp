@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is told of a process behind a write, and that nothing is told of one that may not be it.
+// Description of the process behind a write; a process that may be another one is not described.
 #include <nswarden/netns/sysctl_watcher.hpp>
 
 #include <sys/prctl.h>
@@ -84,7 +84,7 @@ TEST_CASE("who may not send it a signal can still tell who it is") {
   test::as_nobody(test::Keep::nothing, [&] { writer = describe_writer(process.pid(), pidfd, 0); });
   CHECK(writer.uid == 0U);
   CHECK_FALSE(writer.comm.empty());
-  CHECK(writer.exe.empty());  // it takes CAP_SYS_PTRACE
+  CHECK(writer.exe.empty());  // reading it requires CAP_SYS_PTRACE
 }
 
 TEST_CASE("a kernel thread is told by its name") {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keys to bind, from their names; and a netns where they are bound on the real kernel.
+// Binds keys by name, in a netns of the real kernel.
 #pragma once
 
 #include <array>
@@ -19,7 +19,7 @@ namespace nswarden::test {
 
 inline constexpr std::array all_tiers{Tier::held, Tier::directories, Tier::transient};
 
-/// Outlives what is bound with it.
+/// Must outlive every binding of its keys.
 class Keys {
  public:
   explicit Keys(const std::vector<std::string>& names) {
@@ -43,7 +43,7 @@ class Keys {
   std::vector<Wish> wishes_;
 };
 
-/// It must succeed.
+/// Requires that binding succeeds.
 inline Binding bind(NetnsCatalog& catalog, const std::string& name, std::span<const Wish> wishes, Tier tier,
                     std::uint16_t source = 0) {
   BindResult result = catalog.bind(source, name, wishes, tier);
@@ -51,19 +51,19 @@ inline Binding bind(NetnsCatalog& catalog, const std::string& name, std::span<co
   return std::get<Binding>(std::move(result));
 }
 
-/// Why a name is not bound; it must be refused.
+/// Requires that binding fails; returns the reason.
 inline Refusal refusal_of(NetnsCatalog& catalog, const std::string& name, std::uint16_t source = 0) {
   const BindResult result = catalog.bind(source, name, {}, Tier::held);
   REQUIRE(std::holds_alternative<Refusal>(result));
   return std::get<Refusal>(result);
 }
 
-/// A fresh netns in /run/netns, and keys to bind there.
+/// A fresh netns in /run/netns, with keys to bind there.
 struct NetnsWithKeys {
   explicit NetnsWithKeys(const std::vector<std::string>& names) : keys(names) {}
 
   Binding bind(Tier tier) { return test::bind(catalog, netns.name(), keys.wishes(), tier); }
-  /// Runs `check(Binding&, Tier)` with the keys bound, in one tier after the other.
+  /// Runs `check(Binding&, Tier)` with the keys bound, once per tier.
   template <class Check>
   void in_each_tier(const Check& check) {
     for (const Tier tier : all_tiers) {
@@ -78,13 +78,13 @@ struct NetnsWithKeys {
   Keys keys;
 };
 
-/// 0 when it went well.
+/// 0 for success.
 template <class T>
 int error_of(const Result<T>& result) {
   return result ? 0 : result.error().code;
 }
 
-/// A reading as one can see it in a failed test: "1\n", or "missing", "vanished", "unreadable 13".
+/// A reading in readable form for failure messages: "1\n", "missing", "vanished", "unreadable 13".
 inline std::string shown(const Reading& reading) {
   switch (reading.status) {
     case Reading::Status::value: return std::string(reading.bytes);
@@ -95,7 +95,7 @@ inline std::string shown(const Reading& reading) {
   return "?";
 }
 
-/// Of all keys; {"error N"} when the whole read failed.
+/// The readings of all keys; {"error N"} if the read as a whole failed.
 inline std::vector<std::string> read_all(BoundNetns& netns) {
   const auto readings = netns.read();
   if (!readings) return {"error " + std::to_string(readings.error().code)};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Configurations from their text, and what is told of those that are refused.
+// Parses configurations from text and formats the problems of rejected ones.
 #pragma once
 
 #include <algorithm>
@@ -17,21 +17,21 @@ namespace nswarden::test {
 
 using Strings = std::vector<std::string>;
 
-/// Empty when the text is accepted.
+/// Empty if the text is accepted.
 inline std::vector<Problem> problems_of(std::string_view text) {
   auto parsed = parse_config(text);
   auto* problems = std::get_if<std::vector<Problem>>(&parsed);
   return problems == nullptr ? std::vector<Problem>{} : std::move(*problems);
 }
 
-/// `LINE:COL: message` of each.
+/// Formats each problem as `LINE:COL: message`.
 inline Strings told_of(const std::vector<Problem>& problems) {
   Strings told;
   for (const Problem& problem : problems) told.push_back(format_problem("", problem).substr(1));
   return told;
 }
 
-/// The text has to be accepted.
+/// Requires that the text is accepted.
 inline Config config_of(std::string_view text) {
   auto parsed = parse_config(text);
   const auto* problems = std::get_if<std::vector<Problem>>(&parsed);
@@ -40,7 +40,7 @@ inline Config config_of(std::string_view text) {
   return std::get<Config>(std::move(parsed));
 }
 
-/// How each line starts.
+/// Checks the start of each line.
 inline void check_starts(const Strings& lines, const Strings& starts) {
   CAPTURE(lines, starts);
   CHECK(lines.size() == starts.size());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Preloaded into a program: makes one of its allocations fail, by position. It is told, and tells, through the file named by
-// FAIL_ALLOC_FILE, mapped by the test too; where the one that failed came from goes to the end of the same file. C++'s
-// operator new comes through malloc; free() is left alone.
+// LD_PRELOAD library that makes one allocation of a program fail, selected by position. The test maps the file named by
+// FAIL_ALLOC_FILE and exchanges the fields of struct Control through it; a backtrace of the failed allocation is appended to
+// the same file. C++'s operator new is covered through malloc; free() is not replaced.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -14,18 +14,18 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-// As tests/e2e/alloc_faults.py reads it.
+// tests/e2e/alloc_faults.py reads the same layout.
 struct Control {
   _Atomic uint64_t count;    // allocations since the test set it to 0
-  _Atomic uint64_t fail_at;  // which of them fails; 0: none
-  _Atomic uint64_t failed;   // how many have failed
-  _Atomic uint64_t in_main;  // 1 once main has begun; before, nothing counts
+  _Atomic uint64_t fail_at;  // position of the failing allocation; 0 disables
+  _Atomic uint64_t failed;   // number of failed allocations
+  _Atomic uint64_t in_main;  // 1 after main begins; earlier allocations are not counted
 };
 
 static struct Control* control;
 static int trace_fd = -1;
 
-// glibc's own names for what is overridden here: no dlsym, which allocates itself.
+// glibc's own names of the replaced functions, because dlsym() allocates.
 extern void* __libc_malloc(size_t size);
 extern void* __libc_calloc(size_t count, size_t size);
 extern void* __libc_realloc(void* old, size_t size);
@@ -56,8 +56,8 @@ int posix_memalign(void** result, size_t alignment, size_t size) {
   return 0;
 }
 
-// Static constructors of the program have run when main() is called, and ours ran before them: what tells the two apart is
-// glibc's call of main.
+// The program's static constructors run before main() is called, and this library's run before those. Wrapping main() in
+// glibc's call of it separates the two phases.
 static int (*real_main)(int, char**, char**);
 
 static int main_begins(int argc, char** argv, char** environment) {
@@ -76,7 +76,7 @@ int __libc_start_main(int (*main)(int, char**, char**), int argc, char** argv, v
     if (page != MAP_FAILED) control = page;
   }
   void* frames[1];
-  backtrace(frames, 1);  // the first one allocates
+  backtrace(frames, 1);  // the first backtrace() allocates
   real_main = main;
   StartMain next = NULL;
   void* const symbol = dlsym(RTLD_NEXT, "__libc_start_main");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An in-memory kernel behind engine/kernel.hpp that journals what it was asked. Each quirk that it models is held by a test of
-// the same name on the real kernel in tests/netns. `before` may change the world between any two calls, as other programs do.
+// An in-memory kernel behind engine/kernel.hpp that keeps a journal of all calls. For each modelled quirk, a test of the same
+// name in tests/netns checks the real kernel. `before` may change the world between any two calls, as other processes do.
 #pragma once
 
 #include <nswarden/engine/kernel.hpp>
@@ -22,8 +22,8 @@ struct FakeKey {
   std::string value;
   int read_error = 0;
   int write_error = 0;
-  bool slow = false;  ///< a write is handed over: the test makes it, and calls Reconciler::written()
-  std::function<std::string(std::string_view)> store;  ///< what the kernel makes of a value; default: the value and a newline
+  bool slow = false;  ///< writes are deferred: the test performs them and calls Reconciler::written()
+  std::function<std::string(std::string_view)> store;  ///< the value stored by the kernel; default: value and newline
   std::function<void(FakeNetns&)> side_effect;         ///< of a write
 };
 
@@ -33,9 +33,9 @@ struct FakeNetns {
   bool alive = true;
   int enter_error = 0;
   int find_error = 0;
-  Refusal refusal = Refusal::absent;    ///< other than absent: bind() answers this
+  Refusal refusal = Refusal::absent;    ///< bind() fails with this reason, unless `absent`
   std::map<std::string, FakeKey> keys;  ///< by path below net/
-  int bound = 0;                        ///< bindings that hold a key of it now
+  int bound = 0;                        ///< bindings that hold one of its keys
 };
 
 class FakeKernel final : public NetnsCatalog {
@@ -54,7 +54,7 @@ class FakeKernel final : public NetnsCatalog {
   std::function<void(std::string_view operation)> before;
   std::size_t fd_limit = 1000000;
   std::size_t fds = 0;
-  int list_error = 0;  ///< of the first directory
+  int list_error = 0;  ///< error of listing the first directory
 
   NetnsPtr make(std::map<std::string, std::string> values, std::uint64_t inode = 0) {
     auto netns = std::make_shared<FakeNetns>();
@@ -72,7 +72,7 @@ class FakeKernel final : public NetnsCatalog {
     return netns;
   }
   void place(const std::string& name, EntryKind kind) { entries[{0, name}] = {kind, nullptr}; }
-  /// `ip netns del` of the last name: the netns dies at once.
+  /// `ip netns del` of the last name: the netns dies immediately.
   void remove(const std::string& name) {
     const NetnsPtr netns = entries[{0, name}].netns;
     entries.erase({0, name});
@@ -212,7 +212,7 @@ class FakeBound final : public BoundNetns {
 
  private:
   FakeKernel& kernel_;
-  FakeKernel::NetnsPtr netns_;  // the fake alone may do so: it keeps no kernel object alive
+  FakeKernel::NetnsPtr netns_;  // only the fake may hold this: it keeps no kernel object alive
   std::string name_;
   Tier tier_;
   std::size_t fds_;

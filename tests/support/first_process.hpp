@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What /proc/1/ns/net shows, for this program alone: where tests run, process 1 may be out of sight, or be in our own netns.
+// Overrides /proc/1/ns/net for this program. On test machines, process 1 may be hidden or in the test's own netns.
 #pragma once
 
 #include <sys/mount.h>
@@ -12,7 +12,7 @@
 
 namespace nswarden::test {
 
-/// While it lives, process 1 is in this netns.
+/// Places process 1 in the given netns for the lifetime of this object.
 class FirstProcess {
  public:
   explicit FirstProcess(const TestNetns& netns) {

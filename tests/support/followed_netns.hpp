@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A watcher of links on the real kernel, and a netns that it follows, in a home of their own so that the ids of netns there are theirs
-// alone. The kernel queues a message before the call that caused it returns, so there is nothing to wait for (kernel fact 65).
+// A link watcher on the real kernel and a netns that it follows, in a private home netns, so that no other process assigns
+// netns ids there. The kernel queues a message before the call that caused it returns, so tests need no waiting (kernel fact
+// 65).
 #pragma once
 
 #include <fcntl.h>
@@ -32,12 +33,12 @@ inline bool follow(LinkWatcher& watcher, const std::string& path) {
 }
 
 struct Told {
-  Inodes netns;  // each once, sorted
+  Inodes netns;  // sorted, without duplicates
   std::size_t events = 0;
   bool lost = false;
 };
 
-/// All that waits.
+/// Reads all pending messages.
 inline Told told(LinkWatcher& watcher) {
   Told all;
   for (bool more = true; more;) {
@@ -57,7 +58,7 @@ inline bool is_readable(const LinkWatcher& watcher) {
   return ::poll(&polled, 1, 0) == 1;
 }
 
-/// In the netns of the calling thread.
+/// Runs ip(8) in the netns of the calling thread.
 inline void ip(const std::string& command) {
   CAPTURE(command);
   REQUIRE(std::system(("ip " + command).c_str()) == 0);
@@ -67,13 +68,13 @@ inline void ip_in(const TestNetns& netns, const std::string& command) {
   inside(netns.path(), [&] { ip(command); });
 }
 
-/// `what` in a thread whose home netns is nobody else's.
+/// Runs `what` in a thread with a private home netns.
 inline void at_home(const std::function<void()>& what) {
   const TestNetns home("home");
   inside(home.path(), what);
 }
 
-/// In a thread of root that has only these capabilities.
+/// Runs `what` in a root thread limited to these capabilities.
 inline void with_capabilities(std::uint64_t capabilities, const std::function<void()>& what) {
   inside("/proc/thread-self/ns/net", [&] {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
@@ -88,7 +89,7 @@ inline void with_capabilities(std::uint64_t capabilities, const std::function<vo
 
 constexpr std::uint64_t bit(unsigned capability) { return std::uint64_t{1} << capability; }
 
-/// A netns that is followed, in a home where nobody else has an id.
+/// A followed netns, in a home netns without other ids.
 struct FollowedNetns {
   FollowedNetns() {
     REQUIRE(watcher.problem().empty());

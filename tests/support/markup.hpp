@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads one of our HTML pages strictly: elements and attributes that we use, quoted values, everything closed. What a browser would
-// mend or guess is a problem here, because that is how text becomes markup.
+// Strict parser for the daemon's HTML pages: only the elements and attributes in use, quoted values, all elements closed.
+// Markup that a browser would repair or guess is reported as a problem, because that is how text becomes markup.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@ namespace nswarden::markup {
 struct Element {
   std::string name;
   std::map<std::string, std::string> attributes;  ///< decoded
-  std::string text;                               ///< decoded, of all that is in it
+  std::string text;                               ///< decoded, including descendants
 };
 
 class Page {
@@ -26,9 +26,9 @@ class Page {
     if (problem_.empty() && !open_.empty()) fail("not closed: " + elements_[open_.back()].name);
   }
 
-  /// Empty when it is well formed.
+  /// Empty if the page is well formed.
   [[nodiscard]] const std::string& problem() const { return problem_; }
-  /// In the order in which they begin.
+  /// In order of their start tags.
   [[nodiscard]] const std::vector<Element>& elements() const { return elements_; }
   [[nodiscard]] std::vector<Element> all(std::string_view name) const {
     std::vector<Element> found;

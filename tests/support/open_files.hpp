@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Limits of open files, for tests that run out of them.
+// Limits on open files, for tests of file descriptor exhaustion.
 #pragma once
 
 #include <sys/resource.h>

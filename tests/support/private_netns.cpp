@@ -38,7 +38,7 @@ void check(bool done, const std::string& what) {
   if (!done) fail(what);
 }
 
-/// In a thread of its own, so that whatever it does to its namespaces goes with it.
+/// Runs `what` in its own thread, so that changes of namespaces end with the thread.
 void in_thread(const std::function<void()>& what) {
   std::exception_ptr thrown;
   std::thread thread([&] {
@@ -81,7 +81,7 @@ TempDir::TempDir() {
   std::string pattern = "/tmp/nswarden-test.XXXXXX";
   check(::mkdtemp(pattern.data()) != nullptr, "mkdtemp");
   path_ = pattern;
-  // Mounts of its own, gone with it, and memory instead of somebody's disk.
+  // A tmpfs: its mounts are removed with it, and it uses memory instead of disk.
   check(::mount("none", path_.c_str(), "tmpfs", 0, nullptr) == 0, "mount " + path_);
 }
 
@@ -167,7 +167,7 @@ void write_sysctl(const std::string& path, const std::string& key, const std::st
 
 void as_nobody(Keep keep, const std::function<void()>& what) {
   in_thread([&] {
-    // Bare system calls act on one thread; libc's functions would act on all.
+    // Raw system calls affect one thread; the libc functions affect all threads.
     constexpr long nobody = 65534;
     check(::prctl(PR_SET_KEEPCAPS, 1L, 0L, 0L, 0L) == 0, "keep capabilities");
     check(::syscall(SYS_setresgid, nobody, nobody, nobody) == 0, "setresgid");

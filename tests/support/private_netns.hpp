@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Netns for tests, out of everybody's sight: the program has a mount namespace of its own with an empty /run/netns.
+// Netns for tests, hidden from other processes: the program has its own mount namespace with an empty /run/netns.
 #pragma once
 
 #include <chrono>
@@ -12,11 +12,11 @@
 
 namespace nswarden::test {
 
-/// The private directory, "/run/netns". The first call, before any thread, moves the program into its own mount namespace;
-/// where that is not allowed the program says so and exits with 77, which ctest shows as skipped.
+/// The private directory, "/run/netns". The first call must precede all threads: it moves the program into its own mount
+/// namespace. If that is not permitted, the program prints a message and exits with 77, which ctest reports as skipped.
 const std::string& netns_dir();
 
-/// A fresh directory, a tmpfs of its own, that goes with its scope.
+/// A fresh tmpfs directory, removed at the end of its scope.
 class TempDir {
  public:
   TempDir();
@@ -30,18 +30,18 @@ class TempDir {
   std::string path_;
 };
 
-/// Makes a netns and mounts it over a new file at `path`; all as `ip netns add` does, but in microseconds.
+/// Creates a netns and mounts it over a new file at `path`, as `ip netns add` does, but in microseconds.
 void make_netns(const std::string& path);
-/// Unmounts and unlinks; an absent path is fine.
+/// Unmounts and unlinks `path`, which may be absent.
 void remove_netns(const std::string& path);
-/// Mounts the namespace file, or any other, over `path`, which is made when absent.
+/// Mounts the namespace file, or any other file, over `path`, creating `path` if absent.
 void bind_mount(const std::string& source, const std::string& path);
 void unmount(const std::string& path);
 
-/// A netns that goes with its scope.
+/// A netns, removed at the end of its scope.
 class TestNetns {
  public:
-  /// `/run/netns/NAME`; without a name, one that no other has.
+  /// `/run/netns/NAME`; without a name, a unique one.
   TestNetns();
   explicit TestNetns(std::string name);
   ~TestNetns();
@@ -55,37 +55,37 @@ class TestNetns {
   std::string path_;
 };
 
-/// Runs `what` in a thread that is in the netns at `path`.
+/// Runs `what` in a thread inside the netns at `path`.
 void inside(const std::string& path, const std::function<void()>& what);
 
-/// Of any file, such as that of a netns; throws std::system_error.
+/// Accepts any file, including a netns; throws std::system_error.
 std::uint64_t inode_of(const std::string& path);
 
-/// Opens /proc/sys/<key> of the netns at `path`, by a thread of its own; throws std::system_error.
+/// Opens /proc/sys/<key> of the netns at `path` from its own thread; throws std::system_error.
 Fd open_sysctl(const std::string& path, const std::string& key, int flags);
 
-/// Waits until a sysctl that was opened in a netns has gone with it; false when it did not.
+/// Waits until an open sysctl has died with its netns; returns false on timeout.
 bool dies(const Fd& sysctl);
 
-/// Of /proc/sys/<key>, of the netns at `path`, by a thread of its own; throws std::system_error.
+/// Reads /proc/sys/<key> of the netns at `path` from its own thread; throws std::system_error.
 std::string read_sysctl(const std::string& path, const std::string& key);
 void write_sysctl(const std::string& path, const std::string& key, const std::string& value);
 
-/// Runs `what` in a thread that is no root any more, with the capabilities that are kept.
+/// Runs `what` in an unprivileged thread that keeps only the selected capabilities.
 enum class Keep { nothing, sys_admin, net_admin };  ///< net_admin: SYS_ADMIN and NET_ADMIN
 void as_nobody(Keep keep, const std::function<void()>& what);
 
-/// Runs `what` in a thread for which the kernel lacks what is newer than Linux 5.14 has and we use: NS_GET_ID, epoll_pwait2, and
-/// a pidfd and errors in events of fanotify; and openat2 too.
+/// Runs `what` in a thread without the kernel features after Linux 5.14 that the daemon uses: NS_GET_ID, epoll_pwait2, and
+/// pidfds and errors in fanotify events; openat2 is disabled too.
 void on_older_kernel(const std::function<void()>& what);
 
-/// Makes an interface in the netns of the calling thread.
+/// Creates a bridge in the netns of the calling thread.
 void add_bridge(const std::string& name);
 void remove_bridge(const std::string& name);
 
 void write_file(const std::string& path, std::string_view content);
 
-/// Waits until `condition` holds; false when it did not within `limit`.
+/// Waits until `condition` holds; returns false if it does not within `limit`.
 bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit = std::chrono::seconds(5));
 
 }  // namespace nswarden::test

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Configurations by chance: every field, every condition, and texts that YAML would like to take for something else. The same
-// seed gives the same configuration everywhere.
+// Random configurations: every field, every condition, and texts that YAML could take for other types. A seed gives the same
+// configuration on every machine.
 #pragma once
 
 #include <array>
@@ -53,7 +53,7 @@ class RandomConfig {
     return out;
   }
 
-  /// What `is_fine` takes, of texts that are made until there is one.
+  /// Generates texts until `is_fine` accepts one.
   template <class Predicate>
   std::string text_that(const Predicate& is_fine) {
     while (true) {
@@ -85,7 +85,7 @@ class RandomConfig {
     return made;
   }
 
-  /// No two are the same.
+  /// Keys are unique.
   KeyPattern key(std::string_view interface) {
     while (true) {
       const std::string last = text_that([](const std::string& made) { return made.size() < 20; }) + number();
@@ -99,7 +99,7 @@ class RandomConfig {
     return key(interfaces[below(interfaces.size())]);
   }
 
-  /// Those of interfaces are numbers.
+  /// Values for interface keys are numbers.
   std::string value(const KeyPattern& of) {
     if (of.names_interface()) return std::to_string(below(1000));
     return normalised(text_that([](const std::string& made) { return !value_problem(made); }));
@@ -122,7 +122,7 @@ class RandomConfig {
       default: return Want::equal(value(of));
     }
   }
-  /// With what it writes half of the time, where the condition takes that.
+  /// Half of the conditions have an explicit value to write, if the condition accepts it.
   Want condition(Want::Kind kind, const std::vector<std::string>& operands, const std::string& written) {
     if (chance()) {
       auto made = Want::condition(kind, operands, written, {});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A reconciler over the fake kernel with a policy made from a few words.
+// A reconciler over the fake kernel, with a policy from a short description.
 #pragma once
 
 #include <nswarden/engine/reconciler.hpp>
@@ -21,7 +21,7 @@ struct PolicySketch {
   std::string netns;
   std::vector<std::pair<std::string, std::string>> sysctls;
   Mode mode = Mode::enforce;
-  std::function<void(PolicyConfig&)> more{};  ///< makes it what the words above cannot say
+  std::function<void(PolicyConfig&)> more{};  ///< sets the remaining fields
 };
 
 inline std::shared_ptr<const PolicySet> policies(const std::vector<PolicySketch>& sketches) {
@@ -70,14 +70,14 @@ struct World {
     settle();
     return reconciler.take_reports();
   }
-  /// Time goes by, and what is due is done.
+  /// Advances the clock and runs due work.
   std::vector<Report> pass(std::chrono::milliseconds time) {
     now += time;
     reconciler.retry(now);
     settle();
     return reconciler.take_reports();
   }
-  /// An event told of a write to this setting.
+  /// Reports a write event for this setting.
   std::vector<Report> see_write(const FakeKernel::NetnsPtr& netns, std::size_t setting) {
     reconciler.saw_write(netns->inode, setting, now);
     settle();

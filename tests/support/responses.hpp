@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Questions to a Response of the routes, for tests and fuzzers. Pure.
+// Accessors for a Response of the routes, used by tests and fuzzers. Pure.
 #pragma once
 
 #include <zlib.h>
@@ -13,7 +13,7 @@
 
 namespace nswarden {
 
-/// The value of a header; empty when there is none.
+/// The value of a header; empty if absent.
 inline std::string header(const Response& response, std::string_view name) {
   for (const auto& field : response.headers) {
     if (field.first == name) return field.second;
@@ -21,7 +21,7 @@ inline std::string header(const Response& response, std::string_view name) {
   return {};
 }
 
-/// A body as it was before gzip; none when it is not one of up to 1 MiB.
+/// Decompresses a gzip body; nullopt if it is invalid or exceeds 1 MiB decompressed.
 inline std::optional<std::string> unpacked(std::string packed) {
   std::string text(std::size_t{1} << 20U, '\0');
   z_stream stream{};

@@ -36,7 +36,7 @@ void check(bool done, const char* what) {
   if (!done) throw std::system_error(errno, std::generic_category(), what);
 }
 
-/// The kernel answers this while it holds RTNL, and half of the answer goes to a page that is not there.
+/// The kernel handles this request while it holds RTNL, and copies half of the reply to a missing page.
 void ask_interface(char* answer) {
   const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ifreq request{};
@@ -57,7 +57,7 @@ RtnlHold::RtnlHold()
   missing.range = {reinterpret_cast<std::uintptr_t>(pages_) + page_size(), page_size()};
   missing.mode = UFFDIO_REGISTER_MODE_MISSING;
   check(::ioctl(faults_.get(), UFFDIO_REGISTER, &missing) == 0, "UFFDIO_REGISTER");
-  // The command ends with the first page, its answer begins the second.
+  // The command ends at the first page, and the reply starts the second.
   char* const value = pages_ + page_size() - sizeof(ethtool_value::cmd);
   const std::uint32_t command = ETHTOOL_GFLAGS;
   std::memcpy(value, &command, sizeof command);
@@ -72,7 +72,7 @@ void RtnlHold::release() {
   if (!holder_.joinable()) return;
   uffdio_zeropage page{};
   page.range = {reinterpret_cast<std::uintptr_t>(pages_) + page_size(), page_size()};
-  // Should it fail, the end of the userfaultfd lets the kernel go on too.
+  // If this fails, closing the userfaultfd also resumes the kernel.
   (void)::ioctl(faults_.get(), UFFDIO_ZEROPAGE, &page);
   faults_.reset();
   holder_.join();

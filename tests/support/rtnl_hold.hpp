@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Holds RTNL, the lock of the kernel that changes of interfaces and of some sysctls take, for as long as a test wants it. The
-// lock is one for the whole machine: hold it for a moment only, and make and remove no netns meanwhile.
+// Holds RTNL, the kernel lock taken by interface changes and by writes of some sysctls, for as long as a test needs it. One
+// RTNL serves the whole machine: hold it only briefly, and do not create or remove netns meanwhile.
 #pragma once
 
 #include <thread>
@@ -11,7 +11,7 @@ namespace nswarden::test {
 
 class RtnlHold {
  public:
-  /// Whether this kernel has the means, which is userfaultfd.
+  /// Whether this kernel provides userfaultfd.
   static bool possible();
 
   RtnlHold();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the output that users see: lines of a log that is written to memory, series of a scrape.
+// Parses user-visible output: the lines of an in-memory log, the series of a scrape.
 #pragma once
 
 #include <sys/mman.h>
@@ -27,7 +27,7 @@ inline std::string content(const Fd& file) {
   return text;
 }
 
-/// Those that start with `start`.
+/// Lines that start with `start`.
 inline std::vector<std::string> lines_of(const std::string& text, std::string_view start = {}) {
   std::vector<std::string> lines;
   std::istringstream stream(text);
@@ -37,7 +37,7 @@ inline std::vector<std::string> lines_of(const std::string& text, std::string_vi
   return lines;
 }
 
-/// The value of a series of a scrape, written as in the text format; "absent" or "twice" when it is there so often.
+/// The value of a series in the text format of a scrape; "absent" or "twice" for other counts.
 inline std::string value_of(const std::string& text, const std::string& series) {
   const auto lines = lines_of(text, series + " ");
   if (lines.size() != 1) return lines.empty() ? "absent" : "twice";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Snapshots for tests of the status page, and what the page of one says. Each page that is read is checked to be well formed.
+// Snapshots for tests of the status page, and accessors for its content. Each parsed page is checked to be well formed.
 #pragma once
 
 #include <catch.hpp>
@@ -43,7 +43,7 @@ inline Element section(const Page& page, std::string_view id) {
 
 inline bool says(const Element& element, std::string_view text) { return element.text.find(text) != std::string::npos; }
 
-/// Of the links to this page: what they filter by, and what they say.
+/// Links to this page whose query starts with `start`.
 inline std::vector<Element> links(const Page& page, std::string_view start) {
   std::vector<Element> found;
   for (const Element& element : page.all("a")) {
@@ -83,7 +83,7 @@ inline Snapshot quiet(std::size_t netns = 2, std::size_t settings = 4) {
   return snapshot;
 }
 
-/// With so many settings that drift, in netns n0, n1, ...
+/// A snapshot with `count` drifted settings, in netns n0, n1, ...
 inline Snapshot drifting(std::size_t count) {
   Snapshot snapshot = quiet(count, count);
   snapshot.totals.compliant = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Preloaded into a daemon, shifts its wall clock and nothing else: by as many seconds as the first eight bytes of the file
-// $NSWARDEN_STEP_CLOCK_FILE say at the moment, which a test writes. The machine's own clock is never touched.
+// LD_PRELOAD library that shifts only a daemon's wall clock. The first eight bytes of $NSWARDEN_STEP_CLOCK_FILE, written by the
+// test, hold the current shift in seconds. The machine's clock is not changed.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every file below /proc/sys/net of a netns of the running kernel.
+// Lists every file below /proc/sys/net of a netns of the running kernel.
 #pragma once
 
 #include <fcntl.h>
@@ -25,7 +25,7 @@
 namespace nswarden::test {
 
 inline const std::string survey_root = "/proc/sys/net/";
-/// One file, held open as its mode allows.
+/// One file, held open as its mode permits.
 struct SysctlFile {
   mode_t mode = 0;
   Fd file;
@@ -42,10 +42,10 @@ struct SysctlFile {
   [[nodiscard]] bool can_write() const { return (mode & S_IWUSR) != 0; }
 };
 
-/// By path below net.
+/// Indexed by path below net.
 using Survey = std::map<std::string, SysctlFile>;
 
-/// Of the netns of the calling thread.
+/// Surveys the netns of the calling thread.
 inline Survey survey_here() {
   Survey all;
   for (const auto& found : std::filesystem::recursive_directory_iterator(survey_root)) {
@@ -58,7 +58,7 @@ inline Survey survey_here() {
     Fd file(::open(path.c_str(), flags | O_CLOEXEC));
     INFO(path);
     REQUIRE(file);
-    // net/nf_conntrack_max lies beside the families: no key.
+    // net/nf_conntrack_max is beside the families and not a key.
     if (Key::at(path.substr(survey_root.size())))
       all.emplace(path.substr(survey_root.size()), SysctlFile{mode, std::move(file)});
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A watcher on the real kernel, and a netns for it.
+// A sysctl watcher on the real kernel, with a netns.
 #pragma once
 
 #include <sys/types.h>
@@ -24,7 +24,7 @@ struct Seen {
   bool lost = false;
 };
 
-/// All that waits of the writes of `pid`.
+/// Reads all pending events; returns those of the writes of `pid`.
 inline Seen seen_of(SysctlWatcher& watcher, pid_t pid) {
   Seen seen;
   for (bool more = true; more;) {
@@ -39,7 +39,7 @@ inline Seen seen_of(SysctlWatcher& watcher, pid_t pid) {
   return seen;
 }
 
-/// A catalog with one netns that has two keys bound, and a watcher.
+/// A catalog, a netns with two bound keys, and a watcher.
 struct WatchedNetns : NetnsWithKeys {
   explicit WatchedNetns(Tier tier = Tier::held)
       : NetnsWithKeys({"net.ipv4.ip_forward", "net.ipv4.tcp_keepalive_time"}),

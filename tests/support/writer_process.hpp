@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A process that does something, such as writing a sysctl, and then waits until it is told to end: events of a fanotify group come
-// from others only.
+// A child process that runs an action, such as writing a sysctl, and then waits for the order to exit. Writes must come from
+// another process because the watcher ignores fanotify events of its own process.
 #pragma once
 
 #include <fcntl.h>
@@ -22,7 +22,7 @@ namespace nswarden::test {
 
 class WriterProcess {
  public:
-  /// Returns when `what` is done, once more each time again() is called. It says true for success.
+  /// Returns once `what` has run; each call of again() runs it again. `what` returns true for success.
   explicit WriterProcess(std::function<bool()> what) {
     int to[2];
     int from[2];
@@ -31,7 +31,7 @@ class WriterProcess {
     pid_ = ::fork();
     REQUIRE(pid_ >= 0);
     if (pid_ == 0) {
-      // Later ones inherit our ends of its pipes, so that their closing tells it nothing.
+      // Later children inherit the parent's ends of these pipes, so the exit of the parent does not close them.
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       char order = 0;
       while (::read(to[0], &order, 1) == 1 && order == go) {
@@ -59,7 +59,7 @@ class WriterProcess {
     REQUIRE(answer == 'y');
   }
 
-  /// It ends, and stays a zombie.
+  /// Ends the process and leaves it a zombie.
   void end() {
     if (!std::exchange(ended_, true)) tell(stop);
     siginfo_t info{};
@@ -83,7 +83,7 @@ class WriterProcess {
   Fd from_;
 };
 
-/// For a process that has only one thread: nothing here throws, or allocates after a fork more than libc allows.
+/// For single-threaded processes: neither throws nor allocates, as libc requires after a fork.
 inline bool enter_netns(const std::string& path) {
   const Fd netns(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   return netns && ::setns(netns.get(), CLONE_NEWNET) == 0;

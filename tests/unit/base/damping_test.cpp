@@ -17,7 +17,7 @@ struct Fight {
   int repairs = 0;
   int suspensions = 0;
 
-  /// An opponent changes the setting, it is seen at once, and repaired if that is allowed.
+  /// Another process changes the setting; the change is seen immediately and repaired if permitted.
   void attack() {
     suspensions += damping.found_wrong(now, rules) ? 1 : 0;
     if (!damping.may_write(now)) return;

@@ -15,7 +15,7 @@ using namespace std::string_literals;
 
 namespace {
 
-/// Undoes printable(): two names that print alike could not both come back.
+/// Inverse of printable(). It exists only if no two names have the same printable form.
 std::string unprinted(const std::string& text) {
   std::string bytes;
   for (std::size_t at = 0; at < text.size();) {
@@ -70,7 +70,7 @@ TEST_CASE("what would break a line, a table or a label is printed as \\xNN") {
 
 TEST_CASE("what is printed is valid UTF-8, without control characters, and no two names print alike") {
   std::mt19937 random(20240229);  // NOLINT(bugprone-random-generator-seed): the same names in every run
-  // Few distinct bytes, so that escapes of escapes and broken sequences are frequent.
+  // A small alphabet makes escapes of escapes and broken sequences frequent.
   const std::string alphabet = "\\x0a5c\n\xC2\x85\xE2\x80\xA8\xAE\xF0\x9F\xFF"s + '\0';
   std::map<std::string, std::string> seen;
   for (int i = 0; i < 20000; ++i) {
@@ -107,7 +107,7 @@ TEST_CASE("a misspelt word finds the candidate that was meant, and a strange one
   constexpr std::array<std::string_view, 5> fields{"name", "netns", "mode", "sysctls", "reconcile_interval"};
   struct Row {
     std::string_view word;
-    std::string_view meant;  ///< empty: none
+    std::string_view meant;  ///< empty if nothing should match
   };
   const std::vector<Row> rows{
       {"sysctl", "sysctls"},

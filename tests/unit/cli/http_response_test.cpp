@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t most = 100;
 
-/// After these parts, and the end of the connection where they do not suffice.
+/// Parses these parts; if they are incomplete, also the end of the connection.
 HttpResponse response_to(std::initializer_list<std::string> parts) {
   HttpResponse response(most);
   for (const std::string& part : parts) {

@@ -15,7 +15,7 @@ namespace {
 
 constexpr double now = 1795789980;
 
-/// As a daemon has it: one setting drifted in each of two netns, and one compliant.
+/// One setting drifted in each of two netns, and one compliant setting.
 Snapshot snapshot() {
   Snapshot made;
   made.time = now;
@@ -200,7 +200,7 @@ TEST_CASE("an answer of a wrong form is refused by one line that says where") {
   CHECK(with("/findings/0/writer/pid", -1) == "findings[0].writer.pid is no count");
   CHECK(with("/config/source", nullptr) == "config.source is no text");
   for (const auto& [name, value] : good.items()) {
-    // What a daemon says twice over may be left out.
+    // Redundant fields are optional.
     if (name == "compliant" || name == "time") continue;
     Json json = good;
     json.erase(name);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Commands that keep failing: how often they are run, and that they are in nobody's way.
+// Commands that keep failing: the interval between runs, and independence of other commands.
 #include "commands/command_queue.hpp"
 
 #include <algorithm>
@@ -35,12 +35,12 @@ struct Host {
   CommandQueue queue{{}};
   Time now{std::chrono::hours(1)};
 
-  /// "netns:command", or empty when nothing may run.
+  /// "netns:command", or empty if no command may run.
   std::string next() {
     const auto next = queue.next(now);
     return next ? next->job.netns + ":" + next->command : std::string{};
   }
-  /// Runs all that may run now; what came of each list of "bad" or "good" commands that ended.
+  /// Runs all commands that may run now; returns the outcome of each finished list of "bad" or "good" commands.
   std::vector<What> run() {
     std::vector<What> all;
     while (const auto next = queue.next(now)) {
@@ -141,7 +141,7 @@ TEST_CASE("other commands of the netns, and the same ones of other netns, do not
   CHECK(host.queue.queued() == 1);
   host.now += seconds(1);
   host.queue.push(job("a", good));
-  CHECK(host.next() == "a:good");  // its turn comes after what waits already
+  CHECK(host.next() == "a:good");  // behind the jobs already waiting
   (void)host.queue.done("a", "", host.now);
   CHECK(host.next() == "a:bad");
 }
@@ -195,7 +195,7 @@ TEST_CASE("what is for once in a life never waits aside, and its failures do not
   host.suspend(bad);
   host.queue.push(job("a", bad));
   host.queue.push(job("a", bad, For::life));
-  CHECK(host.next() == "a:bad");  // though an event before it waits to be set aside
+  CHECK(host.next() == "a:bad");  // although an earlier event of the suspended list is queued
   (void)host.queue.done("a", "exit status 1", host.now);
   CHECK(host.next().empty());
   CHECK(host.queue.queued() == 0);
@@ -267,7 +267,7 @@ TEST_CASE("of more failing commands than can be remembered, those that were quie
   host.queue.push(job("a", bad));
   CHECK(host.run().empty());
   for (int i = 0; i < 4; ++i) host.ask_and_run(bad, "b");
-  CHECK(host.ask_and_run(bad, "c") == std::vector{What::unchanged});  // instead of b, because a waits for its turn
+  CHECK(host.ask_and_run(bad, "c") == std::vector{What::unchanged});  // evicts b, because a has a job waiting
   for (int i = 0; i < 3; ++i) CHECK(host.ask_and_run(bad, "c") == std::vector{What::unchanged});
   CHECK(host.ask_and_run(bad, "b") == std::vector{What::unchanged});
   CHECK(host.ask_and_run(bad, "c") == std::vector{What::unchanged});

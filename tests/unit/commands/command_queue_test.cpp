@@ -26,7 +26,7 @@ constexpr Time now{std::chrono::hours(1)};
 
 void done(CommandQueue& queue, const std::string& netns) { (void)queue.done(netns, "", now); }
 
-/// "netns:command", or empty when nothing may run.
+/// "netns:command", or empty if no command may run.
 std::string next(CommandQueue& queue) {
   const auto next = queue.next(now);
   return next ? next->job.netns + ":" + next->command : std::string{};
@@ -59,7 +59,7 @@ TEST_CASE("a command comes with the capabilities that its own list was asked for
     CHECK(next->job.capabilities == wanted);
     done(queue, "a");
   }
-  // Until it is suspended, and comes back.
+  // Fails until suspended, then runs again.
   for (int failed = 0; failed < 100 && !queue.due(); ++failed) {
     queue.push(with);
     if (queue.next(now)) (void)queue.done("a", "failed", now);
@@ -107,7 +107,7 @@ TEST_CASE("too many events are refused, and netns that came never are") {
   came.of_life = true;
   CHECK(queue.push(came) == Push::queued);
   CHECK(next(queue) == "a:1");
-  CHECK(queue.push(job("c", list({"1"}))) == Push::refused);  // one that runs still takes its place
+  CHECK(queue.push(job("c", list({"1"}))) == Push::refused);  // a running job still counts
   done(queue, "a");
   CHECK(queue.push(job("c", list({"1"}))) == Push::queued);
 }
@@ -176,7 +176,7 @@ TEST_CASE("counts stay right whatever happens in whatever order") {
     REQUIRE(queue.running() == running.size());
     REQUIRE(queue.queued() < 100);
   }
-  // All that is left runs to its end, and then nothing is counted.
+  // Finishes the remaining jobs; the counts must then be 0.
   while (true) {
     if (const auto next = queue.next(now)) {
       running.push_back(next->job.netns);

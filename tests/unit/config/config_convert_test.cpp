@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the older form to the native one: which commands become settings, and that the others stay what they are.
+// Conversion from the older form to the native one: selected commands become settings, all remaining ones are kept unchanged.
 #include <nswarden/config/config_convert.hpp>
 
 #include <random>
@@ -23,7 +23,7 @@ namespace {
 using test::config_of;
 using test::Strings;
 
-/// "KEY=VALUE", "?KEY=VALUE" where it may be missing, "<FILE"; empty when it stays a command.
+/// "KEY=VALUE", "?KEY=VALUE" if the key may be missing, "<FILE"; empty if the text remains a command.
 Strings steps_of(std::string_view command) {
   const auto steps = read_sysctl_command(command);
   Strings told;
@@ -36,7 +36,7 @@ Strings steps_of(std::string_view command) {
   return told;
 }
 
-/// A rule whose commands are quoted, so that they may hold anything but that quote.
+/// A rule with quoted commands: any text without that quote is permitted.
 std::string rule(const Strings& startup, const Strings& created, const std::string& more = "") {
   const auto list = [](const Strings& commands) {
     std::string text;
@@ -73,7 +73,7 @@ TEST_CASE("commands that do nothing but set sysctls are understood as a shell un
        {"net.ipv4.a=1", "net.ipv4.b=2"}},
       {"ip netns exec $NETNS sysctl net.ipv4.a=1;ip netns exec $NETNS sysctl net.ipv4.b=2", {"net.ipv4.a=1", "net.ipv4.b=2"}},
       {"ip netns exec $NETNS sysctl net.ipv4.a=b=c", {"net.ipv4.a=b=c"}},
-      // Everything below stays a command.
+      // Each of the following remains a command.
       {"", {}},
       {"sysctl net.ipv4.a=1", {}},
       {"ip netns exec other sysctl net.ipv4.a=1", {}},
@@ -165,27 +165,27 @@ policies:
 TEST_CASE("what is converted says in comments what was done, and means the same") {
   struct Row {
     std::string older;
-    std::string native;  ///< below `policies:`, or all after the heading
+    std::string native;  ///< below `policies:`, or everything after the heading
   };
   const std::string head = "  - name: rule-1\n    netns: ^q\n";
   const std::vector<Row> rows{
-      // Nothing in it.
+      // An empty rule.
       {rule({}, {}), "version: 1\npolicies: []\n  # rule-1 (line 1): it had no commands, and is left out\n"},
-      // At creation alone.
+      // Only at creation.
       {rule({}, {set("net.ipv4.a=1")}),
        "  # rule-1 (line 1): 1 command became settings, 0 stayed\n" + head + "    sysctls:\n      net.ipv4.a: 1\n"},
-      // Twice, differently: the later one stays, in the place of the first.
+      // Two values for one key: the later value is kept, at the first one's position.
       {rule({set("net.ipv4.a=1 net.ipv4.b=1"), set("-e net.ipv4.a=2")}, {}),
        "  # rule-1 (line 1): 2 commands became settings, 0 stayed\n"
        "  # it set net.ipv4.a to several values, of which the last one stays\n" +
            head + "    sysctls:\n      net.ipv4.a: 2\n      net.ipv4.b: 1\n"},
-      // A file after a setting overrides it, so it comes in a later policy.
+      // A file after a setting overrides it, so it becomes a later policy.
       {rule({set("net.ipv4.a=1"), set("-p /f"), set("-e net.ipv4.b=2")}, {}),
        "  # rule-1 (line 1): 3 commands became settings, 0 stayed\n"
        "  # /f is read as a file of sysctl.d(5); what it may not hold, nswarden config check says\n" +
            head + "    sysctls:\n      net.ipv4.a: 1\n" +
            "  - name: rule-1-part-2\n    netns: ^q\n    sysctl_files: /f\n    sysctls:\n      -net.ipv4.b: 2\n"},
-      // What the native form would refuse, and what is for another event.
+      // Settings that the native form rejects, and settings for another event.
       {rule({set("kernel.a=1"), set("net.ipv4.b=01")}, {}, ", IN_DELETE: ['" + set("net.ipv4.a=1") + "']"),
        "  # rule-1 (line 1): 0 commands became settings, 3 stayed\n"
        "  # this stayed a command, because only keys below net are set, because only they belong to a netns: " +
@@ -196,7 +196,7 @@ TEST_CASE("what is converted says in comments what was done, and means the same"
            set("net.ipv4.b=01") + "\n  # what IN_DELETE sets stayed commands: settings are not for an event\n" + head +
            "    commands:\n      capabilities: daemon\n      startup:\n        - \"" + set("kernel.a=1") + "\"\n        - \"" +
            set("net.ipv4.b=01") + "\"\n      events:\n        IN_DELETE:\n          - \"" + set("net.ipv4.a=1") + "\"\n"},
-      // One name twice: one list, unless something between could come with it.
+      // Events with the same name become one list, unless an event between them could occur together with them.
       {rule({}, {"a"}, ", IN_DELETE: [b], IN_CREATE: [c]}, {IN_MOVE: [d], IN_MOVED_TO: [e]}, {IN_MOVE: [f]"),
        "  # rule-1 (line 1): 0 commands became settings, 6 stayed\n" + head +
            "    commands:\n      capabilities: daemon\n      events:\n        IN_CREATE:\n          - a\n          - c\n       "
@@ -204,7 +204,7 @@ TEST_CASE("what is converted says in comments what was done, and means the same"
            "        IN_MOVE:\n          - d\n        IN_MOVED_TO:\n          - e\n"
            "  - name: rule-1-part-2\n    netns: ^q\n    commands:\n      capabilities: daemon\n      events:\n        "
            "IN_MOVE:\n          - f\n"},
-      // Two rules with one key.
+      // Two rules with the same key.
       {rule({set("net.ipv4.a=1")}, {}) + rule({set("net.ipv4.a=2")}, {}),
        "  # rule-1 (line 1): 1 command became settings, 0 stayed\n" + head + "    sysctls:\n      net.ipv4.a: 1\n" +
            "  # rule-2 (line 4): 1 command became settings, 0 stayed\n"
@@ -213,7 +213,7 @@ TEST_CASE("what is converted says in comments what was done, and means the same"
   };
   for (const Row& row : rows) {
     std::string older = row.older;
-    // Two maps of one list were written above as if in one.
+    // The row above writes the two maps of this list as one; split them.
     const std::size_t second = older.find(", IN_CREATE: [c]");
     if (second != std::string::npos) older.replace(older.find("[IN_CREATE: ['a']"), 1, "[{");
     if (second != std::string::npos) older.replace(older.find("[f]]"), 4, "[f]}]");
@@ -264,7 +264,7 @@ TEST_CASE("rules by chance are converted to what is read, always alike, and no c
     const std::string text = convert_config(older);
     if (convert_config(older) != text) FAIL("converted differently the second time");
     const Config native = config_of(text);
-    // What stays runs in the same order as before, for any one event.
+    // For every single event, the remaining commands run in the same order as before.
     for (const std::uint32_t bit : {0x100U, 0x200U, 0x40U, 0x80U}) {
       const auto run_by = [bit](const Config& config) {
         Strings run;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Configurations of several files, from a file system in memory.
+// Configurations of several files, read from an in-memory file system.
 #include "config/config_loader.hpp"
 
 #include <map>
@@ -20,7 +20,7 @@ namespace {
 using test::check_starts;
 using test::Strings;
 
-/// Folders are what files are in, and those that are named.
+/// Folders are the parents of files and the explicitly named ones.
 class FilesInMemory : public FileReader {
  public:
   explicit FilesInMemory(std::map<std::string, std::string> files, Strings folders = {}, std::string unreadable = {})
@@ -40,7 +40,7 @@ class FilesInMemory : public FileReader {
     if (path == unreadable_) return distrusted;
     if (files_.count(path) == 1) return Names{};
     Strings names;
-    // In no order: reversed.
+    // An unsorted listing: reversed.
     for (auto file = files_.rbegin(); file != files_.rend(); ++file) {
       const std::string start = path + "/";
       if (file->first.starts_with(start)) names.push_back(file->first.substr(start.size()));
@@ -51,7 +51,7 @@ class FilesInMemory : public FileReader {
   }
 
   int reads = 0;
-  Strings asked;  ///< each path once
+  Strings asked;  ///< unique paths
 
  private:
   void note(const std::string& path) {
@@ -172,7 +172,7 @@ TEST_CASE("of one key the later file wins, and the policy itself over all files"
   CHECK(exclusions == Strings{"net.ipv4.e", "net.ipv4.conf.lo.g"});
   CHECK(config.policies[1].sysctls.size() == 3);
   CHECK(config.policies[1].sysctls[0].where.file == config.policies[0].sysctls[0].where.file - 1);
-  CHECK(source.reads == 4);  // a file of two policies is read once
+  CHECK(source.reads == 4);  // a file used by two policies is read once
   CHECK(source.asked == Strings{"/m", "/d", "/d/1.conf", "/d/2.conf", "/z"});
 }
 
@@ -216,7 +216,7 @@ TEST_CASE("includes that end in themselves, go too deep or come twice are refuse
   FilesInMemory twice(
       {{"/m", file_text("", "include: [a, b]\n")}, {"/a", file_text("", "include: b\n")}, {"/b", file_text("")}});
   check_starts(refused(twice, "/m"), {"/m:2:14: /b is included twice"});
-  // Another spelling is another path, and ends at the depth.
+  // A different spelling is a different path; the depth limit ends the recursion.
   FilesInMemory spelt({{"/m", file_text("", "include: ./m\n")}, {"/./m", file_text("", "include: ././m\n")}});
   CHECK(refused(spelt, "/m").size() == 1);
 

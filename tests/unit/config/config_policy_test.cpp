@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The policy language: what is read of each field, and each refusal by its exact place.
+// The policy language: accepted forms of each field, and the exact position of each rejection.
 #include <nswarden/config/config.hpp>
 
 #include <string>
@@ -24,17 +24,17 @@ Strings texts_of(const std::vector<Pattern>& patterns) {
   return texts;
 }
 
-/// Lines 4 and following of a file with one policy, whose name is in line 3.
+/// A file with one policy, named in line 3; `fields` starts at line 4.
 std::string with_policy(std::string_view fields) { return "version: 1\npolicies:\n- name: p\n" + std::string(fields); }
 
-/// Line 6 and following: entries of sysctls.
+/// `entries` of sysctls, starting at line 6.
 std::string with_sysctls(std::string_view entries) { return with_policy("  netns: x\n  sysctls:\n" + std::string(entries)); }
 
 constexpr std::string_view wish = "  sysctls: {net.ipv4.a: 1}\n";
 
 struct Row {
   std::string text;
-  Strings told;  ///< how each problem starts
+  Strings told;  ///< prefixes of the problems
 };
 
 void check_rows(const std::vector<Row>& rows) {

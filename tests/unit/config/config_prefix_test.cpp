@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file that is still being written (kernel fact 35): whatever was cut off, nothing but whole lines is ever taken for a
-// configuration, and what is taken wants no other values than the whole file does.
+// Partially written files (kernel fact 35): a truncated file is accepted only if it ends with a whole line, and an accepted
+// prefix sets no values that the whole file does not.
 #include <nswarden/config/config.hpp>
 
 #include <fstream>
@@ -15,7 +15,7 @@ using namespace nswarden;
 
 namespace {
 
-/// Every field, every style of YAML that is accepted, and values whose beginnings are values too.
+/// Every field, every accepted YAML style, and values whose prefixes are valid values.
 const std::string everything = R"(# before the document
 version: 1
 netns_dirs: [/run/netns, "/var/run/other/"]
@@ -111,7 +111,7 @@ std::string text_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// Everything that a configuration asks for, each with the name of its policy.
+/// All settings and commands of a configuration, each with the name of its policy.
 std::set<std::string> wishes_of(const Config& config) {
   std::set<std::string> wishes;
   for (const PolicyConfig& policy : config.policies) {
@@ -126,7 +126,7 @@ std::set<std::string> wishes_of(const Config& config) {
   return wishes;
 }
 
-/// The lengths of the prefixes that are taken, the whole included.
+/// Lengths of the accepted prefixes, including the whole text.
 std::set<std::size_t> lengths_taken(const std::string& text) {
   const auto parsed = parse_config(text);
   const Config* whole = std::get_if<Config>(&parsed);
@@ -138,7 +138,7 @@ std::set<std::size_t> lengths_taken(const std::string& text) {
     const Config* config = std::get_if<Config>(&result);
     if (config == nullptr) continue;
     taken.insert(length);
-    // Not CHECK: thousands of assertions for what is one.
+    // FAIL instead of CHECK, which would add thousands of assertions.
     if (text[length - 1] != '\n') FAIL("taken in the middle of a line: the first " << length << " bytes");
     for (const std::string& wish : wishes_of(*config)) {
       if (wishes.count(wish) == 0) FAIL("the first " << length << " bytes want something else: " << wish);
@@ -159,7 +159,7 @@ TEST_CASE("of the shipped configuration a beginning is only taken where a whole 
 TEST_CASE("of a file with every field and style a beginning is only taken at the end of a line, and wants nothing else") {
   const std::set<std::size_t> taken = lengths_taken(everything);
   CHECK(taken.count(everything.size()) == 1);
-  // The lines with a setting, blank ones and comments after them: so the walk above did judge something.
+  // Lines with a setting, and blank lines and comments after them; a lower count means that the walk checked nothing.
   CHECK(taken.size() > 20);
 }
 

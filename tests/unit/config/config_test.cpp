@@ -21,7 +21,7 @@ namespace {
 using test::config_of;
 using test::problems_of;
 
-/// Its required `version` comes last, so nothing less than all of it is a configuration.
+/// The required `version` comes last, so every proper prefix is invalid.
 const std::string good = R"(netns_dirs: [/run/netns, /var/run/other///]
 reconcile_interval: 500ms
 mode: audit
@@ -37,10 +37,10 @@ policies:
 version: 1
 )";
 
-/// `LINE:COL: message` of each problem, joined by newlines; empty when there is none.
+/// `LINE:COL: message` of each problem, separated by newlines; empty without problems.
 std::string told_of(std::string_view text) { return fmt::format("{}", fmt::join(test::told_of(problems_of(text)), "\n")); }
 
-/// A file with one policy, into which a test puts what it is about.
+/// A file with one policy, with the fields of a test.
 std::string with_policy(std::string_view fields) { return fmt::format("version: 1\npolicies:\n  - {}\n", fields); }
 std::string with_sysctl(std::string_view entry) {
   return fmt::format("version: 1\npolicies:\n- name: p\n  netns: x\n  sysctls:\n    {}\n", entry);
@@ -153,7 +153,7 @@ policies:
 TEST_CASE("each mistake has its own line that says what to do") {
   struct Row {
     std::string text;
-    std::string_view told;  ///< part of it
+    std::string_view told;  ///< substring of the problem
   };
   const std::string longest(128, 'n');
   const std::vector<Row> rows{

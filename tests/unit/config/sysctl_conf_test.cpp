@@ -83,7 +83,7 @@ TEST_CASE("a file with nothing in it wants nothing") {
 TEST_CASE("each mistake in a file of sysctl.d(5) is told by its exact place") {
   struct Row {
     std::string text;
-    Strings told;  ///< how each problem starts
+    Strings told;  ///< prefixes of the problems
   };
   const std::vector<Row> rows{
       {"net.ipv4.a\n", {"1:1: net.ipv4.a has no value; write KEY = VALUE, or -KEY to keep globs from it"}},

@@ -13,7 +13,7 @@ using Kind = YamlNode::Kind;
 
 namespace {
 
-/// `LINE:COL message`, joined by newlines.
+/// `LINE:COL message` of each problem, separated by newlines.
 std::string problems_of(std::string_view text) {
   std::string all;
   for (const Problem& problem : parse_yaml(text).problems) {
@@ -68,7 +68,7 @@ TEST_CASE("a tree keeps every scalar as it is written, with its place") {
 TEST_CASE("what a configuration does not need of YAML is a problem with its place") {
   struct Row {
     std::string text;
-    std::string_view expected;  ///< how the problems start
+    std::string_view expected;  ///< prefixes of the problems
   };
   const std::vector<Row> rows{
       {"a: &x 1\nb: 2\n", "1:4 anchors"},
@@ -123,8 +123,8 @@ TEST_CASE("a text that is no text, or half of one, is not parsed at all") {
       {"a: 1\nb: \0\n"s, "2:4 there is a NUL byte"},
       {"\0a\0:\0\n"s, "1:1 there is a NUL byte"},
       {"a: 1\r\n", "1:5 there is a carriage return"},
-      {"a: 1\n\x04\nb: [\n", "2:1 there is a control character"},  // yaml-cpp would end the file here
-      {"a: \"\\u20\n", "2:1 this is not YAML"},  // yaml-cpp would place it behind the end, where it looked for more digits
+      {"a: 1\n\x04\nb: [\n", "2:1 there is a control character"},  // yaml-cpp would treat this as the end of the file
+      {"a: \"\\u20\n", "2:1 this is not YAML"},  // yaml-cpp would report a place past the end, where it expected more digits
       {"\xEF\xBB\xBF\x61: 1\n", "1:1 the file starts with a byte order mark"},
       {"\xFF\xFE\x61\0"s, "1:1 this byte is not UTF-8"},
       {std::string(max_config_size + 1, '#'), "1:1 the file is larger than 1 MiB"},

@@ -19,7 +19,7 @@ using nswarden::Fd;
 using nswarden::ServiceEnvironment;
 using nswarden::Time;
 
-/// In the abstract namespace, so that nothing is left behind.
+/// An abstract socket address leaves no file behind.
 struct Manager {
   std::string address = "@nswarden-unit-" + std::to_string(::getpid());
   Fd socket{::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};

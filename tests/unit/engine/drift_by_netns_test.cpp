@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How far each netns is from each policy, beside the counts over all of them.
+// Drift of each netns from each policy, in addition to the totals.
 #include "catch.hpp"
 #include "reconciler_fixture.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which netns may hold how many files.
+// Distribution of the file descriptor budget among netns.
 #include "catch.hpp"
 #include "reconciler_fixture.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes of others: seen, answered, damped; and writes of ours that another thread makes.
+// Writes by other processes: detection, repair and damping; and the daemon's own writes from another thread.
 #include "catch.hpp"
 #include "reconciler_fixture.hpp"
 
@@ -18,7 +18,7 @@ std::size_t count(const std::vector<Report>& reports, Change::What what) {
   return found;
 }
 
-/// One router, governed and right; its settings in write order: liberal, loose.
+/// One governed, compliant router; its settings in write order: liberal, loose.
 struct Router : World {
   FakeKernel::NetnsPtr netns = kernel.add("qrouter-1", router_right());
   Router() : World(router_policy()) {
@@ -145,7 +145,7 @@ TEST_CASE("a setting that is changed back again and again is suspended, tried no
     CHECK(count(router.attack(), Change::What::repaired) == 1);
   }
   SECTION("right is right, whoever made it so") {
-    CHECK(count(router.attack("1\n"), Change::What::recovered) == 0);  // not read: it cannot be repaired yet
+    CHECK(count(router.attack("1\n"), Change::What::recovered) == 0);  // not read, because no repair is permitted yet
     CHECK(count(router.sweep(), Change::What::recovered) == 1);
     CHECK(count(router.pass(seconds(10)), Change::What::calmed) == 1);
     CHECK(router.writes() == 5);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Settings that depend on what a netns has: globs, interfaces that come and go, keys that need not exist, exported values.
+// Settings that depend on the contents of a netns: globs, interfaces that appear and disappear, optional keys, exported values.
 #include <nswarden/engine/reconciler.hpp>
 
 #include <cerrno>
@@ -103,7 +103,7 @@ TEST_CASE("an interface that goes takes its settings with it, and leaves those o
   world.saw_links();
   const std::size_t binds = world.kernel.count("bind");
   world.netns->keys.erase(of("qr-1"));
-  world.sweep();  // no event came
+  world.sweep();  // there was no event
   CHECK(world.totals().settings == 1);
   CHECK(world.totals().compliant == 1);
   CHECK(world.kernel.count("bind") == binds);
@@ -311,7 +311,7 @@ TEST_CASE("two settings that undo each other through the kernel are told once an
   const auto work = [&] {
     count(world.reconciler.take_reports());
     for (int i = 0; i < 5 && slow; ++i) {
-      // The other thread: both keys are one value.
+      // Simulates the writer thread: both keys are one kernel value.
       const std::string& last = world.kernel.journal.back();
       const bool wrote = last.starts_with("write");
       if (!wrote) break;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// For which netns commands are due: once in each life of a netns for each policy, whatever was missed or seen twice.
+// Netns for which commands are due: once per life of a netns and policy, regardless of missed or repeated events.
 #include <nswarden/engine/reconciler.hpp>
 
 #include <algorithm>
@@ -14,7 +14,7 @@ namespace {
 
 using test::World;
 
-/// "netns:policy,policy" of each report that says that commands are due, with "!" for those of the start.
+/// "netns:policy,policy" of each report with due commands; "!" marks those of the daemon's start.
 std::vector<std::string> due(const std::vector<Report>& reports) {
   std::vector<std::string> all;
   for (const Report& report : reports) {

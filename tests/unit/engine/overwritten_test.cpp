@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What reports tell of values that writes for restoring policies took the place of.
+// Reports of values overwritten by policies with `restore`.
 #include <nswarden/engine/reconciler.hpp>
 
 #include <chrono>
@@ -44,7 +44,7 @@ struct Scene {
   Scene(Values values, const std::vector<std::pair<std::string, std::string>>& sysctls, bool restore = true)
       : netns(kernel.add("r", std::move(values))), reconciler(kernel, wanting(sysctls, restore), {1000}) {}
 
-  /// PATH: FOUND -> STORED, of all that one sweep overwrote.
+  /// "PATH: FOUND -> STORED" of each value overwritten in one sweep.
   std::vector<std::string> sweep() {
     reconciler.begin_sweep();
     reconciler.list(NetnsCatalog::Detail::full, now);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A random world: netns made, deleted, stacked, aliased and drifted between any two calls, events lost, late and doubled. Whatever
-// happened, one full sweep in a world that holds still ends with everything right.
+// A random world: between any two calls, netns are created, deleted, stacked, aliased and changed, and events are lost, late or
+// repeated. After any history, one full sweep of an unchanging world makes every setting compliant.
 #include <random>
 
 #include "catch.hpp"
@@ -40,12 +40,12 @@ class Chaos {
   [[nodiscard]] const std::vector<FakeKernel::NetnsPtr>& all() const { return all_; }
   std::string some_name() { return names_[roll(names_.size())]; }
 
-  /// Netns whose interfaces have changed since.
+  /// Netns whose interfaces changed since the previous call.
   std::vector<std::uint64_t> take_link_events() { return std::exchange(unplugged_, {}); }
 
  private:
   void remember(const FakeKernel::NetnsPtr& netns) {
-    // No two live netns have the same inode number: a netns that takes one is the death of the one that had it.
+    // Live netns have unique inode numbers: reuse of a number implies that its previous netns died.
     for (const auto& other : all_) {
       if (other != netns && other->inode == netns->inode) kill(other);
     }
@@ -60,7 +60,7 @@ class Chaos {
     if (all_.empty() || !all_.back()->alive) return;
     world_.kernel.mount(name, all_.back());
   }
-  /// Sometimes with an event, which may come late.
+  /// Sometimes queues an event, which may be delivered late.
   void plug_or_unplug() {
     if (all_.empty()) return;
     FakeNetns& netns = *all_[roll(all_.size())];
@@ -72,7 +72,7 @@ class Chaos {
     if (all_.empty()) return;
     all_[roll(all_.size())]->keys[loose_path].value = "0\n";
   }
-  /// A netns without a name dies, sooner or later.
+  /// A netns without a name eventually dies.
   void bury() {
     for (const auto& netns : all_) {
       const bool named = std::any_of(world_.kernel.entries.begin(), world_.kernel.entries.end(),

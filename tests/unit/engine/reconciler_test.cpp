@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names and netns: who is governed, whatever comes late, twice, out of order or not at all.
+// Names and netns: which netns are governed, with events that are late, repeated, reordered or lost.
 #include "catch.hpp"
 #include "reconciler_fixture.hpp"
 
@@ -176,7 +176,7 @@ TEST_CASE("a name that lost its netns without an event lends its policies to no 
   const auto unlink = [](FakeKernel& kernel) { kernel.entries.erase({0, "qrouter-old"}); };
   const auto cover = [](FakeKernel& kernel) { kernel.add("qrouter-old", router_right(), 100); };
   for (const std::function<void(FakeKernel&)>& lose : {std::function<void(FakeKernel&)>(unmount), {unlink}, {cover}}) {
-    for (const std::string name : {"before", "zebra"}) {  // either may be the one that is bound by
+    for (const std::string name : {"before", "zebra"}) {  // either name may be the binding one
       World world(router_policy());
       const auto dead = world.kernel.add("qrouter-old", router_right(), 99);
       world.sweep();

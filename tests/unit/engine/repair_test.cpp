@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Settings: judged, repaired in order, and each in exactly one state.
+// Settings: evaluation, repair in order, and exactly one state for each.
 #include "catch.hpp"
 #include "reconciler_fixture.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Since when a setting is as it is.
+// The time since which a setting is in its current state.
 #include "catch.hpp"
 #include "reconciler_fixture.hpp"
 

@@ -109,7 +109,7 @@ TEST_CASE("a key without globs is one key, a key with globs stands for those tha
       {"net.ipv4.ip_forward", "ipv4/ip_forward_use_pmtu", false},
       {"net.ipv4.tcp_?mem", "ipv4/tcp_rmem", true},
       {"net.ipv4.tcp_*", "ipv4/tcp_mem", true},
-      {"net.ipv4.*", "ipv4/conf/eth0/rp_filter", false},  // no separator is taken
+      {"net.ipv4.*", "ipv4/conf/eth0/rp_filter", false},  // globs do not match separators
       {"net.ipv4.conf.*", "ipv4/conf/eth0/rp_filter", false},
       {"net.ipv4.conf.*.rp_filter", "ipv4/conf/eth0/rp_filter", true},
       {"net.ipv4.conf.*.rp_filter", "ipv4/conf/eth0.100/rp_filter", true},
@@ -120,7 +120,7 @@ TEST_CASE("a key without globs is one key, a key with globs stands for those tha
       {"net/ipv4/conf/eth0.*/rp_filter", "ipv4/conf/eth0.100/rp_filter", true},
       {"net.ipv4.conf.q[rg]-*.rp_filter", "ipv4/conf/qg-1/rp_filter", true},
       {"net.ipv4.conf.q[rg]-*.rp_filter", "ipv4/conf/ha-1/rp_filter", false},
-      // Hostile names are interfaces like others.
+      // Hostile names are valid interface names.
       {"net.ipv4.conf.*.rp_filter", "ipv4/conf/a\"b/rp_filter", true},
       {"net.ipv4.conf.*.rp_filter", "ipv4/conf/$(id)/rp_filter", true},
       {"net.ipv4.conf.*.rp_filter", "ipv4/conf/*/rp_filter", true},
@@ -129,7 +129,7 @@ TEST_CASE("a key without globs is one key, a key with globs stands for those tha
       {"net.ipv4.conf.[*].rp_filter", "ipv4/conf/eth0/rp_filter", false},
       {"net.ipv4.conf.a\"b.rp_filter", "ipv4/conf/a\"b/rp_filter", true},
       {"net.ipv4.conf.$(id).rp_filter", "ipv4/conf/$(id)/rp_filter", true},
-      // Never by a glob in the place of an interface.
+      // A glob in an interface's place never matches `all` or `default`.
       {"net.ipv4.conf.*.rp_filter", "ipv4/conf/all/rp_filter", false},
       {"net.ipv4.conf.*.rp_filter", "ipv4/conf/default/rp_filter", false},
       {"net.ipv4.conf.a?l.rp_filter", "ipv4/conf/all/rp_filter", false},
@@ -141,7 +141,7 @@ TEST_CASE("a key without globs is one key, a key with globs stands for those tha
       {"net.ipv4.conf.all.*_filter", "ipv4/conf/all/rp_filter", true},
       {"net.ipv4.conf.all.*", "ipv4/conf/default/rp_filter", false},
       {"net.ipv4.conf.all.*", "ipv4/conf/all/all", true},
-      {"net.ipv4.*.all", "ipv4/x/all", true},  // no interface's place
+      {"net.ipv4.*.all", "ipv4/x/all", true},  // not an interface's place
   };
   for (const Row& row : rows) {
     CAPTURE(row.text, row.path);
@@ -161,7 +161,7 @@ TEST_CASE("a pattern keeps the two spellings of keys") {
 TEST_CASE("a pattern that cannot be meant is refused with its reason") {
   struct Row {
     std::string_view text;
-    std::string_view reason;  ///< part of it
+    std::string_view reason;  ///< substring of the reason
   };
   const std::vector<Row> rows{
       {"", "empty"},
@@ -192,7 +192,7 @@ TEST_CASE("a pattern that cannot be meant is refused with its reason") {
   }
   CHECK(refusal("net.ipv4.conf.[[].rp_filter").empty());
   CHECK(refusal("net.ipv4.conf.[]].rp_filter").empty());
-  CHECK(refusal("net.ipv4.conf.a\\b.rp_filter").empty());  // no globs, so nothing to quote
+  CHECK(refusal("net.ipv4.conf.a\\b.rp_filter").empty());  // not a glob, so there is nothing to quote
 }
 
 TEST_CASE("a pattern knows whether it stands for keys of interfaces") {

@@ -19,7 +19,7 @@ Key key(std::string_view text) {
   return *std::get_if<Key>(&parsed);
 }
 
-/// Why it is refused; empty when it is not.
+/// The reason of the rejection; empty if accepted.
 std::string refusal(std::string_view text) {
   auto parsed = Key::parse(text);
   const auto* problem = std::get_if<Problem>(&parsed);
@@ -55,7 +55,7 @@ TEST_CASE("a key is read in the syntax of sysctl.d(5), by its first separator") 
 TEST_CASE("a key that would leave net or cannot be meant is refused with its reason") {
   struct Row {
     std::string text;
-    std::string_view reason;  ///< part of it
+    std::string_view reason;  ///< substring of the reason
   };
   const std::vector<Row> rows{
       {"", "empty"},
@@ -79,7 +79,7 @@ TEST_CASE("a key that would leave net or cannot be meant is refused with its rea
       {"net/ipv4/..", "'..'"},
       {"net/ipv4/./ip_forward", "'.'"},
       {"net/ipv4/.", "'.'"},
-      {"net.ipv4.//.//.kernel.core_pattern", "'..'"},  // slashes are dots here
+      {"net.ipv4.//.//.kernel.core_pattern", "'..'"},  // in this notation, a slash is a dot
       {"net.ipv4.//", "'..'"},
       {"net.ipv4./.x", "'.'"},
       {"net.ipv4.../../kernel.core_pattern", "empty component"},

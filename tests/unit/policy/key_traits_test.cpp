@@ -127,7 +127,7 @@ TEST_CASE("a value that a key cannot have is refused for what is known of the ke
   struct Row {
     std::string_view path;
     std::string value;
-    std::string reason;  ///< part of it; empty: it is taken
+    std::string reason;  ///< substring of the reason; empty: accepted
   };
   const std::string long_list(4000, '1');
   const std::vector<Row> rows{

@@ -60,7 +60,7 @@ TEST_CASE("a pattern that RE2 lacks is refused with the remedy") {
   CHECK(problem_of("^qrouter-[0-9a-f]+$").empty());
   CHECK(problem_of("^(?!snat)").find("exclude:") != std::string::npos);
   CHECK(problem_of("(a)\\1").find("back-references") != std::string::npos);
-  // U+202E would turn the message around.
+  // U+202E would reverse the message on a terminal.
   CHECK(problem_of("(\u202E").find("(\\xe2\\x80\\xae") != std::string::npos);
   CHECK(problem_of("(").find("not a valid RE2 pattern") != std::string::npos);
   CHECK(problem_of("").find(".*") != std::string::npos);

@@ -76,7 +76,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// Of a kernel with so many ticks a second.
+/// The sense of a value on a kernel with `hertz` ticks per second.
 ValueSense ticking(ValueForm form, int hertz) { return {form, std::chrono::nanoseconds(1'000'000'000 / hertz)}; }
 
 struct Canon {
@@ -95,9 +95,9 @@ TEST_CASE("each form of value has one text for all that mean the same") {
       {ValueForm::numbers, "-0", "0"},
       {ValueForm::numbers, "-1  18446744073709551615", "-1 18446744073709551615"},
       {ValueForm::numbers, "1 x", "1 x"},
-      {ValueForm::numbers, "007", "007"},  // octal for the kernel, so nothing is made of it
+      {ValueForm::numbers, "007", "007"},  // octal for the kernel, so the text is kept
       {ValueForm::numbers, "18446744073709551616", "18446744073709551616"},
-      {ValueForm::milliseconds, "1", "1"},  // without a tick nothing is rounded
+      {ValueForm::milliseconds, "1", "1"},  // no rounding without a known tick
       {ValueForm::clock_ticks, "1", "1"},
       {ValueForm::clock_ticks, "-0", "0"},
       {ValueForm::ports, "\n", ""},
@@ -184,7 +184,7 @@ TEST_CASE("milliseconds go up to the kernel's tick, hundredths of a second down"
     std::string written;
     std::string read;
   };
-  // With 250 ticks a second as measured on the kernel, tests/netns/value_forms_test.cpp.
+  // With 250 ticks per second, as measured on the kernel by tests/netns/value_forms_test.cpp.
   const std::vector<Row> rows{
       {ValueForm::milliseconds, 250, "0", "0"},
       {ValueForm::milliseconds, 250, "1", "4"},

@@ -57,7 +57,7 @@ TEST_CASE("a condition holds for what it says and for nothing else") {
       {Kind::min, {"9223372036854775808"}, numbers, "9223372036854775807\n", false},
       {Kind::min, {"-9223372036854775808"}, numbers, "-9223372036854775807\n", true},
       {Kind::min, {"18446744073709551615"}, numbers, "-1\n", false},
-      {Kind::min, {"1"}, words, "5\n", true},  // of a key that is not known
+      {Kind::min, {"1"}, words, "5\n", true},  // an unknown key
       {Kind::min, {"1"}, words, "five\n", false},
       {Kind::min, {"1"}, words, "1 x\n", false},
       {Kind::min, {"1"}, words, "\n", false},
@@ -74,7 +74,7 @@ TEST_CASE("a condition holds for what it says and for nothing else") {
       {Kind::max, {"10"}, numbers, "-11\n", true},
       {Kind::max, {"9 20"}, numbers, "9\t20\n", true},
       {Kind::max, {"9 20"}, numbers, "10\t20\n", false},
-      {Kind::max, {"5"}, ticked, "8\n", true},  // what the kernel makes of 5
+      {Kind::max, {"5"}, ticked, "8\n", true},  // the kernel rounds 5 to this value
       {Kind::max, {"5"}, ticked, "12\n", false},
       {Kind::between, {"5", "7"}, numbers, "5\n", true},
       {Kind::between, {"5", "7"}, numbers, "7\n", true},
@@ -92,7 +92,7 @@ TEST_CASE("a condition holds for what it says and for nothing else") {
       {Kind::regex, {"cubic|bbr"}, words, "bbr\n", true},
       {Kind::regex, {"cubic|bbr"}, words, "bbr2\n", false},
       {Kind::regex, {"cubic|bbr"}, words, "xbbr\n", false},
-      {Kind::regex, {"bbr( .*)?"}, names, "reno bbr\n", true},  // of the canonical value: in order
+      {Kind::regex, {"bbr( .*)?"}, names, "reno bbr\n", true},  // matches the canonical, sorted value
       {Kind::regex, {"4096 .*"}, numbers, "4096\t87380\t100\n", true},
   };
   for (const Row& row : rows) {
@@ -107,7 +107,7 @@ TEST_CASE("a condition that cannot be meant is refused with its reason") {
     std::vector<std::string> operands;
     ValueSense sense;
     std::optional<std::string> set;
-    std::string reason;  ///< part of it
+    std::string reason;  ///< substring of the reason
   };
   const std::vector<Row> rows{
       {Kind::min, {"x"}, numbers, {}, "number"},

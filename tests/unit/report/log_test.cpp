@@ -33,7 +33,7 @@ using nswarden::test::lines_of;
 using nswarden::test::memory_file;
 using namespace std::chrono_literals;
 
-/// What waits on a pipe or socket, without blocking.
+/// All pending data of a pipe or socket, without blocking.
 std::string take(int fd) {
   std::string all;
   std::array<char, 65536> part{};
@@ -57,7 +57,7 @@ struct Pipe {
   Fd writer;
 };
 
-/// One line of a log, without its time, which is checked on the way.
+/// One log line without its time, whose format is checked.
 std::string logged(LogFormat format, std::string_view message, std::initializer_list<nswarden::LogField> fields) {
   const Fd file = memory_file();
   Log(file.get(), LogLevel::info, format).info(message, fields);
@@ -168,7 +168,7 @@ TEST_CASE("a socket that is full blocks nothing, and takes the rest later in ord
 
 TEST_CASE("where the pipe cannot be opened again, a full one blocks nothing either") {
   const Pipe pipe;
-  // Its own process, since it gives up the right to open the pipe; alarm() makes a failure of a hang.
+  // A child process, because it gives up the right to open the pipe; alarm() turns a hang into a failure.
   const pid_t child = ::fork();
   if (child == 0) {
     ::alarm(20);

@@ -67,7 +67,7 @@ Writer rival() {
   return writer;
 }
 
-/// A log in memory; file 1 is setting 0 of the netns.
+/// An in-memory log; file 1 is setting 0 of the netns.
 struct Site {
   Metrics metrics;
   Fd memory = test::memory_file();
@@ -82,7 +82,7 @@ struct Site {
 
   Site() { files.add(1, {inode, 0}); }
 
-  /// Somebody writes file 1 before.
+  /// Reports `what` after another process wrote file 1.
   void tell_after_write(Source source, Change what) {
     SysctlWrite write;
     write.inode = 1;
@@ -110,7 +110,7 @@ struct Site {
     reports.record(report, policies, now, 100.25);
   }
 
-  /// Without time.
+  /// Log lines without their time.
   [[nodiscard]] std::vector<std::string> lines() const {
     std::vector<std::string> found = test::lines_of(test::content(memory));
     for (std::string& line : found) line.erase(0, line.find(" level=") + 1);

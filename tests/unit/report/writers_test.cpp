@@ -99,7 +99,7 @@ TEST_CASE("after the turn nobody has written anything") {
 TEST_CASE("a write to a file that nobody knew names its writer once the file is known") {
   Site site;
   site.writers.take(list(write(3, 70)), 1);
-  CHECK(site.described == std::vector<std::int64_t>{70});  // at once, since it may run another program when the file is known
+  CHECK(site.described == std::vector<std::int64_t>{70});  // now, since the process may call exec before the file is known
   CHECK_FALSE(site.writers.writer_of(netns, 1));
   site.files.add(3, {netns, 1});
   CHECK(site.pid_of(netns, 1) == 70);

@@ -35,7 +35,7 @@ std::string refusal(std::string_view text) {
   return problem == nullptr ? "" : problem->message;
 }
 
-/// Of lines as somebody might write them who knows the checksum.
+/// A book of arbitrary lines with a valid checksum.
 std::string forged(const std::vector<RestoreText::Fields>& lines) {
   RestoreText text(boot);
   for (const auto& line : lines) text.add(line);
@@ -62,7 +62,7 @@ TEST_CASE("the first write of a key says what was found, later ones what is stor
     std::string what;
     std::vector<Write> writes;
     std::string found;
-    std::string stored;  // empty: there is no entry
+    std::string stored;  // empty: no entry
   };
   const std::vector<Row> rows{
       {"one write", {{"7200", "600"}}, "7200", "600"},

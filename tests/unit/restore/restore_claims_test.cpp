@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// When an entry of the book is due: by what the policies in force make of its key.
+// Conditions under which an entry of the book is due, given the current policies.
 #include "restore/restore_book.hpp"
 
 #include <memory>

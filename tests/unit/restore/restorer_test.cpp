@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Restoring beside a reconciler, over the fake kernel, with a book in a file.
+// A restorer and a reconciler over the fake kernel, with the book in a file.
 #include <nswarden/restore/restorer.hpp>
 
 #include <sys/mman.h>
@@ -56,7 +56,7 @@ std::string new_directory() {
   return path;
 }
 
-/// A daemon, as far as it matters here; its kernel and its file outlive it.
+/// The relevant parts of a daemon; `kernel` and the file must outlive it.
 struct Site {
   FakeKernel& kernel;
   Fd memory{::memfd_create("log", MFD_CLOEXEC)};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who is admitted, and what that costs. The hashes were made by htpasswd -nbBC 4 and by crypt(3) of Python.
+// Authentication verdicts and their cost. The hashes were made by htpasswd -nbBC 4 and by crypt(3) of Python.
 #include "web/basic_auth.hpp"
 
 #include <ctime>
@@ -40,10 +40,10 @@ std::vector<WebUser> some_users() {
   return {
       {"alice", "$2y$04$q/zN5i2OBiijOh6fncSzp.403WdgjDPYv3BuL9ssqNOVKq.ZuuoFy"},              // secret
       {"bob", "$2y$04$GfNMa4ScmNRRAePlH2e3rOzFhL.DGklecZp3fkLvkUum8XeSWuK0C"},                // pass:word
-      {"\xc3\xbcn\xc3\xaf", "$2y$04$ZsHS7wkwH1XjWEtr/NS9fOwbNE0stfdDZdPMBBIM3neS3Cv2Tv6Zq"},  // as the name
+      {"\xc3\xbcn\xc3\xaf", "$2y$04$ZsHS7wkwH1XjWEtr/NS9fOwbNE0stfdDZdPMBBIM3neS3Cv2Tv6Zq"},  // the password equals the name
       {"old", "$2a$05$Zz.Zz.Zz.Zz.Zz.Zz.Zz.uRDvIXm8XHDILWZszFU66dZZ8OALYu2."},                // secret
       {"new", "$2b$04$aaaaaaaaaaaaaaaaaaaaau/nCn7vVCwqYJerX0DCwClIsiqBXJIjC"},                // secret
-      {"odd", "$2b$04$aaaaaaaaaaaaaaaaaaaaav/nCn7vVCwqYJerX0DCwClIsiqBXJIjC"},  // secret; the salt's last letter has spare bits
+      {"odd", "$2b$04$aaaaaaaaaaaaaaaaaaaaav/nCn7vVCwqYJerX0DCwClIsiqBXJIjC"},  // secret; spare bits in the salt's last letter
   };
 }
 
@@ -59,7 +59,7 @@ TEST_CASE("whoever has the password of a user is admitted, and nobody else") {
                                        "Alice:secret", "carol:secret", ":", ":secret", "alice:secre"}) {
     CAPTURE(wrong);
     CHECK_FALSE(admits(auth, basic(wrong)));
-    CHECK_FALSE(admits(auth, basic(wrong)));  // remembered
+    CHECK_FALSE(admits(auth, basic(wrong)));  // cached
   }
 }
 
@@ -79,7 +79,7 @@ TEST_CASE("basic credentials are read strictly") {
     CAPTURE(wrong);
     CHECK_FALSE(admits(auth, wrong));
   }
-  // pass:word is "Ym9iOnBhc3M6d29yZA==", and with something in the bits behind its end:
+  // pass:word is "Ym9iOnBhc3M6d29yZA==". The second variant has nonzero unused bits at its end.
   CHECK(admits(auth, "Basic Ym9iOnBhc3M6d29yZA=="));
   CHECK_FALSE(admits(auth, "Basic Ym9iOnBhc3M6d29yZB=="));
   CHECK_FALSE(admits(auth, "Basic Ym9iOnBhc3M6d29yZA=A"));
@@ -127,7 +127,7 @@ TEST_CASE("a user who is not known costs a check like the costliest who is") {
     ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
     return static_cast<double>(after.tv_sec - before.tv_sec) + static_cast<double>(after.tv_nsec - before.tv_nsec) / 1e9;
   };
-  // Cost 8 after cost 4: 16 times as much work, about 15 ms.
+  // Cost 8 after cost 4: 16 times the work, about 15 ms.
   BasicAuth auth({some_users()[0], {"bob", "$2y$08$GfNMa4ScmNRRAePlH2e3rOzFhL.DGklecZp3fkLvkUum8XeSWuK0C"}});
   const double known = time_of(auth, "bob:wrong");
   const double unknown = time_of(auth, "carol:wrong");
@@ -163,7 +163,7 @@ TEST_CASE("many at once are checked one by one, few wait, and who is remembered 
       ++gone;
     });
   }
-  // No check ends while she is looked at.
+  // Repeat until no check ended during Alice's request: she did not wait for one.
   bool waited_for_nobody = false;
   while (!waited_for_nobody && gone < storm) {
     const std::size_t checks = auth.checks();
@@ -198,7 +198,7 @@ TEST_CASE("who cannot be checked is told so, and not that he is wrong") {
   auth.close();
   CHECK(auth.judge(basic("alice:wrong")) == BasicAuth::Verdict::busy);
   CHECK(auth.judge("Basic rubbish") == BasicAuth::Verdict::refused);
-  CHECK(admits(auth, basic("alice:secret")));  // known
+  CHECK(admits(auth, basic("alice:secret")));  // cached
   CHECK(auth.checks() == 1);
 }
 

@@ -17,7 +17,7 @@ double channel(const std::string& colour, std::size_t at) {
   return value <= 0.04045 ? value / 12.92 : std::pow((value + 0.055) / 1.055, 2.4);
 }
 
-/// Of `#rrggbb`, by WCAG 2.
+/// Relative luminance of `#rrggbb` by WCAG 2.
 double luminance(const std::string& colour) {
   return 0.2126 * channel(colour, 1) + 0.7152 * channel(colour, 3) + 0.0722 * channel(colour, 5);
 }

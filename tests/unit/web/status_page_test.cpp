@@ -185,7 +185,7 @@ TEST_CASE("policies are told with their counts, sources with why they are down, 
   const Element list = page.all("ul").back();
   CHECK(says(list, "was refused, so that the one before stays in force: nswarden.yaml:3:1: unknown field"));
   CHECK(says(list, "Started with --audit: drift is shown, nothing is written."));
-  CHECK(page_of(quiet()).all("ul").size() == 1);  // the links alone
+  CHECK(page_of(quiet()).all("ul").size() == 1);  // only the list of links
 }
 
 TEST_CASE("the page has what a screen reader goes by") {

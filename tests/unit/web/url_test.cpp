@@ -12,7 +12,7 @@ namespace {
 
 using namespace nswarden;
 
-/// What anybody may call a netns, a process or a file.
+/// Hostile names, as any user can give to a netns, a process or a file.
 const std::vector<std::string> hostile{"<script>alert(1)</script>",
                                        "\"><img src=x onerror=alert(1)>",
                                        "' onclick='x",
@@ -56,7 +56,7 @@ TEST_CASE("names of others are text, wherever they stand, and the page is well f
     CHECK(says(page.all("footer").front(), shown));
     CHECK(says(page.all("li").back(), "Not listed"));
     CHECK(is_valid_utf8(html));
-    // Nothing but what the same page has with a friendly name.
+    // The name adds no elements to the page.
     Snapshot friendly = snapshot;
     friendly.drift[0].finding.netns = "n";
     CHECK(Page(html_of(friendly)).elements().size() == page.elements().size());
@@ -81,7 +81,7 @@ TEST_CASE("what a link says is selected by it, whatever the name") {
       const Page filtered = page_of(snapshot, href.substr(2));
       CHECK(rows(filtered, "drift") == 1);
       CHECK(says(section(filtered, "drift"), shown));
-      // And so does the form, once it is sent as it stands.
+      // Submitting the form unchanged selects the same row.
       std::string sent = "netns=" + query_encoded(filtered.all("input").front().attributes.at("value"));
       for (const Element& option : filtered.all("option")) {
         if (option.attributes.count("selected") != 0) sent += "&policy=" + query_encoded(option.attributes.at("value"));

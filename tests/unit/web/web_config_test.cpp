@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a web configuration may say, and what each refusal says.
+// Accepted web configurations, and the message of each rejection.
 #include "web/web_config.hpp"
 
 #include <nswarden/config/config.hpp>
@@ -45,7 +45,7 @@ std::string problems_of(std::string_view text) {
   return all;
 }
 
-/// Of lines that follow a certificate and a key, from line 4 on.
+/// The problems of `lines` after a certificate and a key, starting at line 4.
 std::string tls_problems_of(std::string_view lines) {
   return problems_of("tls_server_config:\n  cert_file: c.pem\n  key_file: k.pem\n" + std::string(lines));
 }
@@ -207,7 +207,7 @@ f:6:37: tls_server_config.curve_preferences[2]: "X25519" is in the list twice; k
 f:7:21: tls_server_config.client_auth_type: "require" is not known; known are NoClientCert, RequestClientCert, RequireAnyClientCert, RequireClientCert, VerifyClientCertIfGiven, RequireAndVerifyClientCert
 f:8:32: tls_server_config.prefer_server_cipher_suites: yes is neither true nor false; write one of them, without quotes
 )");
-  // Go has it, but does not offer it.
+  // Known to Go, but not among the suites it offers.
   CHECK(tls_problems_of("  cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]\n").starts_with("f:4:19: "));
   CHECK(
       tls_problems_of("  client_allowed_sans: [\"\"]\n  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: a\n") ==
@@ -326,7 +326,7 @@ TEST_CASE("the examples of docs/web-config.md load") {
   for (std::size_t at = text.find(fence); at != std::string::npos; at = text.find(fence, at)) {
     at += fence.size();
     const std::string example = text.substr(at, text.find("```", at) - at);
-    if (!example.starts_with("# web.yaml\n")) continue;  // what other programs read
+    if (!example.starts_with("# web.yaml\n")) continue;  // a file of another program
     CAPTURE(example);
     const WebConfig config = web_config_of(example);
     CHECK(config.tls);
@@ -338,7 +338,7 @@ TEST_CASE("the examples of docs/web-config.md load") {
 
 TEST_CASE("docs/web-config.md knows all fields and words that the parser knows") {
   const std::string text = page();
-  // With an unknown one, the parser tells those that it knows.
+  // The parser lists the known names when it rejects an unknown one.
   for (const std::string_view unknown :
        {"0: 1\n", "tls_server_config: {0: 1}\n", "http_server_config: {0: 1}\n", "rate_limit: {0: 1}\n",
         "http_server_config: {headers: {0: 1}}\n", "tls_server_config: {cipher_suites: [0]}\n",
@@ -354,7 +354,7 @@ TEST_CASE("docs/web-config.md knows all fields and words that the parser knows")
       const std::string_view word = rest.substr(0, rest.find(','));
       rest.remove_prefix(std::min(word.size() + 2, rest.size()));
       std::string shown(word);
-      // The page has the suites of RSA as those of ECDSA.
+      // The page names the RSA suites by their ECDSA counterparts.
       if (shown.starts_with("TLS_ECDHE_RSA")) shown.replace(10, 3, "ECDSA");
       CAPTURE(shown);
       const bool is_there =

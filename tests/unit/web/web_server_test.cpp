@@ -49,7 +49,7 @@ struct Site {
   }
 };
 
-// Used from client threads too, where Catch2's assertions may not be: a failure is an answer that is empty.
+// Also called from client threads, where Catch2 assertions are not permitted: an invalid fd or an empty response means failure.
 Fd connect_to(std::uint16_t port, int receive_buffer = 0) {
   Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (receive_buffer > 0) ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
@@ -63,7 +63,7 @@ Fd connect_to(std::uint16_t port, int receive_buffer = 0) {
 
 void say(const Fd& fd, std::string_view text) { ::send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL); }
 
-/// All that comes until the server closes.
+/// Reads until the server closes the connection.
 std::string hear(const Fd& fd) {
   if (!fd) return "";
   std::string all;
@@ -235,7 +235,7 @@ TEST_CASE("garbage, a huge head and a body without end do no harm") {
   const std::string huge = "GET /-/healthy HTTP/1.1\r\nX: " + std::string(60000, 'x') + "\r\n\r\n";
   {
     const Fd fd = connect_to(site.port());
-    // The server may close before it took all.
+    // The server may close the connection before it has read everything.
     if (::send(fd.get(), huge.data(), huge.size(), MSG_NOSIGNAL) > 0) CHECK(hear(fd).find("200 OK") == std::string::npos);
   }
   const std::string endless = ask(site.port(), "POST /-/reload HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\nx");
@@ -284,7 +284,7 @@ TEST_CASE("many clients at once are all answered while the loop publishes") {
   for (const int count : answered) CHECK(count == 25);
 }
 
-#ifdef NSWARDEN_WEB_TLS  // built with FrontDoor
+#ifdef NSWARDEN_WEB_TLS  // requires FrontDoor
 TEST_CASE("idle and slow clients hold up nobody, however long they may wait") {
   Site site({"127.0.0.1:0"}, 1h);
   std::vector<Fd> clients;
@@ -294,7 +294,7 @@ TEST_CASE("idle and slow clients hold up nobody, however long they may wait") {
   }
   for (int i = 0; i < 20; ++i) CHECK(get(site.port(), "/-/healthy").starts_with("HTTP/1.1 200"));
   for (const Fd& client : clients) {
-    say(client, "G");  // also while they go on
+    say(client, "G");  // also while they send more
   }
   CHECK(get(site.port(), "/-/healthy").starts_with("HTTP/1.1 200"));
 }
@@ -302,7 +302,7 @@ TEST_CASE("idle and slow clients hold up nobody, however long they may wait") {
 
 TEST_CASE("the server ends quickly with idle, half-sent and unread connections open") {
   Site site;
-  // An answer larger than a send buffer may grow (4 MiB by default), to a client that does not read.
+  // A response larger than the maximum send buffer (4 MiB by default), for a client that stops reading.
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->drift.resize(25000);
   snapshot->series_limit = snapshot->drift.size();
@@ -314,7 +314,7 @@ TEST_CASE("the server ends quickly with idle, half-sent and unread connections o
   say(half, "GET /metr");
   const Fd unread = connect_to(site.port(), 4096);
   say(unread, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
-  // Enough to know that the server has begun to wait for room.
+  // After this much, the server is waiting for buffer space.
   std::vector<char> part(5 << 20);
   REQUIRE(::recv(unread.get(), part.data(), part.size(), MSG_WAITALL) == static_cast<ssize_t>(part.size()));
   const std::uint16_t port = site.port();
