@@ -27,7 +27,7 @@ struct OwnCapabilities {
 };
 OwnCapabilities own_capabilities();
 
-/// Makes the useful permitted capabilities effective. Called by the main thread before it starts others. A program file with
+/// Makes the useful permitted capabilities effective. Called by the main thread before it starts other threads. A program file with
 /// permitted capabilities and without the effective flag can be executed by users that lack some of them; with the flag, exec
 /// fails with EPERM, which does not name the missing capability (kernel fact 61).
 void raise_permitted_capabilities();

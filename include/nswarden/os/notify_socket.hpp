@@ -15,7 +15,7 @@ namespace nswarden {
 
 class NotifySocket {
  public:
-  /// A path, or a name in the abstract namespace with `@` instead of its NUL; empty if there is no service manager.
+  /// A path, or a name in the abstract namespace with `@` instead of its NUL; empty without a service manager.
   explicit NotifySocket(std::string address);
 
   [[nodiscard]] bool listened_to() const { return !address_.empty(); }
