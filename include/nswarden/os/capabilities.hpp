@@ -27,9 +27,9 @@ struct OwnCapabilities {
 };
 OwnCapabilities own_capabilities();
 
-/// Makes the useful permitted capabilities effective. Called by the main thread before it starts other threads. A program file with
-/// permitted capabilities and without the effective flag can be executed by users that lack some of them; with the flag, exec
-/// fails with EPERM, which does not name the missing capability (kernel fact 61).
+/// Makes the useful permitted capabilities effective. Called by the main thread before it starts other threads. A program file
+/// with permitted capabilities and without the effective flag can be executed by users that lack some of them; with the flag,
+/// exec fails with EPERM, which does not name the missing capability (kernel fact 61).
 void raise_permitted_capabilities();
 
 /// Drops all capabilities of the calling thread, of threads and processes that it starts, and of programs that those execute.
