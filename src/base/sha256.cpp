@@ -10,7 +10,7 @@
 namespace nswarden {
 namespace {
 
-/// Only memory can fail here.
+/// These calls fail only when out of memory.
 void need(bool done) {
   if (!done) throw std::bad_alloc();
 }
@@ -43,7 +43,7 @@ std::string Sha256::hex() const {
 
 std::string Sha256::base64() const {
   const std::string digest = bytes();
-  std::array<unsigned char, 48> text{};  // 32 bytes make 44 characters and a NUL
+  std::array<unsigned char, 48> text{};  // 32 bytes encode to 44 characters and a NUL
   const int size =
       EVP_EncodeBlock(text.data(), reinterpret_cast<const unsigned char*>(digest.data()), static_cast<int>(digest.size()));
   return {text.begin(), text.begin() + size};

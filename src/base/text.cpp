@@ -15,15 +15,14 @@ struct Unit {
   std::string_view suffix;
   std::int64_t milliseconds;
 };
-/// Longest first, as format_duration tries them.
+/// Longest first: format_duration tries them in this order.
 constexpr std::array units{Unit{"h", 3'600'000}, Unit{"m", 60'000}, Unit{"s", 1'000}, Unit{"ms", 1}};
 
 constexpr std::uint8_t byte_at(std::string_view bytes, std::size_t index) { return static_cast<std::uint8_t>(bytes[index]); }
 
 constexpr bool is_within(std::uint8_t byte, std::uint8_t first, std::uint8_t last) { return byte >= first && byte <= last; }
 
-/// Length of the UTF-8 sequence that `bytes` starts with (Unicode table 3-7: no overlong forms, no surrogates); 0 when
-/// there is none.
+/// Length of the UTF-8 sequence at the start of `bytes` (Unicode table 3-7: no overlong forms, no surrogates); 0 if invalid.
 std::size_t utf8_length(std::string_view bytes) {
   const std::uint8_t lead = byte_at(bytes, 0);
   if (lead < 0x80) return 1;

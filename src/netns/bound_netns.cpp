@@ -20,8 +20,8 @@ namespace {
 bool is_refused(int error) { return error == EACCES || error == EPERM || error == EROFS; }
 
 Result<LinuxNetns::Write> write_whole(int fd, std::string_view value) {
-  // At offset 0 and in one call: a second write on a kept fd would be accepted and ignored (kernel fact 12). A short count is
-  // what the kernel gives for a value that it parsed in part; read() shows the value that it stored (kernel fact 28).
+  // At offset 0 and in one call: a second write on a kept fd would be accepted and ignored (kernel fact 12). A short count
+  // means that the kernel parsed the value in part; read() shows the stored value (kernel fact 28).
   if (::pwrite(fd, value.data(), value.size(), 0) < 0) return Error{errno, "write sysctl"};
   return LinuxNetns::Write::done;
 }
@@ -39,7 +39,7 @@ void ReadBuffer::start(std::size_t keys) {
 }
 
 void ReadBuffer::read_long(Reading& reading, int fd) {
-  // A buffer that is too small looks like the end of the file, or cuts the value (kernel fact 12).
+  // With a buffer that is too small, the kernel reports end of file or truncates the value (kernel fact 12).
   constexpr std::array<std::size_t, 2> sizes{4095, 131071};
   for (const std::size_t room : sizes) {
     auto bytes = std::make_unique<char[]>(room);
@@ -111,8 +111,8 @@ Result<Fd> LinuxNetns::open_key(std::size_t key, int flags, FamilyDirectories& f
   const std::string& path = wishes_[key].key->path();
   const std::string_view family = family_of(path);
   const SysctlTree& tree = shared_->tree;
-  // Each lookup right below net/ costs time for every netns of the host (kernel fact 11). So a family is looked up once for
-  // all its keys; and a single key needs only one open.
+  // Each lookup directly below net/ costs time for every netns of the host (kernel fact 11). One lookup of a family serves all
+  // its keys; a single key needs only one open.
   if (slots_[key].alone && tier_ != Tier::directories) return tree.open_below(tree.root(), path.c_str(), flags);
   const Result<int> directory = families.get(tree, family);
   if (!directory) return directory.error();
@@ -129,7 +129,7 @@ Result<void> LinuxNetns::open_slot(std::size_t key, FamilyDirectories& families)
     fd = open_key(key, O_RDONLY, families);
     if (!fd && is_refused(fd.error().code)) {
       read_error = fd.error().code;
-      // Some files can only be written, such as route/flush (kernel fact 29).
+      // Some files are write-only, such as route/flush (kernel fact 29).
       fd = open_key(key, O_WRONLY, families);
       if (fd) write_error = 0;
     }
@@ -158,7 +158,7 @@ Result<NetnsScope> LinuxNetns::enter(Proof proof) const {
   std::optional<std::uint64_t> cookie = cookie_of_file(netns->fd.get());
   Result<NetnsScope> scope = NetnsScope::enter(netns->fd.get(), shared_->home);
   if (!scope) return scope;
-  // Before Linux 5.14 there are none: then a file of the netns that still lives proves that no other netns can have its inode.
+  // Cookies need Linux 5.14. Before, a file of the netns that still lives proves that no other netns has its inode number.
   if (id_.cookie == 0) {
     if (!holds_living_file()) return stale;
     return scope;
@@ -181,7 +181,7 @@ bool LinuxNetns::holds_living_file() const {
 }
 
 bool LinuxNetns::is_refused_reading(const Slot& slot) {
-  // One that is held can only be written, for ever: its path need not be walked at each read (kernel fact 11).
+  // A held slot with a read error is write-only forever: reads need not walk its path again (kernel fact 11).
   return slot.read_error != 0 && slot.read_error != ENOENT && !slot.fd;
 }
 
@@ -191,7 +191,7 @@ Reading LinuxNetns::known(const Slot& slot) {
 }
 
 void LinuxNetns::retry_refused() {
-  // Neither the name nor the netns need be there for the other keys of this read: a slot that fails here stays as it was.
+  // The other keys of this read need neither the name nor the netns. A slot that fails here is unchanged.
   const Result<NetnsScope> scope = enter(Proof::cookie);
   if (!scope) return;
   refused_ = false;
@@ -256,7 +256,7 @@ Result<LinuxNetns::Write> LinuxNetns::write(std::size_t key, std::string_view va
 Result<LinuxNetns::Write> LinuxNetns::write_inside(std::size_t key, std::string_view value) {
   Slot& slot = slots_[key];
   const bool opened = slot.fd && slot.write_error == 0;
-  // A family that is held was opened inside; anything else that is opened by its path needs the better proof.
+  // A held family directory was opened inside; opening anything else by path needs the stronger proof.
   const bool by_path =
       tier_ == Tier::transient || (tier_ == Tier::held && !opened) || slot.write_error != 0 || slot.read_error != 0;
   const Result<NetnsScope> scope = enter(by_path ? Proof::cookie : Proof::inode);
@@ -265,7 +265,7 @@ Result<LinuxNetns::Write> LinuxNetns::write_inside(std::size_t key, std::string_
   FamilyDirectories passing;
   FamilyDirectories& families = tier_ == Tier::directories ? families_ : passing;
   if (tier_ == Tier::held && slot.write_error != 0) {
-    // A key that was read-only at bind may be writable by now, as after a remount of /proc/sys: then it is held for both.
+    // A key that was read-only at bind may be writable by now, as after a remount of /proc/sys. The new fd then serves both.
     Result<Fd> both = open_key(key, O_RDWR, families);
     if (both) {
       files_.opened(key, *both);
@@ -285,7 +285,7 @@ Result<LinuxNetns::Write> LinuxNetns::put(std::size_t key, int fd, std::string_v
   SlowWriter* const slow = shared_->slow_writer;
   if (slow == nullptr || !wishes_[key].key->waits_for_rtnl()) return write_whole(fd, value);
   if (!slow->has_room()) return Error{EAGAIN, "hand over write of sysctl"};
-  // Of its own, because this netns may be unbound while the write is made.
+  // A separate fd, because this netns may be unbound during the write.
   Fd file(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!file) return Error{errno, "hand over write of sysctl"};
   handed_over_ = slow->write(std::move(file), std::string(value), {id_.inode, static_cast<std::uint32_t>(key)});
@@ -295,7 +295,7 @@ Result<LinuxNetns::Write> LinuxNetns::put(std::size_t key, int fd, std::string_v
 void LinuxNetns::find_other_inode(std::size_t key) {
   const Result<NetnsScope> scope = enter(Proof::cookie);
   if (!scope) return;
-  // All the way down, since a directory on it can have got a second inode as well (kernel fact 16).
+  // Opens the whole path again, because a directory in it can also have a second inode (kernel fact 16).
   const SysctlTree& tree = shared_->tree;
   const Result<Fd> file = tree.open_below(tree.root(), wishes_[key].key->path().c_str(), O_PATH);
   if (file) files_.found(key, *file);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// LinuxNetns is one netns whose keys were opened inside it; engine/kernel.hpp has the contract and the three tiers. Made by
-// LinuxCatalog, in its thread.
+// LinuxNetns is one netns whose keys were opened inside it; engine/kernel.hpp has the contract and the three tiers.
+// LinuxCatalog creates it, in its thread.
 #pragma once
 
 #include <unistd.h>
@@ -23,17 +23,18 @@
 
 namespace nswarden {
 
-/// The bytes and readings of one BoundNetns::read(), reused by the next: a sweep allocates nothing.
+/// ReadBuffer holds the bytes and readings of one BoundNetns::read(). The next read() reuses it, so that a sweep does not
+/// allocate.
 class ReadBuffer {
  public:
-  /// Forgets earlier readings and makes room for `keys` readings.
+  /// Drops earlier readings and reserves space for `keys` readings.
   void start(std::size_t keys);
 
-  /// Reads the whole of a sysctl file, always at offset 0 (kernel fact 12).
+  /// Reads a whole sysctl file, always at offset 0 (kernel fact 12).
   Reading& read(std::size_t key, int fd) {
     Reading& reading = readings_[key];
     char* const slot = slots_.get() + key * slot_size;
-    // The kernel allocates as many bytes as are asked for, so ask for few: nearly all values are short.
+    // The kernel allocates the requested number of bytes. A small request suffices, because nearly all values are short.
     const ssize_t size = ::pread(fd, slot, slot_size - 1, 0);
     if (size > 0 && static_cast<std::size_t>(size) < slot_size - 1) {
       reading = {Reading::Status::value, 0, {slot, static_cast<std::size_t>(size)}};
@@ -60,28 +61,28 @@ class ReadBuffer {
 
   std::size_t count_ = 0;
   std::vector<Reading> readings_;
-  std::unique_ptr<char[]> slots_;  // slot_size for each reading, never moved within one read()
+  std::unique_ptr<char[]> slots_;  // slot_size per reading, never moved within one read()
   std::vector<std::unique_ptr<char[]>> long_values_;
 };
 
-/// Shared by all bound netns of a catalog. One thread.
+/// CatalogShared is the state shared by all bound netns of a catalog. One thread.
 struct CatalogShared {
   HomeNetns home;
   SysctlTree tree;
   ReadBuffer buffer;
   SysctlFiles files;
   std::optional<std::uint64_t> init_inode = init_netns_inode();
-  SlowWriter* slow_writer = nullptr;  // none: every write is made at once
+  SlowWriter* slow_writer = nullptr;  // nullptr: every write is synchronous
 };
 
 class LinuxNetns final : public BoundNetns {
  public:
   LinuxNetns(std::shared_ptr<CatalogShared> shared, NetnsPath path, NetnsId id, std::span<const Wish> wishes, Tier tier);
-  /// A write that was handed over and has not begun is not made any more.
+  /// Cancels a write that was handed over and has not begun.
   ~LinuxNetns() override;
 
-  /// Opens the files or directories of the tier. The thread is inside the netns. An error only when files or memory ran out: every
-  /// other one is the state of its key.
+  /// Opens the files or directories of the tier. The thread is inside the netns. Fails only when out of fds or memory: any
+  /// other error becomes the state of its key.
   Result<void> open_inside();
   [[nodiscard]] std::size_t fds() const;
 
@@ -95,39 +96,39 @@ class LinuxNetns final : public BoundNetns {
   struct Slot {
     Fd fd;                         // held tier only
     std::int16_t read_error = 0;   // ENOENT: missing
-    std::int16_t write_error = 0;  // of opening for writing; each write tries again
+    std::int16_t write_error = 0;  // from opening for writing; each write tries again
     bool needs_entering = false;
-    bool alone = false;  // no other key of its family
+    bool alone = false;  // the only key of its family
   };
-  /// How sure we must be, before we use a netns found by name, that it is the bound one.
+  /// Proof required that a netns found by name is the bound one.
   enum class Proof {
-    inode,   // enough for fds that were opened before: those of a dead netns only give ENOENT
-    cookie,  // needed to open anything by a path: an inode number may be that of a later netns (kernel fact 4)
+    inode,   // enough for fds opened earlier: those of a dead netns only return ENOENT
+    cookie,  // required to open by path: a later netns may have the same inode number (kernel fact 4)
   };
 
-  /// Fills in the parts of slots_ that follow from the wishes alone.
+  /// Sets the parts of slots_ that depend only on the wishes.
   void prepare_slots();
-  /// Whether the file is still that of its key: an interface that came again under the same name has other files (kernel fact 31).
+  /// Whether the file still belongs to its key: an interface recreated under the same name has other files (kernel fact 31).
   [[nodiscard]] static bool may_stay(const Slot& slot, const Key& key);
   [[nodiscard]] Result<NetnsScope> enter(Proof proof) const;
-  [[nodiscard]] bool holds_living_file() const;  // true also when it holds none
+  [[nodiscard]] bool holds_living_file() const;  // also true without a held file
   Result<Fd> open_key(std::size_t key, int flags, FamilyDirectories& families);
-  /// An error only when files or memory ran out; then the slot stays as it was.
+  /// Fails only when out of fds or memory; the slot is then unchanged.
   Result<void> open_slot(std::size_t key, FamilyDirectories& families);
-  /// Opens those that `chosen` selects by their index. The thread is inside the netns.
+  /// Opens the slots whose index `chosen` accepts. The thread is inside the netns.
   template <class Chosen>
   Result<void> open_slots(Chosen chosen);
-  /// Whether the key is there but could not be opened for reading, and may be later.
+  /// Whether the key exists and opening it for reading failed, but may succeed later.
   [[nodiscard]] static bool is_refused_reading(const Slot& slot);
-  /// Tries those once more: the kernel may allow it by now.
+  /// Opens those again: the kernel may allow it by now.
   void retry_refused();
-  /// Of a key that could not be opened for reading.
+  /// The reading of a key that could not be opened for reading.
   [[nodiscard]] static Reading known(const Slot& slot);
   Result<void> read_inside();
   Result<Write> write_inside(std::size_t key, std::string_view value);
-  /// Writes by an fd that was opened inside, or has it written.
+  /// Writes by an fd opened inside the netns, or hands the write over.
   Result<Write> put(std::size_t key, int fd, std::string_view value);
-  /// Looks whether other writers of the key use another inode by now.
+  /// Checks whether other writers of the key use another inode by now.
   void find_other_inode(std::size_t key);
 
   std::shared_ptr<CatalogShared> shared_;
@@ -138,10 +139,10 @@ class LinuxNetns final : public BoundNetns {
   RegisteredFiles files_;
   FamilyDirectories families_;  // directories tier only
   GlobWalk globs_;
-  std::optional<SlowWriter::Ticket> handed_over_;  // the last write that was
+  std::optional<SlowWriter::Ticket> handed_over_;  // the last write handed over
   Tier tier_;
   bool enters_ = false;   // at each read
-  bool refused_ = false;  // some slot is_refused_reading
+  bool refused_ = false;  // is_refused_reading() for some slot
 };
 
 }  // namespace nswarden

@@ -8,7 +8,7 @@
 namespace nswarden {
 namespace {
 
-/// The pidfd among the records that follow an event's metadata; FAN_NOPIDFD when there is none.
+/// The pidfd from the records after an event's metadata, or FAN_NOPIDFD.
 int pidfd_of(std::span<const char> records) {
   fanotify_event_info_header header{};
   while (records.size() >= sizeof header) {

@@ -27,12 +27,12 @@ namespace {
 constexpr std::size_t most_messages = 64;
 constexpr int buffer_size = 1 << 20;
 
-// Sysctls of an interface come and go with these, exactly: not before, as RTM_NEWLINK of a new name is, nor without, as one of a
-// carrier is (kernel fact 31). Messages about ids show which netns died (kernel fact 51).
+// These messages match the lifetime of an interface's sysctls exactly. RTM_NEWLINK comes too early for a new name, and also for
+// carrier changes (kernel fact 31). Messages about ids report the death of a netns (kernel fact 51).
 constexpr std::array<int, 3> groups{RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF, RTNLGRP_NSID};
 
-// The message that a write to forwarding, rp_filter, ... makes: the index of the interface and that one value. All values mean new files
-// (kernel fact 52).
+// Size of the message sent for a write to forwarding, rp_filter, ...: the interface index and that one value. A message with
+// all values reports new files (kernel fact 52).
 constexpr std::uint32_t one_value_size =
     NLMSG_LENGTH(NLMSG_ALIGN(sizeof(netconfmsg))) + 2 * (NLA_HDRLEN + sizeof(std::int32_t));
 
@@ -49,7 +49,7 @@ bool set_option(int socket, int level, int option, int value) {
   return ::setsockopt(socket, level, option, &value, sizeof value) == 0;
 }
 
-/// A process that writes sysctls all the time, as the daemon itself may do, then neither wakes the loop nor fills the buffer.
+/// A process that writes sysctls constantly, possibly the daemon itself, then neither wakes the loop nor fills the buffer.
 bool drop_writes(int socket) {
   constexpr std::uint8_t drop = 0;
   std::array filter{sock_filter BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(nlmsghdr, nlmsg_type)),
@@ -67,7 +67,7 @@ std::uint64_t inode_of_own_netns() {
   return ::stat("/proc/thread-self/ns/net", &status) == 0 ? status.st_ino : 0;
 }
 
-/// A message with room for its sender and for the id of the netns that it is from.
+/// Receive buffer for one message, its sender and the id of the originating netns.
 class Envelope {
  public:
   Envelope() {
@@ -75,7 +75,7 @@ class Envelope {
     header_.msg_iov = &part_;
     header_.msg_iovlen = 1;
   }
-  /// Bytes; an errno when there are none.
+  /// Returns the size in bytes, or an error if no message is pending.
   Result<std::size_t> receive(int socket) {
     header_.msg_namelen = sizeof sender_;
     header_.msg_control = control_.data();
@@ -87,7 +87,7 @@ class Envelope {
   [[nodiscard]] bool is_whole() const { return (header_.msg_flags & MSG_TRUNC) == 0; }
   [[nodiscard]] bool is_from_kernel() const { return sender_.nl_pid == 0; }
   [[nodiscard]] const nlmsghdr* first() const { return reinterpret_cast<const nlmsghdr*>(bytes_.data()); }
-  /// None: our own netns. Where that has an id in itself, kernels before Linux 7.1 may give it.
+  /// nullopt: the daemon's own netns. If that has an id for itself, kernels before Linux 7.1 may report the id instead.
   [[nodiscard]] std::optional<int> netns() {
     for (cmsghdr* part = CMSG_FIRSTHDR(&header_); part != nullptr; part = CMSG_NXTHDR(&header_, part)) {
       if (part->cmsg_level != SOL_NETLINK || part->cmsg_type != NETLINK_LISTEN_ALL_NSID) continue;
@@ -99,7 +99,7 @@ class Envelope {
   }
 
  private:
-  // The longest message of the groups has 76 bytes.
+  // The longest message of the groups is 76 bytes.
   alignas(nlmsghdr) std::array<char, 1024> bytes_{};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control_{};
   sockaddr_nl sender_{};
@@ -154,8 +154,8 @@ bool LinkWatcher::follow(int netns, std::uint64_t inode) {
   return true;
 }
 
-/// Messages that wait by now, that of its death too, are about the netns that had the id before. So the kernel is made to answer
-/// where that ends (kernel fact 51).
+/// Messages already queued, including the death notice, concern the previous netns with this id. The kernel's reply to the
+/// marker shows the end of those messages (kernel fact 51).
 void LinkWatcher::expect(int id, std::uint64_t inode) {
   nlmsghdr marker{};
   marker.nlmsg_len = sizeof marker;
@@ -163,11 +163,11 @@ void LinkWatcher::expect(int id, std::uint64_t inode) {
   marker.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
   marker.nlmsg_seq = ++marker_;
   newcomers_.push_back({marker_, id, inode});
-  // When it fails, or its answer finds no room, read() settles it.
+  // If this fails or the reply is dropped, read() settles the newcomer.
   (void)::send(socket_.get(), &marker, sizeof marker, MSG_DONTWAIT);
 }
 
-/// The first `count` newcomers have come.
+/// Starts following the first `count` newcomers.
 void LinkWatcher::settle(std::size_t count) {
   const auto last = newcomers_.begin() + static_cast<std::ptrdiff_t>(count);
   for (auto one = newcomers_.begin(); one != last; ++one) inodes_.insert_or_assign(one->id, one->inode);
@@ -193,10 +193,10 @@ LinkChanges LinkWatcher::read() {
         changes.lost = true;
         continue;
       }
-      // No message stands before them any more, even if the answer to a marker was lost.
+      // The queue is empty, so no older message precedes the newcomers even if a reply to a marker was lost.
       settle(newcomers_.size());
       if (error == EAGAIN) return changes;
-      // A lasting error: going down reports it, and polling on would wake the loop again and again.
+      // A lasting error: the watcher goes down to report it, because further polling would wake the loop again and again.
       problem_ = text_of(size.error(), link_remedy(error));
       socket_.reset();
       changes.lost = true;
@@ -219,7 +219,7 @@ void LinkWatcher::take(const nlmsghdr& message, std::optional<int> from, LinkCha
                                     [&message](const Newcomer& one) { return one.marker == message.nlmsg_seq; });
     if (waits != newcomers_.end()) settle(static_cast<std::size_t>(waits - newcomers_.begin()) + 1);
   } else if (message.nlmsg_type == RTM_DELNSID) {
-    // Other netns have ids of their own for others.
+    // Other netns assign their own ids.
     const std::optional<int> id = is_own(from) ? netns_id_in(message) : std::nullopt;
     if (id) inodes_.erase(*id);
   } else if (message.nlmsg_type == RTM_NEWNETCONF || message.nlmsg_type == RTM_DELNETCONF) {

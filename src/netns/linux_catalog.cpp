@@ -19,17 +19,18 @@ namespace nswarden {
 
 namespace {
 
-/// A name as a directory can hold one; anything else must not be made part of a path.
+/// Whether a directory entry can have this name; any other name must not become part of a path.
 bool is_name(std::string_view name) {
   return !name.empty() && !is_dots(name) && name.find('/') == std::string_view::npos &&
          name.find('\0') == std::string_view::npos;
 }
 
-/// False when the entry is gone by now.
+/// False if the entry has been removed.
 bool fill(Entry& entry, int directory, Links links, const HomeNetns& home) {
   struct stat status {};
   if (stat_entry(directory, entry.name.c_str(), links, status) != 0) {
-    // An entry that hides, such as the mount of a dead FUSE server, is not a netns; its neighbours are listed all the same.
+    // An entry that cannot be examined, such as the mount of a dead FUSE server, is not a netns. The remaining entries are
+    // still listed.
     entry.kind = EntryKind::other;
     if (errno != ENOENT) return true;
     return links == Links::follow && stat_entry(directory, entry.name.c_str(), Links::refuse, status) == 0;
@@ -43,7 +44,7 @@ constexpr std::string_view host_name = "host";
 
 }  // namespace
 
-/// An open netns, and the way there.
+/// An open netns and its path.
 struct LinuxCatalog::Found {
   OpenNetns netns;
   NetnsPath path;
@@ -79,13 +80,13 @@ bool LinuxCatalog::host_is_known() const {
 SysctlFiles& LinuxCatalog::sysctl_files() const { return shared_->files; }
 
 bool LinuxCatalog::is_host(std::uint64_t inode) const {
-  // All are alive, as we and process 1 are in them, so that the inode is identity enough (kernel facts 4 and 7). A daemon that may not see
-  // process 1's still knows the first one of the kernel.
+  // The daemon and process 1 keep these netns alive, so the inode is a sufficient identity (kernel facts 4 and 7). A daemon
+  // that cannot see process 1's netns still knows the first netns of the kernel.
   return inode == shared_->home.inode() || inode == shared_->init_inode || inode == fixed_init_inode;
 }
 
 Result<NetnsPath> LinuxCatalog::host() const {
-  // Without that, any other netns that processes are in could be the host's.
+  // If the host's netns is unknown, it could be any other netns with processes.
   if (!host_is_known()) return Error{EACCES, "tell which netns is the host's, by /proc/1/ns/net"};
   if (shared_->init_inode.value_or(fixed_init_inode) == shared_->home.inode()) {
     return NetnsPath{"/proc/thread-self/ns/net", Links::follow};
@@ -135,7 +136,7 @@ Result<void> LinuxCatalog::list_directory(std::uint16_t index, Detail detail, st
     Entry& entry = entries.emplace_back();
     entry.directory = index;
     entry.name = name;
-    const bool leads_on = links_ == Links::follow && type == DT_LNK;  // to where, may change without any mount
+    const bool leads_on = links_ == Links::follow && type == DT_LNK;  // the target can change without a mount
     if (detail == Detail::names && !leads_on) return;
     if (!fill(entry, directory.get(), links_, shared_->home)) entries.pop_back();
   });
@@ -177,7 +178,7 @@ Entry LinuxCatalog::look(std::uint16_t directory, std::string_view name) {
   return entry;
 }
 
-/// Opens any netns there; whether it may be entered is not judged.
+/// Opens any netns there; the caller checks whether it may be entered.
 LinuxCatalog::Opened LinuxCatalog::open(std::uint16_t source, std::string_view name) const {
   Result<std::vector<NetnsPath>> ways = ways_to(source, name);
   if (!ways) return ways.error();
@@ -201,7 +202,7 @@ BindResult LinuxCatalog::bind(std::uint16_t directory, std::string_view name, st
   if (const auto* error = std::get_if<Error>(&opened)) return *error;
   const OpenNetns& netns = std::get_if<Found>(&opened)->netns;
   if (kind_of(directory) != NameKind::host && is_host(netns.inode)) return Refusal::host_netns;
-  // Before anything is read: later changes are reported.
+  // Before any read, so that later changes are reported.
   const bool links_told = link_watcher_ != nullptr && link_watcher_->follow(netns.fd.get(), netns.inode);
 
   NetnsId id{cookie_of_file(netns.fd.get()).value_or(0), netns.inode};

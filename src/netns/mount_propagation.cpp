@@ -21,10 +21,10 @@ namespace {
 
 constexpr std::size_t largest_mount_table = std::size_t{64} << 20;
 
-/// One line of mountinfo, see proc_pid_mountinfo(5). Numbers of groups are the same in all namespaces
-/// (kernel fact 56); 0 is none.
+/// One line of mountinfo, see proc_pid_mountinfo(5). Peer group numbers are the same in all namespaces (kernel fact 56); 0
+/// means no group.
 struct Mount {
-  std::uint64_t id = 0;     // likewise, so that a mount that both have means one namespace
+  std::uint64_t id = 0;     // also global: two tables with a common mount belong to one namespace
   std::string_view device;  // "0:21"
   std::string_view root;
   std::string_view point;
@@ -35,11 +35,11 @@ struct Mount {
 Mount parse(std::string_view line) {
   Mount mount;
   mount.id = parse_number<std::uint64_t>(take_until(line, ' ')).value_or(0);
-  take_until(line, ' ');  // its parent
+  take_until(line, ' ');  // parent
   mount.device = take_until(line, ' ');
   mount.root = take_until(line, ' ');
   mount.point = take_until(line, ' ');
-  take_until(line, ' ');  // its options
+  take_until(line, ' ');  // options
   constexpr std::string_view shared = "shared:";
   for (std::string_view field = take_until(line, ' '); !field.empty() && field != "-"; field = take_until(line, ' ')) {
     if (field.starts_with(shared)) mount.shared = parse_number<std::uint64_t>(field.substr(shared.size())).value_or(0);
@@ -55,7 +55,7 @@ std::vector<Mount> parse_all(std::string_view table) {
   return mounts;
 }
 
-/// The mount that holds `path`, or its nearest ancestor that exists.
+/// Id of the mount that holds `path` or its nearest existing ancestor.
 std::optional<std::uint64_t> mount_id(std::string path) {
   struct statx status {};
   while (::statx(AT_FDCWD, path.c_str(), AT_NO_AUTOMOUNT, STATX_MNT_ID, &status) != 0) {
@@ -67,7 +67,8 @@ std::optional<std::uint64_t> mount_id(std::string path) {
   return status.stx_mnt_id;
 }
 
-/// A part of another file system, that nothing is propagated to. `ip netns add` makes one too, but a shared one.
+/// A bind mount of part of another file system that receives no propagation. `ip netns add` also makes a bind mount, but a
+/// shared one.
 bool is_plain_bind(const Mount& mount) { return mount.root != "/" && mount.point != "/" && mount.shared == 0; }
 
 const Mount* find_mount(const std::vector<Mount>& mounts, std::uint64_t id) {
@@ -75,7 +76,7 @@ const Mount* find_mount(const std::vector<Mount>& mounts, std::uint64_t id) {
   return found == mounts.end() ? nullptr : &*found;
 }
 
-/// Device of the mount at /proc. Of several on top of each other the last is seen.
+/// Device of the mount at /proc. The last of several stacked mounts is the visible one.
 std::string_view device_of_proc(const std::vector<Mount>& mounts) {
   const auto last = std::find_if(mounts.rbegin(), mounts.rend(), [](const Mount& mount) { return mount.point == "/proc"; });
   return last == mounts.rend() ? std::string_view() : last->device;

@@ -36,7 +36,7 @@ Refusal refusal_of(EntryKind kind) { return kind == EntryKind::placeholder ? Ref
 
 bool is_absent(int error) { return error == ENOENT || error == ENOTDIR; }
 
-/// Of a path where nothing was found: whether there is a link that was followed.
+/// Whether a path without a file ends in a followed symbolic link.
 bool is_dangling(const NetnsPath& path) {
   struct stat status {};
   return path.links == Links::follow && ::lstat(path.path.c_str(), &status) == 0 && S_ISLNK(status.st_mode);
@@ -68,13 +68,13 @@ PathLook look_at(const NetnsPath& path, const HomeNetns& home) {
 }
 
 std::variant<OpenNetns, Refusal, Error> open_netns(const NetnsPath& path, const HomeNetns& home) {
-  // O_PATH opens without effect: a FIFO does not hang, a device does not notice (kernel fact 6).
+  // O_PATH opens without side effects: it neither blocks on a FIFO nor touches a device (kernel fact 6).
   const int links = path.links == Links::refuse ? O_NOFOLLOW : 0;
   const Fd entry(::open(path.path.c_str(), O_PATH | O_CLOEXEC | links));
   if (!entry) {
     const int error = errno;
     if (is_absent(error)) return is_dangling(path) ? Refusal::not_a_netns : Refusal::absent;
-    // A loop of links; one that is not followed is opened itself.
+    // A loop of links; a link that is not followed is opened itself.
     if (error == ELOOP && path.links == Links::follow) return Refusal::not_a_netns;
     return Error{error, "open entry"};
   }
@@ -85,9 +85,9 @@ std::variant<OpenNetns, Refusal, Error> open_netns(const NetnsPath& path, const 
 
   OpenNetns opened{Fd(::open(path_of_fd(entry.get()).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)), status.st_ino};
   if (!opened.fd) return Error{errno, "open netns"};
-  // All kinds of namespace live on nsfs, and setns enters any of them.
+  // All kinds of namespace are files of nsfs, and setns enters any of them.
   int type = ::ioctl(opened.fd.get(), NS_GET_NSTYPE);
-  if (type < 0) type = ::ioctl(opened.fd.get(), NS_GET_NSTYPE);  // as stat_entry()
+  if (type < 0) type = ::ioctl(opened.fd.get(), NS_GET_NSTYPE);  // repeated as in stat_entry()
   if (type < 0 && errno != ENOTTY) return Error{errno, "ask for the kind of namespace"};
   if (type != CLONE_NEWNET) return Refusal::not_a_netns;
   return opened;
@@ -112,8 +112,8 @@ Result<std::uint64_t> cookie_inside() {
 std::optional<std::uint64_t> init_netns_inode() {
   struct stat status {};
   if (::stat(in_procfs("1/ns/net").c_str(), &status) == 0) return status.st_ino;
-  // That takes CAP_SYS_PTRACE where process 1 is another user's. Its files below net/ do not, and each netns has files of its
-  // own (kernel fact 7).
+  // The stat needs CAP_SYS_PTRACE if process 1 belongs to another user. Files below its net/ do not, and each netns has its own
+  // (kernel fact 7).
   struct stat ours {};
   struct stat theirs {};
   if (::stat(in_procfs("1/net/dev").c_str(), &theirs) != 0) return std::nullopt;
@@ -128,7 +128,7 @@ std::uint64_t ProcessNetns::inode_of(std::string_view name) {
   if (!name.starts_with(opening) || !name.ends_with(closing)) return 0;
   name.remove_prefix(opening.size());
   name.remove_suffix(closing.size());
-  // As the kernel writes it.
+  // The kernel writes no leading zero.
   return name.starts_with('0') ? 0 : parse_number<std::uint64_t>(name).value_or(0);
 }
 
@@ -144,8 +144,8 @@ Result<std::vector<std::uint64_t>> ProcessNetns::scan() {
     std::array<char, 32> path{};
     std::snprintf(path.data(), path.size(), "%d/ns/net", *pid);
     std::array<char, 64> name{};
-    // The kernel writes the text of the link. Reading it fails where the process is gone by now, a zombie, or of a user that the
-    // daemon may not look at.
+    // The kernel generates the text of the link. Reading it fails if the process has exited, is a zombie, or belongs to a user
+    // that the daemon may not inspect.
     const ssize_t size = ::readlinkat(processes.get(), path.data(), name.data(), name.size());
     const std::uint64_t inode = size > 0 ? inode_of({name.data(), static_cast<std::size_t>(size)}) : 0;
     if (inode == 0) return;
@@ -162,7 +162,7 @@ std::vector<NetnsPath> ProcessNetns::paths_of(std::string_view name) const {
   std::vector<NetnsPath> paths;
   const auto known = pids_.find(inode_of(name));
   if (known == pids_.end()) return paths;
-  // The link there is the kernel's own: it leads to the file of the netns, not to its text.
+  // A magic link of the kernel: it leads to the file of the netns and does not resolve its text.
   for (const int pid : known->second) paths.push_back({in_procfs(std::to_string(pid) + "/ns/net"), Links::follow});
   return paths;
 }

@@ -13,7 +13,7 @@ namespace nswarden {
 
 namespace {
 
-/// A request with its answer; room for either.
+/// A request and its answer in one buffer.
 class Question {
  public:
   Question(std::uint16_t type, std::uint16_t flags) : message_(mnl_nlmsg_put_header(bytes_.data())) {
@@ -24,7 +24,7 @@ class Question {
   }
   [[nodiscard]] nlmsghdr* message() const { return message_; }
 
-  /// The kernel answers before send() returns. Its error, if that is the answer.
+  /// The kernel answers before send() returns. An error in the answer becomes the result.
   Result<const nlmsghdr*> ask(int socket) {
     if (::send(socket, message_, message_->nlmsg_len, 0) < 0) return Error{errno, "ask for id of netns"};
     const ssize_t size = ::recv(socket, bytes_.data(), bytes_.size(), MSG_DONTWAIT);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ids of other netns in the one of the calling thread: numbers that netlink calls them by. The kernel hands out the lowest free
-// one, so that of a dead netns soon is that of another. Having an id keeps no netns alive (kernel
-// fact 51).
+// Ids that the calling thread's netns assigns to other netns, for use in netlink messages. The kernel assigns the lowest free
+// id, so another netns soon gets the id of a dead one. An id keeps no netns alive (kernel fact 51).
 #pragma once
 
 #include <optional>
@@ -14,20 +13,20 @@ struct nlmsghdr;
 
 namespace nswarden {
 
-/// Of a netns that has none; where one is given, it lets the kernel choose.
+/// Id of a netns without one; in an assignment, the kernel chooses the id.
 constexpr int no_netns_id = -1;
 
-/// Of the netns that a message about ids is about.
+/// The netns id that a message about ids concerns.
 std::optional<int> netns_id_in(const nlmsghdr& message);
 
 class NetnsIds {
  public:
-  /// A socket for a few questions, in the netns of the calling thread.
+  /// Opens a socket for a few requests, in the netns of the calling thread.
   static Result<NetnsIds> open();
 
-  /// Of the netns behind an fd of its file; none when it has none.
+  /// The id of the netns behind an fd of its file; nullopt if it has none.
   Result<std::optional<int>> find(int netns);
-  /// Gives it one, or finds the one that it has. Needs CAP_NET_ADMIN here.
+  /// Assigns an id or returns the existing one. Needs CAP_NET_ADMIN here.
   Result<int> give(int netns);
 
  private:

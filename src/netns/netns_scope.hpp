@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The calling thread inside another netns, and back. The only caller of setns, which is per thread (kernel fact 21). Threads
-// and children must not be started while a scope lives: they would keep that netns (kernel fact 5).
+// NetnsScope moves the calling thread into another netns and back. The only caller of setns, which is per thread (kernel fact
+// 21). Threads and children must not be started while a scope lives: they would keep that netns (kernel fact 5).
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,14 @@
 
 namespace nswarden {
 
-/// The netns that the calling thread was in when this was made.
+/// HomeNetns is the netns of the calling thread at construction.
 class HomeNetns {
  public:
-  /// Throws std::system_error when it cannot be opened.
+  /// Throws std::system_error if it cannot be opened.
   HomeNetns();
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] std::uint64_t inode() const { return inode_; }
-  /// Device number of nsfs, which every netns file has and nothing else.
+  /// Device number of nsfs, shared by all netns files and no other file system.
   [[nodiscard]] std::uint64_t nsfs_device() const { return device_; }
 
  private:
@@ -29,14 +29,14 @@ class HomeNetns {
 
 class NetnsScope {
  public:
-  /// Moves the calling thread into the netns behind `netns`, an fd of a netns file that may be closed once this is done.
-  /// `home` outlives the scope.
+  /// Moves the calling thread into the netns behind `netns`, an fd of a netns file that may be closed after the call. `home`
+  /// must outlive the scope.
   static Result<NetnsScope> enter(int netns, const HomeNetns& home);
 
-  /// Enters the netns where the thread is already: whether it may enter any.
+  /// Enters the thread's current netns, to test whether it may enter any.
   static Result<void> try_home(const HomeNetns& home);
 
-  /// Returns to the home netns; aborts the process when it cannot, since all that follows would happen in the wrong place.
+  /// Returns to the home netns. Aborts the process on failure, because later operations would affect another netns.
   ~NetnsScope();
   NetnsScope(NetnsScope&& other) noexcept : home_(std::exchange(other.home_, nullptr)) {}
   NetnsScope& operator=(NetnsScope&&) = delete;

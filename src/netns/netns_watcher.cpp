@@ -18,12 +18,12 @@ namespace nswarden {
 
 namespace {
 
-// Narrow: with IN_OPEN the daemon would wake itself by its own looks (kernel fact 9). The same for directories and for their
-// ancestors, because one inode has one watch (kernel fact 50). A symbolic link on the way is followed: /var/run/netns is an honest name of
+// A narrow mask: with IN_OPEN the daemon's own reads would wake it (kernel fact 9). Directories and ancestors share the mask,
+// because one inode has one watch (kernel fact 50). Symbolic links in the path are followed: /var/run/netns is a valid name of
 // /run/netns.
 constexpr std::uint32_t watched_entries =
     IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
-// Events of listings: those of the daemon look the same as those of other processes.
+// Events of listings: those of the daemon and of other processes are indistinguishable.
 constexpr std::uint32_t looks = IN_OPEN | IN_ACCESS | IN_CLOSE_NOWRITE;
 constexpr std::uint32_t about_itself = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT;
 
@@ -34,11 +34,11 @@ bool is_missing(int error) { return error == ENOENT || error == ENOTDIR; }
 struct NetnsWatcher::Watch {
   std::string directory;
   int wd = -1;
-  std::string path;  // that wd is on: the directory or an ancestor of it
+  std::string path;  // path of wd: the directory or an ancestor of it
   [[nodiscard]] bool sits_on_directory() const { return wd >= 0 && path == directory; }
 };
 
-/// Whether a watch may have to sit elsewhere now, with the events of its directory that say so.
+/// Whether a watch may have to move, and the events of its directory that indicate it.
 struct NetnsWatcher::Moved {
   bool maybe = false;
   std::uint32_t mask = 0;
@@ -54,7 +54,7 @@ NetnsWatcher::~NetnsWatcher() = default;
 bool NetnsWatcher::rearm() {
   bool changed = false;
   if (!mounts_) {
-    // Of this thread's mount namespace: a leader's may be another (kernel fact 21).
+    // The mount namespace of this thread; the thread group leader's may differ (kernel fact 21).
     mounts_.reset(::open("/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC));
     mounts_state_ = mounts_ ? Result<void>() : Error{errno, "open mountinfo"};
     changed = static_cast<bool>(mounts_);
@@ -75,8 +75,9 @@ bool NetnsWatcher::rearm() {
 bool NetnsWatcher::place(Watch& watch) {
   const bool sat = watch.sits_on_directory();
   const int before = watch.wd;
-  // Again after each find, because the directory, or one above it, may have been made between two looks. That ends when
-  // nothing new is found; a path that is made and removed all the time ends it too, and the next sweep looks again.
+  // Repeats after each change, because the directory or an ancestor may have been created between two attempts. It ends when
+  // the watch no longer changes, or after 16 rounds for a path that is created and removed all the time; the next sweep tries
+  // again.
   for (int round = 0; round < 16; ++round) {
     const int last = watch.wd;
     if (const Result<void> added = add_nearest(watch); !added) {
@@ -114,7 +115,7 @@ std::vector<DirectoryEvent> NetnsWatcher::read() {
   if (!inotify_) return events;
   std::vector<Moved> moved(watches_.size());
   alignas(inotify_event) std::array<char, std::size_t{32} << 10> batch;  // NOLINT(cppcoreguidelines-pro-type-member-init)
-  // The events that wait now, not those that come meanwhile.
+  // Reads the events pending now, not later ones.
   int waiting = 0;
   if (::ioctl(inotify_.get(), FIONREAD, &waiting) != 0) waiting = 1;
   while (waiting > 0) {
@@ -153,7 +154,7 @@ void NetnsWatcher::take(const RawInotifyEvent& event, std::vector<DirectoryEvent
 
 void NetnsWatcher::ask_for(std::uint32_t events) {
   asked_ = events & inotify_can_be_asked;
-  // Adding a watch again gives it the new mask, and loses nothing that waits (kernel fact 50).
+  // Adding a watch again updates its mask and loses no pending event (kernel fact 50).
   for (Watch& watch : watches_) {
     if (watch.wd >= 0) (void)::inotify_add_watch(inotify_.get(), watch.path.c_str(), watched_entries | asked_);
   }

@@ -20,7 +20,7 @@
 namespace nswarden {
 namespace {
 
-/// Longer than the kernel holds RTNL for thousands of interfaces (kernel fact 23), and short enough for an end within 2 s.
+/// Longer than the kernel holds RTNL for thousands of interfaces (kernel fact 23), and short enough for a shutdown within 2 s.
 constexpr std::chrono::seconds longest_goodbye{1};
 
 struct Job {
@@ -30,16 +30,16 @@ struct Job {
   SlowWriter::Done done;
 };
 
-/// It may have become right while it waited, and writing the value that is there already is not harmless (kernel facts 26 and
-/// 43). A file that cannot be read is written.
+/// The key may have become compliant while the write was queued, and rewriting the current value is not harmless (kernel facts
+/// 26 and 43). A file that cannot be read is written.
 bool is_right(const Job& job) {
   std::array<char, 128> now;  // NOLINT(cppcoreguidelines-pro-type-member-init)
   const ssize_t size = ::pread(job.file.get(), now.data(), now.size(), 0);
   return size > 0 && same_value({now.data(), static_cast<std::size_t>(size)}, job.value);
 }
 
-/// At offset 0 and in one call (kernel fact 12). A short count is a value that was parsed in part; a
-/// reader sees the value that was stored (kernel fact 28).
+/// At offset 0 and in one call (kernel fact 12). A short count means that the kernel parsed the value in part; a reader sees
+/// the stored value (kernel fact 28).
 int write_now(const Job& job) {
   if (is_right(job)) return 0;
   return ::pwrite(job.file.get(), job.value.data(), job.value.size(), 0) < 0 ? errno : 0;
@@ -47,17 +47,17 @@ int write_now(const Job& job) {
 
 }  // namespace
 
-/// The thread has its share, so that it can be left behind in a write that hangs. It only moves nodes from list to list: it
-/// allocates nothing, so that nothing can fail there but the write.
+/// The thread shares ownership, so that the destructor can abandon it in a hanging write. It only moves nodes between lists and
+/// never allocates, so that only the write can fail.
 struct SlowWriter::Shared {
   Waker waker;
   std::mutex mutex;
-  std::condition_variable wanted;  // of the thread: work, or its end
-  std::condition_variable gone;    // of the destructor
+  std::condition_variable wanted;  // signals the thread: work or shutdown
+  std::condition_variable gone;    // signals the destructor
   std::list<Job> waiting;
   std::list<Job> done;
   Ticket last = 0;
-  std::optional<Ticket> under_way;  // none: also when it was cancelled
+  std::optional<Ticket> under_way;  // nullopt also after cancel()
   std::size_t open = 0;             // files handed over and not closed yet
   bool stopping = false;
   bool ended = false;
@@ -140,7 +140,7 @@ void SlowWriter::cancel(Ticket ticket) {
 int SlowWriter::fd() const { return shared_->waker.fd(); }
 
 std::vector<SlowWriter::Done> SlowWriter::take_done() {
-  // First, so that a write that ends while they are collected wakes the loop once more.
+  // First, so that a write that completes meanwhile wakes the loop once more.
   (void)shared_->waker.read();
   const std::lock_guard lock(shared_->mutex);
   std::vector<Done> taken;

@@ -8,10 +8,10 @@
 namespace nswarden {
 namespace {
 
-// A process inside can make any number of inodes of a key; later writers only use the newest.
+// A process inside can create any number of inodes of a key; later writers use only the newest.
 constexpr std::size_t most_found = 16;
 
-/// 0 when it is unknown.
+/// 0 if unknown.
 std::uint64_t inode_of(const Fd& file) {
   struct stat status {};
   return ::fstat(file.get(), &status) == 0 ? status.st_ino : 0;

@@ -89,7 +89,7 @@ Result<std::vector<Key>> GlobWalk::find(const SysctlTree& tree, std::span<const 
     if (const Result<void> walked = walk(tree, *glob, found); !walked) return walked.error();
   }
   read_.clear();
-  // Directories of single interfaces go with these, and would pile up.
+  // Directories of single interfaces disappear with their interfaces; keeping them would leak fds.
   std::set<std::string_view> stay;
   for (const KeyPattern* glob : globs) {
     const std::string_view path = glob->path();
@@ -146,7 +146,7 @@ Result<const GlobWalk::Names*> GlobWalk::names_in(const SysctlTree& tree, const 
     names.push_back({name, type == DT_DIR});
   });
   if (!read && read.error().code != ENOENT) return read.error();
-  // The directory itself is gone, such as that of an interface. A later one of that name is another.
+  // The directory was removed, such as that of an interface. A later directory of that name is another one.
   if (!read) directories_.erase(open);
   return &names;
 }

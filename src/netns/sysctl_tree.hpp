@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opens files below /proc/sys/net, and nothing but those (kernel fact 25), and finds them by globs. A dirfd of /proc/sys/net belongs to
-// no netns. One of a family (net/ipv4, net/netfilter, ...) or of a directory below it belongs to the netns in which it was opened, is
-// to be used only there (fact 13), and keeps nothing alive. Held ones spare lookups right below net/, which cost time for every netns of
-// the host (fact 11).
+// Opens files below /proc/sys/net and no others (kernel fact 25), and finds them by globs. A dirfd of /proc/sys/net belongs to
+// no netns. A dirfd of a family (net/ipv4, net/netfilter, ...) or of a directory below it belongs to the netns in which it was
+// opened, must be used only there (fact 13), and keeps nothing alive. Held dirfds avoid lookups directly below net/, which cost
+// time for every netns of the host (fact 11).
 #pragma once
 
 #include <cerrno>
@@ -20,23 +20,23 @@
 
 namespace nswarden {
 
-/// Errors that say nothing about a file, only that we cannot open any more.
+/// Errors that mean exhaustion of fds or memory, and say nothing about the file.
 constexpr bool is_exhausted(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM; }
 
 class SysctlTree {
  public:
-  /// How a path is kept below its directory: by openat2 (Linux 5.6), or step by step.
+  /// How a path is confined to its directory: by openat2 (Linux 5.6) or step by step.
   enum class Walk { openat2, by_step };
-  /// Throws std::system_error when /proc/sys/net cannot be opened. Walks by step only where the kernel or a filter of system
-  /// calls has no openat2 (kernel fact 62).
+  /// Throws std::system_error if /proc/sys/net cannot be opened. Walks by step only if the kernel or a system call filter lacks
+  /// openat2 (kernel fact 62).
   SysctlTree();
   explicit SysctlTree(Walk walk);
 
   [[nodiscard]] int root() const { return root_.get(); }
   [[nodiscard]] Walk walk() const { return walk_; }
 
-  /// `path`, a Key's or a part of one, below `directory`: no `..`, no link, no other file system on the way.
-  /// `flags` as for open, with O_NOFOLLOW and O_CLOEXEC always.
+  /// Opens `path`, a Key's or a part of one, below `directory`, without `..`, links or other file systems in the path. `flags`
+  /// as for open; O_NOFOLLOW and O_CLOEXEC are always added.
   [[nodiscard]] Result<Fd> open_below(int directory, const char* path, int flags) const;
 
  private:
@@ -47,25 +47,25 @@ class SysctlTree {
   Walk walk_ = Walk::openat2;
 };
 
-/// The families of one netns that were opened so far.
+/// FamilyDirectories holds the opened family directories of one netns.
 class FamilyDirectories {
  public:
-  /// The directory of a family, opened at the first call. The thread is inside the netns.
+  /// Returns the directory of a family, opened by the first call. The thread is inside the netns.
   Result<int> get(const SysctlTree& tree, std::string_view family);
   [[nodiscard]] std::size_t size() const { return opened_.size(); }
-  /// An fd of any of them; -1 when there is none.
+  /// An fd of any of them, or -1.
   [[nodiscard]] int any() const { return opened_.empty() ? -1 : opened_.front().second.get(); }
 
  private:
   std::vector<std::pair<std::string, Fd>> opened_;
 };
 
-/// Finds the keys that globs match, in the netns that the calling thread is in. The directories that it reads stay open.
+/// GlobWalk finds the keys that match globs, in the netns of the calling thread. The directories that it reads stay open.
 class GlobWalk {
  public:
-  /// Each key once, sorted. An error only when files or memory ran out: a directory that is not there has no keys.
+  /// Returns sorted keys without duplicates. Fails only when out of fds or memory: an absent directory has no keys.
   Result<std::vector<Key>> find(const SysctlTree& tree, std::span<const KeyPattern* const> globs);
-  /// Fds that it holds.
+  /// Number of held fds.
   [[nodiscard]] std::size_t size() const { return directories_.size(); }
   void close() { directories_.clear(); }
 
@@ -79,7 +79,7 @@ class GlobWalk {
   Result<void> walk(const SysctlTree& tree, const KeyPattern& glob, std::vector<Key>& found);
 
   std::map<std::string, Fd, std::less<>> directories_;
-  std::map<std::string, Names, std::less<>> read_;  // in this call of find()
+  std::map<std::string, Names, std::less<>> read_;  // during one find()
 };
 
 }  // namespace nswarden

@@ -28,11 +28,11 @@ namespace {
 // FAN_REPORT_FD_ERROR is newer than the headers of Debian 12.
 constexpr unsigned report_fd_error = 0x2000;
 constexpr std::size_t most_events = 64;
-// Events of the daemon itself carry no news, and a visit to a netns with thousands of settings makes hundreds: those of other
+// The daemon's own events carry no news, and a visit to a netns with thousands of settings causes hundreds. Events of other
 // processes must not wait behind them.
 constexpr std::size_t most_own_events = 1024;
-// While one event is read, a process that writes in a tight loop has made the next one. So few are read at once, and the first one
-// that repeats an earlier one ends the batch.
+// A process that writes in a tight loop causes the next event while one is read. So each read takes few events, and the first
+// event that repeats an earlier one ends the batch.
 constexpr std::size_t events_at_once = 2;
 constexpr std::size_t bare_event = sizeof(fanotify_event_metadata);
 constexpr std::size_t event_with_pidfd = bare_event + sizeof(fanotify_event_info_pidfd);
@@ -49,11 +49,11 @@ const char* remedy_for(int error) {
   }
 }
 
-/// Errors of a file whose netns, interface or process is gone: nothing is left to look at.
+/// The file's netns, interface or process is gone: there is nothing left to check.
 bool is_of_the_dead(int error) { return error == ENOENT || error == ESRCH; }
 
-/// As our mount namespace sees it, or as it is seen from the mount through which it was written, in a mount namespace that is not
-/// ours. Only good for hints, as the writer may have made those mounts (kernel fact 53). Empty when it is too long, too.
+/// The path in the daemon's mount namespace or, for a write in another mount namespace, the path below the mount used for the
+/// write. Only a hint, because the writer may have made those mounts (kernel fact 53). Also empty if it is too long.
 std::string path_behind(const Fd& file) { return target_of_link(path_of_fd(file.get())); }
 
 std::string_view name_behind(std::string_view path) {
@@ -68,7 +68,7 @@ bool is_below_a_process(std::string_view path) {
   return path.starts_with(proc) && path.size() > proc.size() && path[proc.size()] >= '1' && path[proc.size()] <= '9';
 }
 
-/// Whether `path` leads to this file in our mount namespace, with no link on the way.
+/// Whether `path` leads to this file in the daemon's mount namespace, without a symbolic link in the path.
 bool leads_to(const std::string& path, const struct stat& expected) {
   open_how how{};
   how.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
@@ -87,7 +87,7 @@ struct SysctlWatcher::Batch {
     friend bool operator==(const Origin&, const Origin&) = default;
   };
 
-  /// The kernel makes one event of many writes of a process to a file, until it is read. So the next one is news.
+  /// The kernel merges writes of a process to a file into one event until it is read. The next event is therefore a new write.
   void add(const Origin& origin) {
     repeats = repeats || std::find(origins.begin(), origins.end(), origin) != origins.end();
     origins.push_back(origin);
@@ -95,11 +95,11 @@ struct SysctlWatcher::Batch {
 
   SysctlWrites found;
   std::vector<Origin> origins;
-  std::size_t own = 0;  ///< events of our own process
+  std::size_t own = 0;  ///< events of the daemon itself
   bool repeats = false;
 };
 
-/// With owners for the fds that the kernel opened for it.
+/// An event that owns the fds opened by the kernel.
 struct SysctlWatcher::Event {
   RawFanotifyEvent raw;
   Fd file;
@@ -146,7 +146,7 @@ Result<void> SysctlWatcher::open() {
     if (group || errno != EINVAL) break;
   }
   if (!group) return Error{errno, "fanotify_init"};
-  const std::string watched = in_procfs("sys/net");  // any of its files stands for all
+  const std::string watched = in_procfs("sys/net");  // any of its files selects the whole file system
   if (::fanotify_mark(group.get(), FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_MODIFY, AT_FDCWD, watched.c_str()) != 0) {
     return Error{errno, "fanotify_mark"};
   }
@@ -162,7 +162,7 @@ SysctlWrites SysctlWatcher::read() {
   if (!fanotify_) return {};
   alignas(fanotify_event_metadata) std::array<char, events_at_once * event_with_pidfd>
       bytes;  // NOLINT(cppcoreguidelines-pro-type-member-init)
-  // Before Linux 6.13 an event whose file cannot be opened is thrown away, and the read fails only when it is the first one
+  // Before Linux 6.13, the kernel discards an event whose file cannot be opened. The read fails only if that event is the first
   // (kernel fact 15).
   const std::size_t at_once = tells_failed_opens_ ? events_at_once : 1;
   std::size_t taken = 0;
@@ -184,7 +184,7 @@ SysctlWrites SysctlWatcher::read() {
   }
   found.more = taken - batch.own >= most_events || batch.own >= most_own_events;
   if (failed_reads == most_events && !is_of_the_dead(error)) {
-    // A lasting error: going down reports it, and polling on would wake the loop again and again.
+    // A lasting error: the watcher goes down to report it, because further polling would wake the loop again and again.
     problem_ = text_of({error, "read fanotify events"}, remedy_for(error));
     fanotify_.reset();
     found.more = false;
@@ -192,9 +192,9 @@ SysctlWrites SysctlWatcher::read() {
   return std::move(batch.found);
 }
 
-/// The number of events that it took.
+/// Returns the number of events taken.
 std::size_t SysctlWatcher::take(std::span<const char> bytes, Batch& batch) {
-  // All get their owners first, because judging one may throw.
+  // All events get owners for their fds first, because judge() may throw.
   std::array<Event, events_at_once> events;
   std::size_t count = 0;
   FanotifyBuffer buffer(bytes);
@@ -247,10 +247,10 @@ void SysctlWatcher::judge(Event& event, Batch& batch) {
   found.writes.push_back(std::move(write));
 }
 
-/// Has the kernel report no more events of a file, as long as its inode lives: a process that writes its own /proc/PID/comm for ever then
-/// costs nothing. The mark pins nothing (kernel fact 45). Never of a sysctl: the path depends on the mounts of the writer (fact
-/// 53), so it counts only where it leads to the same file in our mount namespace, and not through links, which lead into the
-/// writer's.
+/// Suppresses further events of a file as long as its inode lives, so that a process that keeps writing its own /proc/PID/comm
+/// costs nothing. The mark pins nothing (kernel fact 45). Never applied to a sysctl: the path depends on the writer's mounts
+/// (fact 53), so it counts only if it leads to the same file in the daemon's mount namespace, and without links, which lead
+/// into the writer's.
 void SysctlWatcher::ignore(const Fd& file) {
   if (!can_ignore_) return;
   constexpr unsigned flags = FAN_MARK_ADD | FAN_MARK_IGNORED_MASK | FAN_MARK_IGNORED_SURV_MODIFY | FAN_MARK_EVICTABLE;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// describe_writer: the process that wrote a sysctl, by its files in /proc. Apart from SysctlWatcher, as it needs no fanotify.
+// describe_writer describes the process that wrote a sysctl, by its files in /proc. Separate from SysctlWatcher because it
+// needs no fanotify.
 #include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,8 +21,8 @@ namespace nswarden {
 
 namespace {
 
-/// In one read, as the kernel makes such a file as one piece: this happens while a writer is on its way out. Empty when it cannot be
-/// read, or is longer than any of them is.
+/// Reads the file with one read: the kernel generates such a file in one piece, and the writer may be exiting. Empty if it
+/// cannot be read or exceeds the buffer, which is larger than any such file.
 std::string content_of(const std::string& path) {
   const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return {};
@@ -42,15 +43,15 @@ std::string_view value_of(std::string_view lines, std::string_view key) {
   return {};
 }
 
-/// Its directory in /proc, which may be that of another PID namespace than the daemon's, with other numbers; empty when it is not there.
+/// The process's directory in the daemon's procfs, which may belong to another PID namespace with other pids; empty if absent.
 std::string directory_of(const Fd& pidfd) {
-  // It has the number of the process in the PID namespace of that procfs.
+  // fdinfo shows the pid in the PID namespace of that procfs.
   const std::string info = content_of(in_procfs("self/fdinfo/" + std::to_string(pidfd.get())));
   const std::optional<std::int64_t> pid = parse_number<std::int64_t>(value_of(info, "Pid:\t"));
   return pid && *pid > 0 ? in_procfs(std::to_string(*pid)) : std::string();
 }
 
-/// Until then no other process can have got its number. A zombie is still there (kernel fact 64).
+/// True until the process is reaped: until then no other process can get its pid. A zombie still counts (kernel fact 64).
 bool is_there(const Fd& pidfd) { return ::syscall(SYS_pidfd_send_signal, pidfd.get(), 0, nullptr, 0) == 0 || errno == EPERM; }
 
 std::string comm_of(const std::string& directory) {
@@ -61,14 +62,14 @@ std::string comm_of(const std::string& directory) {
 
 std::optional<std::uint32_t> effective_uid(const std::string& directory) {
   const std::string status = content_of(directory + "/status");
-  // Real, effective, saved, of the file system.
+  // Fields: real, effective, saved, file system.
   std::string_view uids = value_of(status, "Uid:\t");
   take_until(uids, '\t');
   return parse_number<std::uint32_t>(take_until(uids, '\t'));
 }
 
 std::string cgroup_of(const std::string& directory) {
-  constexpr std::string_view removed = " (deleted)";  // said of a zombie's
+  constexpr std::string_view removed = " (deleted)";  // appended for a zombie
   const std::string lines = content_of(directory + "/cgroup");
   std::string_view path = value_of(lines, "0::");
   if (path.ends_with(removed)) path.remove_suffix(removed.size());
@@ -86,7 +87,7 @@ Writer describe_writer(std::int64_t pid, const Fd& pidfd, double time) {
   if (directory.empty()) return unknown;
   Writer writer = unknown;
   writer.comm = comm_of(directory);
-  writer.exe = target_of_link(directory + "/exe");  // a kernel thread and a zombie have none
+  writer.exe = target_of_link(directory + "/exe");  // empty for a kernel thread or a zombie
   writer.uid = effective_uid(directory);
   writer.cgroup = cgroup_of(directory);
   CgroupNames names = names_of_cgroup(writer.cgroup);

@@ -47,12 +47,12 @@ void raise_permitted_capabilities() {
 }
 
 Result<void> drop_all_capabilities() {
-  // To ptrace(2) and /proc/PID/mem a thread without capabilities is open to every process of its user that has none either, and
-  // with it the memory that it shares with threads that have some (kernel fact 60).
+  // For ptrace(2) and /proc/PID/mem, a thread without capabilities is accessible to every process of its user that has none
+  // either. Through it, so is the memory shared with threads that have some (kernel fact 60).
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return Error{errno, "forbid ptrace"};
-  // First, or else uid 0 and files with capabilities would give them back at the next exec.
+  // First: otherwise uid 0 and file capabilities would restore them at the next exec.
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return Error{errno, "set no_new_privs"};
-  // Takes the ambient set with it: that is never more than the permitted and inheritable ones.
+  // Also clears the ambient set, which is always a subset of the permitted and inheritable sets.
   if (!set_capabilities(CapabilitySets{})) return Error{errno, "drop capabilities"};
   return {};
 }
@@ -70,7 +70,7 @@ CapabilitiesAside::~CapabilitiesAside() {
   if (effective_ == 0 || !get_capabilities(sets)) return;
   sets[0].effective = static_cast<std::uint32_t>(effective_);
   sets[1].effective = static_cast<std::uint32_t>(effective_ >> 32);
-  // A permitted capability may always be made effective.
+  // A thread may always make a permitted capability effective.
   (void)set_capabilities(sets);
 }
 

@@ -19,7 +19,7 @@ namespace nswarden {
 namespace {
 
 Result<void> write_new(const std::string& path, std::string_view content) {
-  // One of an earlier process that was killed, or one that another user has put there to be written into.
+  // The file of a killed process, or one that another user created to capture the content.
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return Error{errno, "remove file"};
   const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file) return Error{errno, "make file"};
@@ -37,7 +37,7 @@ bool is_read_only(const std::string& path) {
   return ::statvfs(path.c_str(), &status) == 0 && (status.f_flag & ST_RDONLY) != 0;
 }
 
-/// Names the users besides root and the daemon's that may write a file of this status.
+/// Names the users, besides root and the daemon's, that may write a file with this status.
 std::optional<std::string> writer_besides_us(const struct stat& status) {
   if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
     return "it belongs to user " + std::to_string(status.st_uid) + "; chown root";
@@ -49,12 +49,12 @@ std::optional<std::string> writer_besides_us(const struct stat& status) {
   return std::nullopt;
 }
 
-/// Names the users that may put another file in the place of this one, by its folder.
+/// Names the users that may replace the file through its folder.
 std::optional<Distrusted> distrust_folder(const std::string& path) {
   const std::string folder = folder_of(path);
   struct stat status {};
   if (::stat(folder.c_str(), &status) != 0) return std::nullopt;
-  // In a sticky one a user can replace only its own files.
+  // In a sticky folder a user can replace only its own files.
   if ((status.st_mode & S_ISVTX) != 0 && status.st_uid == 0) return std::nullopt;
   if (auto why = writer_besides_us(status)) {
     return Distrusted{"others may put another file in its place, by its folder: " + *std::move(why) + ' ' + folder};
@@ -62,7 +62,7 @@ std::optional<Distrusted> distrust_folder(const std::string& path) {
   return std::nullopt;
 }
 
-/// `file` is the one that is read, even if another one is at `path` by now. A link may lead to it, so both of its folders count.
+/// `file` is the fd that is read, even if `path` leads to another file by now. A link may lead to it, so both folders count.
 std::optional<Distrusted> distrust_file(const Fd& file, const std::string& path) {
   struct stat status {};
   struct statvfs mount {};
@@ -101,7 +101,7 @@ Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
   if (S_ISDIR(status.st_mode)) return Error{EISDIR, "open file"};
   if (!S_ISREG(status.st_mode)) return Error{EINVAL, "open file"};
 
-  // Not trusting st_size: files of procfs say 0, and others may grow.
+  // st_size is not trusted: it is 0 for files of procfs, and other files may grow.
   std::string content;
   std::array<char, 16384> batch{};
   while (true) {
@@ -158,7 +158,7 @@ std::string folder_of(const std::string& path) {
 }
 
 std::variant<std::string, Distrusted, Error> read_trusted_file(const std::string& path, std::size_t max_bytes) {
-  // Only that file is judged and read, not one that is put in its place meanwhile.
+  // Checks and reads the same open file, even if it is replaced meanwhile.
   const Fd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (!file) return Error{errno, "open file"};
   Result<std::string> text = read_file(path_of_fd(file.get()), max_bytes);
@@ -177,7 +177,7 @@ std::variant<std::vector<std::string>, Distrusted, Error> list_trusted_folder(co
   std::vector<std::string> names;
   const Result<void> read =
       read_directory(folder.get(), "read folder", [&](const char* name, auto) { names.emplace_back(name); });
-  // ENOENT: it was removed since it was opened.
+  // ENOENT: the directory was removed since it was opened.
   if (!read && read.error().code != ENOENT) return read.error();
   return names;
 }
@@ -197,7 +197,7 @@ std::uint64_t fingerprint(const std::string& path) {
   if (!S_ISDIR(status.st_mode)) return sum;
   const Fd folder = open_directory(path);
   if (!folder) return sum;
-  // A sum, as their order may differ.
+  // A sum, because the order of entries may differ.
   std::uint64_t entries = 0;
   (void)read_directory(folder.get(), "read folder", [&](const char* name, auto) {
     if (::fstatat(folder.get(), name, &status, 0) != 0) return;

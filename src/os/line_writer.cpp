@@ -21,7 +21,7 @@ LineWriter::LineWriter(int fd) : fd_(fd) {
   } else if (S_ISSOCK(status.st_mode)) {
     kind_ = Kind::socket;
   } else if (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode)) {
-    // O_NONBLOCK on the fd itself would be seen by every process that shares it, the user's shell included.
+    // Setting O_NONBLOCK on the fd itself would affect every process that shares it, including the user's shell.
     own_.reset(::open(path_of_fd(fd).c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (own_) {
       kind_ = Kind::plain;
@@ -54,7 +54,7 @@ LineWriter::Progress LineWriter::drain() {
     progress = count == 0 || errno == EAGAIN || errno == EWOULDBLOCK ? Progress::blocked : Progress::broken;
     break;
   }
-  // After an error a later reader starts with a whole line.
+  // After an error, a later reader starts with a whole line.
   buffer_.erase(0, progress == Progress::broken ? buffer_.size() : written_);
   written_ = 0;
   return progress;
@@ -70,7 +70,7 @@ long LineWriter::put(std::string_view bytes) const {
   pollfd ready{fd_, POLLOUT, 0};
   const int polled = ::poll(&ready, 1, 0);
   if (polled <= 0) return polled;
-  // A pipe that polls writable takes PIPE_BUF bytes at once; more could block.
+  // A writable pipe takes PIPE_BUF bytes; a longer write could block.
   return ::write(fd_, bytes.data(), std::min<std::size_t>(bytes.size(), PIPE_BUF));
 }
 

@@ -31,8 +31,8 @@ bool leads_to(const std::string& path, const struct stat& file) {
 }  // namespace
 
 LockFile::Attempt LockFile::take(const std::string& path) {
-  // Again when its holder ended just now, or when the file was replaced before it was locked, as by a service manager that
-  // removes the runtime directory of the service that ended: the lock of a file without a name excludes no process.
+  // Tries again if the holder ended meanwhile, or if the file was replaced before it was locked, as by a service manager that
+  // removes the runtime directory of a stopped service. A lock on an unlinked file excludes no process.
   for (int round = 0; round < 16; ++round) {
     Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600));
     struct stat status {};

@@ -17,7 +17,7 @@ namespace nswarden {
 namespace {
 
 std::string_view environment(const char* name) {
-  const char* const value = ::getenv(name);  // NOLINT(concurrency-mt-unsafe): before there are threads, says the header
+  const char* const value = ::getenv(name);  // NOLINT(concurrency-mt-unsafe): called before other threads start
   return value == nullptr ? std::string_view() : std::string_view(value);
 }
 

@@ -16,8 +16,8 @@
 namespace nswarden {
 namespace {
 
-// IN_CREATE for links alone: a file that was just created is still to be written, and is closed then. Not IN_MODIFY. IN_ATTRIB: a
-// file that others could write is refused, and read again when they no longer can.
+// IN_CREATE counts for links alone: a new regular file is still to be written, and its close is reported. IN_MODIFY is not
+// watched. IN_ATTRIB: a file that other users could write is rejected, and read again once they no longer can.
 constexpr std::uint32_t done_with_file = IN_CLOSE_WRITE | IN_MOVED_TO | IN_ATTRIB;
 constexpr std::uint32_t done_with_named =
     IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF;
@@ -47,7 +47,7 @@ void PathWatcher::watch(std::vector<Path> named) {
   add_watches();
 }
 
-/// Zeros when there is no such file.
+/// All zeros if the file is absent.
 PathWatcher::Identity PathWatcher::identity_of(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return {};
@@ -60,7 +60,7 @@ int PathWatcher::watch_of(const std::string& folder) const {
   return watch == watches_.end() ? -1 : watch->second;
 }
 
-/// Of each path its folder, and of a named folder itself too.
+/// Watches the folder of each path, and a named folder itself.
 void PathWatcher::add_watches() {
   file_error_ = named_error_ = {};
   if (!inotify_) inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
@@ -76,7 +76,7 @@ void PathWatcher::add_watches() {
     if (is_folder(path.path)) folders.insert(path.path);
   }
   std::map<std::string, int> watches;
-  std::set<int> used;  // a folder may have two names, and has one watch
+  std::set<int> used;  // a folder with two names has one watch
   for (const std::string& folder : folders) {
     const int wd = ::inotify_add_watch(inotify_.get(), folder.c_str(), watched_in_folders);
     if (wd >= 0) {
@@ -97,7 +97,7 @@ void PathWatcher::add_watches() {
   folder_found_ = now >= 0 && (folder_found_ || now != before);
 }
 
-/// Whether the file has changed since seen_ without any event.
+/// Whether the file has changed since seen_ without an event.
 bool PathWatcher::file_is_other() {
   const bool found = std::exchange(folder_found_, false);
   if (!found && !blind_) return false;
@@ -105,19 +105,19 @@ bool PathWatcher::file_is_other() {
   const bool other = now.inode != 0 && now != seen_;
   const bool changed = other && ((found && !now.same_file(seen_)) || (blind_ && is_settled(file_)));
   if (changed) seen_ = now;
-  // A file that was just written without being watched is looked at again, as no event may follow.
+  // A file that was written recently without a watch is checked again, because no event may follow.
   if (watch_of(folder_of(file_)) >= 0 && (changed || !other)) blind_ = false;
   return changed;
 }
 
-/// A named path that was written just now may be half written, unless an event reported that it was closed or moved into place; an
-/// event in a folder reports what is in it.
+/// A named path with a recent write may be incomplete, unless an event reported its close or its move into place. An event in a
+/// folder reports the entry.
 bool PathWatcher::look(const std::set<std::string>& done) {
   bool changed = false;
   for (Path& path : named_) {
     const std::uint64_t now = fingerprint(path.path);
     if (now == path.print) continue;
-    // A link that leads elsewhere leads to a file that was made before it (a ConfigMap).
+    // The target of a changed link was created before the link (a ConfigMap).
     const bool is_done = done.contains(path.path) || is_folder(path.path) || is_link(path.path) || is_settled(path.path);
     if (!is_done) continue;
     path.print = now;
@@ -173,7 +173,7 @@ bool PathWatcher::read_changed() {
   bool changed = events.file;
   if ((events.lost_folder || folder_found_) && file_is_other()) changed = true;
   const Identity now = identity_of(file_);
-  // Only a link: a plain file that is another one than before may have been created just now, and is closed later.
+  // Only for a link: a regular file that was replaced may be incomplete, and its close is reported later.
   if (events.neighbour && now.inode != 0 && !now.same_file(seen_) && is_link(file_)) changed = true;
   if (changed) seen_ = now;
   const bool other_named = events.named && look(events.done);

@@ -22,7 +22,7 @@ int wait_precisely(int epoll, std::span<epoll_event> events, std::chrono::nanose
 }
 
 int wait_roughly(int epoll, std::span<epoll_event> events, std::chrono::nanoseconds timeout) {
-  // Rounded up: a loop that wakes before its next deed is due would spin.
+  // Rounded up: a loop that wakes before its next deadline would spin.
   using std::chrono::milliseconds;
   constexpr milliseconds longest{std::numeric_limits<int>::max()};
   const milliseconds rounded = timeout >= longest ? longest : std::chrono::ceil<milliseconds>(timeout);
@@ -41,8 +41,7 @@ Result<void> Poller::add(int fd, std::uint32_t events, std::uint64_t token) {
   event.events = events;
   event.data.u64 = token;
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0) return {};
-  // Never EPOLL_CTL_MOD: it polls the file, and a poll of the mount table consumes the event that it finds
-  // (kernel fact 49).
+  // Never EPOLL_CTL_MOD: it polls the file, and polling the mount table consumes a pending event (kernel fact 49).
   if (errno == EEXIST) return {};
   return Error{errno, "add to epoll"};
 }
@@ -53,7 +52,7 @@ std::span<const Poller::Ready> Poller::wait(std::chrono::nanoseconds timeout) {
   timeout = std::max(timeout, std::chrono::nanoseconds::zero());
   std::array<epoll_event, std::tuple_size_v<decltype(ready_)>> events{};
   int count = wait_precisely(epoll_.get(), events, timeout);
-  // Linux 5.11, and unknown to the system call filters of older container runtimes, which answer EPERM (kernel fact 62).
+  // Needs Linux 5.11. System call filters of older container runtimes do not know it and return EPERM (kernel fact 62).
   if (count < 0 && errno != EINTR) count = wait_roughly(epoll_.get(), events, timeout);
   const auto size = static_cast<std::size_t>(std::max(count, 0));
   for (std::size_t i = 0; i < size; ++i) ready_[i] = {events[i].data.u64, events[i].events};
@@ -66,7 +65,7 @@ Waker::Waker() : fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
 
 void Waker::wake() const {
   const std::uint64_t one = 1;
-  // Else it can only fail when the counter is full, and then the loop is awake anyway.
+  // Any other failure means that the counter is full, and then the loop is awake.
   while (::write(fd_.get(), &one, sizeof one) < 0 && errno == EINTR) continue;
 }
 

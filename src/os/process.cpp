@@ -22,14 +22,14 @@
 namespace nswarden {
 namespace {
 
-/// The first version of the kernel's struct sched_attr, which C libraries have only since 2025.
+/// The first version of the kernel's struct sched_attr, which C libraries define only since 2025.
 struct SchedulingAttributes {
   std::uint32_t size = sizeof(SchedulingAttributes);
   std::uint32_t policy = 0;
   std::uint64_t flags = 0;
   std::int32_t nice = 0;
   std::uint32_t priority = 0;
-  std::uint64_t runtime = 0;  // ns; of SCHED_OTHER: the slice, 0 for the system's
+  std::uint64_t runtime = 0;  // ns; the slice under SCHED_OTHER, 0 for the default
   std::uint64_t deadline = 0;
   std::uint64_t period = 0;
 };
@@ -38,14 +38,14 @@ constexpr std::uint64_t shortest_slice = 100'000;  // the kernel takes nothing b
 
 constexpr std::size_t largest_proc_file = std::size_t{16} << 20;  // /proc/stat has a column for each interrupt
 
-// Positions in /proc/self/stat as proc(5) counts them.
+// Field numbers of /proc/self/stat as in proc(5).
 enum StatField : std::size_t { utime = 14, stime = 15, starttime = 22, vsize = 23, rss = 24, stat_fields = 25 };
 using StatFields = std::array<std::uint64_t, stat_fields>;
 
 Result<StatFields> read_stat() {
   const Result<std::string> text = read_file("/proc/self/stat", 4096);
   if (!text) return text.error();
-  // The second field is the program's name in parentheses, and may hold blanks and parentheses itself.
+  // The second field is the program's name in parentheses; it may contain blanks and parentheses.
   std::string_view rest = *text;
   rest.remove_prefix(text->rfind(')') + 2);
   StatFields fields{};
@@ -83,7 +83,7 @@ std::size_t count_open_fds() {
 
 std::size_t open_files_limit() {
   rlimit limit{};
-  // Cannot fail for a resource that exists.
+  // Cannot fail for a valid resource.
   ::getrlimit(RLIMIT_NOFILE, &limit);
   return limit.rlim_cur;
 }
@@ -98,7 +98,7 @@ Result<std::size_t> raise_open_files() {
 
 void fill_standard_fds() {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
-    // open takes the lowest free number, and all below this one are in use. Not O_CLOEXEC: children inherit these three.
+    // open returns the lowest free number, and all lower ones are in use. No O_CLOEXEC: children inherit these three.
     if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) != fd) std::abort();
   }
 }
@@ -109,18 +109,18 @@ void ask_for_short_turns() {
   constexpr std::uint64_t reset_on_fork = 1;
   attributes.flags |= reset_on_fork;
   attributes.runtime = shortest_slice;
-  // A failure, on an older kernel or by a filter of system calls, does no harm.
+  // A failure, on an older kernel or by a system call filter, is harmless.
   (void)::syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
 void give_way() {
   constexpr int lower = 10;
-  // Each thread of Linux has a niceness of its own. Lowering it needs no privilege; a failure makes turns less even, no more.
+  // On Linux each thread has its own nice value. Raising it needs no privilege; after a failure, scheduling is less even.
   (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), lower);
 }
 
 std::chrono::nanoseconds kernel_tick() {
-  // The coarse clock goes on once a tick, and says so; HZ itself is nowhere to be read.
+  // The coarse clock advances once per tick and reports that as its resolution; HZ itself is not exposed.
   timespec resolution{};
   if (::clock_getres(CLOCK_MONOTONIC_COARSE, &resolution) != 0) return std::chrono::nanoseconds(0);
   return std::chrono::seconds(resolution.tv_sec) + std::chrono::nanoseconds(resolution.tv_nsec);
@@ -128,7 +128,7 @@ std::chrono::nanoseconds kernel_tick() {
 
 std::optional<std::size_t> count_threads() {
   struct stat status {};
-  constexpr std::size_t not_threads = 2;  // links to the directory from above and from itself
+  constexpr std::size_t not_threads = 2;  // links from the parent directory and from itself
   if (::stat("/proc/self/task", &status) != 0 || status.st_nlink <= not_threads) return std::nullopt;
   return status.st_nlink - not_threads;
 }

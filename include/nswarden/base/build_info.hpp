@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The version that is compiled in. CMake makes the source, so the header is all of this unit. Any thread.
+// The version of this build. CMake generates the source file, so this unit has only a header. Any thread.
 #pragma once
 
 #include <string_view>
@@ -8,7 +8,7 @@ namespace nswarden {
 
 struct BuildInfo {
   std::string_view version;
-  std::string_view revision;  ///< of git, or "unknown"
+  std::string_view revision;  ///< git revision, or "unknown"
   std::string_view compiler;
 };
 BuildInfo build_info();

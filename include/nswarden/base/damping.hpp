@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How often one setting may be repaired: freely within a budget, and when another program keeps changing it back, only now and
-// then, until it calms down. Two enforcers without such a thing write tens of thousands of times a second (kernel fact 32).
-// Pure; time is given.
+// Damping limits how often one setting may be repaired. Repairs within a budget are free. When another program keeps changing
+// the setting back, repairs are suspended and retried with a growing delay until the setting stays compliant. Without such a
+// limit, two enforcers write tens of thousands of times a second (kernel fact 32). Pure; the caller passes the time.
 #pragma once
 
 #include <algorithm>
@@ -13,24 +13,25 @@ namespace nswarden {
 using Time = std::chrono::steady_clock::time_point;
 
 struct DampingRules {
-  unsigned repairs = 5;                     ///< so many are free ...
-  std::chrono::milliseconds within{10000};  ///< ... in this time
-  std::chrono::seconds shortest{1};         ///< of suspended: from one repair to the next, doubled each time ...
-  std::chrono::seconds longest{300};        ///< ... up to this
+  unsigned repairs = 5;                     ///< number of free repairs ...
+  std::chrono::milliseconds within{10000};  ///< ... in this period
+  std::chrono::seconds shortest{1};         ///< delay between repairs while suspended, doubled each time ...
+  std::chrono::seconds longest{300};        ///< ... up to this limit
 };
 
 class Damping {
  public:
   [[nodiscard]] bool suspended() const { return suspended_; }
   [[nodiscard]] bool may_write(Time now) const { return !suspended_ || now >= retry_at_; }
-  /// How long it is suspended for, from now on.
+  /// Current delay between repairs while suspended.
   [[nodiscard]] std::chrono::seconds delay() const { return delay_; }
-  /// When there is something to do, while suspended: to write it, or, when it is right, to see that it has calmed down.
+  /// While suspended: the time of the next repair or, when the setting is compliant, the time to check whether it has stayed
+  /// so.
   [[nodiscard]] Time due(const DampingRules& rules) const { return right_since_ ? calm_at(*right_since_, rules) : retry_at_; }
-  /// When it has nothing more to remember; never while suspended.
+  /// Time at which this state can be discarded; never while suspended.
   [[nodiscard]] Time ends(const DampingRules& rules) const { return suspended_ ? Time::max() : since_ + rules.within; }
 
-  /// The setting is found to be wrong. True when it becomes suspended by that.
+  /// The setting was found drifted. True when this suspends it.
   bool found_wrong(Time now, const DampingRules& rules) {
     right_since_.reset();
     if (suspended_ || made_ < rules.repairs || now - since_ >= rules.within) return false;
@@ -40,7 +41,7 @@ class Damping {
     return true;
   }
 
-  /// The setting is found to be right. True when it is suspended no longer by that.
+  /// The setting was found compliant. True when this ends the suspension.
   bool found_right(Time now, const DampingRules& rules) {
     if (!suspended_) return false;
     if (!right_since_) right_since_ = now;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Result<T>: a value, or an errno with what was being attempted. Every call that may fail in the kernel returns one.
-// It never throws and never allocates for the error; callers add the netns and key they know. g++ 12 has no std::expected
-// (kernel fact 37).
+// Result<T> holds a value, or an errno with the step that failed. Every call that may fail in the kernel returns one. It never
+// throws and never allocates for the error; callers add the netns and the key. g++ 12 has no std::expected (kernel fact 37).
 #pragma once
 
 #include <cstdint>
@@ -12,7 +11,7 @@
 
 namespace nswarden {
 
-/// `attempt` is static text naming the step, such as "setns" or "open sysctl".
+/// `attempt` is static text that names the step, such as "setns" or "open sysctl".
 struct Error {
   int code = 0;  ///< an errno value, never 0 in a returned error
   std::string_view attempt;
@@ -21,7 +20,7 @@ struct Error {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  // Both are implicit so that a function may just `return value;` or `return error;`.
+  // Both are implicit so that a function can just `return value;` or `return error;`.
   // NOLINTNEXTLINE(google-explicit-constructor)
   Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
   // NOLINTNEXTLINE(google-explicit-constructor)
@@ -65,8 +64,8 @@ struct Position {
 };
 
 struct Problem {
-  Position where;       ///< of text that is not in a file: nowhere
-  std::string message;  ///< one line, ready to print: what is wrong and what to do
+  Position where;       ///< unset for text that is not in a file
+  std::string message;  ///< one line, ready to print: the problem and the remedy
 };
 
 }  // namespace nswarden

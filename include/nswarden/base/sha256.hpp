@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SHA-256 by OpenSSL, for telling one configuration from another as sha256sum(1) does. Throws std::bad_alloc. Any thread, one at
+// SHA-256 by OpenSSL, to identify a configuration by the same digest as sha256sum(1). Throws std::bad_alloc. Any thread, one at
 // a time.
 #pragma once
 
@@ -15,7 +15,7 @@ class Sha256 {
  public:
   Sha256();
   void add(std::string_view bytes);
-  /// Of all that was added so far.
+  /// Digest of all bytes added so far.
   [[nodiscard]] std::string hex() const;
   [[nodiscard]] std::string base64() const;
 

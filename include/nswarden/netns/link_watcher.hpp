@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// LinkWatcher reports early that sysctls of interfaces came or went in a netns. One netlink socket in the daemon's own netns receives
-// the messages of every netns that has an id there (NETLINK_LISTEN_ALL_NSID), and keeps none alive (kernel fact 31). The messages are
-// about the directories conf/NAME themselves, so a carrier that flaps makes none, and a renamed interface makes one when its files
-// are there. It decides nothing: every event only says "look again". Loop thread only, in its own netns.
+// LinkWatcher reports early that interface sysctls appeared or disappeared in a netns. One netlink socket in the daemon's own
+// netns receives the messages of every netns that has an id there (NETLINK_LISTEN_ALL_NSID), and keeps none alive (kernel fact
+// 31). The messages concern the directories conf/NAME themselves: a flapping carrier sends none, and a renamed interface sends
+// one when its files exist. An event is only a hint to check again. Loop thread only, in its own netns.
 #pragma once
 
 #include <cstddef>
@@ -20,34 +20,34 @@ struct nlmsghdr;
 namespace nswarden {
 
 struct LinkChanges {
-  std::vector<std::uint64_t> netns;  ///< inode numbers of their nsfs files, each once
-  std::size_t events = 0;            ///< messages about one of these: a new interface makes two, a new name four
+  std::vector<std::uint64_t> netns;  ///< inode numbers of their nsfs files, without duplicates
+  std::size_t events = 0;            ///< number of messages about these: two for a new interface, four for a rename
   bool lost = false;                 ///< the kernel dropped messages: any netns may have changed
   bool more = false;                 ///< the batch was full: read again
 };
 
 class LinkWatcher {
  public:
-  /// Never fails: when there is none, it is down, with its reason, and rearm() tries again.
+  /// Never fails: without a socket the watcher is down, problem() gives the reason, and rearm() tries again.
   LinkWatcher();
 
-  /// To be polled for POLLIN; -1 while there is none. Only rearm() opens one, only read() may close it.
+  /// Poll for POLLIN; -1 while down. Only rearm() opens the socket, only read() may close it.
   [[nodiscard]] int fd() const { return socket_.get(); }
-  /// Tries again if it is down. True when it is up since this call: nothing is known of the time before.
+  /// Tries again if down. True if this call brought the watcher up: earlier changes are unknown.
   bool rearm();
-  /// Why it is down, one line with the remedy; empty when it is up.
+  /// One line with the reason and the remedy; empty when up.
   [[nodiscard]] const std::string& problem() const { return problem_; }
 
-  /// Reports changes of the links of this netns from now on, until it dies. `netns`: an fd of its file, which may be closed then.
-  /// False when that is impossible: the watcher is down, or the netns has no id here and may not be given one (CAP_NET_ADMIN). May
-  /// be called again for the same netns.
+  /// Reports link changes of this netns until it dies. `netns` is an fd of its file and may be closed after the call. False if
+  /// the watcher is down, or if the netns has no id here and assigning one is not permitted (CAP_NET_ADMIN). May be called
+  /// again for the same netns.
   bool follow(int netns, std::uint64_t inode);
 
-  /// A batch of what waits, at most 64 messages, without blocking.
+  /// Returns a batch of at most 64 pending messages, without blocking.
   LinkChanges read();
 
  private:
-  /// A netns that counts from where the answer to `marker` stands among the messages.
+  /// A netns that is followed from the position of the reply to `marker` in the message stream.
   struct Newcomer {
     std::uint32_t marker = 0;
     int id = 0;
@@ -63,9 +63,9 @@ class LinkWatcher {
   Fd socket_;
   std::string problem_;
   std::uint64_t own_inode_ = 0;
-  std::unordered_map<int, std::uint64_t> inodes_;  // by the id of the netns; our own also by none
+  std::unordered_map<int, std::uint64_t> inodes_;  // by netns id; no_netns_id also maps to the daemon's own netns
   std::vector<Newcomer> newcomers_;                // in order of their markers
-  std::uint32_t marker_ = 0;                       // the last one
+  std::uint32_t marker_ = 0;                       // the latest one
 };
 
 }  // namespace nswarden

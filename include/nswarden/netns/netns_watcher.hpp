@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// NetnsWatcher reports early that something changed in the netns directories: by inotify on each directory (or on its nearest existing
-// ancestor while it is absent), and by the mount table, since no inotify event marks a mount (kernel facts 1, 2, 9). It decides
-// nothing: every event only says "look again". It reports that a symbolic link came or went, not changes of the file behind it: the
-// sweep finds those. Loop thread only.
+// NetnsWatcher reports early that a netns directory changed. It uses inotify on each directory (or on the nearest existing
+// ancestor of an absent one) and the mount table, because a mount causes no inotify event (kernel facts 1, 2, 9). An event is
+// only a hint to check again. It reports the creation and removal of a symbolic link, but not changes of its target, which the
+// sweep finds. Loop thread only.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,10 @@ namespace nswarden {
 
 struct DirectoryEvent {
   enum class What : std::uint8_t {
-    entry,  ///< `name` in `directory` may have changed; `mask` as inotify gave it. An empty name: the directory's own IN_ATTRIB
-    directory,  ///< the directory itself came, went or was replaced: list it again. `mask` is what the directory said of itself:
-                ///< IN_DELETE_SELF, IN_MOVE_SELF, IN_UNMOUNT, IN_IGNORED; 0 when it is known from one above it
+    entry,      ///< `name` in `directory` may have changed; `mask` as from inotify. An empty name: IN_ATTRIB of the directory
+                ///< itself
+    directory,  ///< the directory itself was created, removed or replaced: list it again. `mask` holds its own events:
+                ///< IN_DELETE_SELF, IN_MOVE_SELF, IN_UNMOUNT, IN_IGNORED; 0 if an ancestor reported the change
     overflow,   ///< the kernel dropped events: list everything again
   };
   What what = What::entry;
@@ -30,28 +31,28 @@ struct DirectoryEvent {
 
 class NetnsWatcher {
  public:
-  /// Never fails: a source that cannot be had is down, with its error, and rearm() tries it again.
+  /// Never fails: a source that is unavailable is down, its state holds the error, and rearm() tries it again.
   explicit NetnsWatcher(std::vector<std::string> directories);
   ~NetnsWatcher();
   NetnsWatcher(const NetnsWatcher&) = delete;
   NetnsWatcher& operator=(const NetnsWatcher&) = delete;
 
-  /// To be polled for POLLIN; -1 while there is none. It stays the same while some watches cannot be had.
+  /// Poll for POLLIN; -1 while inotify is unavailable. Constant even while some watches are missing.
   [[nodiscard]] int inotify_fd() const { return inotify_.get(); }
-  /// To be polled for POLLPRI (a poll consumes the event: nothing is to be read); -1 while there is none.
+  /// Poll for POLLPRI (the poll consumes the event, so there is nothing to read); -1 while unavailable.
   [[nodiscard]] int mounts_fd() const { return mounts_.get(); }
 
-  /// Makes each watch sit on what its path leads to now; cheap when nothing changed. True when all must be listed
-  /// again: a directory was found replaced, come or gone, or a source is new and nothing is known of the time before it. An fd
-  /// that is new is to be polled first: a mount between its opening and its poller is lost too (kernel fact 49). Called at
-  /// start, after a mount event, before each sweep.
+  /// Moves each watch to the current target of its path; cheap if nothing changed. True if everything must be listed again: a
+  /// directory was replaced, created or removed, or a source is new and earlier changes are unknown. Poll a new fd before
+  /// listing: a mount between its opening and its first poll is lost too (kernel fact 49). Called at start, after a mount event
+  /// and before each sweep.
   bool rearm();
 
-  /// Reports these too (a mask of inotify(7)), besides those that show which netns there are; none at first. Reading a directory
-  /// is never reported, because the daemon does so all the time.
+  /// Reports these events too (a mask of inotify(7)), in addition to those that announce netns; initially no others. Reads of a
+  /// directory are never reported, because the daemon reads it all the time.
   void ask_for(std::uint32_t events);
 
-  /// All events that wait, without blocking.
+  /// Returns all pending events, without blocking.
   std::vector<DirectoryEvent> read();
 
   /// Errors of the sources; ok when up.

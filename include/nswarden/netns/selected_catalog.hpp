@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SelectedCatalog shows only the netns of some names, under all the names that they have, since a policy may match any of them. Used
+// SelectedCatalog shows only the netns with certain names, under all their names, because a policy may match any of them. Used
 // by one-shot commands such as `check NETNS...`, in their main thread.
 #pragma once
 
@@ -15,7 +15,7 @@ namespace nswarden {
 
 class SelectedCatalog final : public NetnsCatalog {
  public:
-  /// `names`: bare names of any of the sources, or full paths. None selects all.
+  /// `names`: bare names from any source, or full paths. An empty list selects all.
   SelectedCatalog(NetnsCatalog& all, std::vector<std::string> names) : all_(all), names_(std::move(names)) {}
 
   [[nodiscard]] std::span<const NetnsSource> sources() const override { return all_.sources(); }
@@ -35,7 +35,7 @@ class SelectedCatalog final : public NetnsCatalog {
     return all_.bind(directory, name, keys, tier);
   }
 
-  /// Of the names asked for, those that the last list() did not find as anything that could be a netns.
+  /// The requested names for which the last list() found no possible netns.
   [[nodiscard]] std::vector<std::string> not_found() const {
     std::vector<std::string> missing = names_;
     std::erase_if(missing, [this](const std::string& name) { return found_.contains(name); });

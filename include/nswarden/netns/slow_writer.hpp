@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SlowWriter writes sysctls that may wait long for a lock of the kernel (RTNL: 100 ms and more, kernel fact 23) in a thread of its
-// own, which has only fds and values, one write after the other. The loop thread calls every function here.
+// SlowWriter writes sysctls that may wait long for a kernel lock (RTNL: 100 ms and more, kernel fact 23). Its own thread makes
+// one write after the other, and has access only to fds and values. The loop thread calls every function here.
 #pragma once
 
 #include <cstddef>
@@ -18,31 +18,31 @@ class SlowWriter {
  public:
   /// Starts the thread. Throws std::system_error.
   SlowWriter();
-  /// What has not begun is not written. Waits for the write that is under way, but not for longer than a second.
+  /// Drops queued writes. Waits at most one second for the write in progress.
   ~SlowWriter();
   SlowWriter(const SlowWriter&) = delete;
   SlowWriter& operator=(const SlowWriter&) = delete;
 
-  /// Each write that waits has an open file, beyond the budget of fds.
+  /// Each queued write holds an open file, outside the fd budget.
   static constexpr std::size_t most_files = 256;
   [[nodiscard]] bool has_room() const;
 
-  /// Whether nothing waits, is being written, or is done and not taken.
+  /// Whether no write is queued, in progress, or done and not taken.
   [[nodiscard]] bool idle() const;
 
   using Ticket = std::uint64_t;
   /// `file` was opened for writing, inside its netns.
   Ticket write(Fd file, std::string value, SysctlFiles::Place place);
-  /// It is not made any more if it has not begun, and its end is not reported. No effect on one that was taken.
+  /// Drops the write if it has not begun, and never reports its result. No effect on a result that was taken.
   void cancel(Ticket ticket);
 
   struct Done {
     SysctlFiles::Place place;
-    int error = 0;  ///< errno of the write, 0 when the kernel took it
+    int error = 0;  ///< errno of the write, 0 if the kernel accepted it
   };
-  /// To be polled for POLLIN.
+  /// Poll for POLLIN.
   [[nodiscard]] int fd() const;
-  /// What was done since the last call, in order. When it throws for want of memory, nothing of that is lost.
+  /// The writes completed since the last call, in order. Loses none if it throws when out of memory.
   std::vector<Done> take_done();
 
  private:

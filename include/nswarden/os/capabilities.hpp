@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Capabilities (capabilities(7)) of the calling thread, which each thread has for itself. Nothing here allocates, as functions of
-// libcap do; safe after fork.
+// Capabilities (capabilities(7)) of the calling thread; each thread has its own. Unlike libcap, these functions never allocate,
+// so they are safe after fork.
 #pragma once
 
 #include <linux/capability.h>
@@ -12,14 +12,14 @@
 
 namespace nswarden {
 
-/// Of those that are asked for by name.
+/// The capabilities that callers check by name.
 enum class Capability : std::uint8_t { net_admin = CAP_NET_ADMIN, sys_admin = CAP_SYS_ADMIN };
 
-/// Which capabilities this program was given, and why not more.
+/// The capabilities of this program, and the reasons for missing ones.
 struct OwnCapabilities {
-  std::uint64_t effective = 0;  ///< a bit for each, by its number
-  std::uint64_t bounding = 0;   ///< what a program file or a parent could have given
-  bool no_new_privs = false;    ///< what the program file would give does not count
+  std::uint64_t effective = 0;  ///< one bit per capability, by its number
+  std::uint64_t bounding = 0;   ///< the bounding set: limits capabilities from the program file or a parent
+  bool no_new_privs = false;    ///< capabilities of the program file are ignored
   bool root = false;            ///< effective uid 0
 
   [[nodiscard]] bool has(Capability one) const { return (effective >> static_cast<unsigned>(one) & 1U) != 0; }
@@ -27,16 +27,18 @@ struct OwnCapabilities {
 };
 OwnCapabilities own_capabilities();
 
-/// Makes those effective that are permitted and of use; for the main thread, before there are others. A program file with permitted
-/// capabilities and no effective flag can be executed by who may not have all of them; with the flag, exec fails with EPERM, which
-/// tells nobody what is missing (kernel fact 61).
+/// Makes the useful permitted capabilities effective. Called by the main thread before it starts other threads. A program file
+/// with permitted capabilities and without the effective flag can be executed by users that lack some of them; with the flag,
+/// exec fails with EPERM, which does not name the missing capability (kernel fact 61).
 void raise_permitted_capabilities();
 
-/// The calling thread, what it starts and what that executes have no capability from now on, and can gain none: not as uid 0, nor by
-/// setuid programs or capabilities of files (no_new_privs). The process is not dumpable any more, until it executes another program.
+/// Drops all capabilities of the calling thread, of threads and processes that it starts, and of programs that those execute.
+/// None of them can regain any: not as uid 0, nor by setuid programs or file capabilities (no_new_privs). The process is not
+/// dumpable until it executes another program.
 Result<void> drop_all_capabilities();
 
-/// While it lives, the calling thread is judged as if it had no capabilities. Where the kernel refuses that, it is judged as before.
+/// Checks permissions of the calling thread as if it had no capabilities, while this object lives. No effect if the kernel
+/// refuses.
 class CapabilitiesAside {
  public:
   CapabilitiesAside();
@@ -45,13 +47,13 @@ class CapabilitiesAside {
   CapabilitiesAside& operator=(const CapabilitiesAside&) = delete;
 
  private:
-  std::uint64_t effective_ = 0;  // to be given back
+  std::uint64_t effective_ = 0;  // restored by the destructor
 };
 
-/// Each of the kernel's sets of 64 bits comes in two halves.
+/// The kernel passes each 64-bit set as two halves.
 using CapabilitySets = std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3>;
 
-/// capget(2) and capset(2), for which the C library has no functions. False: see errno.
+/// capget(2) and capset(2), which have no C library functions. On false, errno is set.
 bool get_capabilities(CapabilitySets& sets);
 bool set_capabilities(const CapabilitySets& sets);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Owner of a file descriptor, for any thread. No implicit conversion: `get()` shows where one is borrowed.
+// Fd owns a file descriptor; any thread. Without an implicit conversion, `get()` marks each place that borrows one.
 #pragma once
 
 #include <unistd.h>
@@ -24,7 +24,7 @@ class Fd {
 
   [[nodiscard]] int get() const { return fd_; }
   explicit operator bool() const { return fd_ >= 0; }
-  /// From now on the caller closes it.
+  /// The caller must close the returned fd.
   [[nodiscard]] int release() { return std::exchange(fd_, -1); }
   void reset(int fd = -1) {
     if (fd_ >= 0) ::close(fd_);
@@ -35,7 +35,7 @@ class Fd {
   int fd_ = -1;
 };
 
-/// The file behind `fd`, under a name by which it can be opened anew.
+/// A path that opens the file behind `fd` anew.
 inline std::string path_of_fd(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
 
 }  // namespace nswarden

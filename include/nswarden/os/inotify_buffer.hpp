@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a read of an inotify fd gave, taken apart without trusting it. Pure, any thread.
+// InotifyBuffer parses the bytes read from an inotify fd without trusting them. Pure, any thread.
 #pragma once
 
 #include <cstdint>
@@ -12,14 +12,14 @@ namespace nswarden {
 struct RawInotifyEvent {
   int wd = -1;  ///< -1 for IN_Q_OVERFLOW
   std::uint32_t mask = 0;
-  std::string_view name;  ///< bytes, empty when the event is about what is watched itself; valid as long as the buffer
+  std::string_view name;  ///< bytes, empty for an event of the watched file or directory itself; valid as long as the buffer
 };
 
 class InotifyBuffer {
  public:
   explicit InotifyBuffer(std::span<const char> bytes) : rest_(bytes) {}
 
-  /// The next event; none at the end, and for a rest that is no whole event.
+  /// The next event; nullopt at the end and for an incomplete event.
   std::optional<RawInotifyEvent> next();
 
  private:

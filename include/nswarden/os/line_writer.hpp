@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// LineWriter writes lines to an fd that other processes share, such as stderr, and never blocks: lines that the reader does not take
-// wait in a bounded buffer (kernel fact 36). Not thread-safe: its owner, the log, serialises.
+// LineWriter writes lines to an fd that other processes share, such as stderr, and never blocks. Lines that the reader has not
+// taken yet wait in a bounded buffer (kernel fact 36). Not thread-safe: its owner, the log, serialises calls.
 #pragma once
 
 #include <cstddef>
@@ -13,22 +13,22 @@ namespace nswarden {
 
 class LineWriter {
  public:
-  /// How much may wait, bytes.
+  /// Size of the buffer in bytes.
   static constexpr std::size_t capacity = std::size_t{256} * 1024;
 
-  /// `fd` stays the caller's and keeps its file status flags: others may share them. A pipe or terminal is opened once more
-  /// where that is allowed, for an O_NONBLOCK of our own. Never fails: lines for an fd that takes none are
-  /// dropped, and one that is closed now is never written to, whatever gets its number later.
+  /// `fd` remains the caller's, with its file status flags, because other processes may share them. A pipe or terminal is
+  /// opened again if permitted, for a private O_NONBLOCK. Never fails: lines for an fd that cannot be written are dropped. An
+  /// fd that is closed now is never written to, even if its number is reused later.
   explicit LineWriter(int fd);
-  /// Tries once more to write what waits.
+  /// Tries once more to write the buffer.
   ~LineWriter();
   LineWriter(const LineWriter&) = delete;
   LineWriter& operator=(const LineWriter&) = delete;
 
-  /// Takes the whole line, newline included, in order with the others, or nothing: false when it does not fit or when the
-  /// reader has gone. A write to a pipe without reader raises SIGPIPE unless the process ignores it.
+  /// Takes the whole line, newline included, in order with the other lines. Returns false and takes nothing if it does not fit
+  /// or the reader has closed its end. A write to a pipe without a reader raises SIGPIPE unless the process ignores it.
   bool write(std::string_view line);
-  /// Writes what waits, as far as the reader takes it.
+  /// Writes as much of the buffer as the reader takes.
   void flush();
   [[nodiscard]] std::size_t waiting() const { return buffer_.size() - written_; }
 
@@ -43,7 +43,7 @@ class LineWriter {
   Fd own_;
   Kind kind_ = Kind::none;
   std::string buffer_;
-  std::size_t written_ = 0;  ///< how much of buffer_ is out already
+  std::size_t written_ = 0;  ///< bytes of buffer_ already written
 };
 
 }  // namespace nswarden

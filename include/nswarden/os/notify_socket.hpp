@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// NotifySocket sends to the service manager by sd_notify(3): to the datagram socket that it names in $NOTIFY_SOCKET. Sending never
-// waits. Loop thread only.
+// NotifySocket sends sd_notify(3) messages to the service manager, over the datagram socket named by $NOTIFY_SOCKET. Sending
+// never blocks. Loop thread only.
 #pragma once
 
 #include <chrono>
@@ -15,23 +15,23 @@ namespace nswarden {
 
 class NotifySocket {
  public:
-  /// A path, or a name in the abstract namespace with `@` in the place of its NUL; empty: nobody listens.
+  /// A path, or a name in the abstract namespace with `@` instead of its NUL; empty without a service manager.
   explicit NotifySocket(std::string address);
 
   [[nodiscard]] bool listened_to() const { return !address_.empty(); }
-  /// Lines of NAME=VALUE. EAGAIN: the manager is busy, and has not got it.
+  /// Lines of NAME=VALUE. EAGAIN: the manager is busy and did not receive them.
   [[nodiscard]] Result<void> send(std::string_view lines) const;
 
  private:
   std::string address_;
   Fd fd_;
-  int error_ = 0;  // of making the socket
+  int error_ = 0;  // from creating the socket
 };
 
-/// What the service manager has put into the environment. To be read before there are threads.
+/// Settings of the service manager in the environment. Read before other threads start.
 struct ServiceEnvironment {
-  std::string notify_socket;                          ///< empty: none
-  std::optional<std::chrono::microseconds> watchdog;  ///< the process is ended when it has been silent for as long
+  std::string notify_socket;                          ///< empty if unset
+  std::optional<std::chrono::microseconds> watchdog;  ///< the manager kills the process after this time without a message
 };
 ServiceEnvironment service_environment();
 

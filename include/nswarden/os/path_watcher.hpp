@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reports when a configuration may be read again: its own file, or one of the files and folders that it names, was closed after
-// writing, moved into place, or leads elsewhere (a ConfigMap swaps a link beside it); a named one also when it is removed. Never
-// while a file is being written (kernel fact 35). Of a folder its entries count, not what is below them. Loop thread only.
+// PathWatcher reports when a configuration may be read again: its own file, or a file or folder that it names, was closed after
+// writing, moved into place, or is now reached through a changed link (a ConfigMap swaps a link beside it). It also reports
+// removal of a named path. It never reports a file that is still being written (kernel fact 35). In a folder it watches the
+// entries but not the levels below them. Loop thread only.
 #pragma once
 
 #include <sys/types.h>
@@ -20,26 +21,27 @@ namespace nswarden {
 
 class PathWatcher {
  public:
-  /// `print`: the fingerprint (file.hpp) that it had right before it was read.
+  /// `print`: the fingerprint (file.hpp) taken right before the path was read.
   struct Path {
     std::string path;
     std::uint64_t print = 0;
   };
 
-  /// `file`: the configuration's own, watched from now on. Never fails: while its folder is absent or cannot be watched, that is
-  /// its state, and rearm() tries again.
+  /// Watches `file`, the configuration's own, from now on. Never fails: if its folder is absent or cannot be watched, state()
+  /// returns the error and rearm() tries again.
   explicit PathWatcher(std::string file);
 
-  /// Also watches these, in place of those before. The next rearm() reports those that have changed since they were read.
+  /// Replaces the set of named paths. The next rearm() reports those that have changed since they were read.
   void watch(std::vector<Path> named);
 
-  /// To be polled for POLLIN; -1 while there is none. It stays the same once there is one.
+  /// Poll for POLLIN; -1 until inotify is available, then constant.
   [[nodiscard]] int fd() const { return inotify_.get(); }
-  /// All events that wait, without blocking: true when the file or a named path may have changed.
+  /// Reads all pending events without blocking. True if the file or a named path may have changed.
   bool read_changed();
-  /// Watches the folders that the paths lead to now, and looks at each named path. True when one of these has changed; or when the
-  /// file is another one since its folder was found; or, while that cannot be watched, when the file is another one or was
-  /// written, and not within the last second: it may be half written. Called now and then, such as before a sweep.
+  /// Watches the folders that the paths lead to now, and checks each named path. True if a named path has changed, or if the
+  /// file was replaced since its folder was found. While the folder cannot be watched, also true if the file was replaced or
+  /// written; a write within the last second does not count, because it may be incomplete. Called periodically, such as before
+  /// a sweep.
   bool rearm();
   /// The error of the file, or else of the named paths.
   [[nodiscard]] Result<void> state() const;
@@ -53,11 +55,11 @@ class PathWatcher {
     friend bool operator==(const Identity&, const Identity&) = default;
   };
   struct Events {
-    bool file = false;         // it was closed after writing, moved into place, or its mode may have changed
-    bool neighbour = false;    // something came beside it
-    bool lost_folder = false;  // its folder went
+    bool file = false;         // closed after writing, moved into place, or mode possibly changed
+    bool neighbour = false;    // an entry was added beside it
+    bool lost_folder = false;  // its folder was removed
     bool named = false;
-    std::set<std::string> done;  // paths that were closed after writing, came or went
+    std::set<std::string> done;  // paths that were closed after writing, added or removed
   };
   static Identity identity_of(const std::string& path);
   Events read_events();
@@ -67,9 +69,9 @@ class PathWatcher {
   bool look(const std::set<std::string>& done);
 
   std::string file_;
-  Identity seen_;              // the file when it was last reported
-  bool blind_ = false;         // the file may have changed since then without any event
-  bool folder_found_ = false;  // its watch is new since then
+  Identity seen_;              // the file as last reported
+  bool blind_ = false;         // the file may have changed since then without an event
+  bool folder_found_ = false;  // its watch is newer than that
   std::vector<Path> named_;
   std::map<std::string, int> watches_;  // by folder
   Fd inotify_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Poller waits for many fds at once: a thin owner of an epoll, level-triggered; loop thread only. Waker is an eventfd by which other
+// Poller waits for many fds: a thin owner of a level-triggered epoll, loop thread only. Waker is an eventfd with which other
 // threads wake it.
 #pragma once
 
@@ -18,10 +18,10 @@ class Poller {
   /// Throws std::system_error.
   Poller();
 
-  /// POLLIN, POLLPRI, ... for `events`; `token` comes back with each report. An fd that is there already stays as it is, and
-  /// loses nothing that waits. It leaves when it is closed.
+  /// `events` is POLLIN, POLLPRI, ...; each report carries `token`. An fd that was added before is unchanged and loses no
+  /// pending event. Closing an fd removes it.
   Result<void> add(int fd, std::uint32_t events, std::uint64_t token);
-  /// Not polled any more, until it is added again. Never for the mount table: that takes away what waits.
+  /// Stops polling until the fd is added again. Never call it for the mount table: that consumes the pending event.
   void remove(int fd);
 
   struct Ready {
@@ -29,7 +29,8 @@ class Poller {
     std::uint32_t events = 0;
   };
   static constexpr std::chrono::nanoseconds forever = std::chrono::nanoseconds::max();
-  /// What is ready, valid until the next call: nothing after `timeout`, or when a signal handler ran. A negative timeout is 0.
+  /// Returns the ready fds, valid until the next call; empty after `timeout` or when a signal handler ran. A negative timeout
+  /// is 0.
   std::span<const Ready> wait(std::chrono::nanoseconds timeout);
 
  private:
@@ -37,15 +38,15 @@ class Poller {
   std::array<Ready, 16> ready_;
 };
 
-/// Wakes a Poller from another thread. wake() may be called from any thread and from a signal handler; the rest from the loop.
+/// Wakes a Poller from another thread. Any thread and a signal handler may call wake(); only the loop calls the rest.
 class Waker {
  public:
   /// Throws std::system_error.
   Waker();
-  /// To be polled for POLLIN.
+  /// Poll for POLLIN.
   [[nodiscard]] int fd() const { return fd_.get(); }
   void wake() const;
-  /// True when there was any wake() since the last call.
+  /// True if wake() was called since the last call.
   [[nodiscard]] bool read() const;
 
  private:

@@ -7,12 +7,12 @@
 
 namespace nswarden {
 
-/// An error as text, with the remedy where the error alone determines it.
+/// The text of an error, with the remedy if the error alone determines it.
 std::string with_remedy(int error);
 
 std::string cannot_enter_any(int error);
 
-/// Why no setting could be set in any netns, each with its remedy; only reasons that leave reading possible.
+/// Reasons why no setting can be written in any netns, each with its remedy. Only reasons that still allow reading.
 std::vector<std::string> hindrances();
 
 }  // namespace nswarden

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The mount of procfs that is used for sysctls, for writes of other processes and for looking at them: the one at /proc, or, in a
-// container, the host's that is mounted elsewhere, as the container's own is read-only and reports no write that is made outside
-// (kernel facts 17 and 18). Files about this process itself are always read at /proc. Chosen at start, then any thread.
+// The procfs mount used for sysctls, for watching writes of other processes and for describing those processes. It is /proc or,
+// in a container, the host's procfs mounted elsewhere: the container's own is read-only and reports no write from outside
+// (kernel facts 17 and 18). Files about this process itself are always read in /proc. Chosen at start by the main thread, then
+// read by any thread.
 #pragma once
 
 #include <string>
@@ -12,23 +13,23 @@
 
 namespace nswarden {
 
-/// Before there are threads and before anything else here is used. Refuses, with no effect, what is no procfs (EMEDIUMTYPE) or cannot
-/// be looked at.
+/// Call before other threads start and before any other function here. Without effect if it fails: EMEDIUMTYPE if the directory
+/// is not a procfs, otherwise the errno of the check.
 Result<void> use_procfs(std::string directory);
 
-/// Its directory, absolute.
+/// The absolute path of the mount.
 const std::string& procfs();
 
-/// `path` in it, such as "1/ns/net".
+/// `path`, such as "1/ns/net", below procfs().
 std::string in_procfs(std::string_view path);
 
-/// Names in a directory of sys/net of our own netns, such as "ipv4/conf/default"; none where it cannot be read.
+/// Names in a directory of sys/net of the daemon's own netns, such as "ipv4/conf/default"; empty if it cannot be read.
 std::vector<std::string> home_sysctls(std::string_view directory);
 
-/// Whether no process can write a sysctl through it: container engines mount /proc/sys like that.
+/// Whether the mount allows no writes to sysctls: container engines mount /proc/sys read-only.
 bool procfs_is_read_only();
 
-/// False in a container, unless it has the host's PID namespace.
+/// False in a container, unless it shares the host's PID namespace.
 bool in_first_pid_namespace();
 
 }  // namespace nswarden

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Signals makes SIGTERM, SIGINT, SIGHUP and SIGPIPE an fd to poll. Made before any thread, so that all inherit the mask; children
-// must reset it (kernel fact 36). The mask stays when this goes, so that a second SIGTERM cannot spoil an orderly end.
+// Signals turns SIGTERM, SIGINT, SIGHUP and SIGPIPE into a pollable fd. Created before any thread so that all threads inherit
+// the mask; children must reset it (kernel fact 36). The mask outlives the object, so that a second SIGTERM cannot interrupt an
+// orderly shutdown.
 #pragma once
 
 #include <signal.h>
@@ -15,16 +16,16 @@ class Signals {
  public:
   /// Throws std::system_error.
   Signals();
-  /// To be polled for POLLIN.
+  /// Poll for POLLIN.
   [[nodiscard]] int fd() const { return fd_.get(); }
-  /// The next signal that waits, without blocking; SIGPIPE is dropped, as the write says EPIPE.
+  /// The next pending signal, without blocking. Drops SIGPIPE, because the write already returned EPIPE.
   std::optional<int> read();
 
  private:
   Fd fd_;
 };
 
-/// While it lives, its thread takes no signals, and neither do threads started by it, ever.
+/// Blocks all signals in the calling thread while it lives, and permanently in threads started meanwhile.
 class SignalsBlocked {
  public:
   SignalsBlocked();
