@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::size_t no_cap = std::numeric_limits<std::size_t>::max();
 
-/// One sweep of the engine over the chosen netns, for each command that needs one.
+/// One sweep of the engine over the selected netns.
 class Sweep {
  public:
   Sweep(const Options& options, const LoadedConfig& configuration)
@@ -57,7 +57,7 @@ class Sweep {
     return useless_now(reconciler_, now);
   }
 
-  /// Of the netns that was named, which need not exist, as it is now if it can be looked at.
+  /// Explains the named netns, which need not exist; includes its current state if it can be read.
   Explanation explain(const std::string& source) {
     Explanation explanation;
     explanation.netns = options_.netns.front();
@@ -71,7 +71,7 @@ class Sweep {
       found = reconciler_.known();
       if (found.empty()) explanation.not_looked_at = "no netns of this name is there now";
     }
-    // It may have other names, which count too.
+    // Its other names count too.
     const Plan plan = policies_->plan(found.empty() ? matched_by_name(explanation.netns) : found.front().matched);
     explanation.matched = plan.policies;
     explanation.resolution = found.empty() ? policies_->resolve(plan, {}) : *reconciler_.resolution(found.front().label);
@@ -105,7 +105,7 @@ class Sweep {
   }
 
   Reconciler::Options reconciler_options() {
-    // A failure leaves the limit as it was, and the budget follows it.
+    // On failure the limit is unchanged, and the budget follows it.
     (void)raise_open_files().ok();
     const bool write = options_.command == Command::apply && !options_.dry_run && !options_.audit;
     Reconciler::Options options{fd_budget(open_files_limit()), write};

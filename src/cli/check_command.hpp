@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands that sweep once over the netns that were named, or all: check, apply, explain, and `config check --live`. Reports go
-// to stdout, complaints to stderr; each returns the exit code of the contract. They throw std::system_error where the kernel refuses
-// what they cannot do without. Main thread.
+// The commands that sweep once over the named netns, or all: check, apply, explain, and `config check --live`. Reports are
+// written to stdout, errors to stderr; each returns the documented exit code. They throw std::system_error when the kernel
+// denies a required operation. Main thread.
 #pragma once
 
 #include <nswarden/cli/options.hpp>
@@ -9,12 +9,12 @@
 
 namespace nswarden {
 
-/// `check`, and `apply`, which repairs too and keeps what it overwrote for `apply --restore`.
+/// `check`, and `apply`, which also repairs and saves overwritten values for `apply --restore`.
 int check_netns(const Options& options, const LoadedConfig& configuration);
 
 int explain_netns(const Options& options, const LoadedConfig& configuration);
 
-/// `config check --live`: warns of parts of the configuration that no present netns needs.
+/// `config check --live`: warns about parts of the configuration that none of the present netns needs.
 int review_configuration(const Options& options, const LoadedConfig& configuration);
 
 }  // namespace nswarden

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The netns that a one-shot command works on, with the complaints about those that it cannot work on. Main thread.
+// ChosenNetns lists the netns that a one-shot command works on and reports the ones it cannot process. Main thread.
 #pragma once
 
 #include <fmt/format.h>
@@ -18,28 +18,28 @@ namespace nswarden {
 
 class ChosenNetns {
  public:
-  /// The netns that `options` name, or all of the configured directories.
+  /// Selects the netns that `options` name, or all netns of the configured directories.
   ChosenNetns(const Options& options, const Config& config)
       : catalog_(netns_sources(netns_directories(options.config, config)), config.links), selected_(catalog_, options.netns) {}
-  ChosenNetns(const ChosenNetns&) = delete;  // the catalogs know each other
+  ChosenNetns(const ChosenNetns&) = delete;  // the catalogs refer to each other
   ChosenNetns& operator=(const ChosenNetns&) = delete;
 
-  LinuxCatalog& catalog() { return catalog_; }  ///< all of them
+  LinuxCatalog& catalog() { return catalog_; }  ///< all netns
   SelectedCatalog& selected() { return selected_; }
 
-  /// Why no netns can be entered, and the remedy. Empty: they can.
+  /// The reason why netns cannot be entered, with the remedy; empty if they can.
   std::string hindrance() {
     const auto may = catalog_.may_enter();
     return may ? std::string() : cannot_enter_any(may.error().code);
   }
-  /// The same on stderr. False: there is none.
+  /// Prints the hindrance to stderr; returns false if there was none.
   bool complain_of_hindrance() {
     const std::string reason = hindrance();
     if (!reason.empty()) complain(reason);
     return !reason.empty();
   }
 
-  /// A line on stderr for each directory that could not be listed. False: there were none.
+  /// Prints each directory that could not be listed to stderr; returns false if there was none.
   bool complain_of(const std::vector<Listing::Failure>& failures) const {
     for (const Listing::Failure& failure : failures) {
       complain(fmt::format("cannot list {}: {}", printable(catalog_.sources()[failure.directory].directory),
@@ -47,7 +47,7 @@ class ChosenNetns {
     }
     return !failures.empty();
   }
-  /// A line on stderr for each name that the last listing did not find. False: there were none.
+  /// Prints each name missing from the last listing to stderr; returns false if there was none.
   [[nodiscard]] bool complain_of_missing() const {
     const std::vector<std::string> missing = selected_.not_found();
     for (const std::string& name : missing) complain(fmt::format("no netns is named {}", printable(name)));

@@ -26,12 +26,12 @@ namespace {
 bool is_letter_or_digit(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_name_character(char c) { return is_letter_or_digit(c) || c == '.' || c == '-' || c == '_'; }
 bool is_address_character(char c) { return is_name_character(c) || c == ':' || c == '%'; }
-/// What can stand in a request line; a query would come before the paths that are added.
+/// Characters allowed in a request line. A query is rejected because API paths are appended.
 bool is_path_character(char c) { return c > ' ' && c <= '~' && c != '?' && c != '#' && c != '\\'; }
 
 Problem refused(std::string why) { return {{}, std::move(why)}; }
 
-/// Takes `USER:PASSWORD@` off `authority`. Empty when all is well.
+/// Removes `USER:PASSWORD@` from `authority`. Returns an error, or an empty string.
 std::string take_credentials(std::string_view& authority, Url& url) {
   const std::size_t at = authority.rfind('@');
   if (at == std::string_view::npos) return {};
@@ -47,7 +47,7 @@ std::string take_credentials(std::string_view& authority, Url& url) {
   return {};
 }
 
-/// Takes the host off `rest`, up to the colon of a port. Empty when all is well.
+/// Removes the host from `rest`, up to the colon of a port. Returns an error, or an empty string.
 std::string take_host(std::string_view& rest, Url& url) {
   if (rest.starts_with('[')) {
     const std::size_t end = rest.find(']');
@@ -55,7 +55,7 @@ std::string take_host(std::string_view& rest, Url& url) {
     std::string_view host = rest.substr(1, end - 1);
     rest.remove_prefix(end + 1);
     url.ipv6 = true;
-    // A zone (fe80::1%eth0), whose percent sign a URL should have as %25.
+    // A zone (fe80::1%eth0); a URL should spell its percent sign as %25.
     const std::size_t zone = host.find('%');
     url.host = host.substr(0, zone);
     if (url.host.find(':') == std::string::npos) return "has no IPv6 address between its brackets";
@@ -84,7 +84,7 @@ struct FreeBio {
   void operator()(BIO* bio) const { BIO_free_all(bio); }
 };
 
-/// The reason of the first error that OpenSSL keeps.
+/// Reason of the first error in OpenSSL's queue.
 std::string tls_reason() {
   const unsigned long error = ERR_peek_error();
   if (ERR_SYSTEM_ERROR(error)) return error_text(ERR_GET_REASON(error));
@@ -96,7 +96,7 @@ HttpProblem unusable(const char* flag, const std::string& path) {
   return {Kind::tls_files, fmt::format("cannot use {} {}: {}", flag, printable(path), tls_reason())};
 }
 
-/// A key with a passphrase is refused instead of asking the terminal for it.
+/// Rejects a key with a passphrase instead of prompting on the terminal.
 int no_passphrase(char*, int, int, void*) { return 0; }
 
 MaybeProblem take_files(SSL_CTX* context, const TlsFiles& files) {
@@ -110,14 +110,14 @@ MaybeProblem take_files(SSL_CTX* context, const TlsFiles& files) {
   if (SSL_CTX_use_certificate_chain_file(context, files.cert_file.c_str()) != 1) {
     return unusable("--tls.cert-file", files.cert_file);
   }
-  // It also looks whether the key is the certificate's.
+  // Also checks that the key belongs to the certificate.
   if (SSL_CTX_use_PrivateKey_file(context, files.key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
     return unusable("--tls.key-file", files.key_file);
   }
   return std::nullopt;
 }
 
-/// Whom the certificate has to be for.
+/// Sets the expected host of the certificate.
 bool expect_host(SSL* ssl, const std::string& host) {
   X509_VERIFY_PARAM* param = SSL_get0_param(ssl);
   const std::string address = host.substr(0, host.find('%'));
@@ -127,7 +127,7 @@ bool expect_host(SSL* ssl, const std::string& host) {
   return SSL_set1_host(ssl, host.c_str()) == 1 && SSL_set_tlsext_host_name(ssl, host.c_str()) == 1;
 }
 
-/// Why TLS ended; OpenSSL's queue is not empty, or the server just closed.
+/// Why TLS ended: from OpenSSL's queue, or, if that is empty, because the server closed the connection.
 HttpProblem tls_problem(const SSL* ssl) {
   const unsigned long error = ERR_peek_error();
   const int reason = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
@@ -141,7 +141,7 @@ HttpProblem tls_problem(const SSL* ssl) {
   return {wanted ? Kind::wants_certificate : Kind::tls, tls_reason()};
 }
 
-/// One connection. Reads and writes until the deadline.
+/// A connection that reads and writes until the deadline.
 class Connection {
  public:
   Connection(Fd fd, Deadline deadline) : fd_(std::move(fd)), deadline_(deadline), bio_(BIO_new_socket(fd_.get(), BIO_NOCLOSE)) {
@@ -196,13 +196,13 @@ class Connection {
  private:
   static HttpProblem late() { return {Kind::late, {}}; }
 
-  /// In TLS only what says so is an end: anybody can cut a connection.
+  /// TLS ends only with close_notify: an attacker can cut a connection.
   [[nodiscard]] bool is_end(int count) const {
     if (BIO_should_retry(bio_.get())) return false;
     return ssl_ == nullptr ? count == 0 : (SSL_get_shutdown(ssl_) & SSL_RECEIVED_SHUTDOWN) != 0 && ERR_peek_error() == 0;
   }
 
-  /// Nothing: the last call may be made again.
+  /// Without a problem, the last call may be repeated.
   MaybeProblem wait() {
     if (!BIO_should_retry(bio_.get())) {
       const int error = errno;
@@ -217,11 +217,11 @@ class Connection {
   Fd fd_;
   Deadline deadline_;
   std::unique_ptr<BIO, FreeBio> bio_;
-  SSL* ssl_ = nullptr;  // of bio_
+  SSL* ssl_ = nullptr;  // owned by bio_
 };
 
 std::string base64(std::string_view bytes) {
-  std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');  // it ends what it writes with a zero
+  std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');  // EVP_EncodeBlock() adds a terminating NUL
   const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
                                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
   out.resize(static_cast<std::size_t>(length));
@@ -240,7 +240,7 @@ HttpProblem unreachable(const Error& error) {
 }  // namespace
 
 std::string Url::authority() const {
-  const std::string bare = host.substr(0, host.find('%'));  // a zone means nothing elsewhere
+  const std::string bare = host.substr(0, host.find('%'));  // a zone is meaningful only on this host
   return ipv6 ? fmt::format("[{}]:{}", bare, port) : fmt::format("{}:{}", bare, port);
 }
 
@@ -299,7 +299,7 @@ std::variant<HttpAnswer, HttpProblem> HttpClient::get(const std::string& path) {
   if (tls_) {
     if (auto problem = connection.start_tls(tls_.get(), url_.host)) return *problem;
   }
-  // A server that refuses us closes before it has read all, and may have said why before that.
+  // A server that rejects the request may respond and close before reading all of it.
   const MaybeProblem unsent = connection.send(request(path));
   HttpResponse response(most_body_bytes);
   if (const MaybeProblem problem = connection.receive(response)) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// GET from a daemon, over plain TCP or TLS: one connection an answer, all of it before a deadline, however slowly the server
-// sends. Asks no proxy, follows no redirect, and believes no certificate that it cannot verify. One thread.
+// HttpClient sends GET requests to a daemon over plain TCP or TLS: one connection per response, with one deadline for all of
+// it, however slowly the server sends. It uses no proxy, follows no redirect, and rejects certificates that it cannot verify.
+// One thread.
 #pragma once
 
 #include <cstddef>
@@ -18,22 +19,22 @@ struct ssl_ctx_st;
 
 namespace nswarden {
 
-/// The address of a daemon as somebody typed it. It has nothing else that a URL may have.
+/// The user-supplied address of a daemon. Other URL components are rejected.
 struct Url {
   bool tls = false;
   bool ipv6 = false;        ///< `host` was in brackets
-  std::string host;         ///< a name or a numeric address, without brackets; plain characters only
-  std::uint16_t port = 0;   ///< 80 or 443 when none was given
-  std::string path;         ///< what stands before the paths of the API: empty, or from its first slash, without one at its end
+  std::string host;         ///< name or numeric address, without brackets; plain characters only
+  std::uint16_t port = 0;   ///< default 80 or 443
+  std::string path;         ///< prefix of the API paths: empty, or starts with a slash and does not end with one
   std::string credentials;  ///< USER:PASSWORD, decoded bytes; empty for none
 
   /// HOST:PORT, as in a Host header.
   [[nodiscard]] std::string authority() const;
-  /// For people: without credentials, one line of plain characters.
+  /// One line of plain characters for display, without credentials.
   [[nodiscard]] std::string shown() const;
 };
 
-/// `http[s]://[USER:PASSWORD@]HOST[:PORT][/PATH]`, or a problem without a place, which repeats nothing of `text`. Pure.
+/// Parses `http[s]://[USER:PASSWORD@]HOST[:PORT][/PATH]`. A problem has no position and quotes no part of `text`. Pure.
 std::variant<Url, Problem> parse_url(std::string_view text);
 
 struct HttpAnswer {
@@ -43,18 +44,18 @@ struct HttpAnswer {
 
 struct HttpProblem {
   enum class Kind : std::uint8_t {
-    unreachable,        ///< no connection, or it broke
-    late,               ///< the deadline came first
-    untrusted,          ///< its certificate
-    wrong_name,         ///< its certificate is for another host
-    wants_certificate,  ///< of us
-    tls,                ///< any other quarrel about TLS
-    no_tls,             ///< it speaks something else
-    unreadable_answer,  ///< no HTTP, short, too long, ...
-    tls_files,          ///< ours cannot be used
+    unreachable,        ///< connection failed or broke
+    late,               ///< deadline exceeded
+    untrusted,          ///< server certificate
+    wrong_name,         ///< the certificate is for another host
+    wants_certificate,  ///< from the client
+    tls,                ///< any other TLS error
+    no_tls,             ///< not TLS
+    unreadable_answer,  ///< not HTTP, truncated, too long, ...
+    tls_files,          ///< the client's files are unusable
   };
   Kind kind = Kind::unreachable;
-  std::string why;  ///< for people, one line; has no credentials
+  std::string why;  ///< one line for display, without credentials
 };
 
 class HttpClient {
@@ -66,7 +67,7 @@ class HttpClient {
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
-  /// `path` is appended to that of the URL.
+  /// Appends `path` to that of the URL.
   std::variant<HttpAnswer, HttpProblem> get(const std::string& path);
 
  private:
@@ -76,7 +77,7 @@ class HttpClient {
   const TlsFiles& files_;
   Deadline deadline_;
   BrokenPipeBlocked no_signal_;
-  std::shared_ptr<ssl_ctx_st> tls_;  // OpenSSL's SSL_CTX, null until it is wanted
+  std::shared_ptr<ssl_ctx_st> tls_;  // OpenSSL's SSL_CTX, created on first use
 };
 
 }  // namespace nswarden

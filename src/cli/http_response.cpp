@@ -19,12 +19,12 @@ std::string_view without_blanks(std::string_view text) {
   return text;
 }
 
-/// `HTTP/1.1 200 OK`: 200.
+/// Parses `HTTP/1.1 200 OK` to 200.
 std::optional<int> status_code_in(std::string_view line) {
   const bool http1 = line.starts_with("HTTP/1.0 ") || line.starts_with("HTTP/1.1 ");
   if (!http1 || line.size() < 12 || (line.size() > 12 && line[12] != ' ')) return std::nullopt;
   const auto status = parse_number<int>(line.substr(9, 3));
-  // 1xx comes before an answer, and only to who asked for it.
+  // 1xx precedes a response, and only for clients that requested it.
   return status && *status >= 200 && *status <= 599 ? status : std::nullopt;
 }
 
@@ -43,12 +43,13 @@ void HttpResponse::feed(std::string_view bytes) {
   }
   const std::size_t before = head_.size();
   head_ += bytes;
-  // What cannot become a status line need not be waited for.
+  // Fails early on bytes that cannot start a status line.
   constexpr std::string_view start = "HTTP/1.";
   const std::string_view first = start.substr(0, head_.size());
   if (!head_.starts_with(first)) return refuse(std::string(no_http));
   const std::size_t end = head_.find("\r\n\r\n", before < 3 ? 0 : before - 3);
-  // The same wherever the bytes are cut: what has no end yet may end with three of the four that are looked for.
+  // Independent of how the bytes are split: an incomplete head may already end with three of the four bytes of its
+  // terminator.
   if (std::min(end, head_.size() - std::min<std::size_t>(head_.size(), 3)) > most_head_bytes)
     return refuse("its answer has too long a head");
   if (end == std::string::npos) return;
@@ -103,7 +104,7 @@ void HttpResponse::check_body() {
     return refuse(fmt::format("its answer has more than {} bytes", most_body_bytes_));
   }
   if (!length_ || body_.size() < *length_) return;
-  body_.resize(*length_);  // what follows is no part of it
+  body_.resize(*length_);  // excess bytes are not part of the body
   done_ = true;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One answer of an HTTP/1 server that closes its connection afterwards, taken as it comes. Trusts nothing: bounded, and refuses
-// what is short, ambiguous, or in an encoding that was not asked for. Pure, one thread.
+// HttpResponse parses, incrementally, one response of an HTTP/1 server that closes its connection afterwards. It treats the
+// data as untrusted: it limits sizes and rejects truncated or ambiguous responses and encodings that were not requested.
+// Pure, one thread.
 #pragma once
 
 #include <cstddef>
@@ -16,14 +17,14 @@ class HttpResponse {
 
   explicit HttpResponse(std::size_t most_body_bytes) : most_body_bytes_(most_body_bytes) {}
 
-  /// Not to be called again once done().
+  /// Must not be called after done().
   void feed(std::string_view bytes);
-  /// The server closed the connection.
+  /// Signals that the server closed the connection.
   void end();
 
-  /// Nothing more is wanted: it is whole, or refused.
+  /// Whether the response is complete or rejected.
   [[nodiscard]] bool done() const { return done_; }
-  /// Why it is refused, one line; empty while all is well.
+  /// Why the response was rejected, one line; empty otherwise.
   [[nodiscard]] const std::string& problem() const { return problem_; }
   [[nodiscard]] int status() const { return status_; }
   [[nodiscard]] std::string& body() { return body_; }

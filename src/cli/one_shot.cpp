@@ -23,7 +23,7 @@
 namespace nswarden {
 namespace {
 
-/// None: the lines why are printed.
+/// Returns nullopt after printing the problems.
 std::optional<LoadedConfig> configuration_or_complaint(const Options& options) {
   auto loaded = load_configuration(options.config);
   if (auto* configuration = std::get_if<LoadedConfig>(&loaded)) return std::move(*configuration);
@@ -31,7 +31,7 @@ std::optional<LoadedConfig> configuration_or_complaint(const Options& options) {
   return std::nullopt;
 }
 
-/// `config check`: the configuration has been read, so it is good.
+/// `config check`: the configuration was loaded, so it is valid.
 int check_configuration(const Options& options, const LoadedConfig& configuration) {
   std::size_t settings = 0;
   for (const auto& policy : configuration.config.policies) settings += policy.sysctls.size();
@@ -47,7 +47,7 @@ int check_configuration(const Options& options, const LoadedConfig& configuratio
   return options.live ? review_configuration(options, configuration) : int{exit_compliant};
 }
 
-/// `config convert`: the older form as native policies.
+/// `config convert`: prints the older form as native policies.
 int print_converted(const LoadedConfig& configuration) {
   if (configuration.config.form != Config::Form::older) {
     complain(fmt::format("{} has the native form already; there is nothing to convert", printable(configuration.source)));

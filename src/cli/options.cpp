@@ -17,19 +17,19 @@
 namespace nswarden {
 namespace {
 
-/// The command that was named last, down to which everything was understood.
+/// The innermost command of the command line.
 const CLI::App& last_command(const CLI::App& app) {
   const auto named = app.get_subcommands();
   return named.empty() ? app : last_command(*named.back());
 }
 
-/// As it is typed: `nswarden config check`.
+/// The command as typed: `nswarden config check`.
 std::string typed(const CLI::App& command) {
   const CLI::App* parent = command.get_parent();
   return parent == nullptr ? command.get_name() : fmt::format("{} {}", typed(*parent), command.get_name());
 }
 
-/// What `word` may have been meant to be: a flag of the command that was named, or a command.
+/// The closest flag of the given command, or command, to `word`.
 std::string suggestion(const CLI::App& app, std::string_view word) {
   std::vector<std::string> known;
   const auto collect = [&](const CLI::App& from) {
@@ -50,7 +50,7 @@ std::string suggestion(const CLI::App& app, std::string_view word) {
   return near ? fmt::format("; did you mean {}?", *near) : std::string();
 }
 
-/// The first word of `argv` that no command or flag explains, as far as CLI11 tells.
+/// The first word of `argv` that no command or flag explains, as reported by CLI11.
 std::string unexpected_word(const CLI::App& app, const CLI::Error& error) {
   if (error.get_name() == "ExtrasError") {
     const std::string_view message = error.what();
@@ -61,7 +61,7 @@ std::string unexpected_word(const CLI::App& app, const CLI::Error& error) {
   return rest.empty() ? std::string() : rest.front();
 }
 
-/// `run, check or config`: the commands below one.
+/// The subcommands: `run, check or config`.
 std::string commands_below(const CLI::App& app) {
   const auto commands = app.get_subcommands({});
   std::string names;
@@ -72,7 +72,7 @@ std::string commands_below(const CLI::App& app) {
   return names;
 }
 
-/// One line, whatever CLI11 says.
+/// CLI11's error as one line.
 std::string failure_line(const CLI::App* app, const CLI::Error& error) {
   const std::string word = unexpected_word(*app, error);
   const CLI::App& command = last_command(*app);
@@ -90,7 +90,7 @@ std::string failure_line(const CLI::App* app, const CLI::Error& error) {
   return fmt::format("nswarden: {}{}\n", message, hint);
 }
 
-/// Why `text` is not a duration of at least `minimum`; empty when it is one, as CLI11 has it for every check.
+/// Why `text` is not a duration of at least `minimum`; empty if it is, as CLI11 expects of a check.
 std::string duration_problem(const std::string& text, std::chrono::milliseconds minimum) {
   const auto duration = parse_duration(text);
   if (!duration) return fmt::format("'{}' is no duration such as 500ms, 10s, 5m or 1h", printable(text));
@@ -98,8 +98,7 @@ std::string duration_problem(const std::string& text, std::chrono::milliseconds 
   return {};
 }
 
-/// The values of an enumeration by name, in the order in which help and errors list them. CLI11 itself would convert an
-/// enumeration by its number, and list that.
+/// Values of an enumeration by name, in the order of help and errors. CLI11's own transformer would accept and list numbers.
 template <class Enum>
 using Names = std::vector<std::pair<std::string_view, Enum>>;
 
@@ -186,7 +185,8 @@ class Parser {
     command.add_option_function<std::string>(name, take, description)->type_name(type)->check(problem);
   }
 
-  /// On the program and on most commands, so that they may stand before or after it and every --help shows them.
+  /// Adds flags to the program and to most commands, so that they may precede or follow the command and appear in each
+  /// --help.
   void add_common(CLI::App& to) {
     add_value(to, "--config.file", "FILE", options.config.file,
               fmt::format("Configuration; default {}, or the built-in policy when that is absent", default_config_file));
@@ -293,7 +293,7 @@ class Parser {
                            Command::healthcheck));
   }
 
-  /// Where the daemon is, and how to get an answer.
+  /// Adds the daemon's address and the connection options.
   void add_daemon(CLI::App& command) {
     StatusOptions& to = options.status;
     add_value(command, "--url", "URL", to.url, "Where the daemon is: http[s]://[USER:PASSWORD@]HOST[:PORT][/PATH]")

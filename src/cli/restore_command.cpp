@@ -42,7 +42,7 @@ Sums sums_of(const RestoreReport& report) {
           count(What::failed)};
 }
 
-/// Bytes.
+/// Returns bytes.
 std::string shown(const Restored& result, const std::string& value) {
   return result.entry.key.is_secret() && !value.empty() ? "redacted" : value;
 }
@@ -62,13 +62,13 @@ std::string_view shade(const Restored& result, Colour colour) {
   return result.what == Restored::What::restored ? "\x1b[32m" : "\x1b[31m";
 }
 
-/// A netns that the book knows.
+/// A netns in the restore book.
 struct KnownNetns {
   std::string label;
   NetnsPlace at;
 };
 
-/// One call of `apply --restore`, which holds the lock of the instance.
+/// One run of `apply --restore`, which holds the instance lock.
 class Restoration {
  public:
   Restoration(const Options& options, const LoadedConfig& configuration)
@@ -98,7 +98,7 @@ class Restoration {
   }
 
  private:
-  /// The netns that the book knows, each once, in byte order of their labels.
+  /// The netns in the restore book, each once, in byte order of their labels.
   std::vector<KnownNetns> find(const RestoreBook& book) {
     const Listing listing = netns_.selected().list(NetnsCatalog::Detail::full);
     if (netns_.complain_of(listing.failures)) whole_ = false;
@@ -135,9 +135,9 @@ class Restoration {
   }
 
   const Options& options_;
-  ChosenNetns netns_;  // of all kinds of names: what was changed need not be wanted any more
+  ChosenNetns netns_;  // all kinds of names: changed settings need not be wanted any more
   RestoreFile store_;
-  bool whole_ = true;  // all was found and saved
+  bool whole_ = true;  // all entries found and saved
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Restoring by the commands that run once, and the report of it. Main thread.
+// Restores values for the one-shot commands, and reports the result. Main thread.
 #pragma once
 
 #include <cstddef>
@@ -15,26 +15,26 @@
 
 namespace nswarden {
 
-/// `apply --restore`: restores the values of the book in the netns that were named, or all. Throws std::runtime_error while a daemon
-/// governs one of the directories, and keeps others from starting meanwhile. Returns the exit code of the contract.
+/// `apply --restore`: restores the saved values in the named netns, or all. Throws std::runtime_error while a daemon governs
+/// one of the directories, and prevents other instances from starting meanwhile. Returns the documented exit code.
 int restore_values(const Options& options, const LoadedConfig& configuration);
 
-/// What `apply` overwrote for policies with `restore`, so that it can be put back. Says so on stderr when it cannot be kept, as
-/// while a daemon keeps the book.
+/// Saves the values that `apply` overwrote for policies with `restore`, for a later restore. Prints to stderr if they cannot
+/// be saved, for example while a daemon holds the restore book.
 void keep_overwritten(const Options& options, const PolicySet& policies, const std::vector<Report>& reports);
 
-/// Of `apply --restore`.
+/// Report of `apply --restore`.
 struct RestoreReport {
   struct Setting {
     std::string netns;  ///< label, bytes
     Restored result;
   };
   std::vector<Setting> settings;  ///< by netns, then in write order
-  std::size_t netns = 0;          ///< that had entries
-  std::size_t elsewhere = 0;      ///< entries of netns that are not there: dead, or in other directories
+  std::size_t netns = 0;          ///< number with entries
+  std::size_t elsewhere = 0;      ///< entries of absent netns: dead, or in other directories
 };
 
-/// A table for people, JSON (schema 1) for programs. Pure text.
+/// A table for people, JSON (schema 1) for programs. Pure.
 std::string restore_table(const RestoreReport& report, Colour colour);
 std::string restore_json(const RestoreReport& report);
 

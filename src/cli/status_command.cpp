@@ -16,7 +16,7 @@
 namespace nswarden {
 namespace {
 
-/// Ends the command with a line on stderr. Thrown within this file only.
+/// Ends the command with a line on stderr. Thrown only within this file.
 struct Complaint {
   std::string line;
   int code = exit_unreadable;
@@ -75,7 +75,7 @@ class DaemonClient {
 
   [[nodiscard]] const Url& url() const { return url_; }
 
-  /// An answer with status 200 or `accepted`.
+  /// Returns a response with status 200 or `accepted`.
   HttpAnswer get(const std::string& path, int accepted = 200) {
     auto got = client_.get(path);
     if (const auto* problem = std::get_if<HttpProblem>(&got)) {
@@ -93,7 +93,7 @@ class DaemonClient {
   HttpClient client_;
 };
 
-/// One call of `nswarden status`: asks, selects, prints.
+/// One run of `nswarden status`: queries, filters, prints.
 class Inquiry {
  public:
   explicit Inquiry(const Options& options) : options_(options), daemon_(options.status) {}
@@ -111,7 +111,7 @@ class Inquiry {
     const StatusVerdict verdict = verdict_of(view);
     if (options_.output == Output::json) {
       if (!options_.netns.empty()) status["compliant"] = verdict == StatusVerdict::compliant;
-      // All beyond ASCII is escaped: a terminal may be what reads it.
+      // Escapes all non-ASCII characters: the output may be a terminal.
       fmt::print("{}\n", status.dump(-1, ' ', true));
     } else {
       fmt::print("{}", status_table(view, colour_of_stdout()));
@@ -132,7 +132,7 @@ class Inquiry {
     return std::move(std::get<Value>(read));
   }
 
-  /// Leaves those of the netns that were named, as they are or as they are shown.
+  /// Removes all but the named netns; names match raw or printable.
   void select(Json& list) const {
     if (options_.netns.empty()) return;
     Json chosen = Json::array();
@@ -159,7 +159,7 @@ class Inquiry {
   DaemonClient daemon_;
 };
 
-/// The lines of an answer, without the control characters that another server might send.
+/// Prints the lines of a response without control characters, which another server might send.
 void print_lines(std::string_view text) {
   while (!text.empty()) fmt::print("{}\n", printable(take_until(text, '\n')));
 }

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// `nswarden status` and `nswarden healthcheck`: ask the daemon over HTTP and print what it says. Need no privilege. Own thread only.
+// `nswarden status` and `nswarden healthcheck`: query the daemon over HTTP and print the response. Need no privilege. Main
+// thread.
 #pragma once
 
 #include <nswarden/cli/options.hpp>
 
 namespace nswarden {
 
-/// The exit code of the contract; 3 also when the daemon cannot be reached, is not ready or is not understood.
+/// Returns the documented exit code: 3 also if the daemon is unreachable, not ready or incompatible.
 int show_status(const Options& options);
 
-/// 0 when it is healthy and ready, with its own words, and 1 when it is not or cannot be reached.
+/// Returns 0 if the daemon is healthy and ready, and prints its message; 1 if not, or if it is unreachable.
 int check_health(const Options& options);
 
 }  // namespace nswarden

@@ -11,10 +11,10 @@
 namespace nswarden {
 namespace {
 
-/// No answer of ours goes deeper than five; nlohmann copies and writes nested values by recursion.
+/// The daemon nests at most five levels; nlohmann copies and writes nested values recursively.
 constexpr int deepest = 16;
 
-/// Thrown within this file only.
+/// Thrown only within this file.
 class WrongAnswer : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -34,7 +34,7 @@ bool is_too_deep(std::string_view text) {
   return false;
 }
 
-/// An object of the answer, and its name for complaints. Refers to what it was made from.
+/// An object of the response, and its name for error messages. Refers to the parsed document.
 class Fields {
  public:
   Fields(const Json& json, std::string name) : json_(json), name_(std::move(name)) {
@@ -74,7 +74,7 @@ class Fields {
 
   [[nodiscard]] Fields object(const char* field) const { return {at(field), path(field)}; }
 
-  /// read(Fields) of each element.
+  /// Calls read(Fields) on each element.
   template <class Read>
   [[nodiscard]] auto list(const char* field, Read read) const {
     const Json& values = at(field);
@@ -102,13 +102,13 @@ class Fields {
 
 Writer writer_in(const Fields& fields) {
   Writer writer;
-  // The kernel has no greater pid.
+  // Kernel pids are below this limit.
   writer.pid = static_cast<decltype(writer.pid)>(std::min<std::size_t>(fields.count_or_none("pid"), 0x7FFFFFFF));
   fields.texts_or_none({{"comm", writer.comm}, {"exe", writer.exe}, {"container", writer.container}, {"unit", writer.unit}});
   return writer;
 }
 
-/// The fields that findings and events share; each may be absent from an event.
+/// Fields common to findings and events; each may be absent from an event.
 StatusFinding shared_fields(const Fields& fields) {
   StatusFinding finding;
   fields.texts_or_none({{"netns", finding.netns},
@@ -200,7 +200,7 @@ std::vector<StatusEvent> event_list_in(const Fields& fields) {
   return fields.list("events", event_in);
 }
 
-/// read(Fields) of the whole answer.
+/// Calls read(Fields) on the whole response.
 template <class Read>
 auto read_answer(const Json& answer, Read read) -> std::variant<decltype(read(Fields(answer, {}))), Problem> {
   try {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a daemon answers, read back from its JSON. It is as little trusted as anything from a network: a wrong type, a missing
-// field, a number that cannot be, or nesting without end is refused with one line; unknown fields are passed over, as a newer
-// daemon may have more. Strings stay as they came: whoever shows them makes them safe. Pure, any thread.
+// Parses the daemon's JSON responses. The data is untrusted: a wrong type, a missing field, an impossible number or unlimited
+// nesting is rejected with one line. Unknown fields are ignored, since a newer daemon may add some. Strings are unchanged:
+// the caller escapes them for display. Pure, any thread.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@
 
 namespace nswarden {
 
-/// A setting that is not compliant, or what an event says of one.
+/// A noncompliant setting, or an event about one.
 struct StatusFinding {
   std::string netns;
   std::string policy;
@@ -41,7 +41,7 @@ struct StatusEvent {
 
 struct StatusDocument {
   bool ready = false;
-  Totals totals;  ///< add up
+  Totals totals;  ///< their sums are checked
   std::vector<StatusFinding> findings;
   std::size_t findings_hidden = 0;
   double last_reconcile = 0;  ///< Unix time
@@ -51,12 +51,12 @@ struct StatusDocument {
   ConfigSnapshot config;
 };
 
-/// The value of a text. Problems have no place: they name the field.
+/// Parses a text as JSON. Problems have no position: they name the field.
 std::variant<Json, Problem> parse_answer(std::string_view text);
 
-/// Of /api/v1/status.
+/// Parses /api/v1/status.
 std::variant<StatusDocument, Problem> status_of(const Json& answer);
-/// Of /api/v1/events; newest last.
+/// Parses /api/v1/events, newest last.
 std::variant<std::vector<StatusEvent>, Problem> events_of(const Json& answer);
 
 }  // namespace nswarden

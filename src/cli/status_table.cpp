@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view red = "\x1b[31m";
 constexpr std::string_view green = "\x1b[32m";
-/// A table pads each row to its longest cell, so that both have an end.
+/// A table pads each row to its longest cell, so cells are limited.
 constexpr std::size_t longest_cell = 256;
 constexpr std::size_t most_rows = 1000;
 
@@ -34,7 +34,7 @@ std::string painted(std::string_view text, std::string_view shade, Colour colour
   return colour == Colour::never ? std::string(text) : fmt::format("{}{}\x1b[0m", shade, text);
 }
 
-/// A line that begins with the trouble, and ends with its reason.
+/// A line with a problem and its reason.
 std::string trouble_line(std::string_view trouble, std::string_view reason, Colour colour) {
   return fmt::format("{}: {}\n", painted(trouble, red, colour), cell(reason));
 }
@@ -49,19 +49,19 @@ std::string duration_text(double span) {
 
 std::string age(double time, double now) {
   if (time <= 0) return "never";
-  // A clock elsewhere need not be quite ours.
+  // The clock of a remote host may differ by a little.
   if (time > now + 2) return fmt::format("{} in the future, by the clock here", duration_text(time - now));
   return duration_text(std::max(now - time, 0.0)) + " ago";
 }
 
-/// As in the log, to the second.
+/// As in the log, with seconds.
 std::string date(double time) {
   constexpr double year_9999 = 253402300799.0;
   if (!(time >= 0 && time <= year_9999)) return "-";
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(time)));
 }
 
-/// The first twelve digits of a hash or an id.
+/// First twelve digits of a hash or an id.
 std::string short_id(std::string_view id) { return cell(id.substr(0, 12)); }
 
 std::string writer_text(const std::optional<Writer>& writer) {
@@ -100,7 +100,7 @@ std::string netns_with_findings(const StatusDocument& status) {
   return fmt::format("{}{} netns", status.findings_hidden > 0 ? "at least " : "", names.size());
 }
 
-/// The names that were asked for.
+/// The requested names.
 std::string chosen(const StatusView& view) {
   std::string names;
   for (const std::string& name : view.netns) names += (names.empty() ? "" : ", ") + printable(name);
@@ -203,7 +203,7 @@ std::string finding_table(const StatusView& view, Colour colour) {
                writer_text(finding.writer),
                cell(finding.policy)});
   }
-  // Of how many netns they are is not known, so that a choice of names cannot count them.
+  // Hidden findings may belong to any netns, so a selection of names cannot count them.
   return section(table, status.findings.size() + (view.netns.empty() && !status.findings.empty() ? status.findings_hidden : 0));
 }
 

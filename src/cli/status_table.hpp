@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `nswarden status` prints for people. What comes from the daemon is made safe for a terminal, and cut where it is long.
-// Pure text, any thread.
+// The table of `nswarden status`. It escapes the daemon's strings for a terminal and truncates long ones. Pure, any thread.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +13,12 @@ namespace nswarden {
 
 struct StatusView {
   StatusDocument status;
-  std::vector<StatusEvent> events;  ///< the last ones, newest last
-  std::vector<std::string> netns;   ///< findings and events are of these only; empty for all
+  std::vector<StatusEvent> events;  ///< the latest, newest last
+  std::vector<std::string> netns;   ///< the only netns of findings and events; empty for all
   double now = 0;                   ///< Unix time
 };
 
-/// Whether all is well, as far as the view goes.
+/// Overall verdict within the view.
 enum class StatusVerdict : std::uint8_t { compliant, drifted, unknown };
 StatusVerdict verdict_of(const StatusView& view);
 

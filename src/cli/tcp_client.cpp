@@ -30,7 +30,7 @@ Error lookup_error(int code) {
 
 using Addresses = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
 
-/// A lookup that another thread of libc makes: getaddrinfo() itself waits for DNS as long as resolv.conf says.
+/// A lookup in another thread of libc: getaddrinfo() itself waits for DNS as long as resolv.conf allows.
 struct Lookup {
   std::string host;
   std::string port;
@@ -62,7 +62,7 @@ Result<Addresses> find_addresses(const std::string& host, std::uint16_t port, De
     ::gai_suspend(&waited, 1, &left);
   }
   if (state == EAI_INPROGRESS) {
-    // The thread still has it, unless it had not begun.
+    // Unless cancelled before its start, libc's thread still uses it.
     if (::gai_cancel(request) != EAI_CANCELED) (void)lookup.release();
     return Error{ETIMEDOUT, look_up_attempt};
   }

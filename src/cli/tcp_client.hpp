@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a TCP client needs of the kernel: a connection within a deadline, waiting for it, and no signal when the peer is gone.
-// Any thread; the thread that writes to such a connection holds a BrokenPipeBlocked.
+// TCP client helpers: connecting within a deadline, waiting for a socket, and blocking SIGPIPE. Any thread; a thread that
+// writes to such a connection holds a BrokenPipeBlocked.
 #pragma once
 
 #include <signal.h>
@@ -17,19 +17,20 @@ namespace nswarden {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
-/// The attempt of an error that is about the name: ENOENT when it has no address, EAGAIN when that cannot be told now.
+/// Attempt of lookup errors: ENOENT if the name has no address, EAGAIN if the lookup failed temporarily.
 inline constexpr std::string_view look_up_attempt = "look up";
 
-/// A connection to the first address of `host` (a name, or a numeric address without brackets) that takes one; non-blocking.
-/// Addresses that do not answer share the time. Errors: those of the lookup, ECONNREFUSED, EHOSTUNREACH, ETIMEDOUT at the
-/// deadline, ...
+/// Opens a non-blocking connection to the first address of `host` (a name, or a numeric address without brackets) that
+/// accepts one. Addresses that do not respond share the time. Errors: those of the lookup, ECONNREFUSED, EHOSTUNREACH,
+/// ETIMEDOUT at the deadline, ...
 Result<Fd> connect_to(const std::string& host, std::uint16_t port, Deadline deadline);
 
 enum class Readiness : std::uint8_t { readable, writable };
-/// False when the deadline comes first.
+/// Returns false at the deadline.
 bool wait_ready(int fd, Readiness wanted, Deadline deadline);
 
-/// While it lives, a write of its thread to a connection that the peer has closed says EPIPE and kills nobody.
+/// For its lifetime, a write of its thread to a connection closed by the peer fails with EPIPE instead of killing the
+/// process.
 class BrokenPipeBlocked {
  public:
   BrokenPipeBlocked();

@@ -14,12 +14,12 @@
 namespace nswarden {
 namespace {
 
-/// `$2b$12$` and 22 letters of salt, then the 31 letters that are compared.
+/// Length of a bcrypt hash: `$2b$12$`, 22 letters of salt, and the 31 compared letters.
 constexpr std::size_t bcrypt_size = 60;
 constexpr std::size_t bcrypt_prefix = 29;
 
-/// Appends to `bytes`, which has the room so that no copy of a secret is left behind. RFC 4648, 4, with padding and without
-/// anything in the bits that it fills up.
+/// Decodes RFC 4648, 4, with or without padding, and rejects nonzero padding bits. Appends to `bytes`, whose capacity must
+/// suffice so that reallocation leaves no copy of a secret.
 bool decode_base64(std::string_view text, std::string& bytes) {
   constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   if (text.size() % 4 != 0) return false;
@@ -40,7 +40,7 @@ bool decode_base64(std::string_view text, std::string& bytes) {
   return bits == 0;
 }
 
-/// What a header says, for as long as it lives.
+/// Parses an Authorization header and wipes the secret on destruction.
 class Credentials {
  public:
   explicit Credentials(std::string_view authorization) {
@@ -65,7 +65,8 @@ class Credentials {
   std::size_t colon_ = std::string::npos;
 };
 
-/// None of the three has a NUL in it. With the hash, whose salt is random, so that equal passwords do not show.
+/// Digest of a credential. The NUL separator is unambiguous because none of the three contains one. The hash, with its random
+/// salt, hides equal passwords.
 std::string digest_of(std::string_view user, const std::string& hash, const char* password) {
   constexpr std::string_view end("\0", 1);
   Sha256 digest;
@@ -133,7 +134,7 @@ std::optional<bool> BasicAuth::remembered(const std::string& digest) const {
 
 bool BasicAuth::check(const std::string& hash, const char* password) {
   const char* made = crypt_r(password, hash.c_str(), crypt_.get());
-  // The salt before it may be written in several ways, of which crypt_r returns one.
+  // Compares only the checksum: the salt has several spellings, and crypt_r returns one of them.
   const bool is_right = made != nullptr && std::strlen(made) == bcrypt_size && hash.size() == bcrypt_size &&
                         CRYPTO_memcmp(made + bcrypt_prefix, hash.data() + bcrypt_prefix, bcrypt_size - bcrypt_prefix) == 0;
   explicit_bzero(crypt_.get(), sizeof(crypt_data));
@@ -154,7 +155,7 @@ BasicAuth::Verdict BasicAuth::judge(std::string_view authorization) {
   if (!turn.is_had()) return Verdict::busy;
   const std::lock_guard one_by_one(crypt_mutex_);
   if (closed_) return Verdict::busy;
-  // The one before may have been the same: a browser asks for several things at once.
+  // The check before this one may have had the same credential: a browser sends several requests in parallel.
   if (const auto before = remembered(digest)) return verdict(*before);
   const bool is_right = check(hash, given.password()) && is_known;
   const std::lock_guard lock(mutex_);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who may read: HTTP basic authentication (RFC 7617) against hashes of bcrypt. A check of a password takes tens of milliseconds
-// of a core, so they go one by one, only few may wait, and what came out of one is remembered: as a digest, so that no password
-// stays in memory. A user who is not known takes as long as the one with the costliest hash. Any thread. Keep it as long as the users stay the same:
-// a new one has to check all passwords again.
+// BasicAuth decides read access: HTTP basic authentication (RFC 7617) against bcrypt hashes. A password check takes tens of
+// milliseconds of a core, so checks run one by one, few may wait, and results are cached as digests, which keeps no password
+// in memory. An unknown user takes as long as the user with the costliest hash. Any thread calls it. Keep the object while
+// the users are unchanged: a new one rechecks all passwords.
 #pragma once
 
 #include <atomic>
@@ -27,7 +27,7 @@ namespace nswarden {
 
 class BasicAuth {
  public:
-  /// Without users it admits nobody.
+  /// Without users, every request is denied.
   explicit BasicAuth(const std::vector<WebUser>& users);
   ~BasicAuth();
   BasicAuth(const BasicAuth&) = delete;
@@ -36,22 +36,22 @@ class BasicAuth {
   enum class Verdict : std::uint8_t {
     admitted,
     refused,
-    busy,  ///< not checked: `most_checks` others are being checked or wait for it, or it is closed
+    busy,  ///< not checked: `most_checks` other requests are being checked or waiting, or close() was called
   };
-  /// `authorization` is the value of the header, empty when there is none. Throws std::bad_alloc.
+  /// `authorization` is the value of the header, empty when absent. Throws std::bad_alloc.
   Verdict judge(std::string_view authorization);
 
-  /// Lets those go who wait for a check.
+  /// Fails the requests that wait for a check.
   void close() { closed_ = true; }
 
-  /// Passwords that were hashed so far.
+  /// Passwords hashed so far.
   [[nodiscard]] std::size_t checks() const;
 
   static constexpr std::size_t most_checks = 4;
-  static constexpr std::size_t most_remembered = 1024;  ///< right ones, and as many wrong ones
+  static constexpr std::size_t most_remembered = 1024;  ///< valid credentials, and as many invalid ones
 
  private:
-  /// Digests, the oldest forgotten first.
+  /// A set of digests that evicts the oldest first.
   class Memory {
    public:
     [[nodiscard]] bool has(const std::string& digest) const { return known_.contains(digest); }
@@ -61,21 +61,21 @@ class BasicAuth {
     std::set<std::string> known_;
     std::deque<std::string> order_;
   };
-  /// One of the few that may wait or be checked.
+  /// One of the `most_checks` places for requests that wait or are checked.
   class Turn;
 
   [[nodiscard]] std::optional<bool> remembered(const std::string& digest) const;
   bool check(const std::string& hash, const char* password);
 
-  std::map<std::string, std::string, std::less<>> hashes_;  ///< by the user's name
-  std::string nobodys_;       ///< what unknown users are checked against, as costly as the costliest
-  mutable std::mutex mutex_;  ///< of what stands between it and crypt_mutex_
+  std::map<std::string, std::string, std::less<>> hashes_;  ///< by user name
+  std::string nobodys_;                                     ///< hash for unknown users, as costly as the costliest
+  mutable std::mutex mutex_;                                ///< protects the fields between it and crypt_mutex_
   Memory right_;
   Memory wrong_;
   std::size_t turns_ = 0;
   std::size_t checks_ = 0;
   std::atomic<bool> closed_{false};
-  std::mutex crypt_mutex_;  ///< of crypt_; may be held when mutex_ is taken, never the other way round
+  std::mutex crypt_mutex_;  ///< protects crypt_; lock order: crypt_mutex_ before mutex_
   std::unique_ptr<crypt_data> crypt_;
 };
 

@@ -20,30 +20,30 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t longest_request = 8192;  // what is longer is the server's to refuse
+constexpr std::size_t longest_request = 8192;  // the server rejects longer requests
 constexpr unsigned char tls_handshake = 0x16;
 constexpr std::size_t tls_header = 5;
-// Long enough to cost nothing, should the kernel refuse the same thing again and again.
+// Long enough to cost nothing if the kernel keeps returning the same error.
 constexpr milliseconds pause_after_failure{10};
 
 thread_local FrontDoor* door = nullptr;
 thread_local FrontDoor* door_ahead = nullptr;
 
-/// Of a socket, and of no other one ever; 0 when that cannot be told.
+/// Returns the socket's cookie, which the kernel never reuses; 0 on error.
 std::uint64_t cookie_of(int fd) {
   std::uint64_t cookie = 0;
   socklen_t size = sizeof cookie;
   return ::getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
 }
 
-/// For whom the calling thread waits, and since when.
+/// The connection that the calling thread waits for, and since when.
 struct Guest {
   std::uint64_t cookie = 0;
   std::chrono::steady_clock::time_point since;
 };
 thread_local Guest guest;
 
-/// One more, while it lives.
+/// Increments a counter for its lifetime.
 class Counted {
  public:
   explicit Counted(std::atomic<int>& count) : count_(count) { ++count_; }
@@ -117,11 +117,11 @@ void FrontDoor::close() {
   (void)!::write(closing_.get(), &one, sizeof one);
 }
 
-/// False when it cannot be watched.
+/// Returns false on error.
 bool FrontDoor::watch(int listener) {
   if (std::find(listeners_.begin(), listeners_.end(), listener) != listeners_.end()) return true;
   if (listeners_.size() == listeners_.capacity()) return false;
-  // Or else accept4() waits for the next one, when who made us come here has gone again.
+  // A blocking accept4() would wait for the next client if the pending one disconnects first.
   const int flags = ::fcntl(listener, F_GETFL);
   if (flags < 0 || ::fcntl(listener, F_SETFL, flags | O_NONBLOCK) != 0) return false;
   if (!add_to(epoll_, listener, EPOLLIN)) return false;
@@ -147,7 +147,7 @@ int FrontDoor::poll(pollfd* listeners, nfds_t count, int timeout) {
   for (const epoll_event& event : std::span(events).first(static_cast<std::size_t>(ready))) {
     const int fd = event.data.fd;
     if (fd == closing_.get()) {
-      std::this_thread::sleep_for(milliseconds(1));  // until the server's own flag is there too
+      std::this_thread::sleep_for(milliseconds(1));  // until the server's own flag is set too
       return 0;
     }
     if (std::find(listeners_.begin(), listeners_.end(), fd) != listeners_.end()) {
@@ -160,7 +160,7 @@ int FrontDoor::poll(pollfd* listeners, nfds_t count, int timeout) {
   return tell(listeners, count);
 }
 
-/// Nothing to time out is no reason to wake up.
+/// Returns the epoll timeout; unlimited when no connection can time out.
 int FrontDoor::patience_left(Clock::time_point now, int timeout) const {
   if (connections_.empty()) return timeout <= pause_after_failure.count() ? timeout : -1;
   const auto left = std::chrono::ceil<milliseconds>(connections_.front().until - now).count();
@@ -169,20 +169,20 @@ int FrontDoor::patience_left(Clock::time_point now, int timeout) const {
 }
 
 void FrontDoor::let_in(int listener) {
-  // An end, so that those who wait already are looked at too.
+  // Bounded so that waiting connections are checked too.
   for (int taken = 0; taken < 64; ++taken) {
     Fd fd(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!fd && is_short_of(errno) && drop_first()) continue;
     if (!fd) {
-      // A connection that failed before it was accepted is nobody's. Of anything else there may be more at once.
+      // A connection that failed before accept4() concerns no listener. Any other error may recur immediately.
       if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) std::this_thread::sleep_for(pause_after_failure);
       return;
     }
     const Said said = said_on(fd.get());
     if (said == Said::farewell) continue;
-    if (connections_.size() == most_ && !drop_first())
-      continue;  // it is let go: all others have come first and said what they want
-    // Added after that look, it is reported for what came since. One that cannot be watched is the server's, as without a door.
+    if (connections_.size() == most_ && !drop_first()) continue;  // dropped: every earlier connection has sent a whole request
+    // Edge-triggered epoll reports data that arrived after the check. If epoll_ctl() fails, the server gets the connection
+    // unfiltered.
     const bool whole = said == Said::all || !add_to(epoll_, fd.get(), EPOLLIN | EPOLLRDHUP | EPOLLET);
     const Clock::time_point now = Clock::now();
     connections_.push_back({std::move(fd), listener, whole, now + patience_, now});
@@ -209,7 +209,7 @@ bool FrontDoor::drop_first() {
   return true;
 }
 
-/// While the server had no thread to answer with, nobody looked at what they said: it may have come in time.
+/// Checks the data first: a request may have arrived in time while the server had no thread to answer it.
 void FrontDoor::drop_late(Clock::time_point now) {
   const auto late = [now](const Connection& one) { return one.until <= now; };
   const auto end = std::find_if_not(connections_.begin(), connections_.end(), late);
@@ -244,8 +244,8 @@ int FrontDoor::accept(int listener, sockaddr* peer, socklen_t* size) {
   Fd fd = std::move(first->fd);
   const Clock::time_point asked = first->asked;
   connections_.erase(first);
-  if (::getpeername(fd.get(), peer, size) != 0) return -1;            // it has gone
-  (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd.get(), nullptr);  // ENOENT where it never had to wait
+  if (::getpeername(fd.get(), peer, size) != 0) return -1;            // the client disconnected
+  (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd.get(), nullptr);  // ENOENT if it was never added
   asked_ = asked.time_since_epoch().count();
   return fd.release();
 }
@@ -267,12 +267,12 @@ int FrontDoor::poll_behind(pollfd& connection, int timeout) {
     if (now - guest.since >= hurry_) {
       if (!stalled) stalled.emplace(stalled_);
       if (is_kept_waiting(now)) {
-        // The server finds that the client has gone, whatever it was about to do.
+        // The server then sees a disconnected client in any state.
         (void)::shutdown(connection.fd, SHUT_RDWR);
         return ::poll(&connection, 1, 0);
       }
     }
-    // Short, so that little time is lost when both have waited long enough.
+    // A short step, so that little time is lost once both have waited long enough.
     const auto step = std::min<Clock::duration>(end - now, std::max(hurry_ / 8, milliseconds(1)));
     const auto told = ::poll(&connection, 1, static_cast<int>(std::chrono::ceil<milliseconds>(step).count()));
     if (told != 0) return told;

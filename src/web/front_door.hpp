@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where TCP connections wait until they have said what they want, so that clients which are idle or slow take up no thread of an HTTP
-// server, whatever their number: a fixed number of them may wait, each for a fixed time. It stands in for poll(2) and accept(2) in
-// the one thread of the server that accepts: to that thread a connection comes when a whole request head, or the whole first
-// record of TLS, is there to be read. It reads nothing away and sends nothing. After its making it allocates nothing, and throws nothing.
-// Behind it, the threads that answer wait for one client only as long as that keeps nobody else out.
+// FrontDoor holds TCP connections until their request is readable, so that any number of idle or slow clients occupies no
+// thread of an HTTP server. A fixed number of connections may wait, each for a fixed time. It replaces poll(2) and accept(2)
+// in the server's accepting thread, which receives a connection once a whole request head, or the whole first TLS record, is
+// readable. FrontDoor consumes no data and sends none. After construction it neither allocates nor throws. In answering
+// threads, it limits the wait for one client while other clients are kept waiting.
 #pragma once
 
 #include <poll.h>
@@ -19,31 +19,32 @@
 
 namespace nswarden {
 
-/// Whether a server has something to do with what a client has sent so far: the head of an HTTP request to its empty line, the first
-/// record of TLS, or too much for either.
+/// Whether the bytes that a client has sent so far give the server work: an HTTP request head to its empty line, the first
+/// TLS record, or too much data for either.
 bool is_whole_request(std::string_view sent);
 
 class FrontDoor {
  public:
-  /// What is asked for must come within `patience` of the connection. With `most_waiting` of them the one that came first gives way.
+  /// A request must arrive within `patience` of its connection. Beyond `most_waiting` connections, the oldest is dropped.
   /// Throws std::system_error.
   FrontDoor(std::chrono::milliseconds patience, std::size_t most_waiting);
   FrontDoor(const FrontDoor&) = delete;
   FrontDoor& operator=(const FrontDoor&) = delete;
 
-  /// From now on nswarden_poll() and nswarden_accept() of the calling thread go through this door.
+  /// Routes the calling thread's nswarden_poll() and nswarden_accept() through this object.
   void serve_this_thread();
-  /// From now on nswarden_poll() of the calling thread, one of those that answer, ends a connection that it has waited for for a
-  /// 32nd of the patience, when somebody else has waited for a thread for that long and a quarter of them are waiting like this.
+  /// Routes the nswarden_poll() of the calling thread, an answering one, through this object. The call ends a connection that
+  /// it has waited for longer than 1/32 of the patience if another connection has waited that long for a thread and a quarter
+  /// of the answering threads wait in the same way.
   void serve_behind();
-  /// Lets poll() return, from now on; to be called by another thread that ends the server.
+  /// Makes poll() return from now on. Called by the thread that stops the server.
   void close();
 
-  /// As poll(2) on sockets that listen. Waits longer than a `timeout` of more than 10 ms when there is nothing to time out.
+  /// poll(2) for listening sockets. Exceeds a `timeout` of more than 10 ms when no connection can time out.
   int poll(pollfd* listeners, nfds_t count, int timeout);
-  /// As accept(2) on one of them. Until poll() is called again, the server has no thread to answer it.
+  /// accept(2) for one of them. Until the next poll(), no server thread is free to answer the connection.
   int accept(int listener, sockaddr* peer, socklen_t* size);
-  /// As poll(2) on one connection, of a thread that answers.
+  /// poll(2) for one connection, called by an answering thread.
   int poll_behind(pollfd& connection, int timeout);
 
   [[nodiscard]] std::size_t waiting() const { return connections_.size(); }
@@ -55,7 +56,7 @@ class FrontDoor {
     int listener = -1;
     bool whole = false;
     Clock::time_point until;
-    Clock::time_point asked;  // when it was whole
+    Clock::time_point asked;  // when the request was complete
   };
 
   bool watch(int listener);
@@ -73,8 +74,9 @@ class FrontDoor {
   Fd epoll_;
   Fd closing_;
   std::vector<int> listeners_;
-  std::vector<Connection> connections_;  // in the order in which they came; never more than its capacity
-  // Of and for the threads that answer. When the connection asked that the server has not come back from: while all are busy.
+  std::vector<Connection> connections_;  // in order of arrival; never exceeds its capacity
+  // Shared with the answering threads: the request time of the connection that the accepting thread is handing over, nonzero
+  // while all threads are busy.
   std::atomic<Clock::rep> asked_{0};
   std::atomic<int> answering_{0};
   std::atomic<int> stalled_{0};
@@ -82,6 +84,6 @@ class FrontDoor {
 
 }  // namespace nswarden
 
-// What the server is compiled to call in place of poll(2) and accept(2). In a thread without a door they are these.
+// CivetWeb is compiled to call these instead of poll(2) and accept(2). In threads without a FrontDoor they call through.
 extern "C" int nswarden_poll(pollfd* fds, nfds_t count, int timeout);
 extern "C" int nswarden_accept(int listener, sockaddr* peer, socklen_t* size);

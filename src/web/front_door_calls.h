@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Put before CivetWeb's source by the compiler's -include: its calls of poll() and accept() become those of web/front_door.hpp. Not by -Dpoll=:
- * with _FORTIFY_SOURCE the C library has an inline function of that name, which would be renamed too, and go on to the library's own. */
+ * The compiler's -include puts this before CivetWeb's source and redirects its poll() and accept() calls to web/front_door.hpp.
+ * -Dpoll= would not work: with _FORTIFY_SOURCE the C library defines an inline poll(), which would be renamed too and call the
+ * library's own. */
 #pragma once
 
-/* As CivetWeb does at its top, which comes too late by now. */
+/* CivetWeb defines these at its top, which is too late here. */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
 #include <poll.h>

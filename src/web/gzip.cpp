@@ -25,12 +25,12 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
 }
 
-/// Whether parameters such as `q=0.5` leave the coding acceptable.
+/// Whether parameters such as `q=0.5` accept the coding.
 bool acceptable(std::string_view parameters) {
   while (!parameters.empty()) {
     const std::string_view parameter = next_part(parameters, ';');
     if (parameter.size() >= 2 && (parameter[0] == 'q' || parameter[0] == 'Q') && parameter[1] == '=') {
-      // A weight is 0, 0.0..., or something with another digit in it.
+      // A weight is either zero (0, 0.0, ...) or contains a nonzero digit.
       return parameter.find_first_of("123456789", 2) != std::string_view::npos;
     }
   }
@@ -54,11 +54,11 @@ std::string gzip(std::string_view text) {
   z_stream stream{};
   constexpr int gzip_format = 16;
   if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, MAX_WBITS + gzip_format, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
-    throw std::bad_alloc();  // the only reason it has
+    throw std::bad_alloc();  // its only error
   }
   const std::unique_ptr<z_stream, decltype(&deflateEnd)> end(&stream, &deflateEnd);
   std::string packed(deflateBound(&stream, static_cast<uLong>(text.size())), '\0');
-  // zlib does not write there; its older headers lack the const.
+  // zlib does not write through next_in; its older headers lack the const.
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
   stream.avail_in = static_cast<uInt>(text.size());
   stream.next_out = reinterpret_cast<Bytef*>(packed.data());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Content coding of HTTP (RFC 9110, 12.5.3): whether a client wants gzip, and the coding itself. Pure, any thread.
+// HTTP content coding (RFC 9110, 12.5.3): negotiates and applies gzip. Pure, any thread.
 #pragma once
 
 #include <string>
@@ -7,10 +7,11 @@
 
 namespace nswarden {
 
-/// Whether an Accept-Encoding field asks for gzip, by name or by `*`, with a weight above 0. Absent (empty): no.
+/// Whether an Accept-Encoding field requests gzip, by name or by `*`, with a weight above 0. An empty (absent) field does
+/// not.
 bool wants_gzip(std::string_view accept_encoding);
 
-/// Throws std::runtime_error when zlib cannot.
+/// Throws std::runtime_error if zlib fails.
 std::string gzip(std::string_view text);
 
 }  // namespace nswarden

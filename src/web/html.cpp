@@ -13,7 +13,7 @@
 namespace nswarden {
 namespace {
 
-constexpr double last_moment = 253402300799;  // the end of the year 9999
+constexpr double last_moment = 253402300799;  // end of the year 9999
 
 }  // namespace
 

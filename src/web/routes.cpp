@@ -52,7 +52,7 @@ Json json_of(const ConfigSnapshot& config) {
   return json;
 }
 
-/// Long texts are compressed for clients that accept it.
+/// Compresses long texts for clients that accept gzip.
 Response long_text(const Request& request, const char* content_type, std::string body) {
   Response response{200, content_type, std::move(body), {{"Vary", "Accept-Encoding"}}};
   if (wants_gzip(request.accept_encoding)) {
@@ -62,7 +62,7 @@ Response long_text(const Request& request, const char* content_type, std::string
   return response;
 }
 
-/// Other pages may not frame it, caches may not keep it, and it may load nothing.
+/// The page must not be framed by other pages or cached, and loads no resources.
 Response page(const Request& request, const Snapshot& snapshot, const std::string& telemetry_path) {
   Response response = long_text(request, "text/html; charset=utf-8",
                                 status_page(snapshot, Filter::of_query(request.query), telemetry_path, build_info()));
@@ -86,7 +86,7 @@ Response ready(const Snapshot& snapshot) {
   return text_response(200, std::move(body));
 }
 
-/// Not before the loop has been silent for longer than it may be: what restarts the daemon for it must be sure.
+/// Fails only after the loop has been silent beyond its limit: a supervisor restarts the daemon for this answer.
 Response healthy(const SnapshotSlot& snapshots) {
   if (snapshots.alive(std::chrono::steady_clock::now())) return text_response(200, "nswarden is healthy.\n");
   return text_response(503, "not healthy: the loop does not get on with its sweep\n");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The routes of the HTTP side: `respond` is all of the routing as one pure function, from a request and the newest snapshot to
-// the bytes of the answer. It changes nothing but by a reload, through a callback. Any thread.
+// HTTP routing: `respond` is a pure function from a request and the newest snapshot to the response. Its only side effect is
+// a reload, through a callback. Any thread.
 #pragma once
 
 #include <chrono>
@@ -18,9 +18,9 @@ namespace nswarden {
 struct WebOptions {
   std::vector<std::string> listen_addresses{"127.0.0.1:10042"};  ///< `:PORT`, `HOST:PORT`, `[V6]:PORT`
   std::string telemetry_path = "/metrics";
-  std::string config_file;  ///< of TLS, users and headers; empty: none
+  std::string config_file;  ///< file with TLS, users and headers; empty for none
   bool enable_lifecycle = false;
-  std::chrono::milliseconds request_timeout{2000};  ///< also for a request to come, from the connection on
+  std::chrono::milliseconds request_timeout{2000};  ///< also limits the time from the connection to a whole request
 };
 
 struct Request {
@@ -33,14 +33,15 @@ struct Request {
 struct Response {
   int status = 200;
   std::string content_type;
-  std::string body;                                          ///< also for HEAD, whose body is not sent
-  std::vector<std::pair<std::string, std::string>> headers;  ///< besides Content-Type and Content-Length
+  std::string body;                                          ///< also set for HEAD, which omits it on the wire
+  std::vector<std::pair<std::string, std::string>> headers;  ///< in addition to Content-Type and Content-Length
 };
 
-/// Plain text.
+/// A plain-text response.
 Response text_response(int status, std::string body);
 
-/// What the routes answer from. `reload` waits for the loop's verdict: empty when the configuration was taken, else why not.
+/// Data sources of the routes. `reload` waits for the loop's verdict: empty if the configuration was accepted, else the
+/// reason.
 struct WebSources {
   const Metrics* metrics = nullptr;
   const SnapshotSlot* snapshots = nullptr;
@@ -49,7 +50,7 @@ struct WebSources {
 
 Response respond(const Request& request, const WebOptions& options, const WebSources& sources);
 
-/// The report that `check --output=json` makes, of the daemon's state, with what only a daemon knows.
+/// The JSON of `check --output=json` for the daemon's state, plus the fields that only a daemon has.
 std::string status_json(const Snapshot& snapshot);
 std::string events_json(const Snapshot& snapshot);
 

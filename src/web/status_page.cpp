@@ -17,8 +17,8 @@ namespace {
 
 struct Headline {
   Mood mood = Mood::calm;
-  std::string text;    ///< one line, ASCII of ours
-  std::string reason;  ///< a second one, may be empty
+  std::string text;    ///< one line, ASCII, trusted
+  std::string reason;  ///< second line, may be empty
 };
 
 std::string count_of(std::size_t count, std::string_view noun) {
@@ -45,7 +45,7 @@ Headline headline_of(const Snapshot& snapshot) {
           ""};
 }
 
-/// Beside the verdict's colour.
+/// A mark in addition to the verdict's colour.
 Html& add_mark(Html& html, Mood mood) {
   html.raw("<span aria-hidden=\"true\">");
   switch (mood) {
@@ -89,7 +89,7 @@ void add_counts(Html& html, const Snapshot& snapshot) {
   html.raw("</p>\n");
 }
 
-/// What is not drift and yet wants a look.
+/// Adds notices that need attention but are not drift.
 void add_notices(Html& html, const Snapshot& snapshot) {
   Html list;
   const ConfigSnapshot& config = snapshot.config;
@@ -128,7 +128,7 @@ void add_verdict(Html& html, const Snapshot& snapshot, const Headline& headline)
   add_notices(html, snapshot);
 }
 
-/// A policy that is asked for and not there stays chosen: or else the form would show another filter than the page has.
+/// Keeps a requested but absent policy selected: the form must show the page's filter.
 void add_policy_choice(Html& html, const Snapshot& snapshot, const Filter& filter) {
   html.raw("<label>Policy <select name=\"policy\">\n<option value=\"\">all</option>\n");
   bool known = filter.policy.empty();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The status page: a snapshot as HTML for people. Needs no script and loads nothing. Names that it shows may be hostile: all
-// bytes from outside are escaped text in it. Pure, any thread.
+// The status page: renders a snapshot as HTML. It needs no script and loads no resources. It escapes all external bytes,
+// since names may be hostile. Pure, any thread.
 #pragma once
 
 #include <string>
@@ -15,10 +15,10 @@ namespace nswarden {
 std::string status_page(const Snapshot& snapshot, const Filter& filter, std::string_view telemetry_path,
                         const BuildInfo& build);
 
-/// The header Content-Security-Policy of the page: its stylesheet by hash, forms to ourselves, and nothing else.
+/// The page's Content-Security-Policy header: allows its stylesheet by hash and forms to itself, and nothing else.
 std::string status_content_policy();
 
-/// The stylesheet of the page. The colours are variables, so that a test can compute their contrast in both modes.
+/// The page's stylesheet. Colours are variables so that a test can compute their contrast in both modes.
 inline constexpr char status_style[] = R"css(
 :root {
   color-scheme: light dark;

@@ -16,23 +16,23 @@
 namespace nswarden {
 namespace {
 
-/// As container tools abbreviate it.
+/// Length to which container tools abbreviate an id.
 constexpr std::size_t short_container = 12;
 
 Html& add_tag(Html& html, Mood mood, std::string_view word) {
   return html.raw("<span class=\"tag ").shown(mood_class(mood)).raw("\">").text(word).raw("</span>");
 }
 
-/// A dash that a screen reader leaves out.
+/// A dash hidden from screen readers.
 Html& add_nothing(Html& html) { return html.raw("<span class=\"none\" aria-hidden=\"true\">&ndash;</span>"); }
 
-/// A link to the page filtered by `name`; a dash when there is no name.
+/// A link to the page filtered by `name`; a dash if `name` is empty.
 Html& add_link(Html& html, std::string (*link)(std::string_view), std::string_view name) {
   if (name.empty()) return add_nothing(html);
   return html.raw("<a href=\"").shown(link(name)).raw("\"><bdi class=\"mono\">").text(name).raw("</bdi></a>");
 }
 
-/// The netns of a setting, and below it its policy where there is one.
+/// The netns of a setting, with its policy below if it has one.
 Html& add_place(Html& html, const Finding& finding) {
   add_link(html, netns_link, finding.netns);
   if (finding.policy.empty()) return html;
@@ -40,17 +40,17 @@ Html& add_place(Html& html, const Finding& finding) {
   return add_link(html, policy_link, finding.policy).raw("</span>");
 }
 
-/// A dash when it is empty.
+/// The value, or a dash if empty.
 Html& add_value(Html& html, std::string_view value) {
   return value.empty() ? add_nothing(html) : html.raw("<code>").text(value).raw("</code>");
 }
 
-/// A second line in a cell; nothing when it is empty.
+/// A second line in a cell; no output if `bytes` is empty.
 Html& add_more(Html& html, std::string_view bytes) {
   return bytes.empty() ? html : html.raw("<span class=\"more\">").text(bytes).raw("</span>");
 }
 
-/// Why a setting is not compliant, where its state alone does not say it; a second line.
+/// A second line with the reason for noncompliance, if the state alone does not imply it.
 Html& add_reason(Html& html, const Finding& finding) {
   switch (finding.reason) {
     case Reason::clamped: add_more(html, "clamped: the kernel stores another value"); break;
@@ -91,7 +91,7 @@ void add_drift_row(Html& html, const DriftSnapshot& drift, double now) {
   add_writer(html, drift.writer.get()).raw("</td></tr>\n");
 }
 
-/// How much drift the table does not show, and where to find it.
+/// How many drifted settings the table omits, and where to find them.
 Html rest_of_drift(const Snapshot& snapshot, const Filter& filter, std::size_t matching) {
   Html html;
   if (matching > most_drift_rows) {
@@ -130,7 +130,7 @@ std::string_view seen(Source source) {
   return "";
 }
 
-/// The words of the JSON, with blanks.
+/// The event name of the JSON, with blanks.
 std::string event_words(Event::What what) {
   std::string words(to_string(what));
   std::replace(words.begin(), words.end(), '_', ' ');
@@ -165,7 +165,7 @@ void add_event_row(Html& html, const Event& event) {
   add_writer(html, event.writer.get()).raw("</td></tr>\n");
 }
 
-/// Enough to tell two configurations apart by eye.
+/// Enough to distinguish two configurations by eye.
 constexpr std::size_t short_hash = 12;
 
 void add_policy_row(Html& html, const PolicySnapshot& policy, const Filter& filter) {
@@ -183,7 +183,7 @@ void add_policy_row(Html& html, const PolicySnapshot& policy, const Filter& filt
   alarming(policy.conflicts, Mood::warn).raw("</td></tr>\n");
 }
 
-/// What a source tells of, for those who do not know its name.
+/// Describes the events that a source delivers.
 std::string_view tells_of(std::string_view source) {
   if (source == "inotify") return "names of netns that come and go";
   if (source == "mount") return "netns that are mounted and unmounted";
@@ -199,16 +199,16 @@ void add_source_row(Html& html, const SourceSnapshot& source, std::string_view t
   (source.up ? add_nothing(html) : html.text(source.reason)).raw("</td></tr>\n");
 }
 
-/// A section that is one table.
+/// A section with one table.
 struct Table {
   std::string_view id;
   std::string_view title;
   std::string_view caption;  ///< for screen readers
   std::vector<std::string_view> columns;
-  std::size_t figures = 0;  ///< how many of the columns, the last ones, hold numbers
+  std::size_t figures = 0;  ///< number of trailing numeric columns
 };
 
-/// `count` stands beside the title unless it is 0; `none` stands in place of a table without rows, and `rest` below it.
+/// Appends `count` to the title unless it is 0. `none` replaces an empty table; `rest` follows the table.
 Html section_of(const Table& table, std::size_t count, Html&& rows, std::string_view none, Html&& rest = {}) {
   Html html;
   html.raw("<section aria-labelledby=\"").shown(table.id).raw("\">\n<h2 id=\"").shown(table.id).raw("\">").shown(table.title);

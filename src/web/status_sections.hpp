@@ -12,15 +12,15 @@
 
 namespace nswarden {
 
-/// Rows of drift on the page; the JSON has more.
+/// Limit on drift rows of the page; the JSON lists more.
 inline constexpr std::size_t most_drift_rows = 200;
 
-/// What a word is to say at a glance, beside the word itself.
+/// Severity that a word's style conveys.
 enum class Mood { calm, good, warn, bad };
-/// The name of a class of the stylesheet.
+/// Class name in the stylesheet.
 std::string_view mood_class(Mood mood);
 
-/// How many rows the filter takes.
+/// Number of drift rows that match the filter.
 std::size_t matching_drift(const Snapshot& snapshot, const Filter& filter);
 std::size_t matching_events(const Snapshot& snapshot, const Filter& filter);
 

@@ -15,7 +15,7 @@
 namespace nswarden {
 namespace {
 
-// Also keeps commas and spaces, which separate addresses for CivetWeb, out of the text that it is given.
+// Rejects commas and spaces too, which separate addresses in CivetWeb's option.
 bool is_host_character(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '-' || c == '_';
 }
@@ -35,7 +35,7 @@ AddressList look_up(const std::string& host, const char* port, AddressFamily fam
 }
 
 std::optional<std::uint16_t> local_port(int fd) {
-  sockaddr_in6 address{};  // its family and port are where those of sockaddr_in are
+  sockaddr_in6 address{};  // sockaddr_in has family and port at the same offsets
   socklen_t length = sizeof address;
   if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) return std::nullopt;
   if (address.sin6_family != AF_INET && address.sin6_family != AF_INET6) return std::nullopt;
@@ -74,7 +74,7 @@ Result<Fd> listen_on(const std::string& numeric_host, std::uint16_t port, Addres
   Fd fd(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) return Error{errno, "socket"};
   const int on = 1;
-  // Connections of an earlier run in TIME_WAIT do not count.
+  // Allows binding while connections of an earlier run are in TIME_WAIT.
   if (::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) return Error{errno, "setsockopt"};
   if (::bind(fd.get(), found->ai_addr, found->ai_addrlen) != 0) return Error{errno, "bind"};
   if (::listen(fd.get(), 1) != 0) return Error{errno, "listen"};

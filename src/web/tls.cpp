@@ -29,7 +29,7 @@ using Key = std::unique_ptr<EVP_PKEY, FreeBy<&EVP_PKEY_free>>;
 using GeneralNames = std::unique_ptr<GENERAL_NAMES, FreeBy<&GENERAL_NAMES_free>>;
 using Names = std::vector<std::string>;
 
-/// Of the last thing that failed.
+/// The reason of the last OpenSSL failure.
 std::string reason() {
   const unsigned long error = ERR_peek_last_error();
   ERR_clear_error();
@@ -43,10 +43,10 @@ MemoryBio bio_of(const std::string& text) {
   return bio;
 }
 
-/// A daemon has no one to ask for a passphrase.
+/// A daemon cannot ask for a passphrase.
 int refuse_passphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* /*data*/) { return 0; }
 
-/// All of them, or none and the reason: a text that is cut short must not pass for a shorter one.
+/// Returns all certificates or a problem: a truncated text must not pass as a shorter one.
 std::variant<std::vector<Certificate>, Problem> certificates_in(const std::string& text) {
   const MemoryBio bio = bio_of(text);
   std::vector<Certificate> found;
@@ -74,7 +74,7 @@ std::string address_of(const ASN1_OCTET_STRING* address) {
   return text;
 }
 
-/// An address in the one form that names of certificates are compared in here; anything else as it is.
+/// Normalizes an address to the form in which certificate names are compared; returns other names unchanged.
 std::string comparable(const std::string& name) {
   const std::unique_ptr<ASN1_OCTET_STRING, FreeBy<&ASN1_OCTET_STRING_free>> address(a2i_IPADDRESS(name.c_str()));
   ERR_clear_error();
@@ -100,10 +100,10 @@ bool has_one_of(X509* certificate, const Names& allowed) {
   return false;
 }
 
-/// What a context has besides OpenSSL's own, for as long as any connection has that context.
+/// Settings attached to a context, with the context's lifetime.
 struct Besides {
-  Names allowed;       ///< that a client's certificate may have; empty: any
-  std::string groups;  ///< empty: OpenSSL's
+  Names allowed;       ///< names of which a client's certificate needs one; empty for any
+  std::string groups;  ///< empty for OpenSSL's default
 };
 
 void free_besides(void* /*parent*/, void* besides, CRYPTO_EX_DATA* /*data*/, int /*index*/, long /*number*/, void* /*extra*/) {
@@ -115,12 +115,12 @@ int besides_index() {
   return index;
 }
 
-/// Null for a context that was not made here.
+/// Null for a context not made here.
 const Besides* besides_of(const SSL_CTX* context) {
   return static_cast<const Besides*>(SSL_CTX_get_ex_data(context, besides_index()));
 }
 
-/// OpenSSL's callback for each certificate of a client's chain, that of the client last.
+/// OpenSSL's callback for each certificate of a client's chain; the client's own comes last.
 int check_names(int trusted, X509_STORE_CTX* store) {
   if (trusted == 0 || X509_STORE_CTX_get_error_depth(store) != 0) return trusted;
   const auto* ssl = static_cast<const SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
@@ -129,7 +129,7 @@ int check_names(int trusted, X509_STORE_CTX* store) {
     if (besides != nullptr &&
         (besides->allowed.empty() || has_one_of(X509_STORE_CTX_get_current_cert(store), besides->allowed)))
       return 1;
-  } catch (const std::exception&) {  // the caller is C; without memory nobody is let in
+  } catch (const std::exception&) {  // the caller is C; deny access when out of memory
   }
   X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
   return 0;
@@ -167,7 +167,7 @@ std::string take_certificate(SSL_CTX* context, const TlsTexts& texts) {
     ERR_clear_error();
     return "the key: there is none in PEM, or it is encrypted";
   }
-  // A key of another kind than the certificate's has a place of its own in the context, and only the check tells.
+  // OpenSSL stores a key of a type different from the certificate's separately, and only this check detects it.
   if (SSL_CTX_use_PrivateKey(context, key.get()) != 1 || SSL_CTX_check_private_key(context) != 1) return "the key: " + reason();
   return {};
 }
@@ -175,7 +175,7 @@ std::string take_certificate(SSL_CTX* context, const TlsTexts& texts) {
 std::string take_client_ca(SSL_CTX* context, const std::string& text) {
   const auto read = certificates_in(text);
   if (const auto* problem = std::get_if<Problem>(&read)) return "the client CA: " + problem->message;
-  // Each of them is trusted as it is, also one that another CA signed.
+  // Trusts each of them directly, including one signed by another CA.
   X509_STORE_set_flags(SSL_CTX_get_cert_store(context), X509_V_FLAG_PARTIAL_CHAIN);
   for (const Certificate& one : std::get<std::vector<Certificate>>(read)) {
     const bool taken =
@@ -199,7 +199,7 @@ void ask_for_certificates(SSL_CTX* context, const WebTls& tls) {
 std::string take_rules(SSL_CTX* context, const WebTls& tls) {
   SSL_CTX_set_min_proto_version(context, number_of(tls.min_version));
   SSL_CTX_set_max_proto_version(context, number_of(tls.max_version));
-  // Below TLS 1.2 OpenSSL 3 has nothing at its default level of security that it would use.
+  // At its default security level, OpenSSL 3 has no usable suites below TLS 1.2.
   if (tls.min_version < TlsVersion::tls12) SSL_CTX_set_security_level(context, 0);
   if (tls.prefer_server_ciphers) SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
   if (!tls.ciphers.empty() && SSL_CTX_set_cipher_list(context, joined(tls.ciphers).c_str()) != 1) {
@@ -212,12 +212,12 @@ std::string take_rules(SSL_CTX* context, const WebTls& tls) {
   }
   for (const std::string& name : tls.client_allowed_sans) besides->allowed.push_back(comparable(name));
   if (SSL_CTX_set_ex_data(context, besides_index(), besides.get()) != 1) throw std::bad_alloc();
-  (void)besides.release();  // free_besides() has it
+  (void)besides.release();  // freed by free_besides()
   return {};
 }
 
-/// OpenSSL's callback for the first message of a client. What a connection takes from its context when it is made, before that one is
-/// known, is set here once more.
+/// OpenSSL's callback for the ClientHello. A connection copies settings from its context when it is created; this repeats the
+/// copy for the newest context.
 int choose(SSL* ssl, int* alert, void* newest) {
   const TlsContext held = (*static_cast<const TlsServer::Newest*>(newest))();
   SSL_CTX* const context = held.get();
@@ -248,7 +248,7 @@ std::variant<TlsContext, Problem> make_tls_context(const WebTls& tls, const TlsT
 }
 
 TlsServer::TlsServer(Newest newest) : newest_(std::move(newest)), context_(new_context()) {
-  // Decided by what the connection is handed over to.
+  // choose() sets the real minimum.
   SSL_CTX_set_min_proto_version(context_.get(), TLS1_VERSION);
   SSL_CTX_set_client_hello_cb(context_.get(), &choose, &newest_);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// TLS as a server speaks it, by OpenSSL: what certificates and rules of one web configuration come to, and the one context that CivetWeb holds,
-// which hands each new connection over to the newest of them. There is no resumption of sessions: what a client may is decided
-// anew at each connection. Any thread.
+// Server-side TLS by OpenSSL: builds a context from the certificates and settings of one web configuration. CivetWeb holds a
+// single context, which switches each new connection to the newest one. Sessions are not resumed, so each connection is
+// authorized anew. Any thread.
 #pragma once
 
 #include <functional>
@@ -17,28 +17,28 @@ struct ssl_ctx_st;
 
 namespace nswarden {
 
-/// PEM, read from wherever the configuration says.
+/// PEM texts, read from the files or fields of the configuration.
 struct TlsTexts {
   std::string certificate;
   std::string key;
-  std::string client_ca;  ///< empty: none
+  std::string client_ca;  ///< empty for none
 };
 
 /// OpenSSL's context, freed with its last user.
 using TlsContext = std::shared_ptr<ssl_ctx_st>;
 
-/// The certificates and rules of one version of the web configuration, checked and ready; not changed any more, and shared by
-/// connections. Or a problem that names the text or field at fault; it has no place.
+/// Builds an immutable context, which connections share, from one version of the web configuration. A problem names the
+/// faulty text or field and has no position.
 std::variant<TlsContext, Problem> make_tls_context(const WebTls& tls, const TlsTexts& texts);
 
-/// The context that CivetWeb holds for as long as the server lives. Made and ended by the loop's thread.
+/// The context that CivetWeb holds while the server lives. The loop's thread creates and destroys it.
 class TlsServer {
  public:
   using Newest = std::function<TlsContext()>;
 
-  /// `newest` is asked at each connection, by the thread that serves it; null refuses the connection. It must not throw.
+  /// Each connection's thread calls `newest`, which must not throw; null rejects the connection.
   explicit TlsServer(Newest newest);
-  TlsServer(const TlsServer&) = delete;  // OpenSSL knows where newest_ is
+  TlsServer(const TlsServer&) = delete;  // OpenSSL holds the address of newest_
   TlsServer& operator=(const TlsServer&) = delete;
 
   [[nodiscard]] ssl_ctx_st* context() const { return context_.get(); }

@@ -10,12 +10,12 @@
 namespace nswarden {
 namespace {
 
-/// Of `%NN` at the front.
+/// Decodes `%NN` at the front.
 std::optional<std::uint8_t> coded_byte(std::string_view text) {
   return text.size() < 3 || text[0] != '%' ? std::nullopt : parse_number<std::uint8_t>(text.substr(1, 2), 16);
 }
 
-/// Accepts any bytes: a `%` without a code stands for itself.
+/// Accepts any bytes: a `%` without a code is literal.
 std::string query_decoded(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -26,7 +26,7 @@ std::string query_decoded(std::string_view text) {
   return out;
 }
 
-/// Of the last parameter of that name, decoded; empty when there is none.
+/// Decoded value of the last parameter of that name; empty if absent.
 std::string query_value(std::string_view query, std::string_view name) {
   std::string value;
   while (!query.empty()) {
@@ -53,7 +53,7 @@ std::string percent_encoded(std::string_view bytes, std::string_view kept) {
   return out;
 }
 
-/// printable() makes no name shorter.
+/// printable() never shortens a name.
 bool is_wanted(const std::string& wanted, const std::string& name) {
   return wanted.empty() || (name.size() <= wanted.size() && printable(name) == wanted);
 }

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t largest_pem = 1 << 20;
 
-/// Root is used to reading everything.
+/// Remedy for EACCES, which surprises users running as root.
 std::string why_not_read(int error) {
   std::string text = error_text(error);
   if (error != EACCES) return text;
@@ -35,14 +35,14 @@ std::string path_beside(const std::string& file, const std::string& named) {
 }  // namespace
 
 WebAccess::WebAccess(std::string path, Log& log, Metrics& metrics) : path_(std::move(path)), log_(log), metrics_(metrics) {
-  // As all later versions are read: HTTP threads have no capabilities.
+  // Read without capabilities, as HTTP threads do on later reads.
   const CapabilitiesAside as_a_reader;
   Reading reading = load();
   if (!reading.version) throw std::runtime_error(reading.problem);
   take(std::move(reading));
 }
 
-/// Each print is taken before its file is read, so that a change in between is seen at the next look.
+/// Takes each fingerprint before reading its file, so that the next check detects a change in between.
 WebAccess::Reading WebAccess::load() const {
   Reading reading;
   reading.prints.emplace_back(path_, fingerprint(path_));
@@ -63,7 +63,7 @@ WebAccess::Reading WebAccess::load() const {
   load_texts(config, reading, *version);
   if (!reading.problem.empty()) return reading;
   version->headers = std::move(config.headers);
-  // Passwords that were checked once need not be checked again because of a new certificate.
+  // A new certificate keeps the cached password checks.
   const bool same_users = version_ && version_->auth && version_->users == config.users;
   if (same_users) {
     version->auth = version_->auth;
@@ -101,7 +101,8 @@ void WebAccess::load_texts(const WebConfig& config, Reading& reading, Version& v
   }
 }
 
-/// Sockets are bound for TLS or not. And a file that is empty or cut short, as some editors leave it for a moment, must not let everyone in.
+/// Sockets are bound either with or without TLS. An empty or truncated file, as some editors leave it for a moment, must not
+/// remove access control.
 std::string WebAccess::takes_a_restart(const Version& next) const {
   const auto problem = [this](std::string_view what) {
     return fmt::format("{}: {}; that takes a restart", printable(path_), what);

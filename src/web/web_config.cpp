@@ -28,13 +28,13 @@ constexpr std::array<Field, 5> header_fields{{{"Content-Security-Policy"},
                                               {"X-XSS-Protection"},
                                               {"Strict-Transport-Security"}}};
 
-/// Each value that these headers may have.
+/// Allowed values of these headers.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 3> header_values{
     {{"X-Frame-Options", "deny"}, {"X-Frame-Options", "sameorigin"}, {"X-Content-Type-Options", "nosniff"}}};
 
 constexpr std::size_t longest_header = 8192;
 
-/// Absent, or a mapping that is told to be none.
+/// Returns the mapping; null if absent or, with a problem added, of another kind.
 const YamlNode* find_mapping(const YamlFields& fields, std::string_view field) {
   const YamlNode* node = fields.find(field);
   if (node == nullptr || !is_kind(*node, Kind::mapping, fields.path(field), fields.problems())) return nullptr;
@@ -74,7 +74,7 @@ std::vector<WebHeader> read_headers(const YamlFields& http) {
   return headers;
 }
 
-/// HTTP/1.1 is what is spoken either way: http2 says what may be spoken.
+/// Accepts http2 without effect: it permits HTTP/2, and the server always speaks HTTP/1.1.
 std::vector<WebHeader> read_http(const YamlFields& top) {
   const YamlNode* node = find_mapping(top, "http_server_config");
   if (node == nullptr) return {};
@@ -87,7 +87,7 @@ bool is_bcrypt_letter(char c) {
   return c == '.' || c == '/' || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-/// `$2b$12$`, then 22 letters of salt and 31 of the hash itself.
+/// A hash is `$2b$12$`, 22 letters of salt and 31 of the checksum.
 std::optional<std::string> hash_problem(std::string_view hash) {
   constexpr std::string_view no_hash =
       "is no hash of bcrypt, which starts with $2a$, $2b$ or $2y$ and has 60 characters; "
@@ -125,7 +125,7 @@ std::vector<WebUser> read_users(const YamlFields& top) {
   return users;
 }
 
-/// An interval of 0 is how the format says that there is no limit.
+/// The format writes "no limit" as an interval of 0.
 void refuse_rate_limit(const YamlFields& top) {
   const YamlNode* node = find_mapping(top, "rate_limit");
   if (node == nullptr) return;
@@ -138,7 +138,7 @@ void refuse_rate_limit(const YamlFields& top) {
                             "same time, not their rate; remove it"});
 }
 
-/// Nothing but blanks and comments, which parse_yaml() takes for half of a configuration.
+/// Only blanks and comments, which parse_yaml() treats as a truncated configuration.
 bool says_nothing(std::string_view text) {
   while (!text.empty()) {
     const std::string_view line = take_until(text, '\n');

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The file of --web.config.file, in the format of Prometheus' exporter-toolkit, read as strictly as the configuration: every
-// problem at once, with its line and column, and a file with a problem gives nothing at all. No message repeats a key or a
-// hash. Files that it names are not read here, and their paths stay as they are written. Pure, any thread.
+// Parses the file of --web.config.file, in the format of Prometheus' exporter-toolkit, as strictly as the configuration:
+// reports every problem in one pass with its line and column, and rejects a file with any problem as a whole. No message
+// repeats a key or a hash. Does not read the files that it names; their paths stay as written. Pure, any thread.
 #pragma once
 
 #include <optional>
@@ -16,7 +16,7 @@
 
 namespace nswarden {
 
-/// Added to each response. Both are printable ASCII.
+/// A header of each response. Both fields are printable ASCII.
 struct WebHeader {
   std::string name;
   std::string value;  ///< not empty
@@ -25,21 +25,21 @@ struct WebHeader {
 
 struct WebUser {
   std::string name;  ///< not empty, without colons and control characters
-  std::string hash;  ///< of bcrypt, well-formed, 60 bytes
+  std::string hash;  ///< bcrypt, well-formed, 60 bytes
   bool operator==(const WebUser&) const = default;
 };
 
 struct WebConfig {
-  std::optional<WebTls> tls;       ///< none: plain HTTP
-  std::vector<WebHeader> headers;  ///< no name twice
-  std::vector<WebUser> users;      ///< no name twice; empty: everyone may read
+  std::optional<WebTls> tls;       ///< nullopt for plain HTTP
+  std::vector<WebHeader> headers;  ///< names are unique
+  std::vector<WebUser> users;      ///< names are unique; empty for unrestricted access
 };
 
-/// A check of one password at cost 14 takes about 0.9 s of a core, and the daemon's end waits for it; at each cost above twice as long.
+/// At cost 14 a password check takes about 0.9 s of a core and delays shutdown; each higher cost doubles that.
 constexpr int max_bcrypt_cost = 14;
 
-/// A text of nothing but blanks and comments is an empty WebConfig; else refused as by parse_config(). Problems come in the order
-/// of their positions.
+/// A text of only blanks and comments is an empty WebConfig; other texts are rejected as by parse_config(). Problems are
+/// sorted by position.
 std::variant<WebConfig, std::vector<Problem>> parse_web_config(std::string_view yaml);
 
 }  // namespace nswarden

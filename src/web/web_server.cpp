@@ -30,17 +30,17 @@
 namespace nswarden {
 namespace {
 
-// So many requests are answered at once. A connection occupies a thread (kernel fact 33), from its first whole request head on where CivetWeb
-// was built with FrontDoor, and else from its beginning to the request timeout.
+// Number of requests answered in parallel. A connection occupies a thread (kernel fact 33) from its first whole request head
+// if CivetWeb was built with FrontDoor, else from its start to the request timeout.
 constexpr const char* worker_threads = "16";
 constexpr std::size_t worker_count = 16;
-// Each is an fd: fd_budget() leaves room for them.
+// Each takes an fd, for which fd_budget() leaves room.
 constexpr std::size_t most_waiting = 512;
 
 #ifdef NSWARDEN_WEB_TLS
 constexpr bool has_tls = true;
 #else
-constexpr bool has_tls = false;  // CivetWeb as Debian builds it says that it has it, and crashes (kernel fact 33)
+constexpr bool has_tls = false;  // Debian's CivetWeb claims TLS support and crashes (kernel fact 33)
 #endif
 
 bool has_ipv6() { return mg_check_feature(MG_FEATURES_IPV6) != 0; }
@@ -58,14 +58,14 @@ std::string why_not(int error) {
   }
 }
 
-/// One address in CivetWeb's syntax.
+/// An address in CivetWeb's syntax.
 struct Listener {
   std::string civetweb;
-  std::string host;  ///< as shown
+  std::string host;  ///< as displayed
 };
 
-/// Finds what an address means and that it can be had, since CivetWeb tells of a failure in prose only.
-/// The sockets in `held` show that all of them can be had at the same time.
+/// Resolves an address and checks that it is available, since CivetWeb reports failures only in prose.
+/// The sockets in `held` show that all addresses are available together.
 Listener prepare(const std::string& text, std::vector<Fd>& held) {
   const auto address = parse_listen_address(text);
   if (!address) refuse(text, "it is written as :PORT, HOST:PORT or [V6]:PORT");
@@ -80,7 +80,7 @@ Listener prepare(const std::string& text, std::vector<Fd>& held) {
   };
 
   if (address->kind == ListenAddress::Host::any) {
-    // Where IPv6 is switched off, IPv4 alone is all addresses. The wildcard of IPv6 takes IPv4 too.
+    // With IPv6 disabled, IPv4 alone covers all addresses. The IPv6 wildcard accepts IPv4 too.
     const int error = has_ipv6() ? try_on("::", AddressFamily::ipv6) : EAFNOSUPPORT;
     if (error == 0) return {fmt::format("+{}", address->port), "[::]"};
     if (error != EAFNOSUPPORT && error != EADDRNOTAVAIL) need(error);
@@ -105,7 +105,7 @@ constexpr const char* no_tls =
     "scripts/run, or with "
     "cmake -DNSWARDEN_CIVETWEB_SOURCE=DIRECTORY after scripts/fetch-civetweb DIRECTORY, or put a proxy in front of it";
 
-/// None for a client that may read.
+/// nullopt if the client has access.
 std::optional<Response> refusal(BasicAuth* auth, const char* authorization) {
   const auto verdict =
       auth == nullptr ? BasicAuth::Verdict::admitted : auth->judge(authorization == nullptr ? "" : authorization);
@@ -118,8 +118,8 @@ std::optional<Response> refusal(BasicAuth* auth, const char* authorization) {
   return response;
 }
 
-/// A page of any site may have its reader's browser send us a POST, past his firewall and, by a name that it makes lead to us, as its own
-/// site. Browsers say that it is a page that asks; what is meant to reload us says nothing of the kind.
+/// Rejects POSTs by web pages. A page of any site can make its reader's browser send one, past a firewall, and even as its
+/// own site through a name that resolves to the daemon. Browsers mark such requests; reload clients do not.
 std::optional<Response> refusal_of_pages(std::string_view method, const char* origin) {
   if (origin == nullptr || method != "POST") return std::nullopt;
   return text_response(403, "Pages in browsers may not do this.\n");
@@ -134,7 +134,7 @@ std::string date_now() {
   return {text.data(), length};
 }
 
-/// In place of one of the same name.
+/// Replaces a header of the same name.
 void set_header(Response& response, const WebHeader& header) {
   std::erase_if(response.headers, [&header](const auto& other) { return other.first == header.name; });
   response.headers.emplace_back(header.name, header.value);
@@ -176,8 +176,8 @@ struct WebServer::Impl {
   mg_context* context = nullptr;
   std::atomic<bool> started{false};
   std::atomic<std::size_t> begun{0};    ///< threads
-  std::atomic<bool> privileged{false};  ///< one of them could not give up its capabilities
-  std::array<char, 300> problem{};      ///< what CivetWeb said while it started
+  std::atomic<bool> privileged{false};  ///< a thread failed to drop its capabilities
+  std::array<char, 300> problem{};      ///< CivetWeb's error during startup
 
   void start(const std::string& listening_ports);
   void wait_for_threads() const;
@@ -187,11 +187,11 @@ struct WebServer::Impl {
     try {
       return access->newest()->tls;
     } catch (const std::exception&) {
-      return nullptr;  // the caller is C; out of memory, this connection is refused
+      return nullptr;  // the caller is C; reject the connection when out of memory
     }
   }
 
-  /// A client that may not read gets no other answer than that.
+  /// Checks access before any route.
   [[nodiscard]] Response answer(const mg_connection* connection, const mg_request_info& request) const {
     const auto version = access == nullptr ? nullptr : access->newest();
     auto refused = refusal(version ? version->auth.get() : nullptr, mg_get_header(connection, "Authorization"));
@@ -204,18 +204,18 @@ struct WebServer::Impl {
   }
 
   [[nodiscard]] Response answer(const mg_request_info& request, const char* accept_encoding) const {
-    // Not local_uri, which makes /metrics of //metrics and of /x/../metrics.
+    // local_uri would normalize //metrics and /x/../metrics to /metrics.
     const auto path = decoded_path(request.local_uri_raw);
     if (!path) return text_response(404, "Not found.\n");
     const auto text = [](const char* maybe) { return std::string_view(maybe == nullptr ? "" : maybe); };
     return respond({request.request_method, *path, text(request.query_string), text(accept_encoding)}, options, sources);
   }
 
-  /// CivetWeb's callback for each request; its result is the status.
+  /// CivetWeb's callback for each request; returns the status.
   static int serve(mg_connection* connection) {
     const mg_request_info* request = mg_get_request_info(connection);
     const auto* impl = static_cast<const Impl*>(request->user_data);
-    // Or else CivetWeb reads a body to its end, however slowly it comes.
+    // Otherwise CivetWeb reads a body to its end, at any pace.
     mg_disable_connection_keep_alive(connection);
     try {
       const Response response = impl->answer(connection, *request);
@@ -228,7 +228,7 @@ struct WebServer::Impl {
     }
   }
 
-  /// What an answer fails of is memory: this one needs none. An exception must not reach CivetWeb, which is C.
+  /// Answers when out of memory, without allocating. Exceptions must not reach CivetWeb, which is C.
   static int say_exhausted(mg_connection* connection) {
     constexpr std::string_view answer =
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 0\r\n"
@@ -237,7 +237,7 @@ struct WebServer::Impl {
     return 503;
   }
 
-  /// What repairs goes before what tells of it, and who tells may not repair.
+  /// HTTP workers run at lower priority than the loop and drop all capabilities.
   static void* begin_thread(const mg_context* context, int type) {
     constexpr int accepting = 0;
     Impl& impl = *static_cast<Impl*>(mg_get_user_data(context));
@@ -253,26 +253,26 @@ struct WebServer::Impl {
     return nullptr;
   }
 
-  /// CivetWeb asks for it at its start and at its end; it stays ours.
+  /// CivetWeb calls it at startup and shutdown; Impl keeps ownership.
   static int give_context(void** context, void* impl) {
     *context = static_cast<Impl*>(impl)->tls->context();
     return 1;
   }
 
-  /// CivetWeb's own log: kept while it starts, since it is the only reason it gives; of no use afterwards (it tells of what
-  /// clients do wrong), and never on stderr.
+  /// CivetWeb's log callback. Keeps the first message during startup, its only error report. Drops later messages, which
+  /// report client errors, and never writes to stderr.
   static int keep_problem(const mg_connection* connection, const char* message) {
     auto* impl = static_cast<Impl*>(mg_get_user_data(mg_get_context(connection)));
     if (impl == nullptr || impl->started || impl->problem[0] != '\0') return 1;
-    std::snprintf(impl->problem.data(), impl->problem.size(), "%s", message);  // nothing that throws: the caller is C
+    std::snprintf(impl->problem.data(), impl->problem.size(), "%s", message);  // must not throw: the caller is C
     return 1;
   }
 };
 
 void WebServer::Impl::start(const std::string& listening_ports) {
-  // No document_root: CVE-2025-55763 is reachable with one (kernel fact 33). decode_url and enable_auth_domain_check: the
-  // path is judged as it was sent, whatever name of this host the client used. connection_queue: one connection more than there are
-  // threads makes the thread that accepts wait, which its door knows of.
+  // document_root is unset: it makes CVE-2025-55763 reachable (kernel fact 33). decode_url and enable_auth_domain_check are
+  // off: the path is checked as sent, under any name of this host. connection_queue: one connection more than threads makes
+  // the accepting thread wait, which FrontDoor relies on.
   const std::string timeout = std::to_string(options.request_timeout.count());
   const std::pair<const char*, const char*> settings[] = {
       {"listening_ports", listening_ports.c_str()},
@@ -295,7 +295,7 @@ void WebServer::Impl::start(const std::string& listening_ports) {
   callbacks.log_message = &Impl::keep_problem;
   callbacks.init_thread = &Impl::begin_thread;
   if (tls) callbacks.external_ssl_ctx = &Impl::give_context;
-  // The loop takes signals by signalfd, which works only while no thread takes them first.
+  // The loop receives signals by signalfd, so every thread must block them.
   const SignalsBlocked blocked;
   context = mg_start(&callbacks, this, configuration.data());
   if (context == nullptr) {
@@ -303,20 +303,20 @@ void WebServer::Impl::start(const std::string& listening_ports) {
                                          problem[0] == '\0' ? "CivetWeb does not start" : problem.data()));
   }
   started = true;
-  // Out of memory, CivetWeb takes its own default instead of the value given: another port, on all addresses.
+  // When out of memory, CivetWeb silently uses its default instead of the value: another port, on all addresses.
   for (const auto& [name, value] : settings) {
     const char* const taken = mg_get_option(context, name);
     if (taken == nullptr || std::string_view(taken) != value) throw std::bad_alloc();
   }
 }
 
-/// From here on none has more rights than it needs.
+/// Returns once all threads have dropped their capabilities.
 void WebServer::Impl::wait_for_threads() const {
   for (std::size_t count = begun; count < worker_count + 1; count = begun) begun.wait(count);
 }
 
-// CivetWeb's threads notice mg_stop() only when their poll ends, after up to 2 s. What a scrape has been promised may still be
-// sent for a moment; then even a client that does not read is cut off.
+// CivetWeb's threads notice mg_stop() only when their poll ends, after up to 2 s. Pending answers may be sent for a moment;
+// then every connection is closed, including those whose client does not read.
 void WebServer::Impl::stop() {
   door.close();
   if (access != nullptr) access->close();
@@ -329,7 +329,7 @@ void WebServer::Impl::stop() {
       stopped = true;
     });
   } catch (const std::exception&) {
-    // No thread or no memory to be had: the same one after the other. Nothing new is accepted any more.
+    // Out of threads or memory: run the same steps in sequence. New connections are not accepted any more.
     stop_sockets(ports, Stop::reading);
     std::this_thread::sleep_for(last_words);
     stop_sockets(ports, Stop::all);
@@ -365,14 +365,15 @@ WebServer::WebServer(const WebOptions& options, WebSources sources, WebAccess* a
     addresses_.push_back(fmt::format("{}:{}", listeners[i].host, bound[i].port));
     impl_->ports.push_back(static_cast<std::uint16_t>(bound[i].port));
   }
-  // Without its master CivetWeb starts all the same and serves nobody, and mg_stop() waits for that thread for ever; without one
-  // of the workers, some connections are nobody's. There is no way back but the end of the process: until then nobody is let in.
+  // Without its master thread CivetWeb starts but serves no connection, and mg_stop() waits for that thread forever; without
+  // one of the workers, some connections hang. Only the end of the process recovers from this; until then all connections are
+  // refused.
   const std::optional<std::size_t> threads = count_threads();
   const bool all_there = !threads || !threads_before || *threads > *threads_before + worker_count;
   if (all_there) impl_->wait_for_threads();
   if (all_there && !impl_->privileged) return;
   stop_sockets(impl_->ports, Stop::all);
-  (void)impl_.release();  // the threads that there are know it
+  (void)impl_.release();  // its running threads refer to it
   refuse(options.listen_addresses.front(),
          all_there ? "its threads cannot give up their capabilities; allow the system calls prctl and capset"
                    : "not all threads could be started; raise the limit of tasks (TasksMax= of its unit, or ulimit -u)");

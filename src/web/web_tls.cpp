@@ -33,7 +33,7 @@ constexpr std::array<Field, 13> tls_fields{{{"cert"},
                                             {"max_version"},
                                             {"prefer_server_cipher_suites"}}};
 
-/// A word of the file, and what it stands for.
+/// A word of the file and its meaning.
 template <typename Meaning>
 struct Word {
   std::string_view text;
@@ -44,7 +44,7 @@ constexpr std::array<Word<ClientAuth>, 6> client_auths{{
     {"NoClientCert", ClientAuth::none},
     {"RequestClientCert", ClientAuth::request},
     {"RequireAnyClientCert", ClientAuth::require_any},
-    {"RequireClientCert", ClientAuth::require_any},  // what the toolkit called it first
+    {"RequireClientCert", ClientAuth::require_any},  // the toolkit's original name
     {"VerifyClientCertIfGiven", ClientAuth::verify_if_given},
     {"RequireAndVerifyClientCert", ClientAuth::require_and_verify},
 }};
@@ -63,8 +63,8 @@ constexpr std::array<Word<std::string_view>, 4> curves{{
     {"X25519", "X25519"},
 }};
 
-/// What crypto/tls.CipherSuites() of Go 1.22 and later returns. The suites of TLS 1.3 mean nothing here, as in Go: all of them
-/// are always on.
+/// The result of crypto/tls.CipherSuites() in Go 1.22 and later. TLS 1.3 suites have no effect, as in Go: all of them are
+/// always enabled.
 constexpr std::array<Word<std::string_view>, 13> cipher_suites{{
     {"TLS_AES_128_GCM_SHA256", ""},
     {"TLS_AES_256_GCM_SHA384", ""},
@@ -86,7 +86,7 @@ void refuse(const YamlFields& fields, Position where, fmt::format_string<Values.
   fields.problems().push_back({where, fmt::format(message, std::forward<Values>(values)...)});
 }
 
-/// None when it is refused.
+/// nullopt if rejected.
 template <typename Meaning>
 std::optional<Meaning> read_word(const YamlNode& node, const std::string& path, std::span<const Word<Meaning>> known,
                                  Problems& problems) {
@@ -110,7 +110,7 @@ std::optional<Meaning> read_word(const YamlFields& fields, std::string_view fiel
   return node == nullptr ? otherwise : read_word(*node, fields.path(field), known, fields.problems());
 }
 
-/// The scalars of a list that has some; each of them once.
+/// The scalars of a nonempty list without duplicates.
 std::vector<NamedScalar> read_scalars(const YamlFields& fields, std::string_view field) {
   const YamlNode* list = fields.find(field);
   if (list == nullptr || !is_kind(*list, Kind::list, fields.path(field), fields.problems())) return {};
@@ -166,7 +166,7 @@ const YamlNode* find_pem(const YamlFields& fields, const PemFields& names) {
   return file != nullptr ? file : fields.find(names.text);
 }
 
-/// None when both are absent, or it is refused.
+/// nullopt if both are absent or rejected.
 std::optional<PemSource> read_pem(const YamlFields& fields, const PemFields& names) {
   const YamlNode* file = fields.find(names.file);
   const YamlNode* text = fields.find(names.text);
@@ -186,7 +186,7 @@ std::optional<PemSource> read_pem(const YamlFields& fields, const PemFields& nam
 }
 
 PemSource require_pem(const YamlFields& fields, const PemFields& names, std::string_view remedy) {
-  // An unknown field may have been meant to be either of the two.
+  // An unknown field may be a misspelling of either.
   if (find_pem(fields, names) == nullptr && !fields.told_unknown()) fields.require(names.file, remedy);
   return read_pem(fields, names).value_or(PemSource{});
 }
@@ -218,7 +218,7 @@ void read_versions(const YamlFields& fields, WebTls& tls) {
   const auto most = read_word<TlsVersion>(fields, "max_version", tls_versions, tls.max_version);
   if (!least || !most) return;
   if (*least > *most) {
-    // It is there: nothing is above its default.
+    // Present: the default is never above.
     return refuse(fields, fields.find("max_version")->where,
                   "{} is below min_version, which is TLS12 when absent; no client could connect", fields.path("max_version"));
   }
@@ -226,7 +226,7 @@ void read_versions(const YamlFields& fields, WebTls& tls) {
   tls.max_version = *most;
 }
 
-/// A list of nothing but suites of TLS 1.3 leaves none to the versions before it.
+/// Rejects a list of only TLS 1.3 suites, which leaves none for earlier versions.
 void need_suites(const YamlFields& fields, WebTls& tls) {
   const YamlNode* suites = fields.find("cipher_suites");
   if (suites == nullptr || !tls.ciphers.empty()) return;

@@ -26,10 +26,10 @@ constexpr std::size_t most_bare_netns = 1000;
 constexpr std::size_t most_files = 5000;
 constexpr std::size_t block = 250;
 
-/// The process was stopped before and is afterwards.
+/// The process is stopped before and after the block.
 void measure_block(const Child& process, Herd& herd, std::size_t count, std::vector<double>& into, std::mt19937& random) {
   process.go();
-  // What it was told of while it was stopped is behind it when it has repaired something.
+  // Once it has repaired a setting, it has processed the events queued while it was stopped.
   for (int i = 0; i < 3; ++i) (void)herd.drift(longest_drift);
   for (std::size_t i = 0; i < count; ++i) {
     pause(random);
@@ -40,7 +40,7 @@ void measure_block(const Child& process, Herd& herd, std::size_t count, std::vec
 
 }  // namespace
 
-/// So that a wake-up from idle is part of what is measured.
+/// Includes wake-ups from idle in the measurement.
 void pause(std::mt19937& random) {
   std::this_thread::sleep_for(std::chrono::microseconds(std::uniform_int_distribution<int>(0, 2000)(random)));
 }
@@ -63,7 +63,7 @@ void Arena::resize(std::size_t netns) {
   bare_process_->stop();
   if (binary_.empty()) return;
   daemon_ = std::make_unique<Daemon>(Daemon::Settings{binary_, "qrouter-", our_keys, interval_});
-  // Of netns that compete for fds, the first sweep holds more than it may keep.
+  // When netns compete for fds, the first sweep holds more than it may keep.
   daemon_->sweep();
   daemon_->process().stop();
 }
@@ -102,7 +102,7 @@ bool Arena::repairs_by_events() {
   return took.front() < 2.5e6;
 }
 
-/// A daemon that had given some up would be measured by what it does not do.
+/// Suspended settings would make the daemon look faster than it is.
 void Arena::check_not_suspended() {
   daemon_->process().go();
   const double suspended = daemon_->metric("nswarden_suspended_sysctls{policy=\"bench\"}");

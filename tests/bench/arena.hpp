@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The daemon and a bare loop, each with netns of its own that drift, measured in turns in one run: latency can only be judged
-// against the machine's own at that moment.
+// Arena measures the daemon and a bare loop in turns in one run, each with its own drifting netns: latencies are only
+// comparable with the same machine's at the same time.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -18,28 +18,28 @@ namespace nswarden::bench {
 
 inline constexpr std::chrono::seconds longest_drift{20};
 
-/// Five settings that take 0 and 1, without any lock of the kernel, and change no other.
+/// Five settings that accept 0 and 1, take no kernel lock, and affect no other setting.
 extern const std::vector<std::string> our_keys;
-/// Others of that kind, for the bare loop: the daemon drops events of files that no policy names.
+/// Similar settings for the bare loop: the daemon drops events of files that no policy names.
 extern const std::vector<std::string> bare_keys;
 
-/// So that a wake-up from idle is part of what is measured.
+/// Sleeps up to 2 ms to include wake-ups from idle in the measurement.
 void pause(std::mt19937& random);
 
 class Arena {
  public:
-  /// `binary`: none when empty. `interval`: of its sweeps.
+  /// An empty `binary` omits the daemon. `interval` is its sweep interval.
   Arena(std::string binary, std::string interval);
 
-  /// Makes or removes netns, and starts everybody anew. `netns` for the daemon, and as many for the bare loop, up to 1000.
+  /// Adds or removes netns and restarts both processes. The daemon gets `netns`, the bare loop as many up to 1000.
   void resize(std::size_t netns);
-  /// `drifts` of each; prints a table and, with a daemon, whether the aims are held.
+  /// Measures `drifts` for each process; prints a table and, with a daemon, whether the aims are met.
   nlohmann::json measure(const std::string& load, std::size_t drifts);
 
-  /// Stopped, but while it is measured; null without one.
+  /// Stopped except while it is measured; null without a binary.
   [[nodiscard]] Daemon* daemon() { return daemon_.get(); }
   [[nodiscard]] std::mt19937& random() { return random_; }
-  /// False when a drift waits for the sweep.
+  /// False if repairs wait for the sweep.
   bool repairs_by_events();
 
  private:

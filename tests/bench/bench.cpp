@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// nswarden_bench [--json=FILE] [NETNS...]: what the first pass and a sweep cost, each beside a bare loop of the system calls that it cannot do
-// without, and beside the shell loop that it replaces, all in one run and on netns of its own. Prints; judges nothing.
+// nswarden_bench [--json=FILE] [NETNS...]: cost of the first pass and of a sweep, compared in one run with a bare loop of the
+// required system calls and with the shell loop that nswarden replaces, on netns of its own. Prints results without judging
+// them.
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/wait.h>
@@ -60,7 +61,7 @@ double timed(Function&& function) {
   return microseconds(Clock::now() - began);
 }
 
-/// A policy that wants of every netns what it has, so that a pass only looks.
+/// A policy that wants the present values, so that a pass only reads.
 std::shared_ptr<const PolicySet> policy(const std::string& sample, const std::vector<std::string>& keys, bool break_first) {
   Config config;
   PolicyConfig all = test::policy("all", ".*", {});
@@ -74,7 +75,7 @@ std::shared_ptr<const PolicySet> policy(const std::string& sample, const std::ve
   return std::make_shared<PolicySet>(config, PolicySet::Audit::as_configured);
 }
 
-/// The bare loops.
+/// The bare loops of the minimal system calls.
 class Floor {
  public:
   Floor(const std::vector<std::string>& paths, const std::vector<std::string>& keys)
@@ -120,7 +121,7 @@ class Floor {
   std::vector<int> held_;
 };
 
-/// What the daemon does, without its loop.
+/// The daemon's engine without its event loop.
 class Ours {
  public:
   explicit Ours(std::shared_ptr<const PolicySet> policies)
@@ -139,7 +140,7 @@ class Ours {
   Reconciler reconciler_;
 };
 
-/// Prints a row, and gives it in microseconds for plot.py.
+/// Prints a row and returns it in microseconds for plot.py.
 nlohmann::json measure(const std::vector<std::string>& paths, const std::vector<std::string>& keys) {
   using Detail = NetnsCatalog::Detail;
   const std::size_t netns = paths.size();
@@ -176,7 +177,7 @@ nlohmann::json measure(const std::vector<std::string>& paths, const std::vector<
           {"sweep", {{"ours", median(sweep_ours)}, {"floor", median(sweep_floor)}}}};
 }
 
-/// The way of the script that nswarden replaces, on some of them, and ours beside it.
+/// Compares the replaced script with nswarden on some of the netns.
 void measure_shell(const std::vector<std::string>& paths) {
   const std::size_t sample = std::min<std::size_t>(paths.size(), 100);
   std::string script;
@@ -206,7 +207,7 @@ void measure_shell(const std::vector<std::string>& paths) {
              per_shell / (repair / all));
 }
 
-/// VmRSS of the daemon, KiB, once its first sweep is done.
+/// VmRSS of the daemon in KiB after its first sweep.
 long daemon_rss(const char* binary) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) std::abort();

@@ -22,7 +22,7 @@
 namespace nswarden::bench {
 namespace {
 
-/// What is repaired more than 5 times in 10 s is suspended; this stays well below.
+/// More than 5 repairs in 10 s suspend a setting; this stays well below.
 constexpr std::chrono::milliseconds shortest_period{3500};
 
 void write_value(const Fd& file, const char* value) {
@@ -31,8 +31,8 @@ void write_value(const Fd& file, const char* value) {
 
 }  // namespace
 
-/// Who resets settings: a thread that makes one write when it is told to, and sleeps, as such a program would. Who looks spins on
-/// another core, so that neither keeps the one that repairs from its own.
+/// A thread that makes one write on request and then sleeps, as a program that resets settings would. The observer spins on
+/// another core, so that neither occupies the core of the repairing process.
 class Herd::Culprit {
  public:
   Culprit() : thread_([this] { run(); }) {}
@@ -44,14 +44,14 @@ class Herd::Culprit {
   Culprit(const Culprit&) = delete;
   Culprit& operator=(const Culprit&) = delete;
 
-  /// Returns before it writes.
+  /// Returns before the write.
   void write(int file) {
     written_ = false;
     file_ = file;
     file_.notify_one();
   }
   [[nodiscard]] bool has_written() const { return written_; }
-  /// When it began to write; waits until it has.
+  /// Start time of the write; waits for its completion.
   Clock::time_point began() const {
     while (!written_) {
     }
@@ -69,7 +69,7 @@ class Herd::Culprit {
       const int file = file_.exchange(none);
       if (file == stop) return;
       began_ = Clock::now();
-      // A failure shows as a drift that is never seen.
+      // A failed write shows as a drift that is never observed.
       (void)!::pwrite(file, "0", 1, 0);
       written_ = true;
     }
@@ -89,7 +89,7 @@ bool is_right(const Fd& file) {
 }
 
 std::vector<Fd> open_inside(int proc, const std::vector<std::string>& keys) {
-  // Each family is looked up once, as the price of a lookup below net grows with the number of netns (kernel fact 11).
+  // Opens each family once: the cost of a lookup below net grows with the number of netns (kernel fact 11).
   std::map<std::string, Fd> families;
   std::vector<Fd> files;
   for (const std::string& key : keys) {
@@ -130,7 +130,7 @@ void Herd::choose(std::mt19937& random) {
       }
     });
   }
-  // A cycle through all: none drifts again before every other one has.
+  // Cycles through all settings: none drifts again before every other one has.
   std::shuffle(settings_.begin(), settings_.end(), random);
   turn_ = 0;
 }
@@ -153,7 +153,7 @@ Clock::duration Herd::drift(std::chrono::seconds limit) {
   const OnFirstCore here;
   setting.last = Clock::now();
   culprit_->write(setting.file.get());
-  // Who repairs may be quicker than the culprit is back from its write: on its core, it may have to let him go first.
+  // The repair may finish before the culprit's write returns: on a shared core, the repairing process may preempt it.
   bool seen_wrong = false;
   while (true) {
     for (int i = 0; i < 256; ++i) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Netns whose settings the benchmark makes drift, and how long it takes until they are right again.
+// Netns with settings that drift on demand, and measurement of the time until repair.
 #pragma once
 
 #include <chrono>
@@ -17,42 +17,43 @@ using Clock = std::chrono::steady_clock;
 
 double microseconds(Clock::duration duration);
 
-/// Opens keys (below net) for reading and writing, in the procfs at `proc`. The calling thread is inside their netns.
+/// Opens keys (below net) for reading and writing in the procfs at `proc`. The calling thread is inside their netns.
 std::vector<Fd> open_inside(int proc, const std::vector<std::string>& keys);
 
-/// Whether the setting reads 1.
+/// Whether the setting is 1.
 bool is_right(const Fd& file);
 
-/// Netns named PREFIX00000, PREFIX00001, ..., gone with their scope, some settings of which are to drift from 1 to 0.
+/// Netns named PREFIX00000, PREFIX00001, ..., some settings of which drift from 1 to 0. The destructor removes the netns.
 class Herd {
  public:
-  /// `keys`: below net, as paths. `most_files`: how many settings can drift, as each of these has an open file.
+  /// `keys`: paths below net. `most_files`: limit on drifting settings, each of which has an open file.
   Herd(std::string prefix, std::vector<std::string> keys, std::size_t most_files);
   ~Herd();
   Herd(const Herd&) = delete;
   Herd& operator=(const Herd&) = delete;
 
-  /// Makes or removes some, until there are so many.
+  /// Adds or removes netns up to this number.
   void resize(std::size_t netns);
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::size_t settings() const { return size_ * keys_.size(); }
   [[nodiscard]] std::string path(std::size_t index) const;
-  /// Chooses anew the settings that are to drift, at random, and sets them right.
+  /// Selects the drifting settings at random and sets them to 1.
   void choose(std::mt19937& random);
-  /// Sets right those that are not.
+  /// Restores drifted settings to 1.
   void set_right() const;
 
-  /// Lets one drift, by a thread that sleeps afterwards, and spins on a core of its own until it is right. Throws std::runtime_error after `limit`.
+  /// Makes one setting drift, in a thread that sleeps afterwards, and spins on another core until it is repaired. Throws
+  /// std::runtime_error after `limit`.
   Clock::duration drift(std::chrono::seconds limit);
-  /// Lets so many drift at random moments within `span`, at most one at a time of each setting, and waits for all of them. What takes
-  /// longer than `limit` is given as that.
+  /// Makes `count` settings drift at random times within `span`, each at most once at a time, and waits for all repairs.
+  /// Longer repairs count as `limit`.
   std::vector<double> scattered(std::size_t count, std::chrono::milliseconds span, std::chrono::seconds limit,
                                 std::mt19937& random);
 
  private:
   struct Setting {
     Fd file;
-    Clock::time_point last;  // drift
+    Clock::time_point last;  // of the last drift
   };
   class Culprit;
   Setting& next();

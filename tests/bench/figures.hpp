@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What was measured, as percentiles.
+// Percentiles of measurements.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -12,12 +12,12 @@
 
 namespace nswarden::bench {
 
-/// Microseconds.
+/// Percentiles in microseconds.
 class Figures {
  public:
   explicit Figures(std::vector<double> values) : sorted_(std::move(values)) { std::sort(sorted_.begin(), sorted_.end()); }
   [[nodiscard]] std::size_t count() const { return sorted_.size(); }
-  /// The smallest value that is not exceeded by this share of all.
+  /// The smallest value that at least this share of all values does not exceed.
   [[nodiscard]] double at(double share) const {
     if (sorted_.empty()) return 0;
     const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted_.size())));
@@ -25,7 +25,7 @@ class Figures {
   }
   [[nodiscard]] nlohmann::json json() const {
     nlohmann::json all{{"count", count()}, {"p50", at(0.5)}, {"p99", at(0.99)}, {"p999", at(0.999)}, {"max", at(1)}};
-    // For a picture: even steps up to the median, then ever finer ones, as the tail is what matters.
+    // Points for a plot: even steps up to the median, then ever finer ones for the tail.
     nlohmann::json& curve = all["curve"];
     for (int i = 1; i <= 10; ++i) curve.push_back({i * 0.05, at(i * 0.05)});
     for (double rest = 0.4; rest * static_cast<double>(count()) >= 1; rest *= 0.8) curve.push_back({1 - rest, at(1 - rest)});

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many nodes on one loopback: node N has the address 127.64.0.0 + N, and its /metrics is a true scrape that goes on living: counters count,
-times pass, drift comes and goes, daemons begin anew. One process serves them all; a node that is down hangs up."""
+"""Simulates many nodes on one loopback. Node N has the address 127.64.0.0 + N. Its /metrics is a real scrape that evolves: counters and times
+advance, drift appears and disappears, daemons restart. One process serves all nodes; a node that is down closes the connection."""
 
 import asyncio
 import ipaddress
@@ -18,26 +18,26 @@ FIRST = int(ipaddress.IPv4Address("127.64.0.0"))
 TYPE = re.compile(r"^# TYPE (\S+) (\S+)$")
 NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 PART = re.compile(r"_(bucket|sum|count)$")
-# Gauges that are another one on each node, or in each scrape.
+# Gauges that differ between nodes or scrapes.
 SIZES = ("nswarden_netns", "nswarden_managed_sysctls", "nswarden_bound_sysctls")
 STARTS = ("process_start_time_seconds", "nswarden_config_last_reload_success_timestamp_seconds")
-# What goes on at the same pace everywhere. Everything else happens more often on some nodes than on others.
+# Counters that grow at the same rate on each node. The rate of all other counters varies by node.
 STEADY = ("nswarden_reconcile", "process_cpu_seconds_total")
-# Which nodes are something else than quiet: remainders of their number by 100. One of all is down.
+# Situations other than quiet, by node number modulo 100. A single node is down.
 DOWN = 1
 SITUATIONS = {2: "suspended", 3: "drift", 53: "drift", 4: "failing", 5: "refused"}
 COMES_AND_GOES, RESTARTS = (6, 56), (7, 57)
-COMING = 12  # scrapes for which drift that comes and goes is there, and then is not
-RESTART_AT = 20  # scrapes; and each time after so many again
+COMING = 12  # scrapes: length of a phase with or without intermittent drift
+RESTART_AT = 20  # scrapes between restarts
 
 
 def chance(*of_what):
-    """A number from 0 to 1 that is always the same."""
+    """A reproducible pseudorandom number from 0 to 1."""
     return zlib.crc32(repr(of_what).encode()) / 2**32
 
 
 class Series:
-    """A line of a page: what stands before its value, and how that moves. `step` is by how much a counter grows from a scrape to the next."""
+    """A line of a page: its prefix and a changing value. `step` is the growth of a counter from one scrape to the next."""
 
     def __init__(self, prefix, kind, value, step):
         self.name = NAME.match(prefix)[0]
@@ -60,14 +60,14 @@ class Series:
 
     def _counted(self, node, turns):
         pace = 1 if self.name.startswith(STEADY) else node.activity
-        # No two steps are the same, and yet none goes back.
+        # Steps differ, but the counter never decreases.
         done = self.step * pace * (node.lived(turns) + 0.9 * chance(node.number, turns))
         value = (0 if node.has_restarted(turns) else self.value) + done
         return int(value) if self.is_whole else f"{value:.9g}"
 
 
 class Page:
-    """What a daemon exports: {family: its lines}."""
+    """The metrics of a daemon: {family: its lines}."""
 
     def __init__(self, scrapes):
         before = dict(line.rsplit(" ", 1) for line in scrapes.first.splitlines() if not line.startswith("#"))
@@ -87,7 +87,7 @@ class Page:
         return name if name in self.kinds else PART.sub("", name)
 
     def with_gauges_of(self, other):
-        """The same counters, so that they go on, and how things stand from the other one."""
+        """A page with these counters, so that they continue, and the gauges of the other one."""
         page = Page.__new__(Page)
         page.kinds = {**other.kinds, **self.kinds}
         page.families = {name: lines for name, lines in self.families.items() if self.kinds[name] != "gauge"}
@@ -121,18 +121,18 @@ class Node:
         return self.restarts and turns >= RESTART_AT
 
     def lived(self, turns):
-        """Scrapes since its daemon was started, or since the beginning."""
+        """Scrapes since its daemon was restarted, or since the start of the simulation."""
         return turns % RESTART_AT if self.has_restarted(turns) else turns
 
     def started(self, turns):
-        """When its daemon was started, by Unix time: within the simulation, or some days before it."""
+        """Start of its daemon as Unix time: within the simulation, or some days before it."""
         if self.has_restarted(turns):
             return self.began + self.interval * (turns - self.lived(turns))
         return self.began - 86400 * (1 + 9 * chance("start", self.number))
 
 
 class Fleet:
-    """`storm` begins at a time that others may set: then everything that is audited has drifted, on every node."""
+    """All nodes. From the time `storm`, which callers may set, every audited setting has drifted on every node."""
 
     def __init__(self, scrapes, nodes, interval):
         self.shapes = {name: of_situation.shape for name, of_situation in scrapes.items()}
@@ -152,13 +152,13 @@ class Fleet:
         return self.pages[node.situation]
 
     def scrape(self, number, now):
-        """What node `number` answers now, None where it is down."""
+        """Response of node `number` at `now`; None if it is down."""
         node = self.nodes[number]
         turns = int((now - self.began) / self.interval)
         return None if node.is_down else self.page(node, turns, now).text(node, turns, now)
 
     def serve(self):
-        """A process that is ready to be scraped; end it with terminate()."""
+        """Returns a process that serves scrapes; stop it with terminate()."""
         listener = socket.create_server(("0.0.0.0", PORT), backlog=1024)
         def run():
             signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""True scrapes of a daemon in each situation that a fleet has nodes in, two of each: what lies between them is what a node lives through from
-one scrape to the next. To be called inside harness.isolate()."""
+"""Records two real scrapes of a daemon in each situation of a fleet's nodes; their difference is the activity of a node between scrapes.
+Requires harness.isolate()."""
 
 import os
 import re
@@ -14,41 +14,41 @@ import harness  # noqa: E402
 from harness import add_netns, delete_netns, inside, put, wait_until, write_here  # noqa: E402
 from series_test import expected  # noqa: E402
 
-NODE = "0000deadbeef"  # the part of the names of netns that differs from node to node, as names with a UUID do
+NODE = "0000deadbeef"  # the part of netns names that differs between nodes, as in names with a UUID
 ENFORCED = {"net.ipv4.tcp_keepalive_time": 600, "net.ipv4.tcp_keepalive_intvl": 30, "net.ipv4.tcp_keepalive_probes": 5,
             "net.ipv4.tcp_fin_timeout": 30, "net.ipv4.tcp_syn_retries": 4}
 IMPOSSIBLE = {"net.ipv4.ip_default_ttl": 999, "net.ipv4.tcp_sack": 1, "net.ipv4.tcp_timestamps": 1, "net.ipv4.tcp_window_scaling": 1,
               "net.ipv4.tcp_syncookies": 1}
 AUDITED = ["net.ipv4.icmp_echo_ignore_all", "net.ipv4.icmp_echo_ignore_broadcasts", "net.ipv4.ip_no_pmtu_disc",
            "net.ipv4.tcp_mtu_probing", "net.ipv4.tcp_ecn"]
-SHAPE = [(5, False), (5, False), (5, False)]  # of the configuration: keys, and whether there are commands, of each policy
+SHAPE = [(5, False), (5, False), (5, False)]  # of the configuration: keys of each policy, and whether it has commands
 OTHER_SHAPE = [(5, True), (5, False), (5, False)]
 KEY = "net.ipv4.tcp_keepalive_time"
 
 
 @dataclass
 class Scrapes:
-    """Of one situation; `shape` is that of the configuration."""
+    """Two scrapes of one situation; `shape` is that of the configuration."""
 
     first: str
     second: str
     shape: list
 
     def capped(self):
-        """Series that come on top of what policies and keys make: drift, and names of programs."""
+        """Number of series not determined by policies and keys: drift, and names of programs."""
         metrics = harness.Metrics(harness.parse_metrics(self.second))
-        # Two of the writers are there from the start.
+        # Two of the writer series always exist.
         return len(metrics.all("sysctl_drift")) + len(metrics.all("drift_writers_total")) - 2
 
     def check(self):
-        """That there are as many series as docs/metrics.md says."""
+        """Compares the number of series with docs/metrics.md."""
         found = sum(map(len, harness.parse_metrics(self.second).values()))
         if found != expected(*self.shape) + self.capped():
             raise AssertionError(f"{found} series, and not {expected(*self.shape)} + {self.capped()} as docs/metrics.md says")
 
 
 class Host:
-    """`netns` netns, and the daemon over them in one situation after the other."""
+    """A host with `netns` netns, which runs the daemon in each situation in turn."""
 
     def __init__(self, directory, netns):
         self.config_file = os.path.join(directory, "nswarden.yaml")
@@ -63,7 +63,7 @@ class Host:
         self.other = harness.config(policies[0] + "    commands: {startup: ['true']}\n", *policies[1:])
 
     def scrapes(self):
-        """{situation: Scrapes}"""
+        """Returns {situation: Scrapes}."""
         found = {}
         for name in ("quiet", "other", "refused", "drift", "storm", "failing", "suspended"):
             self._configure(self.other if name == "other" else self.text)
@@ -83,7 +83,7 @@ class Host:
             file.write(text)
 
     def _live(self, daemon):
-        """A netns comes and goes, settings are broken and repaired, sweeps are made."""
+        """Activity between scrapes: adds and deletes a netns, makes settings drift, waits for repairs and sweeps."""
         name = f"qrouter-ffffffff-4a6e-4c3b-9d21-{NODE}"
         add_netns(name)
         daemon.wait_metrics(lambda m: m.sum("netns", policy="routers") == len(self.names) + 1, "the netns that came")
@@ -142,5 +142,5 @@ class Host:
 
 
 def own_names(text, number):
-    """The page with the names of netns that node `number` has."""
+    """Replaces the netns names of a page by those of node `number`."""
     return re.sub(NODE, f"{number:012x}", text)

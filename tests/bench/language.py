@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What the policy language costs: 200 policies over netns of 20 interfaces each, with a glob on interfaces in every policy.
+"""Cost of the policy language: 200 policies over netns of 20 interfaces each, with a glob on interfaces in every policy.
 
 tests/bench/language.py [--netns N ...] [--rounds R] [--drifts D] [--create C]: loading, sweeps, repairs and new interfaces,
-beside the same daemon whose policies have each key that the glob stands for written out, in namespaces of its own. Where links
-are `not told`, the daemon lacks CAP_NET_BROADCAST. What takes 2 s and more was not repaired at all. Prints tables; judges
-nothing. As root; the binary is $NSWARDEN_BINARY, or build/nswarden."""
+compared with the same daemon whose policies list each matched key explicitly, in namespaces of its own. In rows with links
+`not told`, the daemon lacks CAP_NET_BROADCAST. Times of 2 s and more mean that the setting was not repaired. Prints tables
+without judging them. Requires root; the binary is $NSWARDEN_BINARY, or build/nswarden."""
 
 import argparse
 import json
@@ -31,7 +31,7 @@ PAIRS = 10
 INTERFACES = [f"{kind}-{number}" for kind in ("qr", "qg") for number in range(PAIRS)]
 EXACT = {"net/ipv4/tcp_keepalive_time": 600, "net/ipv4/tcp_fin_timeout": 30,
          "net/ipv4/tcp_syn_retries": 4, "net/ipv4/ip_default_ttl": 65}
-# What policies have besides, by their kind. One of the first two kinds each match a netns, the third one every other netns.
+# Further settings of a policy, by kind. One policy of each of the first two kinds matches a netns; the third kind matches every other netns.
 KINDS = [["net.ipv4.tcp_keepalive_time: 600", "net.ipv4.tcp_fin_timeout: 30",
           "net.ipv4.tcp_keepalive_intvl: {between: [10, 100], set: 30}"],
          ["net.ipv4.tcp_syn_retries: 4", "net.ipv4.ip_default_ttl: 65",
@@ -67,7 +67,7 @@ def configuration(form, policies=POLICIES):
 
 
 def in_child(function):
-    """What takes microseconds is looked at by a process without other threads, on a core of its own: see begin()."""
+    """Measures times of microseconds in a single-threaded process on a core of its own; see begin()."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -89,14 +89,14 @@ def in_child(function):
 
 
 def until_right(fd, right, begun):
-    """Microseconds since `begun`; after PATIENCE it counts as right."""
+    """Microseconds from `begun` until compliance, or until PATIENCE has passed."""
     while os.pread(fd, 16, 0) != right and time.perf_counter() < begun + PATIENCE:
         pass
     return (time.perf_counter() - begun) * 1e6
 
 
 def drifts(files, count):
-    """`files`: pairs of an fd and the right value. In a shuffled cycle, so that none drifts often enough to be suspended."""
+    """Makes settings drift and returns the repair times. `files`: pairs of an fd and the wanted value. A shuffled cycle avoids suspension."""
     files, times = random.sample(files, len(files)), []
     for number in range(count):
         fd, right = files[number % len(files)]
@@ -112,7 +112,7 @@ def attribute(kind, payload):
 
 
 def veth_message(kind, flags, name, peer=None):
-    """RTM_NEWLINK (16) or RTM_DELLINK (17), acknowledged. Not by `ip`, which returns long after the kernel has."""
+    """RTM_NEWLINK (16) or RTM_DELLINK (17) with acknowledgment. `ip` would return long after the kernel has finished."""
     link = bytes(16)  # ifinfomsg
     body = link + attribute(3, name.encode() + b"\0")  # IFLA_IFNAME
     if peer:
@@ -129,7 +129,7 @@ def ask(netlink, message):
 
 
 def new_interface():
-    """In the netns of the calling thread: microseconds from the return of the call that makes a pair to both keys right."""
+    """In the calling thread's netns: microseconds from the creation of a pair until both keys comply."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
         conf = os.open("/proc/sys/net/ipv4/conf", os.O_RDONLY)
         ask(netlink, veth_message(16, 0x600, "qr-new", "qg-new"))
@@ -151,16 +151,16 @@ def new_interfaces(netns, count):
 
 
 def scrape(daemon):
-    """Without what there is of each policy and setting: to read all that would keep a core busy."""
+    """A scrape without series of policies and settings: parsing all of them would occupy a core."""
     lines = [line for line in daemon.scrape_text().splitlines(keepends=True) if 'policy="' not in line or "managed_" in line]
     return harness.Metrics(harness.parse_metrics("".join(lines)))
 
 
 def wait_sweeps(daemon, before):
-    """The first scrape with more sweeps than `before`."""
+    """Returns the first scrape with more sweeps than `before`."""
 
     def look():
-        time.sleep(0.1)  # each costs the daemon something
+        time.sleep(0.1)  # scrapes cost the daemon time
         metrics = scrape(daemon)
         return metrics if metrics.sum("reconciles_total") > before.sum("reconciles_total") else None
 
@@ -204,7 +204,7 @@ class Bench(harness.Case):
         return netns
 
     def open_files(self, netns, count):
-        """Files of keys of the glob and of keys that are written out anyway, those of netns chosen at random."""
+        """Opens files of random netns: keys that match the glob, and keys that both forms list explicitly."""
         globbed, exact = [], []
         places = [(name, interface) for name in netns for interface in INTERFACES]
         keys = [(name, key) for name in netns for key in EXACT]
@@ -215,7 +215,7 @@ class Bench(harness.Case):
         return globbed, exact
 
     def begin(self, form, interval, prefix=()):
-        """A daemon after its first sweep, and how long that took. On a core with who looks at it, it would have to wait."""
+        """Returns a daemon after its first sweep, and the sweep's duration. The daemon does not use the core of the measuring process."""
         self.config_file = self.path(form)
         cores = sorted(os.sched_getaffinity(0))
         elsewhere = ["taskset", "--cpu-list", ",".join(map(str, cores[1:] or cores))]
@@ -224,7 +224,7 @@ class Bench(harness.Case):
         return daemon, time.monotonic() - begun
 
     def sweeps(self, form, netns, prefix=()):
-        """Microseconds a key in the quietest of some sweeps, and how many keys are held, and how many are not."""
+        """Microseconds per key in the fastest of SWEEPS sweeps, number of keys held open, and number of keys not held."""
         daemon, _ = self.begin(form, f"{max(100, netns)}ms", prefix)
         metrics = daemon.scrape()
         assert metrics.sum("drifted_sysctls") == 0, daemon.log()
@@ -239,7 +239,7 @@ class Bench(harness.Case):
         return min(costs), held, shared
 
     def reload(self, daemon):
-        """Milliseconds from SIGHUP to the line of the log; and what the loop spent, with the sweep that follows."""
+        """Milliseconds from SIGHUP to the log message, and the time spent by the loop including the following sweep."""
         name = "reconcile_duration_seconds_sum"
         before = scrape(daemon)
         known, begun = len(daemon.lines), time.perf_counter()
@@ -317,6 +317,6 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--drifts", type=int, default=500)
     parser.add_argument("--create", type=int, default=100)
-    harness.isolate()  # which begins the program anew, arguments and all
+    harness.isolate()  # restarts the program with its arguments
     ARGUMENTS, sys.argv[1:] = parser.parse_args(), []
     harness.unittest.main()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// nswarden_latency [OPTIONS]: how long a drift lives under the daemon, and beside it under a bare loop that does nothing but what
-// cannot be left out, in one run and on netns of its own. Prints Markdown and, for plot.py, JSON; judges by the aims of
-// docs/performance.md, which it prints. What is measured how is told there.
+// nswarden_latency [OPTIONS]: lifetime of a drift under the daemon, compared in one run with a bare loop of the required
+// system calls, on netns of its own. Prints Markdown and, for plot.py, JSON; judges by the aims of docs/performance.md, which
+// it prints. That page describes the method.
 #include <sys/utsname.h>
 
 #include <fmt/format.h>
@@ -51,7 +51,7 @@ json machine() {
   return {{"kernel", name.release}, {"cores", std::thread::hardware_concurrency()}, {"cpu", model}};
 }
 
-/// An exit status.
+/// Returns an exit status.
 int measure_all(const Options& options, json& results) {
   if (options.big) {
     results["big"] = measure_big(options.binary);
@@ -61,7 +61,7 @@ int measure_all(const Options& options, json& results) {
   if (options.growth) {
     for (const std::size_t netns : {std::size_t{10}, std::size_t{100}, std::size_t{1000}, std::size_t{4000}}) {
       arena.resize(netns);
-      // A setting drifts at most every few seconds, so that few settings take long.
+      // A setting drifts at most every few seconds, so a small number of settings takes long.
       results["growth"].push_back(arena.measure("idle", std::min(options.drifts, netns * our_keys.size() * 6)));
     }
     return 0;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Prometheus of docs/scale.md, with its configuration as that page shows it but for addresses, paths, times and the number of shards, and
-one beside it that takes what it passes on."""
+"""Runs the Prometheus of docs/scale.md, with the configuration of that page except for addresses, paths, times and the number of shards, and a
+second one that receives its samples."""
 
 import copy
 import http.client
@@ -20,14 +20,14 @@ PAGE = os.path.join(monitoring.ROOT, "docs", "scale.md")
 
 
 def snippets():
-    """{title: what it says}, of the YAML in the page; the title is the comment in its first line."""
+    """YAML snippets of the page: {title: content}; the title is the comment in the first line."""
     with open(PAGE, encoding="utf-8") as file:
         found = re.findall(r"^```yaml\n# ([^\n]+)\n(.*?)^```", file.read(), re.MULTILINE | re.DOTALL)
     return {title: yaml.safe_load(text) for title, text in found}
 
 
 class Prometheus(monitoring.Prometheus):
-    """With any configuration."""
+    """A Prometheus with the given configuration."""
 
     def __init__(self, directory, name, config, port, *flags):
         self.directory = os.path.join(directory, name)
@@ -40,7 +40,7 @@ class Prometheus(monitoring.Prometheus):
             f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn", *flags], "/-/ready")
 
     def get(self, path):
-        """Status and body. Takes more patience than a test: who measures a load on a machine that has others has to wait."""
+        """Status and body. The timeout is longer than in tests: a loaded machine responds slowly."""
         return self.request("GET", path)
 
     def request(self, method, path):
@@ -53,17 +53,17 @@ class Prometheus(monitoring.Prometheus):
             connection.close()
 
     def own(self):
-        """Its own metrics."""
+        """The metrics of this Prometheus."""
         status, body = self.get("/metrics")
         assert status == 200, status
         return parse_metrics(body.decode())
 
     def number(self, expression):
-        """The one value of an instant query, 0 where there is none."""
+        """The single value of an instant query; 0 without a result."""
         return next(iter(self.query(expression).values()), 0)
 
     def timed(self, path, **parameters):
-        """Milliseconds that the API took to answer, the best of three, and what it said."""
+        """Fastest of three API calls in milliseconds, and the data returned."""
         times = []
         for _ in range(3):
             began = time.monotonic()
@@ -73,12 +73,12 @@ class Prometheus(monitoring.Prometheus):
 
 
 def value(metrics, name, **labels):
-    """The sum of the series that have these labels."""
+    """Sum of the series with these labels."""
     return sum(found for key, found in metrics.get(name, {}).items() if labels.items() <= dict(key).items())
 
 
 class Leaf(Prometheus):
-    """Has no targets until watch() gives them."""
+    """The Prometheus that scrapes the nodes; watch() sets its targets."""
 
     def __init__(self, directory, interval, evaluation, receiver):
         self.targets = os.path.join(directory, "nodes.json")
@@ -101,19 +101,19 @@ class Leaf(Prometheus):
         os.rename(self.targets + ".new", self.targets)
 
     def federate(self, match):
-        """Milliseconds that it took, and the text."""
+        """Duration in milliseconds, and the text."""
         began = time.monotonic()
         status, body = self.get("/federate?" + urllib.parse.urlencode({"match[]": match}, doseq=True))
         assert status == 200, status
         return 1000 * (time.monotonic() - began), body.decode()
 
     def size_on_disk(self):
-        """{directory of its data: bytes}"""
+        """Returns {data directory: bytes}."""
         data = os.path.join(self.directory, "data")
         return {name: size_of(os.path.join(data, name)) for name in ("wal", "chunks_head")}
 
     def block(self):
-        """What the head would be as a block: its statistics, bytes of chunks and bytes of index."""
+        """The head as a block: its statistics, bytes of chunks and bytes of index."""
         _, answer = self.request("POST", "/api/v1/admin/tsdb/snapshot")
         top = os.path.join(self.directory, "data", "snapshots", json.loads(answer)["data"]["name"])
         total, chunks, index = {}, 0, 0
@@ -127,7 +127,7 @@ class Leaf(Prometheus):
 
 
 class Above(Prometheus):
-    """Takes what the leaf writes, as any engine that speaks remote write, and evaluates the rules for what is above the leaves."""
+    """Receives the leaf's samples by remote write and evaluates the rules for the level above the leaves."""
 
     def __init__(self, directory):
         known = snippets()

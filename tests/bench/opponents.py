@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What the daemon costs at rest and under each opponent, and how late repairs are meanwhile.
+"""Cost of the daemon at rest and under each opponent, and latency of repairs meanwhile.
 
 tests/bench/opponents.py [--netns N] [--seconds S]: 1000 netns of ten settings in namespaces of its own, sweeps every 10 s as by
-default. Prints a table; judges nothing. As root; the binary is $NSWARDEN_BINARY, or build/nswarden."""
+default. Prints a table without judging it. Requires root; the binary is $NSWARDEN_BINARY, or build/nswarden."""
 
 import argparse
 import os
@@ -67,13 +67,13 @@ while True:
 
 class Bench(harness.Case):
     def drifts(self, seconds):
-        """Times from a write to the right value, in microseconds, of drifts spread over all other netns."""
+        """Repair times in microseconds of drifts spread over all other netns."""
         random.shuffle(self.fds)
         times = []
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(random.uniform(0.005, 0.015))
-            fd = self.fds[len(times) % len(self.fds)]  # none so often that it would be suspended
+            fd = self.fds[len(times) % len(self.fds)]  # too rare to be suspended
             begun = time.perf_counter()
             os.pwrite(fd, b"5", 0)
             while os.pread(fd, 16, 0) != b"600\n" and time.perf_counter() < begun + 20:
@@ -122,6 +122,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--netns", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=30)
-    harness.isolate()  # which begins the program anew, arguments and all
+    harness.isolate()  # restarts the program with its arguments
     ARGUMENTS, sys.argv[1:] = parser.parse_args(), []
     harness.unittest.main()

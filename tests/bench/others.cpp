@@ -48,7 +48,7 @@ void check(bool done, const char* what) {
   if (!done) throw std::system_error(errno, std::generic_category(), what);
 }
 
-/// Another procfs, with directory entries of its own: what is opened there makes no lookup in /proc any cheaper or dearer.
+/// A separate procfs with its own dentries: opening files there does not change the cost of lookups in /proc.
 Fd other_procfs() {
   const Fd context(::fsopen("proc", FSOPEN_CLOEXEC));
   check(context && ::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0, "another procfs");
@@ -57,11 +57,11 @@ Fd other_procfs() {
   return proc;
 }
 
-/// The calling thread makes a netns; the time until it is right.
+/// The calling thread creates a netns; returns the time until it is compliant.
 double create(const std::string& path, const Fd& proc) {
   check(::unshare(CLONE_NEWNET) == 0, "unshare");
   const std::vector<Fd> files = open_inside(proc.get(), our_keys);
-  // `ip netns add` takes about as long between making the file and mounting the netns on it.
+  // `ip netns add` takes about as long between creating the file and mounting the netns.
   std::this_thread::sleep_for(std::chrono::microseconds(500));
   check(::mount("/proc/thread-self/ns/net", path.c_str(), nullptr, MS_BIND, nullptr) == 0, "mount netns");
   const auto began = Clock::now();
@@ -71,7 +71,7 @@ double create(const std::string& path, const Fd& proc) {
   return microseconds(Clock::now() - began);
 }
 
-/// In a netns where nobody has looked anything up.
+/// Time of a lookup in a netns without cached dentries.
 double first_lookup() {
   check(::unshare(CLONE_NEWNET) == 0, "unshare");
   return timed([] { (void)Fd(::open("/proc/sys/net/ipv4", O_PATH | O_CLOEXEC)); });
@@ -108,7 +108,7 @@ json measure_creation(Daemon& daemon, std::size_t count, std::mt19937& random) {
   print_row("nswarden", figures);
   print_row("one lookup below /proc/sys/net in a new netns", lookup);
   fmt::print("\n");
-  // One for each family of its keys.
+  // One lookup per family of the keys.
   print_aim("p50", figures.at(0.5), 300 + 2 * lookup.at(0.5));
   return {{"ours", figures.json()}, {"lookup", lookup.json()}};
 }

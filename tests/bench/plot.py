@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""plot.py DIRECTORY FILE.json...: pictures of what nswarden_latency and nswarden_bench measured, for docs/performance.md.
+"""plot.py DIRECTORY FILE.json...: plots the results of nswarden_latency and nswarden_bench for docs/performance.md.
 
-Each picture whose figures are in one of the files is written to DIRECTORY. Standard library only. Transparent, and in colours of
-medium lightness, so that they can be read on white and on black.
+Writes each picture whose figures are in one of the files to DIRECTORY. Uses only the standard library. Pictures are transparent
+with colours of medium lightness, readable on white and on black.
 """
 
 import json
@@ -20,7 +20,7 @@ COLOURS = ["#3b82f6", "#e0701a", "#16a36a", "#b455d6", "#d9465f", "#8a8f1c"]
 
 
 def shown(value):
-    """Microseconds as people say them."""
+    """Microseconds in a readable unit."""
     for unit, size in (("s", 1e6), ("ms", 1e3)):
         if value >= size:
             return f"{value / size:g} {unit}"
@@ -28,7 +28,7 @@ def shown(value):
 
 
 class Log:
-    """A scale in decades."""
+    """A logarithmic scale."""
 
     def __init__(self, values):
         self.low = math.floor(math.log10(min(values)) + 1e-9)
@@ -42,7 +42,7 @@ class Log:
 
 
 class Nines:
-    """A scale of shares, on which 90 %, 99 % and 99.9 % are equally far apart."""
+    """A scale of shares on which 90 %, 99 % and 99.9 % are equidistant."""
 
     high = 4
 
@@ -91,7 +91,7 @@ class Picture:
         self.labels.append([places[-1][1], name, colour])
 
     def write(self, path):
-        # Names stand at the ends of their lines, moved apart where these meet.
+        # Labels are at the ends of their lines, moved apart to avoid overlap.
         lowest = TOP
         for label in sorted(self.labels, key=lambda each: round(each[0])):
             label[0] = max(label[0], lowest)
@@ -106,7 +106,7 @@ def percent(share):
 
 
 def draw_latency(figures, path):
-    """Which share of all drifts was right again after which time."""
+    """Share of repaired drifts over time."""
     runs = figures["repair"]
     curves = []
     for run in runs:
@@ -138,7 +138,7 @@ def draw_growth(figures, path):
 
 
 def draw_passes(figures, path, which, title):
-    """What a pass over all netns costs."""
+    """Cost of a pass over all netns."""
     rows = figures["passes"]
     picture = Picture(title, Log([row["netns"] for row in rows]), Log([row[which][who] for row in rows for who in row[which]]),
                       lambda netns: f"{netns:g}", shown, "netns")

@@ -37,14 +37,14 @@ void check(bool done, const char* what) {
   if (!done) throw std::system_error(errno, std::generic_category(), what);
 }
 
-/// Forked; `body` ends with an exit status, and at the latest with its parent.
+/// Forks a child that exits with the result of `body`, and at the latest with its parent.
 pid_t start(const std::function<int()>& body) {
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   check(pid >= 0, "fork");
   if (pid != 0) return pid;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  // In another PID namespace the parent has number 0.
+  // A parent in another PID namespace has number 0.
   if (const pid_t now = ::getppid(); now != parent && now != 0) ::_exit(1);
   int status = 1;
   try {
@@ -137,7 +137,7 @@ int isolated(std::chrono::seconds limit, const std::function<int()>& what) {
     check(::mount("proc", "/proc", "proc", 0, nullptr) == 0, "mount /proc");
     return what();
   });
-  // Its default action ends us, and with us all the others.
+  // SIGALRM kills process 1, and thereby the whole namespace.
   ::alarm(static_cast<unsigned>(limit.count()));
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
@@ -211,7 +211,7 @@ void Daemon::sweep() const {
 }
 
 std::unique_ptr<Child> start_bare_loop() {
-  // Ours, so that there is no moment in which nobody has it; the events are read by the child.
+  // Opened before the fork, so that the group exists without a gap; the child reads the events.
   const Fd fanotify(::fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC, O_RDWR | O_CLOEXEC));
   check(static_cast<bool>(fanotify), "fanotify_init");
   check(::fanotify_mark(fanotify.get(), FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_MODIFY, AT_FDCWD, "/proc") == 0,

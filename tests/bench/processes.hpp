@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The processes of a benchmark: in namespaces of their own, so that nothing that they do is seen outside, the bare loop writes to
-// nobody else's files, and all of them end with the benchmark however that ends.
+// Processes of a benchmark. They run in namespaces of their own, so that their effects stay inside, the bare loop writes only
+// to the benchmark's files, and all of them end with the benchmark in any case.
 #pragma once
 
 #include <sched.h>
@@ -16,11 +16,11 @@
 
 namespace nswarden::bench {
 
-/// Runs `what` as process 1 of a PID namespace, with a procfs and an empty /run/netns of its own, for at most `limit`. The exit
-/// status: 77 where that is not allowed.
+/// Runs `what` as process 1 of a PID namespace, with its own procfs and an empty /run/netns, for at most `limit`. Returns the
+/// exit status; 77 without permission.
 int isolated(std::chrono::seconds limit, const std::function<int()>& what);
 
-/// A forked process that is killed with its scope.
+/// A forked process, killed by the destructor.
 class Child {
  public:
   explicit Child(const std::function<void()>& body);
@@ -28,7 +28,7 @@ class Child {
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
   [[nodiscard]] pid_t pid() const { return pid_; }
-  /// Both return once it is so.
+  /// Both return after the state change.
   void stop() const;
   void go() const;
 
@@ -36,27 +36,27 @@ class Child {
   pid_t pid_;
 };
 
-/// `nswarden run`.
+/// A running `nswarden run`.
 class Daemon {
  public:
   struct Settings {
     std::string binary;
-    std::string prefix;             ///< governs the netns with these names
-    std::vector<std::string> keys;  ///< below net, as paths; all are to be 1
+    std::string prefix;             ///< governs the netns whose names have this prefix
+    std::vector<std::string> keys;  ///< paths below net; the wanted value is 1
     std::string interval = "1h";
-    std::size_t open_files = 0;   ///< limit; 0: as we have it
-    std::string web_config = {};  ///< `--web.config.file`; none when empty
-    /// The answer to GET PATH; by plain HTTP when there is no such function.
+    std::size_t open_files = 0;   ///< limit; 0 to inherit it
+    std::string web_config = {};  ///< `--web.config.file`; empty for none
+    /// Returns the response to GET PATH; plain HTTP if empty.
     std::function<std::string(std::uint16_t port, const std::string& path)> ask = {};
   };
-  /// Returns when the first sweep is done.
+  /// Returns after the first sweep.
   explicit Daemon(const Settings& settings);
   [[nodiscard]] const Child& process() const { return child_; }
   [[nodiscard]] std::uint16_t port() const { return port_; }
   [[nodiscard]] std::chrono::duration<double> start() const { return start_; }
-  /// A sample as `/metrics` names it, labels included.
+  /// A sample as named by `/metrics`, including labels.
   [[nodiscard]] double metric(const std::string& sample) const;
-  /// Has it sweep, by a reload, and waits until it has.
+  /// Triggers a sweep by a reload and waits for it.
   void sweep() const;
 
  private:
@@ -69,14 +69,14 @@ class Daemon {
   std::chrono::duration<double> start_{};
 };
 
-/// The least that can repair a drift: fanotify event, pwrite of "1" to the file of the event, nothing else. It sees writes from
-/// the return on.
+/// The minimal repair loop: reads a fanotify event and writes "1" to its file. It receives all writes after this function
+/// returns.
 std::unique_ptr<Child> start_bare_loop();
-/// Keeps the calling thread and its children off the first core that it may use, if there is another one: what is measured leaves that to
-/// who looks at it.
+/// Moves the calling thread and its children off its first allowed core, if it has another one: the measured process leaves
+/// that core to the observer.
 void leave_first_core();
-/// Keeps the calling thread on the first core that it may use while this lives. Children that are started meanwhile would inherit
-/// it. Where there is but one core, all stays as it is.
+/// Pins the calling thread to its first allowed core for the object's lifetime. Children started meanwhile inherit this. No
+/// effect with only one core.
 class OnFirstCore {
  public:
   OnFirstCore();

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What a fleet of nodes costs a Prometheus: true scrapes of a daemon, varied for each of many nodes, and the shipped rules.
+"""Cost of a fleet of nodes for a Prometheus: real scrapes of a daemon, varied for each of many nodes, with the shipped rules.
 
-tests/bench/scale.py [--nodes N] [--seconds S] [--storm S] [--interval S] [--netns N] [--dashboard FILE]: loads them into a real Prometheus
-that is configured as docs/scale.md says, for so long; then, if --storm is given, everything that is audited drifts on all nodes at once.
-An interval of 10 s stands for a longer one: counters grow from scrape to scrape as in one scrape of a real node. Prints tables. Fails when
-series are not as many as docs/metrics.md says, a rule fails, or what is passed on does not arrive. As root, in namespaces of its own; the
-binary is $NSWARDEN_BINARY, or build/nswarden."""
+tests/bench/scale.py [--nodes N] [--seconds S] [--storm S] [--interval S] [--netns N] [--dashboard FILE]: a real Prometheus,
+configured as in docs/scale.md, scrapes them for --seconds; then, with --storm, every audited setting drifts on all nodes simultaneously.
+An interval of 10 s represents a longer one: counters grow per scrape as between two scrapes of a real node. Prints tables. Fails if the
+number of series differs from docs/metrics.md, a rule fails, or forwarded samples do not arrive. Requires root; runs in namespaces of its
+own. The binary is $NSWARDEN_BINARY, or build/nswarden."""
 
 import argparse
 import json
@@ -32,7 +32,7 @@ from leaf import Above, Leaf, value  # noqa: E402
 
 PASSED_ON = '{__name__=~"job(_[a-z]+)*:nswarden_.+"}'
 OF_NODES = '{job="nswarden",__name__=~"(nswarden|process)_.+"}'
-POINTS = 360  # of a range query: six hours at a minute, as a panel of a dashboard asks for
+POINTS = 360  # of a range query: six hours at one minute, as in a dashboard panel
 
 
 def arguments():
@@ -55,7 +55,7 @@ def table(title, rows):
 
 
 def wait(condition, what):
-    """As harness.wait_until(), without asking a busy server a hundred times a second."""
+    """harness.wait_until() without querying a busy server a hundred times a second."""
     def look():
         time.sleep(0.2)
         return condition()
@@ -69,7 +69,7 @@ def check(condition, text):
 
 
 class Watch:
-    """Looks at the leaf's own metrics, again and again, for some time."""
+    """Samples the leaf's own metrics periodically."""
 
     def __init__(self, leaf):
         self.leaf = leaf
@@ -86,11 +86,11 @@ class Watch:
     def until(self, end):
         self.look()
         while time.monotonic() < end:
-            time.sleep(min(self.leaf.interval, max(0.0, end - time.monotonic())))  # the time is what is asked for
+            time.sleep(min(self.leaf.interval, max(0.0, end - time.monotonic())))  # an interval, not a condition to wait for
             self.look()
 
     def grown(self, name):
-        """How much a counter grew, a second."""
+        """Growth of a counter per second."""
         (began, before), (ended, after) = self.first, self.last
         return (value(after, name) - value(before, name)) / (ended - began)
 
@@ -136,8 +136,8 @@ class Run:
         self.check_rules()
 
     def series(self):
-        """By kind; those of each node as docs/metrics.md says."""
-        span = f"[{6 * self.options.interval}s]"  # bridges a scrape that took too long
+        """Reports the number of series by kind; checks that of each node against docs/metrics.md."""
+        span = f"[{6 * self.options.interval}s]"  # bridges a scrape that timed out
         scraped = self.by_node(f"max_over_time(scrape_samples_scraped{span})")
         drifts = self.by_node(f"count by (instance) (last_over_time(nswarden_sysctl_drift{span}))")
         comms = self.by_node(f"count by (instance) (last_over_time(nswarden_drift_writers_total{span})) - 2")
@@ -166,7 +166,7 @@ class Run:
         check(failures == 0, f"{failures} evaluations of rules failed: {[rule.get('lastError') for rule in self.leaf.rules()]}")
 
     def rules_alone(self):
-        """As queries, since an evaluation on a busy machine mostly waits for a processor."""
+        """Measures the rules as queries, since an evaluation on a busy machine mostly waits for a processor."""
         rows = []
         for group in self.leaf.api("rules")["groups"]:
             took = sum(self.leaf.timed("query", query=rule["query"])[0] for rule in group["rules"])
@@ -174,7 +174,7 @@ class Run:
         table("rules as queries, one after the other, best of three", rows)
 
     def passed_on(self):
-        """By federation and by remote write; what is recorded above is what the leaf has."""
+        """Checks federation and remote write: the sum recorded above equals the leaf's."""
         took, text = self.leaf.federate(self.above.match)
         samples = sum(not line.startswith("#") for line in text.splitlines())
         sums = "job:nswarden_managed_sysctls:sum"
@@ -186,7 +186,7 @@ class Run:
             ("series in all of who takes them", f"{value(self.above.own(), 'prometheus_tsdb_head_series'):.0f}")])
 
     def queries(self):
-        """Of the fleet's dashboard, with everything chosen."""
+        """Measures the queries of the fleet dashboard with all values selected."""
         if not os.path.exists(self.options.dashboard):
             print(f"\nno {self.options.dashboard}: its queries are left out")
             return
@@ -264,9 +264,9 @@ def main():
         sys.exit(77)
     harness.isolate()
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    # Who is the first process of its PID namespace is not ended by SIGTERM, unless it says so.
+    # Without a handler, SIGTERM does not end the first process of a PID namespace.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    # In memory, and in a mount namespace of its own: nobody else's writing slows it down, and it is gone with this program.
+    # A tmpfs in a mount namespace of its own: independent of other disk writes, and removed when the program exits.
     directory = tempfile.mkdtemp(prefix="nswarden-scale-", dir="/mnt")
     cleanups = []
     try:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the benchmarks print what they measured: Markdown, ready for docs/performance.md.
+// Prints measurements as Markdown tables for docs/performance.md.
 #pragma once
 
 #include <fmt/format.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// nswarden_web [OPTIONS]: how long a scrape takes, beside reading all values for each; what clients that ask all the time, or are as
-// slow as they can, make of that and of repairs, in turns with nobody there. All in one run, on netns, loopback and processes of
-// its own. Prints Markdown; fails only when an answer is missing. What is measured how is told in docs/performance.md.
+// nswarden_web [OPTIONS]: duration of a scrape compared with reading all values for each scrape, and the effect of very
+// frequent or very slow clients on scrapes and repairs, alternating with runs without them. All in one run, on netns,
+// loopback and processes of its own. Prints Markdown; fails only if a response is missing. docs/performance.md describes the
+// method.
 #include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
@@ -64,7 +65,7 @@ void enter_own_network() {
   check(::ioctl(socket.get(), SIOCSIFFLAGS, &request) == 0, "loopback");
 }
 
-/// What stands beside the daemon in one of the turns.
+/// The load beside the daemon in one turn.
 struct Company {
   std::string name;
   std::vector<Crowd> crowds;
@@ -74,7 +75,7 @@ struct Company {
   std::vector<double> storm = {};
   std::uint64_t answers = 0;
   std::uint64_t let_go = 0;
-  double time = 0;  ///< seconds of scrapes
+  double time = 0;  ///< total seconds of the scrapes
 };
 
 class Bench {
@@ -85,7 +86,7 @@ class Bench {
     herd_.choose(random_);
   }
 
-  /// An exit status.
+  /// Returns an exit status.
   int run() {
     if (options_.http) serve_http();
     if (options_.tls) serve_tls();
@@ -158,7 +159,8 @@ class Bench {
     return microseconds(Clock::now() - began);
   }
 
-  // What a scrape costs ---------------------------------------------------------------------------------------------------------
+  // Cost of a scrape
+  // -----------------------------------------------------------------------------------------------------------
 
   void compare_with_reading() {
     AllValues values(herd_, keys_);
@@ -190,7 +192,7 @@ class Bench {
     print_aim("p50 of a scrape", scrapes.at(0.5), 2000);
   }
 
-  // Under load ------------------------------------------------------------------------------------------------------------------
+  // Under load ----------------------------------------------------------------
 
   static void compute() {
     (void)::setpriority(PRIO_PROCESS, 0, 10);
@@ -206,7 +208,7 @@ class Bench {
     if (is_storm && !test::eventually([&] { return load->answers() >= options_.storm; }, seconds(60))) ++failures_;
     std::this_thread::sleep_for(milliseconds(300));
     if (load) load->count();
-    // Where scrapes take many seconds, few of them show it.
+    // Few scrapes suffice if each takes many seconds.
     const auto end = Clock::now() + seconds(20);
     for (std::size_t i = 0; i < options_.scrapes && Clock::now() < end; ++i) {
       pause(random_);
@@ -226,7 +228,7 @@ class Bench {
     company.let_go += load->let_go();
     failures_ += load->failures();
     load.reset();
-    // Those who have gone may still be waited for.
+    // The server may still wait for disconnected clients.
     std::this_thread::sleep_for(milliseconds(2100));
   }
 
@@ -251,7 +253,7 @@ class Bench {
     for (const Company& company : companies) print_row(company.name, Figures(company.drifts));
   }
 
-  /// What clients mean that wait for each other, milliseconds.
+  /// Mean milliseconds per scrape for clients that queue.
   [[nodiscard]] double queueing(const Company& company) const {
     const double rate = static_cast<double>(company.answers + company.scrapes.size()) / company.time;
     return static_cast<double>(options_.storm + 1) / rate * 1e3;

@@ -30,13 +30,13 @@
 
 namespace nswarden::bench {
 
-/// In memory that the crowd shares with who counts.
+/// Memory shared by the crowd's process and the one that counts.
 struct Load::Board {
   std::atomic<std::uint64_t> begun{0};
   std::atomic<std::uint64_t> answers{0};
   std::atomic<std::uint64_t> failures{0};
   std::atomic<std::uint64_t> let_go{0};
-  std::array<float, std::size_t{1} << 20U> took{};  // microseconds, of the latest answers
+  std::array<float, std::size_t{1} << 20U> took{};  // microseconds, latest answers
 
   void note(Clock::time_point began) {
     took[answers % took.size()] = static_cast<float>(microseconds(Clock::now() - began));
@@ -61,7 +61,7 @@ struct Free {
 };
 using Tls = std::unique_ptr<SSL, Free>;
 
-/// Whoever the server says that it is: that costs the client time, not the server.
+/// Skips verification of the server: it costs the client time, not the server.
 SSL_CTX* tls_context() {
   static const std::unique_ptr<SSL_CTX, Free> context(::SSL_CTX_new(::TLS_client_method()));
   return context.get();
@@ -79,7 +79,7 @@ std::string request_for(const std::string& path, Speech speech) {
                      speech == Speech::gzip ? "Accept-Encoding: gzip\r\n" : "");
 }
 
-/// What a client of TLS says first.
+/// A client's ClientHello.
 std::string first_hello() {
   const Tls tls(::SSL_new(tls_context()));
   if (!tls) throw std::bad_alloc();
@@ -102,13 +102,13 @@ sockaddr_in loopback(std::uint16_t port) {
 }
 
 bool is_connected(const Fd& fd, std::uint16_t port) {
-  const int at_once = 1;  // as Go's clients do, of which Prometheus is one
+  const int at_once = 1;  // as Go's clients do, and hence Prometheus
   check(::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once) == 0, "TCP_NODELAY");
   const sockaddr_in address = loopback(port);
   return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EINPROGRESS;
 }
 
-/// As send() and recv(): -1 with EAGAIN where it would have to wait, 0 at the end.
+/// send() and recv() semantics: -1 with EAGAIN if it would block, 0 at the end.
 ssize_t again_if_wanted(SSL* tls, int done) {
   if (done > 0) return done;
   const int error = ::SSL_get_error(tls, done);
@@ -176,7 +176,7 @@ class Crowds {
     client.heard.clear();
     client.began = Clock::now();
     client.due = client.began + seconds(1);
-    // So that a port can be used again at once: the storm would use up all of them.
+    // Makes the port reusable immediately: the storm would exhaust all ports.
     const linger no_wait{1, 0};
     check(::setsockopt(client.fd.get(), SOL_SOCKET, SO_LINGER, &no_wait, sizeof no_wait) == 0, "SO_LINGER");
     if (client.manner == Manner::slow_ears) {
@@ -208,7 +208,7 @@ class Crowds {
     if (client.said < request_.size()) {
       const ssize_t put_size = put(client.fd, client.tls.get(), request_);
       if (put_size < 0 && errno == EAGAIN) return;
-      client.said = request_.size();  // so short a text goes as a whole or not at all
+      client.said = request_.size();  // a text this short is sent as a whole or not at all
     }
     std::array<char, 65536> bytes;
     while (true) {
@@ -228,7 +228,7 @@ class Crowds {
     }
   }
 
-  /// What it says in all.
+  /// The client's complete message.
   [[nodiscard]] std::string_view text(const Client& client) const {
     const bool begins_tls = client.manner == Manner::half_hello || client.manner == Manner::whole_hello;
     return begins_tls || (tls_ && client.manner == Manner::slow_words) ? hello_ : request_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Clients of the daemon's HTTP server, on loopback: one that waits for its answer, and crowds of those that ask all the time, say
-// nothing, or speak or read as slowly as they can. A crowd is one process that has no priority at all on the first core, where
-// who is measured is, and none of the other cores, where the daemon is.
+// Clients of the daemon's HTTP server on loopback: a single client that waits for its response, and crowds that send requests
+// continuously, stay silent, or send or read as slowly as possible. A crowd is one process that has the lowest priority on
+// the first core, where the measuring client runs, and does not use the other cores, where the daemon runs.
 #pragma once
 
 #include <atomic>
@@ -19,18 +19,18 @@ namespace nswarden::bench {
 
 enum class Speech { http, gzip, tls };
 
-/// The answer to GET PATH from connect() to the end, empty if there is none within 60 s or it is cut short.
+/// The response to GET PATH from connect() to its end; empty if it is missing for 60 s or truncated.
 std::string ask(std::uint16_t port, const std::string& path, Speech speech);
-/// Whether it is a 200 with all of its body.
+/// Whether it is a 200 with a complete body.
 bool is_whole_answer(const std::string& answer);
 
 enum class Manner {
-  storm,        ///< asks for /metrics, again as soon as it has the answer
-  silent,       ///< says nothing
-  slow_words,   ///< says a byte of its request each second
-  slow_ears,    ///< reads a byte of its answer each second, from a buffer as small as can be, and begins anew after 5 s
-  half_hello,   ///< says half of what begins TLS
-  whole_hello,  ///< begins TLS and does not go on
+  storm,        ///< requests /metrics again after each response
+  silent,       ///< sends nothing
+  slow_words,   ///< sends a byte of its request each second
+  slow_ears,    ///< reads a byte of the response each second, with a minimal buffer, and reconnects after 5 s
+  half_hello,   ///< sends half a ClientHello
+  whole_hello,  ///< sends a ClientHello and stops
 };
 
 struct Crowd {
@@ -40,19 +40,18 @@ struct Crowd {
 
 enum class Priority { none, usual };
 
-/// All connect anew as soon as they are let go.
+/// A process with crowds of clients, which reconnect as soon as the server disconnects them.
 class Load {
  public:
-  /// Returns when all have begun.
+  /// Returns when all clients have connected.
   Load(std::uint16_t port, bool tls, std::vector<Crowd> crowds, Priority priority);
-  /// From here on.
+  /// Starts counting.
   void count();
   [[nodiscard]] std::uint64_t answers() const;
-  [[nodiscard]] std::uint64_t failures()
-      const;                                   ///< of the storm: no connection, no answer or part of one; from the beginning on
-  [[nodiscard]] std::uint64_t let_go() const;  ///< connections of the others that the server has ended
+  [[nodiscard]] std::uint64_t failures() const;  ///< of the storm since its start: no connection, no response or a partial one
+  [[nodiscard]] std::uint64_t let_go() const;    ///< connections of other clients that the server closed
   [[nodiscard]] std::chrono::duration<double> time() const { return Clock::now() - since_; }
-  /// Of the storm, microseconds.
+  /// Latencies of the storm, microseconds.
   [[nodiscard]] std::vector<double> took() const;
 
   struct Board;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an exporter does that knows nothing until it is asked: reads all values for each scrape. Only that, without a page of them.
+// Emulates an exporter without state: reads all values for each scrape, without formatting a page.
 #pragma once
 
 #include <string>
@@ -13,11 +13,11 @@ namespace nswarden::bench {
 
 class AllValues {
  public:
-  /// All of them are to be 1: another value is an error.
+  /// All values must be 1; another value is an error.
   AllValues(const Herd& herd, std::vector<std::string> keys);
-  /// Of files held open; microseconds.
+  /// Reads files held open; returns microseconds.
   [[nodiscard]] double read_held() const;
-  /// As netns-exporter does: into each netns, and each file by its name; microseconds.
+  /// Enters each netns and opens each file by name, as netns-exporter does; returns microseconds.
   [[nodiscard]] double read_by_name() const;
 
  private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads a scrape strictly, by the text format 0.0.4: families in one piece, each series once, labels that can be told apart.
+// Strict parser for scrapes in the text format 0.0.4: each family in one block, each series once, distinct labels.
 #pragma once
 
 #include <cstdlib>
@@ -13,7 +13,7 @@ namespace nswarden::fuzz {
 
 class Exposition {
  public:
-  /// Dies at the first line that Prometheus would refuse or misread.
+  /// Aborts at the first line that Prometheus would reject or misread.
   static void check(std::string_view text) {
     require(text.ends_with('\n') && is_valid_utf8(text), "a scrape is whole lines of UTF-8");
     Exposition exposition;
@@ -51,7 +51,7 @@ class Exposition {
     require(rest.starts_with(' ') && is_number(std::string(rest.substr(1))), "a sample ends with a number", line);
   }
 
-  /// Takes `{a="b",c="d"}` off the front of `rest`.
+  /// Removes `{a="b",c="d"}` from the front of `rest`.
   static void take_labels(std::string_view& rest, std::string_view line) {
     std::set<std::string_view> names;
     do {

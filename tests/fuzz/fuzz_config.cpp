@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The input is a configuration file. It is either refused, each problem with its place, or all of it can be used.
+// The input is a configuration file. The parser either rejects it, with a position for each problem, or returns a usable one.
 #include <set>
 #include <vector>
 
@@ -19,7 +19,7 @@ namespace {
 
 using Parsed = std::variant<Config, std::vector<Problem>>;
 
-/// Places of all that has one; what it says, print_config() tells.
+/// Positions of all positioned items; print_config() covers their contents.
 std::string places_of(const Config& config) {
   std::string out;
   const auto add = [&out](Position where) {
@@ -73,7 +73,8 @@ void check_commands(const PolicyCommands& commands) {
   }
 }
 
-/// What is printed is read as the same, and printed alike; the older form as the native one that it is converted to.
+/// Printed configurations parse to the same configuration and print identically; the older form matches the native form that
+/// it converts to.
 void check_print(const Config& config) {
   const std::string text = convert_config(config);
   const Parsed again = parse_config(text);
@@ -89,7 +90,7 @@ void check_print(const Config& config) {
   fuzz::require(print_config(read) == text, "what was read is printed alike", text);
 }
 
-/// What a reload says about a file that was cut short.
+/// Checks the result of reloading a truncated file.
 void check_loss(const Config& config) {
   fuzz::require(dropped_by(config, config).empty(), "the same configuration drops nothing");
   const std::string all = dropped_by(config, Config{});
@@ -124,7 +125,7 @@ void check_config(const Config& config) {
                 "times are long enough");
 }
 
-/// Keys as some netns might have them, those of the settings among them.
+/// Keys of a plausible netns, including the settings' own.
 std::vector<Key> found_keys(const Config& config, const Plan& plan) {
   std::set<Key> some;
   for (const char* path :
@@ -144,7 +145,7 @@ std::vector<Key> found_keys(const Config& config, const Plan& plan) {
   return found;
 }
 
-/// Each key of the policies that match has one owner, and an exact one that it does not own it has lost.
+/// Each key of the matching policies has one owner; each exact key that a policy does not own is recorded as lost.
 void check_plan(const Config& config, const PolicySet& policies, NetnsName name) {
   const std::vector<PolicyIndex> matched = policies.match({&name, 1});
   const Plan plan = policies.plan(matched);

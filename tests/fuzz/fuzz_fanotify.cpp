@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The input is what a read of a fanotify fd gave: headers that are cut off, lengths that lie, records of any kind. And text: as the
-// path of a cgroup it names a writer.
+// The input is the result of reading a fanotify fd: truncated headers, false lengths, records of any kind. The same bytes as
+// text are a cgroup path that names a writer.
 #include <cstring>
 #include <vector>
 
@@ -50,7 +50,7 @@ void put(std::string& out, T value) {
   out.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
-/// The events again as the kernel lays them out, the pidfd in a record of its own.
+/// Encodes the events again in the kernel's layout, with the pidfd in a separate record.
 std::string laid_out(const std::vector<Event>& events) {
   std::string out;
   for (const Event& event : events) {
@@ -69,7 +69,7 @@ std::string laid_out(const std::vector<Event>& events) {
   return out;
 }
 
-/// Counted by the lengths alone.
+/// Counts events by their lengths alone.
 std::size_t whole_events(std::string_view rest) {
   std::size_t whole = 0;
   while (rest.size() >= header) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The input is what a client sends over a connection to the real server. Whatever it is, the answer is at most one response
-// of the right length, and the next client is served. CivetWeb's own code is a library of the system and not watched.
+// The input is sent by a client to the real server. For any input, the server sends at most one response of the correct
+// length and then serves the next client. CivetWeb is a system library without instrumentation.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -29,7 +29,7 @@ struct Server {
     WebOptions options;
     options.listen_addresses = {"127.0.0.1:0"};
     options.enable_lifecycle = true;
-    // It is a wait only where the client goes on sending, and a client that closes its side does not.
+    // Only a client that keeps sending would wait this long; this client closes its side.
     options.request_timeout = std::chrono::milliseconds{500};
     return options;
   }
@@ -40,8 +40,8 @@ struct Server {
   }
 };
 
-/// A client of another address of 127.0.0.0/8 each time: the ports of one would all wait for the end of their TIME_WAIT after
-/// some 28000 connections, and then no program of this host could connect from it.
+/// Connects from a different address of 127.0.0.0/8 each time. After about 28000 connections all ports of one address would
+/// be in TIME_WAIT, and no program on this host could connect from it.
 Fd connection_to(std::uint16_t port) {
   static std::uint32_t clients = 0;
   Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -54,7 +54,7 @@ Fd connection_to(std::uint16_t port) {
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   int connected = -1;
-  // libFuzzer's clock is a signal.
+  // libFuzzer's timer signal interrupts system calls.
   do {
     connected = ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
   } while (connected != 0 && errno == EINTR);
@@ -62,7 +62,7 @@ Fd connection_to(std::uint16_t port) {
   return fd;
 }
 
-/// All that the server answers to `bytes`, after which the client says no more.
+/// The server's whole response to `bytes`, after which the client shuts down its side.
 std::string answer_to(std::string_view bytes, std::uint16_t port) {
   const Fd fd = connection_to(port);
   const timeval patience{4, 0};
@@ -80,7 +80,7 @@ std::string answer_to(std::string_view bytes, std::uint16_t port) {
   }
 }
 
-/// The value of a header; -1 when it is not there once, as a number.
+/// The numeric value of a header; -1 unless it occurs exactly once.
 int number_after(std::string_view head, std::string_view name) {
   const std::size_t at = head.find(name);
   if (at == std::string_view::npos || head.find(name, at + 1) != std::string_view::npos) return -1;
@@ -89,7 +89,7 @@ int number_after(std::string_view head, std::string_view name) {
   return number;
 }
 
-/// CivetWeb's own: it repeats what the client had for a version, says no length, and ends with the connection.
+/// CivetWeb's own error response: it repeats the client's version, omits the length, and closes the connection.
 bool is_refusal(std::string_view head) {
   return head.starts_with("HTTP/") && head.find("\r\nCache-Control: no-cache, no-store") != std::string_view::npos;
 }
@@ -105,7 +105,7 @@ void check_answer(std::string_view request, std::string_view answer) {
   const int status = number_after(head, "HTTP/1.1 ");
   constexpr std::array known{200, 404, 405, 500, 503};
   fuzz::require(std::find(known.begin(), known.end(), status) != known.end(), "a status is one of ours", head);
-  // CivetWeb looks for a request behind empty lines too.
+  // CivetWeb skips empty lines before a request.
   const std::size_t start = std::min(request.find_first_not_of(" \t\r\n\v\f"), request.size());
   const bool is_head = request.substr(start).starts_with("HEAD");
   const int said = number_after(head, "\r\nContent-Length: ");
@@ -116,7 +116,7 @@ void check_answer(std::string_view request, std::string_view answer) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  // Never stopped: libFuzzer ends the process while the server's threads still run.
+  // Never destroyed: libFuzzer exits while the server's threads run.
   static const Server& server = *new Server;
   static const std::uint16_t port = server.port();
   const std::string_view request = fuzz::input(data, size);

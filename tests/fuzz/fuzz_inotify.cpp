@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The input is what a read of an inotify fd gave: headers that are cut off, lengths that lie, names without an end.
+// The input is the result of reading an inotify fd: truncated headers, false lengths, unterminated names.
 #include <cstring>
 #include <vector>
 
@@ -36,7 +36,7 @@ std::vector<Event> events_of(std::string_view bytes) {
   return events;
 }
 
-/// The events again as the kernel lays them out: each name with one to 16 NUL bytes, to a multiple of 16.
+/// Encodes the events again in the kernel's layout: each name is padded with one to 16 NUL bytes to a multiple of 16.
 std::string laid_out(const std::vector<Event>& events) {
   std::string out;
   for (const Event& event : events) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The input is one key as a policy writes it, with globs or without, or a glob and a name with a newline between. What is accepted
-// becomes a path below /proc/sys/net that is written as root.
+// The input is one key of a policy, with or without globs, or a glob and a name separated by a newline. An accepted key
+// becomes a path below /proc/sys/net that root writes.
 #include <nswarden/policy/key_pattern.hpp>
 #include <nswarden/policy/key_traits.hpp>
 
@@ -60,7 +60,7 @@ void check_pattern(std::string_view text, const KeyPattern& pattern) {
   }
 }
 
-/// The same by trying everything, for short ones without brackets.
+/// Reference matcher by exhaustive search, for short globs without brackets.
 bool matches_slowly(std::string_view glob, std::string_view name) {
   if (glob.empty()) return name.empty();
   if (glob[0] == '*') return matches_slowly(glob.substr(1), name) || (!name.empty() && matches_slowly(glob, name.substr(1)));

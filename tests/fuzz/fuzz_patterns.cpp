@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The input is a pattern, a newline, and names of netns with slashes between. A name is any bytes but NUL and slash (kernel
-// fact 8), and no name may escape the policies: matching is bytewise, from the start, and in bounded time.
+// The input is a pattern, a newline, and netns names separated by slashes. A name may contain any bytes but NUL and slash
+// (kernel fact 8), and no name may escape the policies: matching is bytewise, anchored at the start, and takes bounded time.
 #include <array>
 #include <optional>
 #include <string>
@@ -21,7 +21,7 @@ std::optional<std::string> problem_of(const std::string& pattern) {
   return std::nullopt;
 }
 
-/// Whether a policy of this pattern takes the name; false too where the pattern does not compile.
+/// Whether a policy with this pattern matches the name; false if the pattern does not compile.
 bool matches(const std::string& pattern, std::string_view name) {
   auto compiled = Pattern::compile(pattern);
   if (!std::holds_alternative<Pattern>(compiled)) return false;
@@ -37,7 +37,7 @@ bool is_literal(std::string_view pattern) {
          std::string_view::npos;
 }
 
-/// The name's bytes one by one, as Latin1 has them.
+/// Escapes the name's bytes one by one as Latin1.
 std::string quoted(std::string_view name) {
   constexpr std::string_view digits = "0123456789abcdef";
   std::string out;
@@ -60,10 +60,10 @@ void check_bytes(std::string_view name) {
 
 void check_match(const std::string& pattern, const std::string& wrapped, std::string_view name) {
   const bool matched = matches(pattern, name);
-  // A \Q that is never closed swallows the parenthesis, and then there is nothing to compare with.
+  // An unclosed \Q quotes the parenthesis too, so the wrapped pattern may be invalid.
   if (!problem_of(wrapped)) fuzz::require(matched == matches(wrapped, name), "a match is at the start", pattern);
   if (is_literal(pattern)) fuzz::require(matched == name.starts_with(pattern), "letters take themselves", pattern);
-  // Without $, \z, \b and the like, what comes after a match cannot undo it.
+  // Without $, \z, \b and the like, text after a match cannot invalidate it.
   if (matched && pattern.find_first_of("$\\") == std::string::npos) {
     fuzz::require(matches(pattern, std::string(name) + "\xff"), "a match is of a beginning, not of the whole", pattern);
   }

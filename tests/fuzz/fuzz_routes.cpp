@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The input is a byte of flags, then one a line: method, path as it was sent, Accept-Encoding, --web.telemetry-path, what a
-// reload says; then names of netns, policies and processes with slashes between, which are what a hostile host puts on our pages.
+// The input is a byte of flags, then one per line: method, raw path, Accept-Encoding, --web.telemetry-path, result of a
+// reload; then names of netns, policies and processes separated by slashes, as a hostile host puts them on the pages.
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -70,7 +70,7 @@ void add_events(Events& events, const Finding& finding, const std::shared_ptr<co
   for (Event& event : {std::ref(drift), std::ref(gone)}) events.push_back(std::make_shared<const Event>(event));
 }
 
-/// Everything on the pages that other people name.
+/// Fills all fields of the pages that hold external names.
 std::shared_ptr<Snapshot> snapshot_of(std::string_view names, unsigned flags) {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->ready = (flags & Flag::ready) != 0;
@@ -157,7 +157,7 @@ std::vector<std::string> element_names(const markup::Page& page) {
   return names;
 }
 
-/// The same with names that nobody could mistake for markup; what is empty stays so, and what is equal.
+/// Replaces names by harmless ones; preserves emptiness and equality.
 Snapshot tamed(Snapshot snapshot) {
   std::size_t count = 0;
   const auto tame = [&](std::string& name) {
@@ -187,7 +187,7 @@ void check_page(const Response& response, const Request& request, const Site& si
     return element_names(markup::Page(ask(of, {"GET", "/", {}, {}}).response.body));
   };
   fuzz::require(elements(site) == elements(tame), "names cannot change the page's elements");
-  // All names that the page links to are found by their links.
+  // A netns link leads to a page with that netns.
   for (const markup::Element& link : page.all("a")) {
     const auto href = link.attributes.find("href");
     fuzz::require(href != link.attributes.end(), "a link leads somewhere");
@@ -196,7 +196,7 @@ void check_page(const Response& response, const Request& request, const Site& si
     bool found = false;
     for (const markup::Element& other : markup::Page(there).all("a")) found = found || other.text == link.text;
     fuzz::require(found, "a link selects what it says", link.text);
-    break;  // one for each input: a page costs more than all else
+    break;  // one per input: a page dominates the cost
   }
 }
 
@@ -252,7 +252,7 @@ void check_answer(const Answer& answer, const Request& request, const Site& site
   }
 }
 
-/// HEAD is answered as GET, but for the body that the server leaves out: so its Content-Length is that of GET.
+/// A HEAD response equals that of GET including Content-Length; the server omits the body.
 void check_head(const Site& site, const Request& request, const Response& get) {
   const Response head = ask(site, {"HEAD", request.path, request.query, request.accept_encoding}).response;
   const bool same = get.status == head.status && get.content_type == head.content_type && get.headers == head.headers;
@@ -277,7 +277,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto snapshot = snapshot_of(rest, flags);
   site.snapshots.publish(snapshot);
   site.weak = snapshot->unlisted.size() + (snapshot->sources[1].up ? 0 : 1);
-  // Most of the time of a run would go into making these anew.
+  // Constructing these each time would dominate a run.
   static const Metrics fresh;
   std::optional<Metrics> used;
   if ((flags & Flag::counted) != 0) {

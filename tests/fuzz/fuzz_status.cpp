@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The input is what `nswarden status` is given: a URL up to the first newline, then what a server sends over the connection.
-// Whatever it is, it is refused by one line or understood, and what is printed of it moves nothing on a terminal.
+// The input of `nswarden status`: a URL up to the first newline, then the bytes that a server sends. It is either rejected
+// with one line or parsed, and the output has no control sequences.
 #include <string>
 #include <variant>
 
@@ -44,7 +44,7 @@ HttpResponse response_of(std::string_view bytes, std::size_t part) {
   return response;
 }
 
-/// The body, empty when it was refused.
+/// Returns the body; empty if the response was rejected.
 std::string check_response(std::string_view bytes) {
   HttpResponse whole = response_of(bytes, std::max<std::size_t>(bytes.size(), 1));
   HttpResponse drop_by_drop = response_of(bytes, 1);

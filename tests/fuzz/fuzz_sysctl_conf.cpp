@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The input is a file of sysctl.d(5). It is either refused, each problem with its place, or what it says can be said in YAML
-// too.
+// The input is a file of sysctl.d(5). The parser either rejects it, with a position for each problem, or its content has an
+// equivalent in YAML.
 #include <set>
 #include <vector>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The input is a text that is shown, a duration, and a word to find among candidates, one a line.
+// The input is a text to display, a duration, and a word with its candidates, one per line.
 #include <span>
 #include <vector>
 
@@ -11,7 +11,7 @@ using namespace nswarden;
 
 namespace {
 
-/// The next code point of a text, by arithmetic instead of by the tables of core; nothing for what is no UTF-8.
+/// Decodes the next code point arithmetically, independently of core's tables; nullopt if it is not UTF-8.
 std::optional<std::uint32_t> next_code_point(std::string_view& rest) {
   const auto byte = [&](std::size_t at) { return static_cast<std::uint8_t>(rest[at]); };
   const std::size_t length = byte(0) < 0x80 ? 1 : byte(0) < 0xC0 ? 0 : byte(0) < 0xE0 ? 2 : byte(0) < 0xF0 ? 3 : 4;
@@ -35,7 +35,7 @@ bool is_harmless(std::uint32_t point) {
   return !control && !separator && !bidirectional;
 }
 
-/// What printable() was given.
+/// Inverts printable().
 std::string undone(std::string_view shown) {
   constexpr std::string_view digits = "0123456789abcdef";
   std::string out;
@@ -89,7 +89,7 @@ void check_duration(std::string_view text) {
   fuzz::require(!parse_duration("0" + std::string(text)), "nothing leads a duration", text);
 }
 
-/// Any number of milliseconds up to the longest is shown so that it is read back.
+/// Any number of milliseconds up to the longest survives formatting and parsing.
 void check_milliseconds(std::string_view text) {
   std::uint64_t number = 0;
   for (const char c : text.substr(0, 8)) number = number << 8U | static_cast<std::uint8_t>(c);
@@ -99,7 +99,7 @@ void check_milliseconds(std::string_view text) {
 }
 
 void check_nearest(std::string_view word, std::string_view list) {
-  // Near is a matter of short words, and the time grows with the square of their length.
+  // Suggestions only concern short words, and the time is quadratic in their length.
   word = word.substr(0, 16);
   std::vector<std::string_view> candidates;
   while (!list.empty() && candidates.size() < 4) candidates.push_back(fuzz::next_part(list, '\n').substr(0, 16));
@@ -109,7 +109,7 @@ void check_nearest(std::string_view word, std::string_view list) {
   if (found) {
     fuzz::require(std::find(candidates.begin(), candidates.end(), *found) != candidates.end(), "one of them is found", word);
   }
-  // One letter lost, or two swapped, is always near.
+  // A missing letter and two swapped letters are always close enough.
   if (candidates.empty() || candidates[0].size() < 2) return;
   std::string misspelt(candidates[0]);
   std::swap(misspelt[0], misspelt[1]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The input is a value, or two with a slash between: of a form that its length chooses, and as what a policy wants and what the
-// kernel prints. Values may be secrets, so a refusal must not depend on what they say.
+// The input is a value, or two separated by a slash, of a form chosen by its length: one a policy's wanted value, one the
+// kernel's output. Values may be secrets, so a rejection must not depend on their content.
 #include <array>
 
 #include <nswarden/policy/key_traits.hpp>
@@ -12,7 +12,7 @@ using namespace nswarden;
 
 namespace {
 
-/// Another text of the same shape: other letters and other digits where none of them means anything by itself.
+/// Another text of the same shape: replaces letters and digits that have no meaning of their own.
 std::string disguised(std::string_view text) {
   std::string out(text);
   for (char& c : out) {
@@ -51,7 +51,7 @@ constexpr std::array forms{ValueForm::words,       ValueForm::numbers, ValueForm
                            ValueForm::mask,        ValueForm::hex,     ValueForm::names};
 
 constexpr std::array<std::uint8_t, 3> counts{0, 1, 3};
-/// 1 s / HZ; 0 is one that is not known, -1 and an hour are none.
+/// 1 s / HZ; 0 means unknown, -1 and an hour are invalid.
 constexpr std::array<std::int64_t, 9> ticks{0,       1'000'000, 4'000'000,  10'000'000,       3'333'333,
                                             976'563, -1,        40'000'000, 3'600'000'000'000};
 
@@ -120,7 +120,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const bool same = same_value(a, b);
   fuzz::require(same == same_value(b, a), "being the same goes both ways", text);
   fuzz::require(same == (normalised(a) == normalised(b)), "same values are those of one normal value", text);
-  // All forms are too slow for one input; each is tried with what was found for the others, a byte longer.
+  // Trying all forms is too slow per input: any finding for another form is retried with one byte more.
   const ValueForm form = forms[text.size() % forms.size()];
   check_form(a, b, {form, {}});
   check_form(a, b, {form, std::chrono::nanoseconds(ticks[text.size() / forms.size() % ticks.size()])});

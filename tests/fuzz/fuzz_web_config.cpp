@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The input is a web configuration. It is either refused, each problem with its place, or all of it can be used.
+// The input is a web configuration. The parser either rejects it, with a position for each problem, or returns a usable one.
 #include <set>
 #include <vector>
 

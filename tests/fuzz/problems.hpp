@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What all readers of configurations promise of their problems.
+// Checks common to the problems of all configuration parsers.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@
 
 namespace nswarden::fuzz {
 
-/// The length of each line, without newlines; what follows the last newline is a line too.
+/// Length of each line without newline, including the text after the last newline.
 inline std::vector<std::size_t> lengths_of_lines(std::string_view text) {
   std::vector<std::size_t> lengths;
   for (std::size_t newline = text.find('\n'); newline != std::string_view::npos; newline = text.find('\n')) {

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands that run once and end: check, apply, explain, status, config check. Reports go to stdout, what is wrong to stderr.
+// The one-shot commands: check, apply, explain, status, config check. Reports are written to stdout, errors to stderr.
 #pragma once
 
 #include <nswarden/cli/options.hpp>
 
 namespace nswarden {
 
-/// The exit code of the contract.
+/// Returns the documented exit code.
 int run_one_shot(const Options& options);
 
-/// Uses the procfs that the options name, where the command needs one. False when that is none: then it has complained.
+/// Selects the procfs given by the options if the command needs one. Returns false, with an error printed, if it is not a
+/// procfs.
 bool choose_procfs(const Options& options);
 
 }  // namespace nswarden

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The command line, as parsed: what to do and with what. Flags that the configuration may also set are empty when not given.
+// The parsed command line: a command and its options. Flags that the configuration may also set are empty when not given.
 #pragma once
 
 #include <chrono>
@@ -27,35 +27,36 @@ enum class Command : std::uint8_t {
 };
 enum class Output : std::uint8_t { table, json };
 
-/// Paths; empty: the CAs of the system, and no client certificate.
+/// Paths; empty for the system's CAs and no client certificate.
 struct TlsFiles {
   std::string ca_file;
-  std::string cert_file;  ///< with `key_file` or not at all
+  std::string cert_file;  ///< set together with `key_file`
   std::string key_file;
 };
 
-/// Where `status` and `healthcheck` ask, and how.
+/// Address and connection options of `status` and `healthcheck`.
 struct StatusOptions {
   std::string url = "http://127.0.0.1:10042";
-  std::chrono::milliseconds timeout{5000};  ///< for all of it
-  std::size_t events = 10;                  ///< how many are shown
+  std::chrono::milliseconds timeout{5000};  ///< for the whole command
+  std::size_t events = 10;                  ///< number of events shown
   TlsFiles tls;
 };
 
 struct Options : DaemonOptions {
   Command command = Command::run;
   bool dry_run = false;
-  bool restore = false;  ///< apply puts back what policies changed
-  bool live = false;     ///< config check looks at the netns too
-  bool all = false;      ///< reports list compliant settings too
+  bool restore = false;  ///< apply restores values that policies changed
+  bool live = false;     ///< config check also sweeps the present netns
+  bool all = false;      ///< reports include compliant settings
   Output output = Output::table;
-  std::vector<std::string> netns;  ///< names or full paths given to check, apply, explain and status
-  std::optional<std::string> key;  ///< given to explain
+  std::vector<std::string> netns;  ///< names or full paths for check, apply, explain and status
+  std::optional<std::string> key;  ///< for explain
   StatusOptions status;
-  std::optional<std::string> procfs;  ///< absolute; none: as $NSWARDEN_PROCFS says, or /proc
+  std::optional<std::string> procfs;  ///< absolute; nullopt for $NSWARDEN_PROCFS or /proc
 };
 
-/// What to do, or the exit code of a call that ends here (help, version, a mistake: already printed, one line for a mistake).
+/// Returns the options, or the exit code of a command line that ends here: help, version, or an error, which is printed as
+/// one line.
 std::variant<Options, int> parse_options(int argc, const char* const* argv);
 
 }  // namespace nswarden

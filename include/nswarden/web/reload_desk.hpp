@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where an HTTP thread leaves a request to reload and waits for the loop's verdict.
+// ReloadDesk passes reload requests from HTTP threads to the loop, and the loop's verdict back.
 #pragma once
 
 #include <chrono>
@@ -13,23 +13,24 @@ namespace nswarden {
 
 class ReloadDesk {
  public:
-  /// `ring` wakes the loop; it is called from HTTP threads.
+  /// `ring` wakes the loop; HTTP threads call it.
   explicit ReloadDesk(std::function<void()> ring) : ring_(std::move(ring)) {}
 
-  /// HTTP thread: empty when the configuration was taken, else why not. Requests that wait together share one reload.
+  /// HTTP thread: returns an empty string if the configuration was accepted, else the reason. Concurrent requests share one
+  /// reload.
   std::string request() {
     std::unique_lock lock(mutex_);
     if (closed_) return "shutting down";
-    // One that the loop has not begun with is shared; a later one may be about another file.
+    // Shares a reload that has not begun; a running one may have read an older file.
     const unsigned long mine = wanted_ > taken_ ? wanted_ : ++wanted_;
     ring_();
-    // A loop that is busy with a long first sweep still answers between two steps of it.
+    // During a long first sweep the loop still answers between steps.
     const bool answered = changed_.wait_for(lock, std::chrono::seconds(10), [&] { return done_ >= mine || closed_; });
     if (closed_) return "shutting down";
     return answered ? verdict_ : "no answer within 10 s";
   }
 
-  /// Loop thread: whether somebody waits. Then reload, and answer().
+  /// Loop thread: whether a request is pending. If so, reload and call answer().
   bool take() {
     const std::lock_guard lock(mutex_);
     return std::exchange(taken_, wanted_) != wanted_;
@@ -50,7 +51,7 @@ class ReloadDesk {
   std::function<void()> ring_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  unsigned long wanted_ = 0;  // tickets given, begun with, and answered
+  unsigned long wanted_ = 0;  // tickets issued, begun, answered
   unsigned long taken_ = 0;
   unsigned long done_ = 0;
   bool closed_ = false;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Paths and queries of URLs, as HTML forms write them, and the filter of the status page, which is a query. Pure, any thread.
+// URL paths and queries as HTML forms encode them, and the status page's filter, which is a query. Pure, any thread.
 #pragma once
 
 #include <optional>
@@ -11,31 +11,31 @@
 
 namespace nswarden {
 
-/// The path of a request, %XX decoded once. None when it cannot be a path of ours: a NUL or a `%` without a code.
+/// The path of a request, %XX decoded once. nullopt if invalid: a NUL or a `%` without a code.
 std::optional<std::string> decoded_path(std::string_view raw);
 
-/// For a value in a query: all but letters, digits and `-._~` as `%NN`.
+/// Encodes a query value: all but letters, digits and `-._~` as `%NN`.
 std::string query_encoded(std::string_view bytes);
 
-/// The same for a path, whose slashes stay.
+/// The same for a path, except for its slashes.
 std::string path_encoded(std::string_view path);
 
-/// What the status page is to show: all, one netns, one policy, or one of both. Names are as printable() shows them, here as
-/// in the URL, so that what a label, a log line or the JSON says can be put there as it is.
+/// Selection of the status page: all, one netns, one policy, or both. Names are as printable() shows them, also in the URL,
+/// so that names from labels, log lines and JSON can be pasted.
 struct Filter {
   std::string netns;   ///< printable; empty for all
-  std::string policy;  ///< the same
+  std::string policy;  ///< likewise
 
-  /// `netns=NAME&policy=NAME`. Bytes that cannot be shown are taken for those that stand for them: `%0A` is `\x0a`.
+  /// Parses `netns=NAME&policy=NAME`. Unprintable bytes match their escapes: `%0A` is `\x0a`.
   static Filter of_query(std::string_view query);
 
   [[nodiscard]] bool active() const { return !netns.empty() || !policy.empty(); }
   [[nodiscard]] bool takes(const Finding& finding) const;
-  /// An event that is of no netns or no policy is hidden when one is asked for.
+  /// A filter by netns or policy hides events without one.
   [[nodiscard]] bool takes(const Event& event) const { return takes(event.finding); }
 };
 
-/// The page with that filter.
+/// Link to the page with that filter.
 std::string netns_link(std::string_view name);
 std::string policy_link(std::string_view name);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Access to the HTTP side: the file of --web.config.file and the files that it names. They are checked at each connection and request,
-// and read again when one of them has changed. A version with a mistake changes nothing: the last good one stays, the log has the
-// reason, and it is counted. Any thread.
+// WebAccess controls access to the HTTP side with the file of --web.config.file and the files that it names. It checks the
+// files at each connection and request and rereads them when one has changed. It rejects a faulty version: the last good one
+// stays, the reason is logged and the failure counted. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -21,27 +21,27 @@ namespace nswarden {
 
 class WebAccess {
  public:
-  /// One good state of all files, immutable but for what `auth` remembers.
+  /// One good state of all files, immutable except for the cache of `auth`.
   struct Version {
     std::vector<WebHeader> headers;
-    bool needs_certificate = false;  ///< one that a client CA signed
+    bool needs_certificate = false;  ///< signed by a client CA
     std::vector<WebUser> users;
-    std::shared_ptr<BasicAuth> auth;  ///< of `users`; null: everyone may read
-    TlsContext tls;                   ///< null: plain HTTP
+    std::shared_ptr<BasicAuth> auth;  ///< for `users`; null for unrestricted access
+    TlsContext tls;                   ///< null for plain HTTP
   };
 
-  /// Throws std::runtime_error with one line for each problem. `log` and `metrics` outlive it.
+  /// Throws std::runtime_error with one line per problem. `log` and `metrics` must outlive it.
   WebAccess(std::string path, Log& log, Metrics& metrics);
 
   /// The newest good version. Throws std::bad_alloc.
   std::shared_ptr<const Version> newest();
-  /// From now on no password is checked any more: the server ends and waits for those who ask.
+  /// Stops checking passwords: the server is shutting down and waits for pending requests.
   void close();
 
  private:
-  using Prints = std::vector<std::pair<std::string, std::uint64_t>>;  // of each file, right before it was read
-  struct Reading {                                                    // of all files
-    std::shared_ptr<const Version> version;                           // null: `problem`
+  using Prints = std::vector<std::pair<std::string, std::uint64_t>>;  // fingerprint of each file, taken before reading it
+  struct Reading {                                                    // result of reading all files
+    std::shared_ptr<const Version> version;                           // null on a `problem`
     std::string problem;
     Prints prints;
   };
@@ -53,9 +53,9 @@ class WebAccess {
   std::string path_;
   Log& log_;
   Metrics& metrics_;
-  std::mutex mutex_;  // of all below
+  std::mutex mutex_;  // protects all fields below
   std::shared_ptr<const Version> version_;
-  Prints prints_;  // of what was read last, good or not
+  Prints prints_;  // of the last read, good or not
 };
 
 }  // namespace nswarden

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// WebServer puts CivetWeb's threads in front of `respond`. The daemon makes and ends it in the loop's thread; HTTP threads see
-// snapshots and counters only, and the one thing that they can cause is a reload, through a callback.
+// WebServer runs CivetWeb's threads in front of `respond`. The loop's thread creates and destroys it. HTTP threads access
+// only snapshots and counters; their only side effect is a reload, through a callback.
 #pragma once
 
 #include <memory>
@@ -16,14 +16,14 @@ class WebAccess;
 
 class WebServer {
  public:
-  /// Listens on all addresses or throws std::runtime_error with one line that names the address and what to do. `access` may be null: everyone
-  /// may read, in plain text. Else it outlives the server, and decides at each connection and request.
+  /// Listens on all addresses, or throws std::runtime_error with one line that names the address and the remedy. `access` may
+  /// be null for unrestricted plain HTTP. Otherwise it must outlive the server, and authorizes each connection and request.
   WebServer(const WebOptions& options, WebSources sources, WebAccess* access = nullptr);
   ~WebServer();
   WebServer(const WebServer&) = delete;
   WebServer& operator=(const WebServer&) = delete;
 
-  /// `host:port` as really bound, in the order of the options (port 0 picks one).
+  /// Bound `host:port` in the order of the options (port 0 picks a free one).
   [[nodiscard]] const std::vector<std::string>& addresses() const { return addresses_; }
   [[nodiscard]] std::string_view scheme() const;  ///< http or https
 
