@@ -25,7 +25,7 @@ struct PolicySnapshot {
   std::size_t settings = 0;  ///< that it owns, over all netns
   std::size_t drifted = 0;   ///< of these: drifted, missing or unreadable
   std::size_t suspended = 0;
-  std::size_t conflicts = 0;  ///< (netns, key) pairs that it lost to a later policy with another value or mode
+  std::size_t conflicts = 0;  ///< (netns, key) pairs that it lost to a policy with another value or mode
   bool enforcing = false;
 };
 
