@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-# Builds on Debian 12 and 13 (--build-arg BASE=debian:13-slim); with buildah give --format docker, or it drops the HEALTHCHECK.
-# How it is run, and why it is made as it is: docs/container.md.
+# Builds on Debian 12 and 13 (--build-arg BASE=debian:13-slim). buildah needs --format docker, or it drops the HEALTHCHECK.
+# docs/container.md describes how to run the image, and the reasons for its design.
 ARG BASE=debian:12-slim
 
 FROM ${BASE} AS build
 WORKDIR /src
 COPY scripts/ scripts/
-# setcap is in libcap2-bin.
+# setcap is part of libcap2-bin.
 RUN scripts/install-deps && scripts/fetch-civetweb /civetweb \
  && apt-get -q -y --no-install-recommends install libcap2-bin
 COPY . .
@@ -15,12 +15,12 @@ RUN cmake -S . -B /build -G Ninja -DNSWARDEN_TESTS=OFF -DCMAKE_UNITY_BUILD=ON -D
           -DNSWARDEN_REVISION="$REVISION" -DCMAKE_INSTALL_PREFIX=/usr -DCMAKE_INSTALL_SYSCONFDIR=/etc \
  && cmake --build /build --target nswarden \
  && DESTDIR=/installed cmake --install /build --strip
-# What the image gets of it: no man pages, completions, unit or dashboards. scripts/image-files says what else.
+# Leaves out man pages, completions, the unit and dashboards. scripts/image-files lists the contents.
 RUN scripts/image-files /installed /image /civetweb
 
 FROM ${BASE}
 COPY --from=build /image/packages /tmp/packages
-# Nothing here may become root by a program file: file capabilities need no_new_privs to be off, which the setuid bit likes as well.
+# Prevents any program file from granting root: file capabilities need no_new_privs off, which also enables the setuid bit.
 RUN apt-get -q update \
  && DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install $(cat /tmp/packages) \
  && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
@@ -37,11 +37,11 @@ LABEL org.opencontainers.image.title="nswarden" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"
 
-# The host's procfs; every command of the program goes by it.
+# The host's procfs; all commands of the program use it.
 ENV NSWARDEN_PROCFS=/host/proc
 USER 9100:9100
 EXPOSE 10042
-# It asks /-/ready, which says yes once the first sweep is done.
+# Queries /-/ready, which succeeds once the first sweep is done.
 HEALTHCHECK --interval=30s --timeout=6s --start-period=60s --retries=3 CMD ["/usr/bin/nswarden", "healthcheck"]
 ENTRYPOINT ["/usr/bin/nswarden"]
 CMD ["run", "--web.listen-address=:10042"]

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-# What `cmake --install` puts where. All of it follows --prefix and DESTDIR.
+# Install rules. All destinations follow --prefix and DESTDIR.
 include(GNUInstallDirs)
-# Debian's zsh looks into share/zsh/vendor-completions for what packages bring.
+# Debian's zsh reads completions of packages from share/zsh/vendor-completions.
 set(NSWARDEN_ZSH_DIR ${CMAKE_INSTALL_DATADIR}/zsh/site-functions CACHE STRING "Where zsh's completion goes")
-# Below lib, never lib64 or lib/<architecture>: where systemd looks.
+# Always lib, never lib64 or lib/<architecture>: systemd searches only there.
 set(NSWARDEN_UNIT_DIR lib/systemd/system CACHE STRING "Where the systemd unit goes")
 
 install(TARGETS nswarden RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 
 install(FILES packaging/systemd/sysusers.conf DESTINATION lib/sysusers.d RENAME nswarden.conf)
 install(FILES packaging/systemd/modules-load.conf DESTINATION lib/modules-load.d RENAME nswarden.conf)
-# The unit names paths, and configuration that is there is not overwritten.
+# The unit contains paths, and an existing configuration is never overwritten.
 configure_file(cmake/install_system.cmake.in install_system.cmake @ONLY)
 install(SCRIPT ${PROJECT_BINARY_DIR}/install_system.cmake)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# REVISION: the commit that is built, for `nswarden --version`. From $NSWARDEN_REVISION, from the archive that `git archive` made
-# (.gitattributes), or from git.
+# Sets REVISION, the commit of this build, for `nswarden --version`. Sources: $NSWARDEN_REVISION, an archive by `git archive`
+# (.gitattributes), or git.
 set(ARCHIVED "$Format:%H$")
 set(REVISION unknown)
 if(NSWARDEN_REVISION)

@@ -60,7 +60,7 @@ Config read_native(const YamlFields& top, Mode mode) {
   return config;
 }
 
-/// Goes on after each problem.
+/// Continues after each problem.
 void read_tree(const YamlNode& root, const TextPlace& place, ParsedText& text) {
   const bool is_included = place.role == TextPlace::Role::included;
   if (root.kind == Kind::list && is_included) {

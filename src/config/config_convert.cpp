@@ -29,8 +29,8 @@ std::string counted(std::size_t count, std::string_view what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
-/// Turns one rule into policies: several where the order of what it does would else be another, since within a policy files
-/// come before settings, and an event has one list of commands.
+/// Converts one rule into policies. Several policies preserve the order of operations: within one policy, files precede
+/// settings, and an event has a single list of commands.
 class RuleConverter {
  public:
   explicit RuleConverter(const PolicyConfig& rule) : rule_(rule) {
@@ -51,7 +51,7 @@ class RuleConverter {
       if (!rest.commands.empty()) kept_.events.push_back(std::move(rest));
     }
     apply(at_start);
-    // Most rules have the same for both.
+    // Most rules have the same steps for both.
     if (at_creation != at_start) apply(at_creation);
     add_commands();
     std::erase_if(policies_, [](const PolicyConfig& policy) {
@@ -65,7 +65,7 @@ class RuleConverter {
 
   [[nodiscard]] const Policies& policies() const { return policies_; }
 
-  /// What was done, a line each.
+  /// One line per conversion step.
   [[nodiscard]] Strings comments() const {
     std::size_t kept = kept_.startup.size();
     for (const PolicyCommands::OnEvent& on : kept_.events) kept += on.commands.size();
@@ -88,7 +88,7 @@ class RuleConverter {
     policies_.push_back(std::move(policy));
   }
 
-  /// The steps of those commands that are converted; the others go to `kept`.
+  /// Returns the steps of the convertible commands; appends the other commands to `kept`.
   std::vector<SysctlStep> split(const Strings& commands, Strings& kept) {
     std::vector<SysctlStep> all;
     for (const std::string& command : commands) {
@@ -105,7 +105,7 @@ class RuleConverter {
     return all;
   }
 
-  /// Why the native form would not take them.
+  /// Why the native form rejects the steps.
   [[nodiscard]] std::optional<std::string> refusal_of(const std::vector<SysctlStep>& steps) const {
     for (const SysctlStep& step : steps) {
       const auto* file = std::get_if<SysctlFile>(&step);
@@ -155,7 +155,7 @@ class RuleConverter {
     if (!(same->want == setting.want)) {
       remark(fmt::format("it set {} to several values, of which the last one stays", shown(setting.key)));
     }
-    // Who sets it without -e wants it to be there.
+    // An assignment without -e requires the key to exist.
     same->optional = same->optional && setting.optional;
     same->want = std::move(setting.want);
   }
@@ -189,7 +189,7 @@ class RuleConverter {
   std::size_t converted_ = 0;
 };
 
-/// One line for each key that an earlier policy wants another value of.
+/// One line for each key that an earlier policy sets to another value.
 Strings conflicts_of(const PolicyConfig& policy, const Policies& earlier) {
   Strings lines;
   for (const Setting& setting : policy.sysctls) {

@@ -17,7 +17,7 @@ namespace {
 
 using Lines = std::vector<std::string>;
 
-/// What `named` means in `file`.
+/// Resolves `named`, as written in `file`.
 std::string path_beside(const std::string& file, const std::string& named) {
   if (named.starts_with('/')) return named;
   return file.substr(0, file.rfind('/') + 1) + named;
@@ -30,7 +30,7 @@ std::string child_of(const std::string& folder, const std::string& name) {
 constexpr std::array<std::string_view, 2> yaml_endings{".yaml", ".yml"};
 constexpr std::array<std::string_view, 1> conf_endings{".conf"};
 
-/// Texts of files, each read once, within the bounds of one configuration.
+/// File texts, each read once, within the limits of one configuration.
 class Library {
  public:
   explicit Library(FileReader& reader) : reader_(reader) {}
@@ -40,14 +40,14 @@ class Library {
     std::string text;
   };
 
-  /// The text of a file, or why there is none.
+  /// Returns the text of a file, or a problem.
   std::variant<const Text*, Problem> read(const std::string& path) {
     if (const auto known = texts_.find(path); known != texts_.end()) return &known->second;
     if (files_.size() == most_config_files) return Problem{{}, fmt::format("there are more than {} files", most_config_files)};
     auto read = reader_.read(path);
     if (const auto* problem = std::get_if<Problem>(&read)) return unreadable(path, *problem);
     std::string& text = std::get<std::string>(read);
-    // A file that is too large by itself is told so by its parser.
+    // The parser reports a file that alone is too large.
     bytes_ += std::min(text.size(), max_config_size);
     if (bytes_ > most_config_bytes) return Problem{{}, "all files together are larger than 8 MiB"};
     const auto index = static_cast<std::uint16_t>(files_.size());
@@ -55,7 +55,7 @@ class Library {
     return &texts_.emplace(path, Text{index, std::move(text)}).first->second;
   }
 
-  /// The file itself, or those of a folder that have one of the endings, in byte order.
+  /// Returns the file itself, or the files of a folder with one of the endings, in byte order.
   std::variant<Lines, Problem> expand(const std::string& path, std::span<const std::string_view> endings) {
     auto listed = reader_.list(path);
     if (const auto* problem = std::get_if<Problem>(&listed)) return unreadable(path, *problem);
@@ -84,7 +84,7 @@ class Library {
   std::size_t bytes_ = 0;
 };
 
-/// Loads a file and what it includes, depth first; problems of all files are told together.
+/// Loads a file and its includes, depth first. Reports the problems of all files together.
 class Loader {
  public:
   explicit Loader(FileReader& reader) : library_(reader) {}
@@ -102,7 +102,7 @@ class Loader {
   }
 
  private:
-  /// Its policies and those of what it includes go to `policies_`.
+  /// Appends its own and included policies to `policies_`.
   ParsedText parse(const Library::Text& text, const std::string& path, TextPlace place) {
     place.file = text.file;
     ParsedText parsed = parse_text(text.text, place);
@@ -133,7 +133,7 @@ class Loader {
     if (text != nullptr) parse(*text, file, {TextPlace::Role::included, 0, mode});
   }
 
-  /// Settings of files first: of those with one key the last file's stays, or the policy's own.
+  /// Merges sysctl files into the policy. For the same key the last file wins, and the policy's own setting wins over files.
   PolicyConfig with_files(PolicyConfig policy, const std::string& path) {
     if (policy.sysctl_files.empty()) return policy;
     std::vector<Setting> settings;
@@ -177,7 +177,7 @@ class Loader {
     return confs;
   }
 
-  /// Of a file that is named at `where`; null when it cannot be read.
+  /// Reads a file named at `where`; null when it cannot be read.
   const Library::Text* read(const std::string& file, Position where) {
     const auto text = library_.read(file);
     if (const auto* problem = std::get_if<Problem>(&text)) add_problem(where, problem->message);
@@ -192,7 +192,7 @@ class Loader {
     return {};
   }
 
-  /// Those of one file are reported already.
+  /// Names within one file are already checked.
   void check_names(const Config& config) {
     std::map<std::string_view, Position> seen;
     for (const PolicyConfig& policy : config.policies) {
@@ -205,7 +205,7 @@ class Loader {
 
   void add_problem(Position where, std::string message) { problems_.push_back({where, std::move(message)}); }
 
-  /// A file of two policies is read for each of them.
+  /// A file that two policies name is parsed for each.
   Lines lines() {
     std::stable_sort(problems_.begin(), problems_.end(), comes_before);
     Lines all;
@@ -219,7 +219,7 @@ class Loader {
   Library library_;
   std::vector<PolicyConfig> policies_;
   std::vector<Problem> problems_;
-  Lines open_;  ///< files that are being read, the outermost first
+  Lines open_;  ///< files being read, outermost first
   std::map<std::string, Position> included_;
 };
 

@@ -16,10 +16,10 @@ namespace {
 using Kind = YamlNode::Kind;
 using Problems = std::vector<Problem>;
 
-/// It is a label of every series.
+/// The name is a label of every series.
 constexpr std::size_t longest_policy_name = 128;
 
-/// Empty when there is a problem.
+/// Empty after a problem.
 std::string read_name(const YamlFields& policy) {
   const YamlNode* node = policy.require("name", "give it one, it is shown in metrics and logs");
   const std::string path = policy.path("name");
@@ -36,7 +36,7 @@ std::string read_name(const YamlFields& policy) {
   return node->text;
 }
 
-/// Which netns it is for.
+/// Reads the names that the policy matches.
 PolicyConfig with_names(PolicyConfig policy, const YamlFields& fields) {
   policy.host = read_boolean(fields, "host");
   const YamlNode* host = fields.find("host");
@@ -91,7 +91,7 @@ void read_events(const YamlNode& mapping, const std::string& path, PolicyCommand
   }
 }
 
-/// `{capabilities: none|daemon, startup: [COMMAND...], events: {NAME: [COMMAND...]}}`. `path` is how messages call it.
+/// `{capabilities: none|daemon, startup: [COMMAND...], events: {NAME: [COMMAND...]}}`. `path` names it in messages.
 PolicyCommands read_commands(const YamlNode& node, std::string_view path, Problems& problems) {
   PolicyCommands commands;
   if (!is_kind(node, Kind::mapping, path, problems)) return commands;
@@ -117,7 +117,7 @@ PolicyConfig read_rule(const YamlNode& node, std::size_t index, Problems& proble
   PolicyConfig rule;
   rule.name = fmt::format("rule-{}", index + 1);
   rule.where = node.where;
-  // Its commands are there to set sysctls in other netns.
+  // Commands of the older form set sysctls in other netns.
   rule.commands.capabilities = CommandCapabilities::daemon;
   const YamlNode* pattern =
       fields.require("netns_regex", "write a regular expression for the names it is for, such as ^qrouter-");

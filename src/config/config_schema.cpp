@@ -8,7 +8,7 @@
 namespace nswarden {
 namespace {
 
-/// How a value looks. YAML reads `1` and `true` as no texts, but here any single value is one where a text is wanted.
+/// The shape of a value. YAML does not type `1` and `true` as strings, but the parser accepts any scalar as a text.
 struct Shape {
   std::string_view name;
   std::string_view schema;
@@ -47,7 +47,7 @@ std::string property(const Field& field) {
   return fmt::format(R"("{}": {{"$ref": "#/definitions/{}", "description": "{}"}})", field.name, field.shape, field.about);
 }
 
-/// A mapping with these fields and no others. `rest` are further members, each with a comma before it.
+/// A mapping with exactly these fields. `rest` has further members, each with a leading comma.
 std::string mapping_of(std::span<const Field> fields, std::string_view indent, std::string_view rest) {
   std::string properties;
   for (const Field& field : fields) {
@@ -60,7 +60,7 @@ std::string mapping_of(std::span<const Field> fields, std::string_view indent, s
 
 std::string required(std::string_view field) { return fmt::format(R"({{"required": ["{}"]}})", field); }
 
-/// One of several fields must be there.
+/// Requires one of several fields.
 std::string required_one(std::string_view keyword, std::span<const std::string_view> fields) {
   std::string alternatives;
   for (const std::string_view field : fields) alternatives += (alternatives.empty() ? "" : ", ") + required(field);

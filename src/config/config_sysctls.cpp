@@ -18,7 +18,7 @@ using Kind = YamlNode::Kind;
 using Problems = std::vector<Problem>;
 using Strings = std::vector<std::string>;
 
-/// A line of reports.
+/// A note is part of a report line.
 constexpr std::size_t longest_note = 512;
 
 bool is_boolean_word(std::string_view text) {
@@ -26,12 +26,12 @@ bool is_boolean_word(std::string_view text) {
   return std::find(words.begin(), words.end(), ascii_lower(text)) != words.end();
 }
 
-/// Reads what is wanted of one key.
+/// Reads the desired value of one key.
 class SettingReader {
  public:
   SettingReader(const KeyPattern& key, Problems& problems) : key_(key), name_(shown(key)), problems_(problems) {}
 
-  /// A scalar, or a mapping of setting_fields. None when there is a problem.
+  /// Reads a scalar, or a mapping of setting_fields. Empty optional after a problem.
   std::optional<Setting> read(const YamlNode& entry, bool has_minus);
 
  private:
@@ -143,7 +143,7 @@ std::optional<Want> SettingReader::read_condition(Want::Kind kind, const YamlNod
 
 std::optional<Strings> SettingReader::read_operands(Want::Kind kind, const YamlNode& node, const std::string& path) {
   if (kind == Want::Kind::regex) {
-    // Want checks whether it compiles.
+    // Want compiles the pattern.
     return is_pattern_text(node, path, problems_) ? std::optional(Strings{node.text}) : std::nullopt;
   }
   const bool is_bound = kind == Want::Kind::min || kind == Want::Kind::max || kind == Want::Kind::between;
@@ -169,7 +169,7 @@ std::optional<Strings> SettingReader::read_operands(Want::Kind kind, const YamlN
   return operands.size() == node.children.size() ? std::optional(std::move(operands)) : std::nullopt;
 }
 
-/// The value may be a secret, so no message shows it.
+/// The value may be a secret, so messages omit it.
 std::optional<std::string> SettingReader::read_value(const YamlNode& node, const std::string& path, Refusal refusal) {
   if (node.kind == Kind::refused) return std::nullopt;
   if (node.kind == Kind::null) {
@@ -187,7 +187,7 @@ std::optional<std::string> SettingReader::read_value(const YamlNode& node, const
   return std::nullopt;
 }
 
-/// Tells of a key that is there already, in another spelling.
+/// Reports a key that is already present in another spelling.
 class Spellings {
  public:
   Spellings(std::string policy, Problems& problems) : policy_(std::move(policy)), problems_(problems) {}
@@ -232,7 +232,7 @@ PolicyConfig with_sysctls(PolicyConfig policy, const YamlFields& fields) {
       if (excluded.is_new(key, entry.key_where)) policy.exclusions.push_back(key);
       continue;
     }
-    // Also the second one may have problems of its own.
+    // The duplicate may have problems of its own.
     const bool is_new = wanted.is_new(key, entry.key_where);
     if (auto refusal = key_refusal(key, policy)) problems.push_back({entry.key_where, *std::move(refusal)});
     auto setting = SettingReader(key, problems).read(entry, has_minus);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fields of a policy that name keys: `sysctls` and `observe`. Every problem goes to the list given. Pure, any thread.
+// Reads the fields of a policy that name keys, `sysctls` and `observe`. Appends every problem to the given list. Pure, any
+// thread.
 #pragma once
 
 #include <vector>
@@ -8,7 +9,7 @@
 
 namespace nswarden {
 
-/// Reads the field into the settings and exclusions of `policy`, whose other fields are read already.
+/// Reads `sysctls` into the settings and exclusions of `policy`; its other fields must already be read.
 PolicyConfig with_sysctls(PolicyConfig policy, const YamlFields& fields);
 
 /// Reads the field `observe`.

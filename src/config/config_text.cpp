@@ -23,14 +23,14 @@ constexpr std::string_view decimal = "0123456789";
 
 bool is_one_of(std::string_view set, char c) { return set.find(c) != std::string_view::npos; }
 
-/// Words that YAML 1.1 or 1.2 takes for something else than a text.
+/// Words that YAML 1.1 or 1.2 does not read as a string.
 bool is_reserved(std::string_view text) {
   constexpr std::array<std::string_view, 9> words{"null", "true", "false", "yes", "no", "on", "off", "y", "n"};
   return std::find(words.begin(), words.end(), ascii_lower(text)) != words.end();
 }
 
 bool needs_no_quotes(std::string_view text) {
-  // A key of sysctl.d(5) may start with a minus.
+  // Keys of sysctl.d(5) may start with a minus.
   const std::string_view start = text.substr(text.starts_with('-') ? 1 : 0);
   if (start.empty() || !(is_one_of(letters, start[0]) || is_one_of("_/^", start[0]))) return false;
   const auto is_harmless = [](char c) { return is_one_of(letters, c) || is_one_of(decimal, c) || is_one_of("_./-^$*+", c); };
@@ -50,7 +50,7 @@ std::size_t length_of_character(char lead) {
   return byte < 0xF0 ? 3 : 4;
 }
 
-/// The number of a character of UTF-8.
+/// The code point of a UTF-8 character.
 std::uint32_t code_point(std::string_view character) {
   const auto lead = static_cast<unsigned char>(character[0]);
   if (character.size() == 1) return lead;
@@ -67,7 +67,7 @@ std::string escaped(std::string_view character) {
     case '\t': return "\\t";
     default: break;
   }
-  // What printable() leaves alone neither moves nor hides; a byte order mark it leaves alone too.
+  // printable() removes characters that are invisible or reorder text, except a byte order mark.
   const std::uint32_t code = code_point(character);
   if (code != 0xFEFF && printable(character) == character) return std::string(character);
   if (code <= 0xFF) return fmt::format("\\x{:02x}", code);
@@ -84,13 +84,13 @@ std::string quoted(std::string_view text) {
   return out + '"';
 }
 
-/// Plain where no reader of YAML could take it for anything but this text, else in double quotes, on one line. `text` is UTF-8.
+/// Plain when every YAML reader returns this text, otherwise double-quoted on one line. `text` is UTF-8.
 std::string yaml_text(std::string_view text) { return needs_no_quotes(text) ? std::string(text) : quoted(text); }
 
-/// The same of the value of a sysctl, where a decimal number needs no quotes.
+/// Like yaml_text(), for the value of a sysctl: decimal numbers stay unquoted.
 std::string yaml_value(std::string_view value) { return is_decimal(value) ? std::string(value) : yaml_text(value); }
 
-/// `text` is a member, or a function, that gives the text of each.
+/// `text` is a member or function that returns the text of an item.
 template <class T, class Text>
 Strings texts_of(const std::vector<T>& all, Text text) {
   Strings texts;
@@ -155,7 +155,7 @@ std::string commands_text(const PolicyCommands& commands) {
   return out;
 }
 
-/// `FIELD: TEXT` for one text, and a list for several; nothing for none.
+/// `FIELD: TEXT` for one text, a list for several, empty for an empty list.
 std::string one_or_list(std::string_view indent, std::string_view field, const Strings& texts) {
   if (texts.empty()) return {};
   if (texts.size() == 1) return fmt::format("{}{}: {}\n", indent, field, yaml_text(texts[0]));
@@ -178,7 +178,7 @@ bool same_policy(const PolicyConfig& a, const PolicyConfig& b) {
          a.commands == b.commands;
 }
 
-/// `what` is how one thing with a key is called.
+/// `what` is the noun for an item with a key.
 template <class Keyed>
 std::optional<std::string> dropped_keys(const std::vector<Keyed>& before, const std::vector<Keyed>& after,
                                         std::string_view what, const PolicyConfig& policy, std::size_t most) {
@@ -210,7 +210,7 @@ std::string policy_text(const PolicyConfig& policy) {
   const Strings observed = texts_of(policy.observe, [](const Observation& observation) { return observation.key.name(); });
   if (!observed.empty()) out += list_text("    ", "observe", observed);
   const std::string wishes = sysctls_text(policy) + commands_text(policy.commands);
-  // Such a policy only counts the netns that it matches.
+  // A policy without settings and commands only counts matching netns.
   if (wishes.empty() && policy.sysctl_files.empty() && observed.empty()) return out + "    commands: {}\n";
   return out + wishes;
 }

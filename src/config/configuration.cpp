@@ -30,7 +30,7 @@ bool failed_with(const std::variant<T, Distrusted, Error>& read, int code) {
   return error != nullptr && error->code == code;
 }
 
-/// The files and folders of one configuration on the disk, read for one load. Nothing else in this room reads any.
+/// Reads the files and folders of one configuration from disk, for one load. All file reads of this room are here.
 class ConfigFiles final : public FileReader {
  public:
   std::variant<std::string, Problem> read(const std::string& path) override {
@@ -50,9 +50,9 @@ class ConfigFiles final : public FileReader {
     return std::get<std::vector<std::string>>(std::move(read));
   }
 
-  /// All that was asked for, found or not, in order, each once, as it was right before it was read.
+  /// All requested paths, existing or absent, in order, each once, with their state right before the read.
   [[nodiscard]] const std::vector<PathWatcher::Path>& asked() const { return asked_; }
-  /// SHA-256 in hex of all that was read.
+  /// SHA-256 in hex of all file contents.
   [[nodiscard]] std::string hash() const { return hash_.hex(); }
 
  private:
@@ -65,7 +65,7 @@ class ConfigFiles final : public FileReader {
   Sha256 hash_;
 };
 
-/// Whether nothing is at that path. A file that cannot be read is there.
+/// Whether the path does not exist. An unreadable file exists.
 bool is_absent(const std::string& path) {
   const auto text = read_file(path, max_config_size);
   return !text && text.error().code == ENOENT;
@@ -81,7 +81,7 @@ LoadedConfig built_in() {
 LoadedOrRefused load_files(const std::string& path) {
   ConfigFiles files;
   auto loaded = load_config(files, path);
-  // The file itself is watched from before it is read.
+  // The main file is watched before it is read.
   std::vector<PathWatcher::Path> named;
   for (const PathWatcher::Path& asked : files.asked()) {
     if (asked.path != path) named.push_back(asked);

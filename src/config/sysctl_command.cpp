@@ -12,23 +12,22 @@ namespace {
 
 struct Word {
   std::string text;
-  bool is_netns = false;  ///< it is $NETNS, and nothing else
+  bool is_netns = false;  ///< exactly $NETNS
 };
 using ShellCommand = std::vector<Word>;
 
-/// Splits as a shell does where nothing is expanded but $NETNS as a whole word; gives up at all else that means something to
-/// it.
+/// Splits like a shell that expands only $NETNS as a whole word. Gives up on every other special character.
 class ShellWords {
  public:
   explicit ShellWords(std::string_view text) : rest_(text) {}
 
-  /// The commands of a chain.
+  /// Splits into the commands of a chain.
   std::optional<std::vector<ShellCommand>> split() {
     while (!rest_.empty()) {
       if (blanks.find(rest_[0]) != std::string_view::npos) {
         rest_.remove_prefix(1);
       } else if (rest_[0] == ';' || rest_[0] == '\n') {
-        // A shell wants a command before each ';', but not before a newline.
+        // A shell requires a command before each ';', but not before a newline.
         if (rest_[0] == ';' && command_.empty()) return std::nullopt;
         end_command(1);
       } else if (rest_.starts_with("&&")) {
@@ -66,13 +65,13 @@ class ShellWords {
     while (!rest_.empty() && std::string_view(" \t\n;&").find(rest_[0]) == std::string_view::npos) {
       if (!take_part()) return false;
     }
-    // A single '&' has been left.
+    // A single '&' ended the word.
     if (rest_.starts_with('&') && !rest_.starts_with("&&")) return false;
     command_.push_back({std::move(word_), false});
     return true;
   }
 
-  /// A character of a word, or a quoted part of it.
+  /// Takes a character of a word, or a quoted part.
   bool take_part() {
     const char first = rest_[0];
     if (first == '\'' || first == '"') {
@@ -98,7 +97,7 @@ class ShellWords {
   bool needs_command_ = false;
 };
 
-/// Without a folder, or in one of the usual ones.
+/// By name alone, or in one of the usual folders.
 bool is_program(std::string_view word, std::string_view name) {
   constexpr std::array<std::string_view, 5> folders{"", "/sbin/", "/usr/sbin/", "/bin/", "/usr/bin/"};
   if (!word.ends_with(name)) return false;
@@ -106,7 +105,7 @@ bool is_program(std::string_view word, std::string_view name) {
   return std::find(folders.begin(), folders.end(), word) != folders.end();
 }
 
-/// Options of sysctl(8) that change nothing of what is set, but for -e and -p.
+/// Options of sysctl(8) that do not change the assignments, plus -e and -p.
 struct SysctlOptions {
   bool optional = false;
   bool files = false;
@@ -114,7 +113,7 @@ struct SysctlOptions {
   bool take(std::string_view word);
 };
 
-/// One word of options; false when it has others.
+/// Takes one word of options; false when it has unknown ones.
 bool SysctlOptions::take(std::string_view word) {
   constexpr std::array<std::string_view, 5> known{"--write", "--quiet", "--values", "--ignore", "--load"};
   if (word.starts_with("--")) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shell commands of the older form that do nothing but set sysctls in the netns $NETNS. Pure, any thread.
+// Recognizes shell commands of the older form that only set sysctls in the netns $NETNS. Pure, any thread.
 #pragma once
 
 #include <optional>
@@ -10,11 +10,11 @@
 
 namespace nswarden {
 
-/// One argument of sysctl(8): `KEY=VALUE`, with what stands around both removed.
+/// One argument of sysctl(8): `KEY=VALUE`, trimmed.
 struct SysctlAssignment {
   std::string key;
   std::string value;
-  bool optional = false;  ///< -e: a key that is not there is no error
+  bool optional = false;  ///< -e: an absent key is ignored
 
   friend bool operator==(const SysctlAssignment&, const SysctlAssignment&) = default;
 };
@@ -26,8 +26,8 @@ struct SysctlFile {
 };
 using SysctlStep = std::variant<SysctlAssignment, SysctlFile>;
 
-/// What `ip netns exec $NETNS sysctl [-w] KEY=VALUE...`, `... sysctl -p FILE...` and chains of these with `;` and `&&` do, in
-/// order. None for all else: whatever a shell would expand, redirect or run besides.
+/// The steps of `ip netns exec $NETNS sysctl [-w] KEY=VALUE...`, `... sysctl -p FILE...` and chains of these with `;` and `&&`,
+/// in order. Empty optional for every other command: expansions, redirections and other programs.
 std::optional<std::vector<SysctlStep>> read_sysctl_command(std::string_view command);
 
 }  // namespace nswarden

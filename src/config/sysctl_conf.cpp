@@ -17,7 +17,7 @@ namespace {
 /// `part` is a part of `whole`.
 int column_of(std::string_view whole, std::string_view part) { return static_cast<int>(part.data() - whole.data()) + 1; }
 
-/// Whether it looks as if a comment were behind the value, where there are none.
+/// Whether the value seems to end in a comment; the format has comments only on their own lines.
 bool has_comment(std::string_view value) {
   for (std::size_t at = value.find_first_of("#;"); at != std::string_view::npos; at = value.find_first_of("#;", at + 1)) {
     if (at > 0 && blanks.find(value[at - 1]) != std::string_view::npos) return true;
@@ -25,14 +25,14 @@ bool has_comment(std::string_view value) {
   return false;
 }
 
-/// Such files mostly hold keys of other trees too, which belong to no netns: they are systemd-sysctl's.
+/// Such files mostly also hold keys of other trees, which are not per netns: systemd-sysctl applies them.
 bool is_of_the_host(std::string_view name) {
   constexpr std::array<std::string_view, 9> trees{"abi", "crypto", "debug", "dev", "fs", "kernel", "sunrpc", "user", "vm"};
   if (name.starts_with('-')) name.remove_prefix(1);
   return std::find(trees.begin(), trees.end(), name.substr(0, name.find_first_of("./"))) != trees.end();
 }
 
-/// Reads line by line, and goes on after each problem.
+/// Reads line by line and continues after each problem.
 class ConfReader {
  public:
   ConfReader(const PolicyConfig& policy, std::uint16_t file, SysctlConf& conf) : policy_(policy), file_(file), conf_(conf) {}
@@ -53,14 +53,14 @@ class ConfReader {
     const auto& [key, has_minus] = std::get<WrittenKey>(written);
     if (sign == std::string_view::npos) return exclude(key, has_minus, column);
     const std::string_view value = trimmed(text.substr(sign + 1));
-    // Nothing may be left of it to point at.
+    // An empty value has no column of its own.
     set(key, has_minus, column, value, value.empty() ? column_of(line, text) + static_cast<int>(sign) : column_of(line, value));
   }
 
  private:
   void add_problem(int column, std::string message) { conf_.problems.push_back({{line_, column, file_}, std::move(message)}); }
 
-  /// The key takes part in no glob.
+  /// Excludes the key from all globs.
   void exclude(const KeyPattern& key, bool has_minus, int column) {
     if (!has_minus) {
       return add_problem(column, fmt::format("{} has no value; write KEY = VALUE, or -KEY to keep globs from it", shown(key)));
@@ -83,7 +83,7 @@ class ConfReader {
     conf_.settings.push_back(std::move(setting));
   }
 
-  /// Set and excluded is twice, too: systemd lets the last line count, which nobody could see in what became of it here.
+  /// A key that is both set and excluded is also a duplicate: systemd applies the last line, which would go unnoticed here.
   bool is_new(const KeyPattern& key, int column) {
     const auto [first, fresh] = lines_.emplace(key, line_);
     if (!fresh)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files of sysctl.d(5): `key = value` lines, `#` and `;` comments, globs, a leading `-` for what is optional, and without a
-// value for what globs leave alone. Refused is what YAML refuses too, and what cannot be a whole text. Pure, any thread.
+// Parses sysctl.d(5) files: `key = value` lines, `#` and `;` comments, globs, a leading `-` for optional keys, and keys without
+// a value to exclude them from globs. Refuses the same keys and values as YAML, and text that may be incomplete. Pure, any
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -13,15 +14,15 @@
 namespace nswarden {
 
 struct SysctlConf {
-  std::vector<Setting> settings;  ///< in file order, no key twice
+  std::vector<Setting> settings;  ///< in file order; keys are unique
   std::vector<KeyPattern> exclusions;
-  std::vector<Problem> problems;  ///< in the order of their positions; nothing is to be taken from a file that has one
+  std::vector<Problem> problems;  ///< in order of position; a file with a problem must not be used
 };
 
 /// Longest line in bytes; a value has 4096 at most.
 inline constexpr std::size_t max_sysctl_line = 8192;
 
-/// `policy` is whose keys they are to be; its sysctls do not count. `file` is that of all positions.
+/// `policy` is the policy that gets the keys; its sysctls are ignored. `file` is the file index of all positions.
 SysctlConf parse_sysctl_conf(std::string_view text, const PolicyConfig& policy, std::uint16_t file = 0);
 
 }  // namespace nswarden

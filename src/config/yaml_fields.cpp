@@ -152,7 +152,7 @@ std::vector<NamedScalar> read_one_or_list(const YamlNode& node, const std::strin
 bool is_pattern_text(const YamlNode& node, const std::string& path, Problems& problems) {
   if (!is_kind(node, Kind::scalar, path, problems)) return false;
   if (!has_control(node.text)) return true;
-  // A block scalar ends with a newline, and such a pattern would silently match nothing.
+  // A block scalar ends with a newline, and such a pattern would silently never match.
   problems.push_back({node.where, path + " has a newline or a control character in it; write it on one line, or as an escape"});
   return false;
 }

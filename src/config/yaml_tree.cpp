@@ -18,7 +18,7 @@
 namespace nswarden {
 namespace {
 
-/// The native form needs 6; yaml-cpp itself only stops at 500.
+/// The native form needs 6; yaml-cpp itself stops only at 500.
 constexpr std::size_t deepest_nesting = 16;
 
 Position position_of(const YAML::Mark& mark) {
@@ -34,7 +34,7 @@ Position position_of(std::string_view text, std::size_t offset) {
   return {static_cast<int>(lines) + 1, static_cast<int>(column) + 1};
 }
 
-/// yaml-cpp's place of an error is behind the end of the text when it wanted more characters than there are.
+/// yaml-cpp's error position is past the end of the text when it expected more characters.
 Position position_of(std::string_view text, const YAML::Mark& mark) {
   const Position where = position_of(mark);
   const Position end = position_of(text, text.size());
@@ -44,7 +44,7 @@ Position position_of(std::string_view text, const YAML::Mark& mark) {
 
 bool is_refused_control(char c) { return (c >= 0 && c < ' ' && c != '\t' && c != '\n') || c == '\x7f'; }
 
-/// Place of the first line that starts with '%'. yaml-cpp swallows such a line whatever it says.
+/// Position of the first line that starts with '%'. yaml-cpp silently drops such a line.
 std::optional<std::size_t> find_directive(std::string_view text) {
   if (text.starts_with('%')) return 0;
   const std::size_t newline = text.find("\n%");
@@ -52,8 +52,8 @@ std::optional<std::size_t> find_directive(std::string_view text) {
   return newline + 1;
 }
 
-/// What forbids to parse the text at all. Control characters are among it because yaml-cpp takes 0x04 for the end of
-/// the file and NUL for a sign of UTF-16.
+/// Checks for problems that prevent parsing. Includes control characters, because yaml-cpp treats 0x04 as the end of the file
+/// and NUL as a sign of UTF-16.
 std::optional<Problem> text_problem(std::string_view text) {
   if (text.empty()) return Problem{{1, 1}, "the file is empty; is it half written?"};
   if (auto problem = text_start_problem(text)) return problem;
@@ -69,7 +69,7 @@ std::optional<Problem> text_problem(std::string_view text) {
   return std::nullopt;
 }
 
-/// Ends a parse from within yaml-cpp; never leaves this file.
+/// Aborts a parse from inside yaml-cpp. Never leaves this file.
 struct Stop {
   Problem problem;
   bool tree_is_whole = false;
@@ -107,17 +107,17 @@ class TreeBuilder : public YAML::EventHandler {
   void OnMapEnd() override { close(); }
 
  private:
-  /// A list or mapping that is not closed yet.
+  /// An open list or mapping.
   struct Frame {
     YamlNode node;
-    bool has_key = false;  ///< a mapping that waits for the value of `key`
+    bool has_key = false;  ///< a mapping that expects the value of `key`
     bool keeps_value = false;
     std::string key;
     Position key_where;
     std::unordered_map<std::string, int> lines_of_keys;
   };
 
-  /// One for each place: an anchor of a node that is left out would be told twice.
+  /// One problem per position: an anchor of an omitted node would be reported twice.
   void add_problem(Position where, std::string message) {
     const auto& all = tree_.problems;
     if (!all.empty() && all.back().where.line == where.line && all.back().where.column == where.column) return;
@@ -126,7 +126,8 @@ class TreeBuilder : public YAML::EventHandler {
 
   YamlNode node(YamlNode::Kind kind, const YAML::Mark& mark, YAML::anchor_t anchor, const std::string& tag) {
     const Position where = position_of(mark);
-    // yaml-cpp reports neither the tag `!` nor an anchor of nothing, so look at the text: a node starts with its properties.
+    // yaml-cpp reports neither the tag `!` nor an anchor of an empty node, so this checks the text: a node starts with its
+    // properties.
     const auto at = static_cast<std::size_t>(std::max(mark.pos, 0));
     const char first = at < source_.size() ? source_[at] : '\n';
     if (anchor != 0 || first == '&') add_problem(where, "anchors (&) are not supported; write the value out each time");
@@ -190,7 +191,7 @@ class TreeBuilder : public YAML::EventHandler {
   static void take_value(Frame& frame, YamlNode made) {
     frame.has_key = false;
     if (!frame.keeps_value) return;
-    // The mark of nothing is that of whatever comes next.
+    // yaml-cpp gives an empty node the mark of the next token.
     if (made.kind == YamlNode::Kind::null) made.where = frame.key_where;
     made.key = std::move(frame.key);
     made.key_where = frame.key_where;
@@ -217,7 +218,7 @@ YamlTree parse_tree(std::string_view text, std::uint16_t file) {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
     TreeBuilder builder(text, file, tree);
-    // Whatever follows the first document is a second one to yaml-cpp, so ask for it to see that there is none.
+    // yaml-cpp reads any content after the first document as a second document, so asking for one finds it.
     while (parser.HandleNextDocument(builder)) continue;
     if (!tree.root) tree.problems.push_back({{1, 1}, "the file has nothing but comments; is it half written?"});
   } catch (const Stop& stop) {
@@ -231,7 +232,7 @@ YamlTree parse_tree(std::string_view text, std::uint16_t file) {
                                                         "and in the line before",
                                                         printable(error.msg))});
   } catch (const std::bad_alloc&) {
-    throw;  // says nothing about the file
+    throw;  // not a property of the file
   } catch (const std::exception& error) {
     give_up({{1, 1}, fmt::format("this is not YAML: {}", printable(error.what()))});
   }

@@ -25,11 +25,11 @@ namespace {
 
 void serve(const DaemonOptions& options, LoadedConfig configuration, PathWatcher& files) {
   const ServiceEnvironment environment = service_environment();
-  Signals signals;  // before any thread, so that all inherit the mask
+  Signals signals;  // before any thread starts, so that all inherit the mask
   const Waker waker;
   ReloadDesk desk([&waker] { waker.wake(); });
-  const std::size_t first_limit = open_files_limit();  // commands get it back: some close every fd up to it
-  // A failure leaves the limit as it was, and the budget follows it.
+  const std::size_t first_limit = open_files_limit();  // restored for commands: some close every fd up to it
+  // On failure the limit stays, and the fd budget follows it.
   (void)raise_open_files().ok();
   LinuxCatalog catalog(netns_sources(netns_directories(options.config, configuration.config)), configuration.config.links);
   if (const auto may = catalog.may_enter(); !may) throw std::runtime_error(cannot_enter_any(may.error().code));
@@ -40,7 +40,8 @@ void serve(const DaemonOptions& options, LoadedConfig configuration, PathWatcher
   std::optional<WebAccess> access;
   if (!options.web.config_file.empty()) access.emplace(options.web.config_file, log, metrics);
   const WebServer web(options.web, {&metrics, &slot, [&desk] { return desk.request(); }}, access ? &*access : nullptr);
-  // However the loop ends, HTTP threads that wait for its verdict are let go, or else the server waits for them.
+  // When the loop ends, including by an exception, the desk releases HTTP threads that wait for a verdict. Otherwise the server
+  // would wait for them.
   const auto close = [](ReloadDesk* open) { open->close(); };
   const std::unique_ptr<ReloadDesk, decltype(close)> closing(&desk, close);
 
@@ -60,7 +61,7 @@ void serve(const DaemonOptions& options, LoadedConfig configuration, PathWatcher
 }  // namespace
 
 int run_daemon(const DaemonOptions& options) {
-  // First watch, then read: a change in between is not lost.
+  // The watch precedes the read, so no change in between is lost.
   PathWatcher files(configuration_path(options.config));
   auto loaded = load_configuration(options.config);
   if (const auto* none = std::get_if<RefusedConfig>(&loaded)) {
@@ -71,7 +72,7 @@ int run_daemon(const DaemonOptions& options) {
     serve(options, std::get<LoadedConfig>(std::move(loaded)), files);
     return 0;
   } catch (const std::bad_alloc&) {
-    throw;  // main has words for it
+    throw;  // main reports it
   } catch (const std::system_error& error) {
     std::string what = error.what();
     const std::string plain = error_text(error.code().value());

@@ -21,7 +21,7 @@ SourceSnapshot source_of(const char* name, const Result<void>& state, const char
   return {name, false, text_of(state.error(), remedy) + "; until then the sweep alone finds changes"};
 }
 
-/// `problem`: why it is down; else it is as it is polled.
+/// `problem`: why the source is down; if empty, `polled` decides.
 SourceSnapshot polled_source(const char* name, std::string problem, const Result<void>& polled) {
   if (problem.empty() && !polled) problem = std::string(polled.error().attempt) + "; it is tried again";
   return {name, problem.empty(), problem};
@@ -94,7 +94,7 @@ void EventSources::watch() {
   const auto both = [](const Result<void>& opened, const Result<void>& polled) { return opened ? polled : opened; };
   const auto inotify = both(netns_.inotify_state(), poll(netns_.inotify_fd(), POLLIN, Wake::directories));
   const auto mounts = both(netns_.mounts_state(), poll(netns_.mounts_fd(), POLLPRI, Wake::mounts));
-  // A change of the mount table before it is polled is never told: the call that begins to poll it takes it away.
+  // The call that starts polling consumes any earlier change of the mount table, which is never reported.
   if (!std::exchange(mounts_polled_, mounts.ok())) mounts_changed_ = true;
   watch_writes();
   watch_links();
@@ -133,7 +133,7 @@ void EventSources::pause_links(bool pause) {
   watch_links();
 }
 
-/// Nothing else reports that netns of other processes never appear here (kernel fact 9).
+/// No error reports that netns of other processes never appear here (kernel fact 9).
 void EventSources::look_at_propagation() {
   const std::string first_process = in_procfs("1");
   const auto is_unseen = [&](const std::string& directory) {
@@ -158,7 +158,7 @@ void EventSources::look_at_propagation() {
   parts_.log.error("netns made from now on will not be seen", {{"reason", unseen}});
 }
 
-/// The absence of the default file is no fault, and neither is that of its directory.
+/// An absent default file, or its absent directory, is not a failure.
 void EventSources::show_files() {
   const auto state = parts_.files.state();
   const int error = state || state.error().code == ENOENT ? 0 : state.error().code;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything that wakes the loop: owns the watchers and the poller, opens again what went down, and shows which sources are down. It
-// takes no event itself: a watcher is read by whoever acts on its events. Loop thread only.
+// All sources that wake the loop. Owns the watchers and the poller, reopens sources that failed, and reports which ones are
+// down. Reads no events: the component that handles a watcher's events also reads them. Loop thread only.
 #pragma once
 
 #include <chrono>
@@ -24,46 +24,47 @@
 
 namespace nswarden {
 
-/// The token of an fd that is ready.
+/// Identifies a ready fd.
 enum class Wake : std::uint64_t { signal, directories, mounts, files, reload_request, commands, writes, slow_writes, links };
 
 class EventSources {
  public:
-  /// All outlive it.
+  /// All members outlive the object.
   struct Parts {
     LinuxCatalog& catalog;
     Reconciler& reconciler;
     Publisher& publisher;
     InstanceLock& instance_lock;
-    PathWatcher& files;  // of the configuration
+    PathWatcher& files;  // watches the configuration
     Log& log;
   };
-  /// `directories` of netns; `configuration`: the path of its file. Throws std::system_error without a poller.
+  /// `directories`: netns directories; `configuration`: path of the configuration file. Throws std::system_error without a
+  /// poller.
   EventSources(Parts parts, std::vector<std::string> directories, std::string configuration);
 
-  /// Polls an fd without which nothing would end or reload the daemon. Throws std::system_error.
+  /// Polls an fd that ends or reloads the daemon. Throws std::system_error on failure.
   void watch_always(int fd, Wake token);
-  /// Watches from now on what these policies ask for.
+  /// Watches the sources that these policies need.
   void use(const PolicySet& policies);
-  /// Polls each source that is up, and shows which are. An fd that is polled already just stays.
+  /// Polls each source that is up and reports the state of all. Idempotent.
   void watch();
-  /// Others than before once a command has been started; -1 for none.
+  /// The fds change when a command starts; -1 for none.
   void watch_commands(std::pair<int, int> fds);
-  /// Opens the sources that are down, then watch(). True when the configuration is found to be another one.
+  /// Opens the sources that are down, then calls watch(). Returns true when the configuration has changed.
   bool rearm();
 
-  /// Watches the netns directories that are there now, after a change of the mount table, or because one is known to have come, gone or
-  /// been `replaced`. Whether one was.
+  /// Watches the existing netns directories. Called after a change of the mount table, or when a directory appeared, vanished
+  /// or was `replaced`. Returns whether any directory changed.
   bool follow_directories(bool replaced);
-  /// Checks whether netns that other processes make, and their writes, can be seen here at all.
+  /// Checks whether netns and writes of other processes are visible here at all.
   void look_at_propagation();
 
-  /// Waits for events at most so long.
+  /// Waits for events for at most `timeout`.
   std::span<const Poller::Ready> wait(std::chrono::nanoseconds timeout) { return poller_.wait(timeout); }
-  /// A source that is paused is not polled, but still shown as up.
+  /// Stops polling a source; it is still reported as up.
   void pause_writes(bool pause);
   void pause_links(bool pause);
-  /// Polls and shows one of them again, after it went down.
+  /// Polls and reports one source again after a failure.
   void watch_writes();
   void watch_links();
 
@@ -72,7 +73,7 @@ class EventSources {
   [[nodiscard]] LinkWatcher& links() { return links_; }
   [[nodiscard]] const std::vector<std::string>& directories() const { return directories_; }
 
-  /// Whether a name may lead to another netns than before: a mount may have been made since mounts_listed().
+  /// Whether a name may refer to another netns than before, because of a mount since mounts_listed().
   [[nodiscard]] bool mounts_changed() const { return mounts_changed_; }
   void suspect_mounts() { mounts_changed_ = true; }
   void mounts_listed() { mounts_changed_ = false; }
@@ -92,8 +93,8 @@ class EventSources {
   bool links_paused_ = false;
   bool mounts_polled_ = false;
   bool mounts_changed_ = true;
-  std::string unseen_;  // why netns that other processes make are never seen; empty when they are
-  std::string deaf_;    // why writes of other processes are never seen, although nothing failed
+  std::string unseen_;  // why netns of other processes are never visible; empty when they are
+  std::string deaf_;    // why writes of other processes are never visible, although nothing failed
   int files_error_ = 0;
 };
 

@@ -12,7 +12,7 @@
 namespace nswarden {
 namespace {
 
-/// As one component of a path.
+/// Escaped for use as one path component.
 std::string escaped(std::string_view path) {
   std::string text;
   for (const char c : path) {
@@ -61,7 +61,7 @@ InstanceLock::Outcome InstanceLock::take(const std::string& directory) {
   if (!place) return {What::failed, {}, 0, place.error().code};
   const std::string file = fmt::format("{}/dir-{}-{}-{}{}{}.lock", runtime_directory_, place->device_major, place->device_minor,
                                        place->inode, place->rest.empty() ? "" : "-", escaped(place->rest));
-  // Of one that is held another fd must not even be closed; and a directory may be given under two names.
+  // Closing any other fd of a held lock file would release the lock, and two names may refer to the same directory.
   if (locks_.contains(file)) return {What::held, file};
   if (const auto made = make_directory(runtime_directory_); !made) return {What::failed, file, 0, made.error().code};
   LockFile::Attempt attempt = LockFile::take(file);
@@ -74,7 +74,7 @@ InstanceLock::Outcome InstanceLock::take(const std::string& directory) {
 void InstanceLock::look_again(Log& log) {
   for (Directory& directory : directories_) {
     const Outcome outcome = take(directory.path);
-    // What failed says nothing of the directory, so that it keeps the lock that it has.
+    // A failed attempt gives no information about the directory, so the current lock stays.
     if (outcome.what != Outcome::What::failed) directory.file = outcome.what == Outcome::What::held ? outcome.file : "";
     if (outcome == std::exchange(directory.last, outcome)) continue;
     if (outcome.what == Outcome::What::taken) {
@@ -89,7 +89,7 @@ void InstanceLock::look_again(Log& log) {
                 {"remedy", "give it a runtime directory that it can write to, or --lock.file"}});
     }
   }
-  // Others may govern what our directories were before.
+  // Releases the locks of directories that were replaced, so other instances may govern the old ones.
   std::erase_if(locks_, [&](const auto& lock) {
     return !directories_.empty() && std::none_of(directories_.begin(), directories_.end(),
                                                  [&](const Directory& directory) { return directory.file == lock.first; });

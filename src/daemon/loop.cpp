@@ -17,7 +17,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds broken_pause{100};
-// So long may one sweep stand still, or the loop be late.
+// Maximum time without progress of a sweep, or delay of the loop.
 constexpr std::chrono::seconds patience{60};
 
 }  // namespace
@@ -65,7 +65,7 @@ void Loop::run() {
       if (broken_) begin_again();
       turn();
     } catch (const std::exception& error) {
-      // Out of memory, in practice. Memory that is asked for again immediately is hardly there.
+      // In practice, out of memory. Memory is unlikely to be available immediately.
       if (broken_) std::this_thread::sleep_for(broken_pause);
       broken_ = true;
       parts_.log.limited("broken", LogLevel::error, "something failed half-way; all netns are looked at anew",
@@ -92,7 +92,7 @@ void Loop::turn() {
   parts_.log.flush();
 }
 
-/// Everything that is known of netns can be found out again, so that no step of the way needs to be undone when one fails.
+/// All state about netns can be rediscovered, so a failed step is never rolled back.
 void Loop::begin_again() {
   reconciler_.reset();
   in_force_.compile();
@@ -179,13 +179,13 @@ void Loop::take_directory_events() {
   publisher_.changed();
 }
 
-/// No inotify event marks a mount (kernel fact 2): names that wait for one are looked at now, the others soon.
+/// inotify does not report mounts (kernel fact 2). Checks pending names now and the other names soon.
 void Loop::take_mount_event() {
   parts_.metrics.event("mount", "change");
   sources_.suspect_mounts();
   const Time now = Clock::now();
   reconciler_->look_pending(now);
-  // Watched before the list, so that nothing falls between.
+  // The watch precedes the listing, so no change in between is lost.
   if (sources_.follow_directories(false)) sweeps_.list(Sweeps::Detail::full, now);
   publisher_.changed();
 }
@@ -199,19 +199,20 @@ void Loop::begin_due_work(Time now) {
 }
 
 void Loop::begin_sweep(Trigger trigger, Time now) {
-  // After a reload only new sources are to be polled: a file that keeps changing must not make this go round and round.
+  // A reload only polls new sources. Otherwise a file that keeps changing would cause endless recursion.
   if (trigger == Trigger::reload) {
     sources_.watch();
   } else if (sources_.rearm() && reload(now).empty()) {
-    return;  // that has begun a sweep of its own
+    return;  // the reload has begun its own sweep
   }
   write_events_.forget_losses();
   sweeps_.begin(trigger, now);
 }
 
-/// Parses first, swaps whole: a broken file is reported and changes nothing else. Empty, or why it is refused.
+/// Parses the whole configuration before replacing it: a broken file is reported and changes nothing else. Returns why it is
+/// refused, or an empty string.
 std::string Loop::reload(Time now) {
-  reload_due_ = true;  // until it is done: a reload that fails half-way is made again by begin_again()
+  reload_due_ = true;  // until done: begin_again() repeats a reload that fails midway
   parts_.service.reloading(now);
   auto loaded = reload_configuration(parts_.options.config, in_force_.configuration());
   publisher_.changed();
@@ -223,7 +224,7 @@ std::string Loop::reload(Time now) {
     reload_due_ = false;
     return verdict;
   }
-  publisher_.take_reports();  // made under the policies that go
+  publisher_.take_reports();  // made under the previous policies
   const std::string dropped = in_force_.replace(std::get<LoadedConfig>(std::move(loaded)));
   reconciler_->set_policies(in_force_.policies());
   restorer_.policies_changed();
@@ -239,7 +240,7 @@ std::string Loop::reload(Time now) {
   return {};
 }
 
-/// An HTTP client may wait at the desk for this reload.
+/// An HTTP client may be waiting at the desk for this reload.
 void Loop::answer_reload_request(std::string verdict) {
   if (std::exchange(reload_awaited_, false)) parts_.desk.answer(std::move(verdict));
 }
@@ -258,7 +259,7 @@ void Loop::use_configuration(std::string_view message) {
 }
 
 void Loop::start_commands() {
-  // Should something fail before the first sweep is done, it begins anew, and so do its commands: none may have run by then.
+  // A failure before the end of the first sweep restarts it with its commands, so none may have run by then.
   if (!sweeps_.first_done()) return;
   const auto before = std::pair(commands_.queued(), commands_.running());
   commands_.start();
@@ -266,8 +267,8 @@ void Loop::start_commands() {
   if (before != std::pair(commands_.queued(), commands_.running())) publisher_.changed();
 }
 
-/// For the service manager, which restarts a daemon that hangs, and for the health check. Due work is begun in the same turn, so that
-/// only a sweep can stand still.
+/// For the service manager, which restarts a daemon that hangs, and for the health check. Due work begins in the same turn, so
+/// only a sweep can stall.
 void Loop::feed_watchdog(Time now) {
   parts_.service.send_again(now);
   const std::uint64_t progress = reconciler_->progress();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The loop: the one owner of the state. Waits for events, turns each into "look again", gives the reconciler its time in small
-// steps, and has the outcome published. Loop thread only, but for the slot, which HTTP threads read.
+// The event loop, the only owner of the state. Waits for events, turns each into a check, runs the reconciler in small steps,
+// and has the results published. Loop thread only, except for the snapshot slot, which HTTP threads read.
 #pragma once
 
 #include <chrono>
@@ -35,7 +35,7 @@ namespace nswarden {
 
 class Loop {
  public:
-  /// All outlive it.
+  /// All members outlive the object.
   struct Parts {
     const DaemonOptions& options;
     Signals& signals;
@@ -45,18 +45,18 @@ class Loop {
     Metrics& metrics;
     SnapshotSlot& slot;
     Log& log;
-    PathWatcher& files;  // older than the configuration that was loaded
+    PathWatcher& files;  // watched since before the configuration was loaded
     InstanceLock& instance_lock;
     ServiceNotices& service;
   };
   struct Limits {
-    std::size_t held_fds = 0;     ///< that bound netns may hold
+    std::size_t held_fds = 0;     ///< for bound netns
     std::size_t command_fds = 0;  ///< soft limit of open files for commands
   };
   /// Throws std::system_error.
   Loop(Parts parts, LoadedConfig configuration, Limits limits);
 
-  /// Until SIGTERM or SIGINT.
+  /// Runs until SIGTERM or SIGINT.
   void run();
 
  private:
@@ -78,10 +78,10 @@ class Loop {
   Parts parts_;
   PoliciesInForce in_force_;
   Reconciler::Options reconciler_options_;
-  SlowWriter slow_writer_;                // what is bound hands writes over to it, to its end
-  std::optional<Reconciler> reconciler_;  // made anew in its place by begin_again(), so that references to it stay good
+  SlowWriter slow_writer_;                // bound netns delegate writes to it until they are destroyed
+  std::optional<Reconciler> reconciler_;  // begin_again() recreates it in place, so that references stay valid
   Commands commands_;
-  LinuxCatalog restore_catalog_;  // serves all kinds of names, and makes its writes at once
+  LinuxCatalog restore_catalog_;  // serves all kinds of names and writes synchronously
   Restorer restorer_;
   Publisher publisher_;
   EventSources sources_;
@@ -89,10 +89,10 @@ class Loop {
   WriteEvents write_events_;
 
   bool stopping_ = false;
-  bool broken_ = false;               // the state may be half changed
-  bool reload_due_ = false;           // begun and not done
-  bool reload_awaited_ = false;       // at the desk
-  std::uint64_t progress_shown_ = 0;  // of the reconciler
+  bool broken_ = false;               // the state may be inconsistent
+  bool reload_due_ = false;           // begun but not finished
+  bool reload_awaited_ = false;       // by a client at the desk
+  std::uint64_t progress_shown_ = 0;  // reconciler progress at the last watchdog notice
 };
 
 }  // namespace nswarden

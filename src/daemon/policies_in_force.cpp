@@ -22,7 +22,7 @@ PoliciesInForce::PoliciesInForce(const DaemonOptions& options, LoadedConfig conf
   compile();
 }
 
-/// As loaded now, without an error.
+/// Records a load without an error, now.
 void PoliciesInForce::show() { shown_ = {configuration_.source, configuration_.hash, unix_time(), {}, 0, options_.audit}; }
 
 void PoliciesInForce::compile() {
@@ -30,7 +30,7 @@ void PoliciesInForce::compile() {
                                           options_.audit ? PolicySet::Audit::everything : PolicySet::Audit::as_configured);
 }
 
-/// What is exported must not be older than 15 s, however seldom drift is looked for.
+/// Exported values must be at most 15 s old, even with a longer sweep interval.
 std::chrono::milliseconds PoliciesInForce::sweep_interval() const {
   const auto interval = reconcile_interval(options_.config, configuration_.config);
   return policies_->observes() ? std::min(interval, longest_observation_gap) : interval;
@@ -72,7 +72,7 @@ void PoliciesInForce::log(std::string_view message) const {
     log_.info("the file has the older form: its commands are run, but it wants no sysctls, so that no drift can be shown",
               {{"remedy", "write the settings as native policies with sysctls"}});
   }
-  // Kernel fact 38: a module that is not loaded looks like a key that does not exist.
+  // Kernel fact 38: an unloaded module looks like an absent key.
   if (conntrack && !read_file(in_procfs("sys/net/netfilter/nf_conntrack_max"), 4096).ok()) {
     log_.warn("nf_conntrack is not loaded, so its sysctls are missing in every netns; they are set as soon as it is",
               {{"remedy", "modprobe nf_conntrack"}});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The configuration in force and the policies that it comes to, with the outcome of the last attempt to replace it. Decides nothing
-// about when: the loop loads, and hands the policies on. Loop thread only.
+// The configuration in force, its compiled policies, and the result of the last attempt to replace it. The loop decides when to
+// load, and distributes the policies. Loop thread only.
 #pragma once
 
 #include <chrono>
@@ -19,26 +19,26 @@ namespace nswarden {
 
 class PoliciesInForce {
  public:
-  /// All but the configuration outlive it.
+  /// All parameters but the configuration outlive the object.
   PoliciesInForce(const DaemonOptions& options, LoadedConfig configuration, Metrics& metrics, Log& log);
 
   [[nodiscard]] const LoadedConfig& configuration() const { return configuration_; }
   [[nodiscard]] const std::shared_ptr<const PolicySet>& policies() const { return policies_; }
-  /// As it is shown.
+  /// State for snapshots.
   [[nodiscard]] const ConfigSnapshot& shown() const { return shown_; }
 
-  /// From one sweep to the next.
+  /// The interval between sweeps.
   [[nodiscard]] std::chrono::milliseconds sweep_interval() const;
 
-  /// Makes the policies anew of the same configuration.
+  /// Recompiles the same configuration.
   void compile();
 
-  /// Logs and counts why another configuration is not taken. Returns that, a line for each problem.
+  /// Logs and counts a rejected configuration. Returns the reason, one line per problem.
   std::string refuse(const RefusedConfig& refused);
-  /// Puts it in force. Returns the policies and settings that the previous one had and this one lacks, one line; empty when it has all.
+  /// Activates the configuration. Returns one line with the policies and settings that it removes; empty when it keeps all.
   std::string replace(LoadedConfig configuration);
 
-  /// Logs what is in force.
+  /// Logs the configuration in force.
   void log(std::string_view message) const;
 
  private:

@@ -72,7 +72,7 @@ void Publisher::show_sweep() {
   dirty_ = true;
 }
 
-/// Whoever is told that the daemon is ready sees it so over HTTP too.
+/// Publishes before readiness is reported, so that a client of HTTP sees it too.
 void Publisher::show_ready(Time now) {
   if (!std::exchange(ready_, true)) publish(now);
 }
@@ -89,12 +89,12 @@ std::string Publisher::service_status(const Totals& totals) const {
 }
 
 void Publisher::publish(Time now) {
-  // The one before is freed here, not by the thread of lower priority that looked at it last: that would hold the lock of the memory.
+  // Frees the previous snapshot here. The last reader, a thread of lower priority, would hold the allocator's lock meanwhile.
   auto next = snapshot(now);
   parts_.slot.publish(next);
   before_published_ = std::exchange(published_, std::move(next));
   dirty_ = false;
-  // It goes over everything, and events wait meanwhile.
+  // A snapshot copies all state, and events wait meanwhile.
   const Time end = Clock::now();
   next_publish_ =
       end + std::clamp<std::chrono::nanoseconds>((end - now) * publish_factor, shortest_publish_gap, longest_publish_gap);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything that the daemon shows: hands reports on to the log, metrics, events, commands and the restorer, keeps the state of event
-// sources, and publishes a snapshot after each change, but not too often. Loop thread only; HTTP threads read the snapshots.
+// Publishes all output of the daemon. Forwards reports to the log, metrics, events, commands and the restorer, keeps the state
+// of event sources, and publishes rate-limited snapshots after changes. Loop thread only; HTTP threads read the snapshots.
 #pragma once
 
 #include <cstddef>
@@ -26,7 +26,7 @@ namespace nswarden {
 
 class Publisher {
  public:
-  /// All outlive it.
+  /// All members outlive the object.
   struct Parts {
     const DaemonOptions& options;
     const PoliciesInForce& in_force;
@@ -40,34 +40,34 @@ class Publisher {
   };
   explicit Publisher(Parts parts);
 
-  /// Hands on the reports that the reconciler has made.
+  /// Forwards the pending reports of the reconciler.
   void take_reports();
-  /// Writes that were attempted, as far as their reports are taken.
+  /// Number of write attempts in the reports taken so far.
   [[nodiscard]] std::size_t attempts() const { return report_log_.fixed() + report_log_.failed(); }
-  /// Those by which reports name the writer of a drift.
+  /// The writers that reports name for drifts.
   [[nodiscard]] Writers& writers() { return writers_; }
 
-  /// Something that a snapshot shows has changed.
+  /// Marks the snapshot as outdated.
   void changed() { dirty_ = true; }
-  /// An event source went down or came up, or is so still.
+  /// Updates the state of an event source.
   void show_source(SourceSnapshot source);
-  /// The netns directories that cannot be listed, in place of those before.
+  /// Replaces the list of netns directories that cannot be listed.
   void show_unlisted(std::vector<SourceSnapshot> unlisted);
-  /// Logs once why settings cannot be set, as soon as a policy sets any: only a restart can change that.
+  /// Logs once why settings cannot be written, as soon as a policy has any. Only a restart can change the privileges.
   void warn_missing_privileges();
-  /// `problems`: one a line, none when the configuration was taken.
+  /// `problems`: one per line; empty when the configuration was accepted.
   void show_reload(std::string_view problems);
   void show_sweep();
 
   /// Whether the daemon is shown as ready.
   [[nodiscard]] bool ready() const { return ready_; }
   void show_ready(Time now);
-  /// The line of `systemctl status`.
+  /// The status line of `systemctl status`.
   [[nodiscard]] std::string service_status(const Totals& totals) const;
 
   void publish(Time now);
   void publish_if_due(Time now);
-  /// When publish_if_due() has something to do.
+  /// When publish_if_due() has work.
   [[nodiscard]] std::optional<Time> due() const { return dirty_ ? std::optional(next_publish_) : std::nullopt; }
 
  private:
@@ -80,10 +80,10 @@ class Publisher {
   ProcessMeter process_;
   std::vector<SourceSnapshot> sources_;
   std::vector<SourceSnapshot> unlisted_;
-  std::vector<std::string> hindrances_;  // why settings cannot be set
+  std::vector<std::string> hindrances_;  // why settings cannot be written
   double last_sweep_ = 0;                // Unix time of its end
   bool ready_ = false;
-  bool dirty_ = true;  // since the last snapshot
+  bool dirty_ = true;  // changed since the last snapshot
   std::shared_ptr<const Snapshot> published_;
   std::shared_ptr<const Snapshot> before_published_;
   Time next_publish_;

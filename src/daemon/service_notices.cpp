@@ -46,7 +46,7 @@ void ServiceNotices::alive(Time now) {
 
 std::optional<Time> ServiceNotices::due() const {
   if (again_) return again_;
-  // Sweeps mostly end sooner, so that this costs no wake-up of its own.
+  // Sweeps mostly end sooner, so this rarely causes an extra wake-up.
   return watchdog_.count() == 0 ? std::nullopt : std::optional(alive_told_ + watchdog_ / 2);
 }
 
@@ -59,7 +59,7 @@ void ServiceNotices::notify(Time now) {
   if (!socket_.listened_to()) return;
   std::string lines;
   if (phase_ != told_phase_) {
-    // The manager waits for the end of this reload, and not for that of an older one; its clock is ours.
+    // The manager waits for the end of this reload, not of an earlier one. It uses the same clock.
     const auto since = std::chrono::duration_cast<std::chrono::microseconds>(reload_began_.time_since_epoch()).count();
     if (phase_ == Phase::ready) lines = "READY=1\n";
     if (phase_ == Phase::reloading) lines = fmt::format("RELOADING=1\nMONOTONIC_USEC={}\n", since);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the service manager is told by sd_notify(3): ready, reloading, stopping, a line of status, and that the loop gets on. A notice
-// that it has no room for is sent again soon; only the newest counts. Where no manager listens, nothing is done. Loop thread only.
+// Notices to the service manager by sd_notify(3): ready, reloading, stopping, a status line, and the watchdog. Retries soon
+// when the socket is full; only the newest notice counts. Without a manager all functions do nothing. Loop thread only.
 #pragma once
 
 #include <chrono>
@@ -17,17 +17,17 @@ namespace nswarden {
 
 class ServiceNotices {
  public:
-  /// `log` outlives it.
+  /// `log` outlives the object.
   ServiceNotices(const ServiceEnvironment& service, Log& log);
 
   void ready(std::string status, Time now);
-  /// Ends with ready(). Does nothing before the first ready().
+  /// ready() ends it. Does nothing before the first ready().
   void reloading(Time now);
   void stopping(Time now);
-  /// The loop gets on. Told once in a quarter of the watchdog's time.
+  /// Reports progress of the loop, once per quarter of the watchdog interval.
   void alive(Time now);
 
-  /// When alive() is wanted, or something waits to be sent.
+  /// When alive() is due or a notice must be resent.
   [[nodiscard]] std::optional<Time> due() const;
   void send_again(Time now);
 
@@ -37,7 +37,7 @@ class ServiceNotices {
   [[nodiscard]] bool send(std::string_view lines, Time now);
 
   NotifySocket socket_;
-  std::chrono::nanoseconds watchdog_;  // zero: none
+  std::chrono::nanoseconds watchdog_;  // zero: disabled
   Log& log_;
   Phase phase_ = Phase::starting;
   Phase told_phase_ = Phase::starting;
@@ -45,7 +45,7 @@ class ServiceNotices {
   std::string told_status_;
   Time reload_began_;
   Time alive_told_;
-  std::optional<Time> again_;  // what could not be sent
+  std::optional<Time> again_;  // time of the next retry
 };
 
 }  // namespace nswarden

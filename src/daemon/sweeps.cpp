@@ -15,18 +15,19 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// An event may have to wait for so long while a sweep goes on. The clock is read after about so many keys.
+// Maximum delay of an event by a sweep. The clock is read after about `step_cost` keys.
 constexpr std::chrono::microseconds slice_time{400};
 constexpr std::size_t step_cost = 32;
 // Upper bound on delaying readiness while writes wait for RTNL.
 constexpr std::chrono::seconds settling{10};
-// Hosts mount all day (kernel fact 24): names that are bound are looked at again at most this often for it.
+// Hosts mount frequently (kernel fact 24). Minimum interval between full listings of bound names because of mounts.
 constexpr std::chrono::milliseconds full_listing_gap{1000};
 
 }  // namespace
 
 void Sweeps::begin(Trigger trigger, Time now) {
-  // A name that is known can lead elsewhere only by a mount, and the mount table reports each: without one, names are enough.
+  // A known name can only change its netns by a mount, and the mount table reports each mount. Without one, listing names is
+  // enough.
   const bool sure = !parts_.sources.mounts_changed() && parts_.sources.netns().mounts_state().ok();
   trigger_ = trigger;
   next_ = now + parts_.in_force.sweep_interval();
@@ -66,7 +67,7 @@ void Sweeps::work(Time now) {
   if (!open_) return;
   time_ += Clock::now() - now;
   parts_.publisher.take_reports();
-  // An event may have ended it: what is urgent is stepped through as soon as it is read.
+  // An event may have ended the sweep: urgent work runs as soon as it is read.
   if (reconciler.sweeping()) return;
   open_ = false;
   finish();
@@ -105,8 +106,8 @@ void Sweeps::review_policies(Time now) {
   }
 }
 
-/// A sweep leaves behind the writes that wait for RTNL, and the rest of a netns in which there is much to write. Readiness waits for
-/// these too, but not for ever.
+/// After a sweep, writes may still wait for RTNL, and a netns with many writes may be unfinished. Readiness waits for these
+/// too, for a limited time.
 void Sweeps::report_ready_if_settled(Time now) {
   if (!unsettled_ || (now < *unsettled_ && (parts_.reconciler.work() || !parts_.slow_writer.idle()))) return;
   unsettled_.reset();

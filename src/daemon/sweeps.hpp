@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sweeps over all netns: when the next is due, the work of the one that is going on and of queued netns, and when the daemon is
-// ready. Loop thread only.
+// Sweeps over all netns: their schedule, the work of the current sweep and of queued netns, and the readiness of the daemon.
+// Loop thread only.
 #pragma once
 
 #include <chrono>
@@ -23,7 +23,7 @@ class Sweeps {
  public:
   using Detail = NetnsCatalog::Detail;
 
-  /// All outlive it.
+  /// All members outlive the object.
   struct Parts {
     const PoliciesInForce& in_force;
     const SlowWriter& slow_writer;
@@ -37,28 +37,28 @@ class Sweeps {
   };
   explicit Sweeps(Parts parts) : parts_(parts) {}
 
-  /// Begins one; the sources are watched already.
+  /// Begins a sweep; the sources are already watched.
   void begin(Trigger trigger, Time now);
   /// Lists the directories.
   void list(Detail detail, Time now);
-  /// The same, soon after a change of the mount table.
+  /// Lists the directories soon after a change of the mount table.
   void list_if_due(Time now);
 
-  /// A time slice of a sweep and of queued netns.
+  /// Runs one time slice of the current sweep and of queued netns.
   void work(Time now);
-  /// Reports the daemon as ready once the first sweep, or that of a reload, has come to rest.
+  /// Reports the daemon as ready once the first sweep, or the sweep of a reload, has settled.
   void report_ready_if_settled(Time now);
-  /// Reports it again, with another status; not while that is still to come.
+  /// Reports readiness again, with a new status, unless the report is still pending.
   void report_ready_again(Time now);
 
-  /// Whether one has begun and its end is not reported.
+  /// Whether a sweep has begun and its end is not reported.
   [[nodiscard]] bool open() const { return open_; }
-  /// Whether the first one is done.
+  /// Whether the first sweep is done.
   [[nodiscard]] bool first_done() const { return first_done_; }
-  /// How long the last one took, but for the first, which is mostly binding.
+  /// Duration of the last sweep; excludes the first one, which mostly binds netns.
   [[nodiscard]] std::chrono::nanoseconds last_time() const { return last_time_; }
   [[nodiscard]] bool due(Time now) const { return now >= next_ && !open_; }
-  /// When any of the above has something to do without an event.
+  /// When any of these functions has work without an event.
   [[nodiscard]] Time next_due() const;
 
  private:
@@ -70,7 +70,7 @@ class Sweeps {
   Trigger trigger_ = Trigger::startup;
   bool first_done_ = false;
   bool open_ = false;
-  std::optional<Time> unsettled_;  // what a first sweep or a reload has begun is awaited until then
+  std::optional<Time> unsettled_;  // deadline for settling after a first sweep or a reload
   std::chrono::nanoseconds time_{0};
   std::chrono::nanoseconds last_time_{0};
   Time next_;

@@ -13,12 +13,12 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-// Anybody can make a netns of his own and write there. To look for such a write in all netns may cost a fiftieth of a core.
+// Any user can create a netns and write there. Searching all netns for such writes may use at most 1/50 of a core.
 constexpr int search_factor = 50;
 constexpr milliseconds shortest_search_gap{1000};
 constexpr milliseconds longest_search_gap{60'000};
 
-/// A process that writes to procfs in a tight loop, fights in vain, or makes and removes interfaces must not keep the loop busy.
+/// Limits the cost of a process that writes to procfs in a tight loop, fights in vain, or creates and removes interfaces.
 std::optional<Time> end_of_rest(Pace& pace, Time began) {
   const Time now = Clock::now();
   const nanoseconds rest = pace.rest_after(now - began, now);
@@ -29,7 +29,7 @@ std::optional<Time> end_of_rest(Pace& pace, Time began) {
 
 void WriteEvents::take_writes() {
   const Time began = Clock::now();
-  take_slow_writes();  // first, or the values that they set look as if another process had
+  take_slow_writes();  // first, or their values would look like writes of another process
   const std::size_t attempts = parts_.publisher.attempts();
   SysctlWrites seen = parts_.sources.writes().read();
   for (const SysctlWrite& write : seen.writes) {
@@ -57,13 +57,13 @@ void WriteEvents::take_writes() {
   if (writes_rest_until_) parts_.sources.pause_writes(true);
 }
 
-/// The kernel dropped events: only a sweep finds what they were. However often that happens, sweeps must not be all that we do.
+/// Only a sweep finds the events that the kernel dropped. Losses must not cause continuous sweeps, however frequent they are.
 void WriteEvents::lose(Time now) {
   lost_ = true;
   search_due_ = std::max(search_due_, now);
 }
 
-/// How long a cause that others can repeat without end must wait for its next turn.
+/// Minimum interval between searches or sweeps that other processes can cause indefinitely.
 nanoseconds WriteEvents::search_gap() const {
   return std::clamp<nanoseconds>(parts_.sweeps.last_time() * search_factor, shortest_search_gap, longest_search_gap);
 }
@@ -85,7 +85,7 @@ bool WriteEvents::resume(Time now) {
   }
   if (now < search_due_) return false;
   if (lost_) {
-    // The one under way has to end before another begins, or else none ever ends.
+    // The current sweep must end before another begins, or none would ever finish.
     if (parts_.reconciler.sweeping()) return false;
     search_due_ = now + search_gap();
     return true;
@@ -98,7 +98,7 @@ bool WriteEvents::resume(Time now) {
   return false;
 }
 
-/// A write that a search could not place will not be placed later, and looking for it is not cheap (kernel fact 11).
+/// A write that one search cannot place stays unplaced; searching is expensive (kernel fact 11).
 void WriteEvents::end_search() {
   if (!searching_ || parts_.reconciler.work() || !unplaced_.empty()) return;
   searching_ = false;
@@ -115,7 +115,7 @@ void WriteEvents::take_links() {
   parts_.publisher.take_reports();
   if (seen.events > 0) {
     parts_.metrics.event("netlink", "link", seen.events);
-    parts_.publisher.changed();  // what went with an interface is in no report
+    parts_.publisher.changed();  // reports omit the settings of a removed interface
   }
   if (seen.lost) {
     parts_.metrics.overflow("netlink");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Events that other processes can cause without end: their writes to sysctls, and interfaces that come and go; besides, the ends of
-// our own slow writes. Visits the netns of each write at once, rests where the events are of no use, and has all netns searched for
-// writes that cannot be placed, both at a bounded cost. Loop thread only.
+// Events that other processes can cause indefinitely: sysctl writes, and interfaces that appear and vanish. Also handles the
+// completion of the daemon's slow writes. Visits the netns of each write immediately, pauses unproductive sources, and searches
+// all netns for writes that cannot be placed, both at a bounded cost. Loop thread only.
 #pragma once
 
 #include <algorithm>
@@ -21,8 +21,8 @@
 
 namespace nswarden {
 
-/// Bounds the time that other processes can make the daemon spend without use to a hundredth of a core, after a little that is free.
-/// Pure; time is given.
+/// Limits unproductive time caused by other processes to 1/100 of a core, after a small free allowance. Pure; the caller passes
+/// the time.
 class Pace {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -37,10 +37,10 @@ class Pace {
   }
 
   static constexpr int share = 100;
-  /// The cost of a wake-up, which no clock of the daemon includes: measured as 20 to 25 us of CPU.
+  /// The cost of a wake-up, which no clock of the daemon measures: 20 to 25 us of CPU.
   static constexpr Duration wake_up = std::chrono::microseconds(25);
   static constexpr Duration longest_rest = std::chrono::milliseconds(10);
-  /// Other programs configure hundreds of netns at once now and then, which is not worth being late for.
+  /// Other programs occasionally configure hundreds of netns in a burst, which should not delay the daemon.
   static constexpr Duration free = std::chrono::milliseconds(100);
 
  private:
@@ -50,7 +50,7 @@ class Pace {
 
 class WriteEvents {
  public:
-  /// All outlive it.
+  /// All members outlive the object.
   struct Parts {
     SlowWriter& slow_writer;
     SysctlFiles& files;
@@ -67,14 +67,14 @@ class WriteEvents {
   void take_slow_writes();
   void take_links();
 
-  /// Ends rests, or begins a search, when that is due. True when events were lost and a sweep is due for it.
+  /// Ends pauses and begins a search when due. Returns true when events were lost and a sweep is due.
   [[nodiscard]] bool resume(Time now);
-  /// When resume() has something to do.
+  /// When resume() has work.
   [[nodiscard]] std::optional<Time> due() const;
 
-  /// A sweep begins, which finds all that was lost.
+  /// Called when a sweep begins, which finds all lost changes.
   void forget_losses() { lost_ = false; }
-  /// Ends a search that has looked everywhere.
+  /// Ends a search that has visited every netns.
   void end_search();
 
  private:
@@ -84,12 +84,12 @@ class WriteEvents {
   Parts parts_;
   Pace writes_pace_;
   Pace links_pace_;
-  std::optional<Time> writes_rest_until_;  // until then none are read
+  std::optional<Time> writes_rest_until_;  // reading is paused until then
   std::optional<Time> links_rest_until_;
-  bool lost_ = false;                     // a sweep is due for it
-  std::map<std::string, Time> unplaced_;  // names of keys that were written in an unknown netns, with when first
-  Time search_due_;                       // for either
-  bool searching_ = false;                // for the latter, now
+  bool lost_ = false;                     // a sweep is due
+  std::map<std::string, Time> unplaced_;  // names of keys written in an unknown netns, with the first time
+  Time search_due_;                       // of a search, or of a sweep for lost events
+  bool searching_ = false;                // a search is running
 };
 
 }  // namespace nswarden

@@ -7,7 +7,7 @@
 namespace nswarden {
 namespace {
 
-// Numbers as in linux/inotify.h; src/netns/netns_watcher.cpp holds them against it.
+// Values from linux/inotify.h; src/netns/netns_watcher.cpp checks them at compile time.
 constexpr std::array events{
     InotifyEvent{"IN_ACCESS", 0x00000001, "a file was read"},
     InotifyEvent{"IN_ATTRIB", 0x00000004, "metadata changed"},

@@ -9,7 +9,8 @@
 namespace nswarden {
 namespace {
 
-/// The bracket expression at the start of `glob`, without its brackets; none where none ends. A `]` right at its start is one of it.
+/// The bracket expression at the start of `glob`, without its brackets; empty optional when no bracket closes it. A leading `]`
+/// is a member.
 std::optional<std::string_view> bracket_of(std::string_view glob) {
   const std::size_t begin = glob.size() > 1 && (glob[1] == '!' || glob[1] == '^') ? 2 : 1;
   const std::size_t end = glob.find(']', begin + 1);
@@ -22,7 +23,7 @@ struct ByteRange {
   unsigned char last = 0;
 };
 
-/// Takes the next range off the front of what is in brackets; a character is a range of one.
+/// Removes and returns the first range of a bracket expression; a single character is a range of one.
 ByteRange next_range(std::string_view& set) {
   const bool is_range = set.size() >= 3 && set[1] == '-';
   const ByteRange range{static_cast<unsigned char>(set[0]), static_cast<unsigned char>(set[is_range ? 2 : 0])};
@@ -53,7 +54,8 @@ bool has_backward_range(std::string_view set) {
   return false;
 }
 
-/// Takes one character of `name` by the first element of `glob`, which is no star. How long that element is; 0: it does not.
+/// Matches one character of `name` against the first element of `glob`, which is not a star. Returns the element's length, or 0
+/// without a match.
 std::size_t takes_one(std::string_view glob, char c) {
   if (glob[0] == '?') return 1;
   if (glob[0] == '[') {
@@ -62,7 +64,7 @@ std::size_t takes_one(std::string_view glob, char c) {
   return glob[0] == c ? 1 : 0;
 }
 
-/// Why a component's glob is not what it looks like, to those who know glob(7).
+/// Why a component's glob means something else than in glob(7).
 std::optional<std::string> glob_problem(std::string_view component) {
   if (component.find('\\') != std::string_view::npos) {
     return "a backslash quotes nothing in a key with wildcards; write [*] for a star that stands for itself";
@@ -78,7 +80,7 @@ std::optional<std::string> glob_problem(std::string_view component) {
   return std::nullopt;
 }
 
-/// As interface_in(), of a path with globs: `ipv4/*/X/key` may be a key of an interface too.
+/// Like interface_in(), for a path with globs: `ipv4/*/X/key` may also be a key of an interface.
 std::string_view place_of_interface(std::string_view path) {
   take_until(path, '/');
   const std::string_view scope = take_until(path, '/');
@@ -92,7 +94,7 @@ std::string_view place_of_interface(std::string_view path) {
 bool matches_glob(std::string_view glob, std::string_view name) {
   std::size_t g = 0;
   std::size_t n = 0;
-  // Where to go on when the last star has to take one more: without that nothing is ever tried twice.
+  // Where to resume when the last star must match one more character. Only the last star is ever retried.
   std::optional<std::pair<std::size_t, std::size_t>> star;
   while (n < name.size()) {
     if (g < glob.size() && glob[g] == '*') {

@@ -9,7 +9,7 @@
 namespace nswarden {
 namespace {
 
-/// Longer than any key can be (an interface name has 15 bytes), and what one directory entry may have.
+/// Longer than any existing key (an interface name has 15 bytes); 255 is also the limit of a directory entry.
 constexpr std::size_t longest_key = 255;
 
 void swap_separators(std::string& text) {
@@ -24,7 +24,7 @@ void swap_separators(std::string& text) {
 
 bool is_white_or_control(char c) { return (c >= 0 && c <= ' ') || c == '\x7f'; }
 
-/// What is wrong with the text as it stands, before its separators are told apart.
+/// Checks the raw text, before dots and slashes are interpreted.
 std::optional<std::string> key_text_problem(std::string_view text) {
   if (text.empty()) return "the key is empty";
   if (text.size() > longest_key) return "the key is longer than 255 bytes";
@@ -40,7 +40,7 @@ std::optional<std::string> key_text_problem(std::string_view text) {
   return std::nullopt;
 }
 
-/// Kernel fact 25: a prefix test is not enough, each component counts.
+/// Kernel fact 25: a prefix test is not enough; each component is checked.
 std::optional<std::string> path_problem(std::string_view path) {
   if (path.substr(0, path.find('/')) != "net") return "only keys below net are set, because only they belong to a netns";
   if (path.ends_with('/')) return "the key has an empty component: a separator at its end";

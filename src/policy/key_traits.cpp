@@ -12,13 +12,13 @@
 namespace nswarden {
 namespace {
 
-/// Keys that have these traits beside those that other rows give them; form and count of numbers are those of the last row
-/// that has any, exact names after globs.
+/// Adds traits to keys, on top of those from other rows. The form and the count of numbers come from the last row that has any;
+/// exact names are applied after globs.
 struct KeyRow {
-  /// Below net, spaces between; `*` stands for an interface, `all` and `default`; alone, for any directory.
+  /// Paths below net, separated by spaces; `*` matches an interface, `all` and `default`; `*` alone matches any directory.
   std::string_view directories;
   std::string_view
-      names;  ///< of each of them, spaces between; what ends with `*` is all that starts so, in directories below too
+      names;  ///< in each directory, separated by spaces; a name that ends with `*` is a prefix, also in subdirectories
   KeyTraits traits;
 };
 
@@ -27,8 +27,8 @@ constexpr KeyTraits of_wide_numbers(std::uint8_t count) { return {.form = ValueF
 constexpr KeyTraits of_one(ValueForm form) { return {.form = form, .numbers = 1}; }
 constexpr KeyTraits of_form(ValueForm form) { return {.form = form}; }
 
-// Linux 6.18's keys, as tests/netns/survey_test.cpp finds them, and by their source those that were not there: sctp, rds, mpls,
-// ipvs, tipc. Older kernels have some keys with fewer traits, none with others.
+// Linux 6.18's keys as tests/netns/survey_test.cpp finds them. The keys of sctp, rds, mpls, ipvs and tipc were absent there;
+// their rows follow the kernel source. Older kernels have some keys with fewer traits, but never with other traits.
 constexpr std::array key_table{
     // One number each.
     KeyRow{
@@ -86,7 +86,7 @@ constexpr std::array key_table{
     KeyRow{"bridge", "bridge-nf-*", of_numbers(1)},
     KeyRow{"unix", "max_dgram_qlen", of_numbers(1)},
 
-    // Several numbers, and numbers that are more than 32 bits.
+    // Several numbers, or numbers wider than 32 bits.
     KeyRow{"ipv4", "ip_local_port_range ping_group_range", of_numbers(2)},
     KeyRow{"ipv4", "tcp_rmem tcp_wmem", of_numbers(3)},
     KeyRow{"ipv4", "tcp_mem udp_mem", of_wide_numbers(3)},
@@ -99,7 +99,7 @@ constexpr std::array key_table{
     KeyRow{"sctp", "sctp_rmem sctp_wmem", of_numbers(3)},
     KeyRow{"tipc", "tipc_rmem", of_numbers(3)},
 
-    // Numbers that are kept in ticks.
+    // Numbers stored in ticks.
     KeyRow{"ipv4", "icmp_ratelimit tcp_invalid_ratelimit", of_one(ValueForm::milliseconds)},
     KeyRow{"ipv6/icmp", "ratelimit", of_one(ValueForm::milliseconds)},
     KeyRow{"ipv4/route ipv6/route", "gc_min_interval_ms", of_one(ValueForm::milliseconds)},
@@ -120,7 +120,7 @@ constexpr std::array key_table{
     KeyRow{"*", "tcp_fastopen_key", {.form = ValueForm::hex, .secret = true}},
     KeyRow{"*", "stable_secret", {.form = ValueForm::ipv6, .secret = true}},
 
-    // Who may read and write them, and where (kernel facts 29 and 30).
+    // Keys with restricted access or host-wide effect (kernel facts 29 and 30).
     KeyRow{"core", "bpf_jit_harden bpf_jit_kallsyms bpf_jit_limit", {.secret = true}},
     KeyRow{"ipv4/route ipv6/route", "flush", {.write_only = true}},
     KeyRow{"core", "netdev_rss_key", {.read_only = true}},
@@ -155,7 +155,7 @@ constexpr std::array key_table{
     KeyRow{"ipv4/neigh/default ipv6/neigh/default", "*", {.only_in_first = true}},
     KeyRow{"netfilter", "nf_log_all_netns", {.only_in_first = true}},
 
-    // Tried with every key of Linux 6.18 (tests/netns/slow_writer_test.cpp); mpls, which was not there, by its source.
+    // Tested with every key of Linux 6.18 (tests/netns/slow_writer_test.cpp); mpls, absent there, follows its source.
     KeyRow{"ipv4", "ip_forward", {.waits_for_rtnl = true}},
     KeyRow{"ipv4/conf/*", "forwarding", {.waits_for_rtnl = true}},
     KeyRow{"ipv6/conf/*",
@@ -168,7 +168,7 @@ constexpr std::array key_table{
     KeyRow{"mptcp rds sctp", "*", {.needs_entering = true}},
 };
 
-/// The traits of two rows; where both give a form, that of the second.
+/// Combines the traits of two rows; where both give a form, the second wins.
 KeyTraits operator+(KeyTraits sum, const KeyTraits& more) {
   if (more.form != ValueForm::words) {
     sum.form = more.form;
@@ -186,7 +186,7 @@ KeyTraits operator+(KeyTraits sum, const KeyTraits& more) {
   return sum;
 }
 
-/// The table, made ready to be looked into.
+/// Index of the table for lookups.
 class TraitsIndex {
  public:
   TraitsIndex() {
@@ -200,12 +200,12 @@ class TraitsIndex {
     }
   }
 
-  /// `path` has the `*` of the table where an interface stands.
+  /// `path` has the table's `*` in the interface position.
   [[nodiscard]] KeyTraits of(const std::string& path) const {
     const auto found = exact_.find(path);
     return found != exact_.end() ? found->second : of_globs(path);
   }
-  /// What is only said of `all` or `default`.
+  /// Traits that apply only to `all` or `default`.
   [[nodiscard]] KeyTraits of_globs(std::string_view path) const {
     KeyTraits sum;
     for (const auto& [prefix, traits] : below_) {
@@ -231,8 +231,8 @@ class TraitsIndex {
   }
 
   std::unordered_map<std::string, KeyTraits> exact_;
-  std::vector<std::pair<std::string, KeyTraits>> below_;     // all that start so
-  std::vector<std::pair<std::string, KeyTraits>> anywhere_;  // all that end so
+  std::vector<std::pair<std::string, KeyTraits>> below_;     // prefixes
+  std::vector<std::pair<std::string, KeyTraits>> anywhere_;  // suffixes
 };
 
 }  // namespace
@@ -240,7 +240,7 @@ class TraitsIndex {
 KeyTraits traits_of(std::string_view path) {
   const std::size_t last = path.rfind('/') + 1;
   if (has_glob(path.substr(last))) return {};
-  static const TraitsIndex index;  // of constants, made by the first call
+  static const TraitsIndex index;  // built from constants by the first call
   const std::string_view interface = interface_in(path);
   if (interface.empty()) return index.of(std::string(path));
   const auto begin = static_cast<std::size_t>(interface.data() - path.data());

@@ -26,7 +26,7 @@ std::variant<Pattern, Problem> Pattern::compile(std::string text) {
   if (text.empty()) return Problem{{}, "an empty pattern would match everything; write .* if that is meant"};
   auto compiled = std::make_shared<const RE2>(re2::StringPiece(text.data(), text.size()), pattern_options());
   if (compiled->ok()) return Pattern(std::move(text), std::move(compiled));
-  // RE2 repeats the pattern, whatever characters are in it.
+  // RE2 repeats the pattern in its error, including non-printable characters.
   std::string message = "not a valid RE2 pattern: " + printable(compiled->error());
   const std::string& culprit = compiled->error_arg();
   if (culprit.starts_with("(?=") || culprit.starts_with("(?!") || culprit.starts_with("(?<")) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A regular expression of a policy (RE2), compiled once. Names and values are bytes: each byte is a character, and `.` takes a
-// newline, or else a name that is no UTF-8 escapes every policy (kernel fact 8). Immutable, any thread.
+// A compiled regular expression (RE2) of a policy. Names and values are bytes: each byte is one character, and `.` matches a
+// newline. Otherwise a name that is not UTF-8 would escape every policy (kernel fact 8). Immutable, any thread.
 #pragma once
 
 #include <memory>
@@ -18,13 +18,14 @@ namespace nswarden {
 
 class Pattern {
  public:
-  /// A refusal has no place yet; it names the remedy for what RE2 lacks. Refused too: an empty text.
+  /// Refuses an empty text and anything that RE2 refuses. The problem has no position; it names the remedy for features that
+  /// RE2 lacks.
   static std::variant<Pattern, Problem> compile(std::string text);
 
   [[nodiscard]] const std::string& text() const { return text_; }
-  /// Of names of netns and interfaces: `qrouter` also takes `qrouter-x`.
+  /// For names of netns and interfaces: `qrouter` also matches `qrouter-x`.
   [[nodiscard]] bool matches_start(std::string_view bytes) const;
-  /// Of values.
+  /// For values.
   [[nodiscard]] bool matches_whole(std::string_view bytes) const;
 
   friend bool operator==(const Pattern& a, const Pattern& b) { return a.text_ == b.text_; }

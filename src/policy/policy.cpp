@@ -19,7 +19,7 @@ bool has_kind(std::span<const NetnsName> names, NameKind kind) {
   return std::any_of(names.begin(), names.end(), [kind](const NetnsName& name) { return name.kind == kind; });
 }
 
-/// A glob stands for no key that would be refused if it were written out.
+/// A glob never matches a key that would be refused if it were written out.
 bool may_be_wanted(const PolicyConfig& policy, Mode mode, const Key& key) {
   const KeyTraits traits = traits_of(key.path());
   if (traits.write_only || (traits.read_only && mode == Mode::enforce)) return false;
@@ -31,7 +31,7 @@ bool may_be_observed(const Key& key) {
   return !traits.write_only && !traits.secret;
 }
 
-/// Whether a glob of this policy takes the key, if that may be taken at all.
+/// Whether a glob of this policy matches the key and the policy may set it.
 bool takes(const PolicyConfig& policy, const KeyPattern& glob, const Key& key) {
   if (!glob.matches(key)) return false;
   if (key.names_interface() && !policy.interfaces.empty() && !any_matches(policy.interfaces, key.interface())) return false;
@@ -39,7 +39,7 @@ bool takes(const PolicyConfig& policy, const KeyPattern& glob, const Key& key) {
                       [&key](const KeyPattern& exclusion) { return exclusion.matches(key); });
 }
 
-/// Collects who names which key, and keeps the winner of each.
+/// Collects the policies that name each key, and keeps the winner.
 class Owners {
  public:
   explicit Owners(Resolution& into) : into_(into) {}
@@ -48,14 +48,14 @@ class Owners {
     const auto [position, fresh] = owned_.try_emplace(planned.key, planned);
     if (fresh) return;
     PlannedSetting& owner = position->second;
-    // They come in file order.
+    // Policies arrive in file order.
     const bool wins = is_exact(planned) >= is_exact(owner);
     PlannedSetting loser = wins ? std::exchange(owner, std::move(planned)) : std::move(planned);
     into_.overridden.push_back({loser.key, loser.policy, owner.policy, loser.mode, loser.setting, false});
   }
 
   void conclude() {
-    // The winner of a key that three policies name is the last of them, also for the first loser.
+    // When three policies name a key, the last one is also the winner over the first.
     for (Overridden& lost : into_.overridden) {
       const PlannedSetting& winner = owned_.at(lost.key);
       lost.winner = winner.policy;
@@ -88,7 +88,7 @@ PolicySet::PolicySet(Config config, Audit audit) : files_(std::move(config.files
     Policy& policy = policies_.emplace_back(Policy{source.name, source.mode, source.restore, {}, nullptr});
     policy.commands = std::make_shared<const PolicyCommands>(std::move(source.commands));
     for (Setting& setting : source.sysctls) {
-      // Without a value to write there is nothing to enforce.
+      // Without a value to write, the setting can only be audited.
       if (audit == Audit::everything || !setting.want.set()) setting.mode = Mode::audit;
       const auto [position, fresh] = known.try_emplace(setting.key.path(), static_cast<KeyIndex>(keys_.size()));
       if (fresh) keys_.push_back(setting.key);

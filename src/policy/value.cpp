@@ -18,7 +18,7 @@ bool starts_with_digit(std::string_view word) {
   return !word.empty() && decimal_digits.find(word[0]) != std::string_view::npos;
 }
 
-/// Problems of a word that the kernel would take as another number than its reader does (kernel fact 28).
+/// Problems of a word that the kernel parses as another number than a reader does (kernel fact 28).
 std::optional<std::string> number_problem(std::string_view word) {
   const bool plus = word[0] == '+';
   if (plus || word[0] == '-') word.remove_prefix(1);
@@ -34,11 +34,11 @@ std::optional<std::string> number_problem(std::string_view word) {
 
 constexpr std::uint64_t most_signed = 0x7FFF'FFFF;
 constexpr std::uint64_t most_unsigned = 0xFFFF'FFFF;
-// In ticks of the kernel it has to fit in 31 bits, with up to 1000 of them a second.
+// Must fit in 31 bits in kernel ticks, with up to 1000 ticks per second.
 constexpr std::uint64_t most_clock_ticks = most_signed / 10;
 
-/// Whether the kernel keeps all of it, for a key with such traits. Most keys refuse what does not fit in 32 bits with EINVAL; those
-/// that are kept in ticks store something else (kernel fact 28).
+/// Whether the kernel stores the number without loss, for a key with these traits. Most keys refuse numbers beyond 32 bits with
+/// EINVAL; keys stored in ticks keep another number (kernel fact 28).
 bool fits(const Number& number, const KeyTraits& traits) {
   if (traits.form == ValueForm::milliseconds) return !number.negative && number.magnitude <= most_signed;
   if (traits.form == ValueForm::clock_ticks) return !number.negative && number.magnitude <= most_clock_ticks;
@@ -68,7 +68,7 @@ bool has_whole_keys(std::string_view text) {
          std::all_of(keys.begin(), keys.end(), [](std::string_view key) { return split(key, '-').size() == 4; });
 }
 
-/// A value of that form, as a message describes it; empty for words and numbers.
+/// Describes the form in messages; empty for words and numbers.
 std::string_view expected_of(ValueForm form) {
   switch (form) {
     case ValueForm::ports:
@@ -83,7 +83,7 @@ std::string_view expected_of(ValueForm form) {
 
 }  // namespace
 
-// No message repeats the value: it may be a secret.
+// Messages never repeat the value: it may be a secret.
 std::optional<std::string> value_text_problem(std::string_view text) {
   if (text.size() > longest_value) return "the value is longer than 4096 bytes";
   if (text.find('\0') != std::string_view::npos) return "the value has a NUL byte in it";

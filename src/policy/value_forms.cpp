@@ -13,19 +13,19 @@ namespace {
 
 constexpr std::string_view white_space = " \t\n\v\f\r";
 
-/// Unsigned, decimal, as people write it.
+/// Unsigned decimal without leading zeros.
 std::optional<std::uint64_t> decimal_number(std::string_view digits) {
   if (digits.size() > 1 && digits[0] == '0') return std::nullopt;
   return parse_number<std::uint64_t>(digits);
 }
 
-/// A number in hexadecimal digits, at most so many of them.
+/// A hexadecimal number of at most `longest` digits.
 std::optional<std::uint32_t> hex_number(std::string_view digits, std::size_t longest) {
   if (digits.size() > longest) return std::nullopt;
   return parse_number<std::uint32_t>(digits, 16);
 }
 
-/// Ticks a second, from the length of one; 0: not known.
+/// Ticks per second from the length of one tick; 0 when unknown.
 std::uint64_t hertz(std::chrono::nanoseconds tick) {
   constexpr std::uint64_t second = 1'000'000'000;
   if (tick.count() <= 0) return 0;
@@ -33,24 +33,24 @@ std::uint64_t hertz(std::chrono::nanoseconds tick) {
   return length > second ? 0 : (second + length / 2) / length;
 }
 
-/// What msecs_to_jiffies() and jiffies_to_msecs() make of it: up to a multiple of the tick.
+/// msecs_to_jiffies() followed by jiffies_to_msecs(): rounds up to a multiple of the tick.
 std::uint64_t rounded_milliseconds(std::uint64_t milliseconds, std::uint64_t hz) {
   return (milliseconds * hz + 999) / 1000 * 1000 / hz;
 }
 
-/// What clock_t_to_jiffies() and jiffies_to_clock_t() make of it: down to jiffies, and down again.
+/// clock_t_to_jiffies() followed by jiffies_to_clock_t(): rounds down twice.
 std::uint64_t rounded_ticks(std::uint64_t ticks, std::uint64_t hz) {
   constexpr std::uint64_t user_hz = 100;
   return ticks * hz / user_hz * user_hz / hz;
 }
 
 std::uint64_t rounded(std::uint64_t value, ValueForm form, std::uint64_t hz) {
-  constexpr std::uint64_t most = 0xFFFF'FFFF;  // more is refused by the kernel, or cut
+  constexpr std::uint64_t most = 0xFFFF'FFFF;  // the kernel refuses or truncates larger numbers
   if (hz == 0 || value > most) return value;
   if (form == ValueForm::milliseconds) return rounded_milliseconds(value, hz);
   if (form != ValueForm::clock_ticks) return value;
   const std::uint64_t once = rounded_ticks(value, hz);
-  // With HZ=1024 a value read and written again sinks to 0, so that all would be the same there.
+  // With HZ=1024 a value that is read and written repeatedly sinks to 0, so all values would compare equal there.
   return rounded_ticks(once, hz) == once ? once : value;
 }
 
@@ -75,7 +75,7 @@ std::optional<std::uint32_t> ipv4_bits(std::string_view text) {
   return bits;
 }
 
-/// The groups of 16 bits between the colons of a part of an IPv6 address that has no `::` in it.
+/// The 16-bit groups of a part of an IPv6 address without `::`.
 std::optional<std::vector<std::uint32_t>> ipv6_groups(std::string_view text) {
   std::vector<std::uint32_t> groups;
   if (text.empty()) return groups;
@@ -107,11 +107,11 @@ std::optional<std::string> numbers_text(std::string_view text, const ValueSense&
   return out;
 }
 
-/// As proc_do_large_bitmap() prints it: ranges in order, none touching the next.
+/// As proc_do_large_bitmap() prints it: ordered ranges that neither touch nor overlap.
 std::optional<std::string> ports_text(std::string_view text) {
   const std::string_view list = next_word(text);
   if (!next_word(text).empty()) return std::nullopt;
-  if (list.empty()) return std::string{};  // no port at all
+  if (list.empty()) return std::string{};  // no ports
   std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
   for (const std::string_view part : split(list, ',')) {
     const auto range = port_range(part);
@@ -130,7 +130,7 @@ std::optional<std::string> ports_text(std::string_view text) {
   return out;
 }
 
-/// As "%pI6" prints it: all zeros written out.
+/// As "%pI6" prints it: with all zeros.
 std::optional<std::string> ipv6_text(std::string_view text) {
   constexpr std::size_t all = 8;
   const std::string_view address = next_word(text);
@@ -149,7 +149,7 @@ std::optional<std::string> ipv6_text(std::string_view text) {
   return fmt::format("{:04x}", fmt::join(*groups, ":"));
 }
 
-/// Words of 32 bits from the highest to the lowest; how many zeros the kernel prints before depends on how many bits it has room for.
+/// 32-bit words, highest first. The number of leading zeros that the kernel prints depends on the size of its bitmap.
 std::optional<std::string> mask_text(std::string_view text) {
   const std::string_view mask = next_word(text);
   if (mask.empty() || !next_word(text).empty()) return std::nullopt;
@@ -166,7 +166,7 @@ std::optional<std::string> mask_text(std::string_view text) {
   return out.empty() ? "0" : out;
 }
 
-/// As tcp_fastopen_key is printed: four words of 32 bits a key.
+/// As the kernel prints tcp_fastopen_key: four 32-bit words per key.
 std::optional<std::string> hex_text(std::string_view text) {
   const std::string_view keys = next_word(text);
   if (keys.empty() || !next_word(text).empty()) return std::nullopt;

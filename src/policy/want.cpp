@@ -16,7 +16,7 @@ bool has_numbers(ValueForm form) {
          form == ValueForm::clock_ticks;
 }
 
-/// None where any word is no number, and where there is none.
+/// Empty optional when a word is not a number or the text has no words.
 std::optional<Numbers> numbers_of(std::string_view text, const ValueSense& sense) {
   const std::string value = canonical(text, sense);
   std::string_view rest = value;
@@ -29,7 +29,8 @@ std::optional<Numbers> numbers_of(std::string_view text, const ValueSense& sense
   return numbers.empty() ? std::nullopt : std::optional(std::move(numbers));
 }
 
-/// Whether no number is below the one at its place in `least`; a single one stands for all of either.
+/// Whether each number is at least the number at its position in `least`; a single number on either side applies to all of the
+/// other.
 bool all_at_least(const Numbers& numbers, const Numbers& least) {
   const std::size_t count = std::max(numbers.size(), least.size());
   if ((numbers.size() != count && numbers.size() != 1) || (least.size() != count && least.size() != 1)) return false;
@@ -39,7 +40,7 @@ bool all_at_least(const Numbers& numbers, const Numbers& least) {
   return true;
 }
 
-/// Rounded like the value itself, so that a bound that the kernel cannot hold exactly is met by what it makes of it.
+/// Bounds are rounded like the value, so a value satisfies a bound that the kernel cannot represent exactly.
 bool holds_bounds(std::string_view have, std::span<const std::string> least, std::span<const std::string> most,
                   const ValueSense& sense) {
   const auto numbers = numbers_of(have, sense);
@@ -95,7 +96,7 @@ Want Want::equal(std::string_view value) {
   return {Kind::equal, std::move(operands), std::move(normal)};
 }
 
-// No message repeats a value: it may be a secret.
+// Messages never repeat a value: it may be a secret.
 std::variant<Want, Problem> Want::condition(Kind kind, std::vector<std::string> operands, std::optional<std::string> set,
                                             const ValueSense& sense) {
   if (auto problem = count_problem(kind, operands.size())) return Problem{{}, *std::move(problem)};

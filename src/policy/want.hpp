@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The wish of a policy for a value: to be one, or a condition, with what enforcing writes where it does not hold. Immutable, any
-// thread.
+// The desired value of a setting: an exact value, or a condition with the value that enforcement writes when the condition
+// fails. Immutable, any thread.
 #pragma once
 
 #include <cstdint>
@@ -21,22 +21,23 @@ class Want {
  public:
   enum class Kind : std::uint8_t { equal, min, max, between, one_of, unequal, regex };
 
-  /// The value itself; it is also what enforcing writes.
+  /// An exact value, which is also the value that enforcement writes.
   static Want equal(std::string_view value);
-  /// A condition. Operands are normalised values: one; two of `between`; at least one of `one_of`; the pattern of `regex` (of the
-  /// whole value, in its canonical form). Without `set` there is nothing to write: it can only be audited. Refused, without a
-  /// place: operands other than numbers where numbers are compared, bounds in the wrong order, a `set` that the condition refuses.
+  /// A condition. Operands are normalised values: one; two for `between`; at least one for `one_of`; the pattern for `regex`
+  /// (matched against the whole value in canonical form). Without `set` the setting can only be audited. Refuses non-numeric
+  /// operands of numeric comparisons, bounds in reverse order, and a `set` that fails the condition; the problem has no
+  /// position.
   static std::variant<Want, Problem> condition(Kind kind, std::vector<std::string> operands, std::optional<std::string> set,
                                                const ValueSense& sense);
 
   [[nodiscard]] Kind kind() const { return kind_; }
   [[nodiscard]] std::span<const std::string> operands() const { return operands_; }
-  /// What enforcing writes; none: it can only be audited.
+  /// The value that enforcement writes; empty: audit only.
   [[nodiscard]] const std::optional<std::string>& set() const { return set_; }
-  /// Whether what the kernel printed is as wanted. Numbers are compared one by one, a single bound with each, and what is no
-  /// number is within no bounds; bounds are rounded like the value.
+  /// Whether a value printed by the kernel complies. Numbers are compared one by one, and a single bound applies to each. A
+  /// value that is not a number is outside all bounds. Bounds are rounded like the value.
   [[nodiscard]] bool holds(std::string_view have, const ValueSense& sense) const;
-  /// For people: "1", ">= 4096", "4096..8192", "one of 0, 2", "not 0", "matches ^cubic".
+  /// For display: "1", ">= 4096", "4096..8192", "one of 0, 2", "not 0", "matches ^cubic".
   [[nodiscard]] std::string text() const;
 
   friend bool operator==(const Want& a, const Want& b) {

@@ -15,8 +15,8 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 using Label = ClientMetric::Label;
 
-// prometheus-cpp writes HELP as it is (kernel fact 34), so no help text holds a backslash or a newline. The family is valid until the next
-// one is added.
+// prometheus-cpp writes HELP unescaped (kernel fact 34), so help texts contain neither backslashes nor newlines. The reference
+// is valid until the next family is added.
 MetricFamily& add_family(std::vector<MetricFamily>& out, const char* name, const char* help) {
   return out.emplace_back(MetricFamily{name, help, MetricType::Gauge, {}});
 }
@@ -37,7 +37,7 @@ MetricFamily& add_single(std::vector<MetricFamily>& out, const char* name, const
 
 double number(std::size_t count) { return static_cast<double>(count); }
 
-// Bytes that are no UTF-8 would make the whole scrape fail (kernel fact 34).
+// Bytes that are not UTF-8 would make the whole scrape fail (kernel fact 34).
 Label label(const char* name, std::string_view value) { return {name, printable(value)}; }
 
 void add_policies(std::vector<MetricFamily>& out, const std::vector<PolicySnapshot>& policies) {
@@ -105,7 +105,7 @@ void add_observed(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
              number(snapshot.observed_hidden));
 }
 
-// Names, types and texts of the official clients, so that every ready-made dashboard finds them.
+// Uses the names, types and texts of the official clients, so that existing dashboards work.
 void add_process(std::vector<MetricFamily>& out, const ProcessStats& process) {
   add_single(out, "process_cpu_seconds_total", "Total user and system CPU time spent in seconds.", process.cpu_seconds).type =
       MetricType::Counter;
@@ -132,7 +132,7 @@ std::vector<MetricFamily> gauges_of(const Snapshot& snapshot, const BuildInfo& b
       add_family(out, "nswarden_config_info",
                  "The configuration in use, by the first 12 digits of the SHA-256 of all its files; always 1.");
   const std::string_view hash = snapshot.config.hash;
-  if (!hash.empty()) add(config, {label("hash", hash.substr(0, 12))}, 1);  // not before the first snapshot
+  if (!hash.empty()) add(config, {label("hash", hash.substr(0, 12))}, 1);  // empty before the first snapshot
   add_single(out, "nswarden_netns_unmatched", "Network namespaces that no policy names.", number(snapshot.netns_unmatched));
   add_single(out, "nswarden_netns_pending", "Names that may become a network namespace but cannot be entered yet.",
              number(snapshot.netns_pending));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The metrics that are a state and no count, made from a snapshot at the scrape. Pure, any thread.
+// Gauges, generated from a snapshot at scrape time. Pure, any thread.
 #pragma once
 
 #include <prometheus/metric_family.h>
@@ -10,7 +10,7 @@
 
 namespace nswarden {
 
-/// One family for each name; families without a series are left out. Label values have passed printable().
+/// Returns one family per name; omits families without a series. Label values have passed printable().
 std::vector<prometheus::MetricFamily> gauges_of(const Snapshot& snapshot, const BuildInfo& build);
 
 }  // namespace nswarden

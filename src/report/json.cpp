@@ -21,7 +21,7 @@ Json json_of(const Totals& totals) {
 }
 
 Json json_of(const Finding& finding) {
-  // An optional key that does not exist is compliant without a value; no value that exists is empty.
+  // An optional key that is absent complies without a value; existing values are never empty.
   const bool has_value = finding.state == State::drifted || (finding.state == State::compliant && !finding.have.empty());
   Json json{{"netns", printable(finding.netns)},
             {"policy", printable(finding.policy)},
@@ -50,7 +50,7 @@ Json json_of(const Writer& writer) {
 
 Json json_of(const Event& event) {
   Json json{{"time", event.time}, {"event", to_string(event.what)}};
-  // What concerns no setting has no values to show.
+  // Events without a setting have no values.
   if (!event.finding.key.empty()) {
     json.update(json_of(event.finding));
   } else {

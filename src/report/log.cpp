@@ -30,7 +30,7 @@ std::string now_in_utc() {
                      clock.minutes().count(), clock.seconds().count(), clock.subseconds().count());
 }
 
-// As Go's log packages write it, so that what parses the log of Prometheus parses this one.
+// The logfmt of Go's log packages, so that parsers of Prometheus logs work.
 std::string logfmt_value(std::string_view bytes) {
   std::string text = printable(bytes);
   if (!text.empty() && text.find_first_of(" =\"") == std::string::npos) return text;
@@ -76,7 +76,7 @@ LineLimiter::Topic& LineLimiter::find(std::string_view name, Time now) {
   const auto found = topics_.find(name);
   if (found != topics_.end()) return found->second;
   if (topics_.size() >= max_topics && now >= next_cleaning_) {
-    // At most once a second, or else each line of a flood of new topics would walk all the old ones.
+    // At most once a second, or each line in a flood of new topics would scan all old ones.
     next_cleaning_ = now + std::chrono::seconds{1};
     std::erase_if(topics_, [&](const auto& topic) { return now - topic.second.since >= window; });
   }
@@ -109,8 +109,8 @@ void Log::limited(std::string_view topic, LogLevel level, std::string_view messa
   }
 }
 
-/// Out of memory, a line is dropped and counted; nothing is thrown. Made before the lock is taken, so that the loop waits little for threads
-/// of lower priority.
+/// Drops and counts the line when out of memory; never throws. Formats before locking, so that the loop waits little for
+/// threads of lower priority.
 void Log::put(LogLevel level, std::string_view message, std::span<const LogField> fields) {
   std::string line;  // empty: out of memory
   try {
@@ -132,11 +132,11 @@ void Log::flush() {
   try {
     report_dropped();
   } catch (const std::bad_alloc&) {
-    return;  // they are still counted
+    return;  // still counted
   }
 }
 
-/// Only once half of the buffer is free again: otherwise a reader that is slightly too slow would get this line after each other line.
+/// Reports only when half of the buffer is free; otherwise a slightly slow reader would get this line after every other line.
 void Log::report_dropped() {
   if (dropped_ == 0) return;
   writer_.flush();

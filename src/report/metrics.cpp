@@ -28,31 +28,30 @@ namespace {
 using Seconds = std::chrono::duration<double>;
 
 constexpr std::array<std::string_view, 4> trigger_names{"startup", "interval", "reload", "lost"};  // in the order of Trigger
-// What the watcher can give; a name beyond these comes into being when it is first counted.
+// Events of the watcher; series for other names are created when first counted.
 constexpr std::array<std::string_view, 6> inotify_events{"IN_CREATE",   "IN_DELETE",      "IN_MOVED_FROM",
                                                          "IN_MOVED_TO", "IN_DELETE_SELF", "IN_MOVE_SELF"};
 
-// Whoever may write a sysctl may also name itself anything.
+// Any process that may write a sysctl may also choose its own name.
 constexpr std::size_t max_writers = 50;
 
-// A sweep of 100 netns takes some 0.2 ms, one of 10000 netns and 20 keys some 0.3 s.
+// A sweep of 100 netns takes about 0.2 ms; a sweep of 10000 netns with 20 keys, about 0.3 s.
 constexpr double reconcile_buckets[] = {1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2,
                                         5e-2, 0.1,    0.25, 0.5,  1,      2.5,  5,    10};
 
-// From a drift seen by its event (tens of us) to one found by the sweep, with back-off against a rival writer.
+// From a drift detected by its event (tens of us) to one found by the sweep, with back-off against a rival writer.
 constexpr double compliance_buckets[] = {5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2,
                                          0.1,  0.25, 0.5,    1,    2.5,  5,      10,   30,   60};
 
-// One thread counts in these and others read, without a lock: a lock would be held, during a scrape, by threads of lower priority, for
-// which the loop would then wait.
+// Lock-free: one thread counts and others read. With a lock, the loop would wait for scraping threads of lower priority.
 
-/// The series of one family. Only making a new one takes prometheus-cpp's lock.
+/// The series of one family. Only creating a series takes prometheus-cpp's lock.
 class CounterSeries {
  public:
   CounterSeries(prometheus::Family<prometheus::Counter>& family, std::vector<std::string> labels)
       : family_(family), labels_(std::move(labels)) {}
 
-  /// By the values of the labels, which are shown printable(): injective, so each has a series of its own.
+  /// Finds the series by its label values, shown printable(). That mapping is injective, so each has its own series.
   prometheus::Counter& of(std::initializer_list<std::string_view> values) {
     key_.clear();
     for (const std::string_view value : values) {
@@ -72,22 +71,22 @@ class CounterSeries {
   prometheus::Family<prometheus::Counter>& family_;
   std::vector<std::string> labels_;
   std::unordered_map<std::string, prometheus::Counter*> known_;
-  std::string key_;  // that its memory is used again
+  std::string key_;  // a member to reuse its memory
 };
 
 class LoopHistogram {
  public:
-  /// `bounds`: upper ones, ascending, which outlive it; infinity is added.
+  /// `bounds`: upper bounds, ascending; they outlive the histogram. Adds infinity.
   explicit LoopHistogram(std::span<const double> bounds) : bounds_(bounds), counts_(bounds.size() + 1) {}
 
   void observe(double value) {
-    // One thread counts, so neither needs an atomic addition.
+    // Only one thread counts, so neither addition needs to be atomic.
     auto& count = counts_[static_cast<std::size_t>(std::lower_bound(bounds_.begin(), bounds_.end(), value) - bounds_.begin())];
     count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     sum_.store(sum_.load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
   }
 
-  /// The count is that of the buckets, also while something is being counted.
+  /// The count is the sum of the buckets, even during a concurrent update.
   [[nodiscard]] prometheus::ClientMetric collect() const {
     prometheus::ClientMetric metric;
     std::uint64_t cumulative = 0;
@@ -145,19 +144,19 @@ struct Metrics::Families {
   LoopHistogram reconcile_duration{reconcile_buckets};
   LoopHistogram compliance_create{compliance_buckets};
   LoopHistogram compliance_drift{compliance_buckets};
-  std::set<std::string, std::less<>> writers;  // that have a series of their own; loop thread only
+  std::set<std::string, std::less<>> writers;  // with their own series; loop thread only
 
   void know_attempts(std::string_view policy, std::string_view action, std::span<const std::string_view> reasons) {
     for (const char* result : {"success", "failure"}) actions.of({policy, action, result});
     for (const std::string_view reason : reasons) action_failures.of({policy, action, reason});
   }
-  /// `failure`: the reason, empty for a success.
+  /// `failure`: the reason; empty for a success.
   void count_attempt(std::string_view policy, std::string_view action, std::string_view failure) {
     actions.of({policy, action, failure.empty() ? "success" : "failure"}).Increment();
     if (!failure.empty()) action_failures.of({policy, action, failure}).Increment();
   }
 
-  /// What is not in the registry.
+  /// Families outside the registry.
   [[nodiscard]] std::vector<prometheus::MetricFamily> collect_own() const {
     using prometheus::MetricFamily;
     using prometheus::MetricType;
@@ -260,7 +259,7 @@ std::string Metrics::text(const Snapshot& snapshot) const {
   std::vector<prometheus::MetricFamily> all = families_->registry.Collect();
   for (prometheus::MetricFamily& family : families_->collect_own()) all.push_back(std::move(family));
   for (prometheus::MetricFamily& family : gauges_of(snapshot, build_info())) all.push_back(std::move(family));
-  // The registry is a hash table: without an order of our own two scrapes of the same facts would differ.
+  // The registry is a hash table. Sorting makes two scrapes of the same state equal.
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   for (prometheus::MetricFamily& family : all) {
     std::sort(family.metric.begin(), family.metric.end(), [](const auto& a, const auto& b) { return a.label < b.label; });

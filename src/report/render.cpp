@@ -31,7 +31,7 @@ std::string want_text(const Key& key, const Setting& setting) {
   return key.is_secret() ? "redacted" : printable(setting.want.text());
 }
 
-/// Null when the netns was not looked at.
+/// Null when the netns was not checked.
 const Finding* finding_of(const Explanation& explanation, const std::string& key) {
   const auto found = std::find_if(explanation.findings.begin(), explanation.findings.end(),
                                   [&key](const Finding& finding) { return finding.key == key; });

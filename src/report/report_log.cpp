@@ -20,7 +20,7 @@ std::string names_of(const std::vector<PolicyIndex>& indices, const PolicySet& p
   return names;
 }
 
-/// Why a setting is wrong still, when an attempt or a look has failed; empty when it just has another value.
+/// Why a setting is still drifted after a failed attempt or read; empty when it only has another value.
 std::string failure_text(const Change& change) {
   const int error = change.attempted && change.error != 0 ? change.error : change.finding.error;
   if (error != 0) return error_text(error);
@@ -60,8 +60,8 @@ void ReportLog::record(const Report& report, const PolicySet& policies, Time now
   }
 }
 
-/// The writer of the drift in `change`. A drift without a known writer removes the name of the one before, which would otherwise be shown
-/// beside a value that it did not write.
+/// The writer of the drift in `change`. A drift without a known writer clears the previous name, which would otherwise appear
+/// next to a value that it did not write.
 KnownWriter ReportLog::name_writer(const Report& report, const Change& change) {
   const Finding& finding = change.finding;
   const bool is_over = change.what == Change::What::recovered || change.what == Change::What::calmed;
@@ -71,7 +71,7 @@ KnownWriter ReportLog::name_writer(const Report& report, const Change& change) {
     writer = writers_.writer_of(report.inode, change.setting);
     if (change.detected) metrics_.drift_written(writer ? writer->comm : std::string_view());
   }
-  // Of a drift that was told before.
+  // Follows a drift that was already reported.
   const bool is_later = change.what == Change::What::suspended || change.what == Change::What::repaired;
   if (!writer && is_later && !change.detected) return writers_.last_writer(finding.netns, finding.key);
   const bool other_drift = change.detected || change.what == Change::What::drifted;
@@ -118,7 +118,7 @@ void ReportLog::record_life(const Report& report, const PolicySet& policies, dou
       event.what = Event::What::netns_failure;
       break;
   }
-  // Also when it comes: it is another one, even if its predecessor was not seen to go.
+  // Also when a netns appears: it is a new one, even if the removal of its predecessor was missed.
   if (event.what != Event::What::netns_failure) writers_.forget(report.netns);
   events_.add(std::move(event));
 }
@@ -148,7 +148,7 @@ void ReportLog::log_change(const Report& report, const Change& change, const Kno
                  [](const LogField& field) { return !field.value.empty(); });
     return fields;
   };
-  // One line reports that there is a fight, another one that it is over.
+  // One line reports the start of a contention, another one its end.
   const auto level = [&](LogLevel usual) { return change.fought_over ? LogLevel::debug : usual; };
   switch (change.what) {
     case Change::What::repaired:
@@ -160,7 +160,8 @@ void ReportLog::log_change(const Report& report, const Change& change, const Kno
       return log_.limited(topic, LogLevel::warn,
                           "two settings contradict each other: the kernel undoes one when the other is written",
                           {netns, policy, key, have, want, {"other", change.other}});
-    // With a topic of its own: the lines of the fight before it have used up that of the setting. No label is empty.
+    // A separate topic, because earlier lines of the contention have used the allowance of the setting's topic. Labels are
+    // never empty.
     case Change::What::suspended: {
       const std::string retry_in = format_duration(change.retry_in);
       return log_.limited('\0' + topic, LogLevel::warn, "sysctl suspended: another program keeps changing it back",

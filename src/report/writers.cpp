@@ -12,12 +12,12 @@ bool says_nothing(const Writer& writer) {
 }  // namespace
 
 void Writers::take(std::vector<SysctlWrite> writes, double seen) {
-  // A file is learned by a visit, and what that visit found has been reported: a later drift is none of theirs.
+  // A visit learns a file and reports its state, so a write before it cannot explain a later drift.
   std::erase_if(writes_, [&](const SeenWrite& write) { return !write.write.place && files_.find(write.write.inode); });
   for (SysctlWrite& write : writes) {
     writes_.push_back({std::move(write), seen, std::nullopt});
     if (writes_.size() > max_writes) writes_.pop_front();
-    // It waits for a search, and by then the process may run another program.
+    // The write waits for a search, and the process may run another program by then.
     if (writes_.back().write.place) continue;
     (void)described(writes_.back());
     writes_.back().write.pidfd.reset();
@@ -28,14 +28,15 @@ void Writers::end_turn() {
   std::erase_if(writes_, [&](const SeenWrite& write) { return write.write.place || files_.find(write.write.inode); });
 }
 
-/// By what its inode number stands for at present: since the write the netns may have been bound with other keys, or the file been learned.
+/// Uses the current meaning of the inode number: since the write, the netns may have been bound with other keys, or the file
+/// been learned.
 bool Writers::is_of(const SysctlWrite& write, SysctlFiles::Place place) const {
   if (write.place && *write.place != place) return false;
   return files_.find(write.inode) == place;
 }
 
-/// The kernel makes one event of several writes of a process to a file, in the place of the first. So with two processes nobody knows
-/// which was the last.
+/// The kernel merges several writes of a process to a file into one event, at the position of the first. With two processes the
+/// last writer is therefore unknown.
 KnownWriter Writers::writer_of(std::uint64_t netns, std::uint32_t setting) {
   SeenWrite* found = nullptr;
   for (SeenWrite& write : writes_) {
@@ -58,7 +59,7 @@ void Writers::remember(const std::string& netns, const std::string& key, KnownWr
   if (const auto known = last_.find({netns, key}); known != last_.end()) forget(known);
   if (!writer) return;
   if (last_.size() >= max_settings) forget(last_.find(*by_age_.front()));
-  // What can fail comes first: a setting without its place in the order could not be forgotten.
+  // Allocates first: a setting without its position in the order could not be forgotten.
   std::list<const SettingName*> age(1);
   const auto known = last_.try_emplace({netns, key}).first;
   age.front() = &known->first;

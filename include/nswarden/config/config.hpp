@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// From one text to a Config, read strictly from YAML (kernel fact 35): every problem of a file is found at once, with its line and
-// column, and a file with a problem gives no configuration at all. config_loader.hpp reads those that consist of several files.
-// Pure, any thread.
+// Parses one YAML text into a Config, strictly (kernel fact 35). Finds every problem of a file in one pass, with line and
+// column; a file with a problem yields no configuration. config_loader.hpp loads configurations of several files. Pure, any
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -14,29 +14,29 @@
 
 namespace nswarden {
 
-/// Reads the native form, and the older one, which is a list at the top. Problems come in the order of their positions. Refused
-/// besides wrong fields and values: a text that is empty, over 1 MiB, no UTF-8 or without a newline at its end (half written);
-/// anchors, aliases, tags, duplicate keys, a second document.
+/// Parses the native form, and the older form, whose top level is a list. Problems are in order of position. Besides wrong
+/// fields and values, refuses a text that is empty, over 1 MiB, not UTF-8 or without a final newline (half written), and
+/// anchors, aliases, tags, duplicate keys and a second document.
 std::variant<Config, std::vector<Problem>> parse_config(std::string_view yaml);
 
-/// Where a text is from.
+/// The origin of a text.
 struct TextPlace {
   enum class Role : std::uint8_t { main, included };
   Role role = Role::main;
   std::uint16_t file = 0;     ///< index into Config::files
-  Mode mode = Mode::enforce;  ///< of policies, when neither they nor the text say
+  Mode mode = Mode::enforce;  ///< default for policies, unless the text has a mode
 };
 
 struct ParsedText {
   Config config;
-  Mode mode = Mode::enforce;      ///< that of the text
-  std::vector<Problem> problems;  ///< in the order of their positions; the configuration is as far as it could be read
+  Mode mode = Mode::enforce;      ///< the mode of the text
+  std::vector<Problem> problems;  ///< in order of position; with problems, the configuration is partial
 };
 
-/// One text of those that make a configuration.
+/// Parses one of the texts of a configuration.
 ParsedText parse_text(std::string_view yaml, const TextPlace& place);
 
-/// The order of positions: by file, line, column.
+/// Orders problems by position: file, line, column.
 bool comes_before(const Problem& a, const Problem& b);
 
 /// `FILE:LINE:COL: message`, as `config check` prints it.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The older form as a file of the native one: commands that only set sysctls become settings, others stay, and comments say
-// what was done with each rule. Pure, any thread.
+// Converts the older form to a native file. Commands that only set sysctls become settings, other commands stay, and comments
+// describe the conversion of each rule. Pure, any thread.
 #pragma once
 
 #include <string>
@@ -9,11 +9,11 @@
 
 namespace nswarden {
 
-/// YAML of the native form, which parse_config() takes; the same for the same configuration. One of the native form is printed.
+/// Returns native YAML that parse_config() accepts; deterministic. Prints a native configuration as it is.
 ///
-/// What is converted: `ip netns exec $NETNS sysctl` with KEY=VALUE or with -p and absolute paths, and chains of these, at start
-/// and for IN_CREATE; a setting holds in both, and from then on. Rules become policies in the same order, so that the later one
-/// still wins.
+/// Converts `ip netns exec $NETNS sysctl` with KEY=VALUE or with -p and absolute paths, and chains of these, at start and for
+/// IN_CREATE. A setting applies in both cases and from then on. Rules become policies in the same order, so the later one still
+/// wins.
 std::string convert_config(const Config& config);
 
 }  // namespace nswarden

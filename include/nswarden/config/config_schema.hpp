@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every field of the configuration, with its description and the shape of its value: the one table by which the parser refuses
-// unknown fields and from which `config schema` is made, so that neither can know a field that the other does not. The schema is
-// less strict than parse_config(), which also checks keys, patterns and values. Pure, any thread.
+// Every configuration field with its description and the shape of its value. The parser refuses unknown fields by this table,
+// and `config schema` is generated from it, so the two cannot diverge. The schema is less strict than parse_config(), which
+// also checks keys, patterns and values. Pure, any thread.
 #pragma once
 
 #include <array>
@@ -26,7 +26,7 @@ inline constexpr std::array<Field, 10> top_fields{{
     {"policies", "policies", "Policies. Where two name one key, the later one owns it."},
 }};
 
-/// Of a file that another one includes.
+/// Fields of an included file.
 inline constexpr std::array<Field, 4> included_fields{{top_fields[0], top_fields[1], top_fields[8], top_fields[9]}};
 
 inline constexpr std::array<Field, 13> policy_fields{{
@@ -53,10 +53,10 @@ inline constexpr std::array<Field, 3> command_fields{{
     {"events", "events", "Run when an inotify event names a netns; those of IN_CREATE once in the life of each netns."},
 }};
 
-/// Of a rule of the older form, which has no schema.
+/// Fields of a rule of the older form, which has no schema.
 inline constexpr std::array<Field, 3> rule_fields{{{"netns_regex"}, {"daemon_startup_actions"}, {"inotify_actions"}}};
 
-/// The first ones are the conditions, in the order of Want::Kind: a setting has exactly one of them.
+/// The first ones are the conditions, in the order of Want::Kind. A setting has exactly one of them.
 inline constexpr std::array<Field, 11> setting_fields{{
     {"value", "value", "The value itself."},
     {"min", "bound", "It is at least this number."},

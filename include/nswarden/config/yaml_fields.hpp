@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fields of a mapping, by name: unknown ones are told when it is made, with the one that was probably meant. And the shapes of
-// values that many fields share: booleans, modes, durations, one or a list. An absent field gives nothing, or what the reader
-// names. Every problem goes to the list given. Pure, any thread.
+// The fields of a mapping, by name. The constructor reports unknown fields, with the most similar known one. Also reads value
+// shapes that many fields share: booleans, modes, durations, one or a list. An absent field yields an empty value or the
+// reader's default. Appends every problem to the given list. Pure, any thread.
 #pragma once
 
 #include <chrono>
@@ -19,38 +19,38 @@
 
 namespace nswarden {
 
-/// A field that is known.
+/// A known field.
 struct Field {
   std::string_view name;
-  std::string_view shape{};  ///< of its value, as config_schema.cpp defines it; empty where the schema does not have the field
+  std::string_view shape{};  ///< shape of its value, defined in config_schema.cpp; empty when the schema omits the field
   std::string_view about{};  ///< a sentence
 };
 
-/// Tells the problem, unless it is told already, when `node` is of another kind. `path` is how the message calls it.
+/// Checks the kind of `node` and reports a mismatch, unless the node is already reported. `path` names it in the message.
 bool is_kind(const YamlNode& node, YamlNode::Kind kind, std::string_view path, std::vector<Problem>& problems);
 
-/// How a message calls a kind of node: "a list".
+/// The name of a kind of node in messages: "a list".
 std::string_view to_string(YamlNode::Kind kind);
 
 class YamlFields {
  public:
-  /// `node` is a mapping and outlives this. `name` is how messages call it; empty at the top of the file.
+  /// `node` is a mapping and outlives this object. `name` names it in messages; empty at the top of the file.
   YamlFields(const YamlNode& node, std::string name, std::span<const Field> known, std::vector<Problem>& problems);
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] Position where() const { return node_.where; }
-  /// Where all problems of this mapping go.
+  /// The list for all problems of this mapping.
   [[nodiscard]] std::vector<Problem>& problems() const { return problems_; }
-  /// Whether there is an unknown field, which may have been meant to be one that is missed.
+  /// Whether the mapping has an unknown field, which may be a misspelling of a missing one.
   [[nodiscard]] bool told_unknown() const { return told_unknown_; }
   [[nodiscard]] std::string path(std::string_view field) const;
-  /// None when the field is absent.
+  /// Null when the field is absent.
   [[nodiscard]] const YamlNode* find(std::string_view field) const;
-  /// None also when it is of another kind, which is told.
+  /// Null when the field is absent or of another kind; reports the latter.
   [[nodiscard]] const YamlNode* find_scalar(std::string_view field) const;
-  /// Adds the problem `PATH: "TEXT" MESSAGE` of a scalar.
+  /// Reports the problem `PATH: "TEXT" MESSAGE` of a scalar.
   std::nullopt_t refuse(const YamlNode& scalar, std::string_view path, std::string_view message) const;
-  /// As find(), but its absence is a problem, except when an unknown field was probably meant to be this one.
+  /// Like find(), but reports an absent field, unless an unknown field was probably a misspelling of it.
   const YamlNode* require(std::string_view field, std::string_view remedy) const;
 
  private:
@@ -63,10 +63,10 @@ class YamlFields {
   bool told_unknown_ = false;
 };
 
-/// `true` or `false`, not quoted; false when absent.
+/// `true` or `false`, unquoted; false when absent.
 bool read_boolean(const YamlFields& fields, std::string_view field);
 
-/// The meaning of a word. `message` is how the refusal of another one goes on, such as "is no mode; write enforce or audit".
+/// Maps a word to its value. `message` ends the refusal of an unknown word, such as "is no mode; write enforce or audit".
 template <class T>
 std::optional<T> read_choice(const YamlFields& fields, std::string_view field,
                              std::initializer_list<std::pair<std::string_view, T>> words, std::string_view message) {
@@ -89,18 +89,18 @@ struct Bounds {
 };
 std::optional<std::uint32_t> read_number(const YamlFields& fields, std::string_view field, Bounds bounds);
 
-/// A scalar of one or more, and how messages call it.
+/// One scalar and its name in messages.
 struct NamedScalar {
   const YamlNode* node = nullptr;
   std::string path;
 };
-/// One scalar, or a list of at least one.
+/// Reads one scalar, or a list of at least one.
 std::vector<NamedScalar> read_one_or_list(const YamlNode& node, const std::string& path, std::vector<Problem>& problems);
 
-/// Whether it is a scalar on one line, which is reported otherwise.
+/// Whether the node is a scalar on one line; reports a problem otherwise.
 bool is_pattern_text(const YamlNode& node, const std::string& path, std::vector<Problem>& problems);
 
-/// None when it is refused.
+/// Empty optional when the pattern is refused.
 std::optional<Pattern> read_pattern(const YamlNode& node, const std::string& path, std::vector<Problem>& problems);
 
 /// One pattern or a list.
@@ -109,16 +109,16 @@ std::vector<Pattern> read_patterns(const YamlFields& fields, std::string_view fi
 /// One path or a list.
 std::vector<NamedPath> read_paths(const YamlFields& fields, std::string_view field);
 
-/// Absolute directories without trailing slashes, each once.
+/// Reads absolute directories, without trailing slashes and duplicates.
 std::vector<std::string> read_directories(const YamlFields& fields, std::string_view field);
 
-/// A text on one line that is not empty, `longest` bytes at most.
+/// Reads a non-empty text on one line, of at most `longest` bytes.
 std::optional<std::string> read_line(const YamlFields& fields, std::string_view field, std::size_t longest);
 
-/// Whether `text` has control characters, a newline among them.
+/// Whether `text` has a control character, including a newline.
 bool has_control(std::string_view text);
 
-/// Whether a file or folder can have that name: not empty, no control characters, 4096 bytes at most.
+/// Whether `text` can be the path of a file or folder: not empty, no control characters, at most 4096 bytes.
 bool is_path(std::string_view text);
 
 }  // namespace nswarden

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The options of the daemon, as plain data. Apart from daemon.hpp, because the parts of the daemon take them and may not include the
-// function that owns these parts.
+// The options of the daemon, as plain data. Separate from daemon.hpp because the parts of the daemon use them and may not
+// include the function that owns these parts.
 #pragma once
 
 #include <cstddef>
@@ -15,14 +15,14 @@ namespace nswarden {
 
 inline constexpr std::size_t default_series_limit = 200;
 
-/// Flags of the daemon, some of which one-shot commands take too.
+/// Flags of the daemon; one-shot commands share some.
 struct DaemonOptions {
   ConfigOptions config;
   bool audit = false;                       ///< no policy enforces
-  std::optional<std::string> lock_file;     ///< none: one for each netns directory
-  std::optional<std::string> restore_file;  ///< none: `restore`, where the locks lie
+  std::optional<std::string> lock_file;     ///< empty: one per netns directory
+  std::optional<std::string> restore_file;  ///< empty: `restore`, next to the locks
   std::size_t series_limit = default_series_limit;
-  bool per_netns = false;  ///< export drift of each netns and policy, however many there are
+  bool per_netns = false;  ///< export drift of each netns and policy, without a limit
   WebOptions web;
   LogLevel log_level = LogLevel::info;
   LogFormat log_format = LogFormat::logfmt;

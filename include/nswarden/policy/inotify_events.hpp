@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The event names of inotify(7), which commands are bound to. Pure, any thread.
+// Event names of inotify(7), which commands are bound to. Pure, any thread.
 #pragma once
 
 #include <cstdint>
@@ -12,20 +12,20 @@ namespace nswarden {
 
 struct InotifyEvent {
   std::string_view name;
-  std::uint32_t bits = 0;  ///< a part of the kernel's ABI; several for a name such as IN_MOVE that stands for any of some
+  std::uint32_t bits = 0;  ///< part of the kernel's ABI; several for a name such as IN_MOVE that matches any of them
   std::string_view meaning;
 };
 
-/// Every name that a configuration may use, in the order in which inotify(7) has them.
+/// Every name that a configuration may use, in the order of inotify(7).
 std::span<const InotifyEvent> inotify_events();
 
-/// None for a name that is not known.
+/// Empty optional for an unknown name.
 std::optional<std::uint32_t> inotify_bits(std::string_view name);
 
-/// The names of what happened according to `mask`, such as {"IN_CREATE"}: one for each bit, without flags such as IN_ISDIR.
+/// The event names in `mask`, such as {"IN_CREATE"}: one per bit, without flags such as IN_ISDIR.
 std::vector<std::string_view> inotify_event_names(std::uint32_t mask);
 
-/// What inotify_add_watch can be asked to report; the other bits come unasked, or never.
+/// Events that inotify_add_watch() accepts in its mask. The kernel reports other bits unrequested, or never.
 inline constexpr std::uint32_t inotify_can_be_asked = 0xfff;
 
 }  // namespace nswarden

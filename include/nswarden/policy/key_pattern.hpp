@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A key as a policy writes it: exact, or with globs inside components (`*`, `?`, `[a-z]`, `[!a-z]`), as sysctl.d(5) has them
-// (`net.ipv4.conf.*.rp_filter`). No glob takes a separator. In the place of an interface a glob takes interfaces only:
-// `all` and `default` are meant only where they are written out. Pure, any thread.
+// A key as written in a policy: exact, or with globs inside components (`*`, `?`, `[a-z]`, `[!a-z]`) as in sysctl.d(5)
+// (`net.ipv4.conf.*.rp_filter`). Globs never match a separator. In the interface position a glob matches interfaces only; `all`
+// and `default` must be written out. Pure, any thread.
 #pragma once
 
 #include <optional>
@@ -17,24 +17,23 @@ class KeyPattern {
  public:
   explicit KeyPattern(Key key) : path_(key.path()), exact_(std::move(key)) {}
 
-  /// In the syntax of Key::parse(), with globs; a leading `-` is not part of it.
-  /// Refused beside what is no key: globs in the family, brackets that are not closed or hold nothing, and what else glob(7)
-  /// has in them.
+  /// Parses the syntax of Key::parse() with globs, without a leading `-`. Also refuses globs in the family, unclosed or empty
+  /// brackets, and other bracket features of glob(7).
   static std::variant<KeyPattern, Problem> parse(std::string_view text);
 
-  /// Null where there is a glob in it.
+  /// Null when the pattern has a glob.
   [[nodiscard]] const Key* exact() const { return exact_ ? &*exact_ : nullptr; }
-  /// Relative to /proc/sys/net, globs as they are.
+  /// Relative to /proc/sys/net, with globs.
   [[nodiscard]] const std::string& path() const { return path_; }
-  /// Dotted: how metrics and reports show it.
+  /// Dotted, as metrics and reports show it.
   [[nodiscard]] std::string name() const;
   [[nodiscard]] bool matches(const Key& key) const;
-  /// Whether it stands for keys of interfaces, which come and go with them: one of them, or by a glob.
+  /// Whether it matches keys of interfaces, which appear and vanish with them, by name or by a glob.
   [[nodiscard]] bool names_interface() const;
-  /// Whether a glob stands in the place of an interface.
+  /// Whether the interface position has a glob.
   [[nodiscard]] bool globs_interfaces() const;
 
-  /// An interface may be called `*` (kernel fact 31): a glob is never the same as one key.
+  /// An interface may be named `*` (kernel fact 31), so a glob never equals an exact key.
   friend bool operator==(const KeyPattern&, const KeyPattern&) = default;
   friend auto operator<=>(const KeyPattern&, const KeyPattern&) = default;  // NOLINT(modernize-use-nullptr): as in key.hpp
 
@@ -45,7 +44,7 @@ class KeyPattern {
   std::optional<Key> exact_;
 };
 
-/// Whether the glob takes the whole of `name`, one component.
+/// Whether the glob matches all of `name`, one component.
 bool matches_glob(std::string_view glob, std::string_view name);
 
 }  // namespace nswarden

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names of netns, and where they come from. Plain data.
+// Names of netns and their sources. Plain data.
 #pragma once
 
 #include <cstddef>
@@ -10,14 +10,15 @@
 
 namespace nswarden {
 
-/// How a netns came by a name.
+/// The origin of a netns name.
 enum class NameKind : std::uint8_t {
   entry,    ///< an entry of a netns directory
-  host,     ///< it is the host's own netns, under the name `host`: then no other name counts
-  process,  ///< a process is in it, under the name `net:[INODE]` as /proc/PID/ns/net shows it: counts only without an entry
+  host,     ///< the host's own netns, named `host`; other names are ignored then
+  process,  ///< a process in it, named `net:[INODE]` as /proc/PID/ns/net shows; used only without an entry
 };
 
-/// A symbolic link in place of a netns file: `ln -s /proc/PID/ns/net NAME` is a custom of some, and a way to mislead us.
+/// Policy for symbolic links in netns directories. `ln -s /proc/PID/ns/net NAME` is a common practice, and also a way to
+/// mislead the daemon.
 enum class Links : std::uint8_t { refuse, follow };
 
 struct NetnsName {
@@ -25,13 +26,13 @@ struct NetnsName {
   NameKind kind = NameKind::entry;
 };
 
-/// A place that names come from: what the index `directory` of an entry refers to.
+/// A source of names, referenced by the index `directory` of an entry.
 struct NetnsSource {
   NameKind kind = NameKind::entry;
   std::string directory{};  ///< absolute; empty for the host and for processes
 };
 
-/// Where names come from: these directories, the host and processes.
+/// Sources of names: these directories, the host and processes.
 inline std::vector<NetnsSource> netns_sources(const std::vector<std::string>& directories) {
   std::vector<NetnsSource> sources;
   sources.reserve(directories.size() + 2);
@@ -41,8 +42,8 @@ inline std::vector<NetnsSource> netns_sources(const std::vector<std::string>& di
   return sources;
 }
 
-/// How a netns of that name is shown: the name in the first source, of the host and of processes, the full path in others, and for
-/// a name that another kind of source could have as well.
+/// The displayed name of a netns: the plain name for the first source, the host and processes; the full path for other sources
+/// and for a name that another kind of source could also have.
 inline std::string label_of(const NetnsSource& source, std::size_t index, std::string_view name) {
   const bool is_free = index == 0 && name != "host" && !name.starts_with("net:[");
   if (source.kind != NameKind::entry || is_free) return std::string(name);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which settings a netns of given names must have. A PolicySet is one compiled configuration, immutable; a Plan is what
-// one set of matching policies comes to, shared by all netns that match the same; a Resolution is a Plan with its globs
-// resolved to the keys that one netns has. Pure, any thread.
+// Maps the names of a netns to its settings. A PolicySet is one compiled configuration, immutable. A Plan is the result of one
+// set of matching policies, shared by all netns that match the same set. A Resolution is a Plan with its globs resolved to the
+// keys of one netns. Pure, any thread.
 #pragma once
 
 #include <cstdint>
@@ -23,13 +23,13 @@ using KeyIndex = std::uint32_t;
 
 struct PlannedSetting {
   Key key;
-  KeyIndex written = 0;    ///< as its owner wrote it
+  KeyIndex written = 0;    ///< as written by the owner
   PolicyIndex policy = 0;  ///< the owner
   Mode mode = Mode::enforce;
-  const Setting* setting = nullptr;  ///< of the PolicySet
+  const Setting* setting = nullptr;  ///< from the PolicySet
 };
 
-/// A setting that lost to another one. A conflict only where it is another policy's and value or mode differ.
+/// A setting that another one overrides. It is a conflict only when another policy overrides it with a different value or mode.
 struct Overridden {
   Key key;
   PolicyIndex loser = 0;
@@ -40,19 +40,19 @@ struct Overridden {
 };
 
 struct Plan {
-  std::vector<PolicyIndex> policies;     ///< all that match, ascending
-  std::vector<const KeyPattern*> globs;  ///< what resolve() has to be told of
+  std::vector<PolicyIndex> policies;     ///< all matching policies, ascending
+  std::vector<const KeyPattern*> globs;  ///< globs that resolve() needs the keys of
 };
 
 struct Resolution {
   std::vector<PlannedSetting> settings;  ///< in write order (key.hpp), then file order; each key once
   std::vector<Overridden> overridden;
-  std::vector<Key> observed;  ///< sorted; may be among the settings too
+  std::vector<Key> observed;  ///< sorted; may overlap with the settings
 };
 
 class PolicySet {
  public:
-  /// With `audit`, no policy enforces.
+  /// With Audit::everything, no policy enforces.
   enum class Audit { as_configured, everything };
   PolicySet(Config config, Audit audit);
   PolicySet(const PolicySet&) = delete;
@@ -62,29 +62,29 @@ class PolicySet {
     std::string name;
     Mode mode = Mode::enforce;
     bool restore = false;
-    std::vector<KeyIndex> keys;                      ///< that it names, file order
+    std::vector<KeyIndex> keys;                      ///< keys that it names, in file order
     std::shared_ptr<const PolicyCommands> commands;  ///< never null
   };
   [[nodiscard]] std::span<const Policy> policies() const { return policies_; }
-  /// All that some policy wants a value for, each once, as written.
+  /// All keys with a desired value in any policy, each once, as written.
   [[nodiscard]] std::span<const KeyPattern> keys() const { return keys_; }
   /// Files that positions refer to.
   [[nodiscard]] const std::vector<std::string>& files() const { return files_; }
   [[nodiscard]] bool observes() const;
-  /// Whether some key of it comes and goes with an interface.
+  /// Whether any key appears and vanishes with an interface.
   [[nodiscard]] bool names_interfaces() const;
-  /// Whether a policy that names the key (as written) takes its absence.
+  /// Whether a policy that names the key (as written) accepts its absence.
   [[nodiscard]] bool optional(PolicyIndex policy, KeyIndex key) const;
-  /// Whether some policy is for netns of this kind of name.
+  /// Whether any policy matches netns by this kind of name.
   [[nodiscard]] bool wants(NameKind kind) const;
 
   /// Policies that match a netns with these names, ascending.
   [[nodiscard]] std::vector<PolicyIndex> match(std::span<const NetnsName> names) const;
-  /// All events that some policy has commands for, as a mask of inotify(7).
+  /// All events with commands in any policy, as an inotify(7) mask.
   [[nodiscard]] std::uint32_t event_bits() const;
   [[nodiscard]] Plan plan(std::span<const PolicyIndex> matched) const;
-  /// `found`: the keys of the netns that any of plan.globs matches. An exact key beats a glob, whichever policies these are in;
-  /// else the later one in the file wins.
+  /// `found`: the keys of the netns that match any of plan.globs. An exact key beats a glob, in any policy; otherwise the later
+  /// one in the file wins.
   [[nodiscard]] Resolution resolve(const Plan& plan, std::span<const Key> found) const;
 
  private:
@@ -96,7 +96,7 @@ class PolicySet {
   std::vector<KeyPattern> keys_;
 };
 
-/// The kinds of names to look for: entries, which are shown whether a policy matches or not, and others that some policy is for.
+/// The kinds of names to discover: entries, which are always shown, and other kinds that any policy uses.
 std::vector<NameKind> kinds_of_names(const PolicySet& policies);
 
 }  // namespace nswarden

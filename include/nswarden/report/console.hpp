@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How one-shot commands end and how they report to their caller: exit codes, tables, colours, one line on stderr. Main thread; a table and the
-// text of a cell are pure.
+// Exit codes and output of one-shot commands: tables, colours, and one line on stderr. Main thread; tables and cell texts are
+// pure.
 #pragma once
 
 #include <cstdint>
@@ -15,15 +15,15 @@ namespace nswarden {
 
 enum ExitCode : int { exit_compliant = 0, exit_drifted = 1, exit_usage = 2, exit_unreadable = 3 };
 
-/// Prints one line on stderr, for everything but the report of a command.
+/// Prints one line on stderr, for all output except the report of a command.
 void complain(std::string_view line);
 
 enum class Colour : std::uint8_t { never, always };
 
-/// Colour::always on a terminal that understands colours (not with TERM=dumb), unless NO_COLOR is set.
+/// Colour::always on a terminal with colours (not with TERM=dumb), unless NO_COLOR is set.
 Colour colour_of_stdout();
 
-/// Columns are as wide as their longest cell: two spaces between columns, nothing trailing.
+/// A table for stdout. Columns are as wide as their longest cell, with two spaces between them and without trailing spaces.
 class Table {
  public:
   struct Cell {
@@ -36,7 +36,7 @@ class Table {
     std::string_view colour;
   };
   void row(std::vector<Cell> cells) { rows_.push_back(std::move(cells)); }
-  /// Whether there is nothing but the heading.
+  /// Whether the table has only its heading.
   [[nodiscard]] bool empty() const { return rows_.size() < 2; }
   [[nodiscard]] std::string text() const;
 
@@ -47,7 +47,7 @@ class Table {
 /// Such as "drifted (clamped)".
 std::string state_text(const Finding& finding);
 
-/// `-` where there is nothing to show, so that columns stay columns for awk.
+/// `-` for an empty text, so that awk finds the columns.
 std::string or_dash(const std::string& text);
 
 }  // namespace nswarden

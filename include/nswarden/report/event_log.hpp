@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The history of events: one for each log line about a setting, and for what became of a netns or of the configuration. The log of them is
-// used by the loop thread only; an event in it is immutable, and what newest() gave may be read by any thread.
+// The history of events: one per log line about a setting, and one per change of a netns or of the configuration. Only the loop
+// thread uses the EventLog. Events are immutable, and any thread may read the result of newest().
 #pragma once
 
 #include <chrono>
@@ -25,11 +25,11 @@ struct Event {
   enum class What : std::uint8_t {
     drift,
     repair,
-    failure,  ///< an attempt to repair
+    failure,  ///< of a repair attempt
     recovery,
     suspend,
     calm,
-    contradiction,  ///< with another setting of ours
+    contradiction,  ///< with another setting of the policies
     netns_governed,
     netns_gone,
     netns_failure,
@@ -38,10 +38,10 @@ struct Event {
   };
   What what = What::drift;
   double time = 0;  ///< Unix time in seconds
-  Finding finding;  ///< nothing but `netns` for what became of a netns; empty for a reload
+  Finding finding;  ///< only `netns` for a netns event; empty for a reload
   std::optional<Source> source;
   std::string error;                 ///< bytes
-  std::chrono::seconds retry_in{0};  ///< of `suspend`
+  std::chrono::seconds retry_in{0};  ///< for `suspend`
   KnownWriter writer;
 };
 std::string_view to_string(Event::What what);
@@ -54,15 +54,15 @@ class EventLog {
   static constexpr std::size_t capacity = 200;
 
   void add(Event event);
-  /// `problems`: one a line, none when the configuration was taken. The first one is kept: the log has all.
+  /// `problems`: one per line; empty when the configuration was accepted. Keeps the first one; the log has all.
   void reloaded(double time, std::string_view problems);
 
-  /// The same until something is added: a snapshot is made far more often than that.
+  /// Shared until the next event: snapshots are far more frequent than events.
   [[nodiscard]] std::shared_ptr<const Events> newest() const;
 
  private:
   std::deque<std::shared_ptr<const Event>> events_;
-  mutable std::shared_ptr<const Events> newest_;  // null when it has to be made
+  mutable std::shared_ptr<const Events> newest_;  // null when outdated
 };
 
 }  // namespace nswarden

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON of what reports and the HTTP API both show: schema 1. All bytes pass printable(). Pure, any thread.
+// JSON (schema 1) shared by reports and the HTTP API. All bytes pass printable(). Pure, any thread.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -11,16 +11,16 @@
 
 namespace nswarden {
 
-// Keys stay in the order in which the contract shows them.
+// Preserves the order of keys in the documented schema.
 using Json = nlohmann::ordered_json;
 
 Json json_of(const Totals& totals);
 Json json_of(const Finding& finding);
-/// What is unknown is left out.
+/// Omits unknown fields.
 Json json_of(const Writer& writer);
 Json json_of(const Event& event);
 
-/// A whole answer: one line.
+/// A complete response on one line.
 std::string line_of(const Json& json);
 
 }  // namespace nswarden

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The daemon's log on stderr, logfmt or JSON, one line for each change of a fact. A reader that stops reading stops nothing:
-// lines wait in a bounded buffer, and what did not fit is counted and said (kernel fact 36); so is a line for which there was
-// no memory. Any thread may log.
+// The daemon's log on stderr, logfmt or JSON, one line per change. A stalled reader never blocks the daemon: lines wait in a
+// bounded buffer, and dropped lines are counted and reported (kernel fact 36). Lines dropped when out of memory are counted
+// too. Any thread may log.
 #pragma once
 
 #include <chrono>
@@ -24,11 +24,11 @@ enum class LogFormat { logfmt, json };
 
 struct LogField {
   std::string_view name;
-  std::string_view value;  ///< bytes; made printable and quoted as the format needs
+  std::string_view value;  ///< bytes; escaped and quoted as the format requires
 };
 
-/// How often a topic may be logged: a number of lines for each topic and minute, in bounded memory whatever the topics are.
-/// Pure, time is an argument. Not thread-safe.
+/// Rate limit per topic: a number of lines per topic and minute, in bounded memory for any set of topics. Pure; the caller
+/// passes the time. Not thread-safe.
 class LineLimiter {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -36,8 +36,8 @@ class LineLimiter {
   static constexpr std::chrono::minutes window{1};
   static constexpr std::size_t max_topics = 1024;
 
-  /// None when the line is to be left out; else how many lines of the topic were left out since the last one that was not.
-  /// Topics beyond max_topics share one allowance until others fall silent.
+  /// Empty optional when the line must be suppressed; otherwise the number of suppressed lines of the topic since its last
+  /// line. Topics beyond max_topics share one allowance until other topics fall silent.
   std::optional<std::size_t> admit(std::string_view topic, Time now);
 
   [[nodiscard]] std::size_t topics() const { return topics_.size(); }
@@ -57,7 +57,7 @@ class LineLimiter {
 
 class Log {
  public:
-  /// Writes to `fd`, which stays the caller's.
+  /// Writes to `fd`, which the caller owns.
   Log(int fd, LogLevel level, LogFormat format);
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
@@ -69,14 +69,14 @@ class Log {
   void warn(std::string_view message, std::initializer_list<LogField> fields = {}) { write(LogLevel::warn, message, fields); }
   void error(std::string_view message, std::initializer_list<LogField> fields = {}) { write(LogLevel::error, message, fields); }
 
-  /// Like write(), at most `burst` times a minute for each `topic`; the first line of the next minute says how many were
-  /// left out. For lines that an opponent or a flapping netns can cause without end.
+  /// Like write(), at most `burst` times a minute for each `topic`; the first line of the next minute reports the number of
+  /// suppressed lines. For lines that an opponent or a flapping netns can cause indefinitely.
   void limited(std::string_view topic, LogLevel level, std::string_view message, std::span<const LogField> fields);
   void limited(std::string_view topic, LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {}) {
     limited(topic, level, message, std::span(fields.begin(), fields.size()));
   }
 
-  /// Tries again to write what waits. The loop calls it now and then. Never blocks.
+  /// Retries writing the buffered lines. The loop calls it periodically. Never blocks.
   void flush();
 
  private:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every metric that nswarden exports, by the names that users rely on. Counters and histograms are counted by the loop as
-// things happen; gauges come from the snapshot at the scrape, so that a scrape asks nothing of the kernel.
-// The loop calls the counting functions; any thread may call text().
+// All exported metrics, under the names that users rely on. The loop updates counters and histograms; gauges come from the
+// snapshot at scrape time, so a scrape makes no kernel requests. The loop calls the counting functions; any thread may call
+// text().
 #pragma once
 
 #include <chrono>
@@ -26,11 +26,11 @@ class Metrics {
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
-  /// Brings all series of these policies into being at 0. What is counted already stays.
+  /// Creates all series of these policies at 0. Existing counts are kept.
   void know(const PolicySet& policies);
 
   void drift_detected(std::string_view policy, std::string_view key, Source source);
-  /// A drift that the event of a write told of; `comm` of who made it, empty when unknown.
+  /// Counts a drift detected by a write event; `comm` of the writer, empty when unknown.
   void drift_written(std::string_view comm);
   void write_attempt(std::string_view policy, Outcome outcome, int error);
   /// `failure`: one of all_command_failures, empty for a success.

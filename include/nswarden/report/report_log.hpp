@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one place where a report of a visit fans out: to the metrics, the log, the writers and the history of events. Loop thread only.
+// Distributes the reports of visits to the metrics, the log, the writers and the history of events. Loop thread only.
 #pragma once
 
 #include <nswarden/engine/reconciler.hpp>
@@ -16,7 +16,7 @@ class ReportLog {
   ReportLog(Metrics& metrics, Log& log, Writers& writers, EventLog& events)
       : metrics_(metrics), log_(log), writers_(writers), events_(events) {}
 
-  /// `policies` are those that the report was made under; `unix_time` is `now` in seconds.
+  /// `policies`: those in force when the report was made; `unix_time`: `now` in seconds.
   void record(const Report& report, const PolicySet& policies, Time now, double unix_time);
 
   [[nodiscard]] std::size_t fixed() const { return fixed_; }

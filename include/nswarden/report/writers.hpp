@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who wrote a setting: the writes that the kernel told of in this turn of the loop, and for each setting who made its last drift.
-// Only a write to exactly the file of a setting names a writer: a side effect of another key, or a file that cannot be placed,
-// names none. Loop thread only.
+// Identifies the writers of settings: the writes that the kernel reported in this turn of the loop, and the writer of the last
+// drift of each setting. Only a write to exactly the file of a setting identifies a writer; a side effect of another key, or a
+// file that cannot be placed, does not. Loop thread only.
 #pragma once
 
 #include <cstddef>
@@ -25,47 +25,47 @@ namespace nswarden {
 
 class Writers {
  public:
-  /// describe_writer, but for tests.
+  /// describe_writer, replaceable for tests.
   using Describe = std::function<Writer(std::int64_t pid, const Fd& pidfd, double time)>;
 
-  /// Of one turn. Each may hold a pidfd, so there is an end; those before the last 64 are forgotten.
+  /// Writes kept per turn. Each may hold a pidfd, so only the last 64 are kept.
   static constexpr std::size_t max_writes = 64;
-  /// Settings whose last writer is kept; the one that was named the longest ago goes.
+  /// Settings with a known last writer; the least recently named one is dropped.
   static constexpr std::size_t max_settings = 1000;
 
-  /// `files` outlives it.
+  /// `files` outlives the object.
   Writers(const SysctlFiles& files, Describe describe) : files_(files), describe_(std::move(describe)) {}
 
   /// `seen`: Unix time in seconds.
   void take(std::vector<SysctlWrite> writes, double seen);
-  /// Who made the writes of this turn to exactly this file, if it was one process: `netns` is the inode number of its nsfs file, `setting`
-  /// an index into the keys that it was bound with. A process is looked at when it is first asked for, so that only writers of drifts
-  /// cost, and those of files that cannot be placed yet.
+  /// The writer of this turn's writes to exactly this file, if a single process made them. `netns` is the inode number of its
+  /// nsfs file, `setting` an index into its bound keys. A process is inspected on first request, so the cost arises only for
+  /// writers of drifts and for files that cannot be placed yet.
   [[nodiscard]] KnownWriter writer_of(std::uint64_t netns, std::uint32_t setting);
-  /// Forgets the writes that were placed. To be called when all that they told of has been visited and reported: a later drift is
-  /// none of theirs. The others wait for a search to place them.
+  /// Drops the placed writes. Called when their netns have been visited and reported: they cannot explain a later drift.
+  /// Unplaced writes wait for a search.
   void end_turn();
   void end_search() { writes_.clear(); }
 
-  /// Who made the last drift of a setting; null forgets who made the one before.
+  /// Records the writer of the last drift of a setting; null clears the previous one.
   void remember(const std::string& netns, const std::string& key, KnownWriter writer);
   [[nodiscard]] KnownWriter last_writer(const std::string& netns, const std::string& key) const;
-  /// A netns that comes under the same name is another one.
+  /// Drops the writers of a netns; a later netns of the same name is a new one.
   void forget(const std::string& netns);
 
-  /// Their `since` stays 0.
+  /// Leaves `since` at 0.
   [[nodiscard]] std::vector<DriftSnapshot> with_writers(std::vector<Finding> findings) const;
 
  private:
   struct SeenWrite {
     SysctlWrite write;
     double seen = 0;
-    std::optional<KnownWriter> writer;  // none until it was asked for
+    std::optional<KnownWriter> writer;  // empty until first requested
   };
   using SettingName = std::pair<std::string, std::string>;  // netns label, name of the key
   struct LastWriter {
     KnownWriter writer;
-    std::list<const SettingName*>::iterator age;  // in by_age_
+    std::list<const SettingName*>::iterator age;  // position in by_age_
   };
   using LastWriters = std::map<SettingName, LastWriter>;
 
@@ -77,7 +77,7 @@ class Writers {
   Describe describe_;
   std::deque<SeenWrite> writes_;
   LastWriters last_;
-  std::list<const SettingName*> by_age_;  // keys of last_, the oldest first
+  std::list<const SettingName*> by_age_;  // keys of last_, oldest first
 };
 
 }  // namespace nswarden
