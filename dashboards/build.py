@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""build.py: writes the dashboards beside itself and the pictures of their layout to docs/.
+"""build.py: writes the dashboards next to itself and the layout pictures to docs/.
 
 tests/e2e/dashboard_files_test.py compares the committed files with its output. Standard library only.
 """
@@ -16,7 +16,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 
 def files():
-    """{path from the top of the tree: content}."""
+    """{path relative to the repository: content}."""
     made = {}
     for name, module in (("node", node), ("fleet", fleet)):
         board = module.build()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The dashboard of a fleet: compliance, the worst nodes, drift over all nodes, and nodes that need attention."""
+"""The fleet dashboard: compliance, the worst nodes, drift over all nodes, and nodes that need attention."""
 
 import node
 from panels import (BLUE, GREEN, NONE_IS_GOOD, RED, YELLOW, Board, annotation, bars, column, heatmap, lines, link, log_lines, now, override,
@@ -36,7 +36,7 @@ def build():
 
 
 def variables():
-    # All jobs are a list and not a pattern, because a pattern would match every other job of the same Prometheus.
+    # Jobs are selected by a list because a pattern would also match every other job of the same Prometheus.
     return [variable("job", "Job", "label_values(nswarden_build_info, job)", "Scrape jobs with nswarden.", many=True),
             variable("instance", "Instance", 'label_values(nswarden_build_info{job=~"$job"}, instance)', "Nodes of these jobs.", many=True,
                      all_value=".+"),

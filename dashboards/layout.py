@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The layout of a dashboard as SVG: each panel at its place, with its title, a sketch of its type, its unit and its first legends.
+"""The layout of a dashboard as SVG: each panel at its position, with title, a sketch of its type, unit and first legends.
 
-Transparent, and in colours of medium lightness, so that it can be read on white and on black. Standard library only.
+The background is transparent and the colours have medium lightness, so that it is readable on white and on black. Standard
+library only.
 """
 
 from xml.sax.saxutils import escape
 
-COLUMN, UNIT, MARGIN, HEAD = 50, 17, 6, 34  # pixels: a column, a unit of height, around all, the title above
+COLUMN, UNIT, MARGIN, HEAD = 50, 17, 6, 34  # pixels: column width, unit of height, outer margin, title height
 TEXT, FAINT = "#888888", "#8888884d"
 COLOURS = {"stat": "#16a36a", "timeseries": "#3b82f6", "table": "#8a8f1c", "heatmap": "#e0701a", "bargauge": "#b455d6",
            "state-timeline": "#d9465f"}
@@ -80,7 +81,7 @@ def wrapped(content, room, per_letter):
     return lines
 
 
-# Sketches of the types, in a box.
+# Sketches of the panel types.
 
 def curves(x, y, width, height, colour):
     def curve(level, swing):

@@ -4,7 +4,7 @@
 from panels import (GREEN, NONE_IS_GOOD, RED, YELLOW, Board, annotation, column, heatmap, lines, link, log_lines, now, override,
                     query, stat, states, steps, table, variable, words)
 
-# Before a daemon has loaded its first configuration, the hash is empty, and the times of the configuration and of the last sweep are 0.
+# Before the first configuration is loaded, the hash is empty and the times of the configuration and of the last sweep are 0.
 UID = "nswarden-node"
 NODE = 'job="$job",instance="$instance"'
 POLICY = NODE + ',policy=~"$policy"'

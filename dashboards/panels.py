@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parts of dashboards: queries, panels, and a board that lays panels out. Plain dicts in the JSON model of Grafana 9 to 11.
+"""Building blocks of dashboards: queries, panels, and a board that lays panels out. Plain dicts in the JSON model of Grafana 9
+to 11.
 
-Nothing here knows a metric; node.py and fleet.py do. Standard library only.
+Metrics are known only to node.py and fleet.py. Standard library only.
 """
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
-COLUMNS = 24  # of Grafana's grid
+COLUMNS = 24  # in Grafana's grid
 
 GREEN, YELLOW, RED, BLUE = "green", "yellow", "red", "blue"
 
@@ -13,7 +14,7 @@ GREEN, YELLOW, RED, BLUE = "green", "yellow", "red", "blue"
 # Queries.
 
 def query(expr, legend="", instant=False, table=False, heatmap=False):
-    """A query of a panel. Its refId is given by the panel."""
+    """A query of a panel. The panel assigns its refId."""
     if heatmap:
         legend = "{{le}}"
     return {"datasource": DATASOURCE, "expr": " ".join(expr.split()), "legendFormat": legend or "__auto",
@@ -26,14 +27,14 @@ def now(expr, legend=""):
 
 
 def column(name, expr):
-    """A query of a table; `name` is the head of its column of values, None to leave it out."""
+    """A query of a table; `name` is the header of its value column, None to omit the column."""
     return {"column": name, **query(expr, table=True)}
 
 
 # Colours, words and links of a field.
 
 def steps(*pairs):
-    """Thresholds as (from, colour); the first has the `from` None."""
+    """Thresholds as (from, colour), with None as the first `from`."""
     return {"mode": "absolute", "steps": [{"color": colour, "value": value} for value, colour in pairs]}
 
 
@@ -42,7 +43,7 @@ NO_MEANING = steps((None, BLUE))
 
 
 def words(texts):
-    """Words in place of values: {value: (text, colour)}."""
+    """Value mappings: {value: (text, colour)}."""
     options = {str(value): {"text": text, "color": colour, "index": index} for index, (value, (text, colour)) in enumerate(texts.items())}
     return [{"type": "value", "options": options}]
 
@@ -52,13 +53,13 @@ def link(title, url, new_tab=False):
 
 
 def override(name, **properties):
-    """For the field or column of that name. Property names are given with _ for the dot: custom_width."""
+    """An override for the field or column of that name. Property names use _ for the dot: custom_width."""
     return {"matcher": {"id": "byName", "options": name},
             "properties": [{"id": key.replace("_", ".", 1) if key.startswith("custom_") else key, "value": value}
                            for key, value in properties.items()]}
 
 
-# Panels. All take a title, a description and queries; none knows its place or id.
+# Panels. All take a title, a description and queries; the board assigns position and id.
 
 def panel(kind, title, description, queries, unit, options, field=None, custom=None, overrides=()):
     targets = []
@@ -72,7 +73,8 @@ def panel(kind, title, description, queries, unit, options, field=None, custom=N
 
 def stat(title, description, queries, unit="short", thresholds=NO_MEANING, mappings=(), links=(), low=None, high=None, no_value=None,
          decimals=None, text="auto"):
-    """One number, in the colour of its threshold. Always by now(): over a range, the last value would stay after its series ends."""
+    """One number, in the colour of its threshold. Always an instant query: over a range, the last value would outlive its
+    series."""
     options = {"colorMode": "background" if thresholds is not NO_MEANING or mappings else "value", "graphMode": "none",
                "justifyMode": "auto", "orientation": "auto", "textMode": text,
                "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}}
@@ -83,7 +85,7 @@ def stat(title, description, queries, unit="short", thresholds=NO_MEANING, mappi
 
 def lines(title, description, queries, unit, low=0, high=None, stacked=False, bars=False, links=(), thresholds=None, decimals=None,
           overrides=()):
-    """Values over time, with a legend of last and greatest."""
+    """A time series with the last and the greatest value in the legend."""
     custom = {"drawStyle": "bars" if bars else "line", "lineInterpolation": "linear", "lineWidth": 1, "fillOpacity": 60 if bars else 10,
               "showPoints": "never", "spanNulls": False, "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
               "axisPlacement": "auto", "scaleDistribution": {"type": "linear"},
@@ -96,14 +98,14 @@ def lines(title, description, queries, unit, low=0, high=None, stacked=False, ba
 
 
 def log_lines(*arguments, **named):
-    """The same on a logarithmic scale, for times that range from tens of microseconds to minutes."""
+    """A time series on a logarithmic scale, for durations from tens of microseconds to minutes."""
     made = lines(*arguments, low=None, **named)
     made["fieldConfig"]["defaults"]["custom"]["scaleDistribution"] = {"type": "log", "log": 10}
     return made
 
 
 def states(title, description, queries, mappings, links=()):
-    """A band for each series, in the colour and with the word of its value."""
+    """One band per series, in the colour and with the text of its value."""
     custom = {"fillOpacity": 70, "lineWidth": 0, "spanNulls": False}
     options = {"mergeValues": True, "showValue": "auto", "alignValue": "left", "rowHeight": 0.8,
                "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False, "calcs": []}, "tooltip": {"mode": "single", "sort": "none"}}
@@ -112,7 +114,7 @@ def states(title, description, queries, mappings, links=()):
 
 
 def bars(title, description, queries, unit="short", thresholds=NO_MEANING, links=()):
-    """A horizontal bar for each series, now."""
+    """One horizontal bar per series, by an instant query."""
     options = {"displayMode": "basic", "orientation": "horizontal", "showUnfilled": True, "minVizWidth": 0, "minVizHeight": 10,
                "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}}
     field = {"min": 0, "thresholds": thresholds, "links": list(links), "color": {"mode": "thresholds"}}
@@ -120,7 +122,7 @@ def bars(title, description, queries, unit="short", thresholds=NO_MEANING, links
 
 
 def heatmap(title, description, expr, bucket_unit="s"):
-    """Buckets of a classic histogram over time; `expr` is how many fell into each."""
+    """A heatmap of a classic histogram; `expr` is the number of observations per bucket."""
     options = {"calculate": False, "cellGap": 1, "cellValues": {"unit": "short"}, "filterValues": {"le": 1e-9}, "rowsFrame": {"layout": "auto"},
                "color": {"mode": "scheme", "scheme": "Oranges", "scale": "exponential", "exponent": 0.5, "steps": 64, "reverse": False,
                          "fill": "dark-orange"},
@@ -128,13 +130,13 @@ def heatmap(title, description, expr, bucket_unit="s"):
                "tooltip": {"mode": "single", "show": True, "yHistogram": False}, "exemplars": {"color": "rgba(255,0,255,0.7)"}}
     custom = {"hideFrom": {"legend": False, "tooltip": False, "viz": False}, "scaleDistribution": {"type": "linear"}}
     made = panel("heatmap", title, description, [query(expr, heatmap=True)], "short", options, {}, custom)
-    made["maxDataPoints"] = 120  # with more, buckets of time are too narrow to be visible
+    made["maxDataPoints"] = 120  # with more, the time buckets are too narrow to be visible
     return made
 
 
 def table(title, description, columns, labels, unit="short", overrides=(), sort=None, no_value=None):
-    """A line for each set of labels and a column for each query, by column(). `labels` are the columns of labels, in order; they
-    keep their names, by which links find them."""
+    """One row per label set and one column per query, by column(). `labels` are the label columns, in order; they keep their
+    names because links refer to them."""
     many = len(columns) > 1
     heads = {f"Value #{chr(ord('A') + index)}" if many else "Value": target["column"] for index, target in enumerate(columns)}
     hidden = {name: True for name in ("Time", "__name__", "job", "instance") if name not in labels}
@@ -155,8 +157,8 @@ def table(title, description, columns, labels, unit="short", overrides=(), sort=
 # The board.
 
 def variable(name, label, ask, description, many=False, all_value=None):
-    """A variable that asks the data source. One that takes many values also takes all of them: by the pattern `all_value`, which stays
-    short in a fleet of thousands, else by a list."""
+    """A variable that queries the data source. A multi-value variable also accepts All: as the pattern `all_value`, which
+    stays short in a fleet of thousands, else as a list."""
     made = {"type": "query", "name": name, "label": label, "description": description, "datasource": DATASOURCE, "definition": ask,
             "query": {"query": ask, "refId": "PrometheusVariableQueryEditor-VariableQuery"}, "refresh": 2, "sort": 1, "regex": "",
             "hide": 0, "skipUrlSync": False, "multi": many, "includeAll": many, "current": {}, "options": []}
@@ -179,7 +181,7 @@ def annotation(name, expr, colour, title, text):
 
 
 class Board:
-    """Lays panels out from left to right; a line of them is as high as the first of it, and must be full before the next begins."""
+    """Lays panels out from left to right; a row is as high as its first panel, and must be full before the next row begins."""
 
     def __init__(self, uid, title, description, variables, annotations, links, span):
         self.y = self.x = self.height = 0

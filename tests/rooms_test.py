@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks the structure of include/ and src/: arrows between rooms, include cycles, public headers, classes in one source file, and the
-files in which libraries and dangerous calls may be used. Each rule is then broken on purpose in memory, since a rule that cannot fail is
-not a rule. `rooms_test.py --figures` prints the sizes that docs/architecture.md quotes."""
+"""Checks the structure of include/ and src/: dependencies between rooms, include cycles, public headers, classes in one
+source file, and the files in which libraries and dangerous calls may be used. Each rule is then violated in memory, to prove
+that it can fail. `rooms_test.py --figures` prints the sizes that docs/architecture.md quotes."""
 
 import collections
 import functools
@@ -37,7 +37,7 @@ THREADS_AND_FILES = (r"# *include *<(?:thread|mutex|shared_mutex|condition_varia
 CLOCK = r"_clock::now|[^a-z_:](?:time|clock_gettime|gettimeofday) ?\(|getenv"
 PURE = "base policy engine"
 
-# Rule, pattern, rooms that it holds for, files that are excepted.
+# Rule, pattern, rooms that it applies to, excepted files.
 CODE_RULES = [
     ("a pure room calls the kernel", SYSTEM_CALLS, PURE + " config", "src/config/configuration.cpp"),
     ("a pure room has a thread, file or terminal", THREADS_AND_FILES, PURE + " config", "src/config/configuration.cpp"),
@@ -133,7 +133,7 @@ def cycles(graph):
 
 
 def class_sources(sources):
-    """Each class with the source files that define its member functions, anonymous namespaces' classes excepted."""
+    """Each class with the source files that define its member functions, except classes in anonymous namespaces."""
     found = collections.defaultdict(set)
     for path, text in sources.items():
         if path.endswith(".cpp"):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rules in dashboards/ are right by promtool, each alert has all that who is woken by it needs, and its tests notice when it is broken:
-a test that cannot fail is no test."""
+"""promtool accepts the rules in dashboards/, each alert has all fields that its recipient needs, and the tests of each rule
+fail when it is broken: a test that cannot fail proves nothing."""
 
 import copy
 import os
@@ -38,14 +38,15 @@ def test_files(prefix):
 
 
 def promtool(*arguments):
-    """Exit status and all that it says."""
+    """Exit status and complete output."""
     done = subprocess.run([PROMTOOL, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           check=False, encoding="utf-8", timeout=120)
     return done.returncode, done.stdout
 
 
 def failures_with(name, document, about=("",)):
-    """What the tests in dashboards/ that hold one of the words `about` say with `document` in the place of the rule file `name`."""
+    """The output of those tests in dashboards/ that contain one of the words `about`, with `document` in place of the rule
+    file `name`."""
     with tempfile.TemporaryDirectory(prefix="nswarden-rules-") as directory:
         shutil.copytree(os.path.join(DASHBOARDS, "tests"), os.path.join(directory, "tests"))
         with open(os.path.join(directory, name), "w", encoding="utf-8") as file:
@@ -123,10 +124,10 @@ class Alerts(Case):
 
 
 class Broken(Case):
-    """Of all rules at once, since promtool tells which cases fail; of two with the same name only one at a time."""
+    """Tests all rules together, since promtool names the failing cases; rules of the same name are tested one at a time."""
 
     def check_noticed(self, change):
-        """Each rule's tests notice `change`, a function that breaks a rule or returns False where it cannot."""
+        """The tests of each rule detect `change`, a function that breaks a rule or returns False if it cannot."""
         document = load(os.path.join(DASHBOARDS, "alerts.yaml"))
         names = [rule["alert"] for rule in rules(document)]
         for turn in range(max(names.count(name) for name in names)):

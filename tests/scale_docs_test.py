@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What docs/scale.md shows is right by promtool, its shards take each node once, and what it says of series is what docs/metrics.md comes to."""
+"""promtool accepts the examples of docs/scale.md, its shards take each node once, and its numbers of series match
+docs/metrics.md."""
 
 import json
 import os
@@ -50,7 +51,7 @@ class Page(unittest.TestCase):
         self.snippets = snippets()
 
     def install(self, text, name="prometheus.yml"):
-        """The configuration in a file, with all that it names beside it."""
+        """The configuration in a file, next to all files that it names."""
         for rules in ("alerts.yaml", "recording.yaml"):
             shutil.copyfile(os.path.join(ROOT, "dashboards", rules), os.path.join(self.directory, rules))
         with open(os.path.join(self.directory, "global.yaml"), "w", encoding="utf-8") as file:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shipped rules, in a real Prometheus that scrapes a real daemon, tell a real Alertmanager of what really happens. Only `for:` is
+"""The shipped rules in a real Prometheus, which scrapes a real daemon and notifies a real Alertmanager. Only `for:` is
 shortened."""
 
 import re
@@ -19,7 +19,7 @@ RAW = re.compile(r"(?<![:a-z_])nswarden_[a-z_]+(?![:a-z_])")
 
 class Alerting(harness.Case):
     def monitor(self, text):
-        """A daemon with that configuration, and all that watches it."""
+        """A daemon with that configuration, monitored by Prometheus and Alertmanager."""
         self.configure(text)
         self.daemon = self.start()
         self.target = {"job": "nswarden", "instance": self.daemon.address}
@@ -33,7 +33,7 @@ class Alerting(harness.Case):
         self.prometheus.wait_query("instance:nswarden_drifted_sysctls:sum", bool, "what the first recording rule gives")
 
     def check_rules_work(self):
-        """Each is evaluated without an error, and all metrics that it looks at are there."""
+        """Each rule is evaluated without an error, and all metrics that it queries exist."""
         exported = self.daemon.scrape()
         for rule in self.prometheus.rules():
             with self.subTest(rule["name"]):
@@ -60,13 +60,13 @@ class Alerting(harness.Case):
                 self.assertTrue(FOR.fullmatch(old))
                 self.assertEqual(new.strip(), "for: 2s")
 
-    # One test, because Prometheus takes 5 s to begin to scrape.
+    # One test, because Prometheus takes 5 s to begin scraping.
     def test_a_drift_a_refused_configuration_and_a_daemon_that_ends_are_told(self):
         for name in ("router-1", "router-2"):
             add_netns(name)
             put(name, KEY, 1111)
         self.monitor(GOOD)
-        # Who audits is told so, which also shows that all alerts have had their time.
+        # The audit policy raises this alert, which also shows that all alerts have had time to fire.
         self.webhook.wait("firing", alertname="NswardenNotEnforcing", policy="keepalive", severity="info", **self.target)
         self.assertEqual(self.webhook.names("firing"), ["NswardenNotEnforcing"])
         self.see_a_drift_come_and_go()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Alertmanager for one test, and the receiver to which it sends. Standard library only."""
+"""A real Alertmanager for one test, and its webhook receiver. Standard library only."""
 
 import http.server
 import json
@@ -11,10 +11,10 @@ from monitoring import Server
 
 
 class Webhook:
-    """Takes what an Alertmanager sends, and keeps all of it."""
+    """The webhook receiver: keeps all notifications."""
 
     def __init__(self):
-        self.alerts = []  # as they came; each with status firing or resolved
+        self.alerts = []  # in order of arrival; status is firing or resolved
         webhook = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -51,7 +51,7 @@ class Webhook:
 
 
 class Alertmanager(Server):
-    """Sends each alert at once, and news of it after a second."""
+    """Notifies of each new alert immediately, and of updates after a second."""
 
     def __init__(self, directory, webhook, port=9093):
         directory = os.path.join(directory, "alertmanager")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes one allocation of a program fail, by tests/support/fail_alloc.c preloaded: the library is $FAIL_ALLOC_LIBRARY. Used
+"""Makes one allocation of a program fail, by preloading tests/support/fail_alloc.c; $FAIL_ALLOC_LIBRARY is the library. Used
 like syscall_faults.Injector; its only site is "allocation"."""
 
 import errno
@@ -46,7 +46,7 @@ class AllocInjector:
         self.page.close()
 
     def _where(self):
-        """The stack of the allocation that failed, the innermost frame first."""
+        """The stack of the failed allocation, innermost frame first."""
         with open(self.path, "rb") as file:
             file.seek(mmap.PAGESIZE)
             text = file.read().decode("utf-8", "replace")

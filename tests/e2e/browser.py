@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A headless Chromium that is driven through two pipes by its DevTools protocol: it shows a page at a width and in a mode, says what
-it did for it, and takes a picture. Standard library only."""
+"""A headless Chromium, driven through two pipes by its DevTools protocol: renders a page at a width and in a colour scheme,
+reports requests and errors, and takes a screenshot. Standard library only."""
 
 import base64
 import json
@@ -12,22 +12,22 @@ import tempfile
 import time
 
 NAMES = ("chromium-headless-shell", "chromium", "google-chrome")
-DEADLINE = 20  # seconds for one answer
+DEADLINE = 20  # seconds to wait for one reply
 
 
 def find():
-    """The path of a browser, or None."""
+    """The path of an installed browser, or None."""
     return next((path for path in map(shutil.which, NAMES) if path), None)
 
 
 class Browser:
-    """One process with one page. Requests, dialogs, and what the console and the security policy complain of are kept."""
+    """One process with one page. Records requests, dialogs, console messages and security policy violations."""
 
     def __init__(self):
         self.directory = tempfile.mkdtemp(prefix="nswarden-browser-")
         commands, self.commands = os.pipe()
         self.answers, answers = os.pipe()
-        # It reads from 3 and writes to 4, whatever numbers these pipes have here.
+        # Chromium reads from fd 3 and writes to fd 4.
         shell = f'exec 3<&{commands} 4>&{answers}; exec "$@"'
         self.process = subprocess.Popen(
             ["bash", "-c", shell, "bash", find(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
@@ -51,7 +51,7 @@ class Browser:
             raise
 
     def forget(self):
-        """What was kept so far."""
+        """The events recorded so far."""
         self.requests, self.dialogs, self.complaints = [], [], []
 
     def close(self):
@@ -104,7 +104,7 @@ class Browser:
             self.loaded = True
 
     def look(self, width=1280, height=900, mode="light"):
-        """As a device of that width in that mode, from now on."""
+        """Emulates a device of that width in that colour scheme from now on."""
         self.width = width
         self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
         self.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": mode}])
@@ -113,7 +113,7 @@ class Browser:
         self._go(lambda: self.ask("Page.navigate", url=url))
 
     def follow(self, expression):
-        """Does something that leads to another page, such as a click."""
+        """Performs an action that loads another page, such as a click."""
         self._go(lambda: self.evaluate(expression))
 
     def _go(self, act):
@@ -124,7 +124,7 @@ class Browser:
             self._next(end, "a page")
 
     def evaluate(self, expression):
-        """The value of an expression of JavaScript on the page, which the page's own policy does not hinder."""
+        """The value of a JavaScript expression, evaluated without the restrictions of the page's own policy."""
         result = self.ask("Runtime.evaluate", expression=expression, returnByValue=True)
         if "exceptionDetails" in result:
             raise AssertionError(json.dumps(result["exceptionDetails"]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Netns that come in bursts, as fast as they can be made, are all governed by events alone: the sweep's interval is an hour."""
+"""Bursts of netns, created as fast as possible, are all governed by events alone: the sweep interval is an hour."""
 
 import os
 import threading

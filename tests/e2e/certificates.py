@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Certificates for servers and clients of TLS, by openssl(1)."""
+"""TLS certificates for servers and clients, by openssl(1)."""
 
 import os
 import ssl
@@ -14,8 +14,7 @@ def openssl(*arguments):
 
 
 class Authority:
-    """A CA that signs certificates of servers and clients; its files and theirs lie in `directory`. Without a parent it signs its
-    own."""
+    """A CA that signs server and client certificates; all files are in `directory`. Without a parent it is self-signed."""
 
     def __init__(self, directory, name="ca", parent=None):
         self.directory, self.name = directory, name
@@ -27,7 +26,7 @@ class Authority:
                     "-keyout", self.key, "-out", self.pem)
 
     def sign(self, name, names, key_type=EC, more=""):
-        """Paths of a certificate with these subject alternative names and of its key."""
+        """Paths of a certificate with these subject alternative names, and of its key."""
         key, request, pem, extensions = (os.path.join(self.directory, f"{name}.{end}") for end in ("key", "csr", "pem", "ext"))
         with open(extensions, "w", encoding="ascii") as file:
             file.write(f"subjectAltName={names}\nauthorityKeyIdentifier=keyid\n{more}")
@@ -37,7 +36,7 @@ class Authority:
         return pem, key
 
     def server(self, names, clients=False):
-        """A context of ssl for a server; `clients`: it requires a certificate of this CA from them."""
+        """An ssl context for a server; with `clients` it requires a client certificate of this CA."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*self.sign("server", names))
         if clients:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wall clock jumps, as it does at boot, after a suspension and by mistake. Only a preloaded library makes the daemon believe
-so. $NSWARDEN_STEP_CLOCK names it."""
+"""The wall clock jumps, as at boot, after suspend and by mistake. A preloaded library ($NSWARDEN_STEP_CLOCK) makes the jump
+visible to the daemon only."""
 
 import os
 import struct
@@ -29,7 +29,7 @@ class ClockSteps(witness.Case):
         self.step(0)
 
     def step(self, seconds):
-        """At once, as a clock does: what is mapped stays the same file."""
+        """Steps the clock immediately. The file is rewritten in place because the daemon has it mapped."""
         fd = os.open(self.offset_file, os.O_WRONLY | os.O_CREAT, 0o600)
         os.pwrite(fd, struct.pack("=q", seconds), 0)
         os.close(fd)
@@ -39,7 +39,7 @@ class ClockSteps(witness.Case):
         return self.start(environment=environment, **options)
 
     def assert_believes(self, daemon, seconds):
-        """Or nothing that follows would prove anything."""
+        """Checks that the daemon sees the step; otherwise the tests below prove nothing."""
         daemon.wait_metrics(lambda m: abs(m.sum("reconcile_last_success_timestamp_seconds") - (time.time() + seconds)) < 3600,
                             "a sweep at the time that the clock says")
 

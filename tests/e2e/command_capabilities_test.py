@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What commands may do: nothing that takes a capability, unless their policy asks for the daemon's. As root and as a user of its own."""
+"""Capabilities of commands: none, unless the policy asks for those of the daemon. As root and as an unprivileged user."""
 
 import errno
 import json
@@ -26,8 +26,8 @@ def bits(*names):
 
 
 def as_nobody(ambient):
-    """A user of its own with these capabilities, as systemd starts a service: in the ambient set. With `ambient` false that one is
-    empty, as where a file has given them."""
+    """An unprivileged user with these capabilities in the ambient set, as systemd starts a service. With `ambient` false
+    that set is empty, as with file capabilities."""
     listed = ",".join(f"+{name}" for name in DAEMONS)
     command = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", f"--bounding-set=-all,{listed}",
                f"--inh-caps=-all,{listed}"]
@@ -45,7 +45,7 @@ class CommandCapabilities(harness.Case):
         self.locks = os.path.join(self.directory, "locks")
         os.mkdir(self.locks)
         os.chown(self.locks, NOBODY, NOBODY)
-        # Where the build lies another user may not get to.
+        # An unprivileged user may not be able to reach the build directory.
         self.binary = os.path.join(self.directory, "nswarden")
         shutil.copy(harness.BINARY, self.binary)
 
@@ -70,7 +70,7 @@ class CommandCapabilities(harness.Case):
 
     def as_user(self, ambient=True):
         if not ambient:
-            # Capabilities of the file itself: permitted and effective, all three.
+            # File capabilities: permitted and effective, all three.
             permitted = sum(1 << BITS[name] for name in DAEMONS)
             os.setxattr(self.binary, "security.capability", struct.pack("<5I", 0x02000001, permitted, 0, 0, 0))
         prefix = as_nobody(ambient)
@@ -79,7 +79,7 @@ class CommandCapabilities(harness.Case):
         return self.start(prefix=prefix, environment={"RUNTIME_DIRECTORY": self.locks})
 
     def run_commands(self, daemon, count, name="router-1"):
-        """Makes a netns; (successes, failures) when that many commands have ended."""
+        """Creates a netns; returns (successes, failures) once that many commands have ended."""
         before = daemon.scrape()
         add_netns(name)
 
@@ -126,7 +126,8 @@ class CommandCapabilities(harness.Case):
         os.setxattr(with_capability, "security.capability", struct.pack("<5I", 0x02000001, 1 << BITS["net_admin"], 0, 0, 0))
         commands = (self.status_to("setuid", setuid), self.status_to("capability", with_capability))
         self.native(*commands)
-        # The kernel does not even run what wants a capability that is not in the bounding set, and that of root's is empty.
+        # The kernel refuses to execute a file whose capabilities are missing from the bounding set. Root's bounding set is
+        # empty.
         for start, uid, run in ((self.as_root, 0, ["setuid"]), (self.as_user, NOBODY, ["setuid", "capability"])):
             daemon = start()
             self.assertEqual(self.run_commands(daemon, 2, f"router-{uid}"), (len(run), 2 - len(run)))
@@ -135,7 +136,7 @@ class CommandCapabilities(harness.Case):
             for name in os.listdir(self.out):
                 os.unlink(os.path.join(self.out, name))
             daemon.stop()
-        # They are such programs: to a command that may gain some, they give what they have.
+        # These programs pass their capabilities on to commands that may gain some.
         self.native(*commands, capabilities="daemon")
         self.assertEqual(self.run_commands(self.as_user(), 2, "router-daemon"), (2, 0))
         self.assertEqual(self.status("setuid")["Uid"], f"{NOBODY}\t0\t0\t0")
@@ -150,7 +151,7 @@ class CommandCapabilities(harness.Case):
         subprocess.run(["ip", "link", "delete", "made0"], check=True)
         return status
 
-    # `ip netns exec` mounts a sysfs besides, which takes a user of its own more than these capabilities.
+    # `ip netns exec` also mounts a sysfs, for which an unprivileged user needs more than these capabilities.
     IN_NETNS = f"nsenter --net=/run/netns/$NETNS sysctl -w {KEY}=1111"
 
     def test_with_the_daemons_it_can_whatever_the_daemons_user_and_however_that_came_by_them(self):
@@ -192,8 +193,8 @@ class CommandCapabilities(harness.Case):
         self.addCleanup(injector.close)
         daemon = self.start(popen_options=injector.popen_options())
         with open("/proc/sys/kernel/cap_last_cap", encoding="ascii") as file:
-            bounding = int(file.read()) + 2  # one more, to see that there are no more
-        # Of prctl the first makes it a subreaper, and after those the last two are about ptrace and about new privileges.
+            bounding = int(file.read()) + 2  # one more, to see that it is the last capability
+        # The first prctl makes it a subreaper; the last two after those concern ptrace and new privileges.
         for call, position in (("capset", 1), ("prctl", 1 + bounding + 1), ("prctl", 1 + bounding + 2)):
             fault = syscall_faults.Fault(f"{call} (supervisor)", errno.EPERM, position)
             injector.arm(fault)

@@ -25,7 +25,7 @@ class Commands(harness.Case):
         return run_binary(*arguments, f"--config.file={self.config_file}", **options)
 
     def report(self, *arguments, **options):
-        """Exit status and JSON report, whose totals are checked against its findings and the status."""
+        """Exit status and JSON report; checks the report's totals against its findings and the status."""
         done = self.run_command(*arguments, "--output=json", "--all", **options)
         report = json.loads(done.stdout)
         totals, findings = report["totals"], report["findings"]
@@ -228,7 +228,7 @@ class Commands(harness.Case):
             self.assertIn(said, done.stderr)
 
     def test_config_check_takes_one_file_and_no_second_one_by_its_flag(self):
-        """The second one would never be looked at."""
+        """The second directory would never be scanned."""
         flag = f"--config.file={self.config_file}"
         for arguments in (["config", "check", flag, self.config_file], [flag, "config", "check", self.config_file]):
             done = run_binary(*arguments)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configurations of several files, for tests of them."""
+"""Multi-file configurations for tests."""
 
 import json
 import os
@@ -25,7 +25,7 @@ class FilesCase(harness.Case):
         return os.path.join(self.directory, name)
 
     def put_file(self, name, text):
-        """As careful people do: moved into place."""
+        """Writes atomically: a temporary file is renamed into place."""
         os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
         self.configure(text, self.path(name))
 
@@ -34,7 +34,7 @@ class FilesCase(harness.Case):
         return self.start(*arguments, interval=interval)
 
     def refused(self):
-        """What `config check` says of it, without the folder."""
+        """The output of `config check`, without the directory."""
         done = run_binary("config", "check", self.config_file)
         self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
         return done.stderr.replace(self.directory + "/", "").splitlines()
@@ -48,7 +48,7 @@ class FilesCase(harness.Case):
         return daemon.wait_metrics(lambda m: m.sum("config_reloads_total", result=result) >= count, f"reload {count}: {result}")
 
     def check_old_stays(self, daemon, failures=1):
-        """The last good policy is in force: 111 for KEY."""
+        """The last good policy is in force: KEY is 111."""
         self.wait_reload(daemon, "failure", failures)
         daemon.wait_metrics(lambda m: m.sum("config_last_reload_successful") == 0, "the failed reload")
         put("r1", KEY, 5)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A configuration of several files: what is included, sysctl.d, who may write them, what becomes of changes."""
+"""Multi-file configurations: includes, sysctl.d, permitted owners and modes, reactions to changes."""
 
 import os
 import signal
@@ -93,7 +93,7 @@ class SysctlFiles(config_files.FilesCase):
         self.wait_value("r1", OTHER, 20)
         self.put_file("sysctl.d/10.conf", f"{KEY} = 111\n")
         self.wait_value("r1", KEY, 111)
-        self.put_file("sysctl.d/20.conf", f"{OTHER} = 22\n")  # the file extra.conf comes later
+        self.put_file("sysctl.d/20.conf", f"{OTHER} = 22\n")  # extra.conf is created later
         self.put_file("extra.conf", "# nothing\n")
         self.wait_value("r1", OTHER, 22)
         self.put_file("sysctl.d/20.conf", f"{OTHER}\n")
@@ -102,7 +102,7 @@ class SysctlFiles(config_files.FilesCase):
 
 
 class Reloading(config_files.FilesCase):
-    """The sweep comes once an hour: changes are told by events."""
+    """The sweep interval is an hour: only events report changes."""
 
     FIRST, SECOND = config(policy("included", "^r", {KEY: 111})), config(policy("included", "^r", {KEY: 222}))
 
@@ -157,7 +157,7 @@ class Reloading(config_files.FilesCase):
         daemon.wait_metrics(lambda m: m.labels("managed_sysctls", "policy") == ["own"], "it is no longer included")
 
     def test_a_swapped_link_of_a_config_map_takes_all_files_in_it_at_once(self):
-        # As the kubelet does: FILE -> ..data/FILE, ..data -> ..time, and ..data is moved over.
+        # As the kubelet does: FILE -> ..data/FILE, ..data -> ..time, and ..data is replaced by a rename.
         for version, value in (("..1", 111), ("..2", 222)):
             self.put_file(f"map/{version}/nswarden.yaml", including("routers.yaml", policy("own", "^r", {OTHER: value})))
             self.put_file(f"map/{version}/routers.yaml", config(policy("routers", "^r", {KEY: value})))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands say of a configuration: explain, config check, schema and convert."""
+"""The commands that report on a configuration: explain, config check, schema and convert."""
 
 import json
 
@@ -51,7 +51,7 @@ class Telling(config_files.FilesCase):
                 self.configure(config(policy("routers", "^r", {written: 1})))
                 live = run_binary("config", "check", "--live", self.config_file)
                 self.assertIn(f"; did you mean {meant}?\n", live.stdout)
-        self.configure(config(policy("routers", "^r", {"net.ipv4.conf.eth0.rp_filter": 1})))  # the interface is not there
+        self.configure(config(policy("routers", "^r", {"net.ipv4.conf.eth0.rp_filter": 1})))  # the interface does not exist
         self.assertTrue(run_binary("config", "check", "--live", self.config_file).stdout.endswith("has net.ipv4.conf.eth0.rp_filter\n"))
         self.configure(config(policy("nobody", "^nobody", {KEY: 1})))
         add_netns("nobody-1")
@@ -89,7 +89,7 @@ class Converting(config_files.FilesCase):
     KEYS = [older_form_test.LIBERAL, "net.netfilter.nf_conntrack_tcp_loose"]
 
     def govern(self, text):
-        """What becomes of netns that are there before and that come later, and which commands ran there."""
+        """The state of existing and of later netns, and the commands that ran in them."""
         for name in ("qrouter-old", "other-old"):
             add_netns(name)
             put(name, self.KEYS[1], 0)

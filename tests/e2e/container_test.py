@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""As in a container, without an engine: the procfs of the host elsewhere, capabilities from the program file, and what is told where
-either is missing. tests/packaging/image does the same with the image and real engines."""
+"""As in a container, without an engine: the host's procfs at another path, capabilities from the program file, and the error
+messages where either is missing. tests/packaging/image does the same with the image and real engines."""
 
 import os
 import shutil
@@ -22,9 +22,9 @@ class Procfs(harness.Case):
         self.host_procfs = os.path.join(self.directory, "host-proc")
         os.mkdir(self.host_procfs)
         self.configure(config(policy("routers", "^r", {KEY: 100})))
-        # Makes the directory a mount that propagates, and is lent to the container as such.
+        # Makes the directory a shared mount, which is bound into the container.
         subprocess.run(["ip", "netns", "add", "r1"], check=True)
-        # Of a container that is killed nothing is left at the end, but the files of the netns that it saw.
+        # A killed container leaves nothing behind. The files of the netns that it saw remain.
         self.addCleanup(subprocess.run, ["ip", "netns", "delete", "r1"], check=False, stderr=subprocess.DEVNULL)
 
     def contain(self, *arguments):
@@ -48,7 +48,7 @@ class Procfs(harness.Case):
         line = daemon.wait_log(lambda line: line.get("source") == "sysctl" and line.get("msg") == "event source is down", "the source")
         self.assertIn(words, line["reason"])
         self.assertEqual(daemon.scrape().sum("event_source_up", source="sysctl"), 0)
-        self.assertEqual(get("r1", KEY), "100")  # it has been set all the same
+        self.assertEqual(get("r1", KEY), "100")  # set nevertheless
 
     def test_where_procfs_is_read_only_it_tells_that_no_setting_can_be_set(self):
         procfs = os.path.join(self.directory, "read-only")
@@ -86,7 +86,7 @@ class Procfs(harness.Case):
 
 
 class Hidden(harness.Case):
-    """A procfs as systemd's ProtectProc= makes it, or a mount with hidepid=."""
+    """A procfs with ProtectProc= of systemd, or mounted with hidepid=."""
 
     def test_where_process_1_is_hidden_it_says_that_it_may_not_hear_of_writes(self):
         self.configure(config(policy("routers", "^r", {KEY: 100})))
@@ -107,7 +107,7 @@ class Hidden(harness.Case):
 
 
 class Pod(harness.Case):
-    """The volume of a pod, in which everybody may write, as Kubernetes makes it for a group (fsGroup)."""
+    """A world-writable pod volume, as Kubernetes makes it for a group (fsGroup)."""
 
     def test_what_is_to_be_restored_outlives_the_container_in_a_folder_of_its_own(self):
         os.chmod(self.directory, 0o755)
@@ -133,7 +133,7 @@ class Pod(harness.Case):
 
 
 class ProgramFile(harness.Case):
-    """A copy of the program with capabilities of its own, as in the image, run by somebody who has none."""
+    """A copy of the program with file capabilities, as in the image, run by a user without capabilities."""
 
     def setUp(self):
         super().setUp()
@@ -150,7 +150,7 @@ class ProgramFile(harness.Case):
         add_netns("r1")
 
     def apply(self, *flags, by=()):
-        """`by` is a command that becomes the program, when all is as the flags say."""
+        """`by` is a command that executes the program once the flags are applied."""
         return subprocess.run(["setpriv", "--reuid=9100", "--regid=9100", "--clear-groups", "--inh-caps=-all", *flags, *by, self.program,
                                "apply", "--config.file", self.config_file], capture_output=True, encoding="utf-8", check=False,
                               stdin=subprocess.DEVNULL)
@@ -165,7 +165,8 @@ class ProgramFile(harness.Case):
         self.assertIn("CAP_SYS_ADMIN is missing, not even in the bounding set", done.stderr)
 
     def test_where_the_program_file_gives_nothing_it_says_why(self):
-        # Only who has none to begin with: what setpriv still had at its exec, the program file may give in spite of no_new_privs.
+        # Holds only for a process without capabilities: with no_new_privs, the program file may still grant those that setpriv
+        # had at its exec.
         done = self.apply(by=["setpriv", "--no-new-privs"])
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("CAP_SYS_ADMIN is missing, and no_new_privs keeps the program file from giving it", done.stderr)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The dashboards in dashboards/ are what their generator makes, can be provisioned as they are, hang together, and show values in the
-unit that they have. What they ask is tested by dashboards_test.py."""
+"""The dashboards in dashboards/ equal the generator's output, can be provisioned unchanged, have consistent links, and show
+values in the unit of their query. dashboards_test.py tests the queries."""
 
 import json
 import os
@@ -101,7 +101,7 @@ class Structure(unittest.TestCase):
                 self.assertLessEqual(set(re.findall(r"\[([^\]]*)\]", text)), {"$__rate_interval", "$__range"}, text)
 
     def test_what_is_shown_as_now_is_asked_for_now(self):
-        # Over a range the last value stays when a node is down: it would be called compliant.
+        # Over a range the last value persists when a node is down: it would be shown as compliant.
         for board in BOARDS.values():
             for target in board.targets():
                 now = target.panel["type"] in ("stat", "bargauge", "table")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The dashboards in dashboards/: what they ask is asked of a real Prometheus that scraped a daemon in each situation, and has to
-have an answer there, and a true one. dashboard_files_test.py looks at them without one."""
+"""The queries of dashboards/ in a real Prometheus that scraped a daemon in each situation: each returns data there, and
+correct data. dashboard_files_test.py checks the files without Prometheus."""
 
 import json
 import math
@@ -14,13 +14,13 @@ from monitoring import lacks
 from promql_units import Expression
 from situations import JOB, LOOK_BACK, SCRAPE, Fleet
 
-# What no situation here can have happen; everything else has to be other than 0 in at least one.
+# Series that no situation here can trigger; all others must be nonzero in at least one situation.
 MAY_BE_ZERO = {"Events lost": "the kernel's queues overflow only under a flood", "Commands dropped": "a thousand have to wait first"}
 UNUSED = {"nswarden_netns_drifted_sysctls": "only where --metrics.per-netns asks for it; nswarden_sysctl_drift says more of fewer"}
 
 
 class Answers(unittest.TestCase):
-    """One fleet for all: it takes most of the time."""
+    """One fleet for all tests: starting it takes most of the time."""
 
     @classmethod
     def setUpClass(cls):
@@ -40,7 +40,7 @@ class Answers(unittest.TestCase):
         return BOARDS[name].put_in(text, chosen, {"job": [JOB]}, **self.times)
 
     def series(self, name, text):
-        """All series that the dashboard gets for this query, over the time and for each node that can be chosen."""
+        """All series that the dashboard gets for this query, over the time range and for each selectable node."""
         found = []
         for chosen in self.choices[name]:
             found += self.prometheus.over(self.text(name, text, chosen), self.fleet.began, self.fleet.until, SCRAPE)
@@ -59,7 +59,7 @@ class Answers(unittest.TestCase):
                     self.has_labels(target, found)
 
     def has_labels(self, target, found):
-        """Those that its legend, its columns and its links name; and no other job's."""
+        """The series have the labels that the legend, columns and links refer to, and belong to no other job."""
         wanted = set(re.findall(r"\{\{(\w+)\}\}", target.target["legendFormat"]))
         links = json.dumps(target.panel["fieldConfig"])
         wanted |= set(re.findall(r"__field\.labels\.(\w+)", links))
@@ -111,7 +111,7 @@ class Answers(unittest.TestCase):
         self.assertEqual(offered - families - set(UNUSED), set())
 
     def said(self, name, chosen):
-        """{title: [what each query of that panel gives at the end]}."""
+        """{title: [last result of each query of that panel]}."""
         said = {}
         for target in BOARDS[name].targets():
             found = self.prometheus.now(self.text(name, target.expr, chosen), self.fleet.ended)
@@ -119,7 +119,7 @@ class Answers(unittest.TestCase):
         return said
 
     def test_what_they_say_of_each_node_is_true(self):
-        # Of what drifts in "drift", two settings are listed and the third one, which is missing, is not.
+        # Of the drift in "drift", two settings are listed; the third one is missing and not listed.
         for situation, drifted, reasons, configuration in (
                 ("quiet", 0, set(), 1), ("drift", 3, {"value"}, 1), ("failing", 1, {"value"}, 1),
                 ("fighting", 1, {"suspended"}, 1), ("reloading", 0, set(), 0), ("busy", 0, set(), 1), ("deaf", 0, set(), 1)):

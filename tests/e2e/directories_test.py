@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The netns directory itself comes, goes, is replaced and covered (kernel fact 9)."""
+"""The netns directory itself is created, removed, replaced and covered by a mount (kernel fact 9)."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ class Directories(witness.Case):
         self.assertFalse(os.path.exists(NETNS_DIR))
         daemon = self.start(interval="1h")
         self.assertEqual(daemon.scrape().sum("netns"), 0)
-        subprocess.run(["ip", "netns", "add", "router-1"], check=True)  # makes it and mounts it on itself
+        subprocess.run(["ip", "netns", "add", "router-1"], check=True)  # creates it and mounts it on itself
         self.wait_value("router-1", KEY, WANT)
         self.witness.learn("router-1")
         self.witness.add_netns("router-2")
@@ -50,7 +50,7 @@ class Directories(witness.Case):
         daemon = self.start(interval="1h")
         for number in range(2, 6):
             self.witness.add_netns(f"router-{number}", "/run/next")
-            os.rename(NETNS_DIR, f"/run/old-{number}")  # its netns live on, where no policy looks
+            os.rename(NETNS_DIR, f"/run/old-{number}")  # its netns survive, outside the reach of any policy
             os.rename("/run/next", NETNS_DIR)
             self.assert_governs_all_and_nothing_else(daemon, [f"router-{number}"])
         self.witness.add_netns("router-last")
@@ -95,7 +95,7 @@ class Directories(witness.Case):
         harness.mount("tmpfs", NETNS_DIR, b"tmpfs")
         daemon = self.start()
         daemon.wait_sweeps()
-        subprocess.run(["umount", NETNS_DIR], check=True)  # not the lazy one
+        subprocess.run(["umount", NETNS_DIR], check=True)  # not a lazy unmount
 
     def test_netns_of_a_second_directory_are_governed_under_their_path(self):
         self.witness.add_netns("router-1")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which netns are found, when, and what is left alone."""
+"""Discovery of netns: which are found, how soon, and which entries are left alone."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ class Discovery(harness.Case):
         self.configure(config(ROUTERS))
 
     def start_slow(self):
-        """A daemon whose next sweep comes too late for any test: what happens early comes from events."""
+        """The next sweep comes after the end of the test: only events can cause earlier reactions."""
         return self.start(interval="1h")
 
     def wait_governed(self, daemon, count, policy_name="routers"):
@@ -73,9 +73,9 @@ class Discovery(harness.Case):
         self.wait_governed(daemon, 1)
 
     def test_a_netns_that_gets_the_number_of_one_just_unmounted_is_not_governed_by_its_name(self):
-        # Kernel facts 2 and 4: no event tells that the name does not lead there any more, and the number is the only link.
+        # Kernel facts 2 and 4: no event reports that the name leads elsewhere now; the inode number is the only link.
         self.start_slow()
-        for count in range(60):  # they take the numbers that are free, so that the next one to become free is given out soon
+        for count in range(60):  # uses up the free inode numbers, so that the next one that is freed is soon reused
             add_netns(f"other-{count}")
         again = turn = 0
         while again < 3 and turn < 20:
@@ -90,7 +90,7 @@ class Discovery(harness.Case):
             for name in names:
                 add_netns(name)
             again += number in [os.stat(path_of(name)).st_ino for name in names]
-            # Its event comes after theirs, and is answered by a visit.
+            # Its event follows theirs and causes a visit.
             add_netns("router-last")
             self.wait_value("router-last", KEY, WANT)
             self.assertEqual({name: get(name, KEY) for name in names}, dict.fromkeys(names, "7200"))
@@ -139,7 +139,7 @@ class Discovery(harness.Case):
     def test_nothing_keeps_a_dead_netns_alive(self):
         add_netns("router-1")
         self.start_slow()
-        # Such an fd does not keep it alive either, and tells by ENOENT that it is dead (kernel fact 5).
+        # Such an fd does not keep the netns alive either, and returns ENOENT once it is dead (kernel fact 5).
         witness = harness.inside("router-1", lambda: os.open(harness.key_path(KEY), os.O_RDONLY | os.O_CLOEXEC))
         try:
             self.assertEqual(os.pread(witness, 64, 0), b"%d\n" % WANT)

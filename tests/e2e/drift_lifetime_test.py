@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No drift outlives the interval, even when no event tells of it: measured from the side of the program that breaks settings. In tests/long/drift alone on the
-machine and strictly; beside other tests for a few seconds, where only the middle of the times says something."""
+"""No drift outlives the interval, even without an event: measured by the program that breaks the settings. tests/long/drift
+runs it on an otherwise idle machine with strict limits; beside other tests it takes a few seconds and checks only the
+median."""
 
 import os
 import random

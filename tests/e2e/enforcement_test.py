@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens to a setting: drifted, missing, read-only, rejected, clamped, audited."""
+"""States of a setting: drifted, missing, read-only, rejected, clamped, audited."""
 
 import os
 import time
@@ -9,11 +9,11 @@ from harness import add_netns, config, get, policy, put
 
 KEY = "net.ipv4.tcp_keepalive_time"
 WANT = 1234
-READ_ONLY = "net.netfilter.nf_conntrack_max"  # 0444 but in the first netns (kernel fact 30)
-CLAMPED = "net.ipv4.ping_group_range"  # a range that ends before it begins reads 1 0
+READ_ONLY = "net.netfilter.nf_conntrack_max"  # 0444 except in the first netns (kernel fact 30)
+CLAMPED = "net.ipv4.ping_group_range"  # an empty range reads back as 1 0
 BACKWARD = "5 1"
 REJECTED = "net.ipv4.ip_default_ttl"  # EINVAL above 255
-OF_INTERFACE = "net.ipv4.conf.veth0.rp_filter"  # stands for keys of modules too (kernel fact 38)
+OF_INTERFACE = "net.ipv4.conf.veth0.rp_filter"  # also represents keys of modules (kernel fact 38)
 BOUNDARY = "net.ipv4.tcp_keepalive_intvl"
 
 
@@ -43,7 +43,7 @@ class Enforcement(harness.Case):
         self.assertEqual((changes[0]["netns"], changes[0]["want"]), ("router-1", str(WANT)))
 
     def test_what_is_right_is_never_written(self):
-        # forwarding written again would overwrite the interface (kernel fact 26).
+        # Writing forwarding again would overwrite the interface (kernel fact 26).
         add_netns("router-1")
         put("router-1", "net.ipv6.conf.all.forwarding", 1)
         put("router-1", "net.ipv6.conf.lo.forwarding", 0)
@@ -146,7 +146,7 @@ class Enforcement(harness.Case):
         add_netns("qrouter-1")
         add_netns("qdhcp-1")
         key = "net.netfilter.nf_conntrack_tcp_be_liberal"
-        # Without --config.file; a file at the default path would be another policy.
+        # Without --config.file: a file at the default path would be another policy.
         if os.path.isdir("/etc/nswarden"):
             harness.mount("tmpfs", "/etc/nswarden", b"tmpfs")
             self.addCleanup(harness.umount, "/etc/nswarden")

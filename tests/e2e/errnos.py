@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which errors a system call can give, by site (see syscall_faults.py): from the man pages, and for sysctls from the kernel's
-handlers. Errors that only a program's own mistake can cause (EBADF, EFAULT, EINVAL of a wrong flag) are not among them: a
-fault is something that the host does. New kinds of calls that this does not know fail a test."""
+"""The errors that a system call can return, by site (see syscall_faults.py): from the man pages, and for sysctls from the
+kernel's handlers. Errors that only a bug of the program can cause (EBADF, EFAULT, EINVAL of a wrong flag) are excluded: a
+fault comes from the host. A call that this table does not list fails the test."""
 
 import errno
 import re
 
 # The first pattern that matches a site, without its thread, counts.
 TABLE = [(re.compile(pattern), tuple(getattr(errno, name) for name in names.split())) for pattern, names in (
-    # Sysctls: handlers interrupted while they wait for RTNL, refused by a BPF program, out of memory, netns dying.
+    # Sysctls: handlers interrupted while waiting for RTNL, refused by a BPF program, out of memory, dying netns.
     (r"pread64 sysctl", "EINTR EIO ENOENT EPERM EACCES ENOMEM EAGAIN EINVAL"),
     (r"pwrite64 sysctl", "EINTR EIO ENOENT EPERM EACCES ENOMEM EAGAIN EINVAL EROFS ENOSPC EBUSY ENOBUFS"),
     (r"openat2 ", "EINTR EIO ENOENT EPERM EACCES ENOMEM EMFILE ENFILE EAGAIN ENOSYS EXDEV ELOOP EROFS"),
@@ -37,10 +37,10 @@ TABLE = [(re.compile(pattern), tuple(getattr(errno, name) for name in names.spli
     (r"read ", "EINTR EIO ENOMEM EISDIR ESTALE"),
     (r"getdents64 ", "EINTR EIO ENOENT ENOMEM ESTALE"),
     (r"close ", "EINTR EIO ENOSPC"),
-    (r"write eventfd", "EINTR"),  # EAGAIN is only for one that nobody has read 2^64 - 2 times
+    (r"write eventfd", "EINTR"),  # EAGAIN only if it was not read for 2^64 - 2 events
     (r"(write|writev) ", "EINTR EIO EAGAIN EPIPE ENOSPC ENOMEM EPERM"),
     (r"lseek ", "ESPIPE"),
-    (r"fcntl F_GETFD /dev/null|fcntl F_GETFD pipe", ""),  # can only say EBADF, which is what it is asked
+    (r"fcntl F_GETFD /dev/null|fcntl F_GETFD pipe", ""),  # only EBADF is possible, for which the call is made
     (r"fcntl 0 ", "EMFILE ENOMEM"),
     (r"fcntl 6 ", "EAGAIN EINTR ENOLCK ENOMEM EOPNOTSUPP"),  # F_SETLK
     (r"fcntl ", "EINTR EAGAIN"),
@@ -68,7 +68,7 @@ TABLE = [(re.compile(pattern), tuple(getattr(errno, name) for name in names.spli
     (r"chdir", "EACCES EIO ENOENT ENOMEM"),
     (r"setsid", "EPERM"),
     (r"close_range", "ENOMEM EMFILE ENOSYS"),
-    (r"waitid", ""),  # cannot fail with WNOHANG for a child that nobody else reaps
+    (r"waitid", ""),  # cannot fail with WNOHANG for a child that no other thread reaps
     (r"ppoll", "EINTR ENOMEM"),
     (r"setpriority", "EACCES EPERM"),
     (r"sched_[gs]etattr", "EINVAL EPERM ENOSYS E2BIG"),
@@ -76,7 +76,7 @@ TABLE = [(re.compile(pattern), tuple(getattr(errno, name) for name in names.spli
     (r"futex wake", ""),
     (r"clock_nanosleep|nanosleep", "EINTR"),
     (r"prlimit64 set", "EPERM"),
-    (r"prlimit64 get", ""),  # cannot fail for a resource that exists
+    (r"prlimit64 get", ""),  # cannot fail for an existing resource
     (r"getrandom", "EINTR EAGAIN ENOSYS"),
     (r"prctl", "EPERM EINVAL"),
     (r"capset|capget", "EPERM"),
@@ -86,6 +86,6 @@ TABLE = [(re.compile(pattern), tuple(getattr(errno, name) for name in names.spli
 
 
 def errnos_of(site):
-    """None for a call that the table does not know."""
+    """None for a call that is not in the table."""
     bare = re.sub(r" \(\w+\)$", "", site)
     return next((errors for pattern, errors in TABLE if pattern.match(bare)), None)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every example loads: the files in config/examples, and each block of YAML in the pages about the configuration, which together show every field.
+"""Every example loads: the files in config/examples, and each YAML block in the pages about the configuration. Together they
+show every field.
 
-Blocks that begin with `version:` or `- netns_regex` are whole configurations; others are fragments of a policy, which get
-what they lack of one. A block of either kind whose first line is a comment that is nothing but the path of a file is what other
-blocks include under that path.
+Blocks that begin with `version:` or `- netns_regex` are complete configurations; others are fragments of a policy and are
+completed. Blocks of either kind whose first line is a comment with only a file path are the files that other blocks include
+under that path.
 """
 
 import glob
@@ -32,7 +33,7 @@ class Block:
         self.path = path[1] if path else None
 
     def configuration(self):
-        """The block as a whole file, its lines where they are in the block or a few below."""
+        """The block as a complete file; its lines keep their numbers or move a few down."""
         body = self.text[self.text.index("\n") + 1:] if self.path else self.text
         if body.startswith(("version:", "- netns_regex")):
             return self.text
@@ -54,7 +55,7 @@ def replaced(pages, old, new):
 
 
 def fields_of(schema):
-    """Names of all fields that the schema knows, without inotify's names of events."""
+    """Names of all fields in the schema, except inotify's event names."""
     if isinstance(schema, list):
         return set().union(*map(fields_of, schema))
     if not isinstance(schema, dict):
@@ -69,7 +70,7 @@ def has_field(text, field):
 
 class Examples(harness.Case):
     def problem_of(self, path):
-        """What `config check` says of a file that it does not take."""
+        """The error message of `config check` for a rejected file."""
         run = harness.run_binary("config", "check", path)
         return None if run.returncode == 0 else run.stdout + run.stderr
 
@@ -80,7 +81,7 @@ class Examples(harness.Case):
         return path
 
     def put_named(self, blocks):
-        """What blocks include: by other blocks, and empty where the page does not show it."""
+        """The files that blocks include: from other blocks, or empty where the page does not show them."""
         named = {block.path: block.text for block in blocks if block.path}
         for block in blocks:
             for names in FILES_IN_IT.findall(block.text):
@@ -92,7 +93,7 @@ class Examples(harness.Case):
             self.put(path, text)
 
     def problems_of(self, pages):
-        """One for each block that is not taken."""
+        """One error per rejected block."""
         blocks = blocks_of(pages)
         self.put_named(blocks)
         problems = []
@@ -123,7 +124,7 @@ class Examples(harness.Case):
         files = sorted(glob.glob(os.path.join(EXAMPLES, "*")))
         self.assertGreaterEqual(len(files), 4)
         for path in files:
-            # A copy, because a checkout may be anybody's, and what others may write is refused.
+            # A copy, because a checkout may belong to any user, and files that other users may write are refused.
             with self.subTest(os.path.basename(path)), open(path, encoding="ascii") as file:
                 self.assertIsNone(self.problem_of(self.put(os.path.basename(path), file.read())))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A command that fails and thereby causes the event that starts it is no endless loop, and stands in nobody's way."""
+"""A command that fails and thereby causes its own event does not loop endlessly and does not block other commands."""
 
 import os
 import signal
@@ -50,7 +50,7 @@ class FailingCommands(harness.Case):
     def test_a_reload_gives_it_another_chance_at_once(self):
         daemon = self.start(interval="1h")
         os.chmod(harness.path_of("router-1"), 0o600)
-        for runs in (5, 5 + 1 + 5):  # the one that waited is of the old configuration
+        for runs in (5, 5 + 1 + 5):  # the waiting one belongs to the old configuration
             wait_until(lambda: sum("again and again" in line["msg"] for line in daemon.lines) == runs // 5, "suspended")
             self.assertGreaterEqual(len(self.told()), runs)
             daemon.wait_metrics(lambda metrics: metrics.sum("commands_queued") == 1, "the event that it caused")

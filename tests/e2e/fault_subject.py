@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One daemon under an injector: what it is asked to do, and what must hold afterwards. Used by faults.py."""
+"""One daemon under an injector: the requests to it and the invariants that must hold afterwards. Used by faults.py."""
 
 import collections
 import http.client
@@ -14,7 +14,7 @@ from fault_world import PATIENCE, Trouble, until
 from harness import NETNS_DIR
 from syscall_faults import place_name
 
-PORT = 10042  # the netns of the test is its own
+PORT = 10042  # the test has a netns of its own
 
 
 class Subject:
@@ -33,7 +33,7 @@ class Subject:
         self.reader.start()
         self.quiet = None
         self.lost_command = False  # in the last add()
-        self.commands_done = 0  # or failed, when all was well the last time
+        self.commands_done = 0  # or failed, at the last consistent state
 
     def _read(self):
         for line in self.process.stderr:
@@ -59,7 +59,7 @@ class Subject:
         return harness.Metrics(harness.parse_metrics(body))
 
     def wait_ready(self):
-        """False when it ended instead."""
+        """False if it ended instead."""
 
         def look():
             if self.ended():
@@ -70,7 +70,7 @@ class Subject:
         until(look, "ready")
         return not self.ended()
 
-    # The phases of a running daemon: each asks for one thing and waits until it has come about.
+    # The phases of a running daemon: each requests one thing and waits until it has happened.
 
     def ask(self, method, path):
         """A request that may fail while a fault is armed."""
@@ -80,7 +80,7 @@ class Subject:
             pass
 
     def add(self):
-        """A new netns: made right, and its command has been run or is known to have failed."""
+        """A new netns: compliant, and its command has run or is known to have failed."""
         before, broken = self.commands_done, self.times_broken()
         self.lost_command = False
         self.world.add()
@@ -90,7 +90,7 @@ class Subject:
             self.death()
             if commands_of(self.metrics()) > before:
                 return None
-            # When memory runs out half-way all netns are looked at anew, but nobody knows any more whose commands were due.
+            # When memory runs out half-way the daemon rescans all netns, but the list of pending commands is lost.
             self.lost_command = self.times_broken() > broken
             return None if self.lost_command else "neither done nor failed"
 
@@ -107,7 +107,7 @@ class Subject:
         self.world.want = 1235 if self.world.want == 1234 else 1234
         self.world.configure()
         self.process.send_signal(signal.SIGHUP)
-        end = time.monotonic() + 0.5  # a reload that failed is said; until_well() asks again
+        end = time.monotonic() + 0.5  # a failed reload is reported; until_well() retries
         while self.world.wrong_setting() and time.monotonic() < end:
             time.sleep(0.003)
 
@@ -121,7 +121,7 @@ class Subject:
 
     def delete(self):
         if self.world.delete_new():
-            time.sleep(0.02)  # what it does now, it does at once; until_well() waits for the outcome
+            time.sleep(0.02)  # the daemon reacts immediately; until_well() waits for the outcome
 
     def sweep(self):
         time.sleep(0.15)
@@ -133,10 +133,10 @@ class Subject:
         if self.ended():
             raise Trouble(f"it ended: {status_name(self.process.returncode)}")
 
-    # What must hold afterwards.
+    # Invariants.
 
     def fds(self):
-        """How many of each kind; without those that close_fault left as a mark."""
+        """Number of fds of each kind, without the placeholders of close_fault."""
         found = collections.Counter()
         for fd in os.listdir(f"/proc/{self.process.pid}/fd"):
             try:
@@ -147,13 +147,13 @@ class Subject:
         found["threads"] = len(os.listdir(f"/proc/{self.process.pid}/task"))
         with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as file:
             found["children"] = len(file.read().split())
-        if found["children"] == 0:  # the server of commands has ended, and the next command starts another
+        if found["children"] == 0:  # the command server has ended; the next command starts another
             found["children"] += 1
             found["socket"] += 2
         return found
 
     def until_well(self):
-        """All right again, as a daemon that never met a fault would be."""
+        """Consistent again, like a daemon that never met a fault."""
         self.until_right("every setting is right")
         asked = []
 
@@ -201,7 +201,7 @@ class Subject:
         return f"down: {down}" if down else None
 
     def _until_events_come(self):
-        """A source that says it is up tells of what happens now; or of the next, where it was down at this one."""
+        """A source that claims to be up reports current events, or the next ones if it was down during these."""
         came = set()
 
         def look():
@@ -226,7 +226,7 @@ class Subject:
         return None if now == self.quiet else f"more: {dict(now - self.quiet)}, fewer: {dict(self.quiet - now)}"
 
     def settle(self):
-        """Takes the open files of a daemon without faults: when they have stood still while nobody asked it anything."""
+        """Records the open files of a daemon without faults, once they are stable while no request is pending."""
 
         def look():
             before = self.fds()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The netns that a daemon under faults has to do with, and what may and must not change in them. Used by fault_subject.py."""
+"""The netns of a daemon under faults, and their permitted and required changes. Used by fault_subject.py."""
 
 import http.client
 import os
@@ -11,15 +11,15 @@ from harness import add_netns, config, delete_netns, policy
 KEY = "net.ipv4.tcp_keepalive_time"
 SETTINGS = {"net.ipv4.ip_default_ttl": 77, "net.core.somaxconn": 1234, "net.ipv4.ip_local_reserved_ports": "8080-8082"}
 ENTERED = "net.mptcp.enabled"  # used from inside only (kernel fact 14)
-PATIENCE = float(os.environ.get("FAULTS_PATIENCE", "8"))  # seconds to come right again
+PATIENCE = float(os.environ.get("FAULTS_PATIENCE", "8"))  # seconds to become compliant again
 
 
 class Trouble(AssertionError):
-    """What must not happen did."""
+    """An invariant was violated."""
 
 
 def until(condition, what, patience=PATIENCE):
-    """Waits for condition() to be None, which says it holds; otherwise it says what is wrong."""
+    """Waits until condition() returns None; raises with its last problem otherwise."""
     end = time.monotonic() + patience
     while True:
         try:
@@ -34,7 +34,7 @@ def until(condition, what, patience=PATIENCE):
 
 
 def held(names, flags=os.O_RDWR):
-    """{key: fd} in the netns of the calling thread; they work from outside too (kernel fact 12)."""
+    """{key: fd} in the netns of the calling thread; the fds work from outside too (kernel fact 12)."""
     return {name: os.open(harness.key_path(name), flags | os.O_CLOEXEC) for name in names}
 
 
@@ -43,7 +43,7 @@ def value(fd):
 
 
 class Untouched:
-    """Every value below net/ipv4 that stands still by itself, in one netns, but for `governed`: nobody may write it."""
+    """Every stable value below net/ipv4 in one netns, except `governed`: they must never be written."""
 
     def __init__(self, governed=()):
         self.fds = {}
@@ -58,7 +58,7 @@ class Untouched:
         try:
             self.fds.update(held([key], os.O_RDONLY))
         except OSError:
-            pass  # one that can only be written
+            pass  # write-only
 
     @staticmethod
     def _read(fd):
@@ -76,7 +76,7 @@ class Untouched:
 
 
 class World:
-    """The netns around the daemon: two that it governs, one under audit, one that no policy matches, one that lacks a key."""
+    """The netns around the daemon: two governed ones, one under audit, one without a policy, one that lacks a key."""
 
     def __init__(self, directory):
         self.config_file = os.path.join(directory, "nswarden.yaml")
@@ -130,7 +130,7 @@ class World:
         os.pwrite(self.governed["router-2"]["net.core.somaxconn"], b"4000", 0)
 
     def wrong_setting(self):
-        """None when every setting of every governed netns is right."""
+        """None if every setting of every governed netns is compliant."""
         for name, fds in self.governed.items():
             for key, fd in fds.items():
                 want = str(self.settings.get(key, self.want))
@@ -139,7 +139,7 @@ class World:
         return None
 
     def commands_twice(self):
-        """Startup or IN_CREATE commands run once for each life of a netns, as a daemon sees it; a fault may make it none."""
+        """Startup or IN_CREATE commands run once per lifetime of a netns as the daemon sees it; a fault may prevent the run."""
         with open(self.created, encoding="ascii") as file:
             names = file.read().split()
         return [name for name in names if names.count(name) > 1]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A daemon under injected faults, and the table of what happened. Used by faults_test.py and tests/long/faults.
+"""A daemon under injected faults, and the table of results. Used by faults_test.py and tests/long/faults.
 
-In a phase one thing is asked of a running daemon, and one fault is armed meanwhile; then everything must come right again
-without further faults. A daemon that survived goes on to the next fault, so that faults also meet what earlier ones left.
+A phase makes one request to a running daemon while one fault is armed; then everything must become compliant again without
+further faults. A surviving daemon meets the next fault too, so that faults also hit the state that earlier ones left.
 """
 
 import collections
@@ -19,7 +19,7 @@ PHASES = ("start", "add", "drift", "reload", "scrape", "post", "delete", "sweep"
 
 
 def some_positions(count, random):
-    """Of `count` calls: all, or where they are many the first ones, the last, and two others."""
+    """Of `count` calls: all, or, if there are many, the first ones, the last, and two others."""
     if count <= 6:
         return list(range(1, count + 1))
     return [1, 2, 3, count, *random.sample(range(4, count), 2)]
@@ -29,7 +29,7 @@ Result = collections.namedtuple("Result", "phase fault outcome detail seconds")
 
 
 class Trial:
-    """Tries faults one after another, with one daemon for as long as it lives."""
+    """Injects faults one after another, into the same daemon while it lives."""
 
     def __init__(self, directory, kind):
         self.directory, self.kind = directory, kind
@@ -48,7 +48,7 @@ class Trial:
         return self.subject
 
     def counts(self, phase):
-        """{site: how many calls} in a phase without a fault."""
+        """{site: number of calls} in a phase without a fault."""
         if phase == "start":
             self.forget()
             self.subject = Subject(self.world, self._injector())
@@ -102,7 +102,7 @@ class Trial:
         return "survived", "a command was lost" if phase == "add" and subject.lost_command else ""
 
     def _give_time(self, fault):
-        """What the daemon does by the clock, it does in each sweep."""
+        """Timed work of the daemon happens in each sweep."""
         end = time.monotonic() + 0.15
         while not fault.fired and time.monotonic() < end:
             time.sleep(0.003)
@@ -128,7 +128,7 @@ class Trial:
         subject.reader.join(10)
         status = subject.process.returncode
         if status == -signal.SIGABRT and fault.site == "setns home":
-            return "aborted", ""  # a thread that cannot return to its own netns must not go on
+            return "aborted", ""  # a thread that cannot return to its own netns must not continue
         if status == -signal.SIGSEGV and in_civetweb_start(fault):
             return "aborted", "CivetWeb 1.15 crashes when it cannot copy an option"
         lines = [line for line in subject.log if line.startswith("nswarden: ")]
@@ -149,7 +149,7 @@ class Trial:
 
 
 def in_civetweb_start(fault):
-    """Whether the allocation was one that mg_start() makes itself, through one function of CivetWeb's."""
+    """Whether mg_start() makes the allocation itself, through one function of CivetWeb."""
     frames = [line for line in fault.where if "libfail_alloc" not in line]
     return len(frames) > 1 and "libcivetweb" in frames[0] and "(mg_start2+" in frames[1]
 
@@ -159,7 +159,7 @@ def last(log):
 
 
 class Table:
-    """What was injected, and what came of it."""
+    """The injected fault and its outcome."""
 
     OUTCOMES = ("survived", "exit 2", "aborted", "not reached", "FAILED")
 
@@ -174,7 +174,7 @@ class Table:
         return ["\n    ".join([f"{r.phase}: {r.fault}: {r.detail}", *r.fault.where[:24]]) for r in failed]
 
     def rows(self):
-        """One for each site and errno."""
+        """One per site and errno."""
         rows = collections.OrderedDict()
         for r in sorted(self.results, key=lambda r: (r.fault.site, errno.errorcode[r.fault.error])):
             row = rows.setdefault((r.fault.site, errno.errorcode[r.fault.error]), [collections.Counter(), set(), 0.0])

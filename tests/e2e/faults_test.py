@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Any one system call may fail, and any one allocation: a sample that is the same each time. All of them: tests/long/faults."""
+"""Any single system call and any single allocation may fail: a deterministic sample. For all of them, see tests/long/faults."""
 
 import errno
 import os
@@ -33,7 +33,7 @@ class Faults(harness.Case):
         self.assertEqual(table.failures(), [], "\n".join(table.failures()))
 
     def test_the_daemon_survives_errors_of_each_system_call(self):
-        """Some errors of each call once, at a site, in a phase and at a position that the seed chooses."""
+        """Some errors of each call once; the seed chooses site, phase and position."""
         trial = self.trial("syscall")
         chosen = random.Random(SEED)
         counts = {phase: trial.counts(phase) for phase in faults.PHASES}
@@ -69,7 +69,7 @@ class Faults(harness.Case):
 
     def test_a_netns_mounted_over_a_name_while_the_mount_table_could_not_be_polled_is_found(self):
         trial = self.trial("syscall")
-        trial.world.settings.pop(fault_world.ENTERED, None)  # who looks for it by name each time sees the other netns at once
+        trial.world.settings.pop(fault_world.ENTERED, None)  # a lookup by name sees the other netns immediately
         trial.world.configure()
         fault = syscall_faults.Fault("epoll_ctl /proc/thread-self/mountinfo", errno.ENOMEM, 1)
         injector = syscall_faults.Injector()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Grafana's side of a dashboard, as far as its queries go: variables put in as its Prometheus data source does it, and each query of
-each panel, annotation and variable found."""
+"""Grafana's evaluation of a dashboard's queries: substitutes variables as its Prometheus data source does, and lists each
+query of each panel, annotation and variable."""
 
 import json
 import os
@@ -20,7 +20,7 @@ def load(name):
 
 @dataclass
 class Target:
-    """A query of a panel, and where its values are shown."""
+    """A query of a panel, and the places that show its values."""
 
     where: str
     panel: dict
@@ -35,7 +35,7 @@ class Target:
         return self.target["instant"]
 
     def column(self):
-        """The name of its column of values in a table, None if that is not shown."""
+        """The name of its value column in a table, None if that is hidden."""
         name = f"Value #{self.target['refId']}" if len(self.panel["targets"]) > 1 else "Value"
         organize = self.panel["transformations"][-1]["options"]
         return None if organize["excludeByName"].get(name) else organize["renameByName"].get(name, name)
@@ -73,7 +73,7 @@ class Dashboard:
         return [target.expr for target in self.targets()] + [annotation["expr"] for annotation in self.annotations()]
 
     def queries_of_variables(self):
-        """{variable: (selector, label)} of those that ask for the values of a label."""
+        """{variable: (selector, label)} of label_values() variables."""
         found = {}
         for name, variable in self.variables.items():
             if variable["type"] == "query":
@@ -82,8 +82,8 @@ class Dashboard:
         return found
 
     def put_in(self, text, chosen, options=None, **times):
-        """The text with the variables replaced. `chosen` is {variable: value, or a list for those that take many}, ALL among them;
-        `options` are all values of a variable, which stand for ALL where it has no pattern for that. `times` are those of Grafana."""
+        """The text with the variables replaced. `chosen` is {variable: value, or a list for multi-value variables}, possibly
+        ALL; `options` are all values of a variable, which replace ALL if it has no pattern for that. `times` are Grafana's."""
         def value(match):
             name = match[1] or match[2]
             if name in times:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many scrapes while everything changes: what the HTTP threads and the loop share must stand it. Meant for a binary with the
-thread sanitizer, which ends with another status than 0 after a race."""
+"""Many scrapes under constant change: the state that HTTP threads and the loop share must stay consistent. Intended for a
+binary with the thread sanitizer, which exits with a nonzero status after a race."""
 
 import http.client
 import os
@@ -12,7 +12,7 @@ import harness
 from harness import NETNS_DIR, add_netns, config, delete_netns, policy, put
 
 KEY = "net.ipv4.tcp_keepalive_time"
-SLOW = "net.ipv4.ip_forward"  # written by a thread of its own (kernel fact 23)
+SLOW = "net.ipv4.ip_forward"  # written by a separate thread (kernel fact 23)
 WANT = 1234
 SECONDS = 6
 
@@ -36,7 +36,7 @@ class Hammer(harness.Case):
                 while time.monotonic() < end:
                     step(connection, count)
                     count += 1
-            except Exception as error:  # handed to the test
+            except Exception as error:  # reraised in the test
                 troubles.append(f"{name}: {error!r}")
             finally:
                 connection.close()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs tests of the built binary where they can break nothing: in mount, PID and network namespaces of their own, with an
-empty /run. The namespaces end with the test process, however it ends, and take every daemon and netns with them.
+"""Runs tests of the built binary in isolation: in their own mount, PID and network namespaces, with an empty /run. The
+namespaces end with the test process, however it ends, and take every daemon and netns with them.
 
 A test file calls main() and uses Case. The binary is $NSWARDEN_BINARY. Standard library only.
 """
@@ -18,11 +18,11 @@ import threading
 import time
 import unittest
 
-# Tests have all of these from here.
+# Re-exported for tests.
 from netns import (CLONE_NEWNET, MNT_DETACH, MS_BIND, NETNS_DIR, add_netns, call, delete_netns, get, in_thread, inside,  # noqa: F401
                    key_path, libc, mount, mount_netns, path_of, place_file, put, read_here, run_inside, umount, write_at, write_here)
 
-DEADLINE = 20  # seconds that anything may take before it counts as not happening: sanitizers on a busy machine are slow
+DEADLINE = 20  # seconds to wait before a test fails: sanitizers on a busy machine are slow
 INTERVAL = 0.2  # the daemon's sweep interval in most tests
 
 
@@ -32,7 +32,7 @@ def main():
 
 
 def isolate():
-    """From here on the program is in namespaces of its own; to get there, it begins once more."""
+    """Moves the program into its own namespaces by executing it again."""
     if os.geteuid() != 0:
         print("SKIP: needs root, for namespaces of its own")
         sys.exit(77)
@@ -43,7 +43,7 @@ def isolate():
         os.execvp("unshare", ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc",
                               "--propagation", "private", sys.executable, "-B", *sys.argv])
     mount("tmpfs", "/run", b"tmpfs")
-    # Locks do not belong to what the tests look at in /run.
+    # Locks are not part of the files in /run that tests check.
     mount("tmpfs", "/mnt", b"tmpfs")
     os.environ["RUNTIME_DIRECTORY"] = "/mnt/nswarden"
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
@@ -70,8 +70,8 @@ LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)'
 
 
 def parse_metrics(text):
-    """Prometheus text format, read strictly: {name: {labels as a frozenset of pairs: value}}. A series that comes twice is an
-    error, which promtool would not notice."""
+    """Strict parser of the Prometheus text format: {name: {labels as a frozenset of pairs: value}}. A duplicate series is an
+    error, which promtool would miss."""
     metrics = {}
     for line in text.split("\n")[:-1]:
         if line.startswith(("# HELP ", "# TYPE ")):
@@ -96,7 +96,7 @@ def parse_metrics(text):
 
 
 class Metrics(dict):
-    """parse_metrics() with questions. Names without their prefix."""
+    """parse_metrics() with queries. Names lack their prefix."""
 
     def all(self, name, **labels):
         """{labels: value} of the series that have at least these labels."""
@@ -131,17 +131,17 @@ UNPRIVILEGED = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-p
 
 
 def run_binary(*arguments, prefix=(), environment=None):
-    """A command that ends by itself: its exit status, stdout and stderr."""
+    """Runs a command to its end: exit status, stdout and stderr."""
     return subprocess.run([*prefix, BINARY, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False,
                           encoding="utf-8", errors="surrogateescape", env={**os.environ, **(environment or {})})
 
 
 class Daemon:
-    """A running `nswarden run`. Reads its log as it comes."""
+    """A running `nswarden run`. Reads its log continuously."""
 
     def __init__(self, *arguments, log_level="debug", netns_dirs=(NETNS_DIR,), interval="200ms", prefix=(), environment=None,
                  connect=None, popen_options=None):
-        """`prefix` is a command that becomes the daemon; `connect` reaches it as socket.create_connection would; `popen_options` are
+        """`prefix` is a command that executes the daemon; `connect` replaces socket.create_connection; `popen_options` are
         those of an Injector of syscall_faults."""
         command = [*prefix, BINARY, "run", "--web.listen-address=127.0.0.1:0", f"--log.level={log_level}", "--log.format=json", *arguments]
         command += [f"--netns.dir={directory}" for directory in netns_dirs]
@@ -184,7 +184,7 @@ class Daemon:
         wait_until(lambda: self.http("GET", "/-/ready")[0] == 200, lambda: f"ready; its log:\n{self.log()}")
 
     def http(self, method, path, headers=None, body=None):
-        """Status, headers (names in lower case) and body of one request on a connection of its own."""
+        """Status, headers (names in lower case) and body of one request on its own connection."""
         import http.client
         host, port = self.address.rsplit(":", 1)
         connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=DEADLINE)
@@ -198,7 +198,7 @@ class Daemon:
             connection.close()
 
     def cpu_seconds(self):
-        # Not from stat: that is sampled at ticks, and who sleeps until a tick is always found running there.
+        # Not from stat: its times are sampled at ticks, and a thread that sleeps until a tick always appears to run.
         total = 0
         tasks = f"/proc/{self.process.pid}/task"
         for thread in os.listdir(tasks):
@@ -224,7 +224,7 @@ class Daemon:
         return wait_until(look, lambda: f"{what}; its log:\n{self.log()}")
 
     def wait_sweeps(self, count=2):
-        """Until so many sweeps have begun and ended from now on, so that one of them saw all that was there before."""
+        """Waits for that many complete sweeps, so that one of them saw the current state."""
         name = "reconciles_total"
         before = self.scrape().sum(name)
         return self.wait_metrics(lambda metrics: metrics.sum(name) >= before + count, f"{count} sweeps")
@@ -233,7 +233,7 @@ class Daemon:
         self.process.send_signal(number)
 
     def stop(self):
-        """Ends it as a service manager does; its exit status."""
+        """Stops it like a service manager; returns its exit status."""
         self.signal(signal.SIGTERM)
         status = self.process.wait(DEADLINE)
         self._close()
@@ -251,7 +251,7 @@ class Daemon:
 
 
 class Case(unittest.TestCase):
-    """A test with a directory of its own, no netns at the start, and none of its daemons and netns left at its end."""
+    """A test with its own directory. No netns exists at its start, and none of its daemons and netns remain at its end."""
 
     def setUp(self):
         self.directory = tempfile.mkdtemp(prefix="nswarden-e2e-")
@@ -265,7 +265,7 @@ class Case(unittest.TestCase):
                 try:
                     umount(target)
                 except OSError as error:
-                    if error.errno != errno.EINVAL:  # what is covered, as by `ip netns add`, has its turn in the next round
+                    if error.errno != errno.EINVAL:  # covered mounts, as by `ip netns add`, are removed in the next round
                         raise
         for entry in os.listdir("/run"):
             shutil.rmtree(os.path.join("/run", entry), ignore_errors=True)
@@ -276,14 +276,14 @@ class Case(unittest.TestCase):
         return [target for target in targets if target.startswith(b"/run/")]
 
     def configure(self, text, path=None):
-        """Puts a configuration in place as careful people do: moved over the old one, never half written."""
+        """Writes a configuration atomically: the new file is renamed over the old one."""
         path = path or self.config_file
         with open(path + ".new", "w", encoding="utf-8") as file:
             file.write(text)
         os.rename(path + ".new", path)
 
     def own_procfs(self):
-        """A procfs of its own, as containers have: what is written through it, no event tells (kernel fact 17)."""
+        """A separate procfs, as in containers: writes through it cause no event (kernel fact 17)."""
         path = os.path.join(self.directory, "proc")
         os.mkdir(path)
         mount("proc", path, b"proc")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What lies in a netns directory and is no netns, or one that must be left alone (kernel facts 6 and 7)."""
+"""Entries of a netns directory that are not netns, or that must be left alone (kernel facts 6 and 7)."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ from harness import MS_BIND, NETNS_DIR, config, path_of, place_file, policy
 
 KEY = "net.ipv4.tcp_keepalive_time"
 WANT = 1234
-PLAIN_FIRST = ("fifo", "content", "socket", "null", "tty", "disk", "no-device")  # what a netns can be mounted over
+PLAIN_FIRST = ("fifo", "content", "socket", "null", "tty", "disk", "no-device")  # a netns can be mounted over these
 NAMESPACES = ("uts", "ipc", "user", "pid", "cgroup", "time", "mnt")
 
 
@@ -24,7 +24,7 @@ def bind(source, name):
 
 
 def make_files():
-    """Everything that mknod, mkdir, symlink and their like can leave there."""
+    """All file types that mknod, mkdir, symlink and others can create."""
     place_file("router-stale")
     with open(path_of("router-content"), "w", encoding="ascii") as file:
         file.write("no netns\n")
@@ -41,7 +41,7 @@ def make_files():
 
 
 def make_binds():
-    """And everything that can be mounted there. Of namespaces new ones too, in which the daemon would be found out."""
+    """All mounts that are possible there, including new namespaces, in which the daemon would be noticed."""
     bind(path_of("router-content"), "router-bound-content")
     bind(path_of("router-fifo"), "router-bound-fifo")
     bind(harness.key_path(KEY), "router-bound-key")
@@ -50,14 +50,14 @@ def make_binds():
     os.mkdir(path_of("router-bound-directory"))
     harness.mount("/proc/sys/net", path_of("router-bound-directory"), b"none", MS_BIND)
     for kind in NAMESPACES:
-        if kind != "mnt":  # which cannot hold itself
+        if kind != "mnt":  # a mount namespace cannot hold itself
             bind(f"/proc/self/ns/{kind}", f"router-own-{kind}")
-    # Nor one that is older; and each processor has its own stock of numbers that tell the age.
+    # Nor an older one; each processor has its own stock of numbers that order namespaces by age.
     assert any([bind_new_namespaces(processor) for processor in os.sched_getaffinity(0)])
 
 
 def bind_new_namespaces(processor):
-    """True when one of mounts was among them."""
+    """Whether a new mount namespace could be bound."""
     holder = subprocess.Popen(["taskset", "-c", str(processor), "unshare", "--uts", "--ipc", "--mount", "--user", "--pid", "--cgroup",
                                "--time", "--fork", "sh", "-c", "echo; exec sleep 100"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
@@ -87,7 +87,7 @@ class HostileEntries(witness.Case):
         os.mkdir(NETNS_DIR)
 
     def namespaces_of(self, daemon):
-        """All but the netns, which its loop changes all the time."""
+        """All namespaces except the netns, which the loop changes constantly."""
         found = set()
         for thread in os.listdir(f"/proc/{daemon.process.pid}/task"):
             found.add(tuple(os.readlink(f"/proc/{daemon.process.pid}/task/{thread}/ns/{kind}") for kind in NAMESPACES))

@@ -22,7 +22,7 @@ class Churn(witness.Case):
         os.mkdir(NETNS_DIR)
 
     def assert_only(self, daemon, names):
-        """Nothing is known any more of what has gone."""
+        """No state of removed netns remains."""
         self.assert_governs_all_and_nothing_else(daemon, names)
         daemon.wait_metrics(lambda m: (m.sum("netns"), m.sum("netns_pending"), m.sum("bound_sysctls")) == (len(names), 0, len(names)),
                             f"{len(names)} netns and nothing of others")
@@ -64,7 +64,7 @@ class Churn(witness.Case):
     def test_20000_events_while_it_is_stopped_are_lost_counted_and_made_good(self):
         self.witness.add_netns("router-goes")
         self.witness.add_netns("router-changes")
-        daemon = self.start(interval="1h")  # so that nothing but the lost queue makes it look again
+        daemon = self.start(interval="1h")  # only the lost queue makes it rescan
         daemon.signal(signal.SIGSTOP)
         for number in range(10000):
             path = path_of(f"noise-{number}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Interfaces with names that anybody may choose (kernel fact 31), and what is left of those that have gone: nothing."""
+"""Arbitrary interface names (kernel fact 31); removed interfaces leave no state behind."""
 
 import json
 import socket
@@ -92,7 +92,7 @@ class WhatGoes(interfaces.InterfacesCase):
         def interfaces():
             return set(inside("peers", lambda: [name for _, name in socket.if_nameindex()]))
 
-        # The other end of each pair is in a netns that lives: it goes only with the one that was deleted.
+        # The other end of each pair is in a live netns and is removed only with its peer.
         wait_until(lambda: interfaces() == {"lo"}, lambda: f"no peers: {interfaces()}")
         self.wait_managed(daemon, 2)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Others have taken what the daemon needs: inotify instances, inotify watches, open files. It says so, governs by its sweeps
-alone, and is as it was when there is some again."""
+"""Other processes have exhausted inotify instances, inotify watches or open files. The daemon reports it, governs by sweeps
+alone, and recovers once the resource is available again."""
 
 import os
 import socket
@@ -15,8 +15,8 @@ WANT = 1234
 
 
 class UserNamespace:
-    """A user namespace with mounts and netns of its own, where limits of inotify can be set without hurting anybody. `prefix`
-    takes a command there."""
+    """A user namespace with its own mounts and netns, where inotify limits affect no other process. `prefix` runs a command
+    in it."""
 
     def __init__(self):
         self.process = subprocess.Popen(["unshare", "--user", "--map-root-user", "--mount", "--net", "sh", "-c",
@@ -25,7 +25,7 @@ class UserNamespace:
         if not self.process.stdout.readline():
             raise AssertionError("no user namespace")
         self.prefix = ["nsenter", "--user", "--mount", "--net", "--target", str(self.process.pid)]
-        self.directory = f"/proc/{self.process.pid}/root/run/netns"  # as seen from here
+        self.directory = f"/proc/{self.process.pid}/root/run/netns"  # as seen from outside
 
     def run(self, *command):
         subprocess.run([*self.prefix, *command], check=True)

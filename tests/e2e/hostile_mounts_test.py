@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One name, several netns; one netns, several names: mounts that no inotify event tells of (kernel fact 2)."""
+"""One name for several netns; several names for one netns: mounts without an inotify event (kernel fact 2)."""
 
 import os
 import signal
@@ -51,7 +51,7 @@ class Stacked(witness.Case):
     def test_a_netns_that_is_unmounted_and_never_unlinked_is_forgotten(self):
         for number in range(5):
             self.witness.add_netns(f"router-{number}")
-        daemon = self.start(interval="1h")  # so that the mount table alone tells of it
+        daemon = self.start(interval="1h")  # only the mount table shows the change
         for number in range(4):
             harness.umount(path_of(f"router-{number}"))
         daemon.wait_metrics(lambda m: m.sum("netns") == 1 and m.sum("bound_sysctls") == 1, "only one netns is left")
@@ -66,7 +66,7 @@ class Stacked(witness.Case):
             self.assert_governs_all_and_nothing_else(daemon, ["router-1"])
 
     def test_a_netns_that_gets_the_inode_number_of_one_that_was_unmounted_is_judged_by_its_own_name(self):
-        # No event tells that they are none any more, and it is a second until their names are looked up again.
+        # No event reports that they are not netns any more; their names are looked up again within a second.
         names = [f"router-{number}" for number in range(40)]
         for name in names:
             self.witness.add_netns(name)
@@ -76,7 +76,7 @@ class Stacked(witness.Case):
         for name in names:
             harness.umount(path_of(name))
         reused = unmatched = 0
-        while reused == 0 and unmatched < 200:  # all programs of the host take from the same numbers
+        while reused == 0 and unmatched < 200:  # all processes of the host share these numbers
             self.witness.add_netns(f"other-{unmatched}")
             reused += os.stat(path_of(f"other-{unmatched}")).st_ino in numbers
             unmatched += 1
@@ -98,7 +98,7 @@ class Stacked(witness.Case):
 
 
 class TwoNames(witness.Case):
-    # The later policy owns what both name, in the file's order and whatever the order of the names.
+    # If two policies name a key, the later one in the file owns it, regardless of the order of the names.
     WANTED = {"^router-": {KEY: WANT, OTHER: 55}, "^edge-": {KEY: 4321}}
 
     def setUp(self):

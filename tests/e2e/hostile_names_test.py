@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names in the netns directory are bytes that anybody may choose (kernel fact 8)."""
+"""Names in the netns directory are arbitrary bytes (kernel fact 8)."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from harness import config, get, policy
 
 KEY = "net.ipv4.tcp_keepalive_time"
 WANT = 1234
-SHOWN = {  # in logs, labels, tables and JSON; an escape is the same everywhere, and no two names look alike
+SHOWN = {  # in logs, labels, tables and JSON; escapes are the same everywhere, and different names never look alike
     b"plain": "plain",
     b"new\nline": r"new\x0aline",
     b"quo\"te'": "quo\"te'",

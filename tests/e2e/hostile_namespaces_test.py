@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daemon, or a netns, lives in namespaces that are not the host's: sysctls that cannot be written, mounts that never arrive, a
-netns that another user namespace owns."""
+"""The daemon, or a netns, is in namespaces other than the host's: sysctls that cannot be written, mounts that do not
+propagate, a netns owned by another user namespace."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ KEY = "net.ipv4.tcp_keepalive_time"
 OTHER = "net.ipv4.tcp_keepalive_intvl"
 WANT = 1234
 MS_PRIVATE, MS_SHARED = 1 << 18, 1 << 20
-LACKING = "net.ipv6.route.gc_interval"  # in a netns that another user namespace owns (kernel fact 30)
+LACKING = "net.ipv6.route.gc_interval"  # in a netns owned by another user namespace (kernel fact 30)
 
 
 class Elsewhere(witness.Case):
@@ -24,11 +24,11 @@ class Elsewhere(witness.Case):
         super().setUp()
         self.configure(config(policy("routers", "^router-", self.WANTED["^router-"])))
         os.mkdir(NETNS_DIR)
-        harness.mount("none", "/run", b"none", MS_SHARED)  # as systemd has it
+        harness.mount("none", "/run", b"none", MS_SHARED)  # systemd's default
         self.addCleanup(harness.mount, "none", "/run", b"none", MS_PRIVATE)
 
     def start_after(self, command, propagation, **options):
-        """In a mount namespace of its own, in which `command` ran before."""
+        """In a separate mount namespace, in which `command` ran first."""
         prefix = ["unshare", "--mount", "--propagation", propagation, "sh", "-ec", f'{command}; exec "$@"', "sh"]
         return self.start(prefix=prefix, **options)
 
@@ -78,7 +78,7 @@ class MountsThatNeverArrive(Elsewhere):
         self.assert_told(daemon)
         self.witness.add_netns("router-2")
         self.assert_governs_all_and_nothing_else(daemon, ["router-1"])
-        self.assertEqual(harness.get("router-2", KEY), "7200")  # or the test proves nothing
+        self.assertEqual(harness.get("router-2", KEY), "7200")  # otherwise the test proves nothing
 
     def test_a_daemon_in_a_mount_namespace_that_is_a_slave_sees_all_and_complains_of_nothing(self):
         daemon = self.start_after(":", "slave")
@@ -94,7 +94,7 @@ class MountsThatNeverArrive(Elsewhere):
         self.assert_not_told(daemon)
 
     def test_a_directory_that_a_container_engine_bound_without_propagation_is_told(self):
-        # Process 1 is one of us here, as in a container, so that there is no host to compare with.
+        # Process 1 is in the same namespaces here, as in a container, which leaves the daemon without a host to compare with.
         os.mkdir("/run/host")
         harness.mount("tmpfs", "/run/host", b"tmpfs")
         os.makedirs("/run/host/netns")
@@ -107,7 +107,7 @@ class OwnedByAnother(Elsewhere):
     WANTED = {"^router-": {KEY: WANT, OTHER: 55, LACKING: 33}}
 
     def add_owned(self, name):
-        """A netns that a user namespace owns: its first process."""
+        """A netns owned by a user namespace: its first process."""
         process = subprocess.Popen(["unshare", "--user", "--map-root-user", "--net", "sh", "-c", "echo; exec sleep 1000"],
                                    stdout=subprocess.PIPE)
         self.addCleanup(process.stdout.close)
@@ -141,7 +141,7 @@ class OwnedByAnother(Elsewhere):
         finally:
             fighter.kill()
             fighter.wait()
-        put("router-theirs", KEY, WANT)  # a setting that did not stay as it was written is left alone for a minute
+        put("router-theirs", KEY, WANT)  # a setting that did not keep its value is left alone for a minute
         self.assert_governs_all_and_nothing_else(daemon, ["router-ours", "router-theirs"], lacking={"router-theirs": [LACKING]})
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A netns is taken away in the middle of a visit: between any two of the daemon's steps, where it is held by its tracer, and at
-random places, where it is stopped."""
+"""A netns is removed during a visit: between any two steps of the daemon, where a tracer holds it, and at random points,
+where it is stopped."""
 
 import os
 import random
@@ -26,7 +26,7 @@ def drift():
 
 
 class MiddleOfAVisit(witness.Case):
-    """Where all keys are held open."""
+    """All keys are held open."""
 
     WANTED = {"^router-": MANY}
     PREFIX = ()
@@ -38,22 +38,22 @@ class MiddleOfAVisit(witness.Case):
         os.mkdir(ELSEWHERE)
         self.governed = {"router-stays"}
         self.unmatched = 0
-        self.victims = {}  # fds of sysctls whose netns has nobody any more
+        self.victims = {}  # sysctl fds of netns without another reference
         self.addCleanup(lambda: [os.close(fd) for fd in self.victims.values()])
 
-    # What is done to a name while the daemon is held.
+    # Actions on a name while the daemon is held.
 
     def delete(self, name):
         delete_netns(name)
 
     def replace(self, name):
-        """By one that may get the inode number of the dead one (kernel fact 4)."""
+        """Replaces it by a netns that may get the inode number of the dead one (kernel fact 4)."""
         delete_netns(name)
         self.witness.add_netns(name)
         self.governed.add(name)
 
     def hand_over(self, name):
-        """The number may be taken by one that is no business of ours."""
+        """An unrelated netns may take the number."""
         delete_netns(name)
         self.witness.add_netns(f"other-{name}")
         self.unmatched += 1
@@ -64,7 +64,7 @@ class MiddleOfAVisit(witness.Case):
         self.governed.add(name)
 
     def rename(self, name):
-        """It lives on, under a name that no policy matches."""
+        """The netns survives under a name that matches no policy."""
         place_file(f"other-{name}")
         harness.mount(path_of(name), path_of(f"other-{name}"), b"none", MS_BIND)
         delete_netns(name)
@@ -82,7 +82,7 @@ class MiddleOfAVisit(witness.Case):
         return lambda fd, *_: self.witness.owners.get(tracer.inode_of(fd)) == (name, key)
 
     def hold_while_binding(self, daemon, name, deed, place, count):
-        """`place` and `count`: at which call, counted from its entering the netns."""
+        """`place` and `count`: the call to hold at, counted from entering the netns."""
         with Tracer(daemon.process.pid) as tracer:
             self.make(name)
             inode = os.stat(path_of(name)).st_ino
@@ -158,8 +158,8 @@ class MiddleOfAVisit(witness.Case):
                     try:
                         inside(name, drift)
                     except OSError:
-                        pass  # it goes or comes just now
-                daemon.signal(signal.SIGHUP)  # a sweep begins
+                        pass  # it is being removed or created
+                daemon.signal(signal.SIGHUP)  # starts a sweep
 
         busy = threading.Thread(target=keep_busy)
         busy.start()
@@ -167,7 +167,7 @@ class MiddleOfAVisit(witness.Case):
             for _ in range(100):
                 name = f"router-{dice.randrange(10)}"
                 time.sleep(dice.random() * 0.004)
-                daemon.signal(signal.SIGSTOP)  # wherever it is
+                daemon.signal(signal.SIGSTOP)  # at a random point
                 delete_netns(name)
                 early = dice.random() < 0.7
                 if early:
@@ -183,7 +183,7 @@ class MiddleOfAVisit(witness.Case):
 
 
 class MiddleOfAVisitWithoutFiles(MiddleOfAVisit):
-    """Where nothing is held, so that every step begins with a name again (kernel fact 20)."""
+    """No fds are held, so that every step starts from a name again (kernel fact 20)."""
 
     PREFIX = ("prlimit", "--nofile=64")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The HTTP side of the running daemon, as Prometheus, a probe or a stranger meets it."""
+"""The HTTP side of the running daemon, from the view of Prometheus, a probe or an attacker."""
 
 import gzip
 import os

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""usage: in_container.py HOST_PROCFS COMMAND... Becomes COMMAND in mount and PID namespaces of its own, as a container engine makes them: a
-procfs of its own at /proc, that of the host at HOST_PROCFS, mounts of the host arrive. SIGTERM and the exit status are passed on."""
+"""usage: in_container.py HOST_PROCFS COMMAND... Executes COMMAND in its own mount and PID namespaces, as a container engine
+makes them: its own procfs at /proc, the host's at HOST_PROCFS, and mounts of the host propagate. SIGTERM and the exit status
+are passed on."""
 
 import os
 import signal

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Interfaces of netns, for tests of settings that are theirs. By ioctl: that takes any name that the kernel takes."""
+"""Interfaces of netns, for tests of per-interface settings. By ioctl, which takes any name that the kernel takes."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ from harness import add_netns, config, inside, wait_until
 SIOCBRADDBR, SIOCBRDELBR, SIOCSIFNAME = 0x89a0, 0x89a1, 0x8923
 
 V4, V6 = "net.ipv4.conf.*.rp_filter", "net.ipv6.conf.*.accept_ra"
-WANT, WANT_V6 = "2", "0"  # an interface begins with 0 and 1
+WANT, WANT_V6 = "2", "0"  # a new interface has 0 and 1
 BOTH = {V4: WANT, V6: WANT_V6}
 
 
@@ -74,7 +74,7 @@ class InterfacesCase(harness.Case):
         return self.start(**options)
 
     def wait_governed(self, netns, *names, want=None):
-        """Each of them is as it should be by both keys, or by those in `want`."""
+        """Each interface is compliant by both keys, or by those in `want`."""
         want = want or BOTH
 
         def is_right():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of interfaces: of those that come, go, come again, get another name or move."""
+"""Per-interface settings: interfaces are added, removed, added again, renamed or moved."""
 
 import fcntl
 import os
@@ -15,7 +15,7 @@ from interfaces import (BOTH, SIOCBRADDBR, SIOCBRDELBR, V4, V6, WANT, add, bridg
 
 
 class Interfaces(interfaces.InterfacesCase):
-    """The sweep comes once an hour: what happens in time, events have told."""
+    """The sweep interval is an hour: only events can cause reactions in time."""
 
     def start_with(self, sysctls, *extra, **options):
         daemon = super().start_with(sysctls, *extra, **{"interval": "1h", **options})

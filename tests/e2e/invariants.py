@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What must be true of a daemon once things have come to rest, whatever happened before. Each function compares what a World
-says with what was observed, and gives a line for each difference; it changes neither, so that a test can lie in both."""
+"""Invariants of an idle daemon, regardless of the preceding steps. Each function compares a World with the observations and
+returns a line for each difference; it modifies neither, so that a test can falsify both."""
 
 import json
 import os
@@ -15,17 +15,17 @@ from world import DIRECTORIES
 
 class Expected(NamedTuple):
     netns: Counter  # by policy
-    settings: Counter  # by policy that owns them
+    settings: Counter  # by owning policy
     states: Counter  # by state
     not_compliant: Counter  # by policy
-    findings: set  # (netns as shown, policy, key, state), of what is not compliant
+    findings: set  # (netns as shown, policy, key, state), of settings that are not compliant
     held: Counter  # (netns, key) that exist
     unmatched: int
-    wrong: list  # settings that an enforcing policy wants otherwise than they are
+    wrong: list  # settings that differ from an enforcing policy
 
 
 def expected(world):
-    """What is owed, measured by what the files of each netns say now."""
+    """The expected totals, computed from the current contents of each netns' files."""
     netns_of, settings, states, bad = Counter(), Counter(), Counter(), Counter()
     findings, held, wrong, unmatched = set(), Counter(), [], 0
     for netns, names in world.visible().items():
@@ -84,7 +84,7 @@ def metrics_troubles(world, want, metrics):
 
 
 def check_troubles(want, done):
-    """Of `check --output=json` in a process of its own, which knows nothing of the daemon."""
+    """Of `check --output=json` in a separate process without the daemon's state."""
     report = json.loads(done.stdout)
     totals = report["totals"]
     states = {state: totals[state] for state in ("compliant", "drifted", "missing", "unreadable")}
@@ -97,14 +97,14 @@ def check_troubles(want, done):
 
 
 class Holdings(NamedTuple):
-    """What a process has, as the kernel tells it."""
+    """The resources of a process, as reported by the kernel."""
     sysctls: Counter  # (netns, key) of held files
-    dead: list  # held files of netns or interfaces that are gone
+    dead: list  # held files of removed netns or interfaces
     others: Counter  # fds of all other kinds
     watches: int
     threads: int
     children: list
-    netns: set  # inodes of the netns its threads are in
+    netns: set  # inodes of the netns of its threads
     rss: int
 
 
@@ -124,7 +124,7 @@ def holdings(pid, owners):
             if "inotify" in link:
                 with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii") as file:
                     watches += file.read().count("inotify wd:")
-        except FileNotFoundError:  # an HTTP connection that has just been closed
+        except FileNotFoundError:  # an HTTP connection that was just closed
             continue
     tasks = os.listdir(f"/proc/{pid}/task")
     children, netns = [], set()
@@ -138,7 +138,7 @@ def holdings(pid, owners):
 
 
 def holdings_of_idle(pid, owners):
-    """When no connection is open any more, only the sockets that it listens on: for HTTP and for links."""
+    """Without open connections, only the listening sockets for HTTP and for links remain."""
     def look():
         have = holdings(pid, owners)
         return have if have.others["socket:[N]"] == 2 else None
@@ -147,7 +147,7 @@ def holdings_of_idle(pid, owners):
 
 
 def holdings_troubles(want, have, base, few_fds=False):
-    """`base` is what it held when it governed nothing. With few_fds it may hold less than all it governs."""
+    """`base` is the fds held before it governed anything. With few_fds it may hold fewer than it governs."""
     found = [f"holds a file of what is gone: {link}" for link in have.dead]
     if few_fds:
         beyond = {pair: count for pair, count in have.sysctls.items() if pair[0] == "unknown" and pair[1].count("/") > 4}
@@ -163,8 +163,8 @@ def holdings_troubles(want, have, base, few_fds=False):
 
 
 def hit_troubles(hits, daemon, tester, may_be_written):
-    """`hits` are of the witness. The daemon opens nothing in the netns directories, and writes only what a policy that enforces
-    wanted in a netns that it governed; and nobody else but the test writes at all."""
+    """`hits` are the witness's. The daemon opens nothing in the netns directories and writes only values of an enforcing
+    policy into netns that it governed; no other process but the test writes."""
     found = set()
     for hit in hits:
         if hit.pid == tester or not hit.path.startswith(("/proc/sys/", *DIRECTORIES)):
@@ -175,8 +175,8 @@ def hit_troubles(hits, daemon, tester, may_be_written):
 
 
 def life_troubles(world):
-    """Netns that nothing refers to are dead; all others live. The dead ones leave the world. A netns that the daemon never saw,
-    deleted now, tells how long the kernel takes to bury one; what was deleted before may take no longer."""
+    """Netns without a reference are dead; all others live. The dead ones are removed from the world. Deleting a netns that
+    the daemon never saw measures how long the kernel takes to free one; earlier deletions may take no longer."""
     referenced = world.referenced()
     orphans = [netns for netns in world.netns if netns not in referenced and netns.kept < 0]
     found = [f"died: {netns}" for netns in world.netns if netns not in orphans and netns.is_dead()]

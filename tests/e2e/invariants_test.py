@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The judges of the random host see what is wrong: each invariant is broken, in the world, in what is known of it, or in what
-is told of it."""
+"""The checks of the random host detect faults: each invariant is broken, in the world, in the recorded state, or in the
+observations."""
 
 import json
 import os
@@ -74,7 +74,7 @@ class Invariants(harness.Case):
         self.assert_noticed(invariants.check_troubles(want, told), "check: states", "is so and not told")
 
     def test_a_write_where_nobody_wants_one_is_noticed(self):
-        """The test plays the daemon."""
+        """The test acts as the daemon."""
         def judged(*writes):
             for netns, key in writes:
                 netns.write(key, netns.read(key))
@@ -82,9 +82,9 @@ class Invariants(harness.Case):
 
         self.assertEqual(judged((self.router, TIME), (self.router, LIBERAL)), [])
         self.assert_noticed(judged((self.router, NOBODYS)), "foreign write", NOBODYS)
-        self.assert_noticed(judged((self.router, INTERVAL)), "foreign write", INTERVAL)  # wanted by a policy that only audits
+        self.assert_noticed(judged((self.router, INTERVAL)), "foreign write", INTERVAL)  # the policy only audits
         self.assert_noticed(judged((self.other, TIME)), "foreign write", self.other.label)
-        self.world.keep(self.router)  # no policy knows it when it has no name any more
+        self.world.keep(self.router)  # without a name it matches no policy
         self.world.remove(NETNS_DIR, b"router-1")
         self.world.begin_again()
         self.assert_noticed(judged((self.router, TIME)), "foreign write", self.router.label)
@@ -99,7 +99,7 @@ class Invariants(harness.Case):
         self.assert_noticed(self.run_.foreign_troubles(self.world.may_be_written), "foreign open", "dhcp-1")
 
     def test_a_write_at_rest_is_noticed(self):
-        """Where a setting drifts again and again."""
+        """A setting that drifts repeatedly."""
         self.assertEqual(self.run_.troubles(), [])
         rest = self.run_.daemon.wait_sweeps
         self.run_.daemon.wait_sweeps = lambda count: (self.router.write(TIME, "9"), rest(count))
@@ -118,7 +118,7 @@ class Invariants(harness.Case):
         want, base, have = invariants.expected(self.world), self.run_.base, None
         pair = (self.router.label, TIME)
 
-        def at_rest():  # the connection of the last scrape closes a moment after its answer
+        def at_rest():  # the connection of the last scrape closes shortly after its response
             nonlocal have
             have = self.hold()
             return not invariants.holdings_troubles(want, have, base)
@@ -137,7 +137,7 @@ class Invariants(harness.Case):
         self.assert_noticed(invariants.holdings_troubles(want, more, base, few_fds=True), "beyond what is governed")
 
     def test_what_a_process_holds_is_seen(self):
-        """Of this one, which holds a lot."""
+        """Of the test process, which holds many fds."""
         before = self.hold(os.getpid())
         self.assertGreaterEqual(before.sysctls[self.router.label, BRIDGE if BRIDGE in self.router.fds else TIME], 1)
         self.world.remove(NETNS_DIR, b"router-1")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Policies as they stand in a file, for tests of what they can say."""
+"""Policies as YAML text, for tests of the policy language."""
 
 import json
 
@@ -11,7 +11,7 @@ OTHER, OTHER_WAS = "net.ipv4.tcp_keepalive_intvl", "75"
 
 
 def flow(value):
-    """As it stands in YAML behind a key: JSON, which is YAML, or nothing."""
+    """The YAML text of a value: JSON, which is YAML, or nothing."""
     return "" if value is None else " " + json.dumps(value)
 
 
@@ -31,7 +31,7 @@ class LanguageCase(harness.Case):
         return self.start(*arguments, **options)
 
     def check(self, *policies, command="check", code=None, **top):
-        """Findings by key (of one netns), compliant ones too."""
+        """Findings by key (of one netns), including compliant ones."""
         self.configure(config(*policies, **top))
         done = run_binary(command, f"--config.file={self.config_file}", "--output=json", "--all")
         self.assertIn(done.returncode, (0, 1) if code is None else (code,), done.stdout + done.stderr)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a policy can say, as the daemon and the reports do it: conditions, what may be absent, values by their meaning, settings
-that contradict each other, values that are only shown."""
+"""The policy language in the daemon and in the reports: conditions, optional settings, normalised values, contradictory
+settings, values that are only shown."""
 
 import harness
 import language
@@ -13,7 +13,7 @@ CONGESTION = "net.ipv4.tcp_congestion_control"
 
 
 class Conditions(language.LanguageCase):
-    # Of a value of 7200: what holds, and what does not.
+    # Conditions on a value of 7200: those that hold, and those that fail.
     HOLDS = [{"min": 7200}, {"max": 7200}, {"between": [7200, 7300]}, {"between": [7100, 7200]}, {"one_of": [1, 7200]},
              {"not": 7201}, {"regex": "7[0-9]{3}"}, {"value": 7200}, {"min": -1}]
     FAILS = [{"min": 7201}, {"max": 7199}, {"between": [7201, 7300]}, {"between": [1, 7199]}, {"one_of": [1, 720]},
@@ -208,7 +208,7 @@ class Observing(language.LanguageCase):
         own = self.own_procfs()
         daemon = self.start_with(policy({}, observe=[KEY]), interval="1h")
         daemon.wait_metrics(lambda m: self.values(m).get(("r1", KEY, "0")) == 7200, "a value")
-        harness.inside("r1", lambda: harness.write_at(own, KEY, 5))  # which no event tells
+        harness.inside("r1", lambda: harness.write_at(own, KEY, 5))  # without an event
         wait_until(lambda: self.values(daemon.scrape())["r1", KEY, "0"] == 5, "the new value", deadline=15)
 
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Netns come and go by the thousand: nothing of them stays in the daemon, and the daemon keeps none of them.
+"""Thousands of netns are created and deleted: no state of them remains in the daemon, and the daemon keeps none of them alive.
 
-$NSWARDEN_LEAK_CYCLES says how often one is made and deleted; tests/long/leaks sets it and prints what was measured."""
+$NSWARDEN_LEAK_CYCLES is the number of cycles; tests/long/leaks sets it and prints the measurements.
+"""
 
 import os
 import queue
@@ -14,15 +15,15 @@ from harness import MS_BIND, NETNS_DIR, CLONE_NEWNET, call, config, delete_netns
 CYCLES = int(os.environ.get("NSWARDEN_LEAK_CYCLES", 5000))
 WARM_UP = 1500
 WORKERS = 2
-NAMES = 7  # that each worker uses again and again
+NAMES = 7  # per worker, reused
 WANTED = {"net.ipv4.tcp_keepalive_time": 1234, "net.ipv4.tcp_keepalive_intvl": 55, "net.core.somaxconn": 1000,
           "net.ipv6.conf.lo.accept_ra": 0}
-BACKLOG = 60  # the kernel takes them apart one after the other, and its own delay is not what is measured
+BACKLOG = 60  # the kernel frees them one after the other; its delay must not affect the measurement
 SENTINEL = "net.ipv4.tcp_keepalive_time"
 
 
 class Holdings:
-    """What a daemon has at one moment."""
+    """The resources of a daemon at one moment."""
 
     def __init__(self, pid):
         root = f"/proc/{pid}/fd"
@@ -43,8 +44,8 @@ class Holdings:
 
 
 class Mourner:
-    """Holds a sysctl of each victim, which keeps nothing alive (kernel fact 5), and measures how long the victim outlives its
-    deletion: the fd says ENOENT as soon as it is dead."""
+    """Holds a sysctl of each victim, which keeps nothing alive (kernel fact 5), and measures how long the victim outlives
+    its deletion: the fd returns ENOENT once it is dead."""
 
     def __init__(self):
         self.slowest = 0.0
@@ -99,7 +100,7 @@ class Leaks(harness.Case):
         in_thread(make)
         if number % 3 == 0:
             os.pwrite(fds[0], b"77", 0)
-        if number % 5 == 0:  # let it be governed, or it is gone before anybody looks
+        if number % 5 == 0:  # time to be governed; otherwise it is deleted before the daemon sees it
             time.sleep(0.002)
         if number % 7 == 0:
             place_file("edge-" + name)
@@ -123,12 +124,12 @@ class Leaks(harness.Case):
             time.sleep(0.3)
 
     def settled(self):
-        """When nothing is left of those that were."""
+        """No state of removed netns remains."""
         self.daemon.wait_metrics(lambda m: (m.sum("netns"), m.sum("netns_unmatched"), m.sum("netns_pending")) == (1, 0, 0),
                                  "only the one that stays")
         self.daemon.wait_sweeps()
         last, same = None, 0
-        while same < 20:  # the connection that has asked is soon closed
+        while same < 20:  # the connection of this request is closed soon
             holdings = Holdings(self.daemon.process.pid)
             same = same + 1 if last == holdings.counts() else 0
             last = holdings.counts()

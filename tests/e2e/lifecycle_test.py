@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starting, refusing to start, ending, and being killed."""
+"""Start, refusal to start, shutdown, and SIGKILL."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ class Ending(harness.Case):
         host, port = daemon.address.rsplit(":", 1)
         clients = [socket.create_connection((host, int(port))) for _ in range(8)]
         try:
-            clients[0].sendall(b"GET /metrics HTTP/1.1\r\n")  # and no more
+            clients[0].sendall(b"GET /metrics HTTP/1.1\r\n")  # an incomplete request
             self.end(daemon, signal.SIGTERM)
         finally:
             for client in clients:
@@ -43,13 +43,13 @@ class Ending(harness.Case):
 
     def test_a_stderr_that_nobody_reads_stops_nothing(self):
         out, into = os.pipe()
-        # Learn the port from the first lines, then read no more until the pipe is full.
+        # Read the port from the first lines, then stop reading until the pipe is full.
         process = subprocess.Popen([BINARY, "run", f"--config.file={self.config_file}", "--web.listen-address=127.0.0.1:0",
                                     "--log.level=debug", "--log.format=json", "--reconcile.interval=100ms"],
                                    stdin=subprocess.DEVNULL, stderr=into)
         try:
             self.wait_value("router-1", KEY, WANT)
-            os.set_blocking(into, False)  # of the open file, which the daemon shares: filled up without waiting
+            os.set_blocking(into, False)  # a flag of the open file, which the daemon shares: fills the pipe without blocking
             try:
                 while True:
                     os.write(into, b"x" * 4096)
@@ -94,7 +94,7 @@ class Ending(harness.Case):
         daemon.kill()
         put("router-1", KEY, 5)
         add_netns("router-2")
-        daemon = self.start(f"--web.listen-address=127.0.0.1:{port}")  # the same port at once
+        daemon = self.start(f"--web.listen-address=127.0.0.1:{port}")  # the same port, immediately
         for name in ("router-1", "router-2"):
             self.assertEqual(get(name, KEY), str(WANT))
         self.assertEqual(daemon.scrape().sum("netns"), 2)
@@ -117,7 +117,7 @@ class RefusingToStart(harness.Case):
         self.configure(config(policy("routers", "^router-", {KEY: WANT})))
 
     def refused(self, *arguments, prefix=(), lines=1):
-        """What it says on stderr when it ends with 2."""
+        """Its stderr when it exits with status 2."""
         done = run_binary("run", "--web.listen-address=127.0.0.1:0", *arguments, prefix=prefix)
         self.assertEqual(done.returncode, 2, done.stderr)
         self.assertEqual(done.stdout, "")

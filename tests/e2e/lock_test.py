@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two daemons for one directory: the second is refused, by whichever path it comes, until the first has ended."""
+"""Two daemons for one directory: the second is refused, by any path, until the first has ended."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ class LockCase(harness.Case):
         self.configure(config(policy("routers", "^router-", {KEY: WANT})))
 
     def refused(self, *arguments, directory=NETNS_DIR, **options):
-        """What a second daemon says on stderr when it ends with 2."""
+        """The stderr of a second daemon that exits with status 2."""
         done = run_binary("run", "--web.listen-address=127.0.0.1:0", f"--config.file={self.config_file}",
                           f"--netns.dir={directory}", *arguments, **options)
         self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
@@ -58,7 +58,7 @@ class Lock(LockCase):
         for directory in ("/run/bound", f"{self.directory}/link/netns", "/run//netns/"):
             with self.subTest(directory):
                 self.assertIn(f"pid {first.process.pid}", self.refused(directory=directory))
-        self.assertIn(NETNS_DIR, self.refused(f"--netns.dir={SECOND}"))  # one of two is enough
+        self.assertIn(NETNS_DIR, self.refused(f"--netns.dir={SECOND}"))  # one of the two is locked
 
     def test_a_directory_given_twice_is_no_second_daemon(self):
         os.symlink("/run", f"{self.directory}/link")
@@ -96,7 +96,7 @@ class Lock(LockCase):
             self.start().stop()
 
     def test_after_sigkill_the_next_one_starts_also_while_a_command_of_the_old_one_holds_on(self):
-        # Stopped, so that neither the command nor what watches over it can end before the test says so.
+        # Stopped, so that neither the command nor its supervisor can end early.
         pids = os.path.join(self.directory, "pids")
         text = config(policy("routers", "^router-", {KEY: WANT}))
         self.configure(text + f"    commands:\n      startup: ['echo $$ $PPID >{pids}.new; mv {pids}.new {pids}; exec sleep 60']\n")
@@ -166,8 +166,8 @@ class Lock(LockCase):
 
 
 class DirectoryThatComes(LockCase):
-    """Its lock is by its path while it is absent, by what it leads to as soon as it is there, and another one's when it is
-    replaced. Sweeps are out of the way: events tell."""
+    """The lock is on the path while the directory is absent, on the directory as soon as it exists, and on the new one after
+    a replacement. Sweeps are rare: only events report the change."""
 
     def setUp(self):
         super().setUp()

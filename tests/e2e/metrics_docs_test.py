@@ -20,7 +20,7 @@ CONFIG = config(
            "audit", observe=[KEY, CONNTRACK]),
     policy("clamped", "^clamped-", {CLAMPED: "5 1"}))
 
-# What scripts, dashboards and alerts are written against: names and labels that stay, whatever the page says.
+# Names and labels that scripts, dashboards and alerts depend on: they must stay, independently of the page.
 POLICY = ("policy",)
 PROMISED = {
     "build_info": ("version", "revision", "compiler"), "config_last_reload_successful": (),
@@ -41,7 +41,7 @@ OF_PROMETHEUS = {"instance", "job", "le"}
 
 
 class Seen:
-    """All that scrapes have shown: {name: {label: values}} with each kind and set of labels."""
+    """All scraped series: {name: {label: values}} with each kind and set of labels."""
 
     def __init__(self):
         self.kinds, self.label_sets, self.values, self.series = {}, {}, {}, set()
@@ -70,14 +70,14 @@ class Page(harness.Case):
         self.page = metrics_page.sections()
 
     def of_series(self, name):
-        """The section of what a query names; none when there is no such series."""
+        """The section of a queried series, or None if it does not exist."""
         if name in self.page:
             return self.page[name] if self.page[name].kind != "histogram" else None
         base = re.sub(r"_(bucket|sum|count)$", "", name)
         return self.page.get(base) if base != name and base in self.page and self.page[base].kind == "histogram" else None
 
     def see_everything(self):
-        """A daemon in every situation that has series of its own."""
+        """Daemons in every situation that has series of its own."""
         if Page.seen:
             return Page.seen
         seen = Seen()
@@ -156,7 +156,7 @@ class Page(harness.Case):
         for name, key in self.see_everything().series:
             labels = ",".join(f"{label}={json.dumps(value)}" for label, value in [*key, ("instance", "node-1"), ("job", "nswarden")])
             series.append({"series": f"{name}{{{labels}}}", "values": "0+1x120"})
-        # Whether there is anything to be compared, since an alert is to give nothing most of the time.
+        # Whether the operands exist, since an alert is empty most of the time.
         queries = [re.sub(r" (?:==|>) [0-9]+$", "", of.query) for of in self.page.values()]
         tests = [{"expr": f"count({query}) > bool 0", "eval_time": "1h", "exp_samples": [{"labels": "{}", "value": 1}]} for query in queries]
         path = os.path.join(self.directory, "test.yml")

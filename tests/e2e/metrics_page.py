@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/metrics.md and docs/metrics-daemon.md, as one table of all metrics. Read strictly, so that a section that is not like the others is an error.
-And the text format by families, to be compared with it."""
+"""docs/metrics.md and docs/metrics-daemon.md, as one table of all metrics. The parser is strict, so that a section of
+another form is an error. Also the text format by families, for the comparison."""
 
 import os
 import re
@@ -15,7 +15,7 @@ CLOSED = re.compile(r"`(\w+)`")
 
 
 class Documented:
-    """A section: `labels` is {name: values, or None where they are open}."""
+    """A section: `labels` is {name: values, or None if arbitrary}."""
 
     def __init__(self, name, text):
         match = SECTION.fullmatch(text)
@@ -36,7 +36,7 @@ class Documented:
 
 
 def read():
-    """Both pages, one after the other."""
+    """Both pages, concatenated."""
     text = ""
     for page in PAGES:
         with open(os.path.join(DOCS, page), encoding="utf-8") as file:
@@ -45,7 +45,7 @@ def read():
 
 
 def sections():
-    """{name: Documented}. Sections of metrics are the ones of the third level whose title is in code."""
+    """{name: Documented}. Sections of metrics have a third-level title in code."""
     found = {}
     for part in re.split(r"^### (?=`)", read(), flags=re.MULTILINE)[1:]:
         title, text = part.split("\n\n", 1)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/migration.md, word by word: every block of commands is run, beside a stand-in for the daemon that nswarden takes the place of. Only
-apt-get and systemctl are stand-ins too: packages and units have tests of their own."""
+"""docs/migration.md, verbatim: runs every block of commands, with stand-ins for the daemon that nswarden replaces, apt-get
+and systemctl. Packages and units have tests of their own."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def blocks_of(language):
 
 
 def name_and_state(pid):
-    """Those of a process, in the words of its stat file."""
+    """Name and state of a process, from its stat file."""
     with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
         name, fields = file.read().split("(", 1)[1].rsplit(")", 1)
     return name, fields.split()[0]
@@ -54,7 +54,7 @@ class Migration(harness.Case):
             os.chmod(os.path.join(programs, name), 0o755)
         os.symlink(os.path.abspath(harness.BINARY), os.path.join(programs, "nswarden"))
         self.environment = {**os.environ, "PATH": f"{programs}:/usr/sbin:/usr/bin:/sbin:/bin"}
-        self.environment.pop("RUNTIME_DIRECTORY")  # so that it is /run/nswarden
+        self.environment.pop("RUNTIME_DIRECTORY")  # defaults to /run/nswarden
         self.unit(OLD, f"/usr/bin/python3 -B {HERE}/older_daemon.py --config /etc/netns-events-config.yaml", "grep -qx watching $LOG")
         self.unit(NEW, "nswarden run $ARGS", "curl -sf -o /dev/null http://127.0.0.1:10042/-/ready")
         self.configure(older_form_test.EXAMPLE, "/etc/netns-events-config.yaml")
@@ -65,7 +65,7 @@ class Migration(harness.Case):
         self.wait_value("qrouter-old", LIBERAL, 1)
 
     def use_own_etc(self):
-        """What the page writes below /etc goes to a folder in its place, which leads to all else that is there."""
+        """Mounts a directory over /etc that receives the page's writes and links to all other files of /etc."""
         real, own = os.path.join(self.directory, "real-etc"), os.path.join(self.directory, "etc")
         for folder in (real, own, f"{own}/nswarden", f"{own}/default"):
             os.mkdir(folder)
@@ -104,8 +104,9 @@ class Migration(harness.Case):
                 wait_until(lambda name=name: self.run_shell(f"systemctl stop {name}").returncode == 0, f"the end of {name}")
 
     def add_netns_in_time(self, name):
-        """A netns that the old daemon is in luck with: its commands run at IN_CREATE, and are lost, as those of the real one, where the
-        name is an empty file still. So it is stopped until the name leads to a netns, and finds the event in its queue."""
+        """Creates a netns whose IN_CREATE commands succeed. Those of the real old daemon, and of this one, are lost while
+        the name is still an empty file; so the daemon is stopped until the name is a netns, and then finds the event in its
+        queue."""
         old = self.pid(OLD)
         os.kill(old, signal.SIGSTOP)
         try:
@@ -119,8 +120,8 @@ class Migration(harness.Case):
             return file.read()
 
     def follow(self, heading, status=0):
-        """Runs what the page has below a heading, line by line as one types it, and gives what was printed. `status` is what lines that
-        look for drift end with, all others end with 0."""
+        """Runs the commands below a heading of the page, line by line as in a terminal, and returns their output. `status`
+        is the exit status of lines that check for drift; all others exit with 0."""
         printed = ""
         for where, block in blocks_of("sh"):
             if where != heading:
@@ -223,7 +224,7 @@ class Migration(harness.Case):
         self.assertEqual(get("qrouter-later", LIBERAL), "0")
 
     def around(self):
-        """What a daemon could leave behind: files in /run, and processes by their names."""
+        """Possible leftovers of a daemon: files in /run, and processes by name."""
         names = []
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:

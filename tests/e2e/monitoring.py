@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Prometheus for one test: on loopback of the test's network namespace, with its data in the test's directory. Standard library only."""
+"""A real Prometheus for one test: on loopback of the test's network namespace, with its data in the test's directory.
+Standard library only."""
 
 import http.client
 import json
@@ -17,7 +18,7 @@ RULE_FILES = ("alerts.yaml", "recording.yaml")
 
 
 def lacks(*programs):
-    """The first of them that this machine does not have, or nothing."""
+    """The first of them that is not installed, or None."""
     return next((program for program in programs if not shutil.which(program)), None)
 
 
@@ -31,7 +32,7 @@ def shipped(name):
 
 
 def runbooks():
-    """{name of the file: its text}."""
+    """{file name: text}."""
     return {name: read("docs", "runbooks", name) for name in sorted(os.listdir(os.path.join(ROOT, "docs", "runbooks")))}
 
 
@@ -39,12 +40,12 @@ FOR = re.compile(r"^( +for: )\d+[smh]$", re.MULTILINE)
 
 
 def impatient(rules):
-    """The text of a rule file with each `for:` of two seconds, so that one slow scrape is no alert, and nothing else changed."""
+    """The text of a rule file with each `for:` set to two seconds, so that one slow scrape does not raise an alert."""
     return FOR.sub(r"\g<1>2s", rules)
 
 
 class Server:
-    """A program that serves HTTP on loopback and logs to a file. Ended by stop()."""
+    """A program that serves HTTP on loopback and logs to a file, until stop()."""
 
     def __init__(self, name, directory, port, command, is_ready):
         self.name = name
@@ -85,10 +86,11 @@ class Server:
 
 
 class Prometheus(Server):
-    """Scrapes each second and evaluates twice a second. It takes 5 s to begin."""
+    """Scrapes every second and evaluates twice a second. It takes 5 s to begin."""
 
     def __init__(self, directory, targets, rules=(), alertmanager=None, job="nswarden", port=9090, own_job=None):
-        """`targets`: addresses; `rules`: texts of rule files; `alertmanager`: its address; `own_job`: that by which it scrapes itself."""
+        """`targets`: addresses; `rules`: texts of rule files; `alertmanager`: its address; `own_job`: the job that scrapes
+        Prometheus itself."""
         directory = os.path.join(directory, "prometheus")
         os.mkdir(directory)
         rule_files = []
@@ -110,7 +112,7 @@ class Prometheus(Server):
             "--rules.alert.resend-delay=1s", "--log.level=warn"], "/-/ready")
 
     def api(self, path, **parameters):
-        """What /api/v1/PATH says is its data."""
+        """The data of the response to /api/v1/PATH."""
         status, body = self.get(f"/api/v1/{path}?{urllib.parse.urlencode(parameters)}")
         answer = json.loads(body)
         if status != 200 or answer["status"] != "success":
@@ -126,7 +128,7 @@ class Prometheus(Server):
         return [rule for group in self.api("rules")["groups"] for rule in group["rules"]]
 
     def alerts(self):
-        """Names of the alerts that fire."""
+        """Names of the firing alerts."""
         return sorted(alert["labels"]["alertname"] for alert in self.api("alerts")["alerts"] if alert["state"] == "firing")
 
     def wait_query(self, expression, condition, what):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mounts and netns by the kernel's own calls: makes, enters and removes netns of any name, and reads and writes their sysctls.
+"""Mounts and netns by system calls: creates, enters and removes netns of any name, and reads and writes their sysctls.
 Standard library only."""
 
 import ctypes
@@ -16,7 +16,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def call(name, *arguments):
-    """A libc function that returns -1 on error. Paths as bytes."""
+    """Calls a libc function that returns -1 on error. Paths are bytes."""
     result = getattr(libc, name)(*arguments)
     if result == -1:
         number = ctypes.get_errno()
@@ -33,13 +33,13 @@ def umount(target):
 
 
 def in_thread(function):
-    """Runs function in a thread that ends with it, so that namespaces it enters stay nobody's."""
+    """Runs function in a temporary thread, so that namespaces it enters do not affect other threads."""
     box = {}
 
     def run():
         try:
             box["result"] = function()
-        except BaseException as error:  # handed to the caller
+        except BaseException as error:  # reraised in the caller
             box["error"] = error
 
     thread = threading.Thread(target=run)
@@ -55,8 +55,8 @@ def path_of(name, directory=NETNS_DIR):
 
 
 def add_netns(name, directory=NETNS_DIR, prepare=lambda: None):
-    """As `ip netns add`: an empty file first, then a netns mounted over it. Quicker, and takes any bytes. In the netns prepare() runs
-    before its name leads to it."""
+    """Like `ip netns add`: creates an empty file, then mounts a netns on it. Faster, and takes any bytes. prepare() runs in
+    the netns before its name is mounted."""
     os.makedirs(directory, exist_ok=True)
     place_file(name, directory)
     mount_netns(name, directory, prepare)
@@ -81,7 +81,7 @@ def delete_netns(name, directory=NETNS_DIR):
 
 
 def inside(name, function, directory=NETNS_DIR):
-    """Runs function in the netns and keeps nothing of it afterwards."""
+    """Runs function in the netns and keeps no reference to it."""
 
     def run():
         fd = os.open(path_of(name, directory), os.O_RDONLY | os.O_CLOEXEC)
@@ -109,7 +109,7 @@ def write_here(key, value):
 
 
 def write_at(procfs, key, value):
-    """As write_here(), through another mount of procfs."""
+    """Like write_here(), through another procfs mount."""
     with open(os.path.join(procfs, "sys", *key.split(".")), "w", encoding="ascii") as file:
         file.write(str(value))
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Netns of a test that knows them better than any daemon can, and what policies owe them.
+"""Netns of which the test knows the true state, and their owed settings by policy.
 
-A netns is known from before anybody else can see it: an fd of each of its sysctl files is held, which keeps no netns alive and
-says ENOENT when it has died (kernel fact 5), reads the truth from anywhere (fact 12), and pins the inode by which the witness
-knows whose file was written (fact 15)."""
+The test knows a netns before any other process can see it. It holds an fd of each of its sysctl files, which keeps no netns
+alive and returns ENOENT when the netns has died (kernel fact 5), reads the truth from anywhere (fact 12), and pins the inode by
+which the witness attributes writes (fact 15).
+"""
 
 import os
 import re
@@ -23,7 +24,7 @@ BRIDGE, ABSENT, NOBODYS = "net.ipv4.conf.br/7.rp_filter", "net.ipv4.no_such_key"
 KEYS = [TIME, INTERVAL, FORWARD, REDIRECTS, GROUPS, LIBERAL, BRIDGE, NOBODYS]
 DRIFTS = {TIME: ["7200", "1111", "2222", "9"], INTERVAL: ["75", "33", "44"], FORWARD: ["0", "1"], REDIRECTS: ["0", "1"],
           GROUPS: ["1 0", "3 7", "0 5"], LIBERAL: ["0", "1"], BRIDGE: ["0", "1", "2"], NOBODYS: ["60", "7"]}
-STORED_AS = {"5 1": "1 0"}  # a range that ends before it begins is none: clamped (kernel fact 28)
+STORED_AS = {"5 1": "1 0"}  # an empty range is clamped (kernel fact 28)
 
 
 class Policy(NamedTuple):
@@ -50,19 +51,19 @@ def matches(pattern, name):
 
 
 def owed_to(policies, names):
-    """What a netns of these names must have: {key: Owed}; and the policies that match it."""
+    """The settings owed to a netns of these names: {key: Owed}; and the matching policies."""
     matched = [policy for policy in policies if any(matches(policy.netns, name) for name in names)]
     owed = {key: Owed(policy.name, policy.mode, str(want)) for policy in matched for key, want in policy.sysctls.items()}
     return owed, matched
 
 
 def printable(name):
-    """Of a name as the tests here have them: no valid UTF-8 beyond ASCII."""
+    """The displayed form of a name in these tests: not valid UTF-8 beyond ASCII."""
     return "".join(chr(byte) if 32 <= byte < 127 and byte != 92 else f"\\x{byte:02x}" for byte in name)
 
 
 class Netns:
-    """One life of a netns."""
+    """One lifetime of a netns."""
 
     def __init__(self, label, witness):
         self.label = label
@@ -83,7 +84,7 @@ class Netns:
         self.inode = os.fstat(self.kept).st_ino
 
     def open_keys(self):
-        """From inside."""
+        """Runs inside the netns."""
         for key in KEYS:
             if key in self.fds:
                 continue
@@ -98,13 +99,13 @@ class Netns:
         self.kept = -1
 
     def read(self, key):
-        """None when there is no such key."""
+        """None if the key does not exist."""
         if key not in self.fds:
             return None
         return " ".join(os.pread(self.fds[key], 4096, 0).decode().split())
 
     def write(self, key, value):
-        """What another program does. A netns that has died meanwhile is no error."""
+        """A write by another process. A netns that has died meanwhile is not an error."""
         try:
             os.pwrite(self.fds[key], value.encode() or b"\n", 0)
         except FileNotFoundError:

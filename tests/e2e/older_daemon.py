@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """usage: older_daemon.py --config FILE
 
-A stand-in for the daemon that nswarden takes the place of: reads its configuration, runs its commands for the netns that are there,
-then for inotify events, one after the other by a shell with $NETNS, and looks at nothing afterwards."""
+A stand-in for the daemon that nswarden replaces: reads its configuration and runs its commands for existing netns, then for
+inotify events, one after the other by a shell with $NETNS. It does not check settings afterwards.
+"""
 
 import argparse
 import ctypes
@@ -27,7 +28,7 @@ def run(commands, name):
 
 
 def events(fd):
-    """Pairs of a mask and a name, without end."""
+    """Endless pairs of a mask and a name."""
     while True:
         buffer = os.read(fd, 65536)
         while buffer:

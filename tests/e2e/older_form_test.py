@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The configuration of netns-events: it loads unchanged and does what its users know."""
+"""The configuration of netns-events loads unchanged and has the documented effect."""
 
 import os
 import signal
@@ -46,7 +46,7 @@ class OlderForm(harness.Case):
         self.out = os.path.join(self.directory, "out")
 
     def told(self):
-        """The lines that commands have left, in their order."""
+        """The lines written by commands, in order."""
         if not os.path.exists(self.out):
             return []
         with open(self.out, encoding="utf-8") as file:

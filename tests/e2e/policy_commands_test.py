@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands of policies: when they run, what they get, and that they cannot hurt the daemon."""
+"""Commands of policies: when they run, their environment, and that they cannot harm the daemon."""
 
 import os
 import signal
@@ -88,7 +88,7 @@ class PolicyCommands(harness.Case):
         self.policy(IN_CREATE=[f"printf \"%s\\0\" \"$NETNS\" >> {self.out}"])
         daemon = self.start()
         daemon.signal(signal.SIGSTOP)
-        for _ in range(10000):  # fills the queue, so that the event of the netns is lost
+        for _ in range(10000):  # overflows the queue, so that the event of the netns is lost
             harness.place_file("a")
             os.unlink(harness.path_of("a"))
         add_netns("router")
@@ -193,7 +193,7 @@ class PolicyCommands(harness.Case):
         metrics = daemon.wait_metrics(lambda m: self.failures(m, "timeout") == 15, "the end of all of them")
         self.assertEqual(self.failures(metrics, "exit"), 5)
         self.assertLess(metrics["process_resident_memory_bytes"][frozenset()] - before, MIB)
-        # The sweep sets the pace, every 100 ms; what the commands take of the processors comes on top.
+        # The sweep interval is 100 ms; the CPU time of the commands adds to it.
         self.assertLess(busy, 2 * quiet + 0.05, f"{quiet:.3f} s without, {busy:.3f} s with")
         self.assertEqual(metrics.sum("drifted_sysctls"), 0)
         print(f"median repair {quiet:.3f} s without, {busy:.3f} s with; RSS grew by "

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a dashboard asks of Prometheus, asked of a real one."""
+"""Queries of a dashboard, answered by a real Prometheus."""
 
 import monitoring
 from harness import wait_until

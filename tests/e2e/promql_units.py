@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a PromQL expression measures: worked out from the names of its metrics, as the Prometheus naming rules give them their
-units, and from what its functions and operators do to these. Refuses what has no meaning, such as bytes plus seconds.
+"""Units of PromQL expressions: derived from metric names by the Prometheus naming rules, and from the functions and operators
+applied. Rejects meaningless expressions, such as bytes plus seconds.
 
-It also tells which metrics and labels an expression asks for. Reads the part of PromQL that dashboards use, and is an error for the rest.
+It also lists the metrics and labels that an expression refers to. Parses the subset of PromQL that dashboards use, and raises
+an error for the rest.
 """
 
 import re
@@ -12,13 +13,13 @@ TOKEN = re.compile(r"""\s*(?:(?P<string>"(?:[^"\\]|\\.)*")|(?P<range>\[[^\]]*\])
                        |(?P<name>[A-Za-z_:][\w:]*)|(?P<operator>=~|!~|==|!=|>=|<=|[-+*/%^><=(){},]))""", re.VERBOSE)
 AGGREGATIONS = {"sum", "avg", "min", "max", "count", "topk", "bottomk", "group"}
 PRECEDENCE = {"or": 1, "and": 2, "unless": 2, "==": 3, "!=": 3, ">": 3, "<": 3, ">=": 3, "<=": 3, "+": 4, "-": 4, "*": 5, "/": 5}
-# The ends of names, first match. n: a number of things; t: a point of time; flag: 0 or 1; any: what the kernel says it is.
+# Suffixes of names, first match. n: a number of things; t: a timestamp; flag: 0 or 1; any: a raw kernel value.
 NAMES = [(r"_seconds_bucket|_seconds_count", "n"), (r"_timestamp_seconds|_start_time_seconds", "t"), (r"_seconds(_sum|_total)?", "s"),
          (r"_bytes(_total)?", "B"), (r"_info|_successful|_enabled|_up|\bup|_sysctl_drift", "flag"), (r"_sysctl_value", "any"), (r"", "n")]
 
 
 class Meaningless(ValueError):
-    """The expression compares, adds or counts what cannot be so."""
+    """The expression compares, adds or counts incompatible units."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Unit:
 
     powers: frozenset = frozenset()
     scale: float = 1
-    literal: bool = False  # a number as such, which is of any unit
+    literal: bool = False  # a literal number, compatible with any unit
     bounds: str = ""  # of buckets: the unit of `le`
 
     @staticmethod
@@ -42,7 +43,7 @@ class Unit:
         return Unit(kept, self.scale * other.scale**sign, self.literal and other.literal)
 
     def kind(self):
-        """Its name here, after what is *per thing* has become what it is: the mean of seconds is in seconds."""
+        """Its name in this table, with ratios per thing reduced: the mean of seconds is in seconds."""
         powers = dict(self.powers)
         if powers.get("n", 0) < 0:
             del powers["n"]
@@ -67,7 +68,7 @@ def unit_of_metric(name):
 
 
 class Expression:
-    """`unit`, and `selectors`, of a text of PromQL."""
+    """`unit` and `selectors` of a PromQL expression."""
 
     def __init__(self, text):
         self.text = text

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A host where everything happens that may happen to netns, in an order that follows from a seed, with a daemon that has to
-bear it. After each burst of steps all is left alone for two sweeps; then the invariants must hold (invariants.py)."""
+"""A host with all possible netns operations, in an order derived from a seed, and a daemon on it. After each burst of steps
+the host rests for two sweeps; then the invariants must hold (invariants.py)."""
 
 import collections
 import json
@@ -17,11 +17,11 @@ from witness import Witness
 from world import DIRECTORIES, World
 
 WARM_UP = 5  # bursts
-MORE_RSS = 3 << 20  # after that; code that runs for the first time counts too. That nothing leaks: leaks_test.py
+MORE_RSS = 3 << 20  # after that; first-time code paths count too. leaks_test.py checks that nothing leaks
 
 
 def in_the_end(find):
-    """What is published, and what a connection holds, lags behind by some milliseconds."""
+    """Published values and connection state lag behind by some milliseconds."""
     end = time.monotonic() + 3
     while True:
         found = find()
@@ -31,15 +31,15 @@ def in_the_end(find):
 
 
 class Run:
-    """One daemon and one world. `case` is the harness.Case that cleans up. With `most_fds` that is the limit of open files, so
-    that not all netns can hold what they read."""
+    """One daemon and one world. `case` is the harness.Case that cleans up. `most_fds` limits open files, so that not all
+    netns can keep their files open."""
 
     def __init__(self, case, seed, most_fds=None):
         self.case, self.seed, self.few_fds = case, seed, most_fds is not None
         self.storms, self.log = [], collections.deque(maxlen=50)
         self.bursts = self.steps_done = self.judged = self.writes = 0
         with open(harness.BINARY, "rb") as file:
-            self.sanitized = re.search(rb"__[at]san_init", file.read()) is not None  # such a binary's memory says nothing
+            self.sanitized = re.search(rb"__[at]san_init", file.read()) is not None  # memory of such a binary is meaningless
         self.witness = Witness(KEYS)
         case.addCleanup(self.witness.close)
         self.world = World(self.witness)
@@ -92,7 +92,7 @@ class Run:
         found += in_the_end(lambda: invariants.holdings_troubles(want, self.hold(), self.base, self.few_fds))
         found += invariants.life_troubles(self.world)
         self.daemon.wait_sweeps(1)
-        # Where all is right nothing is written, except that what the kernel clamps is tried again from time to time.
+        # A compliant host is not written to, except that clamped values are retried from time to time.
         found += [f"at rest: {line}" for line in self.foreign_troubles(lambda netns, key: key == GROUPS)]
         self.world.begin_again()
         return found + self.growth_troubles()
@@ -116,7 +116,7 @@ class Run:
         return [f"RSS: {rss >> 10} KiB, after {WARM_UP} bursts {self.warm >> 10} KiB"]
 
     def go_on(self, seconds):
-        """Bursts until the time is over. Raises what is not as it must be."""
+        """Runs bursts until the time is over. Raises violated invariants."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
@@ -132,7 +132,7 @@ class Run:
             del self.daemon.lines[:-500], self.world.journal[:-20000]
 
     def lives_of(self, found):
-        """All that was done to the netns that are complained of."""
+        """The history of the netns named in the problems."""
         names = sorted(set(re.findall(r"netns-\d+", "\n".join(found))))
         always = ("cover", "uncover", "put aside", "bring back", "govern by", "all judged")
         lines = [f"  {line}" for line in self.world.journal

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A random host for a short while; tests/long/random goes on for as long as you like. NSWARDEN_SEED repeats the steps."""
+"""A random host for a short time; tests/long/random runs it for longer. NSWARDEN_SEED repeats the steps."""
 
 import os
 import time

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What may happen on a host, as steps that follow from a seed."""
+"""Possible operations on a host, as steps derived from a seed."""
 
 import random
 import signal
@@ -36,7 +36,7 @@ def text_of(policies):
 
 
 class Steps:
-    """What may happen. A step gives what it did, or None when there is nothing to do it to."""
+    """The possible operations. A step returns its description, or None if it has no object."""
 
     WEIGHTS = {"add": 15, "place": 3, "mount": 5, "stack": 3, "second_name": 4, "unmount": 3, "remove": 5, "again": 2,
                "succeed": 2, "move": 3, "unlink_elsewhere": 2, "rename_elsewhere": 2, "bind_other": 1, "cover": 0.4,
@@ -59,7 +59,7 @@ class Steps:
         return self.random.choices(DIRECTORIES, (3, 1))[0]
 
     def _free(self, directory=None):
-        """A name that is not in use."""
+        """An unused name."""
         directory = directory or self._directory()
         taken = self.world.top(directory)
         free = [name for name in NAMES if name not in taken]
@@ -139,7 +139,7 @@ class Steps:
         return at
 
     def again(self):
-        """Deleted and made again as fast as can be."""
+        """Deleted and recreated as fast as possible."""
         at = self._entry(lambda entry: entry.mounts)
         if not at or not self._room():
             return None
@@ -151,13 +151,13 @@ class Steps:
         return f"{count} times {last}"
 
     def succeed(self):
-        """Others, under names of their own, soon after one died without an event: one of them may get its inode number."""
+        """New netns under new names, soon after one died without an event: one of them may get its inode number."""
         at = self._entry(lambda entry: len(entry.mounts) == 1 and entry.mounts[0])
         if not at or len(self.world.netns) > MOST_NETNS - 4:
             return None
         netns = self.world.top(at[0])[at[1]].mounts[0]
         self.world.unmount(*at)
-        soon = time.monotonic() + 0.1  # not for sure: a daemon that is stopped may have been in it
+        soon = time.monotonic() + 0.1  # not guaranteed: a stopped daemon may still be in it
         while not netns.is_dead() and time.monotonic() < soon:
             time.sleep(0.001)
         heirs = []
@@ -236,7 +236,7 @@ class Steps:
         return netns and self._drift(self.random, netns)
 
     def storm(self):
-        """Another program that writes, and writes again, while the steps go on."""
+        """Another process that writes repeatedly while the steps continue."""
         netns = [netns for netns in self.world.netns if self.random.random() < 0.3]
         seconds, choose = self.random.uniform(0.01, 0.2), random.Random(self.random.random())
         if not netns or self.run.storms:
@@ -247,7 +247,7 @@ class Steps:
             while time.monotonic() < end:
                 try:
                     self._drift(choose, choose.choice(netns))
-                except (KeyError, OSError):  # its interface went meanwhile
+                except (KeyError, OSError):  # its interface was removed meanwhile
                     pass
                 time.sleep(0.0005)
 
@@ -286,7 +286,7 @@ class Steps:
 
     def reload(self):
         how = self.random.choice(["moved", "moved", "signalled", "broken"])
-        if how == "broken":  # and mended at once: had it come before the one in force was read, that would never have been
+        if how == "broken":  # and repaired immediately: an unread predecessor would never be in force
             self.run.configure(text_of(self.world.policies).replace("version", "vresion"))
             self.pause()
             self.run.configure(text_of(self.world.policies))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A new configuration is taken whole or not at all."""
+"""A new configuration is applied completely or not at all."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ class Reload(harness.Case):
         self.configure(GOOD)
 
     def overwrite(self, text):
-        """In place, as `cat >` does."""
+        """In place, like `cat >`."""
         with open(self.config_file, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
 
@@ -95,7 +95,7 @@ class Reload(harness.Case):
             self.wait_value("router-1", KEY, value)
 
     def test_a_swapped_link_of_a_config_map_is_taken_without_a_signal(self):
-        # As the kubelet does: nswarden.yaml -> ..data/nswarden.yaml, ..data -> ..time, and ..data is moved over.
+        # As the kubelet does: nswarden.yaml -> ..data/nswarden.yaml, ..data -> ..time, and ..data is replaced by a rename.
         mounted = os.path.join(self.directory, "mounted")
         for version, text in (("..1", GOOD), ("..2", BETTER)):
             os.makedirs(os.path.join(mounted, version))
@@ -138,7 +138,7 @@ class Reload(harness.Case):
         for first in (lambda: None, lambda: os.unlink(self.config_file)):
             first()
             with open(self.config_file, "w", encoding="utf-8") as file:
-                file.write("version: 1\npolicies: []\n")  # a configuration in itself
+                file.write("version: 1\npolicies: []\n")  # a complete configuration
                 file.flush()
                 daemon.wait_sweeps(3)
                 self.assertEqual(daemon.scrape().sum("managed_sysctls"), 1)
@@ -151,7 +151,7 @@ class Reload(harness.Case):
         daemon = self.start()
         self.configure(config(policy("others", "^other-", {KEY: 3333})))
         self.wait_value("other-1", KEY, 3333)
-        # Counters may be ahead of what is published of the state.
+        # Counters may be ahead of the published state.
         metrics = daemon.wait_metrics(lambda m: (m.sum("netns", policy="others"), m.sum("netns_unmatched")) == (1, 1), "the new policy")
         self.assertEqual(metrics.all("managed_sysctls", policy="routers"), {})
         put("router-1", KEY, 5)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A daemon with nothing to do does nothing: no thread of it wakes up between two sweeps."""
+"""An idle daemon stays asleep: none of its threads wakes up between two sweeps."""
 
 import os
 import time
@@ -12,7 +12,7 @@ KEY = "net.ipv4.tcp_keepalive_time"
 
 class Rest(harness.Case):
     def switches(self, pid):
-        """{thread: how often it has given up the processor}"""
+        """{thread: number of voluntary context switches}"""
         found = {}
         for thread in os.listdir(f"/proc/{pid}/task"):
             with open(f"/proc/{pid}/task/{thread}/status", encoding="ascii") as file:
@@ -27,7 +27,7 @@ class Rest(harness.Case):
         daemon = self.start(interval="1h")
         put("router-1", KEY, 5)
         self.wait_value("router-1", KEY, 1234)
-        time.sleep(1)  # what follows a repair (the next snapshot) is over
+        time.sleep(1)  # the snapshot after a repair is done
         before = self.switches(daemon.process.pid)
         time.sleep(2)
         woken = {thread: count - before[thread] for thread, count in self.switches(daemon.process.pid).items()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Policies with `restore: true`: what they changed returns to what was found when they go, unless others have changed it since."""
+"""Policies with `restore: true`: when they are removed, their changes are reverted to the recorded values unless another
+process changed them since."""
 
 import json
 import os
@@ -44,7 +45,7 @@ class RestoreCase(harness.Case):
         daemon.signal(signal.SIGHUP)
 
     def saved(self, count):
-        """Until the book has so many entries."""
+        """Waits until the restore book has that many entries."""
 
         def entries():
             with open(BOOK, encoding="ascii") as file:
@@ -73,7 +74,7 @@ class Reload(RestoreCase):
         daemon = self.start(interval="1h")
         self.governed()
         own = self.own_procfs()
-        # No event tells of it, so that the daemon does not set it right before it is reloaded.
+        # No event reports it, so that the daemon does not repair it before the reload.
         harness.inside("r1", lambda: harness.write_at(own, KEY, 5))
         self.reload(daemon, WITHOUT)
         self.wait_value("r1", OTHER, OTHER_FOUND)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`nswarden config schema` and `nswarden config check` agree on what a configuration may look like: over good files, and over
-what comes of them when a field is dropped, added, or of another type. The files are JSON, which is YAML."""
+"""`nswarden config schema` and `nswarden config check` agree on valid configurations: for valid files, and for variants in
+which a field is dropped, added, or of another type. The files are JSON, which is YAML."""
 
 import copy
 import json
@@ -19,7 +19,7 @@ except ImportError:
 
 BINARY = os.environ.get("NSWARDEN_BINARY", "")
 
-# Keys of which nothing is known, so that only the structure counts, and conditions that any `set` meets.
+# Unknown keys, so that only the structure counts, and conditions that any `set` meets.
 SETTINGS = {
     "net.ipv4.a": 1,
     "-net.ipv4.b": "60",
@@ -53,12 +53,12 @@ GOOD = [
     },
 ]
 
-# Of every kind that YAML has.
+# One value of every YAML kind.
 OTHERS = [None, True, 5, "text", [], {}, ["text"], {"text": 1}]
 
 
 def places(value, path=()):
-    """The paths of all that is in a value."""
+    """The paths of all nodes of a value."""
     yield path
     if isinstance(value, dict):
         for key, child in value.items():
@@ -75,14 +75,14 @@ def at(value, path):
 
 
 def changed(value, path, change):
-    """A copy in which change(container, last step) was done."""
+    """A copy in which change(container, last step) was applied."""
     made = copy.deepcopy(value)
     change(at(made, path[:-1]), path[-1])
     return made
 
 
 def mutations(good):
-    """(what was done, the outcome)"""
+    """(the change, the outcome)"""
     for path in places(good):
         here = at(good, path)
         if isinstance(here, dict):
@@ -108,7 +108,7 @@ def mutations(good):
 
 
 def wishes_of(good):
-    """Ways to say what is wanted of a key: each pair of them, and each with and without what belongs to it."""
+    """The forms of a sysctl's value: each pair of them, and each with and without its companion fields."""
     parts = [("value", 1), ("min", 1), ("max", 9), ("between", [1, 9]), ("one_of", [1, 5]), ("not", 7), ("regex", "[0-9]+")]
     rests = [{}, {"set": 5}, {"mode": "enforce"}, {"set": 5, "mode": "enforce"}, {"mode": "audit"}]
     for first in parts:
@@ -128,7 +128,7 @@ class Schema(harness.Case):
         self.validator = jsonschema.Draft7Validator(self.schema)
 
     def is_taken(self, value):
-        """Whether the program takes it, and what it says."""
+        """Whether the program accepts it, and its output."""
         self.configure(json.dumps(value) + "\n")
         run = subprocess.run([BINARY, "config", "check", self.config_file], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                              close_fds=False,  # quicker

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What strangers try: pages in browsers, odd requests, what they put where the daemon keeps its files. SECURITY.md says who they are."""
+"""Attacks by strangers: pages in browsers, odd requests, planted files where the daemon keeps its own. SECURITY.md defines
+the strangers."""
 
 import os
 import socket
@@ -12,7 +13,7 @@ from harness import NETNS_DIR, add_netns, config, get, policy, put, wait_until
 KEY = "net.ipv4.tcp_keepalive_time"
 WANT = 1234
 FORGED = 31337
-STRANGER = 1234  # a user who is not root
+STRANGER = 1234  # an unprivileged user
 RELOAD = b"POST /-/reload HTTP/1.1\r\nHost: node1\r\n"
 
 
@@ -26,7 +27,7 @@ class Requests(harness.Case):
         return self.daemon.scrape().sum("config_reloads_total")
 
     def ask(self, request):
-        """All that is answered on a connection of its own, until it is closed."""
+        """The complete response on a separate connection, until it is closed."""
         host, port = self.daemon.address.rsplit(":", 1)
         answer = b""
         with socket.create_connection((host, int(port)), timeout=harness.DEADLINE) as client:
@@ -35,7 +36,7 @@ class Requests(harness.Case):
                 while part := client.recv(65536):
                     answer += part
             except ConnectionResetError:
-                pass  # what was sent and not read
+                pass  # sent and not read
         return answer
 
     def test_a_page_in_a_browser_cannot_make_it_reload_from_wherever_it_comes(self):
@@ -96,7 +97,7 @@ class Requests(harness.Case):
 
 
 class Places(harness.Case):
-    """Files of its own in places that others may write."""
+    """The daemon's files in directories that other users may write."""
 
     def setUp(self):
         super().setUp()
@@ -152,7 +153,7 @@ class Places(harness.Case):
             self.assertTrue([line for line in daemon.lines if "is not trusted" in line.get("reason", "")], daemon.log())
             self.assertEqual(daemon.stop(), 0)
             os.unlink(self.book)
-        # The same text, where it can be trusted, is what it takes.
+        # The same text is accepted in a trusted place.
         os.chmod(self.place, 0o755)
         replaced(0o600, 0)
         self.start(environment=self.environment)
@@ -174,7 +175,7 @@ class Places(harness.Case):
             self.assertEqual(daemon.stop(), 0)
 
     def kept_line(self):
-        """The entry of a real book, of a daemon that has ended."""
+        """The entry of a real restore book, of a daemon that has ended."""
         self.configure(config(policy("trial", "^router-", {KEY: WANT}, restore=True)))
         daemon = self.start(environment=self.environment)
         self.wait_value("router-1", KEY, WANT)
@@ -203,7 +204,7 @@ class Places(harness.Case):
 
 class Configuration(harness.Case):
     def test_a_link_that_leads_elsewhere_at_every_moment_never_brings_in_a_file_of_a_stranger(self):
-        # The link that is included is root's, in a folder of root's; the one that it leads to is not.
+        # The included link is root's, in a directory of root's; its target is not.
         os.chmod(self.directory, 0o755)
         theirs = os.path.join(self.directory, "theirs")
         for folder in ("conf", "good", "theirs"):
@@ -222,7 +223,7 @@ class Configuration(harness.Case):
         stop = threading.Event()
 
         def flip():
-            # A process of the stranger, as he would have it.
+            # A separate process, like that of a real stranger.
             script = 'cd "$0"; while :; do ln -s routers.yaml l; mv -T l link; ln -s "$1" l; mv -T l link; done'
             with subprocess.Popen(["setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups", "sh", "-c", script, theirs,
                                    good]) as process:

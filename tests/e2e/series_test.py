@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many series a scrape has: as many as docs/metrics.md says, whatever the number of netns, and none of what is gone."""
+"""The number of series in a scrape matches docs/metrics.md, regardless of the number of netns, and none belongs to a removed
+netns."""
 
 import os
 import re
@@ -109,7 +110,7 @@ class Series(harness.Case):
                 daemon.stop()
 
     def named(self, daemon):
-        """{name: in how many lines of the scrape}"""
+        """{name: number of lines in the scrape}"""
         found = re.findall(r"router-\d+-end", daemon.scrape_text())
         return {name: found.count(name) for name in found}
 
@@ -138,7 +139,7 @@ class Series(harness.Case):
         return {dict(labels)["policy"]: value for labels, value in metrics.all("netns_drifted_sysctls", netns=netns).items()}
 
     def check_sums(self, daemon):
-        """In each scrape, since it is of one moment."""
+        """In each scrape, since a scrape is a snapshot."""
         metrics = daemon.scrape()
         for name in metrics.labels("netns", "policy"):
             self.assertEqual(metrics.sum("netns_drifted_sysctls", policy=name), metrics.sum("drifted_sysctls", policy=name), name)

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """usage: systemctl VERB [--now] UNIT
 
-Stands in for systemd where a test runs the commands of a page word by word: what is in the unit's file of $UNITS, a JSON object with
-`command` and `ready` (shell commands), is started and stopped. The environment file of the unit is /etc/default/UNIT. It knows mask, unmask,
-enable, disable, start, stop and restart, and refuses all else."""
+A stand-in for systemd where a test runs the commands of a page verbatim: starts and stops the unit described by its file in
+$UNITS, a JSON object with `command` and `ready` (shell commands). The environment file of the unit is /etc/default/UNIT.
+Supports mask, unmask, enable, disable, start, stop and restart, and rejects all other verbs.
+"""
 
 import json
 import os
@@ -77,7 +78,7 @@ class Unit:
         if pid and lives(pid):
             os.kill(pid, signal.SIGTERM)
             wait_until(lambda: not lives(pid), f"{self.name} has stopped")
-        # What says that it is ready is of its last start.
+        # The readiness notice must come from the last start.
         for what in ("pid", "log"):
             if os.path.exists(self.mark(what)):
                 os.unlink(self.mark(what))

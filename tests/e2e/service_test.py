@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a service manager is told by sd_notify(3), and by the probes of HTTP."""
+"""Notifications to the service manager by sd_notify(3), and HTTP probes."""
 
 import os
 import signal
@@ -16,14 +16,14 @@ KEY = "net.ipv4.tcp_keepalive_time"
 
 
 class Manager:
-    """The end of $NOTIFY_SOCKET that a service manager holds."""
+    """The service manager's end of $NOTIFY_SOCKET."""
 
     def __init__(self, address):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(address)
 
     def next(self, name, deadline=DEADLINE):
-        """The next notice that has this variable, as {name: value}."""
+        """The next notification with this variable, as {name: value}."""
         end = time.monotonic() + deadline
         while True:
             self.socket.settimeout(max(end - time.monotonic(), 0.001))
@@ -140,7 +140,7 @@ class Service(harness.Case):
         daemon = self.start(environment=environment, interval="1h")
         for _ in range(3):
             self.manager.next("WATCHDOG")
-        # The first thread is the loop's. The others go on.
+        # The first thread is the loop. The others continue.
         with Tracer(daemon.process.pid):
             self.manager.drain()
             self.assertTrue(self.manager.silent("WATCHDOG", 0.5))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SIGKILL at random moments while netns come, go and drift. Each start afterwards must set everything right in its first sweep
-and find nothing that its predecessor left behind. The sweep interval is an hour, so that no second sweep hides what the first
-missed."""
+"""SIGKILL at random moments while netns are created, removed and drift. Each later start must repair everything in its first
+sweep and find no leftovers of its predecessor. The sweep interval is an hour, so that no second sweep hides omissions of the
+first."""
 
 import os
 import random
@@ -42,7 +42,7 @@ class Assault:
         case.addCleanup(lambda: self.daemon and self.daemon.kill())
         for number in range(STAYING):
             self._add(f"router-stays-{number}".encode())
-        self.quiet = threading.Lock()  # who holds it has the world for itself
+        self.quiet = threading.Lock()  # its holder has exclusive use of the world
         self.enough = threading.Event()
         self.churn = threading.Thread(target=self._churn, args=(random.Random(seed + 1),))
         case.addCleanup(self.stop_churn)
@@ -105,10 +105,10 @@ class Assault:
         self._judge(found)
 
     def start(self):
-        """And all that must be true then."""
+        """Also checks all other invariants at that moment."""
         self._drift_all()
         with self.quiet:
-            if self.random.random() < 0.3:  # as nobody looks
+            if self.random.random() < 0.3:  # unobserved by the daemon
                 self._make_again(f"router-stays-{self.random.randrange(STAYING)}".encode())
             before = {netns: netns.touched for netns in self.world.visible()}
         began = time.monotonic()
@@ -155,7 +155,7 @@ class Assault:
         else:
             moment = "repairing"
             self._drift_all()
-            with self.quiet:  # names that come are visited, and repaired, at once
+            with self.quiet:  # new names are visited and repaired immediately
                 for number in range(STAYING):
                     self._make_again(f"router-stays-{number}".encode())
             time.sleep(self.random.uniform(0, 0.01))

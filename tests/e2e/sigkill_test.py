@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SIGKILL at random moments; tests/long/sigkill does it 1000 times. NSWARDEN_SEED repeats the choices of a run."""
+"""SIGKILL at random moments; tests/long/sigkill runs 1000 of them. NSWARDEN_SEED repeats the choices of a run."""
 
 import os
 import time

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A fleet on one machine: a daemon in each situation that dashboards have to show, all scraped by one Prometheus.
 
-Each daemon has a directory of netns, a configuration and locks of its own. What happens is made while Prometheus scrapes, since
-rates need what was before.
+Each daemon has its own netns directory, configuration and locks. The events happen while Prometheus scrapes, since rates need
+earlier samples.
 """
 
 import os
@@ -20,9 +20,9 @@ OTHER = "net.ipv4.tcp_keepalive_intvl"
 REJECTED, NO_VALUE = "net.ipv4.tcp_retries2", 999  # the kernel refuses it
 ABSENT = "net.ipv4.conf.nosuch.forwarding"
 JOB = "nswarden"
-SCRAPE = 1  # seconds between scrapes, which is what monitoring.Prometheus does
-LOOK_BACK = "30s"  # of rates: long enough for a machine so busy that scrapes come too late
-RESTARTED = "127.0.0.1:10042"  # the daemon that is started anew, at the same address
+SCRAPE = 1  # seconds between scrapes, as in monitoring.Prometheus
+LOOK_BACK = "30s"  # of rates: long enough for a machine so busy that scrapes are late
+RESTARTED = "127.0.0.1:10042"  # the daemon that is restarted at the same address
 OPPONENT = f"""
 import os, time
 open("/proc/self/comm", "w").write("opponent")
@@ -34,8 +34,8 @@ while True:
 
 
 class Fleet:
-    """`nodes` is {situation: instance label}; from `began` to `until` there was something to see, and at `ended` all
-    situations at once."""
+    """`nodes` is {situation: instance label}; events happened from `began` to `until`, and all situations existed together
+    at `ended`."""
 
     def __init__(self, directory, cleanups):
         self.directory, self.cleanups = directory, cleanups
@@ -43,7 +43,7 @@ class Fleet:
         self.enough = os.path.join(directory, "enough")  # commands have run long enough to be seen
         for start in (self._quiet, self._drift, self._failing, self._fighting, self._reloading, self._busy, self._deaf, self._gone):
             start()
-        # Prometheus scrapes itself too: what asks for all jobs must not find it.
+        # Prometheus scrapes itself too: queries over all jobs must not match it.
         self.prometheus = Prometheus(directory, self.nodes.values(), job=JOB, own_job="prometheus")
         cleanups(self.prometheus.stop)
 
@@ -70,7 +70,7 @@ class Fleet:
         self.cleanups(daemon.kill)
         return daemon
 
-    # The situations at their start.
+    # Initial situations.
 
     def _quiet(self):
         self._start("quiet", config(policy("routers", "^router-", {KEY: WANT}, observe=[OTHER])))
@@ -102,10 +102,10 @@ class Fleet:
     def _gone(self):
         self._start("gone", config(policy("routers", "^router-", {KEY: WANT})))
 
-    # What happens to them.
+    # Events.
 
     def live(self):
-        """Has everything happen, each followed by a scrape that saw it."""
+        """Triggers all events, each followed by a scrape that saw it."""
         self._wait_series(f'max_over_time(up{{job="{JOB}"}}[1m]) == 1', len(self.nodes))
         self.began = time.time()
         self.wait_scrapes(2)
@@ -120,8 +120,8 @@ class Fleet:
         self.until = time.time()
 
     def _all_seen(self):
-        """A time at which Prometheus saw every situation as it is meant: what fights is right for a moment now and then. It is a
-        little ago, so that no scrape changes the answer later."""
+        """A time at which Prometheus saw every situation as intended: a contended setting is compliant for moments. It is in
+        the recent past, so that no scrape changes the result later."""
         at = time.time() - SCRAPE - 0.1
         wanted = [*((name, "nswarden_drifted_sysctls{%s} == 0 and nswarden_managed_sysctls{%s} > 0")
                     for name in ("quiet", "reloading", "busy", "deaf")),
@@ -132,7 +132,7 @@ class Fleet:
         return at if all(self.prometheus.now(expr, at) for expr in seen) else None
 
     def wait_scrapes(self, count):
-        """Until so many scrapes of each node have been made after now."""
+        """Waits until each node has been scraped that many times from now on."""
         after = time.time() + SCRAPE * (count - 1)
         self._wait_series(f'timestamp(up{{job="{JOB}"}}) > {after}', len(self.nodes))
 
@@ -155,7 +155,7 @@ class Fleet:
         self.wait_scrapes(2)
         with open(self.enough, "w", encoding="ascii"):
             pass
-        # A value that was right is changed, so that writing the other one is tried again.
+        # A compliant value is changed, so that the rejected write is retried.
         put("router-1", KEY, 5, directory)
         selector = f'{{action="command",instance="{node}"}}'
         self.prometheus.wait_for(f"increase(nswarden_action_failures_total{selector}[{LOOK_BACK}]) > 0", "a failed command")

@@ -30,7 +30,7 @@ class StatusCase(harness.Case):
         return self.status(f"http://{daemon.address}", *arguments, **options)
 
     def refused(self, result, *texts, code=3):
-        """One line on stderr with all of these, and nothing on stdout."""
+        """One line on stderr with all of these, and empty stdout."""
         self.assertEqual((result.returncode, result.stdout), (code, ""), result.stderr)
         self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
         for text in texts:

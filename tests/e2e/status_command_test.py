@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`nswarden status`: what an operator reads of a running daemon in a terminal, and what becomes of it when something else
-answers, or nothing."""
+"""`nswarden status`: its terminal output for a running daemon, and its errors if another program or none responds."""
 
 import json
 import os
@@ -196,7 +195,7 @@ class WithoutDaemon(StatusCase):
     def test_a_slow_server_costs_the_timeout_and_no_more(self):
         def silent(connection):
             connection.recv(65536)
-            connection.recv(65536)  # until the client goes
+            connection.recv(65536)  # until the client disconnects
 
         def dripping(connection):
             stranger.request_of(connection)
@@ -212,7 +211,7 @@ class WithoutDaemon(StatusCase):
             self.assertLess(time.monotonic() - began, 8)
 
     def test_a_connection_that_nobody_accepts_times_out(self):
-        # What is sent to this neighbour reaches an interface of another address, and nothing comes back.
+        # Packets to this neighbour reach an interface with another address, and remain unanswered.
         subprocess.run(["ip", "link", "add", "hole", "type", "veth", "peer", "name", "bottom"], check=True)
         self.addCleanup(subprocess.run, ["ip", "link", "del", "hole"], check=True)
         subprocess.run(["ip", "address", "add", "192.0.2.1/24", "dev", "hole"], check=True)

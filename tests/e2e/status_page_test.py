@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The status page of the running daemon as people see it: in a real browser, light, dark and narrow, with nothing, with much, and with
-names that would like to be markup. With $NSWARDEN_PICTURES, pictures of it are left in that directory."""
+"""The status page of the running daemon in a real browser: light, dark and narrow, with an empty, a long, and a hostile list
+of names (markup). $NSWARDEN_PICTURES, if set, is the directory for screenshots."""
 
 import os
 import sys
@@ -28,9 +28,9 @@ SHOWN = {
 }
 ROUTERS = [f"qrouter-{i:08x}-5c2e-4a3f-9d1b-8f2c1f0c6a{i % 256:02x}" for i in range(0x3fa9c1e0, 0x3fa9c1e0 + 6 * 77777, 77777)]
 MANY = int(os.environ.get("NSWARDEN_NETNS", "300"))  # tests/long/status_page has more
-LISTED = 1000  # findings in the JSON at most
+LISTED = 1000  # maximum of findings in the JSON
 
-# The least contrast of any text to what it stands on, by WCAG 2. All colours of the page are opaque.
+# The least contrast of any text to its background, by WCAG 2. All colours of the page are opaque.
 LEAST_CONTRAST = """(() => {
   const channels = colour => colour.match(/[\\d.]+/g).map(Number);
   const luminance = colour => channels(colour).slice(0, 3).map(value => value / 255)
@@ -83,7 +83,7 @@ class StatusPage(harness.Case):
         return self.browser.evaluate(f"document.querySelectorAll({selector!r}).length")
 
     def assert_good_page(self, what):
-        """Nothing but itself was asked for, nothing was executed or complained of, it fits the window, and it can be read."""
+        """The page loads only itself, executes and violates nothing, fits the window, and is readable."""
         shown = self.browser
         self.assertEqual({urllib.parse.urlsplit(url).path for url in shown.requests}, {"/"}, what)
         self.assertEqual((shown.dialogs, shown.complaints), ([], []), what)
@@ -125,13 +125,13 @@ class StatusPage(harness.Case):
         for name in ROUTERS:
             add_netns(name)
         daemon = self.start()
-        # Until it gives in: that is what suspended means.
+        # Until enforcement is suspended.
         while not daemon.scrape().sum("suspended_sysctls"):
             put(ROUTERS[0], KEY, 7200)
         with open(self.config_file, "a", encoding="utf-8") as file:
             file.write("nonsense: [\n")
         daemon.wait_metrics(lambda metrics: metrics.sum("config_last_reload_successful") == 0, "the refused configuration")
-        # The metric is counted at once; a snapshot follows.
+        # The metric is counted immediately; the snapshot follows.
         harness.wait_until(lambda: b"was refused" in daemon.http("GET", "/")[2], "the page of that")
         self.assert_good_everywhere(daemon, "events")
         self.assertIn("was refused", self.text(".notices"))
@@ -155,7 +155,7 @@ class StatusPage(harness.Case):
                 self.assertEqual(self.count(selector), 2)
                 self.browser.follow(f"document.querySelector({selector + ' a'!r}).click()")
                 self.check_filtered(shown)
-                # The form says the same, and sent as it stands it finds the same.
+                # The form has the same values, and submitting it unchanged gives the same result.
                 if number % 3 != 0:
                     continue
                 self.browser.follow("document.querySelector('form button').click()")
@@ -200,7 +200,7 @@ class StatusPage(harness.Case):
         self.assertEqual(self.count("section[aria-labelledby=drift] tbody tr"), 200)
         self.assertIn(f"{min(2 * MANY, LISTED) - 200} more are in the JSON", self.text("section[aria-labelledby=drift]"))
         self.assertEqual(self.count("section[aria-labelledby=events] tbody tr"), 200)
-        # A table that is too wide moves in its own box, also with the keys alone.
+        # A table that is too wide scrolls in its own box, also by keyboard.
         self.assertTrue(self.browser.evaluate("(box => box.scrollWidth > box.clientWidth && box.tabIndex === 0)"
                                               "(document.querySelector('.scroll'))"))
         self.open(daemon, "?netns=n0250")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`nswarden status` over TLS: which servers it believes, and to which it gives a password or a certificate."""
+"""`nswarden status` over TLS: the servers that it trusts, and those that receive a password or a certificate."""
 
 import base64
 import os
@@ -22,7 +22,7 @@ class WithTls(StatusCase):
         self.seen = []
 
     def front(self, subject_names="DNS:localhost,IP:127.0.0.1", user=None, **options):
-        """A server with TLS in front of the daemon, as a reverse proxy would be."""
+        """A TLS server in front of the daemon, like a reverse proxy."""
 
         def answer(connection):
             path, headers = stranger.request_of(connection)
@@ -102,7 +102,7 @@ class WithTls(StatusCase):
     def test_a_tls_answer_that_somebody_cut_is_no_answer(self):
         def cut(connection):
             stranger.request_of(connection)
-            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n{}")  # without a length, only the end of TLS can say that it is whole
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n{}")  # without a length, only the TLS closure proves it complete
             raise OSError("cut")
 
         port = self.stranger(cut, tls=self.ca.server("IP:127.0.0.1")).port
@@ -122,7 +122,7 @@ class WithTls(StatusCase):
                     pass
             connection.sendall(outgoing.read())
 
-        # What the client sends next is answered by a reset, so that what it sends then raises SIGPIPE.
+        # The client's next data is answered by a reset, so that the following write raises SIGPIPE.
         self.refused(self.ask(self.stranger(half).port), "https://127.0.0.1:")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers that `nswarden status` may meet in the place of a daemon."""
+"""Servers that `nswarden status` may meet instead of a daemon."""
 
 import json
 import socket
@@ -10,7 +10,7 @@ import harness
 
 
 class Stranger:
-    """Gives each connection to answer(connection), one after the other, until stop()."""
+    """Passes each connection to answer(connection), one after the other, until stop()."""
 
     def __init__(self, answer, tls=None, host="127.0.0.1"):
         self.answer = answer
@@ -34,7 +34,7 @@ class Stranger:
                     if self.tls:
                         served.unwrap()
             except (OSError, ssl.SSLError):
-                connection.close()  # the client went away, or refused us: that is what some tests are about
+                connection.close()  # the client disconnected, or refused the server, as some tests intend
 
     def stop(self):
         self.stopped.set()
@@ -60,7 +60,7 @@ def response(body, status=200, headers=""):
 
 
 def sends(data):
-    """An answer for Stranger: these bytes for any request."""
+    """A handler for Stranger: these bytes for any request."""
 
     def answer(connection):
         request_of(connection)
@@ -70,7 +70,7 @@ def sends(data):
 
 
 def sends_documents(status, events=None):
-    """An answer for Stranger: what a daemon would say."""
+    """A handler for Stranger: the response of a daemon."""
     documents = {"/api/v1/status": status, "/api/v1/events": events or {"schema": 1, "events": []}}
 
     def answer(connection):

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes chosen system calls of a program fail, by seccomp's user notification (seccomp_unotify(2), Linux 5.9): each call of
-each thread is first seen here, counted by its site, and then made, or answered with an error instead of being made.
+"""Makes chosen system calls of a program fail, by seccomp's user notification (seccomp_unotify(2), Linux 5.9): this process
+receives each call of each thread, counts it by site, and then lets it continue or returns an error instead.
 
-A site is what one line of a strace would have in common with another: the call, what it is about and who made it, as in
-"read signalfd", "accept socket (http)" or "fork (server)": threads beside the first serve HTTP, and a child that runs the same
-program is the server of commands, its child a supervisor, and that one's child a command before it is a shell. Standard
-library only; one thread of ours serves one program.
+A site is the part of a strace line that similar calls share: the call, its object and its caller, as in "read signalfd",
+"accept socket (http)" or "fork (server)": threads other than the first serve HTTP; a child that runs the same program is the
+command server, its child a supervisor, and that one's child a command before it executes a shell. Standard library only; one
+thread of this process serves one program.
 """
 
 import collections
@@ -22,7 +22,7 @@ import subprocess
 import threading
 import time
 
-# Not seen at all: nothing can be made to fail, or it happens before the program is the program.
+# Not intercepted: the call cannot be made to fail, or it happens before the program's own code runs.
 NEVER = ("exit", "exit_group", "rt_sigreturn", "restart_syscall", "execve", "arch_prctl", "set_tid_address", "set_robust_list",
          "rseq", "sched_yield", "clock_gettime", "gettimeofday", "getpid", "gettid", "getuid", "geteuid", "getgid", "getegid",
          "uname", "rt_sigprocmask", "rt_sigaction", "sigaltstack", "wait4", "vfork")
@@ -45,7 +45,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 @functools.lru_cache(None)
 def syscall_numbers():
-    """{name: number}, as the compiler's headers have them."""
+    """{name: number}, from the compiler's headers."""
     text = subprocess.run(["cc", "-E", "-dM", "-"], input=b"#include <sys/syscall.h>\n", capture_output=True, check=True).stdout
     return {match[1]: int(match[2]) for match in re.finditer(r"#define __NR_(\w+) (\d+)\n", text.decode())}
 
@@ -57,7 +57,7 @@ def syscall_names():
 
 @functools.lru_cache(None)
 def filter_program():
-    """Classic BPF: every call but NEVER goes to the listener."""
+    """Classic BPF: notifies the listener of every call except NEVER."""
     load_number, jump_if_equal, give = 0x20, 0x15, 0x06
     program = [struct.pack("=HBBI", load_number, 0, 0, 0)]
     for name in NEVER:
@@ -68,7 +68,7 @@ def filter_program():
     return b"".join(program), len(program)
 
 
-# Which argument says what a call is about.
+# The argument that identifies the object of a call.
 BY_FD = {"read": 0, "pread64": 0, "write": 0, "pwrite64": 0, "fstat": 0, "close": 0, "ioctl": 0, "setns": 0, "getdents64": 0,
          "fcntl": 0, "epoll_pwait2": 0, "epoll_wait": 0, "epoll_pwait": 0, "epoll_ctl": 2, "getsockopt": 0, "setsockopt": 0,
          "bind": 0, "listen": 0, "connect": 0, "accept": 0, "accept4": 0,
@@ -103,19 +103,19 @@ def place_name(target):
 
 
 class Fault:
-    """One failure to come: the `position`-th call (from 1) of `site` from now on."""
+    """One planned failure: the `position`-th call (from 1) of `site` from now on."""
 
     def __init__(self, site, error, position):
         self.site, self.error, self.position = site, error, position
         self.fired = False
-        self.where = []  # the stack, where that is known
+        self.where = []  # the stack, if known
 
     def __str__(self):
         return f"{self.site} = {errno.errorcode[self.error]}, call {self.position}"
 
 
 class Injector:
-    """One for each program that is started, by Popen(..., **injector.popen_options())."""
+    """One per started program, by Popen(..., **injector.popen_options())."""
 
     def __init__(self):
         self.counts = collections.Counter()
@@ -134,20 +134,20 @@ class Injector:
         return {"preexec_fn": self._preexec}
 
     def _preexec(self):
-        """In the child, between fork and exec. The listener's fd is for the parent to take; exec closes this one."""
-        resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))  # some children close each fd that there could be
+        """Runs in the child, between fork and exec. The parent takes the listener's fd; exec closes this one."""
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))  # some children close every possible fd
         program, length = filter_program()
         buffer = ctypes.create_string_buffer(program, len(program))
         described = struct.pack("HxxxxxxP", length, ctypes.addressof(buffer))
         described = ctypes.create_string_buffer(described, len(described))
         probe = os.dup(0)
         os.close(probe)
-        os.write(self.tell, struct.pack("ii", os.getpid(), probe))  # the lowest free number is what seccomp will give
+        os.write(self.tell, struct.pack("ii", os.getpid(), probe))  # seccomp will return the lowest free number
         if libc.syscall(syscall_numbers()["seccomp"], SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, described) < 0:
             raise OSError(ctypes.get_errno(), "seccomp")
 
     def arm(self, fault=None):
-        """Counts anew from here, and makes `fault` happen when its time comes."""
+        """Resets the counts, and injects `fault` when it is due."""
         with self.lock:
             self.counts = collections.Counter()
             self.fault = fault
@@ -157,7 +157,7 @@ class Injector:
             self.fault = None
 
     def close(self):
-        """The program has ended, or will be killed by this."""
+        """The program has ended, or is killed by this."""
         self.thread.join(10)
         os.close(self.marker)
 
@@ -193,7 +193,7 @@ class Injector:
         while True:
             ready = poll.poll(1000)
             if ready and not ready[0][1] & select.POLLIN:
-                return  # nobody is left under the filter
+                return  # no process is left under the filter
             if not ready:
                 continue
             request[:] = bytes(80)
@@ -201,7 +201,7 @@ class Injector:
                 fcntl.ioctl(self.listener, NOTIF_RECV, request)
             except OSError as error:
                 if error.errno in (errno.ENOENT, errno.EINTR):
-                    continue  # it was killed just now
+                    continue  # it was just killed
                 raise
             identity, thread, _, number, _, _ = struct.unpack_from("=QIIiIQ", request)
             arguments = struct.unpack_from("=6Q", request, 32)
@@ -216,10 +216,10 @@ class Injector:
                     raise
 
     def _judge(self, identity, thread, number, arguments):
-        """The error to give; 0 to let it be made."""
+        """The error to return; 0 to let the call continue."""
         name = syscall_names().get(number, str(number))
         if not self.in_main:
-            # main begins by looking at its standard fds; what comes before is the loader's.
+            # main first checks its standard fds; earlier calls are the loader's.
             self.in_main = name == "fcntl" and arguments[:2] == (0, F_GETFD) and self._is_program()
             if not self.in_main:
                 return 0
@@ -244,7 +244,7 @@ class Injector:
         return os.readlink(f"/proc/{process or self.pid}/exe") == os.path.realpath(os.environ["NSWARDEN_BINARY"])
 
     def _role(self, thread):
-        """Who makes a call; None for a program that is not ours, such as the shell of a command."""
+        """The caller; None for an unrelated program, such as the shell of a command."""
         if thread == self.pid:
             return ""
         if thread not in self.threads and os.path.exists(f"/proc/{self.pid}/task/{thread}"):
@@ -265,23 +265,23 @@ class Injector:
         return (" (server)", " (supervisor)", " (command)")[generation - 1]
 
     def _really_close(self, identity, number):
-        """close(2) closes also when it fails. So its file is replaced by one that marks the number as not ours to count."""
+        """close(2) closes even if it fails. Its file is replaced by a placeholder, which marks the number as not counted."""
         fcntl.ioctl(self.listener, NOTIF_ADDFD, struct.pack("=QIIII", identity, ADDFD_FLAG_SETFD, self.marker, number, 0))
 
     def _end_of_heap(self):
-        """brk(2) knows no errors: it answers where the break is, which then is not where it was asked to be."""
+        """brk(2) returns no errors: it returns the current break, which then differs from the requested one."""
         with open(f"/proc/{self.pid}/maps", encoding="utf-8") as file:
             heap = next((line for line in file if "[heap]" in line), "0-0 ")
         return int(heap.split()[0].split("-")[1], 16)
 
     def site(self, name, thread, arguments):
-        """Without who makes it."""
+        """Without the caller."""
         process = self.pid if thread in self.threads else thread
         about = ""
         if name in BY_PATH:
             about = self._path(process, arguments, BY_PATH[name])
         elif name == "close" and thread in self.servers:
-            about = "N"  # perhaps each there could be
+            about = "N"  # perhaps every possible one
         elif name in BY_FD:
             about = self._file(process, arguments[BY_FD[name]])
             if name == "ioctl":

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Holds a thread at the entry of a system call, by ptrace, so that a test can do something exactly there. Only for the thread
-that made it. Standard library only."""
+"""Stops a thread at the entry of a system call, by ptrace, so that a test can act at exactly that point. Only for the thread
+that created it. Standard library only."""
 
 import ctypes
 import os
@@ -32,7 +32,7 @@ def ptrace(request, pid, address=0, data=0):
 
 
 class Tracer:
-    """Over a with block. Nobody else may wait for the process meanwhile."""
+    """Use as a context manager. No other thread may wait for the process meanwhile."""
 
     def __init__(self, pid):
         self.pid = pid
@@ -44,13 +44,13 @@ class Tracer:
         return self
 
     def __exit__(self, kind, value, trace):
-        if kind is not None:  # it may be running; as long as it lives, it stops
+        if kind is not None:  # it may be running; while it lives, it stops
             ptrace(PTRACE_INTERRUPT, self.pid)
             self._wait()
         ptrace(PTRACE_DETACH, self.pid)
 
     def _wait(self):
-        """Until it has stopped: by which signal."""
+        """Waits until it has stopped; returns the signal."""
         end = time.monotonic() + DEADLINE
         while time.monotonic() < end:
             pid, status = os.waitpid(self.pid, os.WNOHANG | WALL)
@@ -63,7 +63,7 @@ class Tracer:
         raise AssertionError("it never came to the place where it was to be held")
 
     def run_to(self, name, wanted=lambda *arguments: True):
-        """Until it is about to make this call, with arguments for which wanted() is true."""
+        """Waits until it enters this call with arguments for which wanted() is true."""
         buffer = ctypes.create_string_buffer(128)
         end = time.monotonic() + DEADLINE
         while time.monotonic() < end:

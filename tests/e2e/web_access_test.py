@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TLS, client certificates, passwords and headers by --web.config.file, as clients meet them, and while its files change."""
+"""TLS, client certificates, passwords and headers by --web.config.file, as seen by clients, and while the files change."""
 
 import base64
 import http.client
@@ -15,7 +15,7 @@ from certificates import RSA, Authority
 from harness import add_netns, config, policy, run_binary, wait_until
 
 KEY = "net.ipv4.tcp_keepalive_time"
-# By bcrypt at cost 4.
+# Bcrypt at cost 4.
 HASHES = {"secret": "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW", "new": "$2b$04$abcdefghijklmnopqrstuusf96eeUQLgQWR72RBesvIE8CjOJNM9O"}
 
 
@@ -35,18 +35,18 @@ class WebAccess(harness.Case):
         self.configure(text + more, self.web_file)
 
     def start(self, *arguments, client=None, user=None, trust=None, **options):
-        """A daemon whose own requests go by TLS if it serves that."""
+        """A daemon whose own requests use TLS if it serves TLS."""
         return super().start(f"--web.config.file={self.web_file}", *arguments, connect=self.connect_with(client, trust), **options)
 
     def start_plain(self, wait_ready=harness.Daemon.wait_ready):
-        """A daemon that is asked without TLS; wait_ready(daemon) is how it is waited for."""
+        """A daemon that is queried without TLS; wait_ready(daemon) waits for it."""
         with unittest.mock.patch.object(harness.Daemon, "wait_ready", wait_ready):
             return super().start(f"--web.config.file={self.web_file}")
 
     def connect_with(self, client=None, trust=None, version=None, patience=harness.DEADLINE):
         def connect(address):
             context = ssl.create_default_context(cafile=trust or self.ca.pem)
-            context.verify_flags |= ssl.VERIFY_X509_STRICT  # as by default from Python 3.13 on
+            context.verify_flags |= ssl.VERIFY_X509_STRICT  # the default from Python 3.13 on
             if client:
                 context.load_cert_chain(*client)
             if version:
@@ -56,7 +56,7 @@ class WebAccess(harness.Case):
         return connect
 
     def ask(self, daemon, path="/metrics", headers=None, **how):
-        """Status, headers and certificate of the server; 0 when it does not let this client in."""
+        """Status, headers and certificate of the server; status 0 if it rejects this client."""
         host, port = daemon.address.rsplit(":", 1)
         sock = None
         try:
@@ -75,7 +75,7 @@ class WebAccess(harness.Case):
                 sock.close()
 
     def raw(self, daemon, words):
-        """What comes back until the other end closes."""
+        """The data received until the other end closes."""
         host, port = daemon.address.rsplit(":", 1)
         with socket.create_connection((host.strip("[]"), int(port)), timeout=harness.DEADLINE) as sock:
             heard = b""
@@ -169,7 +169,7 @@ class WebAccess(harness.Case):
         client, other = between.sign("client", "DNS:client"), self.ca.sign("other", "DNS:other")
         daemon = self.start(client=client)
         self.assertEqual([self.ask(daemon, client=one)[0] for one in (client, other, None)], [200, 0, 0])
-        # A file cut short that asks for less does not count.
+        # A truncated file with weaker requirements is ignored.
         self.web()
         wait_until(lambda: self.ask(daemon, client=client)[0] == 200 and any("takes a restart" in line.get("problem", "") for line in daemon.lines),
                    "the word about the restart")
@@ -238,7 +238,7 @@ class WebAccess(harness.Case):
         self.web(tls=False, more=f"basic_auth_users:\n  prometheus: {HASHES['new']}\n")
         self.assertEqual(http_of(right)[0], 401)
         self.assertEqual(http_of("prometheus:new")[0], 200)
-        # An empty file lets nobody in.
+        # An empty file admits no client.
         self.configure("", self.web_file)
         self.assertEqual([http_of(user)[0] for user in (None, "prometheus:new")], [401, 200])
         daemon.wait_log(lambda line: "basic_auth_users has gone" in line.get("problem", ""), "the word about the restart")
@@ -289,7 +289,7 @@ class WebAccess(harness.Case):
 
 
 def ssl_hello():
-    """The first record that a client of TLS sends."""
+    """The first record of a TLS client."""
     out = ssl.MemoryBIO()
     client = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), out, server_hostname="localhost")
     try:

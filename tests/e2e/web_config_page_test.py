@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What docs/web-config.md shows works with the programs that it is about: its commands make certificates that are good for what they
-are meant for, and promtool takes its examples, for nswarden and for Prometheus, as they are."""
+"""The examples of docs/web-config.md work with the programs concerned: its commands create certificates that are valid for
+their purpose, and promtool accepts its examples, for nswarden and for Prometheus, unchanged."""
 
 import os
 import re

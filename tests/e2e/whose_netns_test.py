@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which netns a policy is for: by patterns, the host's own, those of processes, those that links lead to."""
+"""The netns that a policy applies to: by pattern, the host's own, those of processes, those of links."""
 
 import json
 import os
@@ -16,7 +16,8 @@ class Whose(language.LanguageCase):
         return sorted(line["netns"] for line in list(daemon.lines) if line.get("msg") == "netns governed")
 
     def in_new_netns(self, count=1):
-        """Processes in a netns that has no name, and its inode number. Without forking: what is killed is what is in there."""
+        """Processes in a netns without a name, and its inode number. Created without a fork: the killed processes are those
+        inside."""
         first = subprocess.Popen(["unshare", "--net", "sleep", "1000"])
         netns_of = lambda pid: os.stat(f"/proc/{pid}/ns/net").st_ino
         wait_until(lambda: netns_of(first.pid) != netns_of("self"), "a process in another netns")
@@ -113,7 +114,7 @@ class Whose(language.LanguageCase):
         for name in names:
             add_netns(name)
         daemon = self.start_with(policy({KEY: {"value": 100, "mode": "audit"}}, netns=".*", discover="processes", host=True))
-        metrics = daemon.wait_sweeps()  # a series that comes twice is an error there
+        metrics = daemon.wait_sweeps()  # a duplicate series is an error there
         labels = metrics.labels("sysctl_drift", "netns")
         self.assertEqual(len(labels), 4)
         self.assertEqual(len(set(labels)), 4, labels)

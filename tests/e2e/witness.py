@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An eye on what the daemon writes that asks neither the daemon nor the kernel's sysctl code: fanotify. One mark on the whole of
-the test's procfs sees every write to every sysctl of every netns through it (kernel fact 15), whoever makes it; a mark on /run
-sees who opens or writes what lies in a netns directory. Opening with O_PATH, as one may, is no opening there.
+"""Observes the daemon's writes independently of the daemon and of the kernel's sysctl code: fanotify. One mark on the whole of
+the test's procfs reports every write to every sysctl of every netns through it (kernel fact 15), by any process; a mark on /run
+reports opens and writes of entries in a netns directory. Opening with O_PATH, which is permitted, does not count there.
 
-An event names the process and the file. Which netns a sysctl file belongs to is told by its inode number, which procfs gives out
-once: note_here() and learn() take down the numbers of `keys` from inside a netns. What was never taken down is "unknown", so a
-test makes its netns by this class, before the daemon can know them. Standard library only.
+An event names the process and the file. The netns of a sysctl file follows from its inode number, which procfs assigns once:
+note_here() and learn() record the numbers of `keys` from inside a netns. Unrecorded numbers are "unknown", so a test creates
+its netns by this class, before the daemon can know them. Standard library only.
 """
 
 import ctypes
@@ -25,13 +25,13 @@ FAN_CLOEXEC, FAN_NONBLOCK, FAN_UNLIMITED_QUEUE = 0x1, 0x2, 0x10
 FAN_MARK_ADD, FAN_MARK_FILESYSTEM = 0x1, 0x100
 EVENT = struct.Struct("=IBBHQii")  # fanotify_event_metadata: size, version, reserved, metadata size, mask, fd, pid
 
-HOME = "home"  # the netns that test and daemon are in, which is the first one as far as they can see
+HOME = "home"  # the netns of test and daemon, which they take for the first one
 UNKNOWN = "unknown"
 
 
 class Hit(NamedTuple):
-    """A write, or the opening of something in a netns directory. `netns` is the name under which it was taken down, or None for a
-    file that is no sysctl of a netns; `key` is None for what is no sysctl."""
+    """A write, or the opening of an entry in a netns directory. `netns`: the recorded name, or None for a file that is not a
+    sysctl of a netns; `key`: None for a file that is not a sysctl."""
     pid: int
     what: str  # "write" or "open"
     path: str
@@ -41,14 +41,14 @@ class Hit(NamedTuple):
 
 
 class Witness:
-    """Watches from its making to close(). `keys` are those that policies name, written with dots."""
+    """Watches from construction to close(). `keys` are those that policies name, written with dots."""
 
     def __init__(self, keys, run="/run"):
         self.keys = list(keys)
         self.owners = {}  # inode of a sysctl file: (netns, key)
-        self.lost = 0  # events of files that could not be opened any more: their netns was dead by then
-        self.events = []  # (pid, what, path, inode), in order
-        self.known_paths = {}  # inode: path of a sysctl file, since reading a link costs more than the rest
+        self.lost = 0  # events of files that could not be opened any more: their netns had died
+        self.events = []  # (pid, `what`, path, inode), in order
+        self.known_paths = {}  # inode: path of a sysctl file; cached because reading a link is the most expensive step
         self.procfs = os.stat("/proc").st_dev
         self.lock = threading.Lock()
         self.fd = call("fanotify_init", FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_QUEUE, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -76,14 +76,14 @@ class Witness:
             self.read()
 
     def read(self):
-        """Takes down all events that wait. Called before judging too, so that nothing that has happened is missing."""
+        """Reads all pending events. Also called before a verdict, so that no event is missing."""
         with self.lock:
             while True:
                 try:
                     batch = os.read(self.fd, 4096)
                 except BlockingIOError:
                     return
-                except OSError:  # the first event's file is gone: the kernel has thrown the event away
+                except OSError:  # the first event's file is gone; the kernel has dropped the event
                     self.lost += 1
                     continue
                 for at in range(0, len(batch), EVENT.size):
@@ -115,7 +115,8 @@ class Witness:
         return inode, path
 
     def note_here(self, name, keys=None):
-        """For a thread inside a netns: this is `name`'s. Needs no fd, as procfs keeps such inodes while the netns lives."""
+        """For a thread inside a netns: records it as `name`'s. Needs no fd, because procfs keeps such inodes while the netns
+        lives."""
         for key in self.keys if keys is None else keys:
             try:
                 self.owners[os.stat(key_path(key)).st_ino] = (os.fsdecode(name), key)
@@ -123,11 +124,11 @@ class Witness:
                 pass  # not every netns has every key
 
     def learn(self, name, directory=NETNS_DIR, keys=None):
-        """The same from outside, for a netns that others made or an interface that came later."""
+        """The same from outside, for a netns that another process made or an interface that was added later."""
         inside(name, lambda: self.note_here(name, keys), directory)
 
     def mount_netns(self, name, directory=NETNS_DIR):
-        """harness.mount_netns(), noted before anybody can see it."""
+        """harness.mount_netns(), recorded before any other process can see it."""
         def make():
             call("unshare", CLONE_NEWNET)
             self.note_here(name)
@@ -136,20 +137,20 @@ class Witness:
         in_thread(make)
 
     def add_netns(self, name, directory=NETNS_DIR):
-        """harness.add_netns(), likewise."""
+        """harness.add_netns(), recorded likewise."""
         os.makedirs(directory, exist_ok=True)
         place_file(name, directory)
         self.mount_netns(name, directory)
 
     def take_hits(self):
-        """All that was seen since the last call, and is forgotten here: for tests that go on for hours."""
+        """All events since the last call, which are then dropped: for tests that run for hours."""
         self.read()
         with self.lock:
             events, self.events = self.events, []
         return self._hits(events)
 
     def hits(self, pid=None):
-        """All that was seen up to now of one process, or of all."""
+        """All events so far of one process, or of all."""
         self.read()
         return self._hits(list(self.events), pid)
 
@@ -168,24 +169,24 @@ class Witness:
         return self.owners.get(inode, nobody)
 
     def foreign(self, pid, allowed):
-        """What the process has done elsewhere: each hit but a write for which allowed(netns, key) is true, once."""
+        """Other accesses of the process: every hit, once, except writes for which allowed(netns, key) is true."""
         return sorted({hit for hit in self.hits(pid) if hit.what != "write" or hit.netns in (None, UNKNOWN) or
                        not allowed(hit.netns, hit.key)}, key=str)
 
 
 class Case(harness.Case):
-    """A test whose daemon is watched. `WANTED` says who may be written: {pattern of the name, as RE2 takes it: {key: value}}."""
+    """A test with a watched daemon. `WANTED` lists the permitted writes: {RE2 pattern of the name: {key: value}}."""
 
     WANTED = {}
 
     def setUp(self):
         super().setUp()
-        self.aliases = {}  # names that a netns had at any time, by the one under which it was made
+        self.aliases = {}  # former and current names of a netns, by the one under which it was made
         self.witness = Witness(sorted({key for wanted in self.WANTED.values() for key in wanted}))
         self.addCleanup(self.witness.close)
 
     def wanted(self, *names):
-        """{key: value} of a netns that has these names: what the last pattern says that matches one of them."""
+        """{key: value} of a netns with these names: from the last pattern that matches one of them."""
         settings = {}
         for pattern, wanted in self.WANTED.items():
             if any(re.match(pattern, os.fsdecode(name), re.DOTALL) for name in names):
@@ -193,13 +194,14 @@ class Case(harness.Case):
         return settings
 
     def assert_governs_all_and_nothing_else(self, daemon, names, unmatched=0, aliases=None, lacking=None, directory=NETNS_DIR):
-        """The daemon governs every real netns and has written nothing anywhere else. `names` has one name of each netns that some
-        policy matches, `aliases` what else one is called: {name: [others]}, `lacking` the keys that it has not: {name: [keys]};
-        `unmatched` is how many netns no policy matches.
+        """The daemon governs every real netns and has written nothing anywhere else. `names` has one name of each netns that a
+        policy matches, `aliases` its further names: {name: [others]}, `lacking` its missing keys: {name: [keys]}; `unmatched`
+        is the number of netns without a policy.
 
-        Every one is right, is counted, and, where sweeps are frequent, set right again after a change; and the witness has seen
-        the daemon neither write to anything but settings of its policies, each in a netns whose name they match, nor open an
-        entry. The daemon is all the time in the namespaces that it began in."""
+        Every netns is compliant, is counted, and, if sweeps are frequent, repaired after a change. The witness has seen the
+        daemon write only to settings of its policies, in netns whose name they match, and open no entry. The daemon stays in
+        its initial namespaces.
+        """
         settings = {name: self.wanted(name, *(aliases or {}).get(name, ())) for name in names}
         count = sum(len(wanted) for wanted in settings.values())
         absent = [settings[name].pop(key) for name, keys in (lacking or {}).items() for key in keys]

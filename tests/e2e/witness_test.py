@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The witness itself: a test that relies on it is worth what it sees."""
+"""The witness itself: tests that rely on it are only as good as its observations."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ OTHER = "net.ipv4.tcp_keepalive_intvl"
 
 
 def write_elsewhere(name, path, text):
-    """Another process writes, from within a netns. Its pid."""
+    """Another process writes, from within a netns. Returns its pid."""
     process = inside(name, lambda: subprocess.Popen(["sh", "-c", f'printf %s "{text}" >"{path}"']))
     if process.wait() != 0:
         raise AssertionError(path)

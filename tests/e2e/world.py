@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The netns directories of a host as a test has made them. Every operation does something to the real directories and writes
-the same down in the model, so that what must be true follows without asking the daemon."""
+"""The netns directories of a host as made by a test. Every operation changes the real directories and the model alike, so
+that expectations do not depend on the daemon."""
 
 import errno
 import os
@@ -14,7 +14,8 @@ DIRECTORIES = [NETNS_DIR, "/run/second"]
 
 
 class Entry:
-    """A name: what lies there, and what is mounted on it, the last one on top. A mount of no netns that counts is None."""
+    """A name: the entry there, and the mounts on it, the last one on top. A mount other than a governable netns counts as
+    None."""
 
     def __init__(self, kind):
         self.kind = kind
@@ -26,32 +27,32 @@ class World:
         self.witness = witness
         self.made = self.put_away = 0
         self.fillers = []
-        self.journal = []  # what has changed which names
-        self.netns = []  # all that have not been seen dead
-        self.layers = {path: [{}] for path in DIRECTORIES}  # what is mounted over a directory hides what was there
+        self.journal = []  # changes, and the names concerned
+        self.netns = []  # all that are not known to be dead
+        self.layers = {path: [{}] for path in DIRECTORIES}  # a mount over a directory hides its entries
         self.aside = []  # (path, names) of directories that were moved away
         self.policies = []  # in force, or about to be
-        self.recent_policies = []  # all that were so since the last judgement
+        self.recent_policies = []  # all since the last verdict
         self.recent_names = {}  # likewise, {label of a netns: the sets of names that it had}
         for path in DIRECTORIES:
             os.makedirs(path, exist_ok=True)
 
-    # What is there and what is owed.
+    # The current state and the owed settings.
 
     def top(self, directory):
         return self.layers[directory][-1]
 
     def entries(self):
-        """All that can be reached by a path: (directory, name, entry)."""
+        """All reachable entries: (directory, name, entry)."""
         return [(path, name, entry) for path in DIRECTORIES for name, entry in self.top(path).items()]
 
     def referenced(self):
-        """Netns that the directories keep alive, in sight or not."""
+        """Netns that the directories keep alive, visible or hidden."""
         everywhere = [names for layers in self.layers.values() for names in layers] + [names for _, names in self.aside]
         return {netns for names in everywhere for entry in names.values() for netns in entry.mounts if netns}
 
     def visible(self):
-        """{netns: [(label as bytes, name)]}, the name that is shown first."""
+        """{netns: [(label as bytes, name)]}, the shown name first."""
         found = {}
         for path, name, entry in self.entries():
             if entry.mounts and entry.mounts[-1]:
@@ -60,7 +61,7 @@ class World:
         return {netns: sorted(names) for netns, names in found.items()}
 
     def note(self, *what):
-        """After each change: `what` was done, for the story."""
+        """Called after each change: `what` describes it in the story."""
         self.journal.append(" ".join(map(str, what)))
         for netns, names in self.visible().items():
             self.recent_names.setdefault(netns.label, set()).add(frozenset(name for _, name in names))
@@ -71,13 +72,13 @@ class World:
         self.note("govern by", [policy.name for policy in policies])
 
     def begin_again(self):
-        """What was is judged."""
+        """Called after each verdict."""
         self.recent_policies, self.recent_names = [self.policies], {}
         self.note("all judged")
 
     def may_be_written(self, netns, key):
-        """Since the last judgement. The daemon may have been quick or slow to see a name go, another one come, and a policy
-        change, in any order: so any policy counts with any one name, unless the names stayed as they were."""
+        """Since the last verdict. The daemon may notice a removed name, a new one and a policy change in any order: so any
+        policy counts with any one name, unless the names stayed the same."""
         sets = self.recent_names.get(netns, ())
         choices = sets if len(sets) < 2 else [[name] for name in frozenset().union(*sets)]
         none = Owed("", "", "")
@@ -87,7 +88,8 @@ class World:
     # Operations.
 
     def take_free_numbers(self, count):
-        """By netns that nobody sees: inode numbers are given out from the lowest, and what dies later is what is free then."""
+        """Hidden netns that use up the low inode numbers: the kernel assigns the lowest free one, so a later death frees the
+        next."""
         def make():
             call("unshare", CLONE_NEWNET)
             self.fillers.append(os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC))
@@ -125,7 +127,7 @@ class World:
         self.top(directory)[name] = Entry(kind)
 
     def mount(self, directory, name, netns):
-        """A netns, or a path of something else that nsfs has."""
+        """A netns, or a path of another nsfs file."""
         if isinstance(netns, Netns):
             source = f"/proc/self/fd/{netns.kept}" if netns.kept >= 0 else self.path_to(netns)
         else:
@@ -159,7 +161,7 @@ class World:
 
     def elsewhere(self, paths, function):
         """Calls function in a mount namespace where nothing is mounted on the paths, so that it may unlink or rename them.
-        Here, mounts on what is unlinked go, and mounts on what is renamed go with it."""
+        Here, mounts on unlinked names are removed, and mounts on renamed ones move along."""
         def run():
             call("unshare", CLONE_NEWNS)
             for path in paths:
@@ -206,7 +208,7 @@ class World:
         self.note("put aside", directory, path)
 
     def bring_back(self, directory, index):
-        """In place of an empty one, by one rename."""
+        """Replaces an empty one by one rename."""
         path, names = self.aside.pop(index)
         os.rename(path, directory)
         self.layers[directory][-1] = names
@@ -236,14 +238,14 @@ class World:
         self.inside(netns, lambda: subprocess.run(["ip", "link", "delete", INTERFACE], check=True))
 
     def keep(self, netns):
-        """By a file that is on none of the mounts here: it would keep alive what is stacked on the same one, too."""
+        """By a file outside the mounts here: a file on one of them would also keep alive those stacked on the same one."""
         def keep():
             netns.kept = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
         self.inside(netns, keep)
 
     def troubles(self):
-        """Where the model is wrong: then the test is."""
+        """Differences between model and directories: a bug of the test."""
         found = []
         for path in DIRECTORIES:
             there = set(os.listdir(os.fsencode(path)))
@@ -257,7 +259,7 @@ class World:
         return found
 
     def close(self):
-        """Takes all mounts away, from the top; nobody else knows their order."""
+        """Unmounts everything, from the top; only the model knows the order."""
         for directory in DIRECTORIES:
             while len(self.layers[directory]) > 1:
                 self.uncover(directory)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes of other programs: seen at once, repaired, named, and not fought without end. The sweep's interval is an hour where
-events alone must do, so that nothing else can."""
+"""Writes of other processes are detected immediately, repaired, attributed, and not fought endlessly. Where events alone
+must do it, the sweep interval is an hour."""
 
 import json
 import os
@@ -31,7 +31,7 @@ class Writes(harness.Case):
         return self.start(*arguments, interval=interval, **options)
 
     def child(self, code, *arguments, netns=None):
-        """A Python program in a netns, named after what it is for."""
+        """A Python program in a netns, with a descriptive process name."""
         prefix = ["ip", "netns", "exec", netns] if netns else []
         process = subprocess.Popen([*prefix, sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE)
         self.addCleanup(process.stdout.close)
@@ -71,7 +71,7 @@ class Writes(harness.Case):
         unseen = self.own_procfs()
         for round_ in range(1, 4):
             inside("router-1", lambda: harness.write_at(unseen, OTHER, 5))
-            put("router-1", KEY, WANT)  # right, but seen
+            put("router-1", KEY, WANT)  # compliant, but noticed
             self.wait_value("router-1", OTHER, 75)
             metrics = self.repaired(daemon, round_)
         self.assertEqual(metrics.sum("events_total", source="sysctl"), 3)
@@ -137,7 +137,7 @@ while True:
         for value in (7, 8, 9):
             put("router-2", KEY, value)
             self.wait_value("router-2", KEY, WANT)
-        time.sleep(2)  # two pauses of the suspended one: a time that must pass, not one to wait for
+        time.sleep(2)  # two pauses of the suspended one: this time must pass
         metrics = daemon.scrape()
         writes = metrics.sum("actions_total", action="write") - before.sum("actions_total", action="write")
         self.assertLessEqual(writes, 3 + 2 * (time.monotonic() - began))  # those of router-2; a retry tries twice
@@ -167,7 +167,7 @@ fd = os.open("/proc/self/{file}", os.O_RDWR)
 while True:
     os.write(fd, b"7")
 """)
-        # Right values, and more files than one batch of events has.
+        # Compliant values, and more files than one batch of events has.
         many = self.child("""
 import ctypes, os
 assert ctypes.CDLL(None).unshare(0x40000000) == 0
@@ -200,7 +200,7 @@ while True:
             self.wait_value("router-1", KEY, WANT)
             metrics = self.repaired(daemon, value)
         self.assertEqual(metrics.sum("event_overflows_total", source="sysctl"), 0)
-        time.sleep(1)  # what is free has been used up
+        time.sleep(1)  # the budget is used up
         before, began = daemon.cpu_seconds(), time.monotonic()
         time.sleep(2)
         self.assertLess((daemon.cpu_seconds() - before) / (time.monotonic() - began), 0.3, "of a core")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/kernel-facts.md and the code agree: each number that is cited is on the page, each fact on the page is cited or gives its reason, each
-test that the page names exists, by file and by name, and each case whose own name cites a fact is named there. The last tests plant a violation
-of each rule and expect it to be found."""
+"""docs/kernel-facts.md and the code agree: each cited number is on the page, each fact on the page is cited or gives its
+reason, each test that the page names exists, by file and by name, and each case whose own name cites a fact is listed there.
+The last tests violate each rule and expect a report."""
 
 import os
 import re
@@ -12,7 +12,7 @@ PAGE = "docs/kernel-facts.md"
 THIS = "tests/lint/kernel_facts_test.py"
 CITING = ["src", "include", "tests", "cmake", "CMakeLists.txt", "docs", "packaging", "config", "scripts", "README.md", "SECURITY.md"]
 
-# How a line of a comment or a list begins, so that a citation may go on in the next line.
+# Prefixes of comment and list lines, so that a citation may continue in the next line.
 LEADER = re.compile(r"\n[ \t]*(?://[/!]?<?|/?\*+|#+|--|;|>|-)?[ \t]*")
 ONE = re.compile(r"\bfact (\d+)\b", re.IGNORECASE)
 SEVERAL = re.compile(r"\bfacts ((?:\d+(?:,? and |, |-| to )?)+)", re.IGNORECASE)
@@ -68,7 +68,7 @@ def tests_in(path, text):
 
 
 def problems_of(page, files):
-    """One line for each violation. `files`: {path: text} of all that may cite, or be named as a test."""
+    """One line for each violation. `files`: {path: text} of all files that may cite, or be named as a test."""
     entries, problems = entries_of(page)
     cited = {}
     for path, text in files.items():
@@ -96,7 +96,7 @@ def problems_of(page, files):
 
 
 def problems_of_cases(entries, files):
-    """A case whose own name cites a fact is among the tests of that fact."""
+    """A case whose own name cites a fact is listed among the tests of that fact."""
     problems = []
     for path, text in files.items():
         if not path.startswith("tests/") or not path.endswith("_test.cpp"):

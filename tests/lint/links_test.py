@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every relative link in README.md, SECURITY.md, CONTRIBUTING.md and docs/ leads to a file that exists, and its anchor to a heading of that page,
-by the rules by which GitHub names anchors. The last tests plant broken links in memory and expect each to be found."""
+"""Every relative link in README.md, SECURITY.md, CONTRIBUTING.md and docs/ leads to an existing file, and its anchor to a
+heading of that page, by GitHub's rules for anchors. The last tests add broken links in memory and expect a report of each."""
 
 import functools
 import glob
@@ -30,8 +30,8 @@ def blank(match):
 
 @functools.lru_cache(maxsize=None)
 def anchors_of(text):
-    """The anchors of a page. GitHub renders a heading to plain text, lowers it, drops punctuation and makes each blank a hyphen; a repeated
-    anchor gets a number."""
+    """The anchors of a page. GitHub renders a heading to plain text, lowers it, drops punctuation and replaces each blank by
+    a hyphen; a repeated anchor gets a number."""
     anchors, seen = set(re.findall(r"<a\s[^>]*?(?:id|name)=\"([^\"]+)\"", text)), {}
     for heading in HEADING.findall(FENCE.sub(blank, text)):
         plain = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", heading)
@@ -73,7 +73,7 @@ def problem_of(page, target, pages, exists):
 
 
 def problems_of(pages, exists):
-    """One for each broken link."""
+    """One line per broken link."""
     found = []
     for page, text in sorted(pages.items()):
         for line, target in links_of(text):
@@ -116,7 +116,7 @@ class Links(unittest.TestCase):
 
 
 class Planted(unittest.TestCase):
-    """Each kind of broken link is found, and none that works."""
+    """Each kind of broken link is reported, and no valid one."""
 
     PAGES = {
         "README.md": "# Title\n\n## Use `it`: a_b, 50%\n\n```\n# Code\n```\n\n### Twice\n\n### Twice\n\n## A [link](docs/a.md) here ##\n",

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Every text file that we write names its licence near the top, is ASCII, and has no tabs or blanks at line ends.
+# Every text file of the project has an SPDX line near the top, is ASCII, and has no tabs or trailing blanks.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 wrong=0

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sourced by the scripts beside it: boots a Debian root with systemd in it, as a machine of its own.
-#   boot DIRECTORY        systemd becomes process 1 of namespaces of its own; returns when its start is done
+# Sourced by the scripts in this directory: boots a Debian root with systemd in it, like a separate machine.
+#   boot DIRECTORY        systemd becomes process 1 of new namespaces; returns when its start is done
 #   booted COMMAND...     runs COMMAND there, as root
-#   power_off             ends it, in order if it can
+#   power_off             shuts it down, cleanly if possible
 # /proc/sys is that of this machine, so the root has to mask systemd-sysctl.service.
 
 boot() {
@@ -15,8 +15,8 @@ boot() {
   }
   BOOT_CGROUP=$cgroup/nswarden-boot-$$
   mkdir "$BOOT_CGROUP"
-  # Own device nodes: systemd changes the mode of what /dev/console leads to. All is shared, as on a machine, so that what is
-  # mounted in /run/netns reaches the services.
+  # Separate device nodes: systemd changes the mode of the target of /dev/console. All mounts are shared, as on a machine, so
+  # that mounts in /run/netns reach the services.
   # shellcheck disable=SC2016  # expanded by the inner shell
   sh -c 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"' sh "$BOOT_CGROUP" \
     unshare -m -p -i -u -n -C --fork --kill-child --propagation slave bash -eu -c '

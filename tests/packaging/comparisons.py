@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists of differences between the binary and the man pages, completions and reference pages in docs/; empty if there are none."""
+"""Lists of differences between the binary and the man pages, completions and reference pages in docs/; empty if they agree."""
 
 import re
 
 import told
 from pages import rows, sections
 
-# Of a type that the schema has under a name of its own, what a man page calls it. A list of words stands for itself.
+# The man page's names of types that the schema defines by name. A list of words represents itself.
 TYPES = {
     "version": "1", "paths": "path or list of paths", "directories": "list of absolute paths", "boolean": "boolean", "duration": "duration",
     "budget": "number", "policies": "list of policies", "name": "text", "note": "text", "pattern": "pattern",
@@ -17,7 +17,7 @@ TYPES = {
 
 
 def differences(what, ours, theirs):
-    """Ours is what the binary says."""
+    """The binary is the reference."""
     if isinstance(ours, dict):
         lines = [f"{what}: {key} is {theirs[key]}, not {ours[key]}" for key in ours if key in theirs and ours[key] != theirs[key]]
     else:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is said twice, for Debian's tools and for ours, is said alike."""
+"""Statements that exist twice, for Debian's tools and for those of the project, agree."""
 import os
 import re
 import unittest
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-# The compiler is in build-essential; the others belong to fetch-civetweb, to a build without it, or come with prometheus-cpp-dev.
+# The compiler is in build-essential; the others are for fetch-civetweb, for a build without it, or dependencies of
+# prometheus-cpp-dev.
 ONLY_OURS = {"g++", "patch", "xz-utils", "libcivetweb-dev", "libcurl4-openssl-dev"}
 ONLY_DEBIANS = {"debhelper-compat", "dh-sequence-installsysusers"}
 

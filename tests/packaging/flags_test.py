@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The man pages, the completions of bash and zsh, and the reference pages in docs/ have the commands, flags and fields of the binary. The last
-tests change each of these in turn and expect the difference to be found."""
+"""The man pages, the completions of bash and zsh, and the reference pages in docs/ list the commands, flags and fields of
+the binary. The last tests change each of these in turn and expect the difference to be reported."""
 
 import functools
 import json
@@ -38,7 +38,7 @@ class Case(unittest.TestCase):
             self.skipTest(f"needs {program}")
 
     def shell(self, kind, change=("", ""), before=""):
-        """With the completion, changed, in self.directory."""
+        """With the modified completion in self.directory."""
         self.need(kind)
         script = os.path.join(tempfile.mkdtemp(dir=self.directory), os.path.basename(SCRIPTS[kind]))
         text = read(SCRIPTS[kind])
@@ -155,7 +155,7 @@ class Completions(Case):
 
 
 class Differences(Case):
-    """Each comparison finds what it is for."""
+    """Each comparison reports its kind of difference."""
 
     def assert_found(self, compare, text, changes):
         for old, new in changes:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the container image does, run as docs/container.md says, and what it says where something is missing.
+"""The behaviour of the container image, run as in docs/container.md, and its errors where a prerequisite is missing.
 
-usage: image_checks.py ENGINE IMAGE WORK -- [STORAGE FLAGS]; tests/packaging/image calls it in namespaces of its own.
+usage: image_checks.py ENGINE IMAGE WORK -- [STORAGE FLAGS]; tests/packaging/image calls it in new namespaces.
 """
 
 import ctypes
@@ -28,7 +28,7 @@ engine = None
 
 
 def flags(netns=NETNS_MOUNT, proc=PROC_MOUNT, capabilities=CAPABILITIES, more=()):
-    """Those of docs/container.md, but no network: what is tested needs none."""
+    """The flags of docs/container.md, but no network, which the tests do not need."""
     given = ["--network", "none", "--read-only", *engine.tmpfs, "--cap-drop", "ALL"]
     for capability in capabilities:
         given += ["--cap-add", capability]
@@ -44,7 +44,7 @@ def write(netns, to, key=LIBERAL):
 
 
 def open_in(netns, key):
-    """The file of a sysctl, by a thread that ends in that netns: it stays the file of that netns."""
+    """The file of a sysctl, opened by a temporary thread in that netns: it remains the file of that netns."""
     opened = []
 
     def enter():
@@ -74,7 +74,7 @@ class Case(unittest.TestCase):
 
 class AsItShouldBe(Case):
     def test_governs_a_netns_that_is_made_later_and_sees_drift_at_once(self):
-        self.add_netns("qrouter-first")  # makes /run/netns a mount of its own
+        self.add_netns("qrouter-first")  # makes /run/netns a separate mount
         container = self.start()
         self.assertEqual(container.ready(), "nswarden is ready.\n", container.log())
         self.assertEqual(value("qrouter-first"), "1")
@@ -84,7 +84,7 @@ class AsItShouldBe(Case):
         file = open_in("qrouter-later", LIBERAL)
         self.addCleanup(os.close, file)
         times = []
-        for _ in range(4):  # together with the first one, no more than one setting may be repaired freely
+        for _ in range(4):  # together with the first one, within the unlimited repairs of one setting
             began = time.monotonic()
             os.pwrite(file, b"0", 0)
             wait_until(lambda: os.pread(file, 9, 0) == b"1\n", container.log, 10, pause=0)  # the next sweep is an hour away
@@ -117,7 +117,7 @@ class AsItShouldBe(Case):
         self.assertIn("ro", root[-1][5].split(","))
         touched = container.execute("/bin/sh", "-c", "echo >/usr/bin/x; echo >/tmp/x; echo >/x; echo >/run/netns/x; true")
         self.assertEqual(len(re.findall("cannot create /", touched.stdout)), 4 if engine.name == "docker" else 3, touched.stdout)
-        # What could make a process more than it is.
+        # Means by which a process could gain privileges.
         self.assertEqual(container.execute("/bin/sh", "-c", "find / -xdev -perm /6000 -type f 2>/dev/null").stdout, "")
 
     def test_the_health_check_tells_whether_it_is_ready(self):
@@ -188,7 +188,7 @@ class WhereSomethingIsMissing(Case):
         self.wait_log(container, 'msg="event source is down" source=netlink')
 
     def test_privilege_escalation(self):
-        """That is, the capabilities of the program file; an engine that gives ambient ones needs it not."""
+        """That is, the capabilities of the program file; an engine that sets ambient ones does not need it."""
         container = self.start(more=("--security-opt", "no-new-privileges"))
         if engine.name == "podman":
             container.ready()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Container engines for image_checks.py, on a host that is nothing but a mount and a network namespace. Standard library only."""
+"""Container engines for image_checks.py, on a host that consists of a mount and a network namespace. Standard library only."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 
-DEADLINE = 60  # seconds that anything may take: the machine may be busy
+DEADLINE = 60  # seconds to wait: the machine may be busy
 
 
 def wait_until(condition, what, deadline=DEADLINE, pause=0.02):
@@ -31,7 +31,7 @@ def run(*command, check=True):
 
 
 def become_a_host():
-    """In namespaces of our own, as systemd leaves a host: /run is a tmpfs, and every mount propagates."""
+    """In new namespaces, as systemd leaves a host: /run is a tmpfs, and every mount propagates."""
     run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
     os.mkdir("/run/netns")
     run("mount", "--make-rshared", "/")
@@ -42,7 +42,7 @@ def become_a_host():
 
 
 def remove_cgroups(name):
-    """What an engine leaves behind of the older hierarchies, where it is empty, or soon will be."""
+    """Removes an engine's leftovers in the older hierarchies, once they are empty."""
     end = time.monotonic() + 10
     while time.monotonic() < end:
         left = 0
@@ -64,9 +64,9 @@ class Podman:
     def __init__(self, image, _work, storage):
         self.image = image
         self.base = ["podman", *storage, "--cgroup-manager", "cgroupfs", "--log-level", "error"]
-        # Its default limits are above what a machine may allow.
+        # Its default limits exceed those that a machine may allow.
         self.run_flags = ["--ulimit", "nofile=1024:4096", "--ulimit", "nproc=4096:4096",
-                          "--health-interval", "disable"]  # its timers are of systemd
+                          "--health-interval", "disable"]  # its timers are systemd's
 
     def stop(self):
         remove_cgroups("libpod_parent")
@@ -116,7 +116,7 @@ ENGINES = {engine.name: engine for engine in (Podman, Docker)}
 
 
 class Container:
-    """One that runs, or has ended by itself. Flags as both engines have them."""
+    """A running container, or one that has ended by itself. Flags are common to both engines."""
 
     def __init__(self, engine, flags, arguments=()):
         self.base = engine.base
@@ -140,7 +140,7 @@ class Container:
         return run(*self.base, "exec", self.id, *command, check=False)
 
     def get(self, path):
-        """By HTTP, inside its network namespace; the code and the body, or None."""
+        """An HTTP request inside its network namespace; status and body, or None."""
         program = ("import sys, urllib.request, urllib.error\n"
                    "try:\n  answer = urllib.request.urlopen('http://127.0.0.1:10042' + sys.argv[1], timeout=5)\n"
                    "except urllib.error.HTTPError as error:\n  answer = error\n"
@@ -152,7 +152,7 @@ class Container:
         return int(code), body
 
     def ready(self):
-        """The body of /-/ready once it says yes."""
+        """The body of /-/ready once it succeeds."""
         def answer():
             if self.state()["Status"] == "exited":
                 raise AssertionError("it has ended:\n" + self.log())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cmake --install with the usual prefixes: everything at its place, and every path that is written down leads there."""
+"""cmake --install with the usual prefixes: every file is in its place, and every installed path refers to it."""
 import glob
 import os
 import re

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The manifests for Kubernetes: only known fields, references that lead somewhere, no more privilege than the daemon needs, and
-rules and policies that are those of the rest of this repository. Needs neither a cluster nor kubectl; tests/packaging/kubernetes
-holds them against published schemas, and runs the container."""
+"""The manifests for Kubernetes: only known fields, valid references, no more privilege than the daemon needs, and the same
+rules and policies as the rest of this repository. Needs neither a cluster nor kubectl; tests/packaging/kubernetes validates
+them by published schemas, and runs the container."""
 
 import copy
 import os
@@ -117,7 +117,7 @@ class Manifests(unittest.TestCase):
 
 class Policies(unittest.TestCase):
     def checked(self, text):
-        # A copy, because a checkout may be anybody's, and what others may write is refused.
+        # A copy, because a checkout may belong to any user, and files that other users may write are refused.
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "nswarden.yaml")
             with open(path, "w", encoding="utf-8") as file:
@@ -172,7 +172,7 @@ def mount_of(objects, name):
     return next(mount for mount in container_of(objects)["volumeMounts"] if mount["name"] == name)
 
 
-# Each breaks the objects of an overlay; in which way it is noticed.
+# Each breaks the objects of an overlay and names the expected report.
 MISTAKES = {
     "a field that does not exist": lambda o: container_of(o).update(livenesProbe={}),
     "a field in the wrong place": lambda o: spec_of(o)["securityContext"].update(readOnlyRootFilesystem=True),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""bash and zsh with our completion, each with its own line editor on a terminal: a line is typed, all that completes it is put
-into it, and what then stands there is read back."""
+"""bash and zsh with the project's completion, each with its own line editor on a terminal: types a line, inserts all
+completions, and reads the line back."""
 
 import atexit
 import fcntl
@@ -15,7 +15,7 @@ import termios
 import time
 
 DEADLINE = 30
-DUMP = os.path.join(tempfile.gettempdir(), f"nswarden-zcompdump-{os.getpid()}")  # which completions zsh has: takes it a second to find out
+DUMP = os.path.join(tempfile.gettempdir(), f"nswarden-zcompdump-{os.getpid()}")  # zsh's list of completions, which takes a second to collect
 atexit.register(lambda: os.path.exists(DUMP) and os.unlink(DUMP))
 BASH = r"""
 source %s
@@ -39,7 +39,7 @@ print -rN ready >>$TOLD
 
 
 class Shell:
-    """`script` is the completion, alone in its folder. `before` is run first, in a mount namespace of its own."""
+    """`script` is the completion, alone in its directory. `before` runs first, in a separate mount namespace."""
 
     def __init__(self, kind, script, directory, before=""):
         self.kind, self.seen, self.answers = kind, b"", 0
@@ -76,7 +76,7 @@ class Shell:
         end = time.monotonic() + DEADLINE
         self.answers += 1
         while True:
-            ready, _, _ = select.select([self.terminal], [], [], 0.02)  # what it draws has to be read, or it waits
+            ready, _, _ = select.select([self.terminal], [], [], 0.02)  # its output has to be read, or it blocks
             if ready:
                 self.seen += os.read(self.terminal, 65536)
             with open(self.told, "rb") as file:
@@ -87,7 +87,7 @@ class Shell:
                 raise AssertionError(f"the shell does not answer: {self.seen[-2000:]!r}")
 
     def complete(self, line):
-        """All that may stand where `line` ends, as the program would get it. A flag with a value may have a = at its end."""
+        """All candidates at the end of `line`, as the program would get them. A flag with a value may have a = at its end."""
         self.type(line + "\x18a\x18d")
         got = self.answer()
         head, last = line.rpartition(" ")[::2]
@@ -95,5 +95,5 @@ class Shell:
         words = shlex.split(got[len(head):])
         if words == shlex.split(last):
             return set()
-        flag = last[:last.find("=") + 1]  # which bash does not repeat before each value, and zsh does
+        flag = last[:last.find("=") + 1]  # bash does not repeat it before each value, zsh does
         return {word.removeprefix(flag) for word in words}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the binary is linked with is what docs/dependencies.md says: nothing else, and nothing less."""
+"""The binary is linked with exactly the libraries that docs/dependencies.md lists."""
 import fnmatch
 import os
 import re
@@ -10,7 +10,7 @@ import unittest
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 BINARY = os.environ["NSWARDEN_BINARY"]
-# What a stripped binary still shows of code that was compiled in.
+# Traces of compiled-in code in a stripped binary.
 TRACES = {"CivetWeb": b"mg_start_domain2", "CLI11": b"N3CLI", "JSON for Modern C++": b"N8nlohmann"}
 
 
@@ -44,7 +44,7 @@ class Linked(unittest.TestCase):
     maxDiff = None
 
     def test_the_libraries_that_it_asks_for_are_those_of_the_page(self):
-        # A build without CivetWeb's source takes Debian's library of it; the page says so in words.
+        # A build without CivetWeb's source uses Debian's library of it, as the page says in prose.
         self.assertEqual(sorted(needed() - {"libcivetweb"}), sorted(libraries_below("Shared")))
 
     def test_the_page_names_each_library_that_these_bring(self):

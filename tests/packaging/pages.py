@@ -18,7 +18,7 @@ def read(path):
 
 
 def read_reference():
-    """The pages of the reference as one document."""
+    """The reference pages as one document."""
     return "\n".join(map(read, REFERENCE))
 
 
@@ -40,7 +40,7 @@ class Section:
 
 
 def items_of(lines):
-    """Items without a text of their own have that of the next one."""
+    """Items without text share that of the next one."""
     items, heads, body = [], [], None
     for line in [*lines, ".El"]:
         if not line.startswith((".It ", ".El")):
@@ -57,18 +57,18 @@ def items_of(lines):
 
 
 def sections(page):
-    """Those of a man page and those below them, by title, without the escapes that only typesetting needs."""
+    """The sections and subsections of a man page, by title, without the escapes that only typesetting needs."""
     parts = re.split(r"^\.S[hs] (.*)\n", page.replace("\\-", "-").replace("\\&", ""), flags=re.MULTILINE)[1:]
     return {title: Section(text.splitlines(), items_of(text.splitlines())) for title, text in zip(parts[::2], parts[1::2])}
 
 
 def examples(page):
-    """What stands in literal displays."""
+    """The contents of literal displays."""
     return [text.replace("\\-", "-") for text in re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed", page, re.MULTILINE | re.DOTALL)]
 
 
 def rows(document, heading):
-    """Of the first table below a heading: the cells of each row."""
+    """The cells of each row of the first table below a heading."""
     match = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", document, re.MULTILINE | re.DOTALL)
     table = []
     for line in match[1].splitlines():

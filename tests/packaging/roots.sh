@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sourced by the scripts beside it: Debian roots that behave like a fresh machine.
+# Sourced by the scripts in this directory: Debian roots that behave like a fresh machine.
 #   debian_root SUITE DIRECTORY [EXTRA PACKAGES]  unpacks a minimal root; made once by debootstrap and kept in $NSWARDEN_ROOTS
-#   debian_root_with SUITE DIRECTORY NAME PACKAGES...  the same with packages installed by apt, kept as SUITE-NAME.tar: raise the name when
+#   debian_root_with SUITE DIRECTORY NAME PACKAGES...  the same with packages installed by apt, kept as SUITE-NAME.tar: increment the name when
 #                                                 the list changes
-#   in_root [--network] DIRECTORY COMMAND...      runs COMMAND there in namespaces of its own, gone when it ends; --network: with the
+#   in_root [--network] DIRECTORY COMMAND...      runs COMMAND there in temporary namespaces; --network: with the
 #                                                 network of this machine, so that apt works
 
 NSWARDEN_ROOTS=${NSWARDEN_ROOTS:-/var/tmp/nswarden-roots}
@@ -72,7 +72,7 @@ in_root() {
   root=$(readlink -f "$1")
   shift
   [ -z "$own_network" ] || flags+=(-n)
-  # Own device nodes: through a bind mount a chmod would reach those of this machine. kernel.* is read-only, net.* is not.
+  # Separate device nodes: through a bind mount a chmod would reach those of this machine. kernel.* is read-only, net.* is not.
   unshare "${flags[@]}" bash -eu -c '
     root=$0
     for file in resolv.conf hosts; do [ ! -e /etc/$file ] || cp -L /etc/$file "$root/etc/$file"; done

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each test that SECURITY.md or docs/promises.md names is there, by file and by name."""
+"""Each test that SECURITY.md or docs/promises.md names exists, by file and by name."""
 
 import glob
 import os
@@ -43,7 +43,7 @@ def tests_in(path):
 
 
 def named_in(text):
-    """Pairs of a name and a file; and cells of tests of which not all is such a pair."""
+    """Pairs of a name and a file; and the test cells that do not consist only of such pairs."""
     pairs, odd = [], []
     for names, rows in tables(text):
         for cell in (row[names.index("test")] for row in rows if "test" in names):
@@ -79,7 +79,7 @@ class Security(unittest.TestCase):
 
 class Promises(unittest.TestCase):
     def is_there(self, name):
-        """Whether the test of the build, or the program, is there; a * stands for several."""
+        """Whether the test of the build, or the program, exists; a * matches several."""
         if name.startswith("tests/"):
             return os.path.exists(os.path.join(ROOT, name.split()[0]))
         if name == "netns" or name.startswith("unit-"):

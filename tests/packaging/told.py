@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the binary says of itself: its commands and flags, as --help of CLI11 2.1.2 (Debian 12) and 2.4.1 (Debian 13) write them."""
+"""The binary's own help: its commands and flags, parsed from the --help format of CLI11 2.1.2 (Debian 12) and 2.4.1 (Debian
+13)."""
 
 import dataclasses
 import functools
@@ -10,7 +11,7 @@ import subprocess
 BINARY = os.environ.get("NSWARDEN_BINARY", "")
 ITEM = re.compile(r" {2,6}(?:-\w, *)?(?:--(?P<flag>[a-z][\w.-]*)|(?P<command>[a-z]+)(?= {2}))(?P<rest>.*)")
 DEFAULTS = (
-    re.compile(r"(?:=|(?<!in) \[)\[?([^\]\s]+)"),  # =VALUE and [VALUE], behind the name of the value
+    re.compile(r"(?:=|(?<!in) \[)\[?([^\]\s]+)"),  # =VALUE and [VALUE], after the name of the value
     re.compile(r"\bdefault ([^\s,;]+)"),
     re.compile(r"(\w+) \(default\)"),
 )
@@ -18,12 +19,12 @@ DEFAULTS = (
 
 @dataclasses.dataclass(frozen=True)
 class Flag:
-    value: str = ""  # the name of its value, such as FILE; empty where it takes none
-    default: str = ""  # its first word; empty where none is told
+    value: str = ""  # the name of its value, such as FILE; empty if it takes none
+    default: str = ""  # its first word; empty if not listed
 
 
 def run(*arguments, code=0):
-    """What it says. Nothing of the environment may change that."""
+    """Its output. The environment must not affect it."""
     done = subprocess.run([BINARY, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
                           encoding="utf-8", timeout=30, env={"LC_ALL": "C.UTF-8"})
     if done.returncode != code:
@@ -32,7 +33,7 @@ def run(*arguments, code=0):
 
 
 def paragraphs(text):
-    """The lines of each item as one, those that continue it included."""
+    """Each item as one line, including its continuation lines."""
     items = []
     for line in text.splitlines():
         if ITEM.match(line):
@@ -66,7 +67,7 @@ def parse_help(text):
 
 
 def operands(usage):
-    """`NETNS [KEY]` of a line of usage."""
+    """`NETNS [KEY]` of a usage line."""
     return re.sub(r" (?=\.\.\.)", "", re.sub(r"^(?:nswarden|[a-z]+|\[OPTIONS\]| )+", "", usage.strip())).replace("SUBCOMMAND", "")
 
 
@@ -78,7 +79,7 @@ class Command:
 
 
 def ask(name=""):
-    """The commands by name, from `name` down; that of the program itself is empty."""
+    """The commands by name, from `name` down; the program itself has an empty name."""
     text = run(*name.split(), "--help")
     flags, below = parse_help(text)
     usage = re.search(r"^Usage:? (.*)$", text, re.MULTILINE)[1]
@@ -90,6 +91,6 @@ def ask(name=""):
 
 @functools.lru_cache(maxsize=None)
 def choices(command, flag):
-    """The values that a flag takes, as the complaint about another one lists them."""
+    """The values that a flag takes, from the error message for an invalid one."""
     match = re.search(r"is not one of ([\w, ]+)", run(*command.split(), f"--{flag}=nonsense", code=2))
     return set(match[1].split(", ")) if match else set()

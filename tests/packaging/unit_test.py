@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the systemd unit must and must not say. What it does is shown by tests/packaging/systemd."""
+"""Required and forbidden settings of the systemd unit. tests/packaging/systemd tests their effect."""
 
 import glob
 import os
@@ -11,7 +11,7 @@ import unittest
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 CAPABILITIES = {"CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_NET_BROADCAST"}
-# Each of them silently takes away what the daemon lives by (kernel fact 18), or it cannot start with it.
+# Each of them silently takes away an input that the daemon depends on (kernel fact 18), or prevents its start.
 BLINDING = ["ProtectKernelTunables", "ProtectControlGroups", "ProtectProc", "ProcSubset", "PrivateNetwork", "PrivateUsers"]
 
 
@@ -88,7 +88,7 @@ class Unit(unittest.TestCase):
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, "nswarden.service")
             with open(path, "w", encoding="utf-8") as file:
-                # Neither the program nor its user need be here.
+                # Neither the program nor its user need exist here.
                 file.write(re.sub(r"^(User|Group)=.*\n", "", UNIT, flags=re.MULTILINE).replace("/usr/bin/nswarden", "/bin/true")
                            .replace("/bin/kill", "/bin/true"))
             done = subprocess.run(["systemd-analyze", "verify", "--man=no", path], capture_output=True, encoding="utf-8", check=False)

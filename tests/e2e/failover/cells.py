@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Three ways in which a takeover kills connections for want of a setting, the third of them for each of the two. A cell leads its
-lab through one and returns the fates of its streams; whether a daemon looks on is not its business."""
+"""Three ways in which a takeover kills connections because a setting is missing; the third exists for each of the two
+settings. A cell takes its lab through one of them and returns the fates of its streams, with or without a daemon."""
 
 from lab import LIBERAL, LOOSE, run_in
 from streams import LIVES
 
 
 def reset(router, key):
-    """By another program, as somebody's script would."""
+    """Written by another program, such as an operator's script."""
     run_in(router.name, "sysctl", "-qw", f"{key}=0")
 
 
@@ -18,7 +18,7 @@ def failover(lab):
 
 
 def failback(lab, meanwhile=lambda: None):
-    """To A, which knows them as they were. They have to be alive until then."""
+    """Back to A, which has outdated state of the streams. They have to stay alive until then."""
     fates = failover(lab)
     assert set(fates) == {LIVES}, f"the failover before the failback: {fates}"
     meanwhile()
@@ -27,33 +27,33 @@ def failback(lab, meanwhile=lambda: None):
 
 
 def preset(lab):
-    """Whatever made router B gave it loose=0."""
+    """Router B was created with loose=0."""
     lab.begin()
     return failover(lab)
 
 
 def default(lab):
-    """Both routers are as the kernel makes them: loose=1, be_liberal=0."""
+    """Both routers have the kernel's defaults: loose=1, be_liberal=0."""
     lab.begin()
     return failback(lab)
 
 
 def begin_right(lab):
-    """Both routers were set right when they were made, as by a script."""
+    """Both routers were configured when they were created, as by a script."""
     for router in (lab.a, lab.b):
         router.set(loose=1, liberal=1)
     lab.begin()
 
 
 def loose_reset(lab):
-    """Then somebody resets loose in B."""
+    """Later another program resets loose in B."""
     begin_right(lab)
     reset(lab.b, LOOSE)
     return failover(lab)
 
 
 def liberal_reset(lab):
-    """Then somebody resets be_liberal in A, while B has the streams."""
+    """Later another program resets be_liberal in A, while B has the streams."""
     begin_right(lab)
     return failback(lab, meanwhile=lambda: reset(lab.a, LIBERAL))
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the project was made for: NATed TCP connections survive when their router moves to another node, because a daemon looks after two
-settings (kernel fact 63), and die where none does. Real packets, real conntrack; the policy is the example for Neutron, all flags are
-the defaults."""
+"""The purpose of the project: NATed TCP connections survive a takeover by another node where a daemon enforces two settings
+(kernel fact 63), and die where none does. Real packets, real conntrack; the policy is the example for Neutron, all flags
+have their defaults."""
 
 import concurrent.futures
 import os
@@ -21,7 +21,7 @@ import table
 from harness import get
 
 PAGE = os.path.join(os.path.dirname(EXAMPLE), "../../docs/why.md")
-ALL = 10  # streams of a lab
+ALL = 10  # streams per lab
 
 
 class Failover(harness.Case):
@@ -36,7 +36,7 @@ class Failover(harness.Case):
             lab.__exit__()
 
     def at_once(self, function):
-        """{cell: what function(its name) returns}: all at the same time, as they wait for most of it."""
+        """{cell: result of function(its name)}: run in parallel, because cells mostly wait."""
         with concurrent.futures.ThreadPoolExecutor(len(CELLS)) as pool:
             return dict(zip(CELLS, pool.map(function, CELLS)))
 
@@ -57,7 +57,7 @@ class Failover(harness.Case):
                 self.assertEqual([get(router.name, key) for key in (LOOSE, LIBERAL)], ["1", "1"], router.name)
 
     def test_the_page_has_each_row_that_is_measured(self):
-        """Nothing is told to be saved that is not, nor the other way round."""
+        """Each stream that is claimed to survive does, and no other one."""
         told, title = [], ""
         with open(PAGE, encoding="ascii") as file:
             for line in file:
@@ -70,7 +70,7 @@ class Failover(harness.Case):
         self.assertEqual(told, [(title, row.event, row.what) for title, rows in tables.items() for row in rows])
 
     def test_without_the_daemon_all_die_and_its_start_revives_them(self):
-        """They died of the settings and of nothing else: nothing but the settings is changed, and those that hang go on."""
+        """The settings alone kill the streams: nothing else is changed, and hanging streams recover."""
         self.assert_all(HANGS, self.at_once(self.lead))
         self.start_daemon()
         for lab in self.labs.values():

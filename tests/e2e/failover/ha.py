@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The routers of lab.py with the programs of real HA routers: keepalived (VRRP) moves the addresses, configured as Neutron does it, or
-conntrackd synchronises the tables of connections."""
+"""The routers of lab.py with the programs of real HA routers: keepalived (VRRP) moves the addresses, configured as by
+Neutron, or conntrackd synchronises the connection tables."""
 
 import os
 import shutil
@@ -69,11 +69,11 @@ General {{
 
 
 class Program(Router):
-    """A router with a daemon of its own, whose files lie in `directory`."""
+    """A router with its own daemon, whose files are in `directory`."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        self.directory = tempfile.mkdtemp(dir="/mnt")  # gone with the namespaces, however they end
+        self.directory = tempfile.mkdtemp(dir="/mnt")  # removed with the namespaces, however they end
         self.process = None
 
     def write(self, text):
@@ -124,7 +124,7 @@ class Keepalived(Program):
         self.wait(self.has_addresses, "has the addresses")
 
     def release(self):
-        """Starts again, as with a restart of its service: it says goodbye, and the other one takes over."""
+        """Restarts it, as by a restart of its service: it announces its end, and the other one takes over."""
         self.end()
         assert not self.has_addresses()
         self.start()
@@ -132,13 +132,13 @@ class Keepalived(Program):
 
 class Dying(Keepalived):
     def release(self):
-        """Without a word. Its netns stays, out of reach, with all its addresses."""
+        """Fails without notice. Its netns remains, unreachable, with all its addresses."""
         self.end(signal.SIGKILL)
         links(self.name, *(f"link set {interface} down" for interface in ADDRESSES))
 
 
 class Synchronised(Program):
-    """conntrackd, told of each takeover as Neutron does it: when the addresses are there, or gone."""
+    """conntrackd, notified of each takeover as by Neutron: after the addresses have been added or removed."""
 
     late = 0.0  # seconds
 
@@ -169,7 +169,7 @@ class SynchronisedLate(Synchronised):
 class HaLab(Lab):
     """With a link between the routers."""
 
-    patience = 120  # seconds: after 8 s of silence a stream that hangs is retransmitted at 12.6, 25.4 and 51 s
+    patience = 120  # seconds: after 8 s of silence a hanging stream retransmits at 12.6, 25.4 and 51 s
 
     def __init__(self, name, kind, **options):
         self.kind_of_router = kind

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A router on two nodes, of which one has its addresses: what OpenStack calls an HA router, without OpenStack.
+"""A router on two nodes, one of which has its addresses: an HA router in OpenStack's terms, without OpenStack.
 
     client netns            router netns A                     server netns
     10.0.0.10      +----- qr-lan 10.0.0.1 | qg-wan 203.0.113.1 -----+      203.0.113.10
     bridge --------|        router netns B                          |----- bridge
                    +----- qr-lan (none)   | qg-wan (none) ----------+
 
-Both routers have the same two MACs and the same SNAT rule. A takeover moves the addresses and tells the bridges by gratuitous ARP, as
-keepalived does. No IPv6, so that the router without addresses says nothing. Needs harness.isolate().
+Both routers have the same two MACs and the same SNAT rule. A takeover moves the addresses and notifies the bridges by gratuitous ARP, as
+keepalived does. No IPv6, so that the router without addresses stays silent. Needs harness.isolate().
 """
 
 import contextlib
@@ -45,7 +45,7 @@ def links(netns, *lines):
 
 def without_ipv6():
     for which in ("all", "default"):
-        with contextlib.suppress(FileNotFoundError):  # a kernel without it
+        with contextlib.suppress(FileNotFoundError):  # not in this kernel
             write_here(f"net.ipv6.conf.{which}.disable_ipv6", 1)
 
 
@@ -55,7 +55,7 @@ def run_in(netns, *command, text=""):
 
 class Router:
     def __init__(self, name, translation, rules, preset):
-        """`preset` are keys and values that it has before its name leads to it."""
+        """`preset` holds keys and values that are set before its name is mounted."""
         self.name, self.translation, self.rules, self.preset = name, translation, rules, preset
 
     def _prepare(self):
@@ -64,7 +64,7 @@ class Router:
             write_here(key, value)
 
     def make(self, client, server):
-        """One after the other, as an agent does; a daemon looks on."""
+        """Sets them one after the other, as an agent does, while a daemon watches."""
         add_netns(self.name, prepare=self._prepare)
         put(self.name, "net.ipv4.ip_forward", 1)
         for interface, mac, other in (("qr-lan", MACS["qr-lan"], client), ("qg-wan", MACS["qg-wan"], server)):
@@ -82,7 +82,7 @@ class Router:
             {self.rules}""")
 
     def start(self):
-        """Here no program runs in it."""
+        """No program runs in it here."""
 
     def release(self):
         links(self.name, *(f"addr del {address}/24 dev {interface}" for interface, address in ADDRESSES.items()))
@@ -92,7 +92,7 @@ class Router:
         inside(self.name, self._announce)
 
     def _announce(self):
-        """Gratuitous ARP, by which the bridges learn behind which port the MAC is now."""
+        """Gratuitous ARP, by which the bridges learn the port of the MAC."""
         for interface, address in ADDRESSES.items():
             mac, ip = bytes.fromhex(MACS[interface].replace(":", "")), socket.inet_aton(address)
             arp = struct.pack("!HHBBH6s4s6s4s", 1, 0x0800, 6, 4, 1, mac, ip, bytes(6), ip)
@@ -117,9 +117,9 @@ class Lab:
                           for node in "ab")
         self.kind_of_streams = dict(streams)
         self.streams = None
-        self.way_back = way_back  # the server knows where 10.0.0.0/24 is, so that what comes without translation is answered
+        self.way_back = way_back  # the server has a route to 10.0.0.0/24 and answers untranslated packets
         self.inward = inward  # the netns "server" opens the connections, to the router's outside address
-        self.quiet = quiet  # nothing is under way when addresses move; else they move at any moment
+        self.quiet = quiet  # nothing is in flight when addresses move; else they move at any moment
 
     def __enter__(self):
         try:
@@ -144,7 +144,7 @@ class Lab:
                 delete_netns(name)
 
     def begin(self):
-        """Streams through A, which flow."""
+        """Streams through A that carry traffic."""
         self.a.start()
         self.a.take_over()
         self.b.start()
@@ -155,8 +155,8 @@ class Lab:
         self.streams.wait_flowing()
 
     def move(self, source, target, between=lambda: None):
-        """The addresses go from one router to the other; in the gap each stream loses what it says. What happens in the gap besides
-        is up to `between`."""
+        """Moves the addresses from one router to the other; in the gap each stream loses its segments. `between` runs in the
+        gap."""
         if self.quiet:
             self.streams.hold()
         else:

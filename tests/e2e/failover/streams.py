@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TCP connections that say something ten times a second, driven by one thread, and the judgement which of them live.
+"""TCP connections that send ten messages a second, driven by one thread, and the verdict which of them live.
 
-Each is seen from both of its ends: of the client, which opened it, and of the server. KINDS tells who speaks.
+Each is observed at both ends: the client, which opened it, and the server. KINDS defines the sender.
 """
 
 import collections
@@ -15,19 +15,19 @@ import time
 import harness
 
 PORT = 7000
-PACE = 0.1  # seconds from one message to the next
+PACE = 0.1  # seconds between messages
 THINK = 0.05  # seconds
 MESSAGE = struct.Struct("!I")
 LIVES, HANGS, RESET = "lives", "hangs", "reset"
-# Who speaks, and after how many seconds the other answers, if it does.
+# The sender, and the seconds until the other end answers, if it does.
 KINDS = {"requests": ("client", 0), "slow answers": ("client", THINK), "download": ("server", None), "upload": ("client", None)}
-LOST = 3  # retransmissions of a stream that hangs, and
-OBSERVED = 4  # seconds that it has been looked at, and
-SETTLED = 0.5  # seconds since the last one of them
+LOST = 3  # retransmissions of a hanging stream, and
+OBSERVED = 4  # seconds of observation, and
+SETTLED = 0.5  # seconds since the last retransmission
 
 
 def tcp_info(connection):
-    """(segments sent and not acknowledged, retransmissions since the beginning), linux/tcp.h."""
+    """(segments sent and not acknowledged, total retransmissions), linux/tcp.h."""
     info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
     return struct.unpack_from("=I", info, 24)[0], struct.unpack_from("=I", info, 100)[0]
 
@@ -39,18 +39,18 @@ class Stream:
         self.speaker = client if speaker == "client" else server
         self.sent = self.heard = self.rounds = 0
         self.broken = None
-        self.rest = b""  # of a message of which some bytes have come
+        self.rest = b""  # a partly received message
         self.thoughts = collections.deque()  # (when, bytes) of answers
         self.last, self.gap = time.monotonic(), 0.0
         self.mark()
 
     def mark(self):
-        """From here on it must prove that it lives."""
+        """From here on the stream must prove that it lives."""
         self.heard_before = self.heard
         self._begin_again()
 
     def _begin_again(self):
-        """Counts what is lost anew."""
+        """Resets the count of lost segments."""
         self.since, self.lost_before = time.monotonic(), tcp_info(self.speaker)[1]
         self.seen = self.since, self.lost_before, self.rounds
 
@@ -93,7 +93,7 @@ class Stream:
         self.gap, self.last = max(self.gap, self.since - self.last), self.since
 
     def go_on(self):
-        """Once in each round of the thread that drives it, after all has been read."""
+        """Called once per round of the driving thread, after all data has been read."""
         self.rounds += 1
         while self.thoughts and self.thoughts[0][0] <= time.monotonic():
             self._send(self.server, self.thoughts.popleft()[1])
@@ -102,7 +102,7 @@ class Stream:
         return self.broken or (self.sent == self.heard and tcp_info(self.client)[0] == tcp_info(self.server)[0] == 0)
 
     def fate(self):
-        """None as long as it is open. It lives when half a second's messages have come."""
+        """None while it is open. It lives once half a second's messages have arrived."""
         if self.broken:
             return RESET
         if self.heard >= self.heard_before + 5:
@@ -110,15 +110,15 @@ class Stream:
         now, lost = time.monotonic(), tcp_info(self.speaker)[1]
         if lost != self.seen[1]:
             self.seen = now, lost, self.rounds
-        # Its thread has read all that has come since: on a starved machine time passes without it.
+        # Also requires two rounds of the reading thread: on a starved machine, time passes without reading.
         settled = now >= self.seen[0] + SETTLED and self.rounds >= self.seen[2] + 2
         return HANGS if settled and lost >= self.lost_before + LOST and now >= self.since + OBSERVED else None
 
 
 class Streams:
-    """`in_client` and `in_server` call a function in the netns of that end. The server listens on one address, and the client goes to
-    another where it is translated on the way. After `patience` seconds each must be known to live or not. With `twins`, two
-    addresses of the client, each is from the second, and the same port of the first has a silent twin that came before it."""
+    """`in_client` and `in_server` call a function in the netns of that end. The server listens on one address; where the
+    path is translated, the client connects to another. Each must have a verdict within `patience` seconds. With `twins`, the
+    client has two addresses: each stream uses the second, and an older silent twin uses the same port of the first."""
 
     def __init__(self, in_client, in_server, listens, goes_to, patience, kind="requests", twins=None, count=10):
         self.patience = patience
@@ -159,7 +159,7 @@ class Streams:
                     due = time.monotonic() + PACE
                     for stream in self.list if not self.held else ():
                         stream.speak()
-        except BaseException as error:  # told by whoever asks next
+        except BaseException as error:  # raised by the next query
             self.trouble = error
 
     def _ask(self, condition, what):
@@ -174,13 +174,13 @@ class Streams:
         self._ask(lambda: all(stream.heard >= 3 for stream in self.list), "streams flow")
 
     def hold(self):
-        """Until nobody speaks and all has been heard and acknowledged: what the server has under way when a router loses its addresses
-        may end the connection, whatever the settings, and that shall not be chance."""
+        """Waits until both ends are silent and everything is received and acknowledged: segments of the server in flight
+        when a router loses its addresses may end the connection by chance, regardless of the settings."""
         self.held = True
         self._ask(lambda: all(stream.at_rest() for stream in self.list), "streams at rest")
 
     def go_on(self):
-        """Speaks again; what gap() tells begins here."""
+        """Resumes sending; gap() measures from here."""
         for stream in self.list:
             stream.gap = 0.0
         self.held = False
@@ -193,12 +193,12 @@ class Streams:
             stream.mark()
 
     def fates(self):
-        """How many live, hang and were reset: a Counter."""
+        """A Counter of live, hanging and reset streams."""
         self._ask(lambda: all(stream.fate() for stream in self.list), "each stream lives or does not")
         return collections.Counter(stream.fate() for stream in self.list)
 
     def gap(self):
-        """Seconds: the longest silence since go_on(), of streams that live."""
+        """The longest silence in seconds since go_on(), over live streams."""
         return max(stream.gap for stream in self.list)
 
     def close(self):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of docs/why.md: which connections live through a takeover, without a daemon and with one. Each row is repeated with ten
-streams; several labs run at the same time, as they wait for most of it. tests/long/failover and tests/long/keepalived run them."""
+"""The tables of docs/why.md: the connections that survive a takeover, with and without a daemon. Each row is repeated with
+ten streams; several labs run in parallel because they mostly wait. tests/long/failover and tests/long/keepalived run them."""
 
 import collections
 import concurrent.futures
@@ -39,7 +39,7 @@ ANY_MOMENT = {"quiet": False}
 class Row(NamedTuple):
     event: str
     what: str
-    lead: Callable  # of a Lab; returns the fates of its streams
+    lead: Callable  # takes a Lab; returns the fates of its streams
     lab: dict = {}
 
 
@@ -67,14 +67,14 @@ def neither(move):
 
 
 def failback_at_any_moment(lab):
-    """But the failover is quiet: only that of the two is left to chance."""
+    """The failover is quiet: only the failback is left to chance."""
     lab.a.set(liberal=0)
     lab.begin()
     return failback(lab, meanwhile=lambda: setattr(lab, "quiet", False))
 
 
 def there_and_back(lab):
-    """B takes none of them, and the router goes back before they have given up."""
+    """B accepts none of the streams, and the addresses move back before the streams give up."""
     lab.b.set(loose=0)
     lab.begin()
     lab.move(lab.a, lab.b)
@@ -85,7 +85,7 @@ def there_and_back(lab):
 
 
 def flushed(lab):
-    """The router that gives its addresses away forgets all connections."""
+    """The router that loses its addresses flushes all connections."""
     lab.begin()
     lab.move(lab.a, lab.b, between=lambda: run_in(lab.a.name, "conntrack", "-F"))
     assert set(lab.streams.fates()) == {LIVES}
@@ -158,7 +158,7 @@ RUNS = {"failover": (TABLES, ("nft", "conntrack", "conntrackd")), "keepalived": 
 
 
 def run_all(rows, repetitions, prefix):
-    """[Counter of fates] for each row, and the longest silence of those that live, in seconds."""
+    """[Counter of fates] per row, and the longest silence of live streams, in seconds."""
     fates, gaps = [collections.Counter() for _ in rows], []
 
     def run(job):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The unit in a booted system, for tests there: its configuration, flags and drop-ins, and what systemd and the daemon say."""
+"""The unit in a booted system, for tests there: its configuration, flags and drop-ins, and the output of systemd and the
+daemon."""
 
 import os
 import re
@@ -70,14 +71,14 @@ def without_drop_ins():
 
 
 def documented(name):
-    """A drop-in as the documentation has it: a block whose first line is the comment with its path."""
+    """A drop-in from the documentation: a block whose first line is the comment with its path."""
     with open(DOCS, encoding="utf-8") as file:
         blocks = re.findall(r"```ini\n# /etc/systemd/system/nswarden\.service\.d/(\S+)\.conf\n(.*?)```", file.read(), re.DOTALL)
     return dict(blocks)[name]
 
 
 def documented_command(beginning):
-    """A block of the documentation that begins so."""
+    """A block of the documentation with this beginning."""
     with open(DOCS, encoding="utf-8") as file:
         return next(block[1:] for block in file.read().split("```")[1::2] if block.startswith("\n" + beginning))
 
@@ -102,7 +103,7 @@ def status_of(pid):
 
 
 def clear_netns():
-    """As on a machine that never had one."""
+    """Like a machine that never had a daemon."""
     while True:
         with open("/proc/self/mountinfo", "rb") as file:
             targets = [line.split()[4].decode("unicode_escape").encode("latin1") for line in file]
@@ -112,13 +113,13 @@ def clear_netns():
         for target in reversed(targets):
             try:
                 harness.umount(target)
-            except OSError:  # covered by another mount; in the next round
+            except OSError:  # covered by another mount; removed in the next round
                 pass
     shutil.rmtree(NETNS_DIR, ignore_errors=True)
 
 
 class UnitCase(unittest.TestCase):
-    """Starts with the daemon running as installed, a sweep once an hour, so that nothing but events can be quick, and no netns."""
+    """Starts with the daemon running as installed, an hourly sweep, so that only events can be fast, and no netns."""
 
     def setUp(self):
         with open(CONFIG, encoding="utf-8") as file:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the unit promises, in a booted system: run by tests/packaging/systemd."""
+"""The promises of the unit, in a booted system: run by tests/packaging/systemd."""
 
 import os
 import signal
@@ -9,9 +9,9 @@ import unittest
 
 from unit import (CONFIG, UNIT, UnitCase, clear_netns, documented, documented_command, drop_in, http, journal, main_pid, restarts, scrape,
                   show, status_of, systemctl, write)
-from harness import NETNS_DIR, add_netns, get, put, run_inside  # after unit, which makes it known
+from harness import NETNS_DIR, add_netns, get, put, run_inside  # after unit, which sets its path
 
-KEY = "net.netfilter.nf_conntrack_tcp_be_liberal"  # of the policy that is installed
+KEY = "net.netfilter.nf_conntrack_tcp_be_liberal"  # of the installed policy
 CAPABILITIES = {12: "NET_ADMIN", 11: "NET_BROADCAST", 21: "SYS_ADMIN"}
 OF_INTERFACES = """version: 1
 policies:
@@ -57,7 +57,7 @@ class Rights(UnitCase):
         self.assertEqual((status["NoNewPrivs"], status["Seccomp"]), ("1", "2"))
 
     def test_of_files_it_can_write_sysctls_of_the_network_and_its_own_and_nothing_else(self):
-        # As itself, and as root in its mount namespace: there the file system alone refuses.
+        # As the daemon's user, and as root in its mount namespace: there the file system alone refuses.
         pid, user = main_pid(), status_of(main_pid())["Uid"].split()[0]
         refused = ["/proc/sys/kernel/panic", "/proc/sysrq-trigger", "/sys/kernel/mm/ksm/run", "/etc/hostname", "/usr/bin/nswarden",
                    "/run/x", "/root/x"]
@@ -76,7 +76,7 @@ class Rights(UnitCase):
 
 
 class Sight(UnitCase):
-    """The sandbox blinds it for nothing. A sweep comes in an hour."""
+    """The sandbox does not hide events from the daemon. The sweep interval is an hour."""
 
     def test_all_sources_of_events_are_up(self):
         self.assertEqual(http("/-/ready"), (200, "nswarden is ready.\n"))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a file of tests/e2e in a booted system, with the daemon started by systemd, in the sandbox of its unit: unit_e2e.py NAME.
-Tests that start the daemon in a way of their own (another user, other namespaces) are skipped: a unit has one way."""
+"""Runs a file of tests/e2e in a booted system, with the daemon started by systemd, in the sandbox of its unit: unit_e2e.py
+NAME. Tests that start the daemon differently (another user, other namespaces) are skipped: the unit has only one way."""
 
 import importlib
 import os
@@ -11,13 +11,13 @@ import threading
 import time
 import unittest
 
-import unit  # makes the harness of the end-to-end tests known
+import unit  # sets the path of the end-to-end harness
 
 import harness
 
 LOG = "/run/nswarden-e2e.log"
 FILES = "/var/lib/nswarden-e2e"
-# A daemon that a test kills stays dead.
+# A daemon killed by a test is not restarted.
 DROP_IN = f"""[Service]
 Restart=no
 StandardError=truncate:{LOG}
@@ -25,11 +25,11 @@ StandardError=truncate:{LOG}
 
 
 class UnitProcess:
-    """What the harness does with a process, done to the unit."""
+    """The harness's process operations, applied to the unit."""
 
     def __init__(self):
         self.returncode = None
-        self.stderr = open(LOG, "rb")  # closed by the harness, as that of a process
+        self.stderr = open(LOG, "rb")  # closed by the harness, like that of a process
         self.pid = unit.main_pid()
         self.ended = threading.Event()
 
@@ -52,7 +52,7 @@ class UnitProcess:
         self.send_signal(signal.SIGKILL)
 
     def lines(self):
-        """Its log as it comes, until it has ended."""
+        """Reads its log until it has ended."""
         rest = b""
         while True:
             ended = self.ended.is_set()
@@ -95,7 +95,7 @@ class UnitDaemon(harness.Daemon):
 
 
 class UnitCase(harness.Case):
-    """The directories of tests are private to root; the daemon is somebody else."""
+    """The test directories are private to root; the daemon runs as another user."""
 
     def setUp(self):
         super().setUp()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fields of Kubernetes objects that our manifests use, and what they may hold. Written by hand from the API's reference, and
-only as far as we use it: what is not here is a mistake, or belongs here first."""
+"""The fields of Kubernetes objects that the manifests use, and their valid values. Written by hand from the API's reference,
+limited to the fields in use: an unknown field is an error or has to be added here first."""
 
 import re
 
@@ -30,7 +30,7 @@ class Mapping:
 
 
 class OneOf:
-    """Just one of these fields."""
+    """Exactly one of these fields."""
 
     def __init__(self, **fields):
         self.fields = fields
@@ -106,7 +106,7 @@ def _fields(value, wanted, where):
 
 
 def check(value, wanted, where):
-    """What is wrong with a value."""
+    """The errors of a value."""
     if isinstance(wanted, dict):
         return _fields(value, wanted, where)
     if isinstance(wanted, list):
@@ -128,7 +128,7 @@ def check(value, wanted, where):
 
 
 def problems_of(thing):
-    """What is wrong with one object."""
+    """The errors of one object."""
     kind = (thing.get("apiVersion"), thing.get("kind"))
     if kind not in KINDS:
         return [f"{kind}: not known here"]

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pod of a DaemonSet as the kubelet and containerd would run it, by crun and without a cluster: what of its spec becomes which mount,
-which credential and which filter. The caller is in mount and PID namespaces of its own, whose /run and /proc stand for the node's.
+"""A pod of a DaemonSet as the kubelet and containerd would run it, by crun and without a cluster: translates its spec into
+mounts, credentials and filters. The caller is in new mount and PID namespaces, whose /run and /proc represent the node's.
 
-Differs from a node: no cgroups (no limit of memory), no AppArmor, no SELinux; the seccomp profile is the one of Debian's
-golang-github-containers-common, of the same descent as containerd's."""
+Differences from a node: no cgroups (no memory limit), no AppArmor, no SELinux; the seccomp profile is the one of Debian's
+golang-github-containers-common, of the same origin as containerd's.
+"""
 
 import json
 import os
@@ -16,22 +17,22 @@ import urllib.request
 from . import rules
 
 SECCOMP = "/usr/share/containers/seccomp.json"
-# What containerd hides and write-protects in every container that is not privileged.
+# Paths that containerd hides and write-protects in every unprivileged container.
 MASKED = ["/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
           "/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap"]
 READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
-# Those of the image; Kubernetes' are its bounding set.
+# The image's file capabilities; Kubernetes' are its bounding set.
 FILE_CAPABILITIES = "cap_sys_admin,cap_net_admin,cap_net_broadcast,cap_sys_ptrace=p"
 
 
 def quietly(*command):
-    """The exit code. Without pipes: what a runtime leaves behind may keep them open."""
+    """The exit code. Without pipes: leftovers of a runtime may keep them open."""
     return subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                           timeout=60).returncode
 
 
 def image(binary, folder):
-    """A root file system with nothing but the binary and the libraries that it needs."""
+    """A root file system with only the binary and its libraries."""
     for name in ("proc", "sys", "dev", "etc", "tmp", "run", "usr/bin"):
         os.makedirs(os.path.join(folder, name))
     target = os.path.join(folder, "usr/bin/nswarden")
@@ -45,7 +46,7 @@ def image(binary, folder):
 
 
 def seccomp(capabilities):
-    """The default profile for a container that has these, as a runtime's specification has it."""
+    """The default profile for a container with these capabilities, in the form of the runtime specification."""
     with open(SECCOMP, encoding="ascii") as file:
         profile = json.load(file)
     rules_of = []
@@ -64,7 +65,8 @@ def seccomp(capabilities):
 
 
 class ProjectedFolder:
-    """A ConfigMap or Secret as the kubelet projects it: FILE -> ..data/FILE, ..data -> ..VERSION, which is moved over."""
+    """A ConfigMap or Secret as the kubelet projects it: FILE -> ..data/FILE, ..data -> ..VERSION, which is replaced by a
+    rename."""
 
     def __init__(self, folder, data, group, mode=0o644):
         self.folder, self.group, self.mode, self.version = folder, group, mode, 0
@@ -94,7 +96,7 @@ class ProjectedFolder:
 
 
 class Pod:
-    """The one container of the DaemonSet among `objects`. `work` is a new folder for all that the kubelet would keep."""
+    """The one container of the DaemonSet among `objects`. `work` is a new directory for the kubelet's files."""
 
     def __init__(self, objects, rootfs, work, node_ip, secrets=None):
         self.objects, self.work, self.node_ip = objects, work, node_ip
@@ -124,7 +126,7 @@ class Pod:
         return text
 
     def _source(self, volume):
-        """The folder on the node, made as the kubelet makes it."""
+        """The directory on the node, created as by the kubelet."""
         group = self.identity.get("fsGroup", 0)
         folder = os.path.join(self.work, "volumes", volume["name"])
         if "hostPath" in volume:
@@ -137,7 +139,7 @@ class Pod:
             self.projected[volume["name"]] = ProjectedFolder(folder, data, group)
         elif "secret" in volume:
             secret = volume["secret"]
-            mode = secret.get("defaultMode", 0o644) | 0o440  # what fsGroup adds
+            mode = secret.get("defaultMode", 0o644) | 0o440  # added by fsGroup
             self.projected[volume["name"]] = ProjectedFolder(folder, self.secrets[secret["secretName"]], group, mode)
         else:
             os.makedirs(folder)
@@ -153,7 +155,7 @@ class Pod:
         volumes = {volume["name"]: volume for volume in self.spec["volumes"]}
         for mount in self.container["volumeMounts"]:
             propagation = {"HostToContainer": "rslave", "Bidirectional": "rshared"}.get(mount.get("mountPropagation"), "rprivate")
-            # Versions of what the API keeps are always read-only in a container.
+            # Projected volumes are always read-only in a container.
             read_only = mount.get("readOnly") or "configMap" in volumes[mount["name"]] or "secret" in volumes[mount["name"]]
             mounts.append({"destination": mount["mountPath"], "type": "bind", "source": self._source(volumes[mount["name"]]),
                            "options": ["rbind", propagation, "ro" if read_only else "rw"]})
@@ -172,7 +174,7 @@ class Pod:
                 "env": ["PATH=/usr/bin", *(f"{name}={value}" for name, value in self._variables().items())],
                 "cwd": "/", "user": {"uid": self.identity["runAsUser"], "gid": self.identity["runAsGroup"],
                                      "additionalGids": [self.identity["fsGroup"]]},
-                # No ambient and no inheritable ones: a user other than root begins with none at all.
+                # Without ambient or inheritable ones: a user other than root starts without capabilities.
                 "capabilities": {"bounding": add, "effective": add, "permitted": add},
                 "noNewPrivileges": self.identity.get("allowPrivilegeEscalation") is False,
                 "rlimits": [{"type": "RLIMIT_NOFILE", "soft": 1024, "hard": 4096}],
@@ -202,7 +204,7 @@ class Pod:
         return next(port["containerPort"] for port in self.container["ports"] if port["name"] == name)
 
     def get(self, path, port="metrics", timeout=5):
-        """Status and body, as the kubelet asks: at the pod's address, which is the node's."""
+        """Status and body, requested as by the kubelet: at the pod's address, which is the node's."""
         try:
             with urllib.request.urlopen(f"http://{self.node_ip}:{self.port(port)}{path}", timeout=timeout) as answer:
                 return answer.status, answer.read().decode()
@@ -225,7 +227,7 @@ class Pod:
             return False
 
     def stop(self):
-        """SIGTERM, as the kubelet does it, and the grace period. The exit code."""
+        """SIGTERM and the grace period, as by the kubelet. The exit code."""
         if self.process.poll() is None:
             quietly(*self.crun, "kill", self.name, "TERM")
         try:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run by tests/packaging/kubernetes: pods of the rendered DaemonSet on something like a node. Namespaces of their own, an empty /run
-that propagates, and netns that a CNI plugin might have made."""
+"""Run by tests/packaging/kubernetes: pods of the rendered DaemonSet on a simulated node. New namespaces, an empty /run that
+propagates, and netns like those of a CNI plugin."""
 
 import copy
 import itertools
@@ -44,7 +44,7 @@ def drift_gone(key, name, value):
 class PodCase(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.mkdtemp(dir="/var/tmp")  # where files may have capabilities
+        cls.folder = tempfile.mkdtemp(dir="/var/tmp")  # supports file capabilities
         os.chmod(cls.folder, 0o755)
         cls.rootfs = os.path.join(cls.folder, "rootfs")
         pod.image(harness.BINARY, cls.rootfs)
@@ -54,7 +54,7 @@ class PodCase(unittest.TestCase):
         shutil.rmtree(cls.folder)
 
     def setUp(self):
-        # A node that has just booted: no /run/netns.
+        # A freshly booted node: /run/netns does not exist.
         self.assertFalse(os.path.exists("/run/netns"))
         self.pods = []
         self.addCleanup(self.tidy)
@@ -64,7 +64,7 @@ class PodCase(unittest.TestCase):
             each.stop()
             for mount in self.mounts_below(each.work):
                 pod.quietly("umount", "-l", mount)
-        for mount in reversed(self.mounts_below("/run")):  # the last one lies on top
+        for mount in reversed(self.mounts_below("/run")):  # the last one is on top
             if mount == "/run/netns" or mount.startswith("/run/netns/"):
                 pod.quietly("umount", "-l", mount)
         shutil.rmtree("/run/netns", ignore_errors=True)
@@ -245,7 +245,8 @@ def certificates(folder):
 
 
 class Mistakes(PodCase):
-    """The container is held to its spec: where that lacks something, the same test would fail, and the daemon says why."""
+    """The container is limited to its spec: if the spec lacks something, the same test fails, and the daemon logs the
+    reason."""
 
     def broken(self, change):
         objects = with_policy(overlay("base"), SETTING.format(key=BACKLOG, value=5000))
@@ -288,7 +289,7 @@ class Mistakes(PodCase):
 
 def main():
     harness.isolate()
-    subprocess.run(["umount", "/sys/fs/cgroup/unified"], check=False, capture_output=True)  # crun knows either v1 or v2
+    subprocess.run(["umount", "/sys/fs/cgroup/unified"], check=False, capture_output=True)  # crun supports either v1 or v2
     subprocess.run(["mount", "--make-rshared", "/"], check=True)
     subprocess.run(["ip", "address", "add", f"{NODE_IP}/32", "dev", "lo"], check=True)
     unittest.main()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `kubectl kustomize` makes of our folders, for machines without it: only what we use of it, and anything else is refused.
-tests/packaging/kubernetes compares the two."""
+"""The output of `kubectl kustomize` for the project's overlays, for machines without it: supports only the features in use
+and rejects all others. tests/packaging/kubernetes compares the two."""
 
 import copy
 import functools
@@ -12,7 +12,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.re
 MANIFESTS = os.path.join(TOP, "packaging", "kubernetes")
 OVERLAYS = ("base", "overlays/monitored", "overlays/complete")
 CLUSTER_WIDE = ("Namespace",)
-# To each what it may have besides apiVersion and kind.
+# Permitted fields of each kind, besides apiVersion and kind.
 FIELDS = {
     "Kustomization": {"namespace", "resources", "components", "configMapGenerator", "generatorOptions", "images", "patches"},
     "Component": {"resources", "configMapGenerator", "patches"},
@@ -20,11 +20,11 @@ FIELDS = {
 
 
 class Wrong(Exception):
-    """A folder that cannot be rendered."""
+    """An overlay that cannot be rendered."""
 
 
 class StrictLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    """Refuses duplicate keys; YAML 1.1 as kubectl reads it, but that dates stay text."""
+    """Rejects duplicate keys; YAML 1.1 as read by kubectl, except that dates stay text."""
 
 
 def _mapping(loader, node):
@@ -45,7 +45,7 @@ def _loaded(path):
 
 
 def load(path):
-    """The one document of a file."""
+    """The single document of a file."""
     return copy.deepcopy(_loaded(os.path.realpath(path)))
 
 
@@ -152,14 +152,14 @@ def _add(folder, objects):
 
 
 def render(folder):
-    """The objects of a folder."""
+    """The objects of an overlay."""
     objects = []
     _add(folder, objects)
     return copy.deepcopy(objects)  # no anchors between them
 
 
 def files_used(folder, used=None):
-    """All files below MANIFESTS that rendering a folder reads."""
+    """All files below MANIFESTS that are read to render an overlay."""
     used = set() if used is None else used
     used.add(os.path.realpath(os.path.join(folder, "kustomization.yaml")))
     plan = load(os.path.join(folder, "kustomization.yaml"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What has to hold between the objects of one overlay, and what a reviewer would ask of them."""
+"""Rules between the objects of one overlay, and those that a reviewer would check."""
 
 import re
 
@@ -12,7 +12,7 @@ def named(objects, kind, name):
 
 
 def _references(objects, spec, secrets):
-    """`secrets`: names of Secrets that are made by others."""
+    """`secrets`: names of externally created Secrets."""
     problems = []
     if not named(objects, "ServiceAccount", spec["serviceAccountName"]):
         problems.append("no such ServiceAccount")
@@ -41,7 +41,7 @@ def _references(objects, spec, secrets):
 
 
 def _files_of_arguments(spec, container):
-    """Each file that a flag names is in a volume that is mounted there, as a folder: a subPath never changes."""
+    """Each file that a flag names is in a volume mounted there as a directory: a subPath is never updated."""
     problems = []
     for argument in container["args"] + [part for probe in ("startupProbe", "readinessProbe", "livenessProbe")
                                          for part in container.get(probe, {}).get("exec", {}).get("command", [])]:
@@ -62,7 +62,7 @@ def _security(spec, container):
         "a read-only root": own.get("readOnlyRootFilesystem") is True,
         "all capabilities dropped": own["capabilities"].get("drop") == ["ALL"],
         "no more capabilities than needed": sorted(own["capabilities"].get("add", [])) == sorted(CAPABILITIES),
-        # The API means to refuse false beside SYS_ADMIN, and may one day do so.
+        # The API intends to reject false beside SYS_ADMIN, and may do so in the future.
         "allowPrivilegeEscalation left alone": "allowPrivilegeEscalation" not in own,
         "no token": spec.get("automountServiceAccountToken") is False,
         "no variables of services": spec.get("enableServiceLinks") is False,
@@ -118,7 +118,7 @@ def _monitoring(objects, labels, container):
 
 
 def problems_of(objects, secrets=("nswarden-tls",)):
-    """What is wrong with the objects of one overlay."""
+    """The errors of the objects of one overlay."""
     sets = [thing for thing in objects if thing["kind"] == "DaemonSet"]
     if len(sets) != 1 or len(sets[0]["spec"]["template"]["spec"]["containers"]) != 1:
         return ["not one DaemonSet of one container"]
