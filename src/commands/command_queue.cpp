@@ -92,7 +92,7 @@ CommandQueue::Suspension CommandQueue::done(std::string_view netns, std::string_
   return suspension;
 }
 
-/// A run of the whole list has ended. A job `of_life` runs once, so there is no later run to delay.
+/// A run of the whole list has ended. A job `of_life` runs only once, so suspension does not apply to it.
 CommandQueue::Suspension CommandQueue::judge(const CommandJob& job, std::string error, Time now) {
   using What = Suspension::What;
   if (job.of_life) return {};

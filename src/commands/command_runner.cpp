@@ -60,8 +60,8 @@ constexpr unsigned first_unused_fd = 5;
 /// A command must neither see the daemon's files nor keep them open: sockets, sysctls of dying netns.
 void close_all_others() {
   if (::syscall(SYS_close_range, first_unused_fd, ~0U, 0) == 0) return;
-  // Linux before 5.9, or a system call filter without close_range (kernel fact 62). Trying all numbers is no option: there may
-  // be a million.
+  // Linux before 5.9, or a system call filter without close_range (kernel fact 62). Does not try all numbers: there may be a
+  // million.
   const int directory = ::open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (directory < 0) ::_exit(1);
   alignas(dirent64) std::array<char, 4096> batch;  // NOLINT(cppcoreguidelines-pro-type-member-init)

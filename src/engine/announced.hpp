@@ -53,7 +53,7 @@ class AnnouncedPolicies {
   bool open_ = true;
 };
 
-/// Policies announced to netns that are no longer known. Keeps the newest netns only, since most removed netns have died.
+/// Policies announced to forgotten netns. Keeps the newest netns only, since most removed netns have died.
 class AnnouncedLives {
  public:
   /// Does not remember cookie 0, of a kernel without cookies.

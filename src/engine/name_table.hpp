@@ -55,7 +55,7 @@ struct TrackedNetns {
   // Of the binder:
   std::size_t reserved_fds = 0;  // for Tier::directories
   std::size_t extra_fds = 0;     // held in Tier::held beyond these
-  bool links_told = false;       // as its binding says
+  bool links_told = false;       // as in its binding
 
   // Of the queues:
   std::size_t queue = not_queued;  // the queue that it waits in
