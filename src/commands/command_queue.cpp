@@ -9,14 +9,14 @@ CommandQueue::Push CommandQueue::push(CommandJob job) {
   if (job.commands->empty()) return Push::merged;
   const auto known = lines_.find(job.netns);
   if (known != lines_.end()) {
-    // What runs already may have begun before the event, so that it does not count.
+    // A running job may have begun before the event, so it does not count as a repeat.
     auto& waiting = known->second.jobs;
     const auto first = waiting.begin() + (known->second.running || known->second.at > 0 ? 1 : 0);
     const auto repeat =
         std::find_if(first, waiting.end(), [&](const CommandJob& other) { return other.commands == job.commands; });
     if (repeat != waiting.end()) {
       if (job.of_life && !repeat->of_life) {
-        *repeat = std::move(job);  // or else it might be set aside
+        *repeat = std::move(job);  // otherwise it might be set aside
         --events_;
       }
       return Push::merged;
@@ -55,7 +55,7 @@ std::optional<CommandQueue::Next> CommandQueue::next(Time now) {
   return std::nullopt;
 }
 
-/// True when the first job of the line may not run now; then the line goes on without it.
+/// Returns true when the first job of the line may not run now; the line then continues without it.
 bool CommandQueue::set_aside(Lines::iterator line, Time now) {
   Line& of = line->second;
   CommandJob& job = of.jobs.front();
@@ -92,7 +92,7 @@ CommandQueue::Suspension CommandQueue::done(std::string_view netns, std::string_
   return suspension;
 }
 
-/// A run of the whole list has ended. Those that are for once in a life have no second one to be put off.
+/// A run of the whole list has ended. A job `of_life` runs only once, so suspension does not apply to it.
 CommandQueue::Suspension CommandQueue::judge(const CommandJob& job, std::string error, Time now) {
   using What = Suspension::What;
   if (job.of_life) return {};
@@ -113,7 +113,8 @@ CommandQueue::Suspension CommandQueue::judge(const CommandJob& job, std::string 
   return {was_suspended ? What::still_suspended : What::suspended, damping.delay(), std::move(error)};
 }
 
-/// One more that failed, in the place of what has been quiet for longest if need be. None when all wait for their turn.
+/// Adds a failed list, if necessary in place of the one that has been quiet for longest. Returns end() if all of them wait
+/// aside.
 CommandQueue::AllFailing::iterator CommandQueue::remember(const CommandJob& job, Time now) {
   const auto quiet_from = [this](const Failing& failing) {
     return failing.damping.suspended() ? failing.damping.due(limits_.failures) : failing.damping.ends(limits_.failures);
@@ -149,7 +150,7 @@ void CommandQueue::skip(std::string_view netns) {
   advance(line);
 }
 
-/// The command of its first job that was running has ended: the next one is ready, unless there is none.
+/// The running command of the first job has ended: the next command, if any, is ready.
 void CommandQueue::advance(Lines::iterator line) {
   Line& of = line->second;
   of.running = false;
@@ -170,7 +171,7 @@ void CommandQueue::pop_first(Line& line) {
   line.error.clear();
 }
 
-/// But for what waits aside and does not need the netns: that still has its turn.
+/// Keeps a list that waits aside and does not need the netns: it still gets its turn.
 std::size_t CommandQueue::forget_failing(std::string_view netns) {
   std::size_t dropped = 0;
   for (auto one = failing_.lower_bound({std::string(netns), nullptr}); one != failing_.end() && one->first.first == netns;) {
@@ -199,7 +200,7 @@ std::size_t CommandQueue::forget(std::string_view netns) {
   CommandJob& first = line.jobs.front();
   const bool begun = line.running || line.at > 0;
   if (begun && first.needs_netns) {
-    // Of the job that is under way the rest; its command that runs ends by itself.
+    // Drop the rest of the current job; its running command ends by itself.
     const std::size_t rest = first.commands->size() - line.at - (line.running ? 1 : 0);
     const auto end = first.commands->begin() + static_cast<std::ptrdiff_t>(line.at + (line.running ? 1 : 0));
     first.commands = std::make_shared<const std::vector<std::string>>(first.commands->begin(), end);

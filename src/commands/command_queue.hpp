@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which command runs next: for one netns they run one after the other in the order in which they were asked for, for several
-// netns beside each other, a few at most. A repeat of what waits already is merged with it, and when too much waits, what is
-// new is refused. A list of commands that keeps failing for a netns waits aside between its runs, in nobody's way. Starts
-// nothing itself, and knows no clock: `now` is given. Loop thread only.
+// Decides which command runs next. The commands of one netns run one after the other, in the order of their requests; those of
+// several netns run in parallel, up to a limit. A repeat of a waiting list is merged with it, and new lists are refused when
+// too many wait. A list of commands that keeps failing for a netns waits aside between its runs and delays no other.
+// Starts nothing itself, and has no clock: the caller passes `now`. Loop thread only.
 #pragma once
 
 #include <chrono>
@@ -30,53 +30,53 @@ struct CommandJob {
   std::string policy;                                        ///< name
   std::string event;                                         ///< such as IN_CREATE, or startup
   std::shared_ptr<const std::vector<std::string>> commands;  ///< its identity: the same list for the same netns is a repeat
-  bool needs_netns = false;                                  ///< pointless once the netns has gone
-  bool of_life =
-      false;  ///< for a netns that came: there are never more of these than netns and policies, so no limit counts them
+  bool needs_netns = false;                                  ///< pointless once the netns is gone
+  bool of_life = false;  ///< for a new netns: the number of netns and policies bounds these, so no limit counts them
   CommandCapabilities capabilities = CommandCapabilities::none;
 };
 
 class CommandQueue {
  public:
   struct Limits {
-    std::size_t events = 1000;   ///< jobs not `of_life` that may wait; anybody can make such events
+    std::size_t events = 1000;   ///< jobs not `of_life` that may wait; any user can cause such events
     std::size_t parallel = 4;    ///< netns that may have a command running
     DampingRules failures{};     ///< of one list for one netns
-    std::size_t failing = 2000;  ///< lists that failed and are remembered; of more the oldest are forgotten
+    std::size_t failing = 2000;  ///< failed lists to remember; beyond that the oldest are forgotten
   };
   explicit CommandQueue(Limits limits) : limits_(limits) {}
 
   enum class Push { queued, merged, refused };
   Push push(CommandJob job);
 
-  /// The next command to run, now counted as running; then call done() or skip() with its netns. None while all that may run do.
+  /// Returns the next command to run, now counted as running; then call done() or skip() with its netns. nullopt while no more
+  /// may run.
   struct Next {
     const CommandJob& job;  ///< valid until the next call
     const std::string& command;
   };
   std::optional<Next> next(Time now);
-  /// When next() has to be called without any other reason: something that waits aside may run.
+  /// When next() is due without another reason: a list set aside may run.
   [[nodiscard]] std::optional<Time> due() const { return due_.empty() ? std::nullopt : std::optional(due_.begin()->first); }
 
-  /// What the end of a command changes for its whole list. A run of a list has failed when one of its commands has.
+  /// The effect of a finished command on its whole list. A run of a list fails when one of its commands fails.
   struct Suspension {
     enum class What : std::uint8_t {
       unchanged,
-      suspended,        ///< it has failed too often: only now and then from here on, until it succeeds
-      still_suspended,  ///< it failed again, and has to wait longer
+      suspended,        ///< it has failed too often: runs are rare from here on, until it succeeds
+      still_suspended,  ///< it failed again, and waits longer
       resumed,          ///< it has succeeded
     };
     What what = What::unchanged;
-    std::chrono::seconds delay{0};  ///< of suspended ones, to the next run
-    std::string error;              ///< likewise: of its first command that failed
+    std::chrono::seconds delay{0};  ///< until the next run of a suspended list
+    std::string error;              ///< likewise: of its first failed command
   };
-  /// The command of this netns has ended; `error` is empty when it did well.
+  /// The command of this netns has ended; `error` is empty on success.
   Suspension done(std::string_view netns, std::string_view error, Time now);
-  /// The command of this netns is not to be run, nor any other that needs it.
+  /// Drops the command of this netns, and every other one that needs the netns.
   void skip(std::string_view netns);
-  /// The netns has gone: what waits and needs it is dropped. How many commands those are.
+  /// The netns is gone: drops waiting commands that need it. Returns the number of these commands.
   std::size_t forget(std::string_view netns);
-  /// Nothing is suspended any more: other commands may be in their place now.
+  /// Ends all suspensions, because the commands may have been replaced.
   void pardon();
 
   /// Commands that wait, aside or not, and those that run.
@@ -89,11 +89,11 @@ class CommandQueue {
     std::deque<CommandJob> jobs;
     std::size_t at = 0;  // next command of the first job, or the one that runs
     bool running = false;
-    std::string error;  // the first one of the first job
+    std::string error;  // the first error of the first job
   };
-  /// What is known of a list that failed for a netns.
+  /// State of a list that failed for a netns.
   struct Failing {
-    List commands;  // held, so that no other list can come to lie where it does
+    List commands;  // held, so that no other list can get its address
     Damping damping;
     std::optional<CommandJob> aside;
   };
@@ -111,7 +111,7 @@ class CommandQueue {
   std::size_t forget_failing(std::string_view netns);
 
   Limits limits_;
-  Lines lines_;  // by netns; none is empty
+  Lines lines_;  // by netns; never empty
   std::deque<std::string> ready_;
   AllFailing failing_;
   std::set<std::pair<Time, Key>> due_;  // of those that have a job aside

@@ -32,14 +32,14 @@ struct Pair {
   Fd theirs;
 };
 
-/// Messages, so that one never mixes with another, and an end that is seen when the other side dies.
+/// A message socket, which keeps messages apart and reports the end when the other side dies.
 Result<Pair> make_pair() {
   std::array<int, 2> fds{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds.data()) != 0) return Error{errno, "make socket"};
   return Pair{Fd(fds[0]), Fd(fds[1])};
 }
 
-/// The daemon's, without the variables by which a command could speak to the service manager in its name.
+/// The daemon's environment, without the variables that would let a command speak to the service manager in the daemon's name.
 std::vector<std::string> inherited_environment() {
   constexpr std::array<std::string_view, 7> private_names{
       "NOTIFY_SOCKET=", "WATCHDOG_PID=", "WATCHDOG_USEC=", "LISTEN_FDS=", "LISTEN_PID=", "NETNS=", "NSWARDEN_EVENT="};
@@ -57,11 +57,11 @@ constexpr int requests_fd = 3;
 constexpr int results_fd = 4;
 constexpr unsigned first_unused_fd = 5;
 
-/// A command must neither see the daemon's files nor keep them open: sockets, sysctls of netns that die.
+/// A command must neither see the daemon's files nor keep them open: sockets, sysctls of dying netns.
 void close_all_others() {
   if (::syscall(SYS_close_range, first_unused_fd, ~0U, 0) == 0) return;
-  // Linux before 5.9, or a system call filter that does not know it (kernel fact 62). Not by trying all numbers: there
-  // may be a million.
+  // Linux before 5.9, or a system call filter without close_range (kernel fact 62). Does not try all numbers: there may be a
+  // million.
   const int directory = ::open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (directory < 0) ::_exit(1);
   alignas(dirent64) std::array<char, 4096> batch;  // NOLINT(cppcoreguidelines-pro-type-member-init)
@@ -78,15 +78,15 @@ void close_all_others() {
   if (size < 0) ::_exit(1);
 }
 
-/// Moves both sockets to their fixed numbers, by way of unused ones.
+/// Moves both sockets to their fixed numbers, via unused ones.
 void move_fds(int requests, int results) {
   const int a = ::fcntl(requests, F_DUPFD, 10);
   const int b = ::fcntl(results, F_DUPFD, 10);
   if (::dup3(a, requests_fd, O_CLOEXEC) < 0 || ::dup3(b, results_fd, O_CLOEXEC) < 0) ::_exit(1);
 }
 
-/// The process that waits for commands and forks a supervisor for each. It is a fork of a program that has threads, so that it
-/// allocates nothing; it ends when its requests end. Children are as kernel fact 36 wants them.
+/// The process that waits for commands and forks a supervisor for each. It is a fork of a program with threads, so it allocates
+/// nothing. It exits when its request socket is closed. Its children follow kernel fact 36.
 class CommandServer {
  public:
   struct Setup {
@@ -115,8 +115,8 @@ class CommandServer {
   };
 
   void become_server() {
-    // Of its own session, so that a Ctrl-C for the daemon is not for the commands. Signals that ask to end stay blocked: it ends
-    // when the daemon has ended.
+    // A session of its own keeps a Ctrl-C for the daemon away from the commands. Termination signals stay blocked: the server
+    // exits when the daemon has ended.
     ::setsid();
     ::prctl(PR_SET_NAME, "nswarden-cmd");
     move_fds(setup_.requests, setup_.results);
@@ -136,7 +136,7 @@ class CommandServer {
     ::signal(SIGCHLD, SIG_DFL);
     ::sigprocmask(SIG_BLOCK, &mask, nullptr);
     ended_children_ = ::signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (ended_children_ < 0) ::_exit(1);  // it would never know a child's end; another server may be luckier
+    if (ended_children_ < 0) ::_exit(1);  // it would miss the end of its children; another server may succeed
   }
 
   void take_request() {
@@ -167,7 +167,7 @@ class CommandServer {
     CommandSupervisor(results_fd, head).run(command, setup_.environment.data());
   }
 
-  /// A supervisor sends the result itself; when it was killed before it could, the server does.
+  /// A supervisor sends the result itself; the server does so for one that was killed before.
   void reap() {
     signalfd_siginfo ignored{};
     while (::read(ended_children_, &ignored, sizeof ignored) > 0) {
@@ -187,7 +187,7 @@ class CommandServer {
     do {
       sent = ::send(results_fd, &head, sizeof head, MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
-    // A server that cannot send must end: the daemon would wait for this result forever, but it notices that the server is gone.
+    // A server that cannot send must exit: the daemon would wait for this result forever, but it notices the end of the server.
     if (sent < 0) ::_exit(1);
   }
 
@@ -206,7 +206,7 @@ Result<void> CommandRunner::start_server() {
   if (!requests) return requests.error();
   auto results = make_pair();
   if (!results) return results.error();
-  // All memory that the child needs, because another thread may hold the allocator's locks when it is forked.
+  // Allocate all memory of the child here, because another thread may hold the allocator's locks during the fork.
   std::vector<std::string> variables = inherited_environment();
   CommandServer::Setup setup;
   setup.requests = requests->theirs.get();
@@ -226,9 +226,9 @@ Result<void> CommandRunner::start_server() {
 
 void CommandRunner::stop_server() {
   requests_.reset();
-  results_.reset();  // supervisors see this end, and end what they watch over
+  results_.reset();  // supervisors see the close, and end their commands
   if (server_ < 0) return;
-  // It waits in our place for nothing, and may be stopped.
+  // The server has nothing left to finish, and may be stopped by a signal.
   ::kill(server_, SIGKILL);
   while (::waitpid(server_, nullptr, 0) < 0 && errno == EINTR) {
   }
@@ -265,7 +265,7 @@ std::vector<CommandResult> CommandRunner::read() {
                    std::string(output + head.head_size, head.tail_size)});
     std::erase(running_, head.id);
   }
-  // The server never sends anything this way: it can only end.
+  // The server never sends on this socket: only its close is read here.
   char end = 0;
   if (requests_ && ::recv(requests_.get(), &end, 1, MSG_DONTWAIT) == 0) {
     stop_server();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs shell commands apart from the daemon: a small process, forked when the first command comes, forks a supervisor for each
-// command (command_supervisor.hpp), so that the caller pays for one message. When the caller dies, in any way, the commands that run
-// are ended. Loop thread only.
+// Runs shell commands outside the daemon. A small server process, forked for the first command, forks a supervisor for each
+// command (command_supervisor.hpp), so that the caller pays for one message. The running commands are ended when the caller
+// dies in any way. Loop thread only.
 #pragma once
 
 #include <sys/types.h>
@@ -24,14 +24,15 @@ class CommandRunner {
   CommandRunner(const CommandRunner&) = delete;
   CommandRunner& operator=(const CommandRunner&) = delete;
 
-  /// Success means that a result will come.
+  /// Success means that a result will follow.
   Result<void> start(const CommandRequest& request);
 
-  /// To be polled for POLLIN: results, and the end of the server. -1 before the first start(), and others after it has ended.
+  /// To be polled for POLLIN: results, and the end of the server. -1 before the first start(); they change after the server has
+  /// ended.
   [[nodiscard]] int results_fd() const { return results_.get(); }
   [[nodiscard]] int requests_fd() const { return requests_.get(); }
 
-  /// What has come, without blocking; `lost` for all that ran when the server has ended.
+  /// Returns the results that have arrived, without blocking; `lost` for all running commands if the server has ended.
   std::vector<CommandResult> read();
 
  private:

@@ -28,12 +28,12 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds grace{2000};
-// Between two rounds of killing what has come up meanwhile.
+// Pause between two rounds of killing newly found processes.
 constexpr milliseconds kill_round{10};
-// What a pipe can hold: after the end of the shell no more than this is its output.
+// Capacity of a pipe: the output left after the end of the shell is at most this.
 constexpr std::size_t pipe_capacity = std::size_t{1} << 20;
 
-/// The children of a process's first thread, one after the other, as its line in /proc has them.
+/// Iterates over the children of a process's first thread, as listed in /proc.
 class Children {
  public:
   explicit Children(pid_t parent) {
@@ -86,7 +86,8 @@ void signal_descendants(pid_t parent, int signal, int depth) {
 
 constexpr unsigned long most_capabilities = 64;
 
-/// It bounds what an exec could give. no_new_privs forbids all of that anyway, so that nothing depends on CAP_SETPCAP for this.
+/// Bounds the capabilities that an exec could gain. no_new_privs forbids any gain already, so nothing depends on CAP_SETPCAP
+/// here.
 void empty_bounding_set() {
   for (unsigned long capability = 0; capability < most_capabilities; ++capability) {
     // EINVAL: past the last one that the kernel knows.
@@ -94,8 +95,8 @@ void empty_bounding_set() {
   }
 }
 
-/// A shell of root has them by itself, one of another user by the ambient set alone. systemd fills that one, capabilities of files
-/// leave it empty.
+/// A shell of root has capabilities by itself, one of another user only through the ambient set. systemd fills that set, file
+/// capabilities leave it empty.
 Result<void> pass_on_capabilities() {
   const int securebits = ::prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
   if (securebits < 0) return Error{errno, "get securebits"};
@@ -111,9 +112,9 @@ Result<void> pass_on_capabilities() {
   return {};
 }
 
-/// `none`: the calling process has no capabilities(7) from now on, nor has anything that it starts. `daemon`: the processes that it
-/// starts have all that it has, whatever its user. So they are those of the process that forks the shell, once an exec neither takes
-/// any away nor gives any. After an error they are neither.
+/// `none`: removes all capabilities(7) of the calling process and of the processes that it starts. `daemon`: the processes that
+/// it starts keep all its capabilities, for any user. In both cases the process that forks the shell has the command's
+/// capabilities, since exec neither removes nor adds any. After an error that does not hold.
 Result<void> take_rights(CommandCapabilities capabilities) {
   if (capabilities == CommandCapabilities::daemon) return pass_on_capabilities();
   empty_bounding_set();
@@ -159,11 +160,12 @@ void CommandSupervisor::start(const char* command, char* const* environment) {
   ::sigaddset(&mask, SIGCHLD);
   ended_children_ = ::signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
   std::array<int, 2> pipe{-1, -1};
-  // O_NONBLOCK on our end alone, or else a command that says nothing would hold us beyond its time limit.
+  // O_NONBLOCK on this end alone; otherwise a silent command would block the supervisor beyond the time limit.
   if (ended_children_ < 0 || ::pipe2(pipe.data(), O_CLOEXEC) != 0 || ::fcntl(pipe[0], F_SETFL, O_NONBLOCK) != 0) {
     fail(CommandResult::End::not_started, errno);
   }
-  // Here, not in the child: so a failure can be reported, and the supervisor keeps no more rights than the command gets.
+  // Done here, not in the child, so that a failure can be reported, and the supervisor keeps no more rights than the command
+  // gets.
   if (const auto taken = take_rights(request_.capabilities); !taken) fail(CommandResult::End::not_allowed, taken.error().code);
   shell_ = ::fork();
   if (shell_ == 0) become_command(pipe[1], command, environment);
@@ -175,7 +177,7 @@ void CommandSupervisor::start(const char* command, char* const* environment) {
 void CommandSupervisor::wait_for_something() {
   const auto left = std::chrono::ceil<milliseconds>(due_ - Clock::now());
   const int timeout = static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 1'000'000'000));
-  // The daemon never sends us anything: of its end of the socket only that it is closed is of interest.
+  // The daemon never sends anything here: only the close of its end matters.
   std::array<pollfd, 3> polled{pollfd{ended_children_, POLLIN, 0}, pollfd{output_, POLLIN, 0},
                                pollfd{orphaned_ ? -1 : results_, 0, 0}};
   if (::poll(polled.data(), polled.size(), timeout) < 0) return;
@@ -217,11 +219,11 @@ void CommandSupervisor::keep(const char* bytes, std::size_t size) {
   result_.tail_size = static_cast<std::uint32_t>(stays + to_tail);
 }
 
-/// Goes on to the next stage when it is due, and ends when all has ended that must.
+/// Begins the next stage when it is due, and exits when all processes that must end have ended.
 void CommandSupervisor::advance() {
   const bool others_run = reap_others();
   siginfo_t info{};
-  // The shell is not reaped before the very end, so that its number, and that of its group, stay its own.
+  // The shell is not reaped until the exit, so that its PID and that of its group are not reused.
   const bool shell_ended =
       ::waitid(P_PID, static_cast<id_t>(shell_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
   if (shell_ended && (stage_ == Stage::running || !others_run)) {
@@ -244,15 +246,15 @@ void CommandSupervisor::advance() {
 void CommandSupervisor::begin(Stage stage) {
   stage_ = stage;
   const bool kill_now = stage == Stage::killing;
-  // The group at one blow; then who has left it. In a tree that is deeper than this the rest follows in later rounds, because
-  // orphans become our children.
+  // Signal the group first, then processes that left it. In a deeper tree than this the rest follows in later rounds, because
+  // orphans become children of the supervisor.
   const int signal = kill_now ? SIGKILL : SIGTERM;
   ::kill(-shell_, signal);
   signal_descendants(::getpid(), signal, kill_now ? 0 : 16);
   due_ = Clock::now() + (kill_now ? kill_round : grace);
 }
 
-/// Reaps the children that are not the shell, orphans of the command. True when some of them have not ended.
+/// Reaps children other than the shell, which are orphans of the command. Returns whether some of them still run.
 bool CommandSupervisor::reap_others() const {
   bool any = false;
   Children children(::getpid());
@@ -275,8 +277,8 @@ void CommandSupervisor::finish() {
   msghdr message{};
   message.msg_iov = parts.data();
   message.msg_iovlen = parts.size();
-  // With a daemon that does not read for a while this waits, and with one that has gone it fails. When the result itself cannot
-  // be told, the server tells that it is lost.
+  // The call waits while the daemon does not read, and fails once the daemon is gone. If the result cannot be sent, the server
+  // reports it as lost.
   ssize_t sent = 0;
   do {
     sent = ::sendmsg(results_, &message, MSG_NOSIGNAL);

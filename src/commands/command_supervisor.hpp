@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The process that runs one command and watches over it: a subreaper, so that all that the command starts stays below it,
-// also in other sessions and groups. Keeps the beginning and the end of the output, ends everything at the time limit or when the
-// daemon has gone, sends the result, and ends. Allocates nothing.
+// The process that runs and supervises one command. It is a subreaper, so that all descendants of the command stay below it,
+// even in other sessions and groups. Keeps the beginning and the end of the output, ends everything at the time limit or when
+// the daemon is gone, sends the result, and exits. Allocates nothing.
 #pragma once
 
 #include <sys/types.h>

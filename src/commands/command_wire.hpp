@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A command and its result, and the messages that carry them between the daemon, its command server and the supervisors. All are
-// forks of one program, so that plain structs do.
+// A command, its result, and the messages that carry them between the daemon, its command server and the supervisors. All are
+// forks of one program, so plain structs suffice.
 #pragma once
 
 #include <chrono>
@@ -14,10 +14,10 @@
 namespace nswarden {
 
 struct CommandRequest {
-  std::uint64_t id = 0;                  ///< comes back with the result
+  std::uint64_t id = 0;                  ///< returned with the result
   std::string command;                   ///< for /bin/sh -c
-  std::vector<std::string> environment;  ///< NAME=VALUE, besides ours; no NUL
-  std::chrono::milliseconds timeout{0};  ///< then SIGTERM, and 2 s later SIGKILL, for all that it started
+  std::vector<std::string> environment;  ///< NAME=VALUE, added to the daemon's; no NUL
+  std::chrono::milliseconds timeout{0};  ///< then SIGTERM, and SIGKILL 2 s later, for all processes that it started
   CommandCapabilities capabilities = CommandCapabilities::none;
 };
 
@@ -25,21 +25,21 @@ struct CommandResult {
   enum class End : std::uint8_t {
     exited,       ///< `code` is the exit status of the shell
     signalled,    ///< `code` is the signal that ended the shell
-    timed_out,    ///< all that it started has been ended
+    timed_out,    ///< all processes that it started have been ended
     not_started,  ///< `code` is an errno
-    not_allowed,  ///< likewise: its capabilities cannot be set as asked, so it was not started
-    lost,         ///< somebody killed the process that watched over it
+    not_allowed,  ///< likewise: its capabilities cannot be set, so it was not started
+    lost,         ///< its supervisor was killed
   };
   std::uint64_t id = 0;
   End end = End::exited;
   int code = 0;
-  bool left_running = false;      ///< the shell has ended, and processes that it started have not
+  bool left_running = false;      ///< the shell has ended, but processes that it started still run
   std::uint64_t output_size = 0;  ///< bytes of stdout and stderr together
-  std::string head{};             ///< of these, the first 4 KiB
-  std::string tail{};             ///< and of the rest the last 4 KiB
+  std::string head{};             ///< the first 4 KiB of these
+  std::string tail{};             ///< the last 4 KiB of the rest
 };
 
-/// Followed by `strings` texts with a NUL each: the command, then the environment.
+/// Followed by `strings` NUL-terminated texts: the command, then the environment.
 struct RequestHead {
   std::uint64_t id = 0;
   std::int64_t timeout_ms = 0;
@@ -61,7 +61,7 @@ struct ResultHead {
 inline constexpr std::size_t output_part = 4096;
 inline constexpr std::size_t max_request = std::size_t{72} << 10;
 inline constexpr std::size_t max_result = sizeof(ResultHead) + 2 * output_part;
-/// Of the environment of one command, and of the server's own.
+/// Variables that one command adds to the environment of the server.
 inline constexpr std::size_t max_added_variables = 8;
 
 }  // namespace nswarden

@@ -14,7 +14,7 @@ namespace {
 using End = CommandResult::End;
 using List = std::shared_ptr<const std::vector<std::string>>;
 
-// What a log line repeats of a command.
+// Bytes of a command that a log line shows.
 constexpr std::size_t longest_shown = 1000;
 
 const std::uint32_t created = inotify_bits("IN_CREATE").value_or(0);
@@ -100,7 +100,7 @@ void Commands::take_event(std::uint16_t directory, std::string_view name, std::u
   const std::array names{NetnsName{name}};
   const std::vector<PolicyIndex> matched = policies_->match(names);
   if (matched.empty()) parts_.log.debug("no policy matches this name", {{"name", name}});
-  // Those of IN_CREATE wait until the netns is there and as it should be, which a report tells.
+  // Commands for IN_CREATE wait for the report that the netns exists and has been made compliant.
   mask &= ~created;
   const std::string label = name.empty() ? std::string() : label_of(parts_.catalog.sources()[directory], directory, name);
   const bool needs_netns = (mask & went) == 0 && !name.empty();
@@ -137,7 +137,7 @@ void Commands::push(const PolicySet::Policy& policy, CommandJob job) {
 void Commands::start() {
   while (const auto next = queue_.next(std::chrono::steady_clock::now())) {
     const std::string netns = next->job.netns;
-    // A netns of which a report told must be one still; another event may be about any file.
+    // A reported netns must still be a netns; another event may concern any file.
     const auto least = next->job.of_life ? EntryKind::nsfs : EntryKind::placeholder;
     if (next->job.needs_netns && !is_there(netns, least)) {
       parts_.log.debug("commands skipped, the netns has gone", {{"netns", netns}, {"event", next->job.event}});
@@ -153,7 +153,7 @@ bool Commands::is_there(std::string_view label, EntryKind least) const {
   const std::span<const NetnsSource> sources = parts_.catalog.sources();
   for (std::size_t source = 0; source < sources.size(); ++source) {
     const bool is_of_it = label_of(sources[source], source, name) == label;
-    // Not what cannot be told: a command that is not needed fails, one that was left out never runs.
+    // An entry of unknown kind counts as present: an unneeded command fails, but a skipped one never runs.
     if (is_of_it && parts_.catalog.look(static_cast<std::uint16_t>(source), name).kind >= least) return true;
   }
   return false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which policies' commands were due in the life of a netns: of those that are known, and of those that are not known any more,
-// since one that loses its last name and gets another is still the same netns. Loop thread only; for the reconciler.
+// Policies whose commands were due in the life of a netns. Kept for known netns and for forgotten ones, since a netns that
+// loses its last name and gets another is still the same netns. Loop thread only; for the reconciler.
 #pragma once
 
 #include <algorithm>
@@ -17,19 +17,19 @@
 
 namespace nswarden {
 
-/// Policies that reports of the life of one netns have named as newly matched, ascending.
+/// Policies that the reports of one netns have named as newly matched in its life, ascending.
 class AnnouncedPolicies {
  public:
-  /// `policies`: announced earlier in this life; none when it is not known.
+  /// `policies`: announced earlier in this life; nullopt when unknown.
   void begin_life(std::optional<std::vector<PolicyIndex>> policies) {
     policies_ = std::move(policies);
     open_ = true;
   }
   void plan_changed() { open_ = true; }
 
-  /// Whether others than before may match.
+  /// Whether policies that are not announced yet may match.
   [[nodiscard]] bool open() const { return open_; }
-  /// Those of `matched` that match it for the first time in its life.
+  /// Returns those of `matched` that match it for the first time in its life.
   std::vector<PolicyIndex> announce(const std::vector<PolicyIndex>& matched) {
     const std::vector<PolicyIndex> before = std::move(policies_).value_or(std::vector<PolicyIndex>{});
     std::vector<PolicyIndex> added;
@@ -39,13 +39,13 @@ class AnnouncedPolicies {
     take_as_announced(std::move(all));
     return added;
   }
-  /// These, and no others, count as announced.
+  /// Counts exactly these as announced.
   void take_as_announced(std::vector<PolicyIndex> policies) {
     policies_ = std::move(policies);
     open_ = false;
   }
 
-  /// Empty when its reports matched no policy, none before the first report.
+  /// An empty list when its reports matched no policy, nullopt before the first report.
   [[nodiscard]] const std::optional<std::vector<PolicyIndex>>& policies() const { return policies_; }
 
  private:
@@ -53,10 +53,10 @@ class AnnouncedPolicies {
   bool open_ = true;
 };
 
-/// Of netns that are not known any more. Of the newest ones only, since most that go have died.
+/// Policies announced to forgotten netns. Keeps the newest netns only, since most removed netns have died.
 class AnnouncedLives {
  public:
-  /// Of the netns with this cookie (0, of a kernel that has none, is not remembered).
+  /// Does not remember cookie 0, of a kernel without cookies.
   void remember(std::uint64_t cookie, std::vector<PolicyIndex> policies) {
     if (cookie == 0) return;
     if (order_.size() >= most) {
@@ -67,13 +67,13 @@ class AnnouncedLives {
     lives_[cookie] = std::move(policies);
   }
 
-  /// None when it is not known.
+  /// nullopt for an unknown cookie.
   [[nodiscard]] std::optional<std::vector<PolicyIndex>> recall(std::uint64_t cookie) const {
     const auto found = lives_.find(cookie);
     return found == lives_.end() ? std::nullopt : std::optional(found->second);
   }
 
-  /// Policies have other numbers now; to each of these lives all of them count as announced.
+  /// The policies have new indices: counts all of them as announced to each of these netns.
   void renumber(std::size_t policies) {
     std::vector<PolicyIndex> all(policies);
     for (std::size_t i = 0; i < policies; ++i) all[i] = static_cast<PolicyIndex>(i);
@@ -83,7 +83,7 @@ class AnnouncedLives {
  private:
   static constexpr std::size_t most = 1000;
   std::unordered_map<std::uint64_t, std::vector<PolicyIndex>> lives_;
-  std::deque<std::uint64_t> order_;  // oldest first; may hold one twice
+  std::deque<std::uint64_t> order_;  // oldest first; may contain a cookie twice
 };
 
 }  // namespace nswarden

@@ -19,7 +19,7 @@ bool out_of_files(const BindResult& result) {
 
 Result<Binder::End> Binder::bind(TrackedNetns& netns, Tier best, Time now) {
   const std::size_t index = netns.index;
-  // Names that lead elsewhere leave; one that keeps coming and going must not hold the loop here.
+  // Names that lead elsewhere are detached; a name that keeps changing must not hold the loop here.
   for (std::size_t tries = netns.names.size() + 1; tries > 0; --tries) {
     TrackedName& name = *netns.names.front();
     Tier tier = std::max(best, best_tier(netns));
@@ -40,7 +40,7 @@ Result<Binder::End> Binder::bind(TrackedNetns& netns, Tier best, Time now) {
   return End::elusive;
 }
 
-/// In the best tier for which the process has files left; `tier` becomes that.
+/// Binds in the best tier for which the process has fds left, and sets `tier` to it.
 BindResult Binder::bind_by(const TrackedName& name, Tier& tier) {
   const std::span<const Wish> wishes = name.netns->governed.wishes();
   BindResult result = catalog_.bind(name.directory, name.name, wishes, tier);
@@ -51,8 +51,9 @@ BindResult Binder::bind_by(const TrackedName& name, Tier& tier) {
   return result;
 }
 
-/// Names are put together by the inode number. One that an unmount took away, which no event reports (kernel fact 2), may still be
-/// here when the number is another netns' (fact 4), and that must not be governed as the dead one was. True when any was.
+/// Names are grouped by inode number. No event reports a name removed by an unmount (kernel fact 2), so it may still be listed
+/// after another netns got the number (fact 4), and that netns must not be governed as the dead one was. Returns whether a name
+/// was dropped.
 bool Binder::drop_strays(TrackedNetns& netns, Time now) {
   const std::vector<TrackedName*> others(netns.names.begin() + 1, netns.names.end());
   for (TrackedName* name : others) names_.look_again(*name, now);
@@ -82,7 +83,7 @@ void Binder::recount(TrackedNetns& netns) {
   extra_ += netns.extra_fds;
 }
 
-/// Fds that it would hold in Tier::held beyond those reserved for it.
+/// Fds that it would hold in Tier::held beyond its reserved ones.
 std::size_t Binder::above_reserve(const TrackedNetns& netns) {
   const std::size_t held = netns.governed.wishes().size() + netns.governed.plan()->looked_into();
   return held > netns.reserved_fds ? held - netns.reserved_fds : 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Binds netns by their names, within the budget of file descriptors: each is sure of its directory fds before any may hold all its
-// keys (kernel fact 20). Has names looked at again that lead elsewhere by now; reports nothing.
+// Binds netns by their names, within the budget of file descriptors: each netns gets its directory fds before any netns may
+// hold all its keys (kernel fact 20). Has names that lead elsewhere checked again; makes no reports.
 // Loop thread only; for the reconciler.
 #pragma once
 
@@ -20,24 +20,24 @@ class Binder {
 
   enum class End : std::uint8_t {
     first,    ///< bound, for the first time in its life
-    again,    ///< bound, as before in its life
-    elusive,  ///< not bound: its names come and go faster than they are looked at
-    gone,     ///< none of its names leads to it any more; it is deleted
+    again,    ///< bound again in the same life
+    elusive,  ///< not bound: its names change faster than they can be checked
+    gone,     ///< no name leads to it any more; it is deleted
   };
-  /// In `best` or a worse tier. Error: it cannot be entered.
+  /// Binds in `best` or a worse tier. Error: the netns cannot be entered.
   Result<End> bind(TrackedNetns& netns, Tier best, Time now);
   void unbind(TrackedNetns& netns);
 
-  /// For the plan that it has now.
+  /// Reserves the directory fds of the present plan.
   void reserve(TrackedNetns& netns);
-  /// It is deleted.
+  /// The netns is being deleted.
   void release(TrackedNetns& netns);
-  /// Its globs may stand for more or fewer keys than before.
+  /// The number of keys that its globs match may have changed.
   void recount(TrackedNetns& netns);
 
-  /// Whether the budget asks for another tier than the one it has.
+  /// Whether the budget calls for another tier than the present one.
   [[nodiscard]] bool should_rebind(const TrackedNetns& netns) const;
-  /// Whether it holds its keys and may not any more.
+  /// Whether it holds its keys and no longer may.
   [[nodiscard]] bool holds_too_much(const TrackedNetns& netns) const;
 
  private:
@@ -49,8 +49,8 @@ class Binder {
   NetnsCatalog& catalog_;
   NameTable& names_;
   std::size_t fd_budget_;
-  std::size_t reserved_ = 0;  // fds that all would hold in Tier::directories
-  std::size_t extra_ = 0;     // fds that those in Tier::held hold above that
+  std::size_t reserved_ = 0;  // fds that all netns would hold in Tier::directories
+  std::size_t extra_ = 0;     // fds that netns in Tier::held hold above that
 };
 
 }  // namespace nswarden

@@ -9,7 +9,7 @@ namespace nswarden {
 
 void GovernedNetns::set_plan(const SharedPlan& plan) {
   unbind();
-  // Judgements of keys that the new globs stand for too are kept; the first visit looks which keys are there.
+  // Keep the judgements of keys that the new globs match too; the first visit checks which keys exist.
   std::set<Key> found;
   const auto keep = [&](const Key& key) {
     const auto globs = plan.globs();
@@ -25,7 +25,7 @@ void GovernedNetns::set_plan(const SharedPlan& plan) {
 
 bool GovernedNetns::bound_as(Binding binding, Tier tier, Time now) {
   const bool first = id_ != binding.id;
-  // The kernel gave the inode number of a netns that died to a new one (kernel fact 4).
+  // The kernel reused the inode number of a dead netns (kernel fact 4).
   const bool new_life = id_ && first;
   if (new_life) {
     forget();
@@ -64,14 +64,14 @@ void GovernedNetns::written(std::size_t setting, int error) {
   if (memory_.slow_write && memory_.slow_write->setting == setting) memory_.slow_write->error = error;
 }
 
-/// While a setting is wrong and not to be written yet, another wrong value can wait for the sweep.
+/// While a drifted setting may not be written yet, another drifted value can wait for the sweep.
 bool GovernedNetns::minds(std::size_t setting, Time now) const {
   if (setting >= settings_.size()) return false;
   const JudgedSetting& of = settings_[setting];
   return of.state != State::drifted || of.repairs.may_write(of.seen, now, true);
 }
 
-/// Some policy matches it, and something is known of it.
+/// Whether a policy matches it, and it is bound or judged.
 bool GovernedNetns::counted() const {
   if (matched().empty()) return false;
   return bound() ||

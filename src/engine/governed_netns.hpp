@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One netns that a policy may match: its plan, its binding while it has one, the last judgement of each setting, and when it is to
-// be visited again. Knows nothing of names and directories. Loop thread only; used by the reconciler and its parts alone.
+// One netns that a policy may match: its plan, its binding if any, the last judgement of each setting, and the time of its next
+// visit. Independent of names and directories. Loop thread only; used by the reconciler and its parts alone.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +25,7 @@ class GovernedNetns {
       : inode_(inode), settings_(census), memory_{first_seen} {}
 
   [[nodiscard]] std::uint64_t inode() const { return inode_; }
-  /// 0 before it is bound for the first time, and where the kernel has none.
+  /// 0 before the first binding, and if the kernel has none.
   [[nodiscard]] std::uint64_t cookie() const { return id_ ? id_->cookie : 0; }
   /// Null before set_plan().
   [[nodiscard]] const SharedPlan* plan() const { return settings_.plan() ? settings_.plan()->shared.get() : nullptr; }
@@ -39,33 +39,33 @@ class GovernedNetns {
   [[nodiscard]] bool unreadable() const { return enter_error_ != 0; }
   [[nodiscard]] Tier tier() const { return tier_; }
 
-  /// Its globs may stand for other keys by now: the next visit looks.
+  /// Its globs may match other keys now: the next visit checks.
   void look_again() { memory_.look_due = memory_.look_due || has_globs(); }
 
-  /// Wants this from now on. The judgement of a setting that stays as it was is kept; the binding is not.
+  /// Replaces the plan. Keeps the judgements of unchanged settings, but not the binding.
   void set_plan(const SharedPlan& plan);
 
-  /// `binding` is of this inode. True when it is bound for the first time in its life.
+  /// `binding` must have this inode number. Returns true for the first binding in its life.
   bool bound_as(Binding binding, Tier tier, Time now);
   void unbind();
-  /// Forgets all judgements: this netns is not counted until it is visited again.
+  /// Forgets all judgements: this netns is not counted until its next visit.
   void forget() { settings_.forget(); }
-  /// Every setting is unreadable. Reported when the error is another one than last time.
+  /// Makes every setting unreadable. Reports the error if it differs from the last one.
   void cannot_enter(const Error& error, Time now, Report& report);
 
   /// Precondition: bound(). For the result see Visit::make().
   Result<Visit::End> visit(const VisitContext& context, Report& report);
 
-  /// The write that was handed over has ended; the next visit counts it.
+  /// The handed-over write has ended; the next visit counts it.
   void written(std::size_t setting, int error);
 
-  /// Whether a write to this setting by another process can make a visit do anything.
+  /// Whether a visit has anything to do after another process wrote this setting.
   [[nodiscard]] bool minds(std::size_t setting, Time now) const;
 
-  /// When the next visit has something to do, without any event. While it cannot be bound, sweeps try that.
+  /// When the next visit has something to do without an event. Sweeps retry a netns that cannot be bound.
   [[nodiscard]] std::optional<Time> retry_at() const { return bound() ? memory_.retry_at : std::nullopt; }
 
-  /// One for each policy that matches, ascending.
+  /// Appends one entry per matching policy, ascending.
   void append_drift(const std::string& label, std::vector<NetnsDrift>& drift) const;
   /// Adds the counts of this netns.
   void add_to(Overview& overview) const;

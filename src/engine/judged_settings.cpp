@@ -11,13 +11,13 @@
 namespace nswarden {
 namespace {
 
-/// Stands for the values of secrets (kernel fact 29).
+/// Replaces the values of secrets (kernel fact 29).
 constexpr std::string_view redacted = "redacted";
 
-/// To the census a key that does not exist is missing, whether it may be or not.
+/// The census counts an absent key as missing, even if it is optional.
 std::optional<State> census_state(const JudgedSetting& setting) { return setting.absent ? State::missing : setting.state; }
 
-/// The change to report of a setting that was, was found or is wrong; none where all of it is known already.
+/// The change to report of a setting that was, was found or is not compliant; nullopt when it is already known.
 std::optional<Change::What> kind_of(const Change& change, const SettingTrace& trace, const JudgedSetting& setting) {
   using What = Change::What;
   if (trace.contradicted && !setting.repairs.contradiction_told) return What::contradicted;
@@ -80,7 +80,7 @@ void JudgedSettings::adopt(std::shared_ptr<const ResolvedPlan> plan) {
     JudgedSetting& setting = settings_[i];
     setting = std::move(old[found->second]);
     setting.repairs.undone_by = RepairHistory::no_setting;
-    // A change of the policies is a reason to try again without delay.
+    // Retry without delay after a policy change.
     if (setting.repairs.trouble && !same_keys) setting.repairs.trouble->retry_at = {};
     const std::optional<State> state = std::exchange(setting.state, std::nullopt);
     count(i, state, std::exchange(setting.absent, false));
@@ -130,7 +130,7 @@ void JudgedSettings::set_state(std::size_t index, State state, bool absent, Time
   count(index, state, absent);
 }
 
-/// The one place that changes a state, so that all counts follow.
+/// The only place that changes a state, so that all counts stay in step.
 void JudgedSettings::count(std::size_t index, std::optional<State> state, bool absent) {
   JudgedSetting& setting = settings_[index];
   if (setting.state == state && setting.absent == absent) return;
@@ -213,7 +213,7 @@ void JudgedSettings::report_changes(const std::vector<SettingTrace>& traces, std
     } else if (*kind == Change::What::suspended) {
       change.retry_in = setting.repairs.damping->delay();
     } else if (*kind == Change::What::repaired) {
-      // Where another thread wrote, the visit before had found it wrong.
+      // After a write by another thread, the previous visit had found the drift.
       const bool found_before = trace.found == State::compliant;
       if (!planned(i).key.is_secret()) change.finding.have = normalised(found_before ? trace.seen_before : trace.found_value);
       if (!report.write_seen) report.write_seen = trace.write_seen ? trace.write_seen : write_seen;

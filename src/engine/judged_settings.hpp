@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The settings of one netns: its resolved plan, and the last value and judgement of each setting. Keeps its own counts and those
-// of the census of all netns in step with the judgements, and lists settings and their changes for reports. Makes no system calls.
-// Loop thread only; owned by GovernedNetns, changed by it and by the visit under way.
+// The settings of one netns: its resolved plan, and the last value and judgement of each setting. Keeps its own counts and
+// those of the census of all netns in step with the judgements, and lists settings and their changes for reports. Makes no
+// system calls.
+// Loop thread only; owned by GovernedNetns, changed by it and by its current visit.
 #pragma once
 
 #include <chrono>
@@ -21,9 +22,8 @@
 
 namespace nswarden {
 
-/// Counts, for each key, how many bound netns want it and in how many it is missing. A key that is missing in all of them most
-/// likely waits for a kernel module (kernel fact 38): looking for it in one netns per sweep is enough, because the module adds it to
-/// all of them.
+/// Counts, for each key, the bound netns that want it and those where it is missing. A key missing everywhere most likely waits
+/// for a kernel module (kernel fact 38). Searching one netns per sweep is then enough, because the module adds the key to all.
 class KeyCensus {
  public:
   void reset(std::size_t keys) { counts_.assign(keys, {}); }
@@ -31,7 +31,7 @@ class KeyCensus {
     for (Count& count : counts_) count.looked_for = false;
   }
 
-  /// A setting of one netns went from one state to another; none is "not judged".
+  /// A setting of one netns changed its state; nullopt means not judged.
   void moved(KeyIndex key, std::optional<State> from, std::optional<State> to) {
     Count& count = counts_[key];
     if (from) --count.wanted;
@@ -40,7 +40,7 @@ class KeyCensus {
     if (to == State::missing) ++count.missing;
   }
 
-  /// Whether to look for a key that is missing in the netns at hand.
+  /// Whether to search the current netns for a missing key.
   [[nodiscard]] bool worth_looking(KeyIndex key) const {
     const Count& count = counts_[key];
     return !count.looked_for || count.missing < count.wanted;
@@ -68,9 +68,9 @@ class KeyCensus {
 struct JudgedSetting {
   std::string seen;  // bytes as last read
   RepairHistory repairs;
-  Time since;                  // when it was first found to be compliant, or not
+  Time since;                  // when it was first found compliant, or not compliant
   int error = 0;               // errno when unreadable
-  std::optional<State> state;  // none: not judged
+  std::optional<State> state;  // nullopt: not judged
   bool absent = false;         // an optional key that does not exist: compliant
 
   [[nodiscard]] bool compliant() const { return state == State::compliant; }
@@ -78,12 +78,12 @@ struct JudgedSetting {
   [[nodiscard]] Reason reason() const;
 };
 
-/// How one visit found one setting, and its writes to it. Made by Visit, and by GovernedNetns when its netns cannot be entered; kept
-/// until the visit ends.
+/// State of one setting as one visit found it, and the writes to it. Made by Visit, and by GovernedNetns when its netns cannot
+/// be entered; kept until the visit ends.
 struct SettingTrace {
   /// `setting` is as the last visit left it.
   explicit SettingTrace(const JudgedSetting& setting);
-  /// `setting` has been judged by the first readings of this visit.
+  /// Call after judging `setting` by the first readings of this visit.
   void note_found(const JudgedSetting& setting) {
     found = *setting.state;
     found_value = setting.seen;
@@ -99,10 +99,10 @@ struct SettingTrace {
   std::string stored_instead;      // by the last write
   std::optional<Attempt> last;     // attempt of this visit
   std::optional<Time> write_seen;  // of a write that another thread made
-  bool by_others = false;          // of that too: it was wrong because another process wrote it
+  bool by_others = false;          // of that write too: another process had caused the drift
   bool becomes_suspended = false;
   bool calms_down = false;
-  bool contradicted = false;  // a write for another setting undid it, and the other way round
+  bool contradicted = false;  // a write for another setting undid it, and vice versa
 };
 
 class JudgedSettings {
@@ -115,7 +115,7 @@ class JudgedSettings {
   /// Whether the policy that owns the setting restores the values that its writes replace.
   [[nodiscard]] bool restores(std::size_t index) const;
 
-  /// Wants this from now on. The judgement of a setting that stays as it was is kept.
+  /// Replaces the plan. Keeps the judgements of unchanged settings.
   void adopt(std::shared_ptr<const ResolvedPlan> plan);
   /// Forgets all judgements.
   void forget();
@@ -127,29 +127,29 @@ class JudgedSettings {
   [[nodiscard]] RepairHistory& repairs(std::size_t index) { return settings_[index].repairs; }
   [[nodiscard]] std::size_t not_compliant() const { return not_compliant_; }
   [[nodiscard]] bool all_compliant() const { return not_compliant_ == 0; }
-  /// Whether this setting and another one of ours undo each other.
+  /// Whether this setting and another one undo each other.
   [[nodiscard]] bool contradicted(std::size_t index) const;
 
-  /// `readings` are of all keys of the plan, here and below.
+  /// `readings` covers all keys of the plan, here and below.
   void judge(std::span<const Reading> readings, Time now, std::chrono::nanoseconds tick);
-  /// None can be read, because of this errno.
+  /// Makes every setting unreadable, with this errno.
   void become_unreadable(int error, Time now);
-  /// Whether the bytes are those that were judged good, so that nothing need be parsed.
+  /// Whether the bytes equal those judged compliant, so that nothing needs parsing.
   [[nodiscard]] bool as_judged_good(std::span<const Reading> readings) const;
-  /// Takes the values that are only exported.
+  /// Stores the values that are only exported.
   void keep_observed(std::span<const Reading> readings);
-  /// Whether to look again for the keys that were missing. If so, the census counts that as done.
+  /// Whether to search again for missing keys. If so, the census records the search.
   bool look_for_missing();
 
-  /// Appends the changes to report at the end of a visit; `report` has the label already. `traces`: one for each setting.
-  /// `write_seen`: of the write that led to the visit.
+  /// Appends the changes at the end of a visit; `report` already has the label. `traces`: one per setting. `write_seen`: of the
+  /// write that led to the visit.
   void report_changes(const std::vector<SettingTrace>& traces, std::optional<Time> write_seen, Report& report);
 
   /// `label`: of the netns, here and below.
   [[nodiscard]] Finding finding(std::size_t index, const std::string& label) const;
-  /// One finding for each setting that has been judged (all, or those that are not compliant).
+  /// Appends one finding per judged setting (all, or only those that are not compliant).
   void append_findings(const std::string& label, WhichSettings which, std::size_t cap, std::vector<Finding>& findings) const;
-  /// Appends the values that are only exported, as last read, with at most `cap` numbers. How many numbers those are.
+  /// Appends the values that are only exported, as last read, with at most `cap` numbers. Returns the number of numbers.
   std::size_t append_observations(const std::string& label, std::size_t cap, std::vector<Observed>& observations) const;
   /// Adds the settings, and the numbers in values that are only exported.
   void add_to(Overview& overview) const;

@@ -6,11 +6,11 @@
 namespace nswarden {
 namespace {
 
-// Without any event a pending name is looked at after half its age, so that a lost event at most doubles the wait.
+// Without an event, a pending name is checked again after half its age, so that a lost event at most doubles the wait.
 constexpr std::chrono::milliseconds shortest_pending_delay{5};
 constexpr std::chrono::milliseconds longest_pending_delay{1000};
 
-/// The first name is the one that is shown: one that an operator gave comes first.
+/// The first name is shown; names given by an operator come before those of processes.
 bool comes_before(const TrackedName* name, const TrackedName* other) {
   const bool is_process = name->source == NameKind::process;
   const bool other_is_process = other->source == NameKind::process;
@@ -75,7 +75,7 @@ std::vector<Listing::Failure> NameTable::list(NetnsCatalog::Detail detail, Time 
   for (Entry& entry : listing.entries) {
     TrackedName& name = name_of(entry.directory, entry.name, now);
     name.listed = listing_;
-    // That a link leads elsewhere is known by the listing alone, since it is not a mount.
+    // Only the listing shows that a link leads elsewhere, since a link is not a mount.
     const bool leads_elsewhere =
         name.netns != nullptr && entry.kind != EntryKind::absent && entry.inode != name.netns->governed.inode();
     if (detail == NetnsCatalog::Detail::full || name.netns == nullptr || leads_elsewhere) to_look_.push_back(std::move(entry));
@@ -93,14 +93,14 @@ std::vector<Listing::Failure> NameTable::list(NetnsCatalog::Detail detail, Time 
   return std::move(listing.failures);
 }
 
-/// At a name that a listing had, or no longer had. It may have gone since.
+/// Checks a name that a listing had, or no longer had. It may be gone since.
 void NameTable::look_at_next(Time now) {
   const Entry& listed = to_look_[looked_++];
   const auto known = names_[listed.directory].find(listed.name);
   if (known != names_[listed.directory].end()) look_again(*known->second, now);
 }
 
-/// The one place that decides whether a name leads to a netns. `name` may be gone afterwards.
+/// The only place that decides whether a name leads to a netns. `name` may be gone afterwards.
 void NameTable::place(TrackedName& name, const Entry& entry, Time now) {
   if (entry.kind == EntryKind::nsfs && name.netns != nullptr && name.netns->governed.inode() == entry.inode) return;
   if (name.netns != nullptr) detach(name);

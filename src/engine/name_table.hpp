@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every name in the netns directories, and every netns behind them: which name leads to which netns, by the inode numbers that the
-// catalog sees. Looks at names, and reports to its listener which netns came and went by that; binds nothing.
-// Loop thread only; owned by the reconciler, and asked by its binder to look again at names that lead elsewhere.
+// Every name in the netns directories and the netns that it leads to, by the inode numbers that the catalog sees. Checks names,
+// and reports netns that appear or disappear to its listener; binds nothing.
+// Loop thread only; owned by the reconciler. The binder asks it to check names again that lead elsewhere.
 #pragma once
 
 #include <chrono>
@@ -27,8 +27,8 @@ namespace nswarden {
 struct TrackedNetns;
 
 struct TrackedName {
-  // A name whose mount has not come after this long is a stale file (Neutron leaves them): still looked at by every sweep and after
-  // every change of the mount table, but no longer counted as pending.
+  // A name without a mount after this long is a stale file (Neutron leaves them). Every sweep and every change of the mount
+  // table still check it, but it no longer counts as pending.
   static constexpr std::chrono::seconds pending_for{10};
 
   std::uint16_t directory = 0;
@@ -39,26 +39,26 @@ struct TrackedName {
   Time since;                        // when it became of this kind
   TrackedNetns* netns = nullptr;     // while it leads to one
   std::uint64_t listed = 0;          // number of the last listing that had it
-  std::optional<Refusal> refused{};  // how it was last refused
+  std::optional<Refusal> refused{};  // the last refusal
 
   [[nodiscard]] bool pending(Time now) const { return kind == EntryKind::placeholder && now - since < pending_for; }
 };
 
-/// A netns that a name leads to, with the notes that each part of the reconciler keeps on it.
+/// A netns that a name leads to, with the data that each part of the reconciler keeps on it.
 struct TrackedNetns {
   static constexpr std::size_t not_queued = std::numeric_limits<std::size_t>::max();
 
   GovernedNetns governed;
   std::size_t index = 0;              // into NameTable::netns()
-  std::vector<TrackedName*> names{};  // never empty but on the way out; the first in byte order of the labels is shown
+  std::vector<TrackedName*> names{};  // never empty until removal; the first in byte order of the labels is shown
 
   // Of the binder:
   std::size_t reserved_fds = 0;  // for Tier::directories
-  std::size_t extra_fds = 0;     // that it holds in Tier::held beyond these
-  bool links_told = false;       // as its binding says
+  std::size_t extra_fds = 0;     // held in Tier::held beyond these
+  bool links_told = false;       // as in its binding
 
   // Of the queues:
-  std::size_t queue = not_queued;  // in which it waits
+  std::size_t queue = not_queued;  // the queue that it waits in
   std::optional<Time> retry_at{};  // when it is due
 
   // Of the reconciler:
@@ -66,7 +66,7 @@ struct TrackedNetns {
   std::optional<Time> write_seen{};       // since its last visit
   std::vector<std::size_t> written_to{};  // settings, since then
   bool links_changed = false;             // since then
-  bool reported = false;                  // as one that is there
+  bool reported = false;                  // its appearance has been reported
   AnnouncedPolicies announced{};
 
   [[nodiscard]] const std::string& label() const { return names.front()->label; }
@@ -76,45 +76,47 @@ class NameTable {
  public:
   class Listener {
    public:
-    /// One more name leads to it. Also when it is the only one: the one known by this inode number may have died, and this be its
-    /// successor (kernel fact 4).
+    /// A name now leads to it. Even if it is the only name, the netns known by this inode number may have died, and this one
+    /// may be its successor (kernel fact 4).
     virtual void name_came(TrackedNetns& netns) = 0;
-    /// It has one name fewer, and others still.
+    /// It lost a name, and still has others.
     virtual void name_went(TrackedNetns& netns) = 0;
-    /// Its last name, which it still has, is about to go; then it is deleted.
+    /// Its last name, still present, is about to be removed; then the netns is deleted.
     virtual void netns_went(TrackedNetns& netns) = 0;
-    /// A name leads to the host's netns, and did not when it was last refused.
+    /// A name leads to the host's netns, and did not at its last refusal.
     virtual void host_refused(const TrackedName& name) = 0;
 
    protected:
     ~Listener() = default;
   };
 
-  /// `census`: of the netns that are to be made. All outlive it.
+  /// `census`: of the netns to be made. All arguments must outlive the table.
   NameTable(NetnsCatalog& catalog, KeyCensus& census, Listener& listener)
       : catalog_(catalog), census_(census), listener_(listener), names_(catalog.sources().size()) {}
 
-  /// Looks at one name again. The netns that it leads to; null for none.
+  /// Checks one name again. Returns its netns, or null.
   TrackedNetns* touch(std::uint16_t directory, std::string_view name, Time now);
-  /// Looks at a name again, which may be gone afterwards, and so may its netns.
+  /// Checks a name again. The name and its netns may be gone afterwards.
   void look_again(TrackedName& name, Time now);
-  /// It cannot be bound by this name, which is not that of a netns, or not yet, or not any more. Both may be gone afterwards.
+  /// The netns cannot be bound by this name, because the name is not, not yet or no longer that of a netns. Both may be gone
+  /// afterwards.
   void refuse(TrackedName& name, Refusal refusal, Time now);
 
-  /// For Reconciler::list(); names that are to be looked at for it wait for look_at_next().
+  /// For Reconciler::list(). Names to be checked wait for look_at_next().
   std::vector<Listing::Failure> list(NetnsCatalog::Detail detail, Time now);
   [[nodiscard]] bool looks_due() const { return looked_ < to_look_.size(); }
   void look_at_next(Time now);
 
-  /// Names that may become netns at any moment: by source and text. pending_due() is none until one of them is looked at again.
+  /// Returns the names that may become netns at any moment, by source and text. pending_due() is empty until one of them is
+  /// checked again.
   std::vector<std::pair<std::uint16_t, std::string>> take_pending(Time now);
   [[nodiscard]] std::optional<Time> pending_due() const { return pending_due_; }
   [[nodiscard]] std::size_t pending(Time now) const;
 
-  /// Null where one has gone, until compact().
+  /// Null in place of a removed netns, until compact().
   [[nodiscard]] std::span<const std::unique_ptr<TrackedNetns>> netns() const { return netns_; }
   [[nodiscard]] bool has(std::size_t index) const { return netns_[index] != nullptr; }
-  /// Null when it is not known.
+  /// Null for an unknown netns.
   [[nodiscard]] TrackedNetns* find(std::uint64_t inode) const;
   void compact();
 
@@ -136,9 +138,9 @@ class NameTable {
   std::vector<Names> names_;  // by directory
   std::vector<std::unique_ptr<TrackedNetns>> netns_;
   std::unordered_map<std::uint64_t, TrackedNetns*> by_inode_;
-  std::vector<Entry> to_look_;  // by the last listing
+  std::vector<Entry> to_look_;  // from the last listing
   std::size_t looked_ = 0;      // of these
-  std::uint64_t listing_ = 0;   // number of the last one
+  std::uint64_t listing_ = 0;   // number of the last listing
   std::optional<Time> pending_due_;
 };
 

@@ -10,9 +10,9 @@ namespace {
 
 // Binding costs about as much as reading this many keys (kernel facts 11 and 12).
 constexpr std::size_t bind_cost = 100;
-// After a write everything is read again.
+// After a write, all keys are read again.
 constexpr std::size_t write_cost = 64;
-// Without any sign of a change, one of so many sweeps looks which keys the globs of a netns stand for.
+// Without a sign of a change, one in this many sweeps checks which keys the globs of a netns match.
 constexpr std::uint64_t sweeps_a_look = 8;
 
 }  // namespace
@@ -32,7 +32,7 @@ void Reconciler::set_policies(std::shared_ptr<const PolicySet> policies) {
   for (const auto& netns : names_.netns()) {
     if (!netns) continue;
     replan(*netns);
-    // Commands are for a netns that comes, and not for a policy that does.
+    // Commands are due for a new netns, not for a new policy.
     if (netns->announced.policies()) netns->announced.take_as_announced(netns->governed.matched());
   }
   announced_lives_.renumber(policies_->policies().size());
@@ -40,7 +40,7 @@ void Reconciler::set_policies(std::shared_ptr<const PolicySet> policies) {
 
 void Reconciler::touch(std::uint16_t directory, std::string_view name, Time now) {
   TrackedNetns* const netns = names_.touch(directory, name, now);
-  // Also a netns that seems to be the one we know: it may be its successor, by the same inode number (kernel fact 4).
+  // Even if the netns seems known: it may be the successor, with the same inode number (kernel fact 4).
   if (netns != nullptr) queues_.add(*netns, VisitQueues::fresh);
 }
 
@@ -113,7 +113,7 @@ void Reconciler::report_life(const std::string& label, Report::Life life) {
   report.life = life;
 }
 
-/// Its names or the policies may have changed, from which its plan follows.
+/// Derives the plan anew after a change of the netns' names or the policies.
 void Reconciler::replan(TrackedNetns& netns) {
   std::vector<NetnsName> names;
   for (const TrackedName* name : netns.names) names.push_back({name->name, name->source});
@@ -123,7 +123,7 @@ void Reconciler::replan(TrackedNetns& netns) {
   if (netns.governed.plan() == plan.get() && netns.governed.bound()) return;
   binder_.unbind(netns);
   netns.governed.set_plan(*plan);
-  netns.written_to.clear();  // as the old plan counted them
+  netns.written_to.clear();  // indices of the old plan
   netns.announced.plan_changed();
   binder_.reserve(netns);
   queues_.add(netns, VisitQueues::fresh);
@@ -144,11 +144,12 @@ void Reconciler::end_sweep() {
   sweeping_ = false;
 }
 
-/// Null: the sweep has been to each.
+/// Returns null when the sweep has been to every netns.
 TrackedNetns* Reconciler::next_of_sweep() {
   while (sweep_done_ < sweep_size_) {
     ++progress_;
-    // Each sweep begins with another netns, so that none is always the first to be asked for a key that is missing everywhere.
+    // Each sweep begins with another netns, so that the search for a key missing everywhere does not always fall to the same
+    // one.
     TrackedNetns* const next = names_.netns()[(sweep_ + sweep_done_++) % sweep_size_].get();
     if (next == nullptr || next->swept == sweep_) continue;
     if (next->governed.bound() && next->governed.wishes().empty()) continue;
@@ -158,7 +159,8 @@ TrackedNetns* Reconciler::next_of_sweep() {
   return nullptr;
 }
 
-/// Queued netns in turns with the sweep: they may be queued again without end, as where a process makes interfaces all the time.
+/// Queued netns take turns with the sweep, because they may be queued again endlessly, for example where a process keeps making
+/// interfaces.
 TrackedNetns* Reconciler::next_in_turn() {
   TrackedNetns* next = std::exchange(sweep_has_turn_, false) ? next_of_sweep() : nullptr;
   if (next != nullptr) return next;
@@ -171,7 +173,7 @@ void Reconciler::step(std::size_t cost, Time now) {
   std::size_t spent = 0;
   while (spent < cost) {
     TrackedNetns* next = queues_.next(VisitQueues::written_to);
-    // Until all names have been looked at, a netns may have one more, and with it another policy.
+    // Until all names have been checked, a netns may gain a name, and with it another policy.
     if (names_.looks_due() && (next == nullptr || !next->governed.bound())) {
       if (next != nullptr) queues_.add(*next, VisitQueues::fresh);
       names_.look_at_next(now);
@@ -188,7 +190,7 @@ void Reconciler::step(std::size_t cost, Time now) {
   }
 }
 
-/// How many writes it took. The netns may be gone afterwards.
+/// Returns the number of writes. The netns may be gone afterwards.
 std::size_t Reconciler::visit(TrackedNetns& netns, Time now) {
   Report report;
   const std::size_t index = netns.index;
@@ -200,9 +202,9 @@ std::size_t Reconciler::visit(TrackedNetns& netns, Time now) {
     netns.written_to.clear();
     netns.links_changed = false;
     queues_.wait(netns, netns.governed.retry_at());
-    // Neither bound nor refused: it comes and goes faster than it is looked at. It counts again when a visit succeeds.
+    // Neither bound nor refused: its names change faster than they can be checked. It counts again after a successful visit.
     if (!netns.governed.bound() && !netns.governed.unreadable()) netns.governed.forget();
-    // The keys that its globs stand for may take more files than it may hold.
+    // The keys that its globs match may need more fds than it may hold.
     if (netns.governed.bound() && (more || binder_.holds_too_much(netns))) queues_.add(netns, VisitQueues::fresh);
   }
   const bool quiet = report.life == Report::Life::unchanged && report.changes.empty() && report.attempts.empty() &&
@@ -212,7 +214,7 @@ std::size_t Reconciler::visit(TrackedNetns& netns, Time now) {
   return writes;
 }
 
-/// Whether there is more to write. The netns may be gone afterwards.
+/// Returns whether more writes are left. The netns may be gone afterwards.
 bool Reconciler::bind_and_visit(TrackedNetns& netns, Report& report, Time now) {
   const std::size_t index = netns.index;
   if (netns.governed.bound() && binder_.should_rebind(netns)) binder_.unbind(netns);
@@ -232,18 +234,18 @@ bool Reconciler::bind_and_visit(TrackedNetns& netns, Report& report, Time now) {
       return *end == Visit::End::more;
     }
     binder_.unbind(netns);
-    netns.written_to.clear();  // as the keys were counted until then
+    netns.written_to.clear();  // indices of the previous keys
     cannot_look.reset();
     if (end.error().code == ESTALE) continue;
     cannot_look = end.error();
     best = Tier::transient;
   }
-  // A stale binding is tried again by the next event or sweep; one that is out of reach is reported.
+  // The next event or sweep retries a stale binding; an unreachable netns is reported.
   if (cannot_look && names_.has(index)) netns.governed.cannot_enter(*cannot_look, now, report);
   return false;
 }
 
-/// True when it is bound now. When not, it is unreadable until a later visit, or its names lead elsewhere, or it is gone.
+/// Returns whether it is bound. Otherwise it is unreadable until a later visit, its names lead elsewhere, or it is gone.
 bool Reconciler::bind(TrackedNetns& netns, Tier best, Report& report, Time now) {
   report.netns = netns.label();
   const Result<Binder::End> end = binder_.bind(netns, best, now);
@@ -260,7 +262,7 @@ bool Reconciler::bind(TrackedNetns& netns, Tier best, Report& report, Time now) 
   return *end == Binder::End::first || *end == Binder::End::again;
 }
 
-/// Which keys its globs stand for depends on its interfaces, mostly.
+/// The keys that its globs match mostly depend on its interfaces.
 void Reconciler::look_at_links(TrackedNetns& netns) const {
   const bool sure = links_trusted_ && netns.links_told && (sweep_ + netns.index) % sweeps_a_look != 0;
   const bool in_sweep = netns.swept != sweep_;
@@ -273,7 +275,7 @@ Source Reconciler::source_of(const TrackedNetns& netns, Report::Life life) const
   return netns.write_seen || netns.links_changed ? Source::event : Source::reconcile;
 }
 
-/// Reports which policies match it for the first time in its life, now that it is as they want it, as far as that can be had.
+/// Reports the policies that match it for the first time in its life, after a visit has made it comply as far as possible.
 void Reconciler::announce(TrackedNetns& netns, Report& report) const {
   if (!netns.announced.open()) return;
   if (options_.resumed && !started_) return netns.announced.take_as_announced(netns.governed.matched());

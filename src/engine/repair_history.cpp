@@ -6,10 +6,10 @@
 namespace nswarden {
 namespace {
 
-// A value that does not stay is not written for ever (kernel fact 28), and yet the cause may go away.
+// A value that does not stay is retried rarely (kernel fact 28), but not dropped, since the cause may disappear.
 constexpr std::chrono::seconds first_retry_delay{60};
 constexpr std::chrono::seconds last_retry_delay{3600};
-// A write that fails is made again sooner, since the cause is seldom there to stay.
+// A failed write is retried sooner, since its cause is seldom permanent.
 constexpr std::chrono::seconds first_failure_delay{1};
 constexpr std::chrono::seconds last_failure_delay{300};
 
@@ -18,7 +18,7 @@ constexpr std::chrono::seconds last_failure_delay{300};
 bool RepairHistory::may_write(std::string_view seen, Time now, bool by_others) const {
   if (damping && !damping->may_write(now)) return false;
   if (!trouble || now >= trouble->retry_at) return true;
-  // Where another process writes, it need not be the kernel that makes this of our value; the damping bounds what it costs.
+  // If another process writes, the kernel may not be the cause of the stored value; the damping bounds the cost.
   return trouble->error == 0 && (by_others || suspended() || seen != trouble->stored_instead);
 }
 

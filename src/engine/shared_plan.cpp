@@ -16,7 +16,7 @@ const Key& sign_of_life() {
   return key;
 }
 
-/// The directory that the first glob of a path looks into.
+/// The directory that the first glob of a path searches.
 std::string_view folder_looked_into(std::string_view path) {
   const std::string_view before = path.substr(0, path.find_first_of("*?["));
   return before.substr(0, before.rfind('/'));
@@ -28,7 +28,7 @@ SharedPlan::SharedPlan(std::shared_ptr<const PolicySet> policies, std::span<cons
     : policies_(std::move(policies)), plan_(policies_->plan(matched)) {
   const bool has_commands = std::any_of(matched.begin(), matched.end(),
                                         [&](PolicyIndex policy) { return !policies_->policies()[policy].commands->empty(); });
-  // Nothing else would show that a netns has died and its inode number is used again (kernel facts 4 and 29).
+  // Without any key, a dead netns whose inode number is reused would go unnoticed (kernel facts 4 and 29).
   wants_sign_of_life_ = has_commands || !plan_.globs.empty();
   std::set<std::string_view> families;
   const Resolution exact = policies_->resolve(plan_, {});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A plan with what binding it needs, shared by all netns that match the same policies; and resolved, shared by all of these in
-// which its globs stand for the same keys. Loop thread only.
+// A plan and the needs of its binding, shared by all netns that match the same policies. The resolved plan is shared by those
+// netns where its globs match the same keys. Loop thread only.
 #pragma once
 
 #include <cstddef>
@@ -15,11 +15,11 @@ namespace nswarden {
 
 class SharedPlan;
 
-/// The settings of one netns, key by key. Pointers of `wishes` lead into `resolution` or to constants.
+/// The settings of one netns, key by key. `wishes` points into `resolution` or to constants.
 struct ResolvedPlan {
   std::shared_ptr<const SharedPlan> shared;
   Resolution resolution;
-  std::vector<Wish> wishes;           ///< of the settings, in their order; of what is only observed; or of a sign of life
+  std::vector<Wish> wishes;           ///< of the settings, in their order; of keys only observed; or of a sign of life
   std::vector<std::size_t> observed;  ///< as resolution.observed: index into `wishes`
 };
 
@@ -30,12 +30,13 @@ class SharedPlan : public std::enable_shared_from_this<SharedPlan> {
   [[nodiscard]] const std::shared_ptr<const PolicySet>& policies() const { return policies_; }
   [[nodiscard]] const std::vector<PolicyIndex>& matched() const { return plan_.policies; }
   [[nodiscard]] std::span<const KeyPattern* const> globs() const { return plan_.globs; }
-  /// Fds that a netns holds for it in Tier::directories: of families (ipv4, netfilter, ...), and of what its globs look into.
+  /// Fds that a netns holds for the plan in Tier::directories: of families (ipv4, netfilter, ...), and of directories that
+  /// globs search.
   [[nodiscard]] std::size_t directories() const { return directories_; }
-  /// Of these, what its globs look into: held in Tier::held too.
+  /// Of these, the fds of directories that globs search: held in Tier::held too.
   [[nodiscard]] std::size_t looked_into() const { return looked_into_; }
 
-  /// `found`: the keys that its globs stand for in some netns, sorted.
+  /// `found`: the keys that its globs match in some netns, sorted.
   [[nodiscard]] std::shared_ptr<const ResolvedPlan> resolve(std::vector<Key> found) const;
 
  private:
@@ -45,7 +46,7 @@ class SharedPlan : public std::enable_shared_from_this<SharedPlan> {
   std::size_t looked_into_ = 0;
   bool wants_sign_of_life_ = false;
   mutable std::map<std::vector<Key>, std::weak_ptr<const ResolvedPlan>> resolved_;
-  mutable std::size_t forget_at_ = 64;  // entries, of which most may be of no netns any more
+  mutable std::size_t forget_at_ = 64;  // entries; most of them may be unused
 };
 
 }  // namespace nswarden

@@ -11,9 +11,9 @@ namespace {
 
 constexpr int tries_a_visit = 2;
 constexpr std::size_t most_writes_at_once = 64;
-// After each write everything is read: with some 1 us a key, so much of one visit's time.
+// Each write is followed by reading all keys, at about 1 us per key: this bounds the time of one visit.
 constexpr std::size_t most_keys_read_a_visit = 8192;
-// When thousands of netns wait for the thread of slow writes, say.
+// For example when thousands of netns wait for the thread of slow writes.
 constexpr std::chrono::milliseconds first_busy_delay{20};
 constexpr std::chrono::milliseconds last_busy_delay{1280};
 
@@ -48,11 +48,11 @@ Result<Visit::End> Visit::make() {
   judge_all();
   note_fights();
   if (slow_write_ended) conclude_slow_write();
-  // Interfaces that came meanwhile are not to wait for all that is to be written of the others.
+  // New interfaces must not wait for all writes to the existing ones.
   const bool look_first = memory_.look_due && !memory_.slow_write;
   Result<void> repaired;
   if (!look_first && !settings_.all_compliant()) repaired = repair();
-  // Also of a visit that was cut short: its findings and writes until then are true, and the next visit goes on from there.
+  // Also after a visit that was cut short: its findings and writes are valid, and the next visit continues from there.
   plan_next_visit();
   settings_.report_changes(traces_, context_.write_seen, report_);
   if (!repaired) return repaired.error();
@@ -65,7 +65,7 @@ Result<Visit::End> Visit::make() {
   return more_ ? End::more : End::done;
 }
 
-/// Of the keys that are there at present, unless a write is under way that knows settings by their numbers.
+/// Reads the keys that exist now. Does not change the set of keys while a slow write refers to settings by index.
 Result<void> Visit::read_all() {
   using PlanBefore = std::shared_ptr<const ResolvedPlan>;
   const PlanBefore before = settings_.plan();
@@ -80,8 +80,8 @@ Result<void> Visit::read_all() {
   if (search && !netns_.find_missing().ok()) return stale;
   auto readings = netns_.read();
   if (readings && any_vanished(*readings) && !before->shared->globs().empty() && !memory_.slow_write) {
-    // An interface has gone, or the whole netns, which find() will report. Where the same names are there as before, they may be
-    // of other interfaces, and then the keys that are held are dead.
+    // An interface is gone, or the whole netns, which find() will report. The same names may belong to new interfaces, and then
+    // the held keys are dead.
     const Result<PlanBefore> left = adopt_keys_there();
     if (!left) return left.error();
     if (const auto held = netns_.hold(settings_.plan()->wishes); !held) return held.error();
@@ -89,13 +89,13 @@ Result<void> Visit::read_all() {
   }
   if (!readings || any_vanished(*readings)) return stale;
   readings_ = *readings;
-  // Those were numbers of other settings.
+  // The indices were those of other settings.
   if (settings_.plan() != before) context_.written_to = {};
   return {};
 }
 
-/// Adopts the keys that its globs stand for at present, and returns the plan before: the binding refers to it until it holds
-/// these.
+/// Adopts the keys that its globs match now. Returns the previous plan, because the binding refers to it until it holds the new
+/// keys.
 Result<std::shared_ptr<const ResolvedPlan>> Visit::adopt_keys_there() {
   memory_.look_due = false;
   std::shared_ptr<const ResolvedPlan> before = settings_.plan();
@@ -115,7 +115,7 @@ void Visit::judge_all() {
   }
 }
 
-/// Shows the dampings the readings that have just been judged.
+/// Passes the new judgements to the dampings.
 void Visit::note_fights() {
   for (std::size_t i = 0; i < settings_.size(); ++i) {
     Damping* damping = settings_.repairs(i).damping.get();
@@ -128,13 +128,13 @@ void Visit::note_fights() {
   }
 }
 
-/// Writes differences, reads everything, and so on: a write can set other keys right or wrong (kernel fact 27), and a
-/// write of the value that is there already is not harmless (fact 26).
+/// Writes differences and reads all keys in turns: a write can fix or undo other keys (kernel fact 27), and rewriting the
+/// present value is not harmless (fact 26).
 Result<void> Visit::repair() {
   for (std::size_t keys_read = 0;; keys_read += settings_.size()) {
     const std::vector<std::size_t> writes = next_writes();
     if (writes.empty()) return {};
-    // Other netns wait: the rest is for the next visit, which is due immediately.
+    // Other netns wait: the next visit, due immediately, writes the rest.
     more_ = keys_read >= most_keys_read_a_visit;
     if (more_) return {};
     const std::optional<std::vector<Written>> written = write(writes);
@@ -151,8 +151,8 @@ Result<void> Visit::repair() {
   }
 }
 
-/// Settings to write before everything is read again: the first difference; or several, where all are keys of interfaces, which
-/// change no others. Those that wait for RTNL do.
+/// Returns the settings to write before all keys are read again: the first difference; or several, if all are keys of
+/// interfaces, which change no other keys. Keys that wait for RTNL do change others.
 std::vector<std::size_t> Visit::next_writes() const {
   std::vector<std::size_t> writes;
   const auto changes_no_other = [&](std::size_t index) {
@@ -171,7 +171,7 @@ std::vector<std::size_t> Visit::next_writes() const {
 bool Visit::may_write(std::size_t index) const {
   if (!context_.write || settings_.planned(index).mode != Mode::enforce || memory_.slow_write) return false;
   const JudgedSetting& setting = settings_[index];
-  // stable_secret gives EIO until it is written for the first time (kernel fact 29).
+  // stable_secret returns EIO until its first write (kernel fact 29).
   const bool never_written = setting.state == State::unreadable && setting.error == EIO;
   if (setting.state != State::drifted && !never_written) return false;
   const SettingTrace& trace = traces_[index];
@@ -179,7 +179,7 @@ bool Visit::may_write(std::size_t index) const {
   return trace.tries > 0 || setting.repairs.may_write(setting.seen, context_.now, context_.was_written_to(index));
 }
 
-/// None when the end of one is to be waited for: another thread makes it, or has no room for it.
+/// Returns nullopt when a write has to be awaited: another thread makes it, or has no room for it.
 std::optional<std::vector<Visit::Written>> Visit::write(const std::vector<std::size_t>& settings) {
   std::vector<Written> written;
   for (const std::size_t index : settings) {
@@ -189,7 +189,7 @@ std::optional<std::vector<Visit::Written>> Visit::write(const std::vector<std::s
     std::string found = setting.repairs.before_ours ? *setting.repairs.before_ours : setting.seen;
     const Result<BoundNetns::Write> result = netns_.write(index, *settings_.planned(index).setting->want.set());
     if (result && *result == BoundNetns::Write::handed_over) {
-      // It may change the others too, so that all of them wait for it.
+      // It may change other keys too, so all their writes wait for it.
       const std::optional<Time> seen = context_.write_seen ? context_.write_seen : trace.write_seen;
       const bool by_others = context_.was_written_to(index) || trace.by_others;
       memory_.slow_write = SlowWrite{index, trace.tries, trace.stored_instead, report_.source, found, seen, by_others, {}};
@@ -204,7 +204,7 @@ std::optional<std::vector<Visit::Written>> Visit::write(const std::vector<std::s
   return written;
 }
 
-/// As if this visit had made it.
+/// Accounts for the slow write as if this visit had made it.
 void Visit::conclude_slow_write() {
   const SlowWrite slow = *std::exchange(memory_.slow_write, std::nullopt);
   SettingTrace& trace = traces_[slow.setting];
@@ -219,7 +219,8 @@ void Visit::conclude_slow_write() {
   conclude({slow.setting, slow.found, *slow.error}, before);
 }
 
-/// A write has ended, and all has been read since. `before`: all settings as they were; empty when it was one of several writes.
+/// A write has ended, and all keys have been read since. `before`: all settings before the write; empty for one of several
+/// writes.
 void Visit::conclude(const Written& write, std::span<const Before> before) {
   if (write.error != 0) {
     traces_[write.setting].stop = true;
@@ -261,8 +262,9 @@ void Visit::end_attempt(std::size_t index, Outcome outcome, int error) {
   report_.attempts.push_back(*traces_[index].last);
 }
 
-/// Settings that were right before a write for the setting `writer` and are wrong after it: the kernel made that of it (kernel
-/// fact 27). That is harmless where they can be set right again; two that undo each other would be written in turn for ever.
+/// Notes settings that were compliant before a write for the setting `writer` and drifted after it: the kernel changed them
+/// (kernel fact 27). That is harmless if they can be repaired; two settings that undo each other would be written in turn
+/// forever.
 void Visit::note_undone(std::size_t writer, std::span<const Before> before) {
   for (std::size_t i = 0; i < settings_.size(); ++i) {
     const bool undone = before[i].state == State::compliant && settings_[i].state == State::drifted;
@@ -275,8 +277,8 @@ void Visit::note_undone(std::size_t writer, std::span<const Before> before) {
   }
 }
 
-/// A write for one setting can change others (kernel fact 27), which are then set right by writes of their own: these
-/// replace values that the daemon made itself.
+/// A write for one setting can change others (kernel fact 27). The repairs of those replace values that the daemon caused
+/// itself.
 void Visit::keep_changed_by_us(std::size_t writer, std::span<const Before> before) {
   for (std::size_t i = 0; i < settings_.size(); ++i) {
     const JudgedSetting& setting = settings_[i];
@@ -287,7 +289,8 @@ void Visit::keep_changed_by_us(std::size_t writer, std::span<const Before> befor
   }
 }
 
-/// The value to restore when a policy that restores is removed. A value that did not stay may be another process's doing.
+/// Records the value to restore when a policy that restores is removed. A value that did not stay may come from another
+/// process.
 void Visit::keep_overwritten(const Written& write) {
   if (!settings_.restores(write.setting)) return;
   const JudgedSetting& setting = settings_[write.setting];
@@ -316,11 +319,11 @@ void Visit::forget_old_repairs() {
   }
 }
 
-/// When is there something to do next, without any event?
+/// Finds out when the next visit has something to do without an event.
 void Visit::plan_next_visit() {
   memory_.retry_at.reset();
   memory_.repairs_forgotten_at = Time::max();
-  // A time that is over is not waited for: there is another reason that it was not done.
+  // Ignore times in the past: there is another reason why the write was not made.
   const auto at = [this](Time time) {
     if (time > context_.now) memory_.retry_at = std::min(memory_.retry_at.value_or(time), time);
   };

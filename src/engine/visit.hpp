@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One visit to one bound netns: read all its keys, judge them, write the first difference, read everything again, and so on until
-// nothing is left to write; then report. The one place that decides about writes, for all reasons to visit.
-// Loop thread only; made by GovernedNetns for each visit. A visit that finds all as it was allocates nothing.
+// One visit to one bound netns: reads all its keys, judges them, writes the first difference, reads all keys again, and repeats
+// until nothing is left to write; then it reports. Only this class decides about writes, for every reason to visit.
+// Loop thread only; GovernedNetns makes one for each visit. A visit that finds no change allocates nothing.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +24,7 @@ namespace nswarden {
 struct VisitContext {
   const DampingRules& damping;
   std::chrono::nanoseconds tick{0};  ///< the kernel's
-  bool write = true;                 ///< false: nothing is written, whatever the policies say
+  bool write = true;                 ///< false: never write, regardless of the policies
   Time now;
   std::optional<Time> write_seen{};           ///< of the write that led to this visit
   std::span<const std::size_t> written_to{};  ///< settings that other processes were seen to write since the last visit
@@ -34,7 +34,7 @@ struct VisitContext {
   }
 };
 
-/// A write that another thread makes; nothing else is written to its netns meanwhile.
+/// A write that another thread makes; until it ends, nothing else is written to its netns.
 struct SlowWrite {
   std::size_t setting = 0;
   int tries = 0;
@@ -42,36 +42,37 @@ struct SlowWrite {
   Source source = Source::reconcile;
   std::string found;  ///< before it
   std::optional<Time> write_seen;
-  bool by_others = false;    ///< it was wrong because another process wrote it
+  bool by_others = false;    ///< another process had caused the drift
   std::optional<int> error;  ///< once it has ended; 0 when the kernel took it
 
   [[nodiscard]] bool ended() const { return error.has_value(); }
 };
 
-/// What a netns keeps from one visit to the next, besides its settings.
+/// State that a netns keeps between visits, besides its settings.
 struct VisitMemory {
   Time first_seen;             ///< when its entry was first seen, or its life began
-  bool fresh = false;          ///< bound since the last visit, so nothing can be missing that bind() would have found
-  bool look_due = false;       ///< at which keys its globs stand for
-  bool was_compliant = false;  ///< all settings together, once in its life
+  bool fresh = false;          ///< bound since the last visit, so bind() has just searched for missing keys
+  bool look_due = false;       ///< the next visit has to check which keys the globs match
+  bool was_compliant = false;  ///< all settings at the same time, once in its life
   std::optional<SlowWrite> slow_write{};
-  std::optional<Time> retry_at{};           ///< when a visit has something to do, without any event
-  std::chrono::milliseconds busy_delay{0};  ///< after the last visit, if a write could not be handed over in it
+  std::optional<Time> retry_at{};           ///< when the next visit has something to do without an event
+  std::chrono::milliseconds busy_delay{0};  ///< after the last visit, if it could not hand over a write
   Time repairs_forgotten_at = Time::max();  ///< when the damping of settings that are not suspended has ended
 };
 
 class Visit {
  public:
-  /// All outlive it. `netns` is bound with the plan of `settings`.
+  /// All arguments must outlive it. `netns` is bound with the plan of `settings`.
   Visit(BoundNetns& netns, JudgedSettings& settings, VisitMemory& memory, const VisitContext& context, Report& report)
       : netns_(netns), settings_(settings), memory_(memory), context_(context), report_(report) {}
 
   enum class End : std::uint8_t {
     done,
-    more,  ///< to write than there was time for: the next visit is due soon
+    more,  ///< the time did not suffice for all writes: the next visit is due soon
   };
-  /// To be called once. Error: to be bound again before another visit. ESTALE where the netns or an interface has gone; else why
-  /// its keys could not be looked for: files or memory ran out, say. Findings and writes until then are reported all the same.
+  /// Call once. After an error, bind again before another visit: ESTALE when the netns or an interface is gone; otherwise the
+  /// reason why the search for keys failed, for example a lack of fds or memory. Earlier findings and writes are reported all
+  /// the same.
   Result<End> make();
 
  private:

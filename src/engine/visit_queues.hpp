@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which netns are to be visited besides by the sweep, and in which order: those in the queues now, and later those that are due
-// again. Each waits in one queue at most. Loop thread only; for the reconciler.
+// Netns to visit besides the sweep, in order: those in the queues now, and later those that are due again. Each netns waits in
+// at most one queue. Loop thread only; for the reconciler.
 #pragma once
 
 #include <array>
@@ -16,14 +16,14 @@ namespace nswarden {
 
 class VisitQueues {
  public:
-  /// The first comes before all else.
+  /// In order of priority.
   enum Queue : std::size_t {
     written_to,  ///< another process wrote there
     fresh,       ///< new, or due again
     unsure,      ///< may have been written to
   };
 
-  /// Where it waits already in a queue that comes later, its place there is skipped in its turn.
+  /// If it already waits in a later queue, next() skips its entry there.
   void add(TrackedNetns& netns, Queue queue) {
     if (queue >= netns.queue) return;
     netns.queue = queue;
@@ -32,7 +32,7 @@ class VisitQueues {
   [[nodiscard]] bool empty(Queue queue) const { return queues_[queue].empty(); }
   [[nodiscard]] bool empty() const { return empty(written_to) && empty(fresh) && empty(unsure); }
 
-  /// Takes the next one of the queues up to `last`; null when there is none.
+  /// Takes the next netns of the queues up to `last`; null if they are empty.
   TrackedNetns* next(Queue last) {
     for (std::size_t queue = 0; queue <= last; ++queue) {
       while (!queues_[queue].empty()) {
@@ -46,14 +46,14 @@ class VisitQueues {
     return nullptr;
   }
 
-  /// It is due again at `at`; none: without an event, never.
+  /// The netns is due again at `at`; with nullopt, only an event makes it due.
   void wait(TrackedNetns& netns, std::optional<Time> at) {
     if (at == netns.retry_at) return;
     if (netns.retry_at) retries_.erase({*netns.retry_at, &netns});
     if (at) retries_.emplace(*at, &netns);
     netns.retry_at = at;
   }
-  /// Adds those that are due by now.
+  /// Queues the netns that are due by now.
   void add_due(Time now) {
     while (!retries_.empty() && retries_.begin()->first <= now) {
       TrackedNetns& netns = *retries_.begin()->second;
@@ -61,7 +61,7 @@ class VisitQueues {
       add(netns, fresh);
     }
   }
-  /// When add_due() adds the next one.
+  /// When add_due() queues the next netns.
   [[nodiscard]] std::optional<Time> due() const {
     return retries_.empty() ? std::nullopt : std::optional(retries_.begin()->first);
   }

@@ -42,7 +42,7 @@ CgroupNames names_of_cgroup(std::string_view path) {
   std::string_view slice;
   while (!path.empty()) {
     std::string_view component = take_until(path, '/');
-    // systemd puts one before a name that the kernel could take for a file of its own (cg_escape).
+    // systemd prefixes "_" to a name that the kernel could take for a file of its own (cg_escape).
     if (component.starts_with('_')) component.remove_prefix(1);
     if (const std::string_view container = container_of(component); !container.empty()) names.container = container;
     if (ends_in_one_of(component, {".service", ".scope", ".socket", ".mount", ".swap"})) unit = component;

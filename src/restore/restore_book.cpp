@@ -44,7 +44,7 @@ std::string book_text(std::string_view bytes) {
   return text;
 }
 
-/// None for a text that book_text() does not make.
+/// nullopt for a text that book_text() does not make.
 std::optional<std::string> unescaped(std::string_view text) {
   std::string bytes;
   bytes.reserve(text.size());
@@ -61,7 +61,7 @@ std::optional<std::string> unescaped(std::string_view text) {
   return book_text(bytes) == text ? std::optional(std::move(bytes)) : std::nullopt;
 }
 
-/// FNV-1a: against accidents, not against those who may write the file.
+/// FNV-1a: protects against accidents, not against a process that may write the file.
 std::uint64_t checksum(std::string_view text) {
   std::uint64_t sum = 0xcbf29ce484222325;
   for (const char c : text) sum = (sum ^ static_cast<unsigned char>(c)) * 0x100000001b3;
@@ -263,7 +263,7 @@ std::variant<RestoreBook, Problem> RestoreBook::parse(std::string_view text, std
   return book;
 }
 
-/// Empty, or what is wrong with it.
+/// Returns an empty string, or the reason why the line is invalid.
 std::string RestoreBook::add_line(std::string_view line) {
   const std::optional<RestoreText::Fields> fields = RestoreText::fields_of(line);
   if (!fields) return "a line has not the five fields of an entry";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What restoring needs to know: the values that writes for policies with `restore` took the place of, by netns and key. A book is
-// of one boot of the machine, since cookies of netns begin anew with each. What it says is only ever a reason to look: the kernel
-// is asked before anything is put back (restore_netns.hpp). Pure; time is given.
+// The values replaced by writes for policies with `restore`, by netns and key. A book belongs to one boot of the machine, since
+// cookies of netns start over with each. An entry is only a reason to check: restore_netns.hpp reads from the kernel before it
+// restores anything. Pure; the caller passes the time.
 #pragma once
 
 #include <array>
@@ -26,16 +26,16 @@ namespace nswarden {
 
 struct Report;
 
-/// What the policies in force make of the keys of one netns, as far as restoring goes.
+/// How the present policies claim the keys of one netns, for restoring.
 class Claims {
  public:
-  /// Refers to `resolution`.
+  /// Keeps references into `resolution`.
   Claims(const Resolution& resolution, const PolicySet& policies);
 
   enum class Claim : std::uint8_t {
-    none,       ///< no policy wants a value of it, or one that only audits and restores nothing: what was found is due
-    restoring,  ///< a policy with `restore` wants a value of it: not yet
-    taken,      ///< a policy without `restore` enforces it: its value is that policy's from now on, and is never put back
+    none,       ///< no policy sets it, or only one that audits without `restore`: the found value is due
+    restoring,  ///< a policy with `restore` sets it: not due yet
+    taken,      ///< a policy without `restore` enforces it: that policy owns its value, which is never restored
   };
   [[nodiscard]] Claim of(const Key& key) const;
 
@@ -43,14 +43,14 @@ class Claims {
   std::unordered_map<std::string_view, Claim> claims_;  // by path
 };
 
-/// The lines in which a book is kept in a file; for RestoreBook alone.
+/// The text format of a saved book; for RestoreBook alone.
 class RestoreText {
  public:
   using Fields = std::array<std::string, 5>;
 
   explicit RestoreText(std::string_view boot);
   void add(const Fields& fields);
-  /// The whole text.
+  /// Returns the whole text.
   [[nodiscard]] std::string end() &&;
 
   struct Content {
@@ -58,7 +58,7 @@ class RestoreText {
     std::vector<std::string_view> lines;  ///< of entries, without their newlines
   };
   static std::variant<Content, Problem> read(std::string_view text);
-  /// None when these are not what add() makes.
+  /// nullopt for a line that add() does not make.
   static std::optional<Fields> fields_of(std::string_view line);
 
  private:
@@ -70,46 +70,47 @@ class RestoreBook {
  public:
   struct Entry {
     Key key;
-    std::string policy;  ///< name of the one that wrote last
-    std::string found;   ///< normalised; what was there before us
-    std::string stored;  ///< normalised; what the kernel made of our last write
+    std::string policy;  ///< name of the last policy that wrote
+    std::string found;   ///< normalised; the value before the daemon's first write
+    std::string stored;  ///< normalised; the kernel's value after the daemon's last write
   };
 
-  /// Of all that is kept, bytes; and of a text that is read.
+  /// Limits in bytes: of all entries, and of a text to parse.
   static constexpr std::size_t max_size = std::size_t{8} << 20;
   static constexpr std::size_t max_text_size = std::size_t{32} << 20;
-  /// A netns that has not been seen for so long is forgotten.
+  /// A netns not seen for this long is forgotten.
   static constexpr std::chrono::minutes forgotten_after{10};
 
-  /// A write of ours. The first one of a key says what was found; later ones only what is stored. That also holds when somebody
-  /// else changed the value in between and the policy set it right again: what was there before us is what the first write found,
-  /// and what an opponent of the policy wrote while it was in force is no state that anybody left behind. An entry that comes to
-  /// store what was found is dropped: there is nothing to put back. So is what cannot be kept or put back: a netns without a cookie
-  /// (before Linux 5.14), a secret that had no value. False when the book is full: that write will not be undone.
+  /// Records a write of the daemon. The first write of a key sets the found value; later ones only update the stored one. That
+  /// also holds when another process changed the value in between and the policy repaired it: a value written against an active
+  /// policy is not a state to return to.
+  /// Drops an entry whose stored value equals the found one, since nothing is left to restore. Skips entries that cannot be
+  /// kept or restored: a netns without a cookie (before Linux 5.14), a secret that had no value. Returns false when the book is
+  /// full: that write will not be undone.
   bool note(std::uint64_t cookie, const Entry& write);
-  /// All that is overwritten in the report, which was made under these policies. The writes that will not be undone.
+  /// Records all overwritten values of a report made under `policies`. Returns the writes that will not be undone.
   std::vector<Entry> note(const Report& report, const PolicySet& policies);
   void drop(std::uint64_t cookie, const Key& key);
 
-  /// The entries of a netns that are due, in write order (key.hpp); what another policy has taken over is dropped.
+  /// Returns the due entries of a netns in write order (key.hpp). Drops entries that another policy has taken over.
   std::vector<Entry> due(std::uint64_t cookie, const Claims& claims);
-  /// All of a netns, in write order.
+  /// Returns all entries of a netns, in write order.
   [[nodiscard]] std::vector<Entry> entries(std::uint64_t cookie) const;
   [[nodiscard]] const Entry* find(std::uint64_t cookie, const Key& key) const;
   [[nodiscard]] bool knows(std::uint64_t cookie) const { return netns_.find(cookie) != netns_.end(); }
 
-  /// These netns live. Of the others it is not known whether they do: one may have no name for a moment, or not be to be entered.
+  /// These netns are alive. The others may be alive too: a netns may briefly have no name, or may be impossible to enter.
   void saw_living(std::span<const std::uint64_t> cookies, Time now);
 
   [[nodiscard]] bool empty() const { return netns_.empty(); }
   [[nodiscard]] std::size_t size() const { return entries_; }
-  /// Another one after each change of what text() gives.
+  /// Changes whenever the result of text() changes.
   [[nodiscard]] std::uint64_t revision() const { return revision_; }
 
-  /// For a file: lines of fields with tabs between them, in which every byte that is no printable ASCII stands as %XX; in the first
-  /// line a version and the boot, in the last one a checksum.
+  /// Text for a file: lines of tab-separated fields, with every byte that is not printable ASCII written as %XX. The first line
+  /// has a version and the boot, the last line a checksum.
   [[nodiscard]] std::string text(std::string_view boot) const;
-  /// Exactly what text() gives, and nothing else. The book of another boot is empty.
+  /// Accepts only the exact output of text(). Returns an empty book for another boot.
   static std::variant<RestoreBook, Problem> parse(std::string_view text, std::string_view boot);
 
  private:
@@ -120,7 +121,7 @@ class RestoreBook {
   [[nodiscard]] static std::size_t size_of(const Entry& entry);
   [[nodiscard]] std::string add_line(std::string_view line);
 
-  std::map<std::uint64_t, Netns> netns_;  // by cookie; none without entries
+  std::map<std::uint64_t, Netns> netns_;  // by cookie; never without entries
   std::size_t entries_ = 0;
   std::size_t size_ = 0;  // bytes
   std::uint64_t revision_ = 0;

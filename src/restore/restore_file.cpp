@@ -24,7 +24,7 @@ std::string boot_id() {
 RestoreFile::RestoreFile(const std::optional<std::string>& file)
     : file_(file.value_or(runtime_directory() + "/restore")), is_default_(!file), boot_(boot_id()) {}
 
-/// Empty, or why it cannot be ours.
+/// Returns an empty string, or the reason why the lock cannot be taken.
 std::string RestoreFile::lock() {
   if (lock_) return {};
   if (boot_.empty())
@@ -59,7 +59,7 @@ RestoreFile::Loaded RestoreFile::load() {
   }
   auto book = RestoreBook::parse(std::get<std::string>(read), boot_);
   if (auto* whole = std::get_if<RestoreBook>(&book)) return {std::move(*whole), {}};
-  // A failure leaves it where it is, to be replaced by the next save.
+  // On failure the file stays in place, and the next save replaces it.
   const bool aside = move_aside(file_, damaged_suffix).ok();
   return {
       {},

@@ -15,10 +15,10 @@ namespace {
 
 constexpr int tries_a_key = 2;
 
-/// The kernel takes an empty write for none (kernel fact 28); a newline alone empties a list.
+/// The kernel ignores an empty write (kernel fact 28); a newline alone empties a list.
 std::string_view to_write(std::string_view value) { return value.empty() ? "\n" : value; }
 
-/// One netns that is bound with the keys of the entries.
+/// A netns bound with the keys of the entries.
 class Restoring {
  public:
   Restoring(std::unique_ptr<BoundNetns> netns, std::vector<RestoreBook::Entry> entries, std::chrono::nanoseconds tick)
@@ -43,17 +43,17 @@ class Restoring {
   struct One {
     Restored result;
     ValueSense sense;
-    bool known = false;                   // result.have is what is there
-    bool gone = false;                    // the key is
-    bool ours = false;                    // before we wrote any, the value was what we stored, or what was found
-    std::optional<std::string> target{};  // what is to be there at the end; none while it could not be read
+    bool known = false;                   // result.have is the present value
+    bool gone = false;                    // the key no longer exists
+    bool ours = false;                    // before any write, the value was the stored or the found one
+    std::optional<std::string> target{};  // the value to reach; nullopt while it could not be read
     int tries = 0;
     int error = 0;  // of reading or writing it
   };
 
   static bool is_same(const One& one, std::string_view a, std::string_view b) { return same_value(a, b, one.sense); }
 
-  /// False when nothing more can be done in this netns.
+  /// Returns false when nothing more can be done in this netns.
   bool read() {
     const auto readings = netns_->read();
     if (!readings) {
@@ -71,8 +71,8 @@ class Restoring {
     if (reading.status == Reading::Status::unreadable) one.error = reading.error;
   }
 
-  /// By what is there before anything is written. What our own writes change later (kernel fact 27) stays what it is here: ours is
-  /// to be as it was found, and what others changed is to be as they left it.
+  /// Decides by the values before any write. Side effects of later writes (kernel fact 27) do not change the decision: values
+  /// of the daemon return to the found ones, and values changed by other processes return to the changed ones.
   static void settle(One& one) {
     if (!one.known) return;
     const RestoreBook::Entry& entry = one.result.entry;
@@ -88,7 +88,7 @@ class Restoring {
     return one.known && one.target && one.error == 0 && one.tries < tries_a_key && !is_right(one);
   }
 
-  /// The first difference in write order. False when there is none left to be written.
+  /// Writes the first difference in write order. Returns false when nothing is left to write.
   bool write_next() {
     const auto next = std::find_if(ones_.begin(), ones_.end(), may_write);
     if (next == ones_.end()) return false;
@@ -155,7 +155,7 @@ std::vector<Restored> restore_netns(NetnsCatalog& catalog, const NetnsPlace& pla
   wishes.reserve(entries.size());
   for (const RestoreBook::Entry& entry : entries) keys.push_back(entry.key);
   for (const Key& key : keys) wishes.push_back({&key, true});
-  // It holds no fds, and proves the identity of the netns each time that it enters it.
+  // A transient binding holds no fds, and verifies the identity of the netns each time that it enters it.
   BindResult bound = catalog.bind(place.directory, place.name, wishes, Tier::transient);
   if (const auto* error = std::get_if<Error>(&bound)) return all_of(std::move(entries), Restored::What::failed, error->code);
   auto* binding = std::get_if<Binding>(&bound);

@@ -11,9 +11,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::seconds;
 
-// A look goes over the whole book. What comes to be due without a reload can wait so long.
+// A check scans the whole book. Entries that become due without a reload can wait this long.
 constexpr seconds look_gap{60};
-// A save writes the whole book: so long from one to the next, or a hundred times what it takes.
+// A save writes the whole book: the gap to the next one is a hundred times its duration, within these limits.
 constexpr seconds shortest_save_gap{1};
 constexpr seconds longest_save_gap{60};
 constexpr int save_factor = 100;
@@ -66,13 +66,13 @@ void Restorer::look(const Reconciler& reconciler, Time now) {
     auto due = book_.due(netns.id.cookie, claim->second);
     if (!due.empty()) queue_.push_back({{netns.id.cookie, netns.directory, netns.name}, netns.label, std::move(due)});
   }
-  // Also so that its catalog has seen the processes by which a netns without a name can be found.
+  // Also lets its catalog see the processes through which a netns without a name can be found.
   if (asked || !queue_.empty()) look_beyond(reconciler, inodes);
   for (const Due& due : queue_) cookies.push_back(due.place.cookie);
   book_.saw_living(cookies, now);
 }
 
-/// A source that no policy asks for any more has no names: what was changed there is due, and is found here.
+/// A source that no policy uses any more has no names in the reconciler: values changed there are due, and are found here.
 void Restorer::look_beyond(const Reconciler& reconciler, const std::set<std::uint64_t>& inodes) {
   const Listing listing = parts_.catalog.list(NetnsCatalog::Detail::full);
   for (const Entry& entry : listing.entries) {
@@ -86,7 +86,7 @@ void Restorer::look_beyond(const Reconciler& reconciler, const std::set<std::uin
   }
 }
 
-/// A write may have been made since it was found to be due.
+/// Drops the entries that were written again after they were found due.
 std::vector<RestoreBook::Entry> Restorer::still_kept(Due& due) const {
   std::erase_if(due.entries, [&](const RestoreBook::Entry& entry) {
     const RestoreBook::Entry* kept = book_.find(due.place.cookie, entry.key);
@@ -100,7 +100,7 @@ void Restorer::step(Reconciler& reconciler, Time now) {
   Due due = std::move(queue_.front());
   queue_.pop_front();
   for (const Restored& result : restore_netns(parts_.catalog, due.place, still_kept(due), parts_.tick)) conclude(due, result);
-  // A value that was put back may have changed others (kernel fact 27), and our own writes are no events.
+  // A restored value may have changed others (kernel fact 27), and the daemon's own writes cause no events.
   reconciler.touch(due.place.directory, due.place.name, now);
   if (queue_.empty()) log_sums();
 }

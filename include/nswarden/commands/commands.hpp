@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands of the policies: what an event or a report asks for goes into the queue, what may run is started, and what came
-// of it is counted and logged. Loop thread only, and never on its time: the commands run elsewhere (commands/command_runner.hpp).
+// Runs the commands of the policies: queues those that an event or a report triggers, starts those that may run, and counts and
+// logs their results. Loop thread only, and never blocks it: the commands run in other processes (commands/command_runner.hpp).
 #pragma once
 
 #include <chrono>
@@ -29,28 +29,28 @@ class Commands {
     Metrics& metrics;
     Log& log;
   };
-  /// `open_files`: soft limit for commands, the one that the daemon itself began with.
+  /// `open_files`: soft limit for commands, the daemon's own at its start.
   Commands(Parts parts, std::size_t open_files) : parts_(parts), runner_(open_files) {}
 
-  /// From now on. What waits or runs goes on, and what failed too often has another chance.
+  /// Replaces the policies. Waiting and running commands continue, and suspended ones get another chance.
   void use(std::shared_ptr<const PolicySet> policies, std::chrono::milliseconds timeout);
 
-  /// A report made under the policies in use: a netns that came or went.
+  /// Handles a report made under the present policies: a netns appeared or is gone.
   void take(const Report& report);
-  /// An event of a directory, with its mask; `name` is empty when it is about the directory itself.
+  /// Handles an event of a directory, with its mask; `name` is empty when it concerns the directory itself.
   void take_event(std::uint16_t directory, std::string_view name, std::uint32_t mask);
-  /// What has ended. To be called when one of fds() is readable.
+  /// Handles the commands that have ended. Call it when one of fds() is readable.
   void take_results();
 
-  /// Forgets what waits; what runs ends uncounted. For when the state may be half changed.
+  /// Drops waiting commands; running ones end uncounted. For use when the state may be half changed.
   void forget_all();
 
-  /// Starts what may run.
+  /// Starts the commands that may run.
   void start();
-  /// When start() has to be called without any other reason.
+  /// When start() is due without another reason.
   [[nodiscard]] std::optional<Time> due() const { return queue_.due(); }
 
-  /// To be polled for POLLIN, -1 for none; they may be others after start().
+  /// To be polled for POLLIN, -1 for none; start() may change them.
   [[nodiscard]] std::pair<int, int> fds() const { return {runner_.results_fd(), runner_.requests_fd()}; }
   [[nodiscard]] std::size_t queued() const { return queue_.queued(); }
   [[nodiscard]] std::size_t running() const { return queue_.running(); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plain data that the engine hands out: the report of a visit (states, attempts, changes), and the reconciler's answers
-// when asked (findings, counts). Metrics, log, snapshot and reports are made of these.
+// Plain data made by the engine: the report of a visit (states, attempts, changes), and the reconciler's answers to queries
+// (findings, counts). Metrics, log, snapshot and reports are built from these.
 #pragma once
 
 #include <array>
@@ -19,19 +19,19 @@
 
 namespace nswarden {
 
-/// Each setting of each bound netns is in exactly one.
+/// Each setting of each bound netns has exactly one state.
 enum class State : std::uint8_t { compliant, drifted, missing, unreadable };
 /// Why a setting is not compliant; the label `reason` of nswarden_sysctl_drift.
 enum class Reason : std::uint8_t { none, value, missing, unreadable, clamped, suspended };
-/// Why it was looked at; the label `source` of nswarden_drift_detected_total.
+/// Why a netns was visited; the label `source` of nswarden_drift_detected_total.
 enum class Source : std::uint8_t { startup, create, event, reconcile };
 /// How one write ended.
 enum class Outcome : std::uint8_t {
   fixed,     ///< read back as wanted
-  refused,   ///< EACCES, EPERM, EROFS: we may not
-  rejected,  ///< EINVAL, ERANGE: the kernel will not have this value
-  clamped,   ///< accepted twice, and the kernel stores something else, twice the same
-  failed,    ///< anything else, also a value that someone changed again before we read it back
+  refused,   ///< EACCES, EPERM, EROFS: not permitted
+  rejected,  ///< EINVAL, ERANGE: the kernel does not accept this value
+  clamped,   ///< accepted twice, but the kernel stored another value, the same both times
+  failed,    ///< any other failure, including a value that another process changed before it was read back
 };
 
 std::string_view to_string(State state);
@@ -41,8 +41,8 @@ std::string_view to_string(Outcome outcome);
 
 inline constexpr std::array all_sources{Source::startup, Source::create, Source::event, Source::reconcile};
 
-/// The label `reason` of nswarden_action_failures_total for a write that ended with `error` (0: the value read back is not
-/// the one written).
+/// The label `reason` of nswarden_action_failures_total for a write that ended with `error` (0: the value read back differs
+/// from the written one).
 std::string_view failure_reason(int error);
 inline constexpr std::array<std::string_view, 10> all_failure_reasons{"enoent",   "eacces", "eperm",   "einval", "erofs",
                                                                       "readback", "setns",  "timeout", "exit",   "other"};
@@ -59,34 +59,34 @@ struct Finding {
   std::string have;  ///< normalised; empty when missing or unreadable; `redacted` for secrets
   State state = State::compliant;
   Reason reason = Reason::none;
-  int error = 0;                                  ///< errno when unreadable, or of the write that failed when drifted
+  int error = 0;                                  ///< errno when unreadable, or of the failed write when drifted
   std::string note{};                             ///< of the setting
-  std::chrono::steady_clock::time_point since{};  ///< when it was first found to be so, compliant or not
+  std::chrono::steady_clock::time_point since{};  ///< when it was first found compliant, or not compliant
 };
 
 /// Which settings are listed.
 enum class WhichSettings : std::uint8_t { not_compliant, all };
 
-/// How far one netns is from what one policy that matches it says.
+/// Compliance of one netns with one policy that matches it.
 struct NetnsDrift {
   std::string netns;  ///< label, bytes
   std::string policy;
-  std::size_t not_compliant = 0;  ///< settings that this policy owns there
+  std::size_t not_compliant = 0;  ///< settings of the netns that this policy owns
 };
 
-/// A value that is only exported, of which there is some number.
+/// A value that is only exported, with at least one number.
 struct Observed {
   std::string netns;            ///< label, bytes
   std::string key;              ///< dotted
-  std::vector<double> numbers;  ///< of the value, in its order; words that are no numbers have no place
+  std::vector<double> numbers;  ///< of the value, in its order; other words are skipped
 };
 
-/// A value that a write of ours took the place of, for policies that restore.
+/// A value that the daemon's write replaced, for policies that restore.
 struct Overwritten {
   Key key;
   PolicyIndex policy = 0;
-  std::string found;   ///< before it, normalised
-  std::string stored;  ///< what the kernel made of ours, normalised
+  std::string found;   ///< before the write, normalised
+  std::string stored;  ///< by the kernel after the write, normalised
 };
 
 /// One write.
@@ -94,31 +94,31 @@ struct Attempt {
   PolicyIndex policy = 0;
   KeyIndex key = 0;
   Outcome outcome = Outcome::fixed;
-  int error = 0;  ///< errno when refused, rejected or failed, 0 for a wrong read-back
+  int error = 0;  ///< errno when refused, rejected or failed, 0 when the value read back differs
 };
 
-/// A fact about one setting that is not as it was at the last look; one log line each.
+/// A change of one setting since the last visit; one log line each.
 struct Change {
   enum class What : std::uint8_t {
-    drifted,       ///< became drifted, missing or unreadable, or did so with another value
-    repaired,      ///< was so and was set right by us
-    recovered,     ///< was so and is right without our doing
-    not_repaired,  ///< a repair ended otherwise than the last one did; see outcome and error
-    suspended,     ///< it is changed back again and again, so that repairs are made only now and then from here on
-    calmed,        ///< that is over
-    contradicted,  ///< `other` is a setting of ours that cannot be right together with this one
+    drifted,       ///< became drifted, missing or unreadable, or stayed so with another value
+    repaired,      ///< was so, and the daemon repaired it
+    recovered,     ///< was so, and is compliant without a repair
+    not_repaired,  ///< a repair ended differently from the last one; see outcome and error
+    suspended,     ///< it keeps being changed back; from here on repairs are rare
+    calmed,        ///< the suspension is over
+    contradicted,  ///< `other` is a setting of the policies that cannot hold together with this one
   };
   What what = What::drifted;
-  bool detected = false;  ///< counts as new drift: it was right, or not known, at the last look
+  bool detected = false;  ///< counts as new drift: it was compliant or unknown at the last visit
   PolicyIndex policy = 0;
   std::uint32_t setting = 0;  ///< index into the keys that its netns was bound with
-  Finding finding;            ///< after the visit, except that for `repaired` `have` is what was found
+  Finding finding;            ///< after the visit; for `repaired`, `have` is the value found
   bool attempted = false;     ///< whether this visit wrote; `outcome` and `error` are of the last write
   Outcome outcome = Outcome::fixed;
   int error = 0;
-  bool fought_over = false;          ///< it is suspended: such changes come and go without end
+  bool fought_over = false;          ///< it is suspended: such changes recur without end
   std::chrono::seconds retry_in{0};  ///< of `suspended`
-  KeyIndex written = 0;              ///< the key as the policy has it
+  KeyIndex written = 0;              ///< the key as written in the policy
   std::string other{};               ///< of `contradicted`: its key, dotted
 };
 
@@ -133,15 +133,15 @@ struct Totals {
   std::size_t failed = 0;  ///< attempts that ended any other way
 };
 
-/// The news of one look at one netns. Quiet looks make none.
+/// The changes that one visit to one netns found. A visit without changes makes no report.
 struct Report {
-  /// What became of the netns itself.
+  /// Change of the netns itself.
   enum class Life : std::uint8_t {
     unchanged,
     governed,      ///< bound for the first time in its life
     unmatched,     ///< entered for the first time in its life; no policy matches
-    gone,          ///< its last name went, or it died
-    host_refused,  ///< a name of the host's own netns; nothing is done there
+    gone,          ///< its last name is gone, or it died
+    host_refused,  ///< a name of the host's own netns, which is never changed
     cannot_enter,  ///< `error` is new; its settings are unreadable
   };
   std::string netns;        ///< label, bytes
@@ -151,17 +151,17 @@ struct Report {
   Source source = Source::reconcile;
   std::vector<Change> changes;
   std::vector<Attempt> attempts;
-  std::uint64_t cookie = 0;  ///< of its life, 0 where the kernel has none
+  std::uint64_t cookie = 0;  ///< of its life, 0 if the kernel has none
   std::vector<Overwritten> overwritten;
-  /// Policies that match it for the first time in its life, ascending: its commands are due. Never because of a reload.
+  /// Policies that match it for the first time in its life, ascending: their commands are due. A reload never adds any.
   std::vector<PolicyIndex> newly_matched;
-  /// Set when a drift that a write told of was repaired: when that write was read.
+  /// Set when a drift reported by a write event was repaired: when that event was read.
   std::optional<Time> write_seen;
-  /// Set when all settings of a netns are right for the first time in its life: when its entry was first seen.
+  /// Set when all settings of a netns are compliant for the first time in its life: when its entry was first seen.
   std::optional<Time> first_seen;
 };
 
-/// Counts over all bound netns, all from one moment.
+/// Counts over all bound netns at one moment.
 struct Overview {
   struct OfPolicy {
     std::size_t netns = 0;
@@ -180,7 +180,7 @@ struct Overview {
   std::size_t observed = 0;  ///< numbers in values that are only exported
 };
 
-/// A netns that was bound, and a name of it.
+/// A bound netns and one of its names.
 struct NamedNetns {
   NetnsId id;
   std::uint16_t directory = 0;

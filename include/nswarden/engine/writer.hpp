@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A process that wrote a sysctl, as far as it could still be told. Never a guess: what is not known is empty. Pure, any thread.
+// A process that wrote a sysctl, as far as it could be identified. Unknown fields are empty, never guessed. Pure, any thread.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 namespace nswarden {
 
 struct Writer {
-  std::int64_t pid = 0;  ///< as our PID namespace has it; 0 when it is not visible there
+  std::int64_t pid = 0;  ///< in the daemon's PID namespace; 0 when it is not visible there
   std::string comm;      ///< bytes, as all strings here
   std::string exe;
   std::optional<std::uint32_t> uid;  ///< effective
@@ -20,10 +20,10 @@ struct Writer {
   double time = 0;                   ///< when its write was seen, Unix time in seconds
 };
 
-/// What the path of a cgroup says of the process in it, by the naming of systemd, Docker, containerd, CRI-O and Podman.
+/// Names in the cgroup path of a process, as systemd, Docker, containerd, CRI-O and Podman form them.
 struct CgroupNames {
-  std::string container;  ///< the innermost. Not of the process that only watches over it, as in libpod-conmon-ID.scope
-  std::string unit;  ///< the innermost service, scope, socket, mount or swap; only where there is none, the innermost slice
+  std::string container;  ///< the innermost; not that of its monitor, as in libpod-conmon-ID.scope
+  std::string unit;       ///< the innermost service, scope, socket, mount or swap; otherwise the innermost slice
 };
 CgroupNames names_of_cgroup(std::string_view path);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The file that keeps what restoring needs to know while no nswarden runs: one writer at a time, and nothing in it is taken that
-// is not whole and of this boot. Without a book there is no file. Loop thread only.
+// The file that keeps the restore book while the daemon is not running. It has one writer at a time, and load() accepts only a
+// whole file of this boot. An empty book creates no file. Loop thread only.
 #pragma once
 
 #include <optional>
@@ -13,16 +13,16 @@ namespace nswarden {
 
 class RestoreFile {
  public:
-  /// Without a file: `restore`, where the locks lie.
+  /// Without a file: `restore`, in the directory of the locks.
   explicit RestoreFile(const std::optional<std::string>& file);
 
   struct Loaded {
     RestoreBook book;
-    std::string problem;  ///< one line, when there is a file and nothing of it is taken
+    std::string problem;  ///< one line, if the file exists but was not accepted
   };
-  /// What is damaged is moved aside.
+  /// Moves a damaged file aside.
   Loaded load();
-  /// Empty, or why it is not saved, one line.
+  /// Returns an empty string, or one line with the reason why the book was not saved.
   std::string save(const RestoreBook& book);
 
  private:

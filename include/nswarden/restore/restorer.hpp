@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Restoring in the daemon: keeps the book of what policies with `restore` changed, and puts back what no such policy wants any
-// more. Level-triggered: after a sweep it compares the book with what the policies come to in each netns, so that it makes no
-// difference whether a policy went by a reload, while no daemon ran, or because a netns was renamed. Loop thread only.
+// Restoring in the daemon: keeps the book of values changed by policies with `restore`, and restores those that no such policy
+// wants any more. Level-triggered: after a sweep it compares the book with the resolved policies of each netns, so that it
+// makes no difference whether a policy was removed by a reload, while no daemon ran, or because a netns was renamed. Loop
+// thread only.
 #pragma once
 
 #include <array>
@@ -30,33 +31,33 @@ struct RestoreOptions {
 
 class Restorer {
  public:
-  /// Of the real kernel, or not.
+  /// Of the real kernel, or fakes.
   struct Parts {
-    NetnsCatalog& catalog;  ///< of its own: one that makes writes at once, registers nothing and serves all kinds of names
+    NetnsCatalog& catalog;  ///< its own, which writes synchronously, registers nothing and serves all kinds of names
     std::chrono::nanoseconds tick{0};
     Log& log;
   };
-  /// Reads the book that was kept.
+  /// Loads the saved book.
   Restorer(const RestoreOptions& options, Parts parts);
 
-  /// Takes note of what was overwritten. `policies` are those that the report was made under.
+  /// Records the values that the report lists as overwritten. `policies` are those that the report was made under.
   void take(const Report& report, const PolicySet& policies);
 
-  /// What was found to be due may not be any more: it is looked for again after the next sweep.
+  /// Entries found due may no longer be due: drops them, and searches again after the next sweep.
   void policies_changed();
-  /// A sweep has ended: every netns that can be is bound, and its globs are resolved.
+  /// Finds the due entries after a sweep, when every netns that can be bound is bound, and its globs are resolved.
   void look(const Reconciler& reconciler, Time now);
 
   /// Whether step() has anything to do.
   [[nodiscard]] bool work() const { return !queue_.empty(); }
-  /// Puts back what is due in one netns, and has that netns looked at again.
+  /// Restores the due values of one netns, and queues that netns for a visit.
   void step(Reconciler& reconciler, Time now);
 
-  /// Saves the book when it has changed and the last time is long enough ago.
+  /// Saves the book if it has changed and the last save is long enough ago.
   void save_if_due(Time now);
   /// When save_if_due() has something to do.
   [[nodiscard]] std::optional<Time> next_due() const;
-  /// At the end.
+  /// Saves a changed book immediately, for the shutdown.
   void save();
 
   [[nodiscard]] const RestoreBook& book() const { return book_; }
@@ -79,7 +80,7 @@ class Restorer {
   RestoreBook book_;
   std::deque<Due> queue_;
   std::set<std::pair<std::uint64_t, Key>> failures_logged_;  // by cookie
-  std::array<std::size_t, 5> sums_{};                        // by Restored::What, since the queue was empty
+  std::array<std::size_t, 5> sums_{};                        // by `Restored::What`, since the queue was empty
   bool look_asked_ = true;
   Time next_look_{};
   std::uint64_t saved_ = 0;  // revision of the book
