@@ -249,8 +249,8 @@ std::string dropped_by(const Config& before, const Config& after, std::size_t mo
       dropped.push_back("policy " + policy.name);
       continue;
     }
-    for (auto& keys : {dropped_keys(policy.sysctls, same->sysctls, "setting", policy, most),
-                       dropped_keys(policy.observe, same->observe, "observed key", policy, most)}) {
+    for (const auto& keys : {dropped_keys(policy.sysctls, same->sysctls, "setting", policy, most),
+                             dropped_keys(policy.observe, same->observe, "observed key", policy, most)}) {
       if (keys) dropped.push_back(*keys);
     }
     if (!policy.commands.empty() && same->commands.empty()) dropped.push_back("commands of policy " + policy.name);

@@ -57,7 +57,7 @@ std::optional<std::size_t> find_directive(std::string_view text) {
 std::optional<Problem> text_problem(std::string_view text) {
   if (text.empty()) return Problem{{1, 1}, "the file is empty; is it half written?"};
   if (auto problem = text_start_problem(text)) return problem;
-  const auto control = std::find_if(text.begin(), text.end(), is_refused_control);
+  const auto* const control = std::find_if(text.begin(), text.end(), is_refused_control);
   const std::size_t bad = std::min(static_cast<std::size_t>(control - text.begin()), valid_utf8_prefix(text));
   if (bad < text.size()) return Problem{position_of(text, bad), byte_problem(text[bad])};
   if (text.back() != '\n') {

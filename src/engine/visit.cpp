@@ -330,9 +330,9 @@ void Visit::plan_next_visit() {
   memory_.busy_delay =
       busy_ ? std::clamp(memory_.busy_delay * 2, first_busy_delay, last_busy_delay) : std::chrono::milliseconds(0);
   if (std::exchange(busy_, false)) at(context_.now + memory_.busy_delay);
-  for (std::size_t i = 0; i < settings_.size(); ++i) {
-    const bool compliant = settings_[i].compliant();
-    const RepairHistory& repairs = settings_[i].repairs;
+  for (const JudgedSetting& setting : settings_) {
+    const bool compliant = setting.compliant();
+    const RepairHistory& repairs = setting.repairs;
     if (repairs.damping) {
       if (compliant) (void)repairs.damping->found_right(context_.now, context_.damping);
       if (repairs.damping->suspended()) at(repairs.damping->due(context_.damping));

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <initializer_list>
 
 #include <nswarden/base/sha256.hpp>
 #include <nswarden/base/text.hpp>
@@ -70,7 +71,7 @@ class Credentials {
 std::string digest_of(std::string_view user, const std::string& hash, const char* password) {
   constexpr std::string_view end("\0", 1);
   Sha256 digest;
-  for (const std::string_view part : {user, std::string_view(hash), std::string_view(password)}) {
+  for (const std::string_view part : std::initializer_list<std::string_view>{user, hash, password}) {
     digest.add(part);
     digest.add(end);
   }
