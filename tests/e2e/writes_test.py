@@ -109,6 +109,15 @@ class Writes(harness.Case):
             metrics = self.repaired(daemon, count)
         self.assertEqual(metrics.sum("drift_detected_total", source="reconcile"), 0)
 
+    def test_an_unprivileged_process_cannot_silence_a_key_that_a_glob_stands_for(self):
+        # Kernel fact 16: the daemon searches for an unknown inode by the glob in the last component, too.
+        add_netns("router-1")
+        daemon = self.start_with(sysctls={"net.ipv4.tcp_keepalive_tim*": WANT})
+        self.assertEqual(self.child(SILENCE, netns="router-1").wait(), 0)
+        put("router-1", KEY, 5)
+        self.wait_value("router-1", KEY, WANT)
+        self.repaired(daemon, 1)
+
     def test_a_write_that_waits_for_a_lock_of_the_kernel_is_made_all_the_same(self):
         add_netns("router-1")
         daemon = self.start_with(sysctls={SLOW: 1, KEY: WANT})
