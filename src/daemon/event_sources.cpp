@@ -80,7 +80,7 @@ Result<void> EventSources::poll(int fd, std::uint32_t events, Wake token) {
   if (fd < 0) return {};
   auto added = poller_.add(fd, events, static_cast<std::uint64_t>(token));
   if (!added) {
-    parts_.log.limited("poll", LogLevel::error, "cannot wait for an event source", {{"error", error_text(added.error().code)}});
+    parts_.log.limited("poll", LogLevel::error, "cannot poll event source", {{"error", error_text(added.error().code)}});
   }
   return added;
 }
@@ -155,7 +155,7 @@ void EventSources::look_at_propagation() {
                      procfs())
                : std::string();
   if (unseen == std::exchange(unseen_, unseen) || unseen.empty()) return;
-  parts_.log.error("netns made from now on will not be seen", {{"reason", unseen}});
+  parts_.log.error("new netns are not visible to the daemon", {{"reason", unseen}});
 }
 
 /// An absent default file, or its absent directory, is not a failure.
@@ -163,7 +163,7 @@ void EventSources::show_files() {
   const auto state = parts_.files.state();
   const int error = state || state.error().code == ENOENT ? 0 : state.error().code;
   if (std::exchange(files_error_, error) == error || error == 0) return;
-  parts_.log.warn("changes of the configuration file are only noticed by the sweep",
+  parts_.log.warn("cannot watch configuration file, changes are found by the sweep",
                   {{"file", configuration_}, {"error", error_text(error)}});
 }
 

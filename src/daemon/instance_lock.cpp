@@ -78,11 +78,11 @@ void InstanceLock::look_again(Log& log) {
     if (outcome.what != Outcome::What::failed) directory.file = outcome.what == Outcome::What::held ? outcome.file : "";
     if (outcome == std::exchange(directory.last, outcome)) continue;
     if (outcome.what == Outcome::What::taken) {
-      log.error("another nswarden governs this directory too, since it came or was replaced",
+      log.error("another nswarden instance governs this directory",
                 {{"directory", directory.path}, {"holder", holder(outcome.pid)}, {"lock", outcome.file}, {"remedy", remedy_}});
     }
     if (outcome.what == Outcome::What::failed) {
-      log.warn("a second nswarden for this directory would not be noticed, since its lock cannot be taken",
+      log.warn("cannot lock the directory: a second instance would go undetected",
                {{"directory", directory.path},
                 {"lock", outcome.file},
                 {"error", lock_error(outcome.error)},

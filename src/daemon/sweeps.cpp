@@ -96,12 +96,12 @@ void Sweeps::finish() {
 void Sweeps::review_policies(Time now) {
   for (const Useless& useless : review_.look(useless_now(parts_.reconciler, now), now)) {
     if (useless.key.empty()) {
-      parts_.log.warn("this policy has matched no netns for an hour", {{"policy", useless.policy}});
+      parts_.log.warn("policy has matched no netns for an hour", {{"policy", useless.policy}});
     } else if (const auto meant = meant_key(useless.key)) {
       const std::string remedy = fmt::format("did you mean {}?", *meant);
-      parts_.log.warn("no netns has this sysctl", {{"policy", useless.policy}, {"key", useless.key}, {"remedy", remedy}});
+      parts_.log.warn("sysctl not found in any netns", {{"policy", useless.policy}, {"key", useless.key}, {"remedy", remedy}});
     } else {
-      parts_.log.warn("no netns has this sysctl", {{"policy", useless.policy}, {"key", useless.key}});
+      parts_.log.warn("sysctl not found in any netns", {{"policy", useless.policy}, {"key", useless.key}});
     }
   }
 }

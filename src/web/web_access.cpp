@@ -137,7 +137,7 @@ std::shared_ptr<const WebAccess::Version> WebAccess::newest() {
   if (good) {
     log_.limited("web configuration", LogLevel::info, "web configuration reloaded", {{"file", path_}});
   } else {
-    log_.limited("web configuration", LogLevel::error, "web configuration refused; the last good one stays in force",
+    log_.limited("web configuration", LogLevel::error, "web configuration rejected, keeping the previous one",
                  {{"problem", reading.problem}});
   }
   metrics_.web_config_reloaded(good);

@@ -61,7 +61,7 @@ class Telling(config_files.FilesCase):
         mistyped = KEY.replace("time", "tmie")
         daemon = self.start_with(config(policy("routers", "^r", {KEY: 1, "net.ipv4.no_such_key": 1, mistyped: 1})), interval="200ms")
         daemon.wait_sweeps(4)
-        told = [line for line in daemon.lines if line.get("msg") == "no netns has this sysctl"]
+        told = [line for line in daemon.lines if line.get("msg") == "sysctl not found in any netns"]
         self.assertEqual([(line["level"], line["policy"], line["key"], line.get("remedy")) for line in told],
                          [("warn", "routers", "net.ipv4.no_such_key", None), ("warn", "routers", mistyped, f"did you mean {KEY}?")])
 

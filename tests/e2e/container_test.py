@@ -45,7 +45,7 @@ class Procfs(harness.Case):
         daemon = self.contain()
         words = "/proc: the container's own procfs, so writes of others are not seen; mount the host's /proc"
         self.assertIn(f"sysctl is down: {words}", self.ready(daemon))
-        line = daemon.wait_log(lambda line: line.get("source") == "sysctl" and line.get("msg") == "event source is down", "the source")
+        line = daemon.wait_log(lambda line: line.get("source") == "sysctl" and line.get("msg") == "event source down", "the source")
         self.assertIn(words, line["reason"])
         self.assertEqual(daemon.scrape().sum("event_source_up", source="sysctl"), 0)
         self.assertEqual(get("r1", KEY), "100")  # set nevertheless
@@ -59,7 +59,7 @@ class Procfs(harness.Case):
         daemon = self.start("--path.procfs", procfs)
         words = f"no sysctl can be set: {procfs}/sys/net is mounted read-only"
         self.assertIn(words, self.ready(daemon))
-        self.assertIn(words, daemon.wait_log(lambda line: line.get("msg") == "settings cannot be set", "the reason")["reason"])
+        self.assertIn(words, daemon.wait_log(lambda line: line.get("msg") == "cannot repair settings", "the reason")["reason"])
         auditing = self.start("--path.procfs", procfs, "--audit")
         self.assertEqual(self.ready(auditing), "nswarden is ready.\n")
 
@@ -97,7 +97,7 @@ class Hidden(harness.Case):
         daemon = self.start("--lock.file=" + os.path.join(self.lock_directory(), "lock"), prefix=[
             "unshare", "--mount", "sh", "-c", hide, "setpriv", "--reuid=9100", "--regid=9100", "--clear-groups",
             "--inh-caps=-all," + few, "--ambient-caps=-all," + few, "--bounding-set=-all," + few])
-        daemon.wait_log(lambda line: "because process 1 is hidden" in line.get("msg", ""), "that it cannot be sure")
+        daemon.wait_log(lambda line: "process 1 is hidden" in line.get("msg", ""), "that it cannot be sure")
 
     def lock_directory(self):
         path = os.path.join(self.directory, "locks")

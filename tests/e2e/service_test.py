@@ -158,7 +158,7 @@ class Service(harness.Case):
         add_netns("router-1")
         daemon = self.start(environment=self.environment)
         self.wait_value("router-1", KEY, 1234)
-        daemon.wait_log(lambda line: "service manager cannot be told" in line.get("msg", ""), "that nobody listens")
+        daemon.wait_log(lambda line: "cannot notify the service manager" in line.get("msg", ""), "that nobody listens")
 
 
 class HealthCheck(harness.Case):

@@ -121,7 +121,7 @@ class WebAccess(harness.Case):
         self.assertEqual(before[1]["x-frame-options"], "deny")
         self.web(tls_more="  nonsense: 1\n")
         daemon.wait_metrics(lambda metrics: metrics.sum("web_config_last_reload_successful") == 0, "the refusal")
-        problem = daemon.wait_log(lambda line: "web configuration refused" in line.get("msg", ""), "the refusal")["problem"]
+        problem = daemon.wait_log(lambda line: "web configuration rejected" in line.get("msg", ""), "the refusal")["problem"]
         self.assertTrue(problem.startswith(f"{self.web_file}:5:3: "), problem)
         self.assertEqual(self.ask(daemon)[0::2], before[0::2])
         with open(self.server[1], "w", encoding="ascii") as file:

@@ -164,7 +164,7 @@ class WhereSomethingIsMissing(Case):
         container = self.start(netns=("--volume", "/run/netns:/run/netns:ro"))
         self.assertRegex(container.ready(), "mount is down: netns that others make in /run/netns are mounted where this process does not "
                                             "see them; .*slave propagation")
-        self.wait_log(container, 'msg="netns made from now on will not be seen"')
+        self.wait_log(container, 'msg="new netns are not visible to the daemon"')
         self.add_netns("qrouter-later")
         self.assertEqual(value("qrouter-later"), "0")
 
@@ -179,13 +179,13 @@ class WhereSomethingIsMissing(Case):
         container = self.start(capabilities=("SYS_ADMIN", "NET_BROADCAST"))
         words = "no sysctl can be set: CAP_NET_ADMIN is missing, not even in the bounding set; add it to the container"
         self.assertIn(words, container.ready())
-        self.wait_log(container, f'msg="settings cannot be set" reason="{words}')
+        self.wait_log(container, f'msg="cannot repair settings" reason="{words}')
         self.assertEqual(value("qrouter-first"), "0")
 
     def test_a_capability_without_which_it_is_slower(self):
         container = self.start(capabilities=("SYS_ADMIN", "NET_ADMIN"))
         self.assertRegex(container.ready(), "netlink is down: .*it needs CAP_NET_BROADCAST")
-        self.wait_log(container, 'msg="event source is down" source=netlink')
+        self.wait_log(container, 'msg="event source down" source=netlink')
 
     def test_privilege_escalation(self):
         """That is, the capabilities of the program file; an engine that sets ambient ones does not need it."""
@@ -208,8 +208,8 @@ class WhereSomethingIsMissing(Case):
         body = container.ready()
         self.assertRegex(body, "sysctl is down: /proc: the container's own procfs, so writes of others are not seen; mount the host's /proc")
         self.assertRegex(body, "no sysctl can be set: /proc/sys/net is mounted read-only")
-        self.wait_log(container, 'msg="event source is down" source=sysctl reason="/proc: the container\'s own procfs')
-        self.wait_log(container, 'msg="settings cannot be set" reason="no sysctl can be set: /proc/sys/net is mounted read-only')
+        self.wait_log(container, 'msg="event source down" source=sysctl reason="/proc: the container\'s own procfs')
+        self.wait_log(container, 'msg="cannot repair settings" reason="no sysctl can be set: /proc/sys/net is mounted read-only')
         self.assertEqual(value("qrouter-first"), "0")
 
     def test_the_procfs_of_the_host_where_only_its_processes_are_there(self):
