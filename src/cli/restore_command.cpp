@@ -48,7 +48,7 @@ std::string shown(const Restored& result, const std::string& value) {
 }
 
 std::string failure(const Restored& result) {
-  if (result.error == 0) return "the kernel made another value of it";
+  if (result.error == 0) return "the kernel changed the written value";
   return error_text(result.error);
 }
 

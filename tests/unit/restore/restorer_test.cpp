@@ -140,7 +140,7 @@ TEST_CASE("a value that others changed since stays, and is told") {
   site->reload(policies({}));
   CHECK(world.value() == "5\n");
   CHECK(site->restorer.book().empty());
-  CHECK(site->lines().find("others have changed it since") != std::string::npos);
+  CHECK(site->lines().find("another process has changed it") != std::string::npos);
 }
 
 TEST_CASE("what another policy wants is not put back, and only one that restores keeps the entry") {
