@@ -26,7 +26,7 @@ std::string failure_text(const Change& change) {
   if (error != 0) return error_text(error);
   if (!change.attempted) return {};
   return change.outcome == Outcome::clamped ? "the kernel stores another value than the one written"
-                                            : "another value was read back than the one written";
+                                            : "the value read back differs from the one written";
 }
 
 Event::What event_of(const Change& change) {

@@ -229,7 +229,7 @@ TEST_CASE("a sweep that fails to repair leaves the name of who made the drift") 
   failed.outcome = Outcome::failed;
   site.tell(Source::reconcile, failed);
   CHECK(site.writers.last_writer("q-1", "net.ipv4.ip_forward"));
-  CHECK(site.last_event().error == "another value was read back than the one written");
+  CHECK(site.last_event().error == "the value read back differs from the one written");
 }
 
 TEST_CASE("a setting that is fought over names the opponent, also where others have used up the lines of that setting") {
