@@ -336,7 +336,7 @@ TEST_CASE("a book that others may write is not trusted") {
   std::filesystem::permissions(world.file, std::filesystem::perms::others_write, std::filesystem::perm_options::add);
   const auto site = world.start(policies({}));
   CHECK(site->restorer.book().empty());
-  CHECK(site->lines().find("everybody may write it") != std::string::npos);
+  CHECK(site->lines().find("writable by all users") != std::string::npos);
 }
 
 TEST_CASE("where the book cannot be saved, that is told once, and restoring works all the same") {
