@@ -291,7 +291,7 @@ class Apply(RestoreCase):
         self.governed()
         daemon.stop()
         delete_netns("r1")
-        self.assertIn("2 of netns that are not here", self.apply().stdout)
+        self.assertIn("2 in absent netns", self.apply().stdout)
 
     def test_what_apply_changed_without_a_daemon_is_put_back_too(self):
         done = run_binary("apply", f"--config.file={self.config_file}")

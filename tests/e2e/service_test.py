@@ -124,7 +124,7 @@ class Service(harness.Case):
         daemon.signal(signal.SIGHUP)
         self.manager.next("RELOADING")
         ready = self.manager.next("READY")
-        self.assertIn("refused, the last good one is in force", ready["STATUS"])
+        self.assertIn("configuration rejected, keeping the previous one", ready["STATUS"])
 
     def test_the_status_tells_what_is_wrong_and_its_end_is_told(self):
         self.configure(config(policy("routers", "^router-", {KEY: 1234}, "audit")))
@@ -199,10 +199,10 @@ class HealthCheck(harness.Case):
     def test_without_a_daemon_and_with_mistakes_it_says_what_to_do(self):
         code, _, err = self.ask("http://127.0.0.1:1", "--timeout=1s")
         self.assertEqual(code, 1)
-        self.assertIn("is nswarden running?", err)
+        self.assertIn("start nswarden, or set --url", err)
         code, _, err = self.ask("localhost")
         self.assertEqual(code, 2)
-        self.assertIn("it looks like http://", err)
+        self.assertIn("expected for example http://", err)
 
 
 if __name__ == "__main__":

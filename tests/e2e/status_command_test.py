@@ -64,7 +64,7 @@ class WithDaemon(StatusCase):
             comm = file.read().strip()
         self.assertEqual(result.returncode, 1)
         self.assertRegex(result.stdout, rf"\nrouter-1 +{re.escape(KEY)} +{WANT} +5 +drifted \(suspended\) +\S+ ago +{comm}\[{os.getpid()}\] ")
-        self.assertRegex(result.stdout, r"\n20\S+Z +suspend +router-1 .*tried again in ")
+        self.assertRegex(result.stdout, r"\n20\S+Z +suspend +router-1 .*retry in ")
 
     def test_hostile_names_move_nothing_and_select(self):
         daemon = self.governed("audit", names=HOSTILE)
@@ -115,10 +115,10 @@ class WithDaemon(StatusCase):
     def test_a_refused_reload_and_audit_are_told(self):
         daemon = self.governed("enforce", "--audit")
         self.configure("version: 1\npolicies: nonsense\n")
-        wait_until(lambda: "last reload refused " in self.of(daemon).stdout, "the refusal")
+        wait_until(lambda: "last reload rejected " in self.of(daemon).stdout, "the refusal")
         text = self.of(daemon).stdout
-        self.assertRegex(text, rf"\nlast reload refused \d+s ago: {re.escape(self.config_file)}:2:")
-        self.assertIn("\naudit: nothing is written", text)
+        self.assertRegex(text, rf"\nlast reload rejected \d+s ago: {re.escape(self.config_file)}:2:")
+        self.assertIn("\naudit: no policy writes", text)
         self.assertRegex(text, r"\n20\S+Z +reload_failure +- ")
 
     def test_it_needs_no_privilege_and_asks_no_proxy(self):
@@ -152,23 +152,23 @@ class WithoutDaemon(StatusCase):
     def test_nobody_listens(self):
         result = run_binary("status")
         self.assertEqual(self.refused(result), "nswarden: cannot reach http://127.0.0.1:10042: Connection refused; "
-                                               "is nswarden running? --url names another address\n")
+                                               "start nswarden, or set --url\n")
         self.refused(run_binary("status", "--output=json"), "cannot reach")
-        self.refused(self.status("http://no-such-host.invalid"), "cannot reach http://no-such-host.invalid:80: its name ")
+        self.refused(self.status("http://no-such-host.invalid"), "cannot reach http://no-such-host.invalid:80: name lookup ")
 
     def test_something_else_listens(self):
         said = {
-            b"SSH-2.0-OpenSSH_9.2\r\n": "no HTTP",
-            b"": "without an answer",
-            b"HTTP/1.1 200 OK\r\nContent-Le": "cut short",
+            b"SSH-2.0-OpenSSH_9.2\r\n": "not HTTP",
+            b"": "without a response",
+            b"HTTP/1.1 200 OK\r\nContent-Le": "incomplete",
             stranger.response(b"gone", 404): "/api/v1/status has HTTP status 404",
             stranger.response(b"", 302, "Location: /elsewhere\r\n"): "HTTP status 302",
-            stranger.response(b"<html>\x1b[2J</html>"): "it is no JSON",
-            stranger.response(b'"nswarden"'): "it is no object",
+            stranger.response(b"<html>\x1b[2J</html>"): "not JSON",
+            stranger.response(b'"nswarden"'): "it is not an object",
             stranger.response(b'{"status":"success"}'): "schema is missing",
             stranger.response(b'{"schema":2}'): "it has schema 2",
             stranger.response(b"[" * 1000000): "nested too deeply",
-            stranger.response(b"{}", 200, "Content-Encoding: \x1b[2J\r\n"): "encoding that was not asked for (\\x1b[2J)",
+            stranger.response(b"{}", 200, "Content-Encoding: \x1b[2J\r\n"): "encoding that was not requested (\\x1b[2J)",
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n": "(chunked)",
             b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n": "more than 16777216 bytes",
         }
@@ -206,7 +206,7 @@ class WithoutDaemon(StatusCase):
         for answer in (silent, dripping):
             server = self.stranger(answer)
             began = time.monotonic()
-            self.refused(self.status(f"http://127.0.0.1:{server.port}", "--timeout=500ms"), "did not answer within 500ms")
+            self.refused(self.status(f"http://127.0.0.1:{server.port}", "--timeout=500ms"), f"no response from http://127.0.0.1:{server.port} within 500ms; raise --timeout")
             self.assertGreater(time.monotonic() - began, 0.45)
             self.assertLess(time.monotonic() - began, 8)
 
@@ -232,7 +232,7 @@ class WithoutDaemon(StatusCase):
             silent.bind(("127.0.0.1", 53))
             began = time.monotonic()
             self.refused(self.status("http://node-7.example", "--timeout=500ms"),
-                         "cannot reach http://node-7.example:80: its name could not be looked up in time")
+                         "cannot reach http://node-7.example:80: name lookup timed out")
             self.assertLess(time.monotonic() - began, 8)
 
     def test_a_hostile_daemon_sends_no_escapes_to_the_terminal(self):
@@ -265,7 +265,7 @@ class WithoutDaemon(StatusCase):
             "not ready: the first sweep is not done": {},
             "unreadable: 1 setting in 1 netns": {"ready": True, "totals": {**totals, "compliant": 0, "unreadable": 1},
                                                  "findings": [unreadable]},
-            "not all is known: a directory of netns cannot be listed": {
+            "incomplete: the daemon cannot list a netns directory": {
                 "ready": True, "unlisted": [{"name": "/run/netns", "up": False, "reason": "Permission denied"}]},
         }
         for first, changed in cases.items():
