@@ -50,14 +50,14 @@ std::string_view failure_reason(const CommandResult& result) {
 std::string failure_text(const CommandResult& result, std::chrono::milliseconds timeout) {
   switch (result.end) {
     case End::exited: return fmt::format("exit status {}", result.code);
-    case End::signalled: return fmt::format("ended by signal {}", result.code);
+    case End::signalled: return fmt::format("killed by signal {}", result.code);
     case End::timed_out:
-      return fmt::format("not done within {}; it and all that it started were ended", format_duration(timeout));
-    case End::not_started: return fmt::format("cannot be started: {}", error_text(result.code));
-    case End::not_allowed: return fmt::format("not run, since its capabilities cannot be set: {}", error_text(result.code));
+      return fmt::format("timed out after {}; killed with all processes that it started", format_duration(timeout));
+    case End::not_started: return fmt::format("cannot start: {}", error_text(result.code));
+    case End::not_allowed: return fmt::format("not run: cannot set its capabilities: {}", error_text(result.code));
     case End::lost: break;
   }
-  return "the process that watched over it was killed";
+  return "its supervisor process was killed";
 }
 
 }  // namespace

@@ -81,7 +81,7 @@ std::string Publisher::service_status(const Totals& totals) const {
   std::string status = fmt::format("{} settings in {} netns", totals.settings, totals.netns);
   const std::size_t wrong = totals.settings - totals.compliant;
   status += wrong == 0 ? ", all compliant" : fmt::format(", {} not compliant", wrong);
-  if (!parts_.in_force.shown().error.empty()) status += "; the configuration was refused, the last good one is in force";
+  if (!parts_.in_force.shown().error.empty()) status += "; configuration rejected, keeping the previous one";
   for (const SourceSnapshot& source : sources_) {
     if (!source.up) status += fmt::format("; {} is down", source.name);
   }

@@ -44,7 +44,7 @@ void Sweeps::list(Detail detail, Time now) {
   for (const Listing::Failure& failure : failures) {
     unlisted.push_back(
         {parts_.sources.directories()[failure.directory], false,
-         fmt::format("{}: {}; what is known of it stays governed", failure.error.attempt, error_text(failure.error.code))});
+         fmt::format("{}: {}; its known netns stay governed", failure.error.attempt, error_text(failure.error.code))});
   }
   parts_.publisher.show_unlisted(std::move(unlisted));
   if (detail == Detail::full) {

@@ -132,7 +132,7 @@ class Lock(LockCase):
         link = os.path.join(self.directory, "link")
         os.symlink(self.config_file, link)
         for path, reason in ((f"{self.directory}/nowhere/lock", "No such file"), (self.directory, "directory"),
-                             (link, "symbolic link"), ("/dev/null", "no regular file")):
+                             (link, "symbolic link"), ("/dev/null", "not a regular file")):
             with self.subTest(path):
                 said = self.refused(f"--lock.file={path}")
                 self.assertIn("--lock.file", said)

@@ -156,8 +156,8 @@ class PolicyCommands(harness.Case):
         metrics = daemon.wait_metrics(lambda m: self.successes(m) == 1, "the last command")
         self.assertEqual((self.failures(metrics, "exit"), self.failures(metrics, "timeout")), (2, 1))
         errors = [(line["error"], line["output"]) for line in daemon.lines if line.get("msg") == "command failed"]
-        self.assertEqual(errors[:2], [("exit status 7", "why"), ("ended by signal 9", "")])
-        self.assertIn("not done within 2s", errors[2][0])
+        self.assertEqual(errors[:2], [("exit status 7", "why"), ("killed by signal 9", "")])
+        self.assertIn("timed out after 2s", errors[2][0])
 
     def test_too_many_events_are_dropped_and_counted(self):
         self.policy(IN_DELETE=["sleep 0.2"], timeout="1s")
