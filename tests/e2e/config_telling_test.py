@@ -42,8 +42,8 @@ class Telling(config_files.FilesCase):
         live = run_binary("config", "check", "--live", self.config_file)
         self.assertEqual(live.returncode, 0, live.stderr)
         self.assertEqual(sorted(line for line in live.stdout.splitlines() if line.startswith("warning")),
-                         ["warning: policy routers: no matching netns has net.ipv4.no_such_key",
-                          "warning: policy nobody matches no existing netns"])
+                         ["warning: policy nobody matches no existing netns",
+                          "warning: policy routers: no matching netns has net.ipv4.no_such_key"])
         self.assertEqual(get("r1", KEY), WAS)
         for written, meant in (("net.ipv4.tcp_keepalive_tmie", KEY), ("net.ipv4.conf.eth0.rp_fliter", "net.ipv4.conf.eth0.rp_filter"),
                                ("net/ipv4/conf/lo/rp_fliter", "net.ipv4.conf.lo.rp_filter")):

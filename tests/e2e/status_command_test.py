@@ -174,7 +174,7 @@ class WithoutDaemon(StatusCase):
         }
         for bytes_, text in said.items():
             server = self.stranger(stranger.sends(bytes_))
-            line = self.refused(self.status(f"http://127.0.0.1:{server.port}"), f"answers at http://127.0.0.1:{server.port}: ", text)
+            line = self.refused(self.status(f"http://127.0.0.1:{server.port}"), f"unexpected response from http://127.0.0.1:{server.port}: ", text)
             self.assert_harmless(line)
 
     def test_an_answer_without_end_is_given_up(self):
@@ -190,7 +190,7 @@ class WithoutDaemon(StatusCase):
     def test_an_answer_that_is_cut_short_is_no_answer(self):
         body = b'{"schema":1}'
         server = self.stranger(stranger.sends(stranger.response(body)[:-4]))
-        self.refused(self.status(f"http://127.0.0.1:{server.port}"), f"cut short: {len(body) - 4} of {len(body)} bytes")
+        self.refused(self.status(f"http://127.0.0.1:{server.port}"), f"the response is incomplete: {len(body) - 4} of {len(body)} bytes")
 
     def test_a_slow_server_costs_the_timeout_and_no_more(self):
         def silent(connection):
@@ -206,7 +206,8 @@ class WithoutDaemon(StatusCase):
         for answer in (silent, dripping):
             server = self.stranger(answer)
             began = time.monotonic()
-            self.refused(self.status(f"http://127.0.0.1:{server.port}", "--timeout=500ms"), f"no response from http://127.0.0.1:{server.port} within 500ms; raise --timeout")
+            self.refused(self.status(f"http://127.0.0.1:{server.port}", "--timeout=500ms"),
+                         f"no response from http://127.0.0.1:{server.port} within 500ms; raise --timeout")
             self.assertGreater(time.monotonic() - began, 0.45)
             self.assertLess(time.monotonic() - began, 8)
 
@@ -276,7 +277,7 @@ class WithoutDaemon(StatusCase):
     def test_what_is_no_url_is_a_usage_error_that_repeats_no_password(self):
         for url in ("127.0.0.1:10042", "ftp://u:secret@h", "http://u:secret@", "http://u:secret@h:0", "http://u:secret@h:99999",
                     "http://u:secret@h/?q", "http://u:se/secret@h", "http://u:secret@h h", "http://::1:80", "http://[::1"):
-            line = self.refused(self.status(url), "nswarden: --url ", code=2)
+            line = self.refused(self.status(url), "nswarden: invalid --url: ", code=2)
             self.assertNotIn("secret", line)
         line = self.refused(run_binary("status", "http://u:secret@h"), "--url=", code=2)
         self.assertNotIn("secret", line)

@@ -131,7 +131,7 @@ TEST_CASE("a verdict is only as good as what is known") {
     made.unlisted = {{"/run/netns", false, "Permission denied"}};
     const StatusView view = view_of(json_of(made));
     CHECK(verdict_of(view) == StatusVerdict::unknown);
-    CHECK(has(status_table(view, Colour::never), "/run/netns cannot be listed: Permission denied\n"));
+    CHECK(has(status_table(view, Colour::never), "cannot list /run/netns: Permission denied\n"));
   }
   SECTION("of chosen netns nothing is known where findings are hidden") {
     made.drift_hidden = 7;
