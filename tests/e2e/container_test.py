@@ -68,7 +68,7 @@ class Procfs(harness.Case):
                 (["--path.procfs=/nowhere"], {}, "--path.procfs /nowhere: cannot open its sys/net: No such file or directory"),
                 ([], {"NSWARDEN_PROCFS": "/nowhere"}, "NSWARDEN_PROCFS /nowhere: cannot open its sys/net: No such file or directory"),
                 (["--path.procfs", self.lookalike()], {}, "cannot look at its sys/net: it is no procfs"),
-                (["--path.procfs", "proc"], {}, "'proc' is not an absolute path")):
+                (["--path.procfs", "proc"], {}, "invalid path 'proc', expected an absolute path")):
             status, _, told = self.outcome(run_binary("check", *arguments, environment=environment))
             self.assertEqual((status, told.count("\n")), (2, 1), told)
             self.assertIn(words, told)
