@@ -117,7 +117,7 @@ class Converting(config_files.FilesCase):
         self.configure(older_form_test.EXAMPLE)
         converted = run_binary("config", "convert", self.config_file)
         self.assertEqual((converted.returncode, converted.stderr), (0, ""))
-        self.assertIn("4 commands became settings, 0 stayed", converted.stdout)
+        self.assertIn("4 commands converted to settings, 0 kept", converted.stdout)
         self.assertNotIn("ip netns exec", converted.stdout)
         self.configure(converted.stdout, self.path("converted.yaml"))
         checked = run_binary("config", "check", self.path("converted.yaml"))
