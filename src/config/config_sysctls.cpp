@@ -116,7 +116,7 @@ std::optional<Want> SettingReader::read_want(const YamlFields& fields) {
   }
   const YamlNode* set_node = fields.find("set");
   if (set_node != nullptr && kind == Want::Kind::equal) {
-    add_problem(set_node->key_where, "{}: set: has no effect with value:, because value: is written; remove it", name_);
+    add_problem(set_node->key_where, "{}: set: has no effect with value:, because value: is written; remove set:", name_);
     return std::nullopt;
   }
   std::optional<std::string> set;

@@ -69,7 +69,7 @@ class Telling(config_files.FilesCase):
         good = config(policy("routers", "^r", {KEY: 1}))
         for text, place, hint in (
                 (good.replace("sysctls", "sysclts"), "5:5", 'did you mean "sysctls"?'),
-                (good.replace("    netns", "   netns"), "4:4", "look at indentation"),
+                (good.replace("    netns", "   netns"), "4:4", "check indentation"),
                 (good.replace(f"{KEY}: 1", f"{KEY}: {{mni: 4}}"), f"6:{len(KEY) + 10}", 'did you mean "min"?')):
             with self.subTest(hint):
                 self.configure(text)

@@ -126,7 +126,7 @@ policies:
   const std::string told = told_of(text);
   CAPTURE(told);
   const std::vector<std::string_view> expected{
-      "1:10: invalid version \"2\", expected 1",
+      "1:10: version: invalid version \"2\", expected 1",
       "2:13: netns_dirs: expected a list, found a single value",
       "3:21: reconcile_interval: invalid duration \"10\"",
       "4:7: mode: invalid mode \"on\"",
