@@ -119,7 +119,7 @@ TEST_CASE("a condition that cannot be meant is refused with its reason") {
       {Kind::between, {"3", "2"}, numbers, {}, "lower bound"},
       {Kind::between, {"1 5", "2 4"}, numbers, {}, "lower bound"},
       {Kind::between, {"5", "9 4"}, numbers, {}, "lower bound"},
-      {Kind::between, {"1 2", "1 2 3"}, numbers, {}, "counts"},
+      {Kind::between, {"1 2", "1 2 3"}, numbers, {}, "differ in their count"},
       {Kind::between, {"1"}, numbers, {}, "two bounds"},
       {Kind::between, {"1", "2", "3"}, numbers, {}, "two bounds"},
       {Kind::min, {}, numbers, {}, "one value"},
