@@ -69,7 +69,7 @@ class Telling(config_files.FilesCase):
         good = config(policy("routers", "^r", {KEY: 1}))
         for text, place, hint in (
                 (good.replace("sysctls", "sysclts"), "5:5", 'did you mean "sysctls"?'),
-                (good.replace("    netns", "   netns"), "4:4", "look at indentation"),
+                (good.replace("    netns", "   netns"), "4:4", "check indentation"),
                 (good.replace(f"{KEY}: 1", f"{KEY}: {{mni: 4}}"), f"6:{len(KEY) + 10}", 'did you mean "min"?')):
             with self.subTest(hint):
                 self.configure(text)
@@ -117,7 +117,7 @@ class Converting(config_files.FilesCase):
         self.configure(older_form_test.EXAMPLE)
         converted = run_binary("config", "convert", self.config_file)
         self.assertEqual((converted.returncode, converted.stderr), (0, ""))
-        self.assertIn("4 commands became settings, 0 stayed", converted.stdout)
+        self.assertIn("4 commands converted to settings, 0 kept", converted.stdout)
         self.assertNotIn("ip netns exec", converted.stdout)
         self.configure(converted.stdout, self.path("converted.yaml"))
         checked = run_binary("config", "check", self.path("converted.yaml"))

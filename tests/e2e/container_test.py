@@ -68,7 +68,7 @@ class Procfs(harness.Case):
                 (["--path.procfs=/nowhere"], {}, "cannot use --path.procfs /nowhere: open sys/net: No such file or directory"),
                 ([], {"NSWARDEN_PROCFS": "/nowhere"}, "cannot use NSWARDEN_PROCFS /nowhere: open sys/net: No such file or directory"),
                 (["--path.procfs", self.lookalike()], {}, "check sys/net: not a procfs"),
-                (["--path.procfs", "proc"], {}, "'proc' is not an absolute path")):
+                (["--path.procfs", "proc"], {}, "invalid path 'proc', expected an absolute path")):
             status, _, told = self.outcome(run_binary("check", *arguments, environment=environment))
             self.assertEqual((status, told.count("\n")), (2, 1), told)
             self.assertIn(words, told)
