@@ -8,6 +8,7 @@
 #include <utility>
 #include <variant>
 
+#include <nswarden/netns/kernel_features.hpp>
 #include <nswarden/os/process.hpp>
 #include <nswarden/policy/inotify_events.hpp>
 
@@ -54,6 +55,7 @@ Loop::Loop(Parts parts, LoadedConfig configuration, Limits limits)
                     {{"remedy", "remove ProtectProc= from the unit and hidepid= from the mount of /proc"}});
   }
   sources_.check_visibility();
+  publisher_.set_kernel_limits(kernel_limits());
   publisher_.publish(Clock::now());
 }
 

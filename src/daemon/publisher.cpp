@@ -66,6 +66,11 @@ void Publisher::warn_missing_privileges() {
     parts_.log.error("cannot repair settings", {{"reason", missing_privilege}});
 }
 
+void Publisher::set_kernel_limits(std::vector<std::string> limits) {
+  kernel_limits_ = std::move(limits);
+  for (const std::string& limit : kernel_limits_) parts_.log.info("kernel lacks a feature", {{"limit", limit}});
+}
+
 void Publisher::record_reload(std::string_view problems) { events_.reloaded(unix_time(), problems); }
 
 void Publisher::record_sweep() {
@@ -141,6 +146,7 @@ std::shared_ptr<const Snapshot> Publisher::snapshot(Time now) const {
   snapshot->sources = sources_;
   snapshot->unlisted = unlisted_;
   snapshot->missing_privileges = missing_privileges_;
+  snapshot->kernel_limits = kernel_limits_;
   snapshot->config = parts_.in_force.snapshot();
   snapshot->last_reconcile_seconds = last_sweep_;
   if (const auto stats = process_.read()) snapshot->process = *stats;

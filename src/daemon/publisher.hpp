@@ -55,6 +55,8 @@ class Publisher {
   void set_unlisted(std::vector<SourceSnapshot> unlisted);
   /// Logs once why settings cannot be written, as soon as a policy has any. Only a restart can change the privileges.
   void warn_missing_privileges();
+  /// Logs what is weaker on this kernel; see kernel_limits().
+  void set_kernel_limits(std::vector<std::string> limits);
   /// `problems`: one per line; empty when the configuration was accepted.
   void record_reload(std::string_view problems);
   void record_sweep();
@@ -81,6 +83,7 @@ class Publisher {
   std::vector<SourceSnapshot> sources_;
   std::vector<SourceSnapshot> unlisted_;
   std::vector<std::string> missing_privileges_;  // why settings cannot be written
+  std::vector<std::string> kernel_limits_;
   double last_sweep_ = 0;                        // Unix time of its end
   bool ready_ = false;
   bool dirty_ = true;  // changed since the last snapshot

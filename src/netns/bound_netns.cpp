@@ -155,29 +155,21 @@ Result<NetnsScope> LinuxNetns::enter(Proof proof) const {
   if (netns == nullptr || netns->inode != id_.inode) return stale;
   if (proof == Proof::inode) return NetnsScope::enter(netns->fd.get(), shared_->home);
 
-  std::optional<std::uint64_t> cookie = cookie_of_file(netns->fd.get());
   Result<NetnsScope> scope = NetnsScope::enter(netns->fd.get(), shared_->home);
   if (!scope) return scope;
-  // Cookies need Linux 5.14. Before, a file of the netns that still lives proves that no other netns has its inode number.
-  if (id_.cookie == 0) {
-    if (!holds_live_file()) return stale;
-    return scope;
-  }
-  // Before Linux 6.18 a cookie can be read only inside.
-  if (!cookie) {
-    const Result<std::uint64_t> inside = cookie_inside();
-    if (!inside) return inside.error();
-    cookie = *inside;
-  }
-  if (*cookie != id_.cookie) return stale;
-  return scope;
+  const Result<std::uint64_t> identity = identity_inside(*netns);
+  if (!identity) return identity.error();
+  if (*identity == id_.cookie) return scope;
+  // Another birth may be of the same netns. A file of the netns that still lives proves that no other one has its inode number.
+  if ((*identity & has_no_cookie) != 0 && holds_live_file()) return scope;
+  return stale;
 }
 
 bool LinuxNetns::holds_live_file() const {
   const auto held = std::find_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return static_cast<bool>(slot.fd); });
   const int fd = held != slots_.end() ? held->fd.get() : families_.any();
   struct stat status {};
-  return fd < 0 || ::fstat(fd, &status) == 0;
+  return fd >= 0 && ::fstat(fd, &status) == 0;
 }
 
 bool LinuxNetns::is_refused_reading(const Slot& slot) {

@@ -112,7 +112,7 @@ class LinuxNetns final : public BoundNetns {
   /// Whether the file still belongs to its key: an interface recreated under the same name has other files (kernel fact 31).
   [[nodiscard]] static bool is_current(const Slot& slot, const Key& key);
   [[nodiscard]] Result<NetnsScope> enter(Proof proof) const;
-  [[nodiscard]] bool holds_live_file() const;  // also true without a held file
+  [[nodiscard]] bool holds_live_file() const;
   Result<Fd> open_key(std::size_t key, int flags, FamilyDirectories& families);
   /// Fails only when out of fds or memory; the slot is then unchanged.
   Result<void> open_slot(std::size_t key, FamilyDirectories& families);

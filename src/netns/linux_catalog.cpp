@@ -205,14 +205,11 @@ BindResult LinuxCatalog::bind(std::uint16_t directory, std::string_view name, st
   // Before any read, so that later changes are reported.
   const bool links_followed = link_watcher_ != nullptr && link_watcher_->follow(netns.fd.get(), netns.inode);
 
-  NetnsId id{cookie_of_file(netns.fd.get()).value_or(0), netns.inode};
   const Result<NetnsScope> scope = NetnsScope::enter(netns.fd.get(), shared_->home);
   if (!scope) return scope.error();
-  if (id.cookie == 0) {
-    const Result<std::uint64_t> cookie = cookie_inside();
-    if (!cookie) return cookie.error();
-    id.cookie = *cookie;
-  }
+  const Result<std::uint64_t> identity = identity_inside(netns);
+  if (!identity) return identity.error();
+  const NetnsId id{*identity, netns.inode};
   auto bound = std::make_unique<LinuxNetns>(shared_, std::move(std::get_if<Found>(&opened)->path), id, keys, tier);
   if (const Result<void> done = bound->open_inside(); !done) return done.error();
   const std::size_t fds = bound->fds();

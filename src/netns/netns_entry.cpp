@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <ratio>
 #include <utility>
 
 #include <nswarden/base/text.hpp>
@@ -33,6 +34,15 @@ constexpr std::string_view opening = "net:[";
 constexpr std::string_view closing = "]";
 
 Refusal refusal_of(EntryKind kind) { return kind == EntryKind::placeholder ? Refusal::not_ready : Refusal::not_a_netns; }
+
+/// The kernel sets the change time of an nsfs inode when it creates the inode. The number of a dead netns is free only after a
+/// grace period, so no two have both in common (kernel fact 42).
+std::uint64_t birth_of(const struct stat& status) {
+  constexpr std::uint64_t spread = 0x9E3779B97F4A7C15;  // 2^64 divided by the golden ratio: few sums coincide
+  const auto seconds = static_cast<std::uint64_t>(status.st_ctim.tv_sec);
+  const auto nanoseconds = seconds * std::nano::den + static_cast<std::uint64_t>(status.st_ctim.tv_nsec);
+  return (nanoseconds * spread + status.st_ino) | has_no_cookie;
+}
 
 bool is_absent(int error) { return error == ENOENT || error == ENOTDIR; }
 
@@ -83,7 +93,8 @@ std::variant<OpenNetns, Refusal, Error> open_netns(const NetnsPath& path, const 
   const EntryKind kind = classify(status, home);
   if (kind != EntryKind::nsfs) return refusal_of(kind);
 
-  OpenNetns opened{Fd(::open(path_of_fd(entry.get()).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)), status.st_ino};
+  OpenNetns opened{Fd(::open(path_of_fd(entry.get()).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)), status.st_ino,
+                   birth_of(status)};
   if (!opened.fd) return Error{errno, "open netns"};
   // All kinds of namespace are files of nsfs, and setns enters any of them.
   int type = ::ioctl(opened.fd.get(), NS_GET_NSTYPE);
@@ -106,6 +117,13 @@ Result<std::uint64_t> cookie_inside() {
   std::uint64_t cookie = 0;
   socklen_t size = sizeof cookie;
   if (::getsockopt(socket.get(), SOL_SOCKET, so_netns_cookie, &cookie, &size) != 0) return std::uint64_t{0};
+  return cookie;
+}
+
+Result<std::uint64_t> identity_inside(const OpenNetns& netns) {
+  if (const auto cookie = cookie_of_file(netns.fd.get())) return *cookie;
+  Result<std::uint64_t> cookie = cookie_inside();
+  if (cookie && *cookie == 0) return netns.birth;
   return cookie;
 }
 

@@ -45,6 +45,7 @@ PathEntry inspect(const NetnsPath& path, const HomeNetns& home);
 struct OpenNetns {
   Fd fd;  ///< of the netns file: close it before the call that opened it returns (kernel fact 5)
   std::uint64_t inode = 0;
+  std::uint64_t birth = 0;  ///< of the inode: its number and time of creation as one number, with has_no_cookie set
 };
 /// Opens the entry at the path if it is a netns, of any process; otherwise returns the reason. Never Refusal::host_netns.
 std::variant<OpenNetns, Refusal, Error> open_netns(const NetnsPath& path, const HomeNetns& home);
@@ -53,6 +54,13 @@ std::variant<OpenNetns, Refusal, Error> open_netns(const NetnsPath& path, const 
 std::optional<std::uint64_t> cookie_of_file(int netns);
 /// Cookie of the calling thread's netns, read through a temporary socket; 0 before Linux 5.14 (kernel fact 42).
 Result<std::uint64_t> cookie_inside();
+
+/// Set in the number that identifies a netns on a kernel without cookies. Cookies count from 1 and never reach it.
+constexpr std::uint64_t has_no_cookie = std::uint64_t{1} << 63U;
+/// The number that identifies `netns`, in which the calling thread is: its cookie or else its birth. While a mount or an fd
+/// keeps the inode, the birth stays; a netns that only processes keep gets another one whenever its file is opened again. So
+/// equal births prove the same netns, and different ones prove nothing.
+Result<std::uint64_t> identity_inside(const OpenNetns& netns);
 
 /// Inode number of the first netns since Linux 6.18 (NET_NS_INIT_INO in linux/nsfs.h). Earlier kernels never use it: they
 /// assign numbers from 0xF0000000 upwards (kernel fact 55).

@@ -20,13 +20,12 @@
 #include <nswarden/os/procfs.hpp>
 #include <nswarden/policy/key_pattern.hpp>
 #include "netns/fanotify_buffer.hpp"
+#include "netns/fanotify_flags.hpp"
 
 namespace nswarden {
 
 namespace {
 
-// FAN_REPORT_FD_ERROR is newer than the headers of Debian 12.
-constexpr unsigned report_fd_error = 0x2000;
 constexpr std::size_t max_events = 64;
 // The daemon's own events carry no news, and a visit to a netns with thousands of settings causes hundreds. Events of other
 // processes must not wait behind them.
@@ -247,13 +246,14 @@ void SysctlWatcher::classify(Event& event, Batch& batch) {
 }
 
 /// Suppresses further events of a file as long as its inode lives, so that a process that keeps writing its own /proc/PID/comm
-/// costs nothing. The mark pins nothing (kernel fact 45). Never applied to a sysctl: the path depends on the writer's mounts
+/// costs nothing. The mark needs Linux 5.19 (kernel fact 45). Never applied to a sysctl: the path depends on the writer's mounts
 /// (fact 53), so it counts only if it leads to the same file in the daemon's mount namespace, and without links, which lead
 /// into the writer's.
 void SysctlWatcher::ignore(const Fd& file) {
   if (!can_ignore_) return;
-  constexpr unsigned flags = FAN_MARK_ADD | FAN_MARK_IGNORED_MASK | FAN_MARK_IGNORED_SURV_MODIFY | FAN_MARK_EVICTABLE;
-  if (::fanotify_mark(fanotify_.get(), flags, FAN_MODIFY, file.get(), nullptr) != 0 && errno == EINVAL) can_ignore_ = false;
+  if (::fanotify_mark(fanotify_.get(), ignore_writes_flags, FAN_MODIFY, file.get(), nullptr) != 0 && errno == EINVAL) {
+    can_ignore_ = false;
+  }
 }
 
 }  // namespace nswarden

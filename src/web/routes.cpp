@@ -83,6 +83,7 @@ Response ready(const Snapshot& snapshot) {
     body += fmt::format("{} cannot be listed: {}\n", printable(directory.name), printable(directory.reason));
   }
   for (const std::string& missing_privilege : snapshot.missing_privileges) body += printable(missing_privilege) + '\n';
+  for (const std::string& limit : snapshot.kernel_limits) body += fmt::format("kernel: {}\n", limit);
   return text_response(200, std::move(body));
 }
 

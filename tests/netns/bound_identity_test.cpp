@@ -116,10 +116,12 @@ TEST_CASE("a netns that got the name and the inode number of a dead one is told 
   };
   SECTION("which Linux 6.18 tells of the file") { check(); }
   SECTION("which Linux 5.14 tells inside") { test::on_older_kernel(check); }
+  SECTION("or, without cookies, by its birth") { test::on_older_kernel(check, test::Cookies::none); }
 }
 
 TEST_CASE("without NS_GET_ID and openat2, a netns has the same identity and the same readings") {
-  test::NetnsWithKeys world({"net.ipv4.ip_forward", "net.ipv4.tcp_rmem", "net.core.rmem_max", "net.ipv4.no_such_key"});
+  test::NetnsWithKeys world(
+      {"net.ipv4.ip_forward", "net.ipv4.tcp_rmem", "net.ipv4.tcp_allowed_congestion_control", "net.ipv4.no_such_key"});
   for (const Tier tier : all_tiers) {
     CAPTURE(static_cast<int>(tier));
     const Binding here = world.bind(tier);
@@ -134,31 +136,49 @@ TEST_CASE("without NS_GET_ID and openat2, a netns has the same identity and the 
   }
 }
 
-TEST_CASE("without cookies, a living file proves that an inode number is still the bound netns'") {
+TEST_CASE("without cookies, a living file proves that a netns with another birth is the bound one") {
   const Keys keys({"net.ipv4.ip_forward", "net.ipv4.no_such_key"});
-  const auto shared = std::make_shared<CatalogShared>();
-  for (const Tier tier : {Tier::held, Tier::directories}) {
-    CAPTURE(static_cast<int>(tier));
-    const test::TestNetns other;
-    const std::string path = test::netns_dir() + "/old-kernel";
-    test::make_netns(path);
-    const auto enter = [&] { return NetnsScope::enter(Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)).get(), shared->home); };
-    const auto inode_of = [&](const std::string& entry) { return inspect({entry}, shared->home).inode; };
-    LinuxNetns bound(shared, {path}, {0, inode_of(path)}, keys.key_requests(), tier);
-    // Simulates a dead netns whose name and inode number were reused by another.
-    LinuxNetns outlived(shared, {other.path()}, {0, inode_of(other.path())}, keys.key_requests(), tier);
-    {
-      const auto scope = enter();
-      REQUIRE(scope.ok());
-      REQUIRE(bound.open_inside().ok());
-      REQUIRE(outlived.open_inside().ok());
-    }
-    CHECK(bound.find_missing().ok());
-    CHECK(outlived.find_missing().ok());
-    test::remove_netns(path);
-    CHECK(test::eventually([&] { return !outlived.find_missing().ok(); }));
-    CHECK(test::error_of(outlived.find_missing()) == ESTALE);
-  }
+  test::on_older_kernel(
+      [&] {
+        const auto shared = std::make_shared<CatalogShared>();
+        for (const Tier tier : all_tiers) {
+          CAPTURE(static_cast<int>(tier));
+          const test::TestNetns other;
+          const std::string path = test::netns_dir() + "/old-kernel";
+          test::make_netns(path);
+          const auto inode_of = [&](const std::string& entry) { return inspect({entry}, shared->home).inode; };
+          // Simulates a dead netns whose name and inode number were reused by another.
+          LinuxNetns outlived(shared, {other.path()}, {has_no_cookie | 1U, inode_of(other.path())}, keys.key_requests(), tier);
+          {
+            const auto scope = NetnsScope::enter(Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)).get(), shared->home);
+            REQUIRE(scope.ok());
+            REQUIRE(outlived.open_inside().ok());
+          }
+          CHECK(outlived.find_missing().ok() == (tier != Tier::transient));
+          test::remove_netns(path);
+          CHECK(test::eventually([&] { return !outlived.find_missing().ok(); }));
+          CHECK(test::error_of(outlived.find_missing()) == ESTALE);
+        }
+      },
+      test::Cookies::none);
+}
+
+TEST_CASE("without cookies, the identity stays while the name is mounted, and differs between netns (kernel fact 42)") {
+  const Keys keys({"net.ipv4.ip_forward"});
+  test::on_older_kernel(
+      [&] {
+        LinuxCatalog catalog({test::netns_dir()});
+        const test::TestNetns one("one");
+        const test::TestNetns two("two");
+        const auto id_of = [&](const char* name) { return test::bind(catalog, name, keys.key_requests(), Tier::transient).id; };
+        const NetnsId first = id_of("one");
+        CHECK((first.cookie & has_no_cookie) != 0);
+        CHECK(id_of("one") == first);
+        CHECK(id_of("two").cookie != first.cookie);
+        LinuxCatalog later({test::netns_dir()});
+        CHECK(test::bind(later, "one", keys.key_requests(), Tier::held).id == first);
+      },
+      test::Cookies::none);
 }
 
 TEST_CASE("a key that stays refused does not hide that the name is another netns', nor spoil the other keys") {

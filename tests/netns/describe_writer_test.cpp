@@ -10,6 +10,7 @@
 #include <string>
 
 #include "catch.hpp"
+#include "kernel.hpp"
 #include "writer_process.hpp"
 
 namespace nswarden {
@@ -78,6 +79,7 @@ TEST_CASE("without a pidfd nothing is told, whoever has the number") {
 }
 
 TEST_CASE("who may not send it a signal can still tell who it is") {
+  if (test::lacks("pidfd in fanotify events")) return;
   const WriterProcess process([] { return true; });
   const Fd pidfd = pidfd_of(process.pid());
   Writer writer;

@@ -12,6 +12,7 @@
 #include <nswarden/os/fd.hpp>
 #include "bound_keys.hpp"
 #include "catch.hpp"
+#include "kernel.hpp"
 #include "netns/netns_entry.hpp"
 #include "netns/sysctl_tree.hpp"
 #include "private_netns.hpp"
@@ -54,9 +55,10 @@ TEST_CASE("the file and a socket inside tell the same cookie (kernel fact 4)") {
   REQUIRE(scope.ok());
   const auto by_socket = cookie_inside();
   REQUIRE(by_socket.ok());
+  if (test::lacks("netns cookies")) return;
   CHECK(*by_socket != 0);
-  // Linux 6.18 has both.
-  CHECK(by_file.value_or(*by_socket) == *by_socket);
+  if (test::lacks("netns cookie by ioctl")) return;
+  CHECK(by_file.value_or(0) == *by_socket);
 }
 
 TEST_CASE("an fd of the netns file keeps a nameless netns alive, a sysctl fd does not (kernel fact 5)") {
@@ -71,7 +73,8 @@ TEST_CASE("an fd of the netns file keeps a nameless netns alive, a sysctl fd doe
   CHECK(test::eventually([&] { return read_at_start(sysctl.get()) == "error"; }));
   CHECK(errno == ENOENT);
   struct stat status {};
-  CHECK((::fstat(directory.get(), &status) == -1 && errno == ENOENT));
+  CHECK(test::eventually([&] { return ::fstat(directory.get(), &status) == -1; }));
+  CHECK(errno == ENOENT);
   CHECK((::openat(directory.get(), "ip_forward", O_RDONLY | O_CLOEXEC) == -1 && errno == ENOENT));
 }
 
@@ -153,7 +156,7 @@ TEST_CASE("both walks open for reading and for writing what the flags say") {
       REQUIRE(both.ok());
       CHECK(::pwrite(both->get(), "1", 1, 0) == 1);
       CHECK(read_at_start(both->get()) == "1\n");
-      CHECK(test::error_of(tree.open_below(tree.root(), "core/rmem_max", O_RDWR)) == EACCES);
+      CHECK(test::error_of(tree.open_below(tree.root(), "ipv4/tcp_allowed_congestion_control", O_RDWR)) == EACCES);
       CHECK(tree.open_below(tree.root(), "ipv4", O_PATH | O_DIRECTORY).ok());
     });
   }
@@ -164,7 +167,7 @@ TEST_CASE("a child netns lacks some keys, and others are read-only there (kernel
   test::inside(netns.path(), [] {
     const Fd absent(::open("/proc/sys/net/core/netdev_max_backlog", O_RDONLY | O_CLOEXEC));
     CHECK((!absent && errno == ENOENT));
-    const Fd read_only(::open("/proc/sys/net/core/rmem_max", O_RDWR | O_CLOEXEC));
+    const Fd read_only(::open("/proc/sys/net/ipv4/tcp_allowed_congestion_control", O_RDWR | O_CLOEXEC));
     CHECK((!read_only && errno == EACCES));
   });
 }

@@ -48,6 +48,8 @@ TEST_CASE(
     check(world.netns, "link add b0 type bridge", world.followed);
     check(world.netns, "link set b0 name b1", world.followed);
     check(world.netns, "link set b1 up", {});
+    // Before Linux 6.0 only an interface that is down can be renamed.
+    check(world.netns, "link set b1 down", {});
     check(world.netns, "link set b1 name b2", world.followed);
     check(world.netns, "link del b2", world.followed);
     check(world.netns, "link add b2 type bridge", world.followed);

@@ -26,8 +26,10 @@
 #include <filesystem>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include <nswarden/os/fd.hpp>
+#include <nswarden/os/process.hpp>
 
 namespace nswarden::test {
 namespace {
@@ -62,6 +64,8 @@ std::string enter_private_mounts() {
     std::fputs("skipped: making network namespaces needs root\n", stderr);
     std::_Exit(77);
   }
+  // As the daemon does: surveys hold all files of two netns.
+  check(raise_open_files().ok(), "raise the limit of open files");
   check(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0, "make mounts private");
   std::string directory = "/run/netns";
   if (::mkdir(directory.c_str(), 0755) != 0) check(errno == EEXIST, "mkdir " + directory);
@@ -182,28 +186,52 @@ void as_nobody(Keep keep, const std::function<void()>& action) {
   });
 }
 
-void on_older_kernel(const std::function<void()>& action) {
+namespace {
+/// Rules of a seccomp filter that refuse system calls with an error, as older kernels do.
+class Refusals {
+ public:
+  void add(unsigned call, int error) {
+    load(offsetof(seccomp_data, nr));
+    compare(BPF_JEQ, call, 1);
+    refuse(error);
+  }
+  /// Only with this value (BPF_JEQ) or one of these bits (BPF_JSET) in an argument.
+  void add(unsigned call, std::size_t argument, unsigned comparison, unsigned value, int error) {
+    load(offsetof(seccomp_data, nr));
+    compare(BPF_JEQ, call, 3);
+    load(offsetof(seccomp_data, args) + argument * sizeof(std::uint64_t));
+    compare(comparison, value, 1);
+    refuse(error);
+  }
+  void apply() {
+    rules_.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+    const sock_fprog program{static_cast<unsigned short>(rules_.size()), rules_.data()};
+    check(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0, "seccomp");
+  }
+
+ private:
+  void load(std::size_t offset) { rules_.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<unsigned>(offset))); }
+  void compare(unsigned comparison, unsigned value, std::uint8_t skipped) {
+    rules_.push_back(BPF_JUMP(static_cast<std::uint16_t>(BPF_JMP | comparison | BPF_K), value, 0, skipped));
+  }
+  void refuse(int error) { rules_.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error))); }
+
+  std::vector<sock_filter> rules_;
+};
+}  // namespace
+
+void on_older_kernel(const std::function<void()>& action, Cookies cookies) {
   in_thread([&] {
     constexpr unsigned ns_get_id = _IOR(0xb7, 13, std::uint64_t);
-    const auto number = static_cast<unsigned>(offsetof(seccomp_data, nr));
     constexpr unsigned report_pidfd_or_fd_error = 0x80 | 0x2000;
-    const auto first_argument = static_cast<unsigned>(offsetof(seccomp_data, args));
-    const auto request = static_cast<unsigned>(offsetof(seccomp_data, args) + sizeof(std::uint64_t));
-    std::array filter{sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, number),
-                      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 8, 0),
-                      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 7, 0),
-                      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fanotify_init, 0, 2),
-                      sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, first_argument),
-                      sock_filter BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, report_pidfd_or_fd_error, 6, 3),
-                      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 2),
-                      sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, request),
-                      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ns_get_id, 2, 0),
-                      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-                      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-                      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOTTY),
-                      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL)};
-    const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
-    check(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0, "seccomp");
+    constexpr unsigned netns_cookie = 71;
+    Refusals refusals;
+    refusals.add(SYS_openat2, ENOSYS);
+    refusals.add(SYS_epoll_pwait2, ENOSYS);
+    refusals.add(SYS_fanotify_init, 0, BPF_JSET, report_pidfd_or_fd_error, EINVAL);
+    refusals.add(SYS_ioctl, 1, BPF_JEQ, ns_get_id, ENOTTY);
+    if (cookies == Cookies::none) refusals.add(SYS_getsockopt, 2, BPF_JEQ, netns_cookie, ENOPROTOOPT);
+    refusals.apply();
     action();
   });
 }

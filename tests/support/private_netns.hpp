@@ -76,8 +76,9 @@ enum class Keep { nothing, sys_admin, net_admin };  ///< net_admin: SYS_ADMIN an
 void as_nobody(Keep keep, const std::function<void()>& action);
 
 /// Runs `action` in a thread without the kernel features after Linux 5.14 that the daemon uses: NS_GET_ID, epoll_pwait2, and
-/// pidfds and errors in fanotify events; openat2 is disabled too.
-void on_older_kernel(const std::function<void()>& action);
+/// pidfds and errors in fanotify events; openat2 is disabled too, and so are cookies of netns if there are none.
+enum class Cookies { of_sockets, none };
+void on_older_kernel(const std::function<void()>& action, Cookies cookies = Cookies::of_sockets);
 
 /// Creates a bridge in the netns of the calling thread.
 void add_bridge(const std::string& name);

@@ -37,7 +37,7 @@ struct Entry {
 
 /// Identity of a netns for its whole life; never reused until reboot (kernel fact 4).
 struct NetnsId {
-  std::uint64_t cookie = 0;  ///< 0 before Linux 5.14
+  std::uint64_t cookie = 0;  ///< before Linux 5.14 a number that proves equality only (kernel fact 42)
   std::uint64_t inode = 0;
   friend bool operator==(const NetnsId&, const NetnsId&) = default;
 };

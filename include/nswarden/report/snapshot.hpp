@@ -76,6 +76,7 @@ struct Snapshot {
   std::vector<SourceSnapshot> sources;
   std::vector<SourceSnapshot> unlisted;         ///< netns directories that cannot be listed, by path
   std::vector<std::string> missing_privileges;  ///< why settings cannot be written, each with its remedy, one line
+  std::vector<std::string> kernel_limits;       ///< what is weaker on this kernel, one line each
   ConfigSnapshot config;
   double last_reconcile_seconds = 0;  ///< Unix time of the last completed sweep, 0 before the first
   ProcessStats process;
