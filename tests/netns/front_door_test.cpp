@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <catch.hpp>
+#include <stretched.hpp>
 
 #include <array>
 #include <cstring>
@@ -137,7 +138,7 @@ TEST_CASE("who asked first is served first, each on the socket that he came to")
 }
 
 TEST_CASE("patience ends") {
-  House house(50ms);
+  House house(test::stretched(50ms));
   const Fd idle = house.visitor("");
   const Fd slow = house.visitor(half);
   house.settle(2);
@@ -148,11 +149,11 @@ TEST_CASE("patience ends") {
 }
 
 TEST_CASE("what came in time counts, however late it is looked at") {
-  House house(50ms);
+  House house(test::stretched(50ms));
   const Fd slow = house.visitor(half);
   house.settle(1);
   House::say(slow, "\r\n");
-  std::this_thread::sleep_for(100ms);  // the server is busy
+  std::this_thread::sleep_for(test::stretched(100ms));  // the server is busy
   REQUIRE(house.poll(0));
   CHECK(heard(house.accept()) == whole);
 }
@@ -239,7 +240,7 @@ struct Answering {
 }  // namespace
 
 TEST_CASE("who stops in the middle is waited for while there is a thread for the next one") {
-  House house(320ms);
+  House house(test::stretched(320ms));
   const Fd visitor = house.visitor(whole);
   REQUIRE(house.poll(20000));
   const Fd served = house.accept();
@@ -254,7 +255,7 @@ TEST_CASE("who stops in the middle is waited for while there is a thread for the
 }
 
 TEST_CASE("who stops in the middle is let go when the next one has no thread") {
-  House house(320ms);
+  House house(test::stretched(320ms));
   const Fd stopped = house.visitor(whole);
   const Fd next = house.visitor(whole);
   REQUIRE(house.poll(20000));
