@@ -45,12 +45,14 @@ def libraries(binary):
     return {name: path for name, path in re.findall(r"^\s*(\S+) => (/\S+)", text, re.MULTILINE) if not OWN_LIBRARIES.fullmatch(name)}
 
 
-def archive(path, binary, netns_tests):
-    """What the build made and the tests, for the root of the guest."""
+def archive(path, binary, netns_tests, plan):
+    """The binaries and the tests, for the root of the guest, with the plan of guest.py."""
     needed = {**libraries(binary), **libraries(netns_tests)}
     files = {f"usr/local/lib/{name}": os.path.realpath(file) for name, file in needed.items()}
     files |= {f"job/{name}": f"{HERE}/{name}" for name in ("guest_boot", "guest.py")}
-    files |= {"job/nswarden": binary, "job/netns_tests": netns_tests, "job/e2e": f"{HERE}/../e2e"}
+    files |= {"job/nswarden": binary, "job/netns_tests": netns_tests, "job/e2e": f"{HERE}/../e2e", "job/plan": f"{path}.plan"}
+    with open(f"{path}.plan", "w", encoding="utf-8") as file:
+        json.dump(plan, file)
     if promtool := shutil.which("promtool"):
         files["usr/local/bin/promtool"] = promtool
     with tarfile.open(path, "w") as tar:
