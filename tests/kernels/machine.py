@@ -48,7 +48,7 @@ def libraries(binary):
 def archive(path, binary, netns_tests, plan):
     """The binaries and the tests, for the root of the guest, with the plan of guest.py."""
     needed = {**libraries(binary), **libraries(netns_tests)}
-    files = {f"usr/local/lib/{name}": os.path.realpath(file) for name, file in needed.items()}
+    files = {f"usr/local/lib/{name}": file for name, file in needed.items()}
     files |= {f"job/{name}": f"{HERE}/{name}" for name in ("guest_boot", "guest.py")}
     files |= {"job/nswarden": binary, "job/netns_tests": netns_tests, "job/e2e": f"{HERE}/../e2e", "job/plan": f"{path}.plan"}
     with open(f"{path}.plan", "w", encoding="utf-8") as file:
@@ -57,7 +57,7 @@ def archive(path, binary, netns_tests, plan):
         files["usr/local/bin/promtool"] = promtool
     with tarfile.open(path, "w") as tar:
         for name, file in files.items():
-            tar.add(file, name, filter=lambda entry: None if "__pycache__" in entry.name else entry)
+            tar.add(os.path.realpath(file), name, filter=lambda entry: None if "__pycache__" in entry.name else entry)
 
 
 class Ended(Exception):
