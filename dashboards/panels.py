@@ -170,7 +170,7 @@ def variable(name, label, ask, description, many=False, all_value=None):
 
 
 def data_source_variable():
-    return {"type": "datasource", "name": "datasource", "label": "Data source", "description": "The Prometheus to ask.",
+    return {"type": "datasource", "name": "datasource", "label": "Data source", "description": "The Prometheus data source.",
             "query": "prometheus", "regex": "", "refresh": 1, "hide": 0, "skipUrlSync": False, "multi": False, "includeAll": False,
             "current": {}, "options": []}
 

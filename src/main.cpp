@@ -22,7 +22,7 @@ int main(int argc, char** argv) {
     if (!choose_procfs(options)) return exit_usage;
     return options.command == Command::run ? run_daemon(options) : run_one_shot(options);
   } catch (const std::bad_alloc&) {
-    std::fputs("nswarden: there is not enough memory; raise the memory limit of its unit or container\n", stderr);
+    std::fputs("nswarden: out of memory; raise the memory limit of the unit or container\n", stderr);
     return exit_usage;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "nswarden: %s\n", error.what());

@@ -69,7 +69,7 @@ class Sweep {
       (void)sweep(std::chrono::steady_clock::now());
       explanation.findings = reconciler_.findings(WhichSettings::all, no_cap);
       found = reconciler_.known();
-      if (found.empty()) explanation.not_looked_at = "no netns of this name is there now";
+      if (found.empty()) explanation.not_looked_at = "no netns has this name now";
     }
     // Its other names count too.
     const Plan plan = policies_->plan(found.empty() ? matched_by_name(explanation.netns) : found.front().matched);
@@ -116,7 +116,7 @@ class Sweep {
   void tell_deafness() {
     const SysctlWatcher watcher(netns_.catalog().sysctl_files());
     if (watcher.problem().empty()) return;
-    complain(fmt::format("note: a daemon here would find writes of other programs only by its sweep: {}", watcher.problem()));
+    complain(fmt::format("note: a daemon here would detect writes of other processes only by sweeps: {}", watcher.problem()));
   }
 
   CheckReport judge(Time now) {
@@ -173,10 +173,10 @@ int review_configuration(const Options& options, const LoadedConfig& configurati
   for (const Useless& one : sweep.useless()) {
     const std::string policy = printable(one.policy);
     if (one.key.empty()) {
-      fmt::print("warning: policy {} matches no netns that is there now\n", policy);
+      fmt::print("warning: policy {} matches no existing netns\n", policy);
     } else {
       const auto meant = meant_key(one.key);
-      fmt::print("warning: no netns that policy {} matches has {}{}\n", policy, printable(one.key),
+      fmt::print("warning: policy {}: no matching netns has {}{}\n", policy, printable(one.key),
                  meant ? fmt::format("; did you mean {}?", printable(*meant)) : "");
     }
   }

@@ -38,11 +38,11 @@ std::string take_credentials(std::string_view& authority, Url& url) {
   const std::string_view user_info = authority.substr(0, at);
   authority.remove_prefix(at + 1);
   const std::size_t colon = user_info.find(':');
-  if (colon == std::string_view::npos) return "has a user without a password; the form is USER:PASSWORD@HOST";
+  if (colon == std::string_view::npos) return "user without a password";
   const auto user = decoded_path(user_info.substr(0, colon));
   const auto password = decoded_path(user_info.substr(colon + 1));
-  if (!user || !password) return "has a user or password with a % that no two hexadecimal digits follow; write % as %25";
-  if (user->find(':') != std::string::npos) return "has a user with a colon, which basic authentication cannot carry";
+  if (!user || !password) return "% without two hexadecimal digits in the user or password; write % as %25";
+  if (user->find(':') != std::string::npos) return "colon in the user, which basic authentication does not allow";
   url.credentials = *user + ':' + *password;
   return {};
 }
@@ -51,30 +51,29 @@ std::string take_credentials(std::string_view& authority, Url& url) {
 std::string take_host(std::string_view& rest, Url& url) {
   if (rest.starts_with('[')) {
     const std::size_t end = rest.find(']');
-    if (end == std::string_view::npos) return "has a [ without a ]";
+    if (end == std::string_view::npos) return "[ without ]";
     std::string_view host = rest.substr(1, end - 1);
     rest.remove_prefix(end + 1);
     url.ipv6 = true;
     // A zone (fe80::1%eth0); a URL should spell its percent sign as %25.
     const std::size_t zone = host.find('%');
     url.host = host.substr(0, zone);
-    if (url.host.find(':') == std::string::npos) return "has no IPv6 address between its brackets";
+    if (url.host.find(':') == std::string::npos) return "no IPv6 address between the brackets";
     if (zone != std::string_view::npos) {
       host.remove_prefix(host.substr(zone).starts_with("%25") ? zone + 3 : zone + 1);
       url.host += '%';
       url.host += host;
     }
-    return std::all_of(url.host.begin(), url.host.end(), is_address_character) ? ""
-                                                                               : "has no IPv6 address between its brackets";
+    return std::all_of(url.host.begin(), url.host.end(), is_address_character) ? "" : "no IPv6 address between the brackets";
   }
   const std::size_t colon = std::min(rest.find(':'), rest.size());
   url.host = rest.substr(0, colon);
   rest.remove_prefix(colon);
-  if (rest.find(':', 1) != std::string_view::npos) return "has an IPv6 address without brackets; write [ADDRESS]:PORT";
-  if (url.host.empty()) return "names no host";
+  if (rest.find(':', 1) != std::string_view::npos) return "IPv6 address without brackets; write [ADDRESS]:PORT";
+  if (url.host.empty()) return "no host";
   return std::all_of(url.host.begin(), url.host.end(), is_name_character)
              ? ""
-             : "has a host with characters that no host name has; what is special in a user or password is written as %NN";
+             : "invalid character in the host; write special characters of a user or password as %NN";
 }
 
 using Kind = HttpProblem::Kind;
@@ -89,7 +88,7 @@ std::string tls_reason() {
   const unsigned long error = ERR_peek_error();
   if (ERR_SYSTEM_ERROR(error)) return error_text(ERR_GET_REASON(error));
   const char* reason = ERR_reason_error_string(error);
-  return reason == nullptr ? "the connection broke" : printable(reason);
+  return reason == nullptr ? "connection lost" : printable(reason);
 }
 
 HttpProblem unusable(const char* flag, const std::string& path) {
@@ -207,7 +206,7 @@ class Connection {
     if (!BIO_should_retry(bio_.get())) {
       const int error = errno;
       if (ssl_ != nullptr && ERR_peek_error() != 0) return tls_problem(ssl_);
-      return HttpProblem{Kind::unreachable, error == 0 ? "it closed the connection" : error_text(error)};
+      return HttpProblem{Kind::unreachable, error == 0 ? "connection closed by the server" : error_text(error)};
     }
     const bool writes = BIO_should_write(bio_.get()) != 0;
     const auto wanted = writes ? Readiness::writable : Readiness::readable;
@@ -230,9 +229,9 @@ std::string base64(std::string_view bytes) {
 
 HttpProblem unreachable(const Error& error) {
   if (error.attempt == look_up_attempt) {
-    if (error.code == ENOENT) return {Kind::unreachable, "its name has no address"};
-    if (error.code == ETIMEDOUT) return {Kind::unreachable, "its name could not be looked up in time"};
-    return {Kind::unreachable, fmt::format("its name cannot be looked up now ({})", error_text(error.code))};
+    if (error.code == ENOENT) return {Kind::unreachable, "name lookup found no address"};
+    if (error.code == ETIMEDOUT) return {Kind::unreachable, "name lookup timed out"};
+    return {Kind::unreachable, fmt::format("name lookup failed temporarily ({})", error_text(error.code))};
   }
   return {Kind::unreachable, error_text(error.code)};
 }
@@ -251,22 +250,22 @@ std::string Url::shown() const {
 std::variant<Url, Problem> parse_url(std::string_view text) {
   Url url;
   url.tls = text.starts_with("https://");
-  if (!url.tls && !text.starts_with("http://")) return refused("does not start with http:// or https://");
+  if (!url.tls && !text.starts_with("http://")) return refused("scheme is not http:// or https://");
   text.remove_prefix(url.tls ? 8 : 7);
   const std::size_t slash = std::min(text.find('/'), text.size());
   url.path = text.substr(slash);
   while (url.path.ends_with('/')) url.path.pop_back();
   if (!std::all_of(url.path.begin(), url.path.end(), is_path_character)) {
-    return refused("has a path with characters that do not belong there; it takes no query and no fragment");
+    return refused("invalid character in the path; remove a query or fragment");
   }
-  if (url.path.find('@') != std::string::npos) return refused("has a / before its @; in a user or password write / as %2F");
+  if (url.path.find('@') != std::string::npos) return refused("/ before the @; write / in a user or password as %2F");
   std::string_view authority = text.substr(0, slash);
   if (std::string problem = take_credentials(authority, url); !problem.empty()) return refused(std::move(problem));
   if (std::string problem = take_host(authority, url); !problem.empty()) return refused(std::move(problem));
   url.port = url.tls ? 443 : 80;
   if (authority.empty()) return url;
   const auto port = authority.starts_with(':') ? parse_number<std::uint16_t>(authority.substr(1)) : std::nullopt;
-  if (port.value_or(0) == 0) return refused("has a port that is no number from 1 to 65535");
+  if (port.value_or(0) == 0) return refused("port is not a number from 1 to 65535");
   url.port = *port;
   return url;
 }

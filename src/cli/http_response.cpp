@@ -11,7 +11,7 @@
 namespace nswarden {
 namespace {
 
-constexpr std::string_view no_http = "what it sends is no HTTP";
+constexpr std::string_view no_http = "not HTTP";
 
 std::string_view without_blanks(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -51,7 +51,7 @@ void HttpResponse::feed(std::string_view bytes) {
   // Independent of how the bytes are split: an incomplete head may already end with three of the four bytes of its
   // terminator.
   if (std::min(end, head_.size() - std::min<std::size_t>(head_.size(), 3)) > most_head_bytes)
-    return refuse("its answer has too long a head");
+    return refuse("the response head is too long");
   if (end == std::string::npos) return;
   in_body_ = true;
   body_ = head_.substr(end + 4);
@@ -62,8 +62,8 @@ void HttpResponse::feed(std::string_view bytes) {
 
 void HttpResponse::end() {
   if (done_) return;
-  if (!in_body_) return refuse(head_.empty() ? "it closes the connection without an answer" : "its answer is cut short");
-  if (length_) return refuse(fmt::format("its answer is cut short: {} of {} bytes", body_.size(), *length_));
+  if (!in_body_) return refuse(head_.empty() ? "connection closed without a response" : "the response is incomplete");
+  if (length_) return refuse(fmt::format("the response is incomplete: {} of {} bytes", body_.size(), *length_));
   done_ = true;
 }
 
@@ -88,20 +88,20 @@ void HttpResponse::read_header(std::string_view line) {
   if (name == "content-length") return read_length(value);
   const bool encoding = name == "transfer-encoding" || name == "content-encoding";
   if (encoding && ascii_lower(value) != "identity") {
-    refuse(fmt::format("its answer comes in an encoding that was not asked for ({}); name the daemon itself, not a proxy",
+    refuse(fmt::format("the response has an encoding that was not requested ({}); use the URL of the daemon, not of a proxy",
                        excerpt(value)));
   }
 }
 
 void HttpResponse::read_length(std::string_view value) {
   const auto length = parse_number<std::size_t>(value);
-  if (!length || (length_ && *length_ != *length)) return refuse("its answer has a Content-Length that is no length");
+  if (!length || (length_ && *length_ != *length)) return refuse("invalid Content-Length");
   length_ = length;
 }
 
 void HttpResponse::check_body() {
   if (length_.value_or(body_.size()) > most_body_bytes_) {
-    return refuse(fmt::format("its answer has more than {} bytes", most_body_bytes_));
+    return refuse(fmt::format("the response has more than {} bytes", most_body_bytes_));
   }
   if (!length_ || body_.size() < *length_) return;
   body_.resize(*length_);  // excess bytes are not part of the body

@@ -40,8 +40,8 @@ int check_configuration(const Options& options, const LoadedConfig& configuratio
              settings == 1 ? "setting" : "settings");
   if (configuration.config.form == Config::Form::older) {
     fmt::print(
-        "It has the older form of netns-events: commands are run, and no sysctls are wanted; nswarden config convert {} "
-        "writes it as native policies.\n",
+        "It has the older form of netns-events, with commands and without sysctls; nswarden config convert {} prints it as "
+        "native policies.\n",
         printable(configuration.source));
   }
   return options.live ? review_configuration(options, configuration) : int{exit_compliant};
@@ -50,7 +50,7 @@ int check_configuration(const Options& options, const LoadedConfig& configuratio
 /// `config convert`: prints the older form as native policies.
 int print_converted(const LoadedConfig& configuration) {
   if (configuration.config.form != Config::Form::older) {
-    complain(fmt::format("{} has the native form already; there is nothing to convert", printable(configuration.source)));
+    complain(fmt::format("cannot convert {}: it already has the native form", printable(configuration.source)));
     return exit_usage;
   }
   fmt::print("{}", convert_config(configuration.config));
@@ -108,8 +108,8 @@ bool choose_procfs(const Options& options) {
   const auto used = use_procfs(directory);
   if (used) return true;
   const int error = used.error().code;
-  const std::string what = error == EMEDIUMTYPE ? "it is no procfs" : error_text(error);
-  complain(fmt::format("{} {}: cannot {}: {}; mount the host's /proc there, not read-only (-v /proc:{}, or a hostPath volume)",
+  const std::string what = error == EMEDIUMTYPE ? "not a procfs" : error_text(error);
+  complain(fmt::format("cannot use {} {}: {}: {}; mount the host's /proc there, writable (-v /proc:{}, or a hostPath volume)",
                        asked ? "--path.procfs" : procfs_variable, printable(directory), used.error().attempt, what,
                        printable(directory)));
   return false;

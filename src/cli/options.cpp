@@ -46,7 +46,7 @@ std::string suggestion(const CLI::App& app, std::string_view word) {
   const std::vector<std::string_view> candidates(known.begin(), known.end());
   const std::string_view name = word.substr(0, word.find('='));
   const auto near = nearest(name, candidates);
-  if (near == name) return fmt::format(" in this place; see {} --help", typed(last_command(app)));
+  if (near == name) return fmt::format(" at this position; see {} --help", typed(last_command(app)));
   return near ? fmt::format("; did you mean {}?", *near) : std::string();
 }
 
@@ -82,7 +82,7 @@ std::string failure_line(const CLI::App* app, const CLI::Error& error) {
     const bool is_command = lacks_command && !word.starts_with('-');
     message = fmt::format("{} {}", is_command ? "unknown command" : "unexpected argument", printable(word));
   } else if (lacks_command && error.get_name() == "RequiredError") {
-    message = fmt::format("which command? {}", commands_below(command));
+    message = fmt::format("missing command, expected {}", commands_below(command));
   }
   std::replace(message.begin(), message.end(), '\n', ' ');
   std::string hint = word.empty() ? std::string() : suggestion(*app, word);
@@ -93,8 +93,8 @@ std::string failure_line(const CLI::App* app, const CLI::Error& error) {
 /// Why `text` is not a duration of at least `minimum`; empty if it is, as CLI11 expects of a check.
 std::string duration_problem(const std::string& text, std::chrono::milliseconds minimum) {
   const auto duration = parse_duration(text);
-  if (!duration) return fmt::format("'{}' is no duration such as 500ms, 10s, 5m or 1h", printable(text));
-  if (*duration < minimum) return fmt::format("{} is shorter than {}", text, format_duration(minimum));
+  if (!duration) return fmt::format("invalid duration '{}', expected for example 500ms, 10s, 5m or 1h", printable(text));
+  if (*duration < minimum) return fmt::format("{} is too short; the minimum is {}", text, format_duration(minimum));
   return {};
 }
 
@@ -109,7 +109,7 @@ const Names<Output> outputs{{"table", Output::table}, {"json", Output::json}};
 
 CLI::Validator absolute_path() {
   return {[](std::string& text) -> std::string {
-            if (!text.starts_with('/')) return fmt::format("'{}' is not an absolute path", printable(text));
+            if (!text.starts_with('/')) return fmt::format("invalid path '{}', expected an absolute path", printable(text));
             while (text.size() > 1 && text.ends_with('/')) text.pop_back();
             return {};
           },
@@ -118,13 +118,13 @@ CLI::Validator absolute_path() {
 
 std::string telemetry_path_problem(const std::string& text) {
   if (text.starts_with('/') && text != "/" && !text.starts_with("/-/") && !text.starts_with("/api/")) return {};
-  return fmt::format("'{}' is no path such as /metrics, or taken", printable(text));
+  return fmt::format("invalid path '{}', expected for example /metrics; /, /-/ and /api/ are reserved", printable(text));
 }
 
 class Parser {
  public:
   Options options;
-  CLI::App app{"Keeps the sysctls of network namespaces as the policy says, and shows it on /metrics."};
+  CLI::App app{"Keeps the sysctls of network namespaces compliant with a policy, and exports drift on /metrics."};
 
   Parser() {
     app.name("nswarden");
@@ -133,9 +133,7 @@ class Parser {
     const BuildInfo build = build_info();
     app.set_version_flag("--version",
                          fmt::format("nswarden {} (revision {}, {})", build.version, build.revision, build.compiler));
-    app.footer(
-        "Exit codes: 0 compliant, 1 something is drifted or missing, 2 usage or configuration, 3 something could not "
-        "be read, entered or reached.");
+    app.footer("Exit codes: 0 compliant, 1 drifted or missing, 2 usage or configuration, 3 unreadable or unreachable.");
     add_run();
     add_one_shot();
     add_status();
@@ -177,7 +175,7 @@ class Parser {
         if (choice == text) return {};
         names += fmt::format("{}{}", names.empty() ? "" : ", ", choice);
       }
-      return fmt::format("'{}' is not one of {}", printable(text), names);
+      return fmt::format("invalid value '{}', expected one of {}", printable(text), names);
     };
     const auto take = [&to, &choices](const std::string& text) {
       to = std::find_if(choices.begin(), choices.end(), [&text](const auto& choice) { return choice.first == text; })->second;
@@ -189,21 +187,22 @@ class Parser {
   /// --help.
   void add_common(CLI::App& to) {
     add_value(to, "--config.file", "FILE", options.config.file,
-              fmt::format("Configuration; default {}, or the built-in policy when that is absent", default_config_file));
+              fmt::format("Configuration; default {}, or the built-in policy if that does not exist", default_config_file));
     add_value(to, "--netns.dir", "DIR", options.config.netns_dirs,
               fmt::format("Directory of netns names, default {}; may be repeated", default_netns_dir))
         ->take_all()
         ->allow_extra_args(false)
         ->transform(absolute_path());
     add_value(to, "--path.procfs", "DIR", options.procfs,
-              "Where the host's procfs is, default /proc or $NSWARDEN_PROCFS; in a container another mount of it")
+              "Mount point of the host's procfs, default /proc or $NSWARDEN_PROCFS; in a container, a mount other than /proc")
         ->transform(absolute_path());
     add_choice(to, "--log.level", "LEVEL", options.log_level, log_levels, "debug, info (default), warn or error");
     add_choice(to, "--log.format", "FORMAT", options.log_format, log_formats, "logfmt (default) or json");
   }
 
   void add_run() {
-    CLI::App& run = add_command(app, "run", "The daemon: watch, sweep, enforce and serve metrics until SIGTERM", Command::run);
+    CLI::App& run =
+        add_command(app, "run", "Run the daemon: watch, sweep, repair and serve metrics until SIGTERM", Command::run);
     run.footer("Exit codes: 0 ended by SIGTERM or SIGINT, 2 cannot start.");
     add_value(run, "--web.listen-address", "ADDRESS", options.web.listen_addresses,
               "HOST:PORT, :PORT or [V6]:PORT; port 0 picks one; may be repeated")
@@ -214,7 +213,7 @@ class Parser {
         ->capture_default_str()
         ->check(telemetry_path_problem);
     add_value(run, "--web.config.file", "FILE", options.web.config_file,
-              "TLS, users and headers, in the format of Prometheus' exporter-toolkit; read again when it changes");
+              "TLS, users and headers, in the format of Prometheus' exporter-toolkit; reloaded when it changes");
     run.add_flag("--web.enable-lifecycle", options.web.enable_lifecycle, "Allow POST /-/reload");
     add_duration(run, "--reconcile.interval", options.config.reconcile_interval, min_reconcile_interval,
                  "Time between sweeps, default 10s, at least 100ms");
@@ -224,16 +223,16 @@ class Parser {
               "Repairs of one setting within --repair.window before it is suspended, default 5")
         ->check(CLI::Range(min_repair_budget, max_repair_budget));
     add_duration(run, "--repair.window", options.config.repair_window, min_repair_window,
-                 "See --repair.budget; default 10s, at least 1s");
+                 "Time window of --repair.budget, default 10s, at least 1s");
     add_value(run, "--metrics.series-limit", "N", options.series_limit,
-              "Most series that a metric with a label for each netns may have (nswarden_sysctl_drift, nswarden_sysctl_value)")
+              "Maximum number of series of a metric with a label for each netns (nswarden_sysctl_drift, nswarden_sysctl_value)")
         ->capture_default_str()
         ->check(CLI::Range(std::size_t{0}, std::size_t{1000000}));
     run.add_flag(
         "--metrics.per-netns", options.per_netns,
-        "Export nswarden_netns_drifted_sysctls, a series for each netns and policy; --metrics.series-limit does not bound it");
+        "Export nswarden_netns_drifted_sysctls, a series for each netns and policy, not bounded by --metrics.series-limit");
     add_value(run, "--lock.file", "FILE", options.lock_file,
-              "Refuse to run while another has locked this file; default one for each netns directory, in "
+              "Lock file that prevents a second daemon; default one for each netns directory, in "
               "$RUNTIME_DIRECTORY or /run/nswarden; none with --audit");
     add_audit(run);
     add_restore_file(run);
@@ -242,11 +241,12 @@ class Parser {
 
   void add_restore_file(CLI::App& command) {
     add_value(command, "--restore.file", "FILE", options.restore_file,
-              "Keeps what policies with restore changed; default restore in $RUNTIME_DIRECTORY or /run/nswarden");
+              "Restore book: values that policies with restore have overwritten; default restore in $RUNTIME_DIRECTORY or "
+              "/run/nswarden");
   }
 
   void add_audit(CLI::App& command) {
-    command.add_flag("--audit", options.audit, "Write nothing and run no commands, whatever the policies say");
+    command.add_flag("--audit", options.audit, "Write nothing and run no commands, regardless of the policies");
   }
 
   void add_output(CLI::App& command) {
@@ -254,57 +254,58 @@ class Parser {
   }
 
   void add_one_shot() {
-    CLI::App& check = add_command(app, "check", "Look once, writing nothing: one sweep, every finding", Command::check);
+    CLI::App& check = add_command(app, "check", "Check once: one read-only sweep that reports every finding", Command::check);
     CLI::App& apply =
-        add_command(app, "apply", "Repair once: one sweep that sets what is wrong, and judges after that", Command::apply);
+        add_command(app, "apply", "Repair once: one sweep that repairs drifted settings, then a report", Command::apply);
     apply.add_flag("--dry-run", options.dry_run, "Write nothing");
     add_audit(apply);
     apply
-        .add_flag("--restore", options.restore, "Put back what policies with restore changed, instead; not while a daemon runs")
+        .add_flag("--restore", options.restore,
+                  "Restore the values that policies with restore have overwritten, instead; not while a daemon runs")
         ->excludes("--dry-run")
         ->excludes("--audit");
-    add_value(apply, "--lock.file", "FILE", options.lock_file, "With --restore: as given to the daemon");
+    add_value(apply, "--lock.file", "FILE", options.lock_file, "With --restore: the --lock.file of the daemon");
     add_restore_file(apply);
     for (CLI::App* command : {&check, &apply}) {
-      command->add_option("NETNS", options.netns, "Names or full paths; all when none is given");
+      command->add_option("NETNS", options.netns, "Names or full paths; default: all");
       command->add_flag("--all", options.all, "List compliant settings too");
       add_output(*command);
       add_common(*command);
     }
-    CLI::App& explain =
-        add_command(app, "explain", "Which policies match a netns (it need not exist) and what they want", Command::explain);
+    CLI::App& explain = add_command(
+        app, "explain", "List the policies that match a netns (it need not exist) and their settings", Command::explain);
     const auto take_netns = [this](const std::string& name) { options.netns = {name}; };
     explain.add_option_function<std::string>("NETNS", take_netns, "Name in the netns directory")->required();
-    explain.add_option("KEY", options.key, "Only this sysctl");
+    explain.add_option("KEY", options.key, "Only matching keys; may contain globs");
     add_output(explain);
     add_common(explain);
   }
 
   void add_status() {
     CLI::App& status =
-        add_command(app, "status", "What the running daemon sees: findings, policies, the last events", Command::status);
-    status.add_option("NETNS", options.netns, "Names as findings show them; all when none is given");
+        add_command(app, "status", "Query the running daemon: verdict, policies, findings, last events", Command::status);
+    status.add_option("NETNS", options.netns, "Names as shown in findings; default: all");
     add_daemon(status);
-    add_value(status, "--events", "N", options.status.events, "How many of the last events to list, newest last; 0 for none")
+    add_value(status, "--events", "N", options.status.events, "Number of the last events to list, newest last; 0 lists none")
         ->capture_default_str()
         ->check(CLI::Range(0, 200));
     add_output(status);
-    add_daemon(add_command(app, "healthcheck", "Whether the running daemon is ready: exit code 0 or 1, for containers",
+    add_daemon(add_command(app, "healthcheck", "Check whether the running daemon is ready: exit code 0 or 1, for containers",
                            Command::healthcheck));
   }
 
   /// Adds the daemon's address and the connection options.
   void add_daemon(CLI::App& command) {
     StatusOptions& to = options.status;
-    add_value(command, "--url", "URL", to.url, "Where the daemon is: http[s]://[USER:PASSWORD@]HOST[:PORT][/PATH]")
+    add_value(command, "--url", "URL", to.url, "Address of the daemon: http[s]://[USER:PASSWORD@]HOST[:PORT][/PATH]")
         ->envname("NSWARDEN_URL")
         ->capture_default_str();
     add_duration(command, "--timeout", to.timeout, std::chrono::milliseconds{100},
-                 "Time limit for all of it, default 5s, at least 100ms");
-    add_value(command, "--tls.ca-file", "FILE", to.tls.ca_file, "CAs to trust instead of the system's, PEM");
-    CLI::Option* cert =
-        add_value(command, "--tls.cert-file", "FILE", to.tls.cert_file, "Certificate to show to the daemon, PEM");
-    CLI::Option* key = add_value(command, "--tls.key-file", "FILE", to.tls.key_file, "Its key, PEM, without a passphrase");
+                 "Time limit of the query, default 5s, at least 100ms");
+    add_value(command, "--tls.ca-file", "FILE", to.tls.ca_file, "Trusted CAs instead of the system's, PEM");
+    CLI::Option* cert = add_value(command, "--tls.cert-file", "FILE", to.tls.cert_file, "Client certificate, PEM");
+    CLI::Option* key = add_value(command, "--tls.key-file", "FILE", to.tls.key_file,
+                                 "Key of the client certificate, PEM, without a passphrase");
     cert->needs(key);
     key->needs(cert);
   }
@@ -312,16 +313,18 @@ class Parser {
   void add_config() {
     CLI::App& config = *app.add_subcommand("config", "Work with configuration files");
     config.require_subcommand(1);
-    config_check_ = &add_command(config, "check", "Every error of a file, as FILE:LINE:COL: message", Command::config_check);
+    config_check_ =
+        &add_command(config, "check", "Report every mistake of a file, as FILE:LINE:COL: message", Command::config_check);
     config_check_->add_option("FILE", options.config.file, "Default: as for run");
-    config_check_->add_flag("--live", options.live,
-                            "Also tell which policies and settings are of no use to the netns there are");
+    config_check_->add_flag(
+        "--live", options.live,
+        "Also warn about policies that match no existing netns, and about keys that no netns of their policy has");
     add_common(*config_check_);
-    add_command(config, "convert", "A file of netns-events as native policies, on stdout", Command::config_convert)
+    add_command(config, "convert", "Convert a file of netns-events to native policies, on stdout", Command::config_convert)
         .add_option("FILE", options.config.file, "File in the older form")
         ->required();
-    add_command(config, "schema", "JSON Schema of the configuration, for editors", Command::config_schema);
-    add_command(config, "events", "The inotify event names that commands can be for", Command::config_events);
+    add_command(config, "schema", "Print a JSON Schema of the configuration, for editors", Command::config_schema);
+    add_command(config, "events", "List the inotify events that commands can use", Command::config_events);
   }
 
   CLI::App* config_check_ = nullptr;

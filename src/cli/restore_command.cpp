@@ -23,7 +23,7 @@ namespace nswarden {
 namespace {
 
 constexpr std::string_view remedy =
-    "take the policy out of its configuration and reload it, which puts the values back, or stop it first";
+    "remove the policy from its configuration and reload, which restores the values, or stop it first";
 
 struct Sums {
   std::size_t restored = 0;
@@ -48,7 +48,7 @@ std::string shown(const Restored& result, const std::string& value) {
 }
 
 std::string failure(const Restored& result) {
-  if (result.error == 0) return "the kernel made another value of it";
+  if (result.error == 0) return "the kernel changed the written value";
   return error_text(result.error);
 }
 
@@ -159,7 +159,7 @@ std::string restore_table(const RestoreReport& report, Colour colour) {
   std::string out = table.empty() ? std::string() : table.text();
   out += fmt::format("{} netns, {} settings: {} restored, {} changed by others, {} gone, {} failed", report.netns,
                      report.settings.size(), sums.restored, sums.changed_by_others, sums.gone, sums.failed);
-  if (report.elsewhere > 0) out += fmt::format("; {} of netns that are not here", report.elsewhere);
+  if (report.elsewhere > 0) out += fmt::format("; {} in absent netns", report.elsewhere);
   return out + '\n';
 }
 
@@ -204,9 +204,9 @@ void keep_overwritten(const Options& options, const PolicySet& policies, const s
   auto loaded = store.load();
   bool kept = true;
   for (const Report& report : reports) kept = loaded.book.note(report, policies).empty() && kept;
-  if (!kept) complain("note: not all that was changed can be put back later, since there is too much to remember");
+  if (!kept) complain("note: cannot restore all changes later: the restore book is full");
   const std::string problem = store.save(loaded.book);
-  if (!problem.empty()) complain(fmt::format("note: what was changed cannot be put back later: {}", problem));
+  if (!problem.empty()) complain(fmt::format("note: cannot restore changes later: {}", problem));
 }
 
 }  // namespace nswarden

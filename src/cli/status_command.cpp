@@ -26,22 +26,23 @@ std::string line_of(const HttpProblem& problem, const Url& url, std::chrono::mil
   const std::string at = url.shown();
   switch (problem.kind) {
     case HttpProblem::Kind::unreachable:
-      return fmt::format("cannot reach {}: {}; is nswarden running? --url names another address", at, problem.why);
+      return fmt::format("cannot reach {}: {}; start nswarden, or set --url", at, problem.why);
     case HttpProblem::Kind::late:
-      return fmt::format("{} did not answer within {}; --timeout gives it longer", at, format_duration(timeout));
+      return fmt::format("no response from {} within {}; raise --timeout", at, format_duration(timeout));
     case HttpProblem::Kind::untrusted:
-      return fmt::format("the certificate of {} is not trusted: {}; --tls.ca-file names the CA that signed it", at,
+      return fmt::format("cannot verify the certificate of {}: {}; set --tls.ca-file to the CA that signed it", at,
                          problem.why);
     case HttpProblem::Kind::wrong_name:
-      return fmt::format("the certificate of {} is for another host: {}; --url has to name the host as its certificate does",
-                         at, problem.why);
+      return fmt::format("the certificate of {} is for another host: {}; use the host name of the certificate in --url", at,
+                         problem.why);
     case HttpProblem::Kind::wants_certificate:
-      return fmt::format("{} ends the TLS handshake: {}; does it want a certificate, by --tls.cert-file and --tls.key-file?",
-                         at, problem.why);
-    case HttpProblem::Kind::tls: return fmt::format("no TLS with {}: {}", at, problem.why);
+      return fmt::format(
+          "{} rejects the TLS handshake: {}; if it requires a certificate, set --tls.cert-file and --tls.key-file", at,
+          problem.why);
+    case HttpProblem::Kind::tls: return fmt::format("TLS with {} failed: {}", at, problem.why);
     case HttpProblem::Kind::no_tls:
-      return fmt::format("{} does not speak TLS: {}; write http:// if it is to be trusted without", at, problem.why);
-    case HttpProblem::Kind::unreadable_answer: return fmt::format("no nswarden answers at {}: {}", at, problem.why);
+      return fmt::format("{} does not use TLS: {}; write http:// to connect without it", at, problem.why);
+    case HttpProblem::Kind::unreadable_answer: return fmt::format("unexpected response from {}: {}", at, problem.why);
     case HttpProblem::Kind::tls_files: return problem.why;
   }
   return {};
@@ -50,19 +51,21 @@ std::string line_of(const HttpProblem& problem, const Url& url, std::chrono::mil
 std::string line_of_status(int status, const Url& url, const std::string& path) {
   const std::string at = url.shown();
   if (status == 401 && url.credentials.empty()) {
-    return fmt::format("{} wants to know who asks: write user:password@ before the host in --url", at);
+    return fmt::format("{} requires authentication; write user:password@ before the host in --url", at);
   }
-  if (status == 401) return fmt::format("{} does not take the user:password@ of --url", at);
-  if (status == 403) return fmt::format("{} refuses to show {} (HTTP status 403)", at, path);
-  return fmt::format("no nswarden answers at {}: {} has HTTP status {}; --url names another address", at, path, status);
+  if (status == 401) return fmt::format("{} rejects the user:password@ of --url", at);
+  if (status == 403) return fmt::format("{} denies access to {} (HTTP status 403)", at, path);
+  return fmt::format("unexpected response from {}: {} has HTTP status {}; set --url to the address of nswarden", at, path,
+                     status);
 }
 
 Url url_of(const StatusOptions& options) {
   auto url = parse_url(options.url);
   if (auto* good = std::get_if<Url>(&url)) return std::move(*good);
-  throw Complaint{fmt::format("--url {}; it looks like http://127.0.0.1:10042 or https://USER:PASSWORD@HOST:PORT",
-                              std::get<Problem>(url).message),
-                  exit_usage};
+  throw Complaint{
+      fmt::format("invalid --url: {}; expected for example http://127.0.0.1:10042 or https://USER:PASSWORD@HOST:PORT",
+                  std::get<Problem>(url).message),
+      exit_usage};
 }
 
 /// The daemon at the URL of the options.
@@ -126,8 +129,7 @@ class Inquiry {
   template <class Value>
   Value understood(std::variant<Value, Problem> read) const {
     if (const auto* wrong = std::get_if<Problem>(&read)) {
-      throw Complaint{
-          fmt::format("no nswarden that this one understands answers at {}: {}", daemon_.url().shown(), wrong->message)};
+      throw Complaint{fmt::format("unexpected response from {}: {}", daemon_.url().shown(), wrong->message)};
     }
     return std::move(std::get<Value>(read));
   }
@@ -169,7 +171,7 @@ void print_lines(std::string_view text) {
 int show_status(const Options& options) {
   const auto is_url = [](const std::string& name) { return name.find("://") != std::string::npos; };
   if (std::any_of(options.netns.begin(), options.netns.end(), is_url)) {
-    complain("a URL is given in the place of a netns; write it after --url=");
+    complain("expected a netns, found a URL; write it after --url=");
     return exit_usage;
   }
   try {

@@ -38,7 +38,7 @@ bool is_too_deep(std::string_view text) {
 class Fields {
  public:
   Fields(const Json& json, std::string name) : json_(json), name_(std::move(name)) {
-    if (!json_.is_object()) throw WrongAnswer(fmt::format("{} is no object", name_.empty() ? "it" : name_));
+    if (!json_.is_object()) throw WrongAnswer(fmt::format("{} is not an object", name_.empty() ? "it" : name_));
   }
 
   [[nodiscard]] bool has(const char* field) const { return json_.contains(field) && !json_[field].is_null(); }
@@ -61,14 +61,14 @@ class Fields {
 
   [[nodiscard]] std::size_t count(const char* field) const {
     const Json& value = at(field);
-    if (!value.is_number_unsigned()) wrong(field, "count");
+    if (!value.is_number_unsigned()) wrong(field, "a count");
     return value.get<std::size_t>();
   }
   [[nodiscard]] std::size_t count_or_none(const char* field) const { return has(field) ? count(field) : 0; }
 
   [[nodiscard]] double time(const char* field) const {
     const Json& value = at(field);
-    if (!value.is_number() || !std::isfinite(value.get<double>())) wrong(field, "time");
+    if (!value.is_number() || !std::isfinite(value.get<double>())) wrong(field, "a time");
     return value.get<double>();
   }
 
@@ -78,7 +78,7 @@ class Fields {
   template <class Read>
   [[nodiscard]] auto list(const char* field, Read read) const {
     const Json& values = at(field);
-    if (!values.is_array()) wrong(field, "list");
+    if (!values.is_array()) wrong(field, "a list");
     std::vector<decltype(read(*this))> out;
     out.reserve(values.size());
     for (const Json& value : values) out.push_back(read(Fields(value, fmt::format("{}[{}]", path(field), out.size()))));
@@ -93,7 +93,7 @@ class Fields {
     return *found;
   }
   [[noreturn]] void wrong(const char* field, const char* what) const {
-    throw WrongAnswer(fmt::format("{} is no {}", path(field), what));
+    throw WrongAnswer(fmt::format("{} is not {}", path(field), what));
   }
 
   const Json& json_;
@@ -179,7 +179,7 @@ Totals totals_in(const Fields& fields) {
 void check_schema(const Fields& fields) {
   const std::size_t schema = fields.count("schema");
   if (schema != 1)
-    throw WrongAnswer(fmt::format("it has schema {}, and this nswarden reads schema 1; use that of the daemon", schema));
+    throw WrongAnswer(fmt::format("it has schema {}, expected 1; use the nswarden program of the daemon", schema));
 }
 
 StatusDocument document_in(const Fields& fields) {
@@ -215,7 +215,7 @@ auto read_answer(const Json& answer, Read read) -> std::variant<decltype(read(Fi
 std::variant<Json, Problem> parse_answer(std::string_view text) {
   if (is_too_deep(text)) return Problem{{}, "it is nested too deeply"};
   Json json = Json::parse(text, nullptr, false);
-  if (json.is_discarded()) return Problem{{}, "it is no JSON"};
+  if (json.is_discarded()) return Problem{{}, "not JSON"};
   return json;
 }
 

@@ -50,7 +50,7 @@ std::string duration_text(double span) {
 std::string age(double time, double now) {
   if (time <= 0) return "never";
   // The clock of a remote host may differ by a little.
-  if (time > now + 2) return fmt::format("{} in the future, by the clock here", duration_text(time - now));
+  if (time > now + 2) return fmt::format("{} in the future by the local clock", duration_text(time - now));
   return duration_text(std::max(now - time, 0.0)) + " ago";
 }
 
@@ -113,9 +113,8 @@ std::string unknown_text(const StatusView& view, const Faults& faults) {
   if (faults.unreadable > 0) {
     return fmt::format("unreadable: {} in {}", settings(faults.unreadable), netns_with_findings(status));
   }
-  if (!status.unlisted.empty()) return "not all is known: a directory of netns cannot be listed";
-  return fmt::format("not all is known: the daemon lists no more than its first findings, and {} are not among them",
-                     status.findings_hidden);
+  if (!status.unlisted.empty()) return "incomplete: the daemon cannot list a netns directory";
+  return fmt::format("incomplete: the daemon lists only its first findings, without {} more", status.findings_hidden);
 }
 
 std::string headline(const StatusView& view, Colour colour) {
@@ -128,8 +127,7 @@ std::string headline(const StatusView& view, Colour colour) {
   }
   if (verdict == StatusVerdict::unknown) return painted(unknown_text(view, faults), red, colour) + '\n';
   if (!view.netns.empty()) {
-    return painted("no findings", green, colour) +
-           fmt::format(" in {}; `nswarden explain` tells what is wanted there\n", chosen(view));
+    return painted("no findings", green, colour) + fmt::format(" in {}; `nswarden explain` lists its settings\n", chosen(view));
   }
   return painted("compliant", green, colour) +
          fmt::format(": {} in {} netns\n", settings(status.totals.settings), status.totals.netns);
@@ -141,9 +139,9 @@ std::string config_lines(const StatusView& view, Colour colour) {
   if (!config.hash.empty()) out += fmt::format(", sha256 {}", short_id(config.hash));
   out += '\n';
   if (!config.error.empty()) {
-    out += trouble_line("last reload refused " + age(config.failed_seconds, view.now), config.error, colour);
+    out += trouble_line("last reload rejected " + age(config.failed_seconds, view.now), config.error, colour);
   }
-  if (config.audit) out += "audit: nothing is written, whatever the policies say (--audit)\n";
+  if (config.audit) out += "audit: no policy writes (--audit)\n";
   return out;
 }
 
@@ -155,9 +153,9 @@ std::string source_lines(const StatusView& view, Colour colour) {
     if (!source.up) down += trouble_line(cell(source.name) + " is down", source.reason, colour);
   }
   for (const SourceSnapshot& directory : view.status.unlisted) {
-    down += trouble_line(cell(directory.name) + " cannot be listed", directory.reason, colour);
+    down += trouble_line("cannot list " + cell(directory.name), directory.reason, colour);
   }
-  return fmt::format("events from: {}\n{}", up.empty() ? "nowhere, sweeps alone find drift" : up, down);
+  return fmt::format("events from: {}\n{}", up.empty() ? "none, only sweeps find drift" : up, down);
 }
 
 template <class Row>
@@ -210,8 +208,7 @@ std::string finding_table(const StatusView& view, Colour colour) {
 std::string event_note(const StatusEvent& event) {
   std::string note = event.finding.error.empty() ? "" : cell(event.finding.error);
   if (event.retry_in_seconds > 0) {
-    note += fmt::format("{}tried again in {}", note.empty() ? "" : "; ",
-                        duration_text(static_cast<double>(event.retry_in_seconds)));
+    note += fmt::format("{}retry in {}", note.empty() ? "" : "; ", duration_text(static_cast<double>(event.retry_in_seconds)));
   }
   return note.empty() ? "-" : note;
 }

@@ -35,7 +35,7 @@ struct Pair {
 /// A message socket, which keeps messages apart and reports the end when the other side dies.
 Result<Pair> make_pair() {
   std::array<int, 2> fds{};
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds.data()) != 0) return Error{errno, "make socket"};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds.data()) != 0) return Error{errno, "create socket"};
   return Pair{Fd(fds[0]), Fd(fds[1])};
 }
 

@@ -50,14 +50,14 @@ std::string_view failure_reason(const CommandResult& result) {
 std::string failure_text(const CommandResult& result, std::chrono::milliseconds timeout) {
   switch (result.end) {
     case End::exited: return fmt::format("exit status {}", result.code);
-    case End::signalled: return fmt::format("ended by signal {}", result.code);
+    case End::signalled: return fmt::format("killed by signal {}", result.code);
     case End::timed_out:
-      return fmt::format("not done within {}; it and all that it started were ended", format_duration(timeout));
-    case End::not_started: return fmt::format("cannot be started: {}", error_text(result.code));
-    case End::not_allowed: return fmt::format("not run, since its capabilities cannot be set: {}", error_text(result.code));
+      return fmt::format("timed out after {}; killed with all processes that it started", format_duration(timeout));
+    case End::not_started: return fmt::format("cannot start: {}", error_text(result.code));
+    case End::not_allowed: return fmt::format("not run: cannot set its capabilities: {}", error_text(result.code));
     case End::lost: break;
   }
-  return "the process that watched over it was killed";
+  return "its supervisor process was killed";
 }
 
 }  // namespace
@@ -69,7 +69,7 @@ void Commands::use(std::shared_ptr<const PolicySet> policies, std::chrono::milli
 }
 
 void Commands::forget_all() {
-  if (queue_.queued() > 0) parts_.log.warn("commands that waited are dropped", {{"count", std::to_string(queue_.queued())}});
+  if (queue_.queued() > 0) parts_.log.warn("queued commands dropped", {{"count", std::to_string(queue_.queued())}});
   queue_ = CommandQueue({});
   running_.clear();
 }
@@ -77,7 +77,7 @@ void Commands::forget_all() {
 void Commands::take(const Report& report) {
   if (report.life == Report::Life::gone) {
     if (const std::size_t dropped = queue_.forget(report.netns); dropped > 0) {
-      parts_.log.debug("commands dropped, the netns has gone", {{"netns", report.netns}, {"count", std::to_string(dropped)}});
+      parts_.log.debug("commands dropped: netns gone", {{"netns", report.netns}, {"count", std::to_string(dropped)}});
     }
   }
   for (const PolicyIndex index : report.newly_matched) {
@@ -99,7 +99,7 @@ void Commands::take_event(std::uint16_t directory, std::string_view name, std::u
   if ((mask & policies_->event_bits()) == 0) return;
   const std::array names{NetnsName{name}};
   const std::vector<PolicyIndex> matched = policies_->match(names);
-  if (matched.empty()) parts_.log.debug("no policy matches this name", {{"name", name}});
+  if (matched.empty()) parts_.log.debug("no policy matches name", {{"name", name}});
   // Commands for IN_CREATE wait for the report that the netns exists and has been made compliant.
   mask &= ~created;
   const std::string label = name.empty() ? std::string() : label_of(parts_.catalog.sources()[directory], directory, name);
@@ -120,17 +120,17 @@ void Commands::push(const PolicySet::Policy& policy, CommandJob job) {
   const std::string event = job.event;
   const std::size_t count = job.commands->size();
   if (policy.mode == Mode::audit) {
-    parts_.log.debug("commands not run, the policy only audits", {{"netns", netns}, {"policy", policy.name}, {"event", event}});
+    parts_.log.debug("commands skipped: the policy only audits", {{"netns", netns}, {"policy", policy.name}, {"event", event}});
     return;
   }
   const CommandQueue::Push pushed = queue_.push(std::move(job));
   if (pushed == CommandQueue::Push::refused) {
     parts_.metrics.commands_dropped(policy.name, count);
-    parts_.log.limited("commands dropped", LogLevel::warn, "commands dropped, too many wait",
+    parts_.log.limited("commands dropped", LogLevel::warn, "commands dropped: queue full",
                        {{"netns", netns}, {"policy", policy.name}, {"event", event}});
     return;
   }
-  parts_.log.debug(pushed == CommandQueue::Push::merged ? "commands wait already" : "commands queued",
+  parts_.log.debug(pushed == CommandQueue::Push::merged ? "commands already queued" : "commands queued",
                    {{"netns", netns}, {"policy", policy.name}, {"event", event}});
 }
 
@@ -140,7 +140,7 @@ void Commands::start() {
     // A reported netns must still be a netns; another event may concern any file.
     const auto least = next->job.of_life ? EntryKind::nsfs : EntryKind::placeholder;
     if (next->job.needs_netns && !is_there(netns, least)) {
-      parts_.log.debug("commands skipped, the netns has gone", {{"netns", netns}, {"event", next->job.event}});
+      parts_.log.debug("commands skipped: netns gone", {{"netns", netns}, {"event", next->job.event}});
       queue_.skip(netns);
     } else {
       launch(*next);
@@ -164,11 +164,11 @@ void Commands::launch(const CommandQueue::Next& next) {
   const CommandRequest request{
       ++last_id_, next.command, {"NETNS=" + job.netns, "NSWARDEN_EVENT=" + job.event}, timeout_, job.capabilities};
   Running run{job.netns, job.policy, job.event, shown(next.command), job.capabilities, std::chrono::steady_clock::now()};
-  parts_.log.debug("command starts", {{"netns", run.netns},
-                                      {"policy", run.policy},
-                                      {"event", run.event},
-                                      {"command", run.command},
-                                      {"capabilities", to_string(run.capabilities)}});
+  parts_.log.debug("command started", {{"netns", run.netns},
+                                       {"policy", run.policy},
+                                       {"event", run.event},
+                                       {"command", run.command},
+                                       {"capabilities", to_string(run.capabilities)}});
   if (const auto started = runner_.start(request); !started) {
     return conclude(run, {request.id, End::not_started, started.error().code});
   }
@@ -198,7 +198,7 @@ void Commands::conclude(const Running& run, const CommandResult& result) {
   const LogField duration{"seconds", seconds};
   std::string error;
   if (reason.empty()) {
-    parts_.log.info(result.left_running ? "command done, and left processes running" : "command done",
+    parts_.log.info(result.left_running ? "command done, processes left running" : "command done",
                     {netns, policy, event, command, duration, {"output", output}});
   } else {
     error = failure_text(result, timeout_);
@@ -217,11 +217,11 @@ void Commands::log(const CommandQueue::Suspension& suspension, const Running& ru
   switch (suspension.what) {
     case What::unchanged: break;
     case What::suspended:
-      parts_.log.warn("commands fail again and again, and are only run now and then until they succeed",
+      parts_.log.warn("commands suspended after repeated failures",
                       {netns, policy, event, {"error", suspension.error}, {"next_in", delay}});
       break;
     case What::still_suspended:
-      parts_.log.debug("commands still fail", {netns, policy, event, {"error", suspension.error}, {"next_in", delay}});
+      parts_.log.debug("commands still failing", {netns, policy, event, {"error", suspension.error}, {"next_in", delay}});
       break;
     case What::resumed: parts_.log.info("commands succeed again", {netns, policy, event}); break;
   }

@@ -21,12 +21,11 @@ void read_version(const YamlFields& top) {
   const YamlNode* node = top.require("version", "write version: 1");
   if (node == nullptr || !is_kind(*node, Kind::scalar, "version", top.problems())) return;
   if (node->text == "1") return;
-  top.problems().push_back({node->where, fmt::format("version \"{}\" is not known; this version of nswarden reads version: 1",
-                                                     excerpt(node->text))});
+  top.refuse(*node, "version", "version", "1");
 }
 
 std::vector<PolicyConfig> read_policies(const YamlFields& top, Mode mode) {
-  const YamlNode* list = top.require("policies", "write policies: [] to want nothing");
+  const YamlNode* list = top.require("policies", "write policies: [] for no policies");
   Problems& problems = top.problems();
   if (list == nullptr || !is_kind(*list, Kind::list, "policies", problems)) return {};
   std::vector<PolicyConfig> policies;
@@ -38,7 +37,7 @@ std::vector<PolicyConfig> read_policies(const YamlFields& top, Mode mode) {
     PolicyConfig policy = read_policy(node, name, mode, problems);
     const auto [first, is_new] = seen.emplace(policy.name, policy.where);
     if (!is_new && !policy.name.empty()) {
-      problems.push_back({policy.where, fmt::format("{}: another policy is named \"{}\", in line {}; names must differ", name,
+      problems.push_back({policy.where, fmt::format("{}: duplicate policy name \"{}\", first in line {}; rename one", name,
                                                     policy.name, first->second.line)});
     }
     policies.push_back(std::move(policy));
@@ -64,8 +63,7 @@ Config read_native(const YamlFields& top, Mode mode) {
 void read_tree(const YamlNode& root, const TextPlace& place, ParsedText& text) {
   const bool is_included = place.role == TextPlace::Role::included;
   if (root.kind == Kind::list && is_included) {
-    text.problems.push_back(
-        {root.where, "the older form cannot be included; nswarden config convert makes the native form of it"});
+    text.problems.push_back({root.where, "cannot include a file of the older form; convert it with nswarden config convert"});
   } else if (root.kind == Kind::list) {
     text.config.form = Config::Form::older;
     text.config.policies = read_older_form(root, text.problems);

@@ -43,13 +43,14 @@ class Library {
   /// Returns the text of a file, or a problem.
   std::variant<const Text*, Problem> read(const std::string& path) {
     if (const auto known = texts_.find(path); known != texts_.end()) return &known->second;
-    if (files_.size() == most_config_files) return Problem{{}, fmt::format("there are more than {} files", most_config_files)};
+    if (files_.size() == most_config_files)
+      return Problem{{}, fmt::format("the configuration has more than {} files", most_config_files)};
     auto read = reader_.read(path);
     if (const auto* problem = std::get_if<Problem>(&read)) return unreadable(path, *problem);
     std::string& text = std::get<std::string>(read);
     // The parser reports a file that alone is too large.
     bytes_ += std::min(text.size(), max_config_size);
-    if (bytes_ > most_config_bytes) return Problem{{}, "all files together are larger than 8 MiB"};
+    if (bytes_ > most_config_bytes) return Problem{{}, "the configuration is larger than 8 MiB in total"};
     const auto index = static_cast<std::uint16_t>(files_.size());
     files_.push_back(path);
     return &texts_.emplace(path, Text{index, std::move(text)}).first->second;
@@ -120,11 +121,12 @@ class Loader {
 
   void include_file(const std::string& file, Position where, Mode mode) {
     if (std::find(open_.begin(), open_.end(), file) != open_.end()) {
-      return add_problem(where,
-                         fmt::format("{} includes itself, directly or by others; remove one of the includes", excerpt(file)));
+      return add_problem(
+          where, fmt::format("{} includes itself, directly or through other files; remove one of the includes", excerpt(file)));
     }
     if (open_.size() > deepest_include) {
-      return add_problem(where, fmt::format("{} is included deeper than {} levels", excerpt(file), deepest_include));
+      return add_problem(
+          where, fmt::format("cannot include {}: includes are nested deeper than {} levels", excerpt(file), deepest_include));
     }
     if (!included_.emplace(file, where).second) {
       return add_problem(where, fmt::format("{} is included twice; keep one of the includes", excerpt(file)));
@@ -198,7 +200,7 @@ class Loader {
     for (const PolicyConfig& policy : config.policies) {
       const auto [first, is_new] = seen.emplace(policy.name, policy.where);
       if (is_new || policy.name.empty() || first->second.file == policy.where.file) continue;
-      add_problem(policy.where, fmt::format("another policy is named \"{}\", in {}:{}; names must differ", policy.name,
+      add_problem(policy.where, fmt::format("duplicate policy name \"{}\", first in {}:{}; rename one", policy.name,
                                             printable(library_.files()[first->second.file]), first->second.line));
     }
   }

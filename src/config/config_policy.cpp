@@ -21,17 +21,18 @@ constexpr std::size_t longest_policy_name = 128;
 
 /// Empty after a problem.
 std::string read_name(const YamlFields& policy) {
-  const YamlNode* node = policy.require("name", "give it one, it is shown in metrics and logs");
+  const YamlNode* node = policy.require("name", "add one for metrics and logs");
   const std::string path = policy.path("name");
   if (node == nullptr || !is_kind(*node, Kind::scalar, path, policy.problems())) return {};
   const auto refuse = [&](std::string message) {
     policy.problems().push_back({node->where, path + std::move(message)});
     return std::string{};
   };
-  if (node->text.empty()) return refuse(" is empty; it is shown in metrics and logs");
+  if (node->text.empty()) return refuse(" is empty; write a name for metrics and logs");
   if (node->text.size() > longest_policy_name) return refuse(fmt::format(" is longer than {} bytes", longest_policy_name));
   if (printable(node->text) != node->text) {
-    return refuse(fmt::format(": \"{}\" has a backslash or characters that cannot be shown; remove them", excerpt(node->text)));
+    return refuse(fmt::format(": invalid name \"{}\": it contains a backslash or unprintable characters; remove them",
+                              excerpt(node->text)));
   }
   return node->text;
 }
@@ -41,14 +42,13 @@ PolicyConfig with_names(PolicyConfig policy, const YamlFields& fields) {
   policy.host = read_boolean(fields, "host");
   const YamlNode* host = fields.find("host");
   if (host == nullptr || host->text == "false") {
-    fields.require("netns", "write a regular expression for the names it is for, such as ^qrouter-, or host: true");
+    fields.require("netns", "write a regular expression for netns names, such as ^qrouter-, or host: true");
   }
   policy.netns = read_patterns(fields, "netns");
   policy.exclude = read_patterns(fields, "exclude");
-  policy.processes =
-      read_choice<bool>(fields, "discover", {{"processes", true}}, "is nothing to discover; write processes").value_or(false);
+  policy.processes = read_choice<bool>(fields, "discover", {{"processes", true}}, "value", "processes").value_or(false);
   if (policy.processes && policy.host && fields.find("netns") == nullptr) {
-    fields.require("netns", "discover: needs it: a regular expression for names such as net:[4026532288]");
+    fields.require("netns", "discover: requires a regular expression for names such as net:[4026532288]");
   }
   return policy;
 }
@@ -63,9 +63,9 @@ std::vector<std::string> read_command_list(const YamlNode& list, const std::stri
     if (node.text.find_first_not_of(" \t\n") == std::string::npos) {
       problems.push_back({node.where, fmt::format("{} is empty; write a shell command, or remove it", name)});
     } else if (node.text.find('\0') != std::string::npos) {
-      problems.push_back({node.where, fmt::format("{} has a NUL in it, where the shell would end", name)});
+      problems.push_back({node.where, fmt::format("{} contains a NUL byte, where the shell would stop; remove it", name)});
     } else if (node.text.size() > max_command_size) {
-      problems.push_back({node.where, fmt::format("{} is longer than 64 KiB; put it into a script", name)});
+      problems.push_back({node.where, fmt::format("{} is longer than 64 KiB; move it to a script", name)});
     } else {
       commands.push_back(node.text);
     }
@@ -87,7 +87,7 @@ void read_events(const YamlNode& mapping, const std::string& path, PolicyCommand
     const auto meant = nearest(entry.key, known);
     problems.push_back({entry.key_where, fmt::format("{}: unknown event \"{}\"; {}", path, excerpt(entry.key),
                                                      meant ? fmt::format("did you mean \"{}\"?", *meant)
-                                                           : "nswarden config events lists those that are known")});
+                                                           : "nswarden config events lists the known events")});
   }
 }
 
@@ -98,8 +98,8 @@ PolicyCommands read_commands(const YamlNode& node, std::string_view path, Proble
   const YamlFields fields(node, std::string(path), command_fields, problems);
   commands.capabilities =
       read_choice<CommandCapabilities>(fields, "capabilities",
-                                       {{"none", CommandCapabilities::none}, {"daemon", CommandCapabilities::daemon}},
-                                       "is neither none nor daemon; write one of them")
+                                       {{"none", CommandCapabilities::none}, {"daemon", CommandCapabilities::daemon}}, "value",
+                                       "none or daemon")
           .value_or(CommandCapabilities::none);
   if (const YamlNode* startup = fields.find("startup")) {
     commands.startup = read_command_list(*startup, fields.path("startup"), problems);
@@ -119,8 +119,7 @@ PolicyConfig read_rule(const YamlNode& node, std::size_t index, Problems& proble
   rule.where = node.where;
   // Commands of the older form set sysctls in other netns.
   rule.commands.capabilities = CommandCapabilities::daemon;
-  const YamlNode* pattern =
-      fields.require("netns_regex", "write a regular expression for the names it is for, such as ^qrouter-");
+  const YamlNode* pattern = fields.require("netns_regex", "write a regular expression for netns names, such as ^qrouter-");
   if (pattern != nullptr) {
     auto compiled = read_pattern(*pattern, fields.path("netns_regex"), problems);
     if (compiled) rule.netns.push_back(*std::move(compiled));
@@ -174,14 +173,14 @@ std::optional<Problem> interfaces_problem(const PolicyConfig& policy, std::strin
                                 std::any_of(policy.observe.begin(), policy.observe.end(), is_glob);
   if (policy.interfaces.empty() || takes_interfaces) return std::nullopt;
   return Problem{policy.interfaces_where,
-                 fmt::format("{}.interfaces has no use: no key of the policy has a glob in the place of an interface, as "
-                             "net.ipv4.conf.*.rp_filter has; write one, or remove interfaces:",
+                 fmt::format("{}.interfaces has no effect: no key of the policy has a glob for interfaces, such as "
+                             "net.ipv4.conf.*.rp_filter; add one, or remove interfaces:",
                              name)};
 }
 
 std::vector<PolicyConfig> read_older_form(const YamlNode& root, Problems& problems) {
   if (root.children.empty()) {
-    problems.push_back({root.where, "the list has no rules; a file that wants nothing is version: 1 with policies: []"});
+    problems.push_back({root.where, "the list has no rules; for no policies write version: 1 and policies: []"});
   }
   std::vector<PolicyConfig> rules;
   for (std::size_t i = 0; i < root.children.size(); ++i) {

@@ -115,9 +115,7 @@ std::string budget_schema() {
 std::string config_schema() {
   std::string out = "{\n  \"$schema\": \"http://json-schema.org/draft-07/schema#\",\n";
   out += "  \"title\": \"nswarden configuration\",\n";
-  out +=
-      "  \"description\": \"The native form. A file that another one includes has version, include, mode and policies "
-      "only.\",\n";
+  out += "  \"description\": \"The native form. An included file may have only version, include, mode and policies.\",\n";
   out += fmt::format("  {},\n", mapping_of(top_fields, "  ", R"(, "required": ["version", "policies"])"));
   out += "  \"definitions\": {\n";
   for (const Shape& shape : shapes) out += fmt::format("    \"{}\": {},\n", shape.name, shape.schema);

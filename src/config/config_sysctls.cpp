@@ -72,14 +72,14 @@ std::optional<Setting> SettingReader::read_mapping(const YamlNode& entry, Settin
   if (optional != nullptr) {
     const bool is_optional = read_boolean(fields, "optional");
     if (setting.optional && !is_optional && problems_.size() == told) {
-      add_problem(optional->where, "{}: the '-' before the key says that it is optional; remove one of the two", name_);
+      add_problem(optional->where, "{}: optional: false contradicts the '-' before the key; remove one of them", name_);
     }
     setting.optional = is_optional;
   }
   setting.note = read_line(fields, "note", longest_note).value_or(std::string{});
   if (want && !want->set() && setting.mode == Mode::enforce) {
     add_problem(fields.find("mode")->where,
-                "{}: there is nothing to write when the condition does not hold; add set: with a value that it takes, or write "
+                "{}: mode: enforce requires set:, the value to write when the condition does not hold; add it, or write "
                 "mode: audit",
                 name_);
   }
@@ -108,14 +108,15 @@ std::optional<Want> SettingReader::read_want(const YamlFields& fields) {
   }
   if (found == nullptr) {
     if (!fields.told_unknown()) {
-      add_problem(fields.where(),
-                  "{} says nothing of the value; write value: or one of min:, max:, between:, one_of:, not:, regex:", name_);
+      add_problem(
+          fields.where(),
+          "{} has neither a value nor a condition; write value: or one of min:, max:, between:, one_of:, not:, regex:", name_);
     }
     return std::nullopt;
   }
   const YamlNode* set_node = fields.find("set");
   if (set_node != nullptr && kind == Want::Kind::equal) {
-    add_problem(set_node->key_where, "{}: value: is what is written, so set: has no use; remove it", name_);
+    add_problem(set_node->key_where, "{}: set: has no effect with value:, because value: is written; remove set:", name_);
     return std::nullopt;
   }
   std::optional<std::string> set;
@@ -134,7 +135,7 @@ std::optional<Want> SettingReader::read_condition(Want::Kind kind, const YamlNod
   auto want = Want::condition(kind, *std::move(operands), std::move(set), sense_of(key_));
   if (auto* made = std::get_if<Want>(&want)) return std::move(*made);
   if (traits_of(key_.path()).secret) {
-    add_problem(node.where, "{}: the condition cannot be met; what is wrong with it would show a secret", path);
+    add_problem(node.where, "{}: invalid condition; details are omitted because the value is secret", path);
   } else {
     add_problem(node.where, "{}: {}", path, std::get<Problem>(want).message);
   }
@@ -173,7 +174,7 @@ std::optional<Strings> SettingReader::read_operands(Want::Kind kind, const YamlN
 std::optional<std::string> SettingReader::read_value(const YamlNode& node, const std::string& path, Refusal refusal) {
   if (node.kind == Kind::refused) return std::nullopt;
   if (node.kind == Kind::null) {
-    add_problem(node.where, "{} has no value; write the value that is wanted", path);
+    add_problem(node.where, "{} has no value; write the wanted value", path);
   } else if (node.kind != Kind::scalar) {
     add_problem(node.where, "{}: expected a single value, found {}; write several numbers as \"4096 87380 6291456\"", path,
                 to_string(node.kind));
@@ -195,7 +196,7 @@ class Spellings {
   bool is_new(const KeyPattern& key, Position where) {
     const auto [first, fresh] = lines_.emplace(key, where.line);
     if (fresh) return true;
-    problems_.push_back({where, fmt::format("{} is in {} twice, first in line {} in another spelling; keep one of them",
+    problems_.push_back({where, fmt::format("duplicate key {} in {}, first in line {} in another spelling; remove one",
                                             shown(key), policy_, first->second)});
     return false;
   }
@@ -220,7 +221,7 @@ PolicyConfig with_sysctls(PolicyConfig policy, const YamlFields& fields) {
   }
   if (!is_kind(*mapping, Kind::mapping, fields.path("sysctls"), problems)) return policy;
   Spellings wanted(fields.name(), problems);
-  Spellings excluded(fields.name() + " without a value", problems);
+  Spellings excluded("the exclusions of " + fields.name(), problems);
   for (const YamlNode& entry : mapping->children) {
     const auto written = read_key(entry.key);
     if (const auto* problem = std::get_if<Problem>(&written)) {

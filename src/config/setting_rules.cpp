@@ -28,24 +28,24 @@ std::variant<WrittenKey, Problem> read_key(std::string_view text) {
 
 std::optional<std::string> key_refusal(const KeyPattern& key, const PolicyConfig& policy) {
   const KeyTraits traits = traits_of(key.path());
-  if (traits.write_only) return fmt::format("{} can only be written, so no value of it can be kept; remove it", shown(key));
+  if (traits.write_only) return fmt::format("{} is write-only, so its value cannot be enforced; remove it", shown(key));
   if (policy.takes_host_keys()) return std::nullopt;
   if (traits.only_in_first) {
     return fmt::format(
-        "{} is in the host's own netns alone; name it in a policy with host: true and no netns:, or with allow_global: true "
-        "where other netns have it too",
+        "{} exists only in the host's own netns; move it to a policy with host: true and no netns:, or with allow_global: true "
+        "if other netns have it too",
         shown(key));
   }
   if (traits.global) {
     return fmt::format(
-        "{} has one value for the whole host, whichever netns it is written in; if that is meant, write "
-        "allow_global: true in the policy",
+        "{} has one value for the whole host, regardless of the netns; to set it anyway, write allow_global: true in the "
+        "policy",
         shown(key));
   }
   if (traits.read_only_in_child) {
     return fmt::format(
-        "{} can only be written in the host's own netns; name it in a policy with host: true and no netns:, "
-        "or with allow_global: true to look at it elsewhere",
+        "{} is writable only in the host's own netns; move it to a policy with host: true and no netns:, "
+        "or with allow_global: true to read it elsewhere",
         shown(key));
   }
   return std::nullopt;
@@ -53,13 +53,13 @@ std::optional<std::string> key_refusal(const KeyPattern& key, const PolicyConfig
 
 std::optional<std::string> enforcing_refusal(const KeyPattern& key, Mode mode) {
   if (mode == Mode::audit || !traits_of(key.path()).read_only) return std::nullopt;
-  return fmt::format("{} can only be read; write {{value: V, mode: audit}}, or mode: audit in the policy", shown(key));
+  return fmt::format("{} is read-only; write {{value: V, mode: audit}}, or mode: audit in the policy", shown(key));
 }
 
 std::optional<std::string> observation_refusal(const KeyPattern& key) {
   const KeyTraits traits = traits_of(key.path());
-  if (traits.write_only) return fmt::format("{} can only be written, so there is nothing to observe; remove it", shown(key));
-  if (traits.secret) return fmt::format("{} is a secret, which is not exported; remove it", shown(key));
+  if (traits.write_only) return fmt::format("{} is write-only, so it cannot be observed; remove it", shown(key));
+  if (traits.secret) return fmt::format("{} is secret, so it is not exported; remove it", shown(key));
   return std::nullopt;
 }
 

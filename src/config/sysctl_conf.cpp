@@ -63,7 +63,8 @@ class ConfReader {
   /// Excludes the key from all globs.
   void exclude(const KeyPattern& key, bool has_minus, int column) {
     if (!has_minus) {
-      return add_problem(column, fmt::format("{} has no value; write KEY = VALUE, or -KEY to keep globs from it", shown(key)));
+      return add_problem(column,
+                         fmt::format("{} has no value; write KEY = VALUE, or -KEY to exclude it from globs", shown(key)));
     }
     if (is_new(key, column)) conf_.exclusions.push_back(key);
   }
@@ -72,7 +73,9 @@ class ConfReader {
     if (!is_new(key, column)) return;
     if (auto refusal = key_refusal(key, policy_)) return add_problem(column, *std::move(refusal));
     if (has_comment(value)) {
-      return add_problem(value_column, fmt::format("{}: a comment needs a line of its own in this format", shown(key)));
+      return add_problem(
+          value_column,
+          fmt::format("{}: the value contains a comment; sysctl.d(5) allows comments only on separate lines", shown(key)));
     }
     if (const auto refusal = value_refusal(key, value)) {
       return add_problem(value_column, fmt::format("{}: {}", shown(key), *refusal));
@@ -86,8 +89,7 @@ class ConfReader {
   /// A key that is both set and excluded is also a duplicate: systemd applies the last line, which would go unnoticed here.
   bool is_new(const KeyPattern& key, int column) {
     const auto [first, fresh] = lines_.emplace(key, line_);
-    if (!fresh)
-      add_problem(column, fmt::format("{} is here twice, first in line {}; keep one of them", shown(key), first->second));
+    if (!fresh) add_problem(column, fmt::format("duplicate key {}, first in line {}; remove one", shown(key), first->second));
     return fresh;
   }
 
@@ -112,7 +114,7 @@ SysctlConf parse_sysctl_conf(std::string_view text, const PolicyConfig& policy, 
   if (const std::string_view last = text.substr(text.rfind('\n') + 1); !last.empty()) {
     const int line = static_cast<int>(std::count(text.begin(), text.end(), '\n')) + 1;
     conf.problems.push_back(
-        {{line, static_cast<int>(last.size()) + 1, file}, "the file does not end with a newline; is it half written?"});
+        {{line, static_cast<int>(last.size()) + 1, file}, "the file does not end with a newline; it may be truncated"});
   }
   return conf;
 }

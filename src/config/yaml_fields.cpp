@@ -53,14 +53,16 @@ void YamlFields::refuse_unknown(const YamlNode& entry, std::span<const Field> kn
     message = fmt::format("unknown field \"{}\"{}; did you mean \"{}\"?", excerpt(entry.key), place, *meant);
     meant_.push_back(*meant);
   } else {
-    message = fmt::format("unknown field \"{}\"{}; known are {}", excerpt(entry.key), place, fmt::join(names, ", "));
+    message = fmt::format("unknown field \"{}\"{}; known fields: {}", excerpt(entry.key), place, fmt::join(names, ", "));
   }
   problems_.push_back({entry.key_where, std::move(message)});
   told_unknown_ = true;
 }
 
-std::nullopt_t YamlFields::refuse(const YamlNode& scalar, std::string_view path, std::string_view message) const {
-  problems_.push_back({scalar.where, fmt::format("{}: \"{}\" {}", path, excerpt(scalar.text), message)});
+std::nullopt_t YamlFields::refuse(const YamlNode& scalar, std::string_view path, std::string_view noun,
+                                  std::string_view expected) const {
+  problems_.push_back(
+      {scalar.where, fmt::format("{}: invalid {} \"{}\", expected {}", path, noun, excerpt(scalar.text), expected)});
   return std::nullopt;
 }
 
@@ -100,14 +102,12 @@ bool read_boolean(const YamlFields& fields, std::string_view field) {
   if (node == nullptr) return false;
   if (!node->quoted && node->text == "true") return true;
   if (!node->quoted && node->text == "false") return false;
-  fields.problems().push_back({node->where, fmt::format("{}: {} is neither true nor false; write one of them, without quotes",
-                                                        fields.path(field), excerpt(node->text))});
+  fields.refuse(*node, fields.path(field), "boolean", "true or false, without quotes");
   return false;
 }
 
 std::optional<Mode> read_mode(const YamlFields& fields) {
-  return read_choice<Mode>(fields, "mode", {{"enforce", Mode::enforce}, {"audit", Mode::audit}},
-                           "is no mode; write enforce or audit");
+  return read_choice<Mode>(fields, "mode", {{"enforce", Mode::enforce}, {"audit", Mode::audit}}, "mode", "enforce or audit");
 }
 
 std::optional<std::chrono::milliseconds> read_duration(const YamlFields& fields, std::string_view field,
@@ -115,9 +115,9 @@ std::optional<std::chrono::milliseconds> read_duration(const YamlFields& fields,
   const YamlNode* node = fields.find_scalar(field);
   if (node == nullptr) return std::nullopt;
   const auto duration = parse_duration(node->text);
-  if (!duration) return fields.refuse(*node, fields.path(field), "is no duration; write it as 500ms, 10s, 5m or 1h");
+  if (!duration) return fields.refuse(*node, fields.path(field), "duration", "for example 500ms, 10s, 5m or 1h");
   if (*duration >= shortest) return duration;
-  fields.problems().push_back({node->where, fmt::format("{}: {} is too short; the shortest is {}", fields.path(field),
+  fields.problems().push_back({node->where, fmt::format("{}: {} is too short; the minimum is {}", fields.path(field),
                                                         format_duration(*duration), format_duration(shortest))});
   return std::nullopt;
 }
@@ -128,7 +128,7 @@ std::optional<std::uint32_t> read_number(const YamlFields& fields, std::string_v
   const auto number = parse_number<std::uint32_t>(node->text);
   const bool is_plain = !node->text.starts_with('0') || node->text.size() == 1;
   if (number && is_plain && *number >= bounds.least && *number <= bounds.most) return number;
-  return fields.refuse(*node, fields.path(field), fmt::format("is no number from {} to {}", bounds.least, bounds.most));
+  return fields.refuse(*node, fields.path(field), "number", fmt::format("{} to {}", bounds.least, bounds.most));
 }
 
 std::vector<NamedScalar> read_one_or_list(const YamlNode& node, const std::string& path, Problems& problems) {
@@ -153,7 +153,7 @@ bool is_pattern_text(const YamlNode& node, const std::string& path, Problems& pr
   if (!is_kind(node, Kind::scalar, path, problems)) return false;
   if (!has_control(node.text)) return true;
   // A block scalar ends with a newline, and such a pattern would silently never match.
-  problems.push_back({node.where, path + " has a newline or a control character in it; write it on one line, or as an escape"});
+  problems.push_back({node.where, path + " contains a newline or a control character; write it on one line, or as an escape"});
   return false;
 }
 
@@ -188,9 +188,10 @@ std::vector<NamedPath> read_paths(const YamlFields& fields, std::string_view fie
     const std::string& text = scalar.node->text;
     const auto is_it = [&text](const NamedPath& other) { return other.path == text; };
     if (!is_path(text)) {
-      fields.refuse(*scalar.node, scalar.path, "is no path; write the name of a file or a folder");
+      fields.refuse(*scalar.node, scalar.path, "path", "the name of a file or folder");
     } else if (std::any_of(paths.begin(), paths.end(), is_it)) {
-      fields.refuse(*scalar.node, scalar.path, "is in the list twice; keep one of them");
+      fields.problems().push_back(
+          {scalar.node->where, fmt::format("{}: duplicate path \"{}\"; remove one", scalar.path, excerpt(text))});
     } else {
       paths.push_back({text, scalar.node->where});
     }
@@ -203,7 +204,8 @@ std::vector<std::string> read_directories(const YamlFields& fields, std::string_
   Problems& problems = fields.problems();
   if (list == nullptr || !is_kind(*list, Kind::list, fields.path(field), problems)) return {};
   if (list->children.empty()) {
-    problems.push_back({list->where, fmt::format("{} is empty; name a directory, or remove the field for /run/netns", field)});
+    problems.push_back(
+        {list->where, fmt::format("{} is empty; add a directory, or remove the field to use /run/netns", field)});
   }
   std::vector<std::string> directories;
   for (std::size_t i = 0; i < list->children.size(); ++i) {
@@ -211,12 +213,12 @@ std::vector<std::string> read_directories(const YamlFields& fields, std::string_
     const std::string name = fmt::format("{}[{}]", field, i);
     if (!is_kind(node, Kind::scalar, name, problems)) continue;
     if (!node.text.starts_with('/') || has_control(node.text)) {
-      fields.refuse(node, name, "is no absolute path; write it as /run/netns");
+      fields.refuse(node, name, "path", "an absolute path such as /run/netns");
       continue;
     }
     std::string path = node.text.substr(0, std::max<std::size_t>(node.text.find_last_not_of('/') + 1, 1));
     if (std::find(directories.begin(), directories.end(), path) != directories.end()) {
-      problems.push_back({node.where, fmt::format("{}: {} is in the list twice; keep one of them", name, printable(path))});
+      problems.push_back({node.where, fmt::format("{}: duplicate path \"{}\"; remove one", name, excerpt(path))});
       continue;
     }
     directories.push_back(std::move(path));
@@ -233,7 +235,7 @@ std::optional<std::string> read_line(const YamlFields& fields, std::string_view 
   };
   if (node->text.empty()) return refuse(" is empty; remove it");
   if (node->text.size() > longest) return refuse(fmt::format(" is longer than {} bytes", longest));
-  if (has_control(node->text)) return refuse(" has a newline or a control character in it; write it on one line");
+  if (has_control(node->text)) return refuse(" contains a newline or a control character; write it on one line");
   return node->text;
 }
 

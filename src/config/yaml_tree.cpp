@@ -55,16 +55,16 @@ std::optional<std::size_t> find_directive(std::string_view text) {
 /// Checks for problems that prevent parsing. Includes control characters, because yaml-cpp treats 0x04 as the end of the file
 /// and NUL as a sign of UTF-16.
 std::optional<Problem> text_problem(std::string_view text) {
-  if (text.empty()) return Problem{{1, 1}, "the file is empty; is it half written?"};
+  if (text.empty()) return Problem{{1, 1}, "the file is empty; it may be truncated"};
   if (auto problem = text_start_problem(text)) return problem;
   const auto* const control = std::find_if(text.begin(), text.end(), is_refused_control);
   const std::size_t bad = std::min(static_cast<std::size_t>(control - text.begin()), valid_utf8_prefix(text));
   if (bad < text.size()) return Problem{position_of(text, bad), byte_problem(text[bad])};
   if (text.back() != '\n') {
-    return Problem{position_of(text, text.size()), "the file does not end with a newline; is it half written?"};
+    return Problem{position_of(text, text.size()), "the file does not end with a newline; it may be truncated"};
   }
   if (const auto at = find_directive(text)) {
-    return Problem{position_of(text, *at), "YAML directives (lines that start with '%') are not supported"};
+    return Problem{position_of(text, *at), "YAML directives (lines that start with '%') are not supported; remove them"};
   }
   return std::nullopt;
 }
@@ -81,13 +81,14 @@ class TreeBuilder : public YAML::EventHandler {
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (!tree_.root) return;
-    throw Stop{{position_of(mark), "a second document starts here, or the indentation is wrong; write one document"}, true};
+    throw Stop{{position_of(mark), "a second document starts here, or the indentation is inconsistent; write one document"},
+               true};
   }
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { take(node(YamlNode::Kind::null, mark, anchor, "?")); }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
-    add_problem(position_of(mark), "aliases (*) are not supported; write the value out");
+    add_problem(position_of(mark), "aliases (*) are not supported; repeat the value");
     take(node(YamlNode::Kind::refused, mark, 0, "?"));
   }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
@@ -130,9 +131,9 @@ class TreeBuilder : public YAML::EventHandler {
     // properties.
     const auto at = static_cast<std::size_t>(std::max(mark.pos, 0));
     const char first = at < source_.size() ? source_[at] : '\n';
-    if (anchor != 0 || first == '&') add_problem(where, "anchors (&) are not supported; write the value out each time");
+    if (anchor != 0 || first == '&') add_problem(where, "anchors (&) are not supported; repeat the value each time");
     if ((tag != "?" && tag != "!") || first == '!') {
-      add_problem(where, "tags (!) are not supported; to make a text of a number, quote it");
+      add_problem(where, "tags (!) are not supported; to write a number as text, quote it");
     }
     YamlNode made;
     made.kind = kind;
@@ -170,17 +171,16 @@ class TreeBuilder : public YAML::EventHandler {
     frame.has_key = true;
     frame.keeps_value = false;
     if (made.kind != YamlNode::Kind::scalar) {
-      if (made.kind != YamlNode::Kind::refused) add_problem(made.where, "a key must be a word before a colon");
+      if (made.kind != YamlNode::Kind::refused) add_problem(made.where, "invalid key, expected a word before a colon");
       return;
     }
     if (made.text == "<<") {
-      add_problem(made.where, "merge keys (<<) are not supported; write the fields out");
+      add_problem(made.where, "merge keys (<<) are not supported; repeat the fields");
       return;
     }
     const auto [seen, is_new] = frame.lines_of_keys.emplace(made.text, made.where.line);
     if (!is_new) {
-      add_problem(made.where,
-                  fmt::format("\"{}\" is here twice, first in line {}; keep one of them", excerpt(made.text), seen->second));
+      add_problem(made.where, fmt::format("duplicate \"{}\", first in line {}; remove one", excerpt(made.text), seen->second));
       return;
     }
     frame.keeps_value = true;
@@ -220,7 +220,7 @@ YamlTree parse_tree(std::string_view text, std::uint16_t file) {
     TreeBuilder builder(text, file, tree);
     // yaml-cpp reads any content after the first document as a second document, so asking for one finds it.
     while (parser.HandleNextDocument(builder)) continue;
-    if (!tree.root) tree.problems.push_back({{1, 1}, "the file has nothing but comments; is it half written?"});
+    if (!tree.root) tree.problems.push_back({{1, 1}, "the file contains only comments; it may be truncated"});
   } catch (const Stop& stop) {
     if (stop.tree_is_whole) {
       tree.problems.push_back(stop.problem);
@@ -228,13 +228,13 @@ YamlTree parse_tree(std::string_view text, std::uint16_t file) {
       give_up(stop.problem);
     }
   } catch (const YAML::Exception& error) {
-    give_up({position_of(text, error.mark), fmt::format("this is not YAML: {}; look at indentation, colons and quotes here "
-                                                        "and in the line before",
+    give_up({position_of(text, error.mark), fmt::format("invalid YAML: {}; check indentation, colons and quotes in this "
+                                                        "line and the previous one",
                                                         printable(error.msg))});
   } catch (const std::bad_alloc&) {
     throw;  // not a property of the file
   } catch (const std::exception& error) {
-    give_up({{1, 1}, fmt::format("this is not YAML: {}", printable(error.what()))});
+    give_up({{1, 1}, fmt::format("invalid YAML: {}", printable(error.what()))});
   }
   return tree;
 }
@@ -248,10 +248,10 @@ std::optional<Problem> text_start_problem(std::string_view text) {
 }
 
 std::string byte_problem(char byte) {
-  if (byte == '\0') return "there is a NUL byte here; the file is not a text";
-  if (byte == '\r') return "there is a carriage return here; save the file with Unix line ends";
+  if (byte == '\0') return "unexpected NUL byte; the file is not a text file";
+  if (byte == '\r') return "unexpected carriage return; save the file with Unix line endings";
   const bool is_ascii = static_cast<unsigned char>(byte) < 0x80;
-  return is_ascii ? "there is a control character here; remove it" : "this byte is not UTF-8; save the file as UTF-8";
+  return is_ascii ? "unexpected control character; remove it" : "invalid UTF-8 byte; save the file as UTF-8";
 }
 
 YamlTree parse_yaml(std::string_view text, std::uint16_t file) {

@@ -46,7 +46,7 @@ void serve(const DaemonOptions& options, LoadedConfig configuration, PathWatcher
   const std::unique_ptr<ReloadDesk, decltype(close)> closing(&desk, close);
 
   const BuildInfo build = build_info();
-  log.info("nswarden starts", {{"version", build.version}, {"revision", build.revision}});
+  log.info("nswarden starting", {{"version", build.version}, {"revision", build.revision}});
   for (const std::string& address : web.addresses()) {
     const std::string url = fmt::format("{}://{}{}", web.scheme(), address, options.web.telemetry_path);
     log.info("listening", {{"address", address}, {"metrics", url}});

@@ -18,12 +18,12 @@ namespace {
 
 SourceSnapshot source_of(const char* name, const Result<void>& state, const char* remedy) {
   if (state) return {name, true, {}};
-  return {name, false, text_of(state.error(), remedy) + "; until then the sweep alone finds changes"};
+  return {name, false, text_of(state.error(), remedy) + "; until then only sweeps find changes"};
 }
 
 /// `problem`: why the source is down; if empty, `polled` decides.
 SourceSnapshot polled_source(const char* name, std::string problem, const Result<void>& polled) {
-  if (problem.empty() && !polled) problem = std::string(polled.error().attempt) + "; it is tried again";
+  if (problem.empty() && !polled) problem = std::string(polled.error().attempt) + "; the daemon retries";
   return {name, problem.empty(), problem};
 }
 
@@ -80,7 +80,7 @@ Result<void> EventSources::poll(int fd, std::uint32_t events, Wake token) {
   if (fd < 0) return {};
   auto added = poller_.add(fd, events, static_cast<std::uint64_t>(token));
   if (!added) {
-    parts_.log.limited("poll", LogLevel::error, "cannot wait for an event source", {{"error", error_text(added.error().code)}});
+    parts_.log.limited("poll", LogLevel::error, "cannot poll event source", {{"error", error_text(added.error().code)}});
   }
   return added;
 }
@@ -143,19 +143,20 @@ void EventSources::look_at_propagation() {
   std::string unseen;
   if (found != directories_.end()) {
     unseen = fmt::format(
-        "netns that others make in {} are mounted where this process does not see them; run it in the host's mount "
-        "namespace, or with slave propagation (rslave, HostToContainer) of that directory",
+        "mounts of other processes in {} do not propagate to the daemon; run it in the host's mount namespace, or mount the "
+        "directory with slave propagation (rslave, HostToContainer)",
         *found);
   }
   const bool deaf = std::any_of(directories_.begin(), directories_.end(),
                                 [&](const std::string& directory) { return is_lent_to_container(directory, first_process); });
-  deaf_ = deaf ? fmt::format(
-                     "{}: the container's own procfs, so writes of others are not seen; mount the host's /proc, such as at "
-                     "/host/proc, and name it by --path.procfs",
-                     procfs())
-               : std::string();
+  deaf_ =
+      deaf ? fmt::format(
+                 "{} is the container's own procfs, so writes of other processes are not visible; mount the host's /proc, for "
+                 "example at /host/proc, and set --path.procfs",
+                 procfs())
+           : std::string();
   if (unseen == std::exchange(unseen_, unseen) || unseen.empty()) return;
-  parts_.log.error("netns made from now on will not be seen", {{"reason", unseen}});
+  parts_.log.error("new netns are not visible to the daemon", {{"reason", unseen}});
 }
 
 /// An absent default file, or its absent directory, is not a failure.
@@ -163,7 +164,7 @@ void EventSources::show_files() {
   const auto state = parts_.files.state();
   const int error = state || state.error().code == ENOENT ? 0 : state.error().code;
   if (std::exchange(files_error_, error) == error || error == 0) return;
-  parts_.log.warn("changes of the configuration file are only noticed by the sweep",
+  parts_.log.warn("cannot watch configuration file, changes are found by the sweep",
                   {{"file", configuration_}, {"error", error_text(error)}});
 }
 

@@ -36,8 +36,8 @@ InstanceLock::InstanceLock(const LockOptions& options, const std::vector<std::st
     Directory& directory = directories_.emplace_back(Directory{path, {}, {}});
     const Outcome outcome = take(path);
     if (outcome.what == Outcome::What::taken) {
-      throw std::runtime_error(fmt::format("{} is already governed by {}, which holds the lock {}; {}", printable(path),
-                                           holder(outcome.pid), printable(outcome.file), remedy_));
+      throw std::runtime_error(fmt::format("cannot govern {}: {} holds the lock {}; {}", printable(path), holder(outcome.pid),
+                                           printable(outcome.file), remedy_));
     }
     if (outcome.what == Outcome::What::held) directory.file = outcome.file;
   }
@@ -47,10 +47,11 @@ void InstanceLock::take_named(const std::string& file) {
   LockFile::Attempt attempt = LockFile::take(file);
   const std::string shown = printable(file);
   if (const auto* taken = std::get_if<LockFile::Taken>(&attempt)) {
-    throw std::runtime_error(fmt::format("the lock of --lock.file, {}, is held by {}; {}", shown, holder(taken->pid), remedy_));
+    throw std::runtime_error(
+        fmt::format("cannot lock --lock.file {}: {} holds the lock; {}", shown, holder(taken->pid), remedy_));
   }
   if (const auto* error = std::get_if<Error>(&attempt)) {
-    throw std::runtime_error(fmt::format("cannot lock the file of --lock.file, {}: {}", shown, lock_error(error->code)));
+    throw std::runtime_error(fmt::format("cannot lock --lock.file {}: {}", shown, lock_error(error->code)));
   }
   locks_.emplace(file, std::get<LockFile>(std::move(attempt)));
 }
@@ -78,11 +79,11 @@ void InstanceLock::look_again(Log& log) {
     if (outcome.what != Outcome::What::failed) directory.file = outcome.what == Outcome::What::held ? outcome.file : "";
     if (outcome == std::exchange(directory.last, outcome)) continue;
     if (outcome.what == Outcome::What::taken) {
-      log.error("another nswarden governs this directory too, since it came or was replaced",
+      log.error("another nswarden instance governs this directory",
                 {{"directory", directory.path}, {"holder", holder(outcome.pid)}, {"lock", outcome.file}, {"remedy", remedy_}});
     }
     if (outcome.what == Outcome::What::failed) {
-      log.warn("a second nswarden for this directory would not be noticed, since its lock cannot be taken",
+      log.warn("cannot lock the directory: a second instance would go undetected",
                {{"directory", directory.path},
                 {"lock", outcome.file},
                 {"error", lock_error(outcome.error)},

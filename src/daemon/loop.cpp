@@ -46,12 +46,12 @@ Loop::Loop(Parts parts, LoadedConfig configuration, Limits limits)
   sources_.watch_always(slow_writer_.fd(), Wake::slow_writes);
   use_configuration("configuration loaded");
   if (!parts_.catalog.host_is_known()) {
-    parts_.log.warn("the host's own netns cannot be told from others, because /proc/1/ns/net is not readable",
-                    {{"remedy", "give CAP_SYS_PTRACE, or keep names of it out of the netns directories"}});
+    parts_.log.warn("cannot identify the host netns: /proc/1/ns/net is not readable",
+                    {{"remedy", "grant CAP_SYS_PTRACE, or keep names of the host netns out of the netns directories"}});
   }
   if (sources_.writes().unsure()) {
-    parts_.log.warn("whether writes of other programs are seen cannot be told, because process 1 is hidden",
-                    {{"remedy", "no ProtectProc= in the unit, no hidepid= where /proc is mounted"}});
+    parts_.log.warn("cannot verify that writes by other processes are visible: process 1 is hidden",
+                    {{"remedy", "remove ProtectProc= from the unit and hidepid= from the mount of /proc"}});
   }
   sources_.look_at_propagation();
   publisher_.publish(Clock::now());
@@ -68,7 +68,7 @@ void Loop::run() {
       // In practice, out of memory. Memory is unlikely to be available immediately.
       if (broken_) std::this_thread::sleep_for(broken_pause);
       broken_ = true;
-      parts_.log.limited("broken", LogLevel::error, "something failed half-way; all netns are looked at anew",
+      parts_.log.limited("broken", LogLevel::error, "internal error, rebuilding state and rescanning all netns",
                          {{"error", error.what()}});
     }
   }
@@ -159,7 +159,7 @@ void Loop::take_directory_events() {
     const bool is_overflow = event.what == DirectoryEvent::What::overflow;
     for (const std::string_view name : inotify_event_names(is_overflow ? 0 : event.mask)) {
       parts_.metrics.event("inotify", name);
-      if (is_entry) parts_.log.debug("inotify event", {{"event", name}, {"name", event.name}});
+      if (is_entry) parts_.log.debug("inotify event received", {{"event", name}, {"name", event.name}});
     }
     commands_.take_event(event.directory, event.name, event.mask);
     if (is_entry && !event.name.empty()) reconciler_->touch(event.directory, event.name, Clock::now());
@@ -172,7 +172,7 @@ void Loop::take_directory_events() {
   }
   if (lost) {
     parts_.metrics.overflow("inotify");
-    parts_.log.limited("overflow", LogLevel::warn, "inotify events were lost; everything is listed again");
+    parts_.log.limited("overflow", LogLevel::warn, "inotify events lost, rescanning all netns");
     sources_.suspect_mounts();
     begin_sweep(Trigger::lost, Clock::now());
   }
@@ -231,10 +231,13 @@ std::string Loop::reload(Time now) {
   parts_.metrics.reloaded(true);
   publisher_.show_reload({});
   use_configuration("configuration reloaded");
-  if (!dropped.empty()) parts_.log.warn("the configuration no longer has all that it had", {{"dropped", dropped}});
-  if (netns_directories(parts_.options.config, in_force_.configuration().config) != sources_.directories()) {
-    parts_.log.warn("netns_dirs has changed; that takes a restart");
-  }
+  if (!dropped.empty()) parts_.log.warn("reload removed policies or settings", {{"dropped", dropped}});
+  const Config& config = in_force_.configuration().config;
+  const auto ignored = [this](std::string_view field) {
+    parts_.log.warn("change of the configuration ignored until restart", {{"field", field}});
+  };
+  if (netns_directories(parts_.options.config, config) != sources_.directories()) ignored("netns_dirs");
+  if (config.links != parts_.catalog.links()) ignored("follow_links");
   begin_sweep(Trigger::reload, now);
   reload_due_ = false;
   return {};

@@ -42,7 +42,7 @@ std::string PoliciesInForce::refuse(const RefusedConfig& refused) {
   metrics_.reloaded(false);
   std::string verdict;
   for (const std::string& line : refused.lines) {
-    log_.error("configuration refused; the last good one stays in force", {{"problem", line}});
+    log_.error("configuration rejected, keeping the previous one", {{"problem", line}});
     verdict += line + '\n';
   }
   return verdict;
@@ -69,13 +69,12 @@ void PoliciesInForce::log(std::string_view message) const {
   const std::string settings_text = std::to_string(settings);
   log_.info(message, {{"source", configuration_.source}, {"policies", policies_text}, {"settings", settings_text}});
   if (configuration_.config.form == Config::Form::older) {
-    log_.info("the file has the older form: its commands are run, but it wants no sysctls, so that no drift can be shown",
+    log_.info("configuration of the older form: commands run, but no drift is checked",
               {{"remedy", "write the settings as native policies with sysctls"}});
   }
   // Kernel fact 38: an unloaded module looks like an absent key.
   if (conntrack && !read_file(in_procfs("sys/net/netfilter/nf_conntrack_max"), 4096).ok()) {
-    log_.warn("nf_conntrack is not loaded, so its sysctls are missing in every netns; they are set as soon as it is",
-              {{"remedy", "modprobe nf_conntrack"}});
+    log_.warn("nf_conntrack not loaded, its sysctls are missing until it is", {{"remedy", "modprobe nf_conntrack"}});
   }
 }
 

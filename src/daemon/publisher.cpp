@@ -40,8 +40,8 @@ void Publisher::show_source(SourceSnapshot source) {
   auto known = std::find_if(sources_.begin(), sources_.end(), [&](const auto& one) { return one.name == source.name; });
   const bool was_up = known == sources_.end() || known->up;
   if (known == sources_.end()) known = sources_.insert(sources_.end(), SourceSnapshot{});
-  if (was_up && !source.up) parts_.log.warn("event source is down", {{"source", source.name}, {"reason", source.reason}});
-  if (!was_up && source.up) parts_.log.info("event source is up again", {{"source", source.name}});
+  if (was_up && !source.up) parts_.log.warn("event source down", {{"source", source.name}, {"reason", source.reason}});
+  if (!was_up && source.up) parts_.log.info("event source up again", {{"source", source.name}});
   dirty_ = dirty_ || known->up != source.up;
   *known = std::move(source);
 }
@@ -51,7 +51,7 @@ void Publisher::show_unlisted(std::vector<SourceSnapshot> unlisted) {
     const bool known = std::any_of(unlisted_.begin(), unlisted_.end(), [&](const SourceSnapshot& before) {
       return before.name == one.name && before.reason == one.reason;
     });
-    if (!known) parts_.log.warn("cannot list a netns directory", {{"directory", one.name}, {"reason", one.reason}});
+    if (!known) parts_.log.warn("cannot list netns directory", {{"directory", one.name}, {"reason", one.reason}});
   }
   unlisted_ = std::move(unlisted);
 }
@@ -62,7 +62,7 @@ void Publisher::warn_missing_privileges() {
       std::any_of(policies.begin(), policies.end(), [](const auto& policy) { return policy.mode == Mode::enforce; });
   if (!writes || !hindrances_.empty()) return;
   hindrances_ = hindrances();
-  for (const std::string& hindrance : hindrances_) parts_.log.error("settings cannot be set", {{"reason", hindrance}});
+  for (const std::string& hindrance : hindrances_) parts_.log.error("cannot repair settings", {{"reason", hindrance}});
 }
 
 void Publisher::show_reload(std::string_view problems) { events_.reloaded(unix_time(), problems); }
@@ -81,7 +81,7 @@ std::string Publisher::service_status(const Totals& totals) const {
   std::string status = fmt::format("{} settings in {} netns", totals.settings, totals.netns);
   const std::size_t wrong = totals.settings - totals.compliant;
   status += wrong == 0 ? ", all compliant" : fmt::format(", {} not compliant", wrong);
-  if (!parts_.in_force.shown().error.empty()) status += "; the configuration was refused, the last good one is in force";
+  if (!parts_.in_force.shown().error.empty()) status += "; configuration rejected, keeping the previous one";
   for (const SourceSnapshot& source : sources_) {
     if (!source.up) status += fmt::format("; {} is down", source.name);
   }

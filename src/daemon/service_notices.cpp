@@ -77,8 +77,7 @@ bool ServiceNotices::send(std::string_view lines, Time now) {
   const bool busy = sent.error().code == EAGAIN;
   again_ = now + (busy ? busy_gap : broken_gap);
   if (!busy) {
-    log_.limited("notify", LogLevel::warn, "the service manager cannot be told of our state",
-                 {{"error", error_text(sent.error().code)}});
+    log_.limited("notify", LogLevel::warn, "cannot notify the service manager", {{"error", error_text(sent.error().code)}});
   }
   return false;
 }

@@ -44,7 +44,7 @@ void Sweeps::list(Detail detail, Time now) {
   for (const Listing::Failure& failure : failures) {
     unlisted.push_back(
         {parts_.sources.directories()[failure.directory], false,
-         fmt::format("{}: {}; what is known of it stays governed", failure.error.attempt, error_text(failure.error.code))});
+         fmt::format("{}: {}; its known netns stay governed", failure.error.attempt, error_text(failure.error.code))});
   }
   parts_.publisher.show_unlisted(std::move(unlisted));
   if (detail == Detail::full) {
@@ -96,12 +96,12 @@ void Sweeps::finish() {
 void Sweeps::review_policies(Time now) {
   for (const Useless& useless : review_.look(useless_now(parts_.reconciler, now), now)) {
     if (useless.key.empty()) {
-      parts_.log.warn("this policy has matched no netns for an hour", {{"policy", useless.policy}});
+      parts_.log.warn("policy has matched no netns for an hour", {{"policy", useless.policy}});
     } else if (const auto meant = meant_key(useless.key)) {
       const std::string remedy = fmt::format("did you mean {}?", *meant);
-      parts_.log.warn("no netns has this sysctl", {{"policy", useless.policy}, {"key", useless.key}, {"remedy", remedy}});
+      parts_.log.warn("sysctl not found in any netns", {{"policy", useless.policy}, {"key", useless.key}, {"remedy", remedy}});
     } else {
-      parts_.log.warn("no netns has this sysctl", {{"policy", useless.policy}, {"key", useless.key}});
+      parts_.log.warn("sysctl not found in any netns", {{"policy", useless.policy}, {"key", useless.key}});
     }
   }
 }

@@ -47,8 +47,7 @@ void WriteEvents::take_writes() {
   if (count > 0) parts_.metrics.event("sysctl", "write", count);
   if (seen.lost) {
     parts_.metrics.overflow("sysctl");
-    parts_.log.limited("sysctl overflow", LogLevel::warn,
-                       "events of writes to sysctls were lost; everything is looked at again");
+    parts_.log.limited("sysctl overflow", LogLevel::warn, "sysctl write events lost, rescanning all netns");
     lose(began);
   }
   if (parts_.sources.writes().fd() < 0) return parts_.sources.watch_writes();
@@ -119,7 +118,7 @@ void WriteEvents::take_links() {
   }
   if (seen.lost) {
     parts_.metrics.overflow("netlink");
-    parts_.log.limited("netlink overflow", LogLevel::warn, "events of interfaces were lost; everything is looked at again");
+    parts_.log.limited("netlink overflow", LogLevel::warn, "interface events lost, rescanning all netns");
     parts_.reconciler.lost_links();
     lose(began);
   }

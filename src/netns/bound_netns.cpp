@@ -284,10 +284,10 @@ Result<LinuxNetns::Write> LinuxNetns::write_inside(std::size_t key, std::string_
 Result<LinuxNetns::Write> LinuxNetns::put(std::size_t key, int fd, std::string_view value) {
   SlowWriter* const slow = shared_->slow_writer;
   if (slow == nullptr || !wishes_[key].key->waits_for_rtnl()) return write_whole(fd, value);
-  if (!slow->has_room()) return Error{EAGAIN, "hand over write of sysctl"};
+  if (!slow->has_room()) return Error{EAGAIN, "queue sysctl write"};
   // A separate fd, because this netns may be unbound during the write.
   Fd file(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
-  if (!file) return Error{errno, "hand over write of sysctl"};
+  if (!file) return Error{errno, "queue sysctl write"};
   handed_over_ = slow->write(std::move(file), std::string(value), {id_.inode, static_cast<std::uint32_t>(key)});
   return Write::handed_over;
 }

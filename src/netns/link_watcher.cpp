@@ -38,10 +38,10 @@ constexpr std::uint32_t one_value_size =
 
 const char* link_remedy(int error) {
   switch (error) {
-    case EPERM: return "it needs CAP_NET_BROADCAST";
+    case EPERM: return "grant CAP_NET_BROADCAST";
     case EMFILE:
     case ENFILE: return "raise the limit of open files";
-    default: return "it is tried again";
+    default: return "the daemon retries";
   }
 }
 
@@ -120,7 +120,7 @@ bool LinkWatcher::rearm() {
 
 Result<void> LinkWatcher::open() {
   own_inode_ = inode_of_own_netns();
-  if (own_inode_ == 0) return Error{errno, "look at our own netns"};
+  if (own_inode_ == 0) return Error{errno, "stat own netns"};
   Fd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
   if (!socket) return Error{errno, "open netlink socket"};
   if (!set_option(socket.get(), SOL_SOCKET, SO_RCVBUFFORCE, buffer_size)) {
@@ -128,10 +128,10 @@ Result<void> LinkWatcher::open() {
   }
   if (!drop_writes(socket.get())) return Error{errno, "filter netlink"};
   if (!set_option(socket.get(), SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, 1)) {
-    return Error{errno, "listen to interfaces of other netns"};
+    return Error{errno, "subscribe to interfaces of other netns"};
   }
   for (const int group : groups) {
-    if (!set_option(socket.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)) return Error{errno, "listen to interfaces"};
+    if (!set_option(socket.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)) return Error{errno, "subscribe to interfaces"};
   }
   socket_ = std::move(socket);
   return {};

@@ -87,7 +87,7 @@ bool LinuxCatalog::is_host(std::uint64_t inode) const {
 
 Result<NetnsPath> LinuxCatalog::host() const {
   // If the host's netns is unknown, it could be any other netns with processes.
-  if (!host_is_known()) return Error{EACCES, "tell which netns is the host's, by /proc/1/ns/net"};
+  if (!host_is_known()) return Error{EACCES, "identify the host netns by /proc/1/ns/net"};
   if (shared_->init_inode.value_or(fixed_init_inode) == shared_->home.inode()) {
     return NetnsPath{"/proc/thread-self/ns/net", Links::follow};
   }

@@ -88,7 +88,7 @@ std::variant<OpenNetns, Refusal, Error> open_netns(const NetnsPath& path, const 
   // All kinds of namespace are files of nsfs, and setns enters any of them.
   int type = ::ioctl(opened.fd.get(), NS_GET_NSTYPE);
   if (type < 0) type = ::ioctl(opened.fd.get(), NS_GET_NSTYPE);  // repeated as in stat_entry()
-  if (type < 0 && errno != ENOTTY) return Error{errno, "ask for the kind of namespace"};
+  if (type < 0 && errno != ENOTTY) return Error{errno, "get namespace type"};
   if (type != CLONE_NEWNET) return Refusal::not_a_netns;
   return opened;
 }

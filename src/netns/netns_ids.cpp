@@ -26,14 +26,14 @@ class Question {
 
   /// The kernel answers before send() returns. An error in the answer becomes the result.
   Result<const nlmsghdr*> ask(int socket) {
-    if (::send(socket, message_, message_->nlmsg_len, 0) < 0) return Error{errno, "ask for id of netns"};
+    if (::send(socket, message_, message_->nlmsg_len, 0) < 0) return Error{errno, "request netns id"};
     const ssize_t size = ::recv(socket, bytes_.data(), bytes_.size(), MSG_DONTWAIT);
-    if (size < 0) return Error{errno, "read id of netns"};
-    if (!mnl_nlmsg_ok(message_, static_cast<int>(size))) return Error{EBADMSG, "read id of netns"};
+    if (size < 0) return Error{errno, "read netns id"};
+    if (!mnl_nlmsg_ok(message_, static_cast<int>(size))) return Error{EBADMSG, "read netns id"};
     if (message_->nlmsg_type == NLMSG_ERROR) {
-      if (mnl_nlmsg_get_payload_len(message_) < sizeof(nlmsgerr)) return Error{EBADMSG, "read id of netns"};
+      if (mnl_nlmsg_get_payload_len(message_) < sizeof(nlmsgerr)) return Error{EBADMSG, "read netns id"};
       const int error = -static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message_))->error;
-      if (error != 0) return Error{error, "ask for id of netns"};
+      if (error != 0) return Error{error, "request netns id"};
     }
     return static_cast<const nlmsghdr*>(message_);
   }
@@ -69,7 +69,7 @@ Result<std::optional<int>> NetnsIds::find(int netns) {
   const Result<const nlmsghdr*> answer = question.ask(socket_.get());
   if (!answer) return answer.error();
   const std::optional<int> id = netns_id_in(**answer);
-  if (!id) return Error{EBADMSG, "read id of netns"};
+  if (!id) return Error{EBADMSG, "read netns id"};
   return *id == no_netns_id ? std::nullopt : id;
 }
 
@@ -81,7 +81,7 @@ Result<int> NetnsIds::give(int netns) {
   if (!done && done.error().code != EEXIST) return done.error();
   const Result<std::optional<int>> id = find(netns);
   if (!id) return id.error();
-  if (!*id) return Error{ENOENT, "find new id of netns"};
+  if (!*id) return Error{ENOENT, "find new netns id"};
   return **id;
 }
 

@@ -14,7 +14,8 @@ namespace nswarden {
 HomeNetns::HomeNetns() : fd_(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)) {
   struct stat status {};
   if (!fd_ || ::fstat(fd_.get(), &status) != 0) {
-    throw std::system_error(errno, std::generic_category(), "cannot open our own network namespace (/proc/thread-self/ns/net)");
+    throw std::system_error(errno, std::generic_category(),
+                            "cannot open the current network namespace (/proc/thread-self/ns/net)");
   }
   inode_ = status.st_ino;
   device_ = status.st_dev;

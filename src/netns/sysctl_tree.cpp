@@ -139,7 +139,7 @@ Result<const GlobWalk::Names*> GlobWalk::names_in(const SysctlTree& tree, const 
     if (!fd) return &names;
     open = directories_.emplace(directory, std::move(*fd)).first;
   }
-  constexpr std::string_view attempt = "read directory of sysctls";
+  constexpr std::string_view attempt = "read sysctl directory";
   const int fd = open->second.get();
   if (::lseek(fd, 0, SEEK_SET) != 0) return Error{errno, attempt};
   const Result<void> read = read_directory(fd, attempt, [&names](const char* name, unsigned char type) {

@@ -39,13 +39,13 @@ constexpr std::size_t event_with_pidfd = bare_event + sizeof(fanotify_event_info
 
 const char* remedy_for(int error) {
   switch (error) {
-    case EPERM: return "it needs CAP_SYS_ADMIN of the host's user namespace";
-    case ENOSYS: return "it needs a kernel with CONFIG_FANOTIFY, and no filter of system calls against it";
-    case EMFILE: return "raise fs.fanotify.max_user_groups, or the limit of open files";
+    case EPERM: return "grant CAP_SYS_ADMIN in the host's user namespace";
+    case ENOSYS: return "use a kernel with CONFIG_FANOTIFY, and allow fanotify_init in the seccomp filter";
+    case EMFILE: return "raise fs.fanotify.max_user_groups or the limit of open files";
     case ENOSPC: return "raise fs.fanotify.max_user_marks";
-    case EINVAL: return "it needs Linux 4.20";
+    case EINVAL: return "use Linux 4.20 or later";
     case ENOENT: return "mount a procfs there";
-    default: return "it is tried again";
+    default: return "the daemon retries";
   }
 }
 
@@ -113,11 +113,10 @@ bool SysctlWatcher::rearm() {
   const ProcfsOrigin origin = procfs_origin(in_procfs("sys/net"), in_procfs("1"));
   unsure_ = origin == ProcfsOrigin::unknown;
   if (origin == ProcfsOrigin::own) {
-    problem_ =
-        procfs() +
-        ": another procfs than that of process 1, so writes of others are not seen; run it without systemd's "
-        "ProtectKernelTunables, ProtectControlGroups and ProtectProc, and in a container with the host's /proc mounted and "
-        "named by --path.procfs";
+    problem_ = procfs() +
+               " is not the procfs of process 1, so writes of other processes are not visible; remove ProtectKernelTunables, "
+               "ProtectControlGroups and ProtectProc from the systemd unit; in a container, mount the host's /proc and set "
+               "--path.procfs";
     return false;
   }
   const Result<void> opened = open();

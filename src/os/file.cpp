@@ -22,7 +22,7 @@ Result<void> write_new(const std::string& path, std::string_view content) {
   // The file of a killed process, or one that another user created to capture the content.
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return Error{errno, "remove file"};
   const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!file) return Error{errno, "make file"};
+  if (!file) return Error{errno, "create file"};
   while (!content.empty()) {
     const ssize_t size = ::write(file.get(), content.data(), content.size());
     if (size < 0 && errno == EINTR) continue;
@@ -40,11 +40,11 @@ bool is_read_only(const std::string& path) {
 /// Names the users, besides root and the daemon's, that may write a file with this status.
 std::optional<std::string> writer_besides_us(const struct stat& status) {
   if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
-    return "it belongs to user " + std::to_string(status.st_uid) + "; chown root";
+    return "owned by user " + std::to_string(status.st_uid) + "; chown root";
   }
-  if ((status.st_mode & S_IWOTH) != 0) return "everybody may write it; chmod o-w";
+  if ((status.st_mode & S_IWOTH) != 0) return "writable by all users; chmod o-w";
   if ((status.st_mode & S_IWGRP) != 0 && status.st_gid != 0) {
-    return "group " + std::to_string(status.st_gid) + " may write it; chmod g-w";
+    return "writable by group " + std::to_string(status.st_gid) + "; chmod g-w";
   }
   return std::nullopt;
 }
@@ -57,7 +57,7 @@ std::optional<Distrusted> distrust_folder(const std::string& path) {
   // In a sticky folder a user can replace only its own files.
   if ((status.st_mode & S_ISVTX) != 0 && status.st_uid == 0) return std::nullopt;
   if (auto why = writer_besides_us(status)) {
-    return Distrusted{"others may put another file in its place, by its folder: " + *std::move(why) + ' ' + folder};
+    return Distrusted{"it can be replaced, because its directory is " + *std::move(why) + ' ' + folder};
   }
   return std::nullopt;
 }
@@ -68,7 +68,7 @@ std::optional<Distrusted> distrust_file(const Fd& file, const std::string& path)
   struct statvfs mount {};
   if (::fstat(file.get(), &status) != 0) return std::nullopt;
   if (::fstatvfs(file.get(), &mount) == 0 && (mount.f_flag & ST_RDONLY) != 0) return std::nullopt;
-  if (auto why = writer_besides_us(status)) return Distrusted{*std::move(why) + ' ' + path};
+  if (auto why = writer_besides_us(status)) return Distrusted{"it is " + *std::move(why) + ' ' + path};
   const std::string real = target_of_link(path_of_fd(file.get()));
   if (real.starts_with('/')) {
     if (auto distrusted = distrust_folder(real)) return distrusted;
@@ -172,7 +172,7 @@ std::variant<std::vector<std::string>, Distrusted, Error> list_trusted_folder(co
   struct stat status {};
   if (!folder || ::fstat(folder.get(), &status) != 0) return Error{errno, "open folder"};
   if (!is_read_only(path)) {
-    if (auto why = writer_besides_us(status)) return Distrusted{*std::move(why) + ' ' + path};
+    if (auto why = writer_besides_us(status)) return Distrusted{"it is " + *std::move(why) + ' ' + path};
   }
   std::vector<std::string> names;
   const Result<void> read =

@@ -45,7 +45,7 @@ LockFile::Attempt LockFile::take(const std::string& path) {
     }
     if (errno != EAGAIN && errno != EACCES) return Error{errno, "lock file"};
     lock = whole_file;
-    if (::fcntl(file.get(), F_GETLK, &lock) != 0) return Error{errno, "look who locks file"};
+    if (::fcntl(file.get(), F_GETLK, &lock) != 0) return Error{errno, "find lock holder"};
     if (lock.l_type != F_UNLCK) return Taken{lock.l_pid > 0 ? lock.l_pid : 0};
   }
   return Error{EAGAIN, "lock file"};
@@ -56,7 +56,7 @@ Result<DirectoryIdentity> identify_directory(const std::string& path) {
   std::string rest;
   struct stat status {};
   while (::stat(there.c_str(), &status) != 0) {
-    if ((errno != ENOENT && errno != ENOTDIR) || there == "/" || there.empty()) return Error{errno, "look at directory"};
+    if ((errno != ENOENT && errno != ENOTDIR) || there == "/" || there.empty()) return Error{errno, "stat directory"};
     const std::string_view last = last_component(there);
     if (!last.empty() && !rest.empty()) rest.insert(0, 1, '/');
     rest.insert(0, last);
@@ -66,7 +66,7 @@ Result<DirectoryIdentity> identify_directory(const std::string& path) {
 }
 
 Result<void> make_directory(const std::string& path) {
-  if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return Error{errno, "make directory"};
+  if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return Error{errno, "create directory"};
   return {};
 }
 
@@ -82,7 +82,7 @@ std::string holder(std::int64_t pid) {
 }
 
 std::string lock_error(int error) {
-  if (error == EINVAL) return "it is no regular file";
+  if (error == EINVAL) return "it is not a regular file";
   if (error == ELOOP) return "it is a symbolic link";
   return with_remedy(error);
 }

@@ -30,7 +30,7 @@ NotifySocket::NotifySocket(std::string address) : address_(std::move(address)) {
 }
 
 Result<void> NotifySocket::send(std::string_view lines) const {
-  constexpr std::string_view attempt = "tell the service manager by $NOTIFY_SOCKET";
+  constexpr std::string_view attempt = "send to $NOTIFY_SOCKET";
   if (error_ != 0) return Error{error_, attempt};
   sockaddr_un to{};
   to.sun_family = AF_UNIX;

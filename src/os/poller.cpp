@@ -33,7 +33,7 @@ int wait_roughly(int epoll, std::span<epoll_event> events, std::chrono::nanoseco
 }  // namespace
 
 Poller::Poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)), ready_{} {
-  if (!epoll_) throw std::system_error(errno, std::generic_category(), "cannot make an epoll");
+  if (!epoll_) throw std::system_error(errno, std::generic_category(), "cannot create an epoll instance");
 }
 
 Result<void> Poller::add(int fd, std::uint32_t events, std::uint64_t token) {
@@ -60,7 +60,7 @@ std::span<const Poller::Ready> Poller::wait(std::chrono::nanoseconds timeout) {
 }
 
 Waker::Waker() : fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  if (!fd_) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
+  if (!fd_) throw std::system_error(errno, std::generic_category(), "cannot create an eventfd");
 }
 
 void Waker::wake() const {

@@ -17,19 +17,19 @@ namespace {
 std::string lack_of(Capability capability, std::string_view name, const OwnCapabilities& own) {
   if (!own.could_have(capability)) {
     return fmt::format(
-        "CAP_{0} is missing, not even in the bounding set; add it to the container (--cap-add={0}, capabilities.add) or to the "
-        "unit (CapabilityBoundingSet=, AmbientCapabilities=)",
+        "CAP_{0} is missing from the bounding set; add it to the container (--cap-add={0}, capabilities.add) or to the unit "
+        "(CapabilityBoundingSet=, AmbientCapabilities=)",
         name);
   }
   if (own.no_new_privs) {
     return fmt::format(
-        "CAP_{0} is missing, and no_new_privs keeps the program file from giving it; allow that (no allowPrivilegeEscalation: "
-        "false, no no-new-privileges) or make it an ambient one",
+        "CAP_{0} is missing: no_new_privs disables the capabilities of the program file; remove allowPrivilegeEscalation: "
+        "false "
+        "or no-new-privileges, or make the capability ambient",
         name);
   }
   return fmt::format(
-      "CAP_{0} is missing; make it an ambient one (AmbientCapabilities=) or one of the program file (setcap), or run as root",
-      name);
+      "CAP_{0} is missing; make it ambient (AmbientCapabilities=), set it on the program file (setcap), or run as root", name);
 }
 
 }  // namespace
@@ -37,9 +37,9 @@ std::string lack_of(Capability capability, std::string_view name, const OwnCapab
 std::string with_remedy(int error) {
   std::string text = error_text(error);
   switch (error) {
-    case EMFILE: return text + "; raise the limit of open files (LimitNOFILE= of its unit, or ulimit -n)";
+    case EMFILE: return text + "; raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)";
     case ENFILE: return text + "; raise fs.file-max";
-    case ENOMEM: return text + "; raise the memory limit of its unit or container";
+    case ENOMEM: return text + "; raise the memory limit of the unit or container";
     default: return text;
   }
 }
@@ -52,8 +52,8 @@ std::string cannot_enter_any(int error) {
     return fmt::format("cannot enter network namespaces: {}; {}", text, lack_of(Capability::sys_admin, "SYS_ADMIN", own));
   }
   return fmt::format(
-      "cannot enter network namespaces: {}; it takes CAP_SYS_ADMIN of the host's user namespace, and no filter of system "
-      "calls against setns",
+      "cannot enter network namespaces: {}; grant CAP_SYS_ADMIN in the host's user namespace, and allow setns in the seccomp "
+      "filter",
       text);
 }
 
@@ -62,12 +62,12 @@ std::vector<std::string> hindrances() {
   const OwnCapabilities own = own_capabilities();
   // uid 0 owns the files.
   if (!own.root && !own.has(Capability::net_admin)) {
-    found.push_back("no sysctl can be set: " + lack_of(Capability::net_admin, "NET_ADMIN", own));
+    found.push_back("cannot set sysctls: " + lack_of(Capability::net_admin, "NET_ADMIN", own));
   }
   if (procfs_is_read_only()) {
     found.push_back(
-        fmt::format("no sysctl can be set: {} is mounted read-only; in a container mount the host's /proc, writable, such as "
-                    "at /host/proc, and name it by --path.procfs",
+        fmt::format("cannot set sysctls: {} is mounted read-only; in a container, mount the host's /proc writable, for example "
+                    "at /host/proc, and set --path.procfs",
                     in_procfs("sys/net")));
   }
   return found;

@@ -27,8 +27,8 @@ std::string& chosen_procfs() {
 
 Result<void> use_procfs(std::string directory) {
   struct statfs status {};
-  if (::statfs((directory + "/sys/net").c_str(), &status) != 0) return Error{errno, "open its sys/net"};
-  if (status.f_type != PROC_SUPER_MAGIC) return Error{EMEDIUMTYPE, "look at its sys/net"};
+  if (::statfs((directory + "/sys/net").c_str(), &status) != 0) return Error{errno, "open sys/net"};
+  if (status.f_type != PROC_SUPER_MAGIC) return Error{EMEDIUMTYPE, "check sys/net"};
   chosen_procfs() = std::move(directory);
   return {};
 }

@@ -11,7 +11,7 @@ std::variant<Key, Problem> Key::parse(std::string_view text) {
   auto path = path_of_key(text);
   if (auto* problem = std::get_if<Problem>(&path)) return std::move(*problem);
   std::string& found = std::get<std::string>(path);
-  if (has_glob(found)) return Problem{{}, "wildcards (* ? [) are not meant here; name one key"};
+  if (has_glob(found)) return Problem{{}, "wildcards (* ? [) are not allowed here; name one key"};
   return Key(std::move(found));
 }
 

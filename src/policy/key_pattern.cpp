@@ -67,14 +67,15 @@ std::size_t takes_one(std::string_view glob, char c) {
 /// Why a component's glob means something else than in glob(7).
 std::optional<std::string> glob_problem(std::string_view component) {
   if (component.find('\\') != std::string_view::npos) {
-    return "a backslash quotes nothing in a key with wildcards; write [*] for a star that stands for itself";
+    return "a backslash does not escape in a key with wildcards; write [*] for a literal star";
   }
   for (std::size_t at = component.find('['); at != std::string_view::npos; at = component.find('[', at)) {
     const auto set = bracket_of(component.substr(at));
     if (!set) return "a bracket [ is not closed in its component";
     if (set->find("[:") != std::string_view::npos)
-      return "character classes such as [:alpha:] are not known; write ranges, as [a-z]";
-    if (has_backward_range(*set)) return "a range in brackets runs backwards, so nothing is in it; write the lower end first";
+      return "character classes such as [:alpha:] are not supported; write ranges such as [a-z]";
+    if (has_backward_range(*set))
+      return "a range in brackets is empty, because its ends are reversed; write the lower end first";
     at += set->size() + 2;
   }
   return std::nullopt;
@@ -125,7 +126,8 @@ std::variant<KeyPattern, Problem> KeyPattern::parse(std::string_view text) {
   if (auto* problem = std::get_if<Problem>(&path)) return std::move(*problem);
   std::string& found = std::get<std::string>(path);
   std::string_view rest = found;
-  if (has_glob(take_until(rest, '/'))) return Problem{{}, "the first two components, as in net.ipv4, take no wildcards"};
+  if (has_glob(take_until(rest, '/')))
+    return Problem{{}, "the first two components, such as net.ipv4, must not contain wildcards"};
   while (!rest.empty()) {
     if (auto problem = glob_problem(take_until(rest, '/'))) return Problem{{}, *std::move(problem)};
   }

@@ -28,21 +28,21 @@ bool is_white_or_control(char c) { return (c >= 0 && c <= ' ') || c == '\x7f'; }
 std::optional<std::string> key_text_problem(std::string_view text) {
   if (text.empty()) return "the key is empty";
   if (text.size() > longest_key) return "the key is longer than 255 bytes";
-  if (text.find('\0') != std::string_view::npos) return "the key has a NUL byte in it";
+  if (text.find('\0') != std::string_view::npos) return "the key contains a NUL byte";
   if (std::any_of(text.begin(), text.end(), is_white_or_control)) {
-    return "the key has white space or a control character in it";
+    return "the key contains white space or a control character";
   }
-  if (text[0] == '-') return "a leading '-' has no meaning here; write the key without";
-  if (text.starts_with("/proc/sys/")) return "write the key without /proc/sys/, as net.ipv4.ip_forward";
+  if (text[0] == '-') return "a leading '-' is not allowed here; remove it";
+  if (text.starts_with("/proc/sys/")) return "write the key without /proc/sys/, for example net.ipv4.ip_forward";
   if (text[0] == '/' || text[0] == '.') {
-    return "a key does not start with a separator; write it as net.ipv4.ip_forward";
+    return "the key starts with a separator; write for example net.ipv4.ip_forward";
   }
   return std::nullopt;
 }
 
 /// Kernel fact 25: a prefix test is not enough; each component is checked.
 std::optional<std::string> path_problem(std::string_view path) {
-  if (path.substr(0, path.find('/')) != "net") return "only keys below net are set, because only they belong to a netns";
+  if (path.substr(0, path.find('/')) != "net") return "only keys below net are supported, because only they belong to a netns";
   if (path.ends_with('/')) return "the key has an empty component: a separator at its end";
   std::size_t count = 0;
   for (std::string_view rest = path; !rest.empty(); ++count) {
@@ -50,7 +50,7 @@ std::optional<std::string> path_problem(std::string_view path) {
     if (component.empty()) return "the key has an empty component: two separators in a row";
     if (component == "." || component == "..") return "the key has a component '.' or '..'";
   }
-  if (count < 3) return "the key is too short: it names a directory; write it as net.ipv4.ip_forward";
+  if (count < 3) return "the key is too short: it names a directory; write for example net.ipv4.ip_forward";
   return std::nullopt;
 }
 

@@ -23,16 +23,16 @@ bool matches(const RE2& pattern, std::string_view bytes, RE2::Anchor anchor) {
 }  // namespace
 
 std::variant<Pattern, Problem> Pattern::compile(std::string text) {
-  if (text.empty()) return Problem{{}, "an empty pattern would match everything; write .* if that is meant"};
+  if (text.empty()) return Problem{{}, "the pattern is empty; write .* to match everything"};
   auto compiled = std::make_shared<const RE2>(re2::StringPiece(text.data(), text.size()), pattern_options());
   if (compiled->ok()) return Pattern(std::move(text), std::move(compiled));
   // RE2 repeats the pattern in its error, including non-printable characters.
   std::string message = "not a valid RE2 pattern: " + printable(compiled->error());
   const std::string& culprit = compiled->error_arg();
   if (culprit.starts_with("(?=") || culprit.starts_with("(?!") || culprit.starts_with("(?<")) {
-    message += "; RE2 has no look-around: name what must match, and the exceptions in exclude:";
+    message += "; RE2 has no look-around: match the wanted names here, and list exceptions in exclude:";
   } else if (culprit.size() == 2 && culprit[0] == '\\' && culprit[1] >= '1' && culprit[1] <= '9') {
-    message += "; RE2 has no back-references: write the repeated part out";
+    message += "; RE2 has no back-references: repeat the part";
   }
   return Problem{{}, std::move(message)};
 }

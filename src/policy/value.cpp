@@ -25,7 +25,7 @@ std::optional<std::string> number_problem(std::string_view word) {
   if (!starts_with_digit(word)) return std::nullopt;
   if (word.starts_with("0x") || word.starts_with("0X")) return "a number is in hexadecimal; write it in decimal";
   if (word.find_first_not_of(decimal_digits) != std::string_view::npos) return std::nullopt;
-  if (plus) return "a number has a plus sign; write it without";
+  if (plus) return "a number has a plus sign; remove it";
   if (word.size() > 1 && word[0] == '0') {
     return "a number has a leading zero, so the kernel would read it as octal; write it in decimal, without the zero";
   }
@@ -50,15 +50,15 @@ std::optional<std::string> numbers_problem(std::string_view text, const KeyTrait
   std::string_view rest = text;
   for (std::string_view word = next_word(rest); !word.empty(); word = next_word(rest)) {
     const auto number = Number::parse(word);
-    if (!number) return "the key takes numbers, and the value has something else in it";
-    if (!fits(*number, traits)) return "a number is outside what the key can store, so the kernel would refuse or cut it";
+    if (!number) return "invalid value, expected only numbers";
+    if (!fits(*number, traits)) return "a number is out of range for the key; the kernel would reject or truncate it";
   }
   return std::nullopt;
 }
 
 std::string count_refusal(const KeyTraits& traits, std::size_t count) {
   const std::string wanted = traits.numbers == 1 ? "1 number" : std::to_string(traits.numbers) + " numbers";
-  return "the key takes " + wanted + ", and the value has " + std::to_string(count);
+  return "invalid value, expected " + wanted + ", found " + std::to_string(count);
 }
 
 /// tcp_fastopen_key: one or two keys of four words each.
@@ -71,12 +71,11 @@ bool has_whole_keys(std::string_view text) {
 /// Describes the form in messages; empty for words and numbers.
 std::string_view expected_of(ValueForm form) {
   switch (form) {
-    case ValueForm::ports:
-      return "numbers up to 65535 and ranges of them, with commas and no spaces between, as 8080,9000-9010";
+    case ValueForm::ports: return "numbers up to 65535 and ranges, separated by commas without spaces, such as 8080,9000-9010";
     case ValueForm::ipv6: return "an IPv6 address";
-    case ValueForm::mask: return "a mask: up to 8 hexadecimal digits, or several such groups with commas between";
+    case ValueForm::mask: return "a mask of up to 8 hexadecimal digits, or several such groups separated by commas";
     case ValueForm::hex:
-      return "four groups of up to 8 hexadecimal digits with dashes between, or two of these with a comma between";
+      return "four groups of up to 8 hexadecimal digits separated by dashes, or two such keys separated by a comma";
     default: return {};
   }
 }
@@ -86,12 +85,12 @@ std::string_view expected_of(ValueForm form) {
 // Messages never repeat the value: it may be a secret.
 std::optional<std::string> value_text_problem(std::string_view text) {
   if (text.size() > longest_value) return "the value is longer than 4096 bytes";
-  if (text.find('\0') != std::string_view::npos) return "the value has a NUL byte in it";
-  if (text.find('\n') != std::string_view::npos) return "the value has a newline in it; write it on one line";
+  if (text.find('\0') != std::string_view::npos) return "the value contains a NUL byte";
+  if (text.find('\n') != std::string_view::npos) return "the value contains a newline; write it on one line";
   if (std::any_of(text.begin(), text.end(), [](char c) { return c != '\t' && is_control(c); })) {
-    return "the value has a control character in it";
+    return "the value contains a control character";
   }
-  if (next_word(text).empty()) return "the value is empty, and the kernel would ignore it; write the value that is wanted";
+  if (next_word(text).empty()) return "the value is empty, and the kernel would ignore it; write the wanted value";
   return std::nullopt;
 }
 
@@ -108,7 +107,7 @@ std::optional<std::string> value_problem(std::string_view text, const KeyTraits&
   if (const auto expected = expected_of(traits.form); !expected.empty()) {
     const bool is_whole = traits.form != ValueForm::hex || has_whole_keys(text);
     if (is_whole && printed_form(text, {traits.form, {}})) return std::nullopt;
-    return "the key takes " + std::string(expected);
+    return "invalid value, expected " + std::string(expected);
   }
   if (auto problem = value_problem(text)) return problem;
   if (traits.form == ValueForm::words || traits.form == ValueForm::names) return std::nullopt;

@@ -67,23 +67,23 @@ bool compares_numbers(Want::Kind kind) {
 
 std::optional<std::string> count_problem(Want::Kind kind, std::size_t count) {
   if (kind == Want::Kind::between) {
-    return count == 2 ? std::nullopt : std::optional<std::string>("it takes two bounds, the lower one first");
+    return count == 2 ? std::nullopt : std::optional<std::string>("expected two bounds, the lower one first");
   }
-  if (kind == Want::Kind::one_of) return count > 0 ? std::nullopt : std::optional<std::string>("it takes at least one value");
-  return count == 1 ? std::nullopt : std::optional<std::string>("it takes one value");
+  if (kind == Want::Kind::one_of) return count > 0 ? std::nullopt : std::optional<std::string>("expected at least one value");
+  return count == 1 ? std::nullopt : std::optional<std::string>("expected one value");
 }
 
 std::optional<std::string> bounds_problem(std::span<const std::string> operands, const ValueSense& sense) {
-  if (!has_numbers(sense.form)) return "only numbers have bounds, and the values of this key are none";
+  if (!has_numbers(sense.form)) return "bounds require numbers, and the values of this key are not numbers";
   std::vector<Numbers> bounds;
   for (const std::string& operand : operands) {
     auto bound = numbers_of(operand, sense);
-    if (!bound) return "a bound must be a number, or one number for each of the value's";
+    if (!bound) return "invalid bound, expected one number, or as many as the value has";
     bounds.push_back(*std::move(bound));
   }
   if (bounds.size() != 2) return std::nullopt;
   const bool same_count = bounds[0].size() == bounds[1].size() || bounds[0].size() == 1 || bounds[1].size() == 1;
-  if (!same_count) return "the two bounds have different counts of numbers";
+  if (!same_count) return "the two bounds differ in their count of numbers";
   if (!all_at_least(bounds[1], bounds[0])) return "the lower bound is above the upper one; write the lower one first";
   return std::nullopt;
 }
@@ -111,7 +111,7 @@ std::variant<Want, Problem> Want::condition(Kind kind, std::vector<std::string> 
     want.pattern_ = std::get<Pattern>(std::move(pattern));
   }
   if (want.set_ && !want.holds(*want.set_, sense)) {
-    return Problem{{}, "what set: would write is not what the condition wants, so it would never be enough; make them agree"};
+    return Problem{{}, "the value of set: does not meet the condition, so the setting would stay drifted; change one of them"};
   }
   return want;
 }

@@ -47,13 +47,13 @@ void add_policies(std::vector<MetricFamily>& out, const std::vector<PolicySnapsh
     std::size_t PolicySnapshot::*value;
   };
   static constexpr Column columns[] = {
-      {"nswarden_netns", "Network namespaces that the policy governs now.", &PolicySnapshot::netns},
+      {"nswarden_netns", "Network namespaces that the policy governs.", &PolicySnapshot::netns},
       {"nswarden_managed_sysctls", "Settings that the policy owns, over all network namespaces.", &PolicySnapshot::settings},
-      {"nswarden_drifted_sysctls", "Settings of the policy that are drifted, missing or unreadable now.",
-       &PolicySnapshot::drifted},
-      {"nswarden_suspended_sysctls", "Settings that are not repaired because another program keeps changing them back.",
+      {"nswarden_drifted_sysctls", "Settings of the policy that are drifted, missing or unreadable.", &PolicySnapshot::drifted},
+      {"nswarden_suspended_sysctls",
+       "Settings that are only repaired at intervals because another program keeps changing them back.",
        &PolicySnapshot::suspended},
-      {"nswarden_policy_conflicts", "Settings that the policy lost to another one with another value or mode.",
+      {"nswarden_policy_conflicts", "Settings of the policy that another policy overrides with another value or mode.",
        &PolicySnapshot::conflicts},
   };
   for (const Column& column : columns) {
@@ -61,13 +61,13 @@ void add_policies(std::vector<MetricFamily>& out, const std::vector<PolicySnapsh
     for (const PolicySnapshot& policy : policies) add(gauge, {label("policy", policy.name)}, number(policy.*column.value));
   }
   MetricFamily& enforcing =
-      add_family(out, "nswarden_enforcement_enabled", "1 where the policy repairs what drifted, 0 where it only tells.");
+      add_family(out, "nswarden_enforcement_enabled", "Whether the policy enforces (1) or only audits (0).");
   for (const PolicySnapshot& policy : policies) add(enforcing, {label("policy", policy.name)}, policy.enforcing ? 1 : 0);
 }
 
 void add_drift(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
-  MetricFamily& drift =
-      add_family(out, "nswarden_sysctl_drift", "1 while a setting is not as the policy says, and only then; capped.");
+  MetricFamily& drift = add_family(out, "nswarden_sysctl_drift",
+                                   "Setting that does not comply, by reason; always 1, no series while compliant; capped.");
   const std::size_t shown = std::min(snapshot.series_limit, snapshot.drift.size());
   for (std::size_t i = 0; i < shown; ++i) {
     const Finding& finding = snapshot.drift[i].finding;
@@ -77,7 +77,7 @@ void add_drift(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
         1);
   }
   add_single(out, "nswarden_sysctl_drift_hidden",
-             "Settings that are not as the policy says and have no nswarden_sysctl_drift because of its cap.",
+             "Settings that do not comply and have no nswarden_sysctl_drift because of its cap.",
              number(snapshot.drift.size() - shown + snapshot.drift_hidden));
 }
 
@@ -93,7 +93,7 @@ void add_netns(std::vector<MetricFamily>& out, const std::vector<NetnsDrift>& by
 
 void add_observed(std::vector<MetricFamily>& out, const Snapshot& snapshot) {
   MetricFamily& values =
-      add_family(out, "nswarden_sysctl_value", "Value of a sysctl that a policy observes, each number of it; capped.");
+      add_family(out, "nswarden_sysctl_value", "Numbers in the value of an observed sysctl, by position; capped.");
   for (const Observed& observed : snapshot.observed) {
     for (std::size_t i = 0; i < observed.numbers.size(); ++i) {
       add(values, {label("index", std::to_string(i)), label("netns", observed.netns), label("sysctl", observed.key)},
@@ -122,36 +122,37 @@ void add_process(std::vector<MetricFamily>& out, const ProcessStats& process) {
 std::vector<MetricFamily> gauges_of(const Snapshot& snapshot, const BuildInfo& build) {
   std::vector<MetricFamily> out;
 
-  MetricFamily& info = add_family(out, "nswarden_build_info", "What is running; always 1.");
+  MetricFamily& info = add_family(out, "nswarden_build_info", "Version, revision and compiler of the daemon; always 1.");
   add(info, {label("compiler", build.compiler), label("revision", build.revision), label("version", build.version)}, 1);
-  add_single(out, "nswarden_config_last_reload_successful", "Whether the configuration could be used when it was last read.",
+  add_single(out, "nswarden_config_last_reload_successful",
+             "Whether the configuration was valid (1) or rejected (0) when it was last read.",
              snapshot.config.error.empty() ? 1 : 0);
   add_single(out, "nswarden_config_last_reload_success_timestamp_seconds",
-             "When the configuration in use was read, in Unix time.", snapshot.config.loaded_seconds);
-  MetricFamily& config =
-      add_family(out, "nswarden_config_info",
-                 "The configuration in use, by the first 12 digits of the SHA-256 of all its files; always 1.");
+             "Unix time at which the configuration in force was read.", snapshot.config.loaded_seconds);
+  MetricFamily& config = add_family(out, "nswarden_config_info",
+                                    "First 12 digits of the SHA-256 of all files of the configuration in force; always 1.");
   const std::string_view hash = snapshot.config.hash;
   if (!hash.empty()) add(config, {label("hash", hash.substr(0, 12))}, 1);  // empty before the first snapshot
-  add_single(out, "nswarden_netns_unmatched", "Network namespaces that no policy names.", number(snapshot.netns_unmatched));
-  add_single(out, "nswarden_netns_pending", "Names that may become a network namespace but cannot be entered yet.",
+  add_single(out, "nswarden_netns_unmatched", "Network namespaces that no policy matches.", number(snapshot.netns_unmatched));
+  add_single(out, "nswarden_netns_pending",
+             "Names that have appeared recently and have no network namespace mounted on them yet.",
              number(snapshot.netns_pending));
   add_single(out, "nswarden_bound_sysctls", "Settings that are read through a held file descriptor.",
              number(snapshot.bound_sysctls));
   add_single(out, "nswarden_dirfd_sysctls",
-             "Settings that are read by entering their network namespace, for want of file descriptors.",
+             "Settings that are read by entering their network namespace because the limit of open files is too low.",
              number(snapshot.dirfd_sysctls));
   add_single(out, "nswarden_reconcile_last_success_timestamp_seconds",
-             "When a full sweep was last completed, in Unix time; 0 before the first.", snapshot.last_reconcile_seconds);
-  add_single(out, "nswarden_commands_queued", "Commands that wait to be run.", number(snapshot.commands_queued));
+             "Unix time of the last completed sweep; 0 before the first.", snapshot.last_reconcile_seconds);
+  add_single(out, "nswarden_commands_queued", "Commands that wait to run.", number(snapshot.commands_queued));
   add_single(out, "nswarden_commands_running", "Commands that run now.", number(snapshot.commands_running));
   add_policies(out, snapshot.policies);
   add_drift(out, snapshot);
   add_netns(out, snapshot.by_netns);
   add_observed(out, snapshot);
 
-  MetricFamily& up = add_family(out, "nswarden_event_source_up",
-                                "Whether a source of early signs works; without it the sweep finds changes later.");
+  MetricFamily& up =
+      add_family(out, "nswarden_event_source_up", "Whether the event source works (1) or only sweeps find its changes (0).");
   for (const SourceSnapshot& source : snapshot.sources) add(up, {label("source", source.name)}, source.up ? 1 : 0);
 
   add_process(out, snapshot.process);

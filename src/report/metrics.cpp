@@ -118,28 +118,28 @@ struct Metrics::Families {
   }
 
   CounterSeries drift_detected =
-      counter("nswarden_drift_detected_total", "Settings that were found to be no longer as the policy says.",
-              {"policy", "sysctl", "source"});
+      counter("nswarden_drift_detected_total", "Drifts detected, by the reason for the check.", {"policy", "sysctl", "source"});
   CounterSeries drift_writers = counter("nswarden_drift_writers_total",
-                                        "Drifts that the event of a write told of, by the name (comm) of the process that "
-                                        "wrote: the first 50 names, then other. It is "
-                                        "unknown where it could not be told; a process of that name counts as other.",
+                                        "Drifts detected by the event of a write, by the name (comm) of the writer; "
+                                        "other: names after the first 50, and a writer named unknown; "
+                                        "unknown: writers whose name could not be read.",
                                         {"comm"});
-  CounterSeries actions =
-      counter("nswarden_actions_total", "Attempts to set something right, by how they ended.", {"policy", "action", "result"});
-  CounterSeries action_failures = counter(
-      "nswarden_action_failures_total", "Attempts to set something right that failed, by why.", {"policy", "action", "reason"});
+  CounterSeries actions = counter("nswarden_actions_total", "Writes to sysctls and commands of the policy, by result.",
+                                  {"policy", "action", "result"});
+  CounterSeries action_failures =
+      counter("nswarden_action_failures_total", "Failed writes to sysctls and commands of the policy, by reason.",
+              {"policy", "action", "reason"});
   CounterSeries commands_dropped =
       counter("nswarden_commands_dropped_total", "Commands that were not run because too many waited.", {"policy"});
-  CounterSeries events =
-      counter("nswarden_events_total", "Events that said that something may have changed.", {"source", "event"});
+  CounterSeries events = counter("nswarden_events_total", "Events that report a possible change.", {"source", "event"});
   CounterSeries overflows =
       counter("nswarden_event_overflows_total",
-              "How often events were lost, dropped by the kernel or hidden by who caused them; sweeps follow.", {"source"});
-  CounterSeries reconciles = counter("nswarden_reconciles_total", "Full sweeps over all network namespaces.", {"trigger"});
-  CounterSeries reloads = counter("nswarden_config_reloads_total", "Attempts to load the configuration again.", {"result"});
-  CounterSeries web_reloads = counter("nswarden_web_config_reloads_total",
-                                      "Attempts to read the file of --web.config.file, or what it names, again.", {"result"});
+              "Losses of events, dropped by the kernel or hidden by their originator; sweeps follow.", {"source"});
+  CounterSeries reconciles = counter("nswarden_reconciles_total", "Completed sweeps over all network namespaces.", {"trigger"});
+  CounterSeries reloads = counter("nswarden_config_reloads_total", "Attempts to reload the configuration.", {"result"});
+  CounterSeries web_reloads =
+      counter("nswarden_web_config_reloads_total",
+              "Attempts to reload the file of --web.config.file and the files that it names.", {"result"});
   std::atomic<bool> web_config_good{true};
   LoopHistogram reconcile_duration{reconcile_buckets};
   LoopHistogram compliance_create{compliance_buckets};
@@ -160,17 +160,18 @@ struct Metrics::Families {
   [[nodiscard]] std::vector<prometheus::MetricFamily> collect_own() const {
     using prometheus::MetricFamily;
     using prometheus::MetricType;
-    MetricFamily good{"nswarden_web_config_last_reload_successful",
-                      "Whether the file of --web.config.file could be used when it was last read; 1 without one.",
-                      MetricType::Gauge,
-                      {{}}};
+    MetricFamily good{
+        "nswarden_web_config_last_reload_successful",
+        "Whether the file of --web.config.file was valid (1) or rejected (0) when it was last read; 1 without one.",
+        MetricType::Gauge,
+        {{}}};
     good.metric.front().gauge.value = web_config_good ? 1 : 0;
     MetricFamily duration{"nswarden_reconcile_duration_seconds",
-                          "Time that one full sweep took, without what the loop did in between.",
+                          "Duration of a sweep, without the other work of the loop in between.",
                           MetricType::Histogram,
                           {reconcile_duration.collect()}};
     MetricFamily compliance{"nswarden_time_to_compliance_seconds",
-                            "Time from the first sign of a network namespace or a drift until all was right.",
+                            "Time from the first sign of a network namespace, or from the event of a write, until compliance.",
                             MetricType::Histogram,
                             {compliance_create.collect(), compliance_drift.collect()}};
     compliance.metric[0].label = {{"trigger", "create"}};

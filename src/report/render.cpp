@@ -110,7 +110,7 @@ std::string explain_table(const Explanation& explanation) {
     out += fmt::format("{}: {}\n", printable(planned.key.name()), printable(planned.setting->note));
   }
   const char* const of_open =
-      explanation.not_looked_at.empty() ? "stands for no key here" : "stands for keys that the netns would have";
+      explanation.not_looked_at.empty() ? "matches no key here" : "not expanded, because the netns was not checked";
   for (const std::string& glob : explanation.open_globs) out += fmt::format("{}: {}\n", printable(glob), of_open);
   Table commands;
   commands.row({"EVENT", "COMMAND", "CAPABILITIES", "POLICY"});

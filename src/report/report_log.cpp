@@ -26,7 +26,7 @@ std::string failure_text(const Change& change) {
   if (error != 0) return error_text(error);
   if (!change.attempted) return {};
   return change.outcome == Outcome::clamped ? "the kernel stores another value than the one written"
-                                            : "another value was read back than the one written";
+                                            : "the value read back differs from the one written";
 }
 
 Event::What event_of(const Change& change) {
@@ -99,10 +99,9 @@ void ReportLog::record_life(const Report& report, const PolicySet& policies, dou
   event.finding.netns = report.netns;
   switch (report.life) {
     case Report::Life::unchanged: return;
-    case Report::Life::unmatched: return log_.debug("no policy matches this netns", {netns});
+    case Report::Life::unmatched: return log_.debug("no policy matches netns", {netns});
     case Report::Life::host_refused:
-      return log_.limited("host netns", LogLevel::warn, "this name leads to the host's own netns; nothing is done there",
-                          {netns});
+      return log_.limited("host netns", LogLevel::warn, "name refers to the host netns, ignored", {netns});
     case Report::Life::governed:
       log_.limited(topic, LogLevel::info, "netns governed", {netns, {"policies", names_of(report.newly_matched, policies)}});
       event.what = Event::What::netns_governed;
@@ -155,20 +154,20 @@ void ReportLog::log_change(const Report& report, const Change& change, const Kno
       return log_.limited(topic, level(LogLevel::info), "sysctl repaired",
                           with_writer({netns, policy, key, have, want, source}));
     case Change::What::recovered:
-      return log_.limited(topic, level(LogLevel::info), "sysctl right again", {netns, policy, key, want, source});
+      return log_.limited(topic, level(LogLevel::info), "sysctl compliant again", {netns, policy, key, want, source});
     case Change::What::contradicted:
-      return log_.limited(topic, LogLevel::warn,
-                          "two settings contradict each other: the kernel undoes one when the other is written",
+      return log_.limited(topic, LogLevel::warn, "settings contradict each other: writing one changes the other",
                           {netns, policy, key, have, want, {"other", change.other}});
     // A separate topic, because earlier lines of the contention have used the allowance of the setting's topic. Labels are
     // never empty.
     case Change::What::suspended: {
       const std::string retry_in = format_duration(change.retry_in);
-      return log_.limited('\0' + topic, LogLevel::warn, "sysctl suspended: another program keeps changing it back",
+      return log_.limited('\0' + topic, LogLevel::warn, "sysctl suspended: another process keeps overwriting it",
                           with_writer({netns, policy, key, have, want, {"retry_in", retry_in}}));
     }
     case Change::What::calmed:
-      return log_.limited('\0' + topic, LogLevel::info, "sysctl no longer fought over", {netns, policy, key, want});
+      return log_.limited('\0' + topic, LogLevel::info, "sysctl no longer contended, repair resumed",
+                          {netns, policy, key, want});
     case Change::What::drifted:
     case Change::What::not_repaired: break;
   }

@@ -110,25 +110,24 @@ std::string RestoreText::end() && {
 }
 
 std::variant<RestoreText::Content, Problem> RestoreText::read(std::string_view text) {
-  if (!text.starts_with(magic)) return refusal("it is none of nswarden's books of what was found");
-  if (!text.ends_with('\n')) return refusal("its end is missing");
+  if (!text.starts_with(magic)) return refusal("it is not a restore book");
+  if (!text.ends_with('\n')) return refusal("it is truncated");
   std::string_view rest = text;
   std::string_view first = take_until(rest, '\n').substr(magic.size());
   const std::size_t space = first.find(' ');
   if (first.substr(0, space) != version) {
-    return refusal(
-        fmt::format("it has version {}, and this nswarden reads version {}", excerpt(first.substr(0, space)), version));
+    return refusal(fmt::format("it has version {}, expected {}", excerpt(first.substr(0, space)), version));
   }
-  if (space == std::string_view::npos) return refusal("it does not say of which boot it is");
+  if (space == std::string_view::npos) return refusal("its boot id is missing");
   std::optional<std::string> boot = unescaped(first.substr(space + 1));
-  if (!boot) return refusal("the boot in its first line is damaged");
-  if (rest.empty()) return refusal("its end is missing");
+  if (!boot) return refusal("its boot id is damaged");
+  if (rest.empty()) return refusal("it is truncated");
 
   Content content{*std::move(boot), {}};
   const std::size_t before_last = text.substr(0, text.size() - 1).rfind('\n') + 1;
   while (rest.size() > text.size() - before_last) content.lines.push_back(take_until(rest, '\n'));
   if (rest != last_line(text.substr(0, before_last), content.lines.size())) {
-    return refusal("its last line does not fit what is above it: it is damaged, or was not written to its end");
+    return refusal("its last line does not match its content: it is damaged or truncated");
   }
   return content;
 }
@@ -266,18 +265,18 @@ std::variant<RestoreBook, Problem> RestoreBook::parse(std::string_view text, std
 /// Returns an empty string, or the reason why the line is invalid.
 std::string RestoreBook::add_line(std::string_view line) {
   const std::optional<RestoreText::Fields> fields = RestoreText::fields_of(line);
-  if (!fields) return "a line has not the five fields of an entry";
+  if (!fields) return "a line does not have the five fields of an entry";
   const auto& [cookie_text, path, policy, found, stored] = *fields;
   const std::uint64_t cookie = parse_number<std::uint64_t>(cookie_text).value_or(0);
-  if (cookie == 0 || std::to_string(cookie) != cookie_text) return "a cookie is no number as it should be";
+  if (cookie == 0 || std::to_string(cookie) != cookie_text) return "a netns cookie is invalid";
   const std::optional<Key> key = Key::at(path);
-  if (!key) return "a key is none that a netns can have";
+  if (!key) return "a key is invalid";
   const bool in_order = netns_.empty() || std::pair(netns_.rbegin()->first, netns_.rbegin()->second.entries.rbegin()->first) <
                                               std::pair(cookie, *key);
-  if (!in_order) return "its lines are not in order";
+  if (!in_order) return "its lines are out of order";
   const std::size_t before = entries_;
-  if (!note(cookie, {*key, policy, found, stored})) return "there is more in it than a book can hold";
-  return entries_ == before ? "a line has nothing to put back" : "";
+  if (!note(cookie, {*key, policy, found, stored})) return "it has too many entries";
+  return entries_ == before ? "a line has no value to restore" : "";
 }
 
 }  // namespace nswarden

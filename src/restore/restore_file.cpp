@@ -27,20 +27,19 @@ RestoreFile::RestoreFile(const std::optional<std::string>& file)
 /// Returns an empty string, or the reason why the lock cannot be taken.
 std::string RestoreFile::lock() {
   if (lock_) return {};
-  if (boot_.empty())
-    return "/proc/sys/kernel/random/boot_id cannot be read, and without it nobody could tell of which boot it is";
+  if (boot_.empty()) return "cannot read /proc/sys/kernel/random/boot_id, and values of another boot must not be restored";
   if (is_default_) {
     if (const auto made = make_directory(runtime_directory()); !made) {
-      return fmt::format("{}: {}", printable(runtime_directory()), with_remedy(made.error().code));
+      return fmt::format("cannot create {}: {}", printable(runtime_directory()), with_remedy(made.error().code));
     }
   }
   const std::string file = file_ + ".lock";
   LockFile::Attempt attempt = LockFile::take(file);
   if (const auto* taken = std::get_if<LockFile::Taken>(&attempt)) {
-    return fmt::format("it is kept by {}; give each one its own with --restore.file", holder(taken->pid));
+    return fmt::format("{} uses it; set another --restore.file for each instance", holder(taken->pid));
   }
   if (const auto* error = std::get_if<Error>(&attempt)) {
-    return fmt::format("{} cannot be locked: {}", printable(file), lock_error(error->code));
+    return fmt::format("cannot lock {}: {}", printable(file), lock_error(error->code));
   }
   lock_ = std::get<LockFile>(std::move(attempt));
   return {};
@@ -49,30 +48,29 @@ std::string RestoreFile::lock() {
 RestoreFile::Loaded RestoreFile::load() {
   const std::string shown = printable(file_);
   if (fingerprint(file_) == 0) return {};
-  if (const std::string why = lock(); !why.empty()) return {{}, fmt::format("{} is not read: {}", shown, why)};
+  if (const std::string why = lock(); !why.empty()) return {{}, fmt::format("cannot read {}: {}", shown, why)};
   auto read = read_trusted_file(file_, RestoreBook::max_text_size);
   if (const auto* distrusted = std::get_if<Distrusted>(&read)) {
-    return {{}, fmt::format("{} is not trusted: {}", shown, printable(distrusted->why))};
+    return {{}, fmt::format("cannot trust {}: {}", shown, printable(distrusted->why))};
   }
   if (const auto* error = std::get_if<Error>(&read)) {
-    return {{}, fmt::format("{} cannot be read: {}", shown, with_remedy(error->code))};
+    return {{}, fmt::format("cannot read {}: {}", shown, with_remedy(error->code))};
   }
   auto book = RestoreBook::parse(std::get<std::string>(read), boot_);
   if (auto* whole = std::get_if<RestoreBook>(&book)) return {std::move(*whole), {}};
   // On failure the file stays in place, and the next save replaces it.
   const bool aside = move_aside(file_, damaged_suffix).ok();
-  return {
-      {},
-      fmt::format("{} is not as nswarden writes it: {}; what was changed before stays as it is{}", shown,
-                  std::get<Problem>(book).message, aside ? fmt::format(", and it is now {}{}", shown, damaged_suffix) : "")};
+  return {{},
+          fmt::format("cannot restore from {}: {}; earlier changes stay{}", shown, std::get<Problem>(book).message,
+                      aside ? fmt::format(", file renamed to {}{}", shown, damaged_suffix) : "")};
 }
 
 std::string RestoreFile::save(const RestoreBook& book) {
   const std::string shown = printable(file_);
   if (book.empty() && fingerprint(file_) == 0) return {};
-  if (const std::string why = lock(); !why.empty()) return fmt::format("{} is not written: {}", shown, why);
+  if (const std::string why = lock(); !why.empty()) return fmt::format("cannot write {}: {}", shown, why);
   const auto done = replace_file(file_, book.text(boot_));
-  return done ? std::string() : fmt::format("{} cannot be written: {}", shown, with_remedy(done.error().code));
+  return done ? std::string() : fmt::format("cannot write {}: {}", shown, with_remedy(done.error().code));
 }
 
 }  // namespace nswarden

@@ -30,14 +30,14 @@ Restorer::Restorer(const RestoreOptions& options, Parts parts) : parts_(parts), 
   book_ = std::move(loaded.book);
   saved_ = book_.revision();
   if (!loaded.problem.empty()) {
-    parts_.log.warn("what earlier runs changed will not be put back", {{"reason", loaded.problem}});
+    parts_.log.warn("cannot load the restore book, changes by earlier runs are not restored", {{"reason", loaded.problem}});
   }
 }
 
 void Restorer::take(const Report& report, const PolicySet& policies) {
   if (!active_) return;
   for (const RestoreBook::Entry& lost : book_.note(report, policies)) {
-    parts_.log.limited("book full", LogLevel::warn, "this change will not be undone, since there are too many to remember",
+    parts_.log.limited("book full", LogLevel::warn, "restore book full, this change will not be restored",
                        {{"netns", report.netns}, {"key", lost.key.name()}, {"policy", lost.policy}});
   }
 }
@@ -125,20 +125,22 @@ void Restorer::log(const Due& due, const Restored& result) {
   const LogField have{"have", shown(entry, result.have)};
   switch (result.what) {
     case Restored::What::restored:
-      parts_.log.limited(topic, LogLevel::info, "sysctl put back to what was found", {netns, sysctl, policy, found, stored});
+      parts_.log.limited(topic, LogLevel::info, "sysctl restored", {netns, sysctl, policy, found, stored});
       break;
     case Restored::What::changed_by_others:
-      parts_.log.limited(topic, LogLevel::info, "sysctl not put back: others have changed it since",
+      parts_.log.limited(topic, LogLevel::info, "sysctl not restored: another process has changed it",
                          {netns, sysctl, policy, found, stored, have});
       break;
     case Restored::What::failed: {
       if (!failures_logged_.insert({due.place.cookie, entry.key}).second) break;
-      const std::string error = result.error == 0 ? "the kernel made another value of it" : with_remedy(result.error);
-      parts_.log.limited(topic, LogLevel::warn, "sysctl not put back", {netns, sysctl, policy, found, have, {"error", error}});
+      const std::string error = result.error == 0 ? "the kernel changed the written value" : with_remedy(result.error);
+      parts_.log.limited(topic, LogLevel::warn, "sysctl not restored", {netns, sysctl, policy, found, have, {"error", error}});
       break;
     }
     case Restored::What::gone:
-    case Restored::What::netns_gone: parts_.log.debug("sysctl not put back: it is gone", {netns, sysctl, policy}); break;
+    case Restored::What::netns_gone:
+      parts_.log.debug("sysctl not restored: it no longer exists", {netns, sysctl, policy});
+      break;
   }
 }
 
@@ -148,7 +150,7 @@ void Restorer::log_sums() {
   const std::string others = sum(Restored::What::changed_by_others);
   const std::string failed = sum(Restored::What::failed);
   const bool news = restored != "0" || others != "0";
-  parts_.log.write(news ? LogLevel::info : LogLevel::debug, "what policies no longer want is put back",
+  parts_.log.write(news ? LogLevel::info : LogLevel::debug, "restore finished",
                    {{"restored", restored}, {"changed_by_others", others}, {"failed", failed}});
   sums_ = {};
 }
@@ -174,7 +176,7 @@ void Restorer::save() {
   } else {
     next_save_ = end + longest_save_gap;
     if (trouble != trouble_logged_) {
-      parts_.log.warn("what policies change cannot be put back by the next run of the daemon", {{"reason", trouble}});
+      parts_.log.warn("cannot save the restore book, a later run cannot restore changes", {{"reason", trouble}});
     }
   }
   trouble_logged_ = trouble;

@@ -116,7 +116,7 @@ BasicAuth::BasicAuth(const std::vector<WebUser>& users) : crypt_(std::make_uniqu
     cost = hashes_.empty() ? its : std::max(cost, its);
     hashes_.emplace(user.name, user.hash);
   }
-  nobodys_ = "$2b$" + cost + "$nobody.nobody.nobody.O" + std::string(bcrypt_size - bcrypt_prefix, '.');
+  nobodys_ = "$2b$" + cost + "$no.such.user.no.user.O" + std::string(bcrypt_size - bcrypt_prefix, '.');
 }
 
 BasicAuth::~BasicAuth() = default;

@@ -96,8 +96,8 @@ FrontDoor::FrontDoor(milliseconds patience, std::size_t most_waiting)
     : patience_(patience),
       hurry_(patience / 32),
       most_(most_waiting),
-      epoll_(made(::epoll_create1(EPOLL_CLOEXEC), "cannot make an epoll")),
-      closing_(made(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "cannot make an eventfd")) {
+      epoll_(made(::epoll_create1(EPOLL_CLOEXEC), "cannot create an epoll instance")),
+      closing_(made(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "cannot create an eventfd")) {
   connections_.reserve(most_waiting);
   constexpr std::size_t most_listeners = 256;
   listeners_.reserve(most_listeners);

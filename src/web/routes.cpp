@@ -89,13 +89,13 @@ Response ready(const Snapshot& snapshot) {
 /// Fails only after the loop has been silent beyond its limit: a supervisor restarts the daemon for this answer.
 Response healthy(const SnapshotSlot& snapshots) {
   if (snapshots.alive(std::chrono::steady_clock::now())) return text_response(200, "nswarden is healthy.\n");
-  return text_response(503, "not healthy: the loop does not get on with its sweep\n");
+  return text_response(503, "not healthy: the loop makes no progress in its sweep\n");
 }
 
 Response reload(const WebSources& sources) {
   const std::string problem = sources.reload();
   if (problem.empty()) return text_response(200, "The configuration was reloaded.\n");
-  return text_response(500, fmt::format("The configuration was refused, the last good one stays: {}\n", problem));
+  return text_response(500, fmt::format("The configuration was rejected, keeping the previous one: {}\n", problem));
 }
 
 Response wrong_method(const char* allowed) {

@@ -28,21 +28,18 @@ std::string count_of(std::size_t count, std::string_view noun) {
 Headline headline_of(const Snapshot& snapshot) {
   const Totals& totals = snapshot.totals;
   if (!snapshot.ready) {
-    return {Mood::warn, "Not ready: the first sweep is not done", "What stands below is what was seen so far."};
+    return {Mood::warn, "Not ready: the first sweep is not done", "The page shows the results so far."};
   }
-  if (snapshot.policies.empty()) return {Mood::warn, "There is no policy", "The configuration has none, so nothing is kept."};
+  if (snapshot.policies.empty()) return {Mood::warn, "No policies", "The configuration has none; nothing is enforced."};
   if (totals.netns == 0) {
     return {Mood::calm, "No netns matches a policy",
-            snapshot.netns_unmatched == 0 ? "There is no netns where one is looked for."
-                                          : fmt::format("There are {} netns that none is for.", snapshot.netns_unmatched)};
+            snapshot.netns_unmatched == 0 ? "No netns was found."
+                                          : fmt::format("Netns that no policy matches: {}.", snapshot.netns_unmatched)};
   }
-  if (totals.settings == 0) return {Mood::calm, "The policies that match want no settings", ""};
+  if (totals.settings == 0) return {Mood::calm, "The matching policies have no settings", ""};
   const std::size_t wrong = totals.settings - std::min(totals.compliant, totals.settings);
-  if (wrong == 0) return {Mood::good, "Compliant: all " + count_of(totals.settings, "setting") + " are as the policy says", ""};
-  return {Mood::bad,
-          fmt::format("Not compliant: {} of {} {} not as the policy says", wrong, count_of(totals.settings, "setting"),
-                      wrong == 1 ? "is" : "are"),
-          ""};
+  if (wrong == 0) return {Mood::good, "Compliant: all " + count_of(totals.settings, "setting"), ""};
+  return {Mood::bad, fmt::format("Not compliant: {} of {}", wrong, count_of(totals.settings, "setting")), ""};
 }
 
 /// A mark in addition to the verdict's colour.
@@ -81,7 +78,7 @@ void add_counts(Html& html, const Snapshot& snapshot) {
   html.raw(". Since the start ").counted(totals.fixed, "repair").raw(", ").counted(totals.failed, "failed attempt");
   html.raw(".");
   if (snapshot.netns_unmatched != 0) html.raw(" ").number(snapshot.netns_unmatched).raw(" more netns match no policy.");
-  if (snapshot.netns_pending != 0) html.raw(" ").counted(snapshot.netns_pending, "name").raw(" may become netns.");
+  if (snapshot.netns_pending != 0) html.raw(" ").counted(snapshot.netns_pending, "pending name").raw(".");
   if (snapshot.commands_queued + snapshot.commands_running != 0) {
     html.raw(" Commands: ").number(snapshot.commands_running).raw(" running, ").number(snapshot.commands_queued);
     html.raw(" waiting.");
@@ -94,25 +91,26 @@ void add_notices(Html& html, const Snapshot& snapshot) {
   Html list;
   const ConfigSnapshot& config = snapshot.config;
   if (!config.error.empty()) {
-    list.raw("<li><a href=\"#configuration\">The last configuration</a> was refused, so that the one before stays in force: ");
+    list.raw("<li><a href=\"#configuration\">The last configuration</a> was rejected, and the previous one stays in force: ");
     list.text(config.error).raw("</li>\n");
   }
-  if (config.audit) list.raw("<li>Started with --audit: drift is shown, nothing is written.</li>\n");
+  if (config.audit) list.raw("<li>Started with --audit: drift is reported, nothing is written.</li>\n");
   std::size_t suspended = 0;
   for (const PolicySnapshot& policy : snapshot.policies) suspended += policy.suspended;
   if (suspended != 0) {
     list.raw("<li>Suspended: ").counted(suspended, "setting");
-    list.raw(" that another program keeps changing back, repaired only now and then.</li>\n");
+    list.raw(" that another program keeps changing back, repaired only from time to time.</li>\n");
   }
   const auto down =
       std::count_if(snapshot.sources.begin(), snapshot.sources.end(), [](const auto& source) { return !source.up; });
   if (down != 0) {
-    list.raw("<li>Down: ").counted(static_cast<std::size_t>(down), "event source").raw(" (<a href=\"#sources\">why</a>), ");
-    list.raw("so that something is noticed only by the next sweep.</li>\n");
+    list.raw("<li>Down: ").counted(static_cast<std::size_t>(down), "event source").raw(" (<a href=\"#sources\">reason</a>); ");
+    list.raw("only sweeps find the changes.</li>\n");
   }
   if (!snapshot.unlisted.empty()) {
-    list.raw("<li>Not listed: ").counted(snapshot.unlisted.size(), "place").raw(" of netns (<a href=\"#sources\">why</a>), ");
-    list.raw("so that what is new there is not governed.</li>\n");
+    const std::size_t count = snapshot.unlisted.size();
+    list.raw("<li>Not listed: ").number(count).shown(count == 1 ? " netns directory" : " netns directories");
+    list.raw(" (<a href=\"#sources\">reason</a>); new netns there are not governed.</li>\n");
   }
   if (!list.empty()) html.raw("<ul class=\"notices\">\n").add(std::move(list)).raw("</ul>\n");
 }
@@ -167,7 +165,7 @@ void add_filter(Html& html, const Snapshot& snapshot, const Filter& filter) {
       .counted(drift, "row")
       .raw(" of drift and ");
   html.number(events - matching_events(snapshot, filter)).raw(" of ").counted(events, "event");
-  html.raw(". The rest of the page is about all. <a href=\"/\">Show all</a></p>\n");
+  html.raw(". The rest of the page is not filtered. <a href=\"/\">Show all</a></p>\n");
 }
 
 }  // namespace
@@ -185,8 +183,7 @@ std::string status_page(const Snapshot& snapshot, const Filter& filter, std::str
   add_filter(html, snapshot, filter);
   html.add(drift_section(snapshot, filter)).add(policies_section(snapshot, filter)).add(events_section(snapshot, filter));
   html.add(sources_section(snapshot)).add(configuration_section(snapshot));
-  html.raw("</main>\n<footer>nswarden keeps the sysctls of network namespaces as the policy says. Version ")
-      .text(build.version);
+  html.raw("</main>\n<footer>nswarden enforces policies on the sysctls of network namespaces. Version ").text(build.version);
   html.raw(", revision ").text(build.revision).raw(".</footer>\n</body>\n</html>\n");
   return html.take();
 }

@@ -97,7 +97,7 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; wh
 .c-value { min-width: 4rem; max-width: 14rem; }
 .c-state, .c-when { min-width: 7rem; }
 .c-time time { display: inline-flex; flex-direction: column-reverse; }
-.c-who, .c-why { min-width: 10rem; max-width: 24rem; overflow-wrap: anywhere; }
+.c-writer, .c-why { min-width: 10rem; max-width: 24rem; overflow-wrap: anywhere; }
 .c-why { font-size: 12.5px; }
 .figures thead th:first-child { width: 40%; }
 .more { display: block; font-size: 12.5px; color: var(--dim); overflow-wrap: anywhere; }

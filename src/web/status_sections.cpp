@@ -54,7 +54,7 @@ Html& add_more(Html& html, std::string_view bytes) {
 Html& add_reason(Html& html, const Finding& finding) {
   switch (finding.reason) {
     case Reason::clamped: add_more(html, "clamped: the kernel stores another value"); break;
-    case Reason::suspended: add_more(html, "suspended: changed back again and again"); break;
+    case Reason::suspended: add_more(html, "suspended: another program keeps changing it back"); break;
     default: break;
   }
   return finding.error == 0 ? html : add_more(html, error_text(finding.error));
@@ -87,7 +87,7 @@ void add_drift_row(Html& html, const DriftSnapshot& drift, double now) {
   const bool suspended = finding.reason == Reason::suspended;
   add_tag(html, suspended ? Mood::warn : Mood::bad, to_string(finding.state));
   add_reason(html, finding).raw("</td><td class=\"c-when\">");
-  html.second_and_age(drift.since, now).raw("</td><td class=\"c-who\">");
+  html.second_and_age(drift.since, now).raw("</td><td class=\"c-writer\">");
   add_writer(html, drift.writer.get()).raw("</td></tr>\n");
 }
 
@@ -122,10 +122,10 @@ Mood mood_of(Event::What what) {
 
 std::string_view seen(Source source) {
   switch (source) {
-    case Source::startup: return "seen at the start";
-    case Source::create: return "seen when the netns came";
-    case Source::event: return "seen by an event";
-    case Source::reconcile: return "seen by a sweep";
+    case Source::startup: return "detected at startup";
+    case Source::create: return "detected in a new netns";
+    case Source::event: return "detected by an event";
+    case Source::reconcile: return "detected by a sweep";
   }
   return "";
 }
@@ -150,7 +150,7 @@ void add_event_details(Html& html, const Event& event) {
   if (!event.error.empty()) html.raw("<span>").text(event.error).raw("</span>");
   const bool is_there = finding.state == State::compliant || finding.state == State::drifted;
   if (!finding.key.empty() && !is_there) add_more(html, to_string(finding.state));
-  if (event.retry_in.count() != 0) add_more(html, "next try in " + format_duration(event.retry_in));
+  if (event.retry_in.count() != 0) add_more(html, "next attempt in " + format_duration(event.retry_in));
   if (event.source) add_more(html, seen(*event.source));
   add_more(html, finding.note);
 }
@@ -161,7 +161,7 @@ void add_event_row(Html& html, const Event& event) {
   add_place(html, event.finding).raw("</td><td class=\"c-key\">");
   add_event_setting(html, event).raw("</td><td class=\"c-why\">");
   add_event_details(html, event);
-  html.raw("</td><td class=\"c-who\">");
+  html.raw("</td><td class=\"c-writer\">");
   add_writer(html, event.writer.get()).raw("</td></tr>\n");
 }
 
@@ -185,10 +185,10 @@ void add_policy_row(Html& html, const PolicySnapshot& policy, const Filter& filt
 
 /// Describes the events that a source delivers.
 std::string_view tells_of(std::string_view source) {
-  if (source == "inotify") return "names of netns that come and go";
-  if (source == "mount") return "netns that are mounted and unmounted";
-  if (source == "netlink") return "interfaces that come and go";
-  if (source == "sysctl") return "writes of other programs to sysctls";
+  if (source == "inotify") return "added and removed names of netns";
+  if (source == "mount") return "mounts and unmounts of netns";
+  if (source == "netlink") return "added and removed interfaces";
+  if (source == "sysctl") return "writes to sysctls by other programs";
   return "";
 }
 
@@ -256,10 +256,10 @@ Html drift_section(const Snapshot& snapshot, const Filter& filter) {
   }
   const Table table{"drift",
                     "Drift",
-                    "Settings that are not as the policy says, by netns and key",
+                    "Settings that do not comply, by netns and key",
                     {"Netns, policy", "Key", "Want", "Have", "State", "Since (UTC)", "Last writer"}};
   return section_of(table, matching + (filter.active() ? 0 : snapshot.drift_hidden), std::move(rows),
-                    filter.active()  ? "The filter shows none."
+                    filter.active()  ? "No settings match the filter."
                     : snapshot.ready ? "None."
                                      : "None so far.",
                     rest_of_drift(snapshot, filter, matching));
@@ -276,7 +276,7 @@ Html events_section(const Snapshot& snapshot, const Filter& filter) {
                     "The last 200 events, newest first",
                     {"Time (UTC)", "Event", "Netns, policy", "Setting", "Details", "Writer"}};
   return section_of(table, matching_events(snapshot, filter), std::move(rows),
-                    filter.active() ? "The filter shows none." : "None yet.");
+                    filter.active() ? "No events match the filter." : "None yet.");
 }
 
 Html policies_section(const Snapshot& snapshot, const Filter& filter) {
@@ -284,7 +284,7 @@ Html policies_section(const Snapshot& snapshot, const Filter& filter) {
   for (const PolicySnapshot& policy : snapshot.policies) add_policy_row(rows, policy, filter);
   const Table table{"policies",
                     "Policies",
-                    "Policies in the order of the configuration, with what they govern",
+                    "Policies in the order of the configuration, with their counts",
                     {"Policy", "Mode", "Netns", "Settings", "Not compliant", "Suspended", "Conflicts"},
                     5};
   return section_of(table, 0, std::move(rows), "None.");
@@ -294,10 +294,10 @@ Html sources_section(const Snapshot& snapshot) {
   Html rows;
   for (const SourceSnapshot& source : snapshot.sources) add_source_row(rows, source, tells_of(source.name), "down");
   for (const SourceSnapshot& directory : snapshot.unlisted) {
-    add_source_row(rows, directory, "a directory of netns", "not listed");
+    add_source_row(rows, directory, "a netns directory", "not listed");
   }
   const Table table{
-      "sources", "Event sources", "Sources of events, and directories that cannot be listed", {"Source", "Health", "Why"}};
+      "sources", "Event sources", "Sources of events, and directories that cannot be listed", {"Source", "Health", "Reason"}};
   return section_of(table, 0, std::move(rows), "None.");
 }
 
@@ -309,10 +309,10 @@ Html configuration_section(const Snapshot& snapshot) {
   html.raw("<dt>SHA-256</dt><dd><code title=\"").text(config.hash).raw("\">");
   html.text(config.hash.substr(0, short_hash)).raw("</code></dd>\n");
   html.raw("<dt>Loaded</dt><dd>").second_and_age(config.loaded_seconds, snapshot.time).raw("</dd>\n");
-  html.raw("<dt>Writes</dt><dd>").shown(config.audit ? "none: started with --audit" : "as the policies say").raw("</dd>\n");
+  html.raw("<dt>Writes</dt><dd>").shown(config.audit ? "none: started with --audit" : "by enforcing policies").raw("</dd>\n");
   html.raw("<dt>Last error</dt><dd>");
   if (config.error.empty()) {
-    html.raw("none: this is the last one that was read");
+    html.raw("none: the last configuration read is in force");
   } else {
     html.second_and_age(config.failed_seconds, snapshot.time).raw("<br>").text(config.error);
   }

@@ -34,7 +34,7 @@ std::string reason() {
   const unsigned long error = ERR_peek_last_error();
   ERR_clear_error();
   const char* const text = error == 0 ? nullptr : ERR_reason_error_string(error);
-  return text == nullptr ? "refused by OpenSSL" : text;
+  return text == nullptr ? "rejected by OpenSSL" : text;
 }
 
 MemoryBio bio_of(const std::string& text) {
@@ -55,7 +55,7 @@ std::variant<std::vector<Certificate>, Problem> certificates_in(const std::strin
   const bool at_end = ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
   if (!at_end) return Problem{{}, reason()};
   ERR_clear_error();
-  if (found.empty()) return Problem{{}, "there is none in PEM"};
+  if (found.empty()) return Problem{{}, "no certificate in PEM format"};
   return found;
 }
 
@@ -155,32 +155,33 @@ TlsContext new_context() {
 
 std::string take_certificate(SSL_CTX* context, const TlsTexts& texts) {
   const auto read = certificates_in(texts.certificate);
-  if (const auto* problem = std::get_if<Problem>(&read)) return "the certificate: " + problem->message;
+  if (const auto* problem = std::get_if<Problem>(&read)) return "cannot use the certificate: " + problem->message;
   const auto& chain = std::get<std::vector<Certificate>>(read);
-  if (SSL_CTX_use_certificate(context, chain.front().get()) != 1) return "the certificate: " + reason();
+  if (SSL_CTX_use_certificate(context, chain.front().get()) != 1) return "cannot use the certificate: " + reason();
   for (std::size_t i = 1; i < chain.size(); ++i) {
-    if (SSL_CTX_add1_chain_cert(context, chain[i].get()) != 1) return "the chain of the certificate: " + reason();
+    if (SSL_CTX_add1_chain_cert(context, chain[i].get()) != 1) return "cannot use the certificate chain: " + reason();
   }
   const MemoryBio bio = bio_of(texts.key);
   const Key key(PEM_read_bio_PrivateKey(bio.get(), nullptr, &refuse_passphrase, nullptr));
   if (!key) {
     ERR_clear_error();
-    return "the key: there is none in PEM, or it is encrypted";
+    return "cannot use the key: no private key in PEM format, or the key is encrypted";
   }
   // OpenSSL stores a key of a type different from the certificate's separately, and only this check detects it.
-  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1 || SSL_CTX_check_private_key(context) != 1) return "the key: " + reason();
+  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1 || SSL_CTX_check_private_key(context) != 1)
+    return "cannot use the key: " + reason();
   return {};
 }
 
 std::string take_client_ca(SSL_CTX* context, const std::string& text) {
   const auto read = certificates_in(text);
-  if (const auto* problem = std::get_if<Problem>(&read)) return "the client CA: " + problem->message;
+  if (const auto* problem = std::get_if<Problem>(&read)) return "cannot use the client CA: " + problem->message;
   // Trusts each of them directly, including one signed by another CA.
   X509_STORE_set_flags(SSL_CTX_get_cert_store(context), X509_V_FLAG_PARTIAL_CHAIN);
   for (const Certificate& one : std::get<std::vector<Certificate>>(read)) {
     const bool taken =
         X509_STORE_add_cert(SSL_CTX_get_cert_store(context), one.get()) == 1 && SSL_CTX_add_client_CA(context, one.get()) == 1;
-    if (!taken) return "the client CA: " + reason();
+    if (!taken) return "cannot use the client CA: " + reason();
   }
   return {};
 }
@@ -203,12 +204,12 @@ std::string take_rules(SSL_CTX* context, const WebTls& tls) {
   if (tls.min_version < TlsVersion::tls12) SSL_CTX_set_security_level(context, 0);
   if (tls.prefer_server_ciphers) SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
   if (!tls.ciphers.empty() && SSL_CTX_set_cipher_list(context, joined(tls.ciphers).c_str()) != 1) {
-    return "cipher_suites: " + reason();
+    return "cannot use cipher_suites: " + reason();
   }
   auto besides = std::make_unique<Besides>();
   besides->groups = joined(tls.groups);
   if (!tls.groups.empty() && SSL_CTX_set1_groups_list(context, besides->groups.c_str()) != 1) {
-    return "curve_preferences: " + reason();
+    return "cannot use curve_preferences: " + reason();
   }
   for (const std::string& name : tls.client_allowed_sans) besides->allowed.push_back(comparable(name));
   if (SSL_CTX_set_ex_data(context, besides_index(), besides.get()) != 1) throw std::bad_alloc();

@@ -24,8 +24,8 @@ std::string why_not_read(int error) {
   std::string text = error_text(error);
   if (error != EACCES) return text;
   return text +
-         "; it is read without capabilities, as by the threads that serve: its owner, group or mode has to let the daemon's "
-         "user read it";
+         "; the daemon reads this file without capabilities: change its owner, group or mode so that the daemon's user can "
+         "read it";
 }
 
 std::string path_beside(const std::string& file, const std::string& named) {
@@ -105,12 +105,13 @@ void WebAccess::load_texts(const WebConfig& config, Reading& reading, Version& v
 /// remove access control.
 std::string WebAccess::takes_a_restart(const Version& next) const {
   const auto problem = [this](std::string_view what) {
-    return fmt::format("{}: {}; that takes a restart", printable(path_), what);
+    return fmt::format("{}: {}; restart the daemon to apply this", printable(path_), what);
   };
-  if (next.tls && !version_->tls) return problem("tls_server_config has come");
-  if (!next.tls && version_->tls) return problem("tls_server_config has gone");
-  if (!next.auth && version_->auth) return problem("basic_auth_users has gone");
-  if (next.needs_certificate < version_->needs_certificate) return problem("clients need no verified certificate any more");
+  if (next.tls && !version_->tls) return problem("tls_server_config was added");
+  if (!next.tls && version_->tls) return problem("tls_server_config was removed");
+  if (!next.auth && version_->auth) return problem("basic_auth_users was removed");
+  if (next.needs_certificate < version_->needs_certificate)
+    return problem("the requirement of a verified client certificate was removed");
   return {};
 }
 
@@ -137,7 +138,7 @@ std::shared_ptr<const WebAccess::Version> WebAccess::newest() {
   if (good) {
     log_.limited("web configuration", LogLevel::info, "web configuration reloaded", {{"file", path_}});
   } else {
-    log_.limited("web configuration", LogLevel::error, "web configuration refused; the last good one stays in force",
+    log_.limited("web configuration", LogLevel::error, "web configuration rejected, keeping the previous one",
                  {{"problem", reading.problem}});
   }
   metrics_.web_config_reloaded(good);

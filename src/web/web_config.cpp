@@ -43,16 +43,16 @@ const YamlNode* find_mapping(const YamlFields& fields, std::string_view field) {
 
 std::optional<std::string> header_problem(std::string_view name, std::string_view value) {
   const auto is_printable = [](char c) { return c >= ' ' && c <= '~'; };
-  if (value.size() > longest_header) return fmt::format("is longer than {} bytes", longest_header);
+  if (value.size() > longest_header) return fmt::format("longer than {} bytes", longest_header);
   if (!std::all_of(value.begin(), value.end(), is_printable)) {
-    return "may have printable ASCII characters only; write it on one line";
+    return "invalid value, expected printable ASCII characters on one line";
   }
   std::vector<std::string_view> allowed;
   for (const auto& [header, may_say] : header_values) {
     if (header == name) allowed.push_back(may_say);
   }
   if (allowed.empty() || std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return std::nullopt;
-  return fmt::format("may say {} only", fmt::join(allowed, " or "));
+  return fmt::format("invalid value \"{}\", expected {}", excerpt(value), fmt::join(allowed, " or "));
 }
 
 std::vector<WebHeader> read_headers(const YamlFields& http) {
@@ -66,7 +66,7 @@ std::vector<WebHeader> read_headers(const YamlFields& http) {
     if (header == nullptr || header->kind == Kind::null) continue;  // blank: not sent
     if (!is_kind(*header, Kind::scalar, fields.path(field.name), problems) || header->text.empty()) continue;
     if (const auto what = header_problem(field.name, header->text)) {
-      problems.push_back({header->where, fmt::format("{} {}", fields.path(field.name), *what)});
+      problems.push_back({header->where, fmt::format("{}: {}", fields.path(field.name), *what)});
     } else {
       headers.push_back({std::string(field.name), header->text});
     }
@@ -90,16 +90,15 @@ bool is_bcrypt_letter(char c) {
 /// A hash is `$2b$12$`, 22 letters of salt and 31 of the checksum.
 std::optional<std::string> hash_problem(std::string_view hash) {
   constexpr std::string_view no_hash =
-      "is no hash of bcrypt, which starts with $2a$, $2b$ or $2y$ and has 60 characters; "
-      "htpasswd -nBC 10 \"\" makes one";
+      "invalid bcrypt hash, expected 60 characters that start with $2a$, $2b$ or $2y$; create one with htpasswd -nBC 10 \"\"";
   constexpr std::string_view versions = "aby";
   const bool is_framed = hash.size() == 60 && hash.starts_with("$2") && versions.find(hash[2]) != std::string_view::npos &&
                          hash[3] == '$' && hash[6] == '$';
   const auto cost = is_framed ? parse_number<std::uint16_t>(hash.substr(4, 2)) : std::nullopt;
   if (!cost || !std::all_of(hash.begin() + 7, hash.end(), is_bcrypt_letter)) return std::string(no_hash);
-  if (*cost < 4 || *cost > 31) return fmt::format("has cost {}; bcrypt knows 4 to 31", *cost);
+  if (*cost < 4 || *cost > 31) return fmt::format("invalid cost {}, expected 4 to 31", *cost);
   if (*cost > max_bcrypt_cost) {
-    return fmt::format("has cost {}, with which a check takes seconds; use one up to {}", *cost, max_bcrypt_cost);
+    return fmt::format("invalid cost {}, expected at most {}: a check would take seconds", *cost, max_bcrypt_cost);
   }
   return std::nullopt;
 }
@@ -113,11 +112,12 @@ std::vector<WebUser> read_users(const YamlFields& top) {
     const std::string path = fmt::format("basic_auth_users.{}", excerpt(entry.key));
     if (entry.key.empty() || has_control(entry.key) || entry.key.find(':') != std::string::npos) {
       problems.push_back(
-          {entry.key_where, fmt::format("{}: a user's name is not empty and has no colons and no control characters", path)});
+          {entry.key_where,
+           fmt::format("{}: invalid user name, expected at least one character, no colons and no control characters", path)});
     }
     if (!is_kind(entry, Kind::scalar, path, problems)) continue;
     if (const auto what = hash_problem(entry.text)) {
-      problems.push_back({entry.where, fmt::format("{} {}", path, *what)});
+      problems.push_back({entry.where, fmt::format("{}: {}", path, *what)});
     } else {
       users.push_back({entry.key, entry.text});
     }
@@ -134,8 +134,8 @@ void refuse_rate_limit(const YamlFields& top) {
   const bool is_off = interval == nullptr || interval->text == "0" || interval->text == "0s";
   if (is_off && (interval == nullptr || interval->kind == Kind::scalar)) return;
   top.problems().push_back({interval->where,
-                            "rate_limit is not supported: nswarden limits the requests that it answers at the "
-                            "same time, not their rate; remove it"});
+                            "rate_limit is not supported: nswarden limits the number of concurrent requests, not "
+                            "their rate; remove it"});
 }
 
 /// Only blanks and comments, which parse_yaml() treats as a truncated configuration.

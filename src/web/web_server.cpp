@@ -51,9 +51,10 @@ bool has_ipv6() { return mg_check_feature(MG_FEATURES_IPV6) != 0; }
 
 std::string why_not(int error) {
   switch (error) {
-    case EADDRINUSE: return "address already in use; another nswarden may be running, or choose --web.listen-address";
+    case EADDRINUSE:
+      return "address already in use, possibly by another nswarden; stop it, or choose another --web.listen-address";
     case EACCES: return "permission denied; ports below 1024 need CAP_NET_BIND_SERVICE";
-    case EADDRNOTAVAIL: return "this host has no such address";
+    case EADDRNOTAVAIL: return "not an address of this host";
     default: return with_remedy(error);
   }
 }
@@ -68,7 +69,7 @@ struct Listener {
 /// The sockets in `held` show that all addresses are available together.
 Listener prepare(const std::string& text, std::vector<Fd>& held) {
   const auto address = parse_listen_address(text);
-  if (!address) refuse(text, "it is written as :PORT, HOST:PORT or [V6]:PORT");
+  if (!address) refuse(text, "invalid address, expected :PORT, HOST:PORT or [V6]:PORT");
 
   const auto try_on = [&](const std::string& host, AddressFamily family) {
     auto fd = listen_on(host, address->port, family);
@@ -95,15 +96,15 @@ Listener prepare(const std::string& text, std::vector<Fd>& held) {
   }
   const auto ipv6 = numeric_address(address->host, AddressFamily::ipv6);
   if (!ipv6) refuse(text, "no such host");
-  if (!has_ipv6()) refuse(text, "the CivetWeb library of this system has no IPv6; use an IPv4 address");
+  if (!has_ipv6()) refuse(text, "the CivetWeb library of this system does not support IPv6; use an IPv4 address");
   need(try_on(*ipv6, AddressFamily::ipv6));
   return {fmt::format("[{}]:{}", *ipv6, address->port), fmt::format("[{}]", *ipv6)};
 }
 
 constexpr const char* no_tls =
-    "this nswarden was built without TLS, so the tls_server_config of --web.config.file cannot be served; build it by "
-    "scripts/run, or with "
-    "cmake -DNSWARDEN_CIVETWEB_SOURCE=DIRECTORY after scripts/fetch-civetweb DIRECTORY, or put a proxy in front of it";
+    "cannot serve the tls_server_config of --web.config.file: this nswarden was built without TLS; build it with "
+    "scripts/run, or with cmake -DNSWARDEN_CIVETWEB_SOURCE=DIRECTORY after scripts/fetch-civetweb DIRECTORY, or use a TLS "
+    "proxy";
 
 /// nullopt if the client has access.
 std::optional<Response> refusal(BasicAuth* auth, const char* authorization) {
@@ -112,7 +113,7 @@ std::optional<Response> refusal(BasicAuth* auth, const char* authorization) {
   if (verdict == BasicAuth::Verdict::admitted) return std::nullopt;
   const bool is_busy = verdict == BasicAuth::Verdict::busy;
   Response response =
-      is_busy ? text_response(503, "Too many passwords are being checked.\n") : text_response(401, "Unauthorized.\n");
+      is_busy ? text_response(503, "Too many password checks are in progress.\n") : text_response(401, "Unauthorized.\n");
   response.headers.emplace_back(is_busy ? "Retry-After" : "WWW-Authenticate",
                                 is_busy ? "1" : "Basic realm=\"nswarden\", charset=\"UTF-8\"");
   return response;
@@ -122,7 +123,7 @@ std::optional<Response> refusal(BasicAuth* auth, const char* authorization) {
 /// own site through a name that resolves to the daemon. Browsers mark such requests; reload clients do not.
 std::optional<Response> refusal_of_pages(std::string_view method, const char* origin) {
   if (origin == nullptr || method != "POST") return std::nullopt;
-  return text_response(403, "Pages in browsers may not do this.\n");
+  return text_response(403, "Requests from web pages are not allowed.\n");
 }
 
 std::string date_now() {
@@ -300,7 +301,7 @@ void WebServer::Impl::start(const std::string& listening_ports) {
   context = mg_start(&callbacks, this, configuration.data());
   if (context == nullptr) {
     throw std::runtime_error(fmt::format("cannot serve HTTP on {}: {}", listening_ports,
-                                         problem[0] == '\0' ? "CivetWeb does not start" : problem.data()));
+                                         problem[0] == '\0' ? "CivetWeb did not start" : problem.data()));
   }
   started = true;
   // When out of memory, CivetWeb silently uses its default instead of the value: another port, on all addresses.
@@ -375,8 +376,8 @@ WebServer::WebServer(const WebOptions& options, WebSources sources, WebAccess* a
   stop_sockets(impl_->ports, Stop::all);
   (void)impl_.release();  // its running threads refer to it
   refuse(options.listen_addresses.front(),
-         all_there ? "its threads cannot give up their capabilities; allow the system calls prctl and capset"
-                   : "not all threads could be started; raise the limit of tasks (TasksMax= of its unit, or ulimit -u)");
+         all_there ? "the HTTP threads cannot drop their capabilities; allow the system calls prctl and capset"
+                   : "not all HTTP threads started; raise the limit of tasks (TasksMax= of the unit, or ulimit -u)");
 }
 
 WebServer::~WebServer() = default;

@@ -99,7 +99,7 @@ std::optional<Meaning> read_word(const YamlNode& node, const std::string& path, 
   const auto meant = nearest(node.text, words);
   const std::string remedy =
       meant ? fmt::format("did you mean {}?", *meant) : fmt::format("known are {}", fmt::join(words, ", "));
-  problems.push_back({node.where, fmt::format("{}: \"{}\" is not known; {}", path, excerpt(node.text), remedy)});
+  problems.push_back({node.where, fmt::format("{}: unknown value \"{}\"; {}", path, excerpt(node.text), remedy)});
   return std::nullopt;
 }
 
@@ -120,7 +120,7 @@ std::vector<NamedScalar> read_scalars(const YamlFields& fields, std::string_view
     if (std::none_of(scalars.begin(), scalars.end(), is_it)) {
       scalars.push_back(scalar);
     } else {
-      refuse(fields, scalar.node->where, "{}: \"{}\" is in the list twice; keep one of them", scalar.path,
+      refuse(fields, scalar.node->where, "{}: \"{}\" is listed twice; keep one of them", scalar.path,
              excerpt(scalar.node->text));
     }
   }
@@ -145,7 +145,7 @@ std::vector<std::string> read_sans(const YamlFields& fields) {
       sans.push_back(text);
     } else {
       refuse(fields, scalar.node->where,
-             "{} is no name; write a DNS name, an IP address, an e-mail address or a URI, as the certificate has it",
+             "{}: invalid name, expected a DNS name, an IP address, an e-mail address or a URI as in the certificate",
              scalar.path);
     }
   }
@@ -179,7 +179,7 @@ std::optional<PemSource> read_pem(const YamlFields& fields, const PemFields& nam
     if (auto path = read_line(fields, names.file, longest_pem_path)) return PemSource{*std::move(path), {}, file->where};
   } else if (text != nullptr && is_kind(*text, Kind::scalar, fields.path(names.text), fields.problems())) {
     if (text->text.find("-----BEGIN ") != std::string::npos) return PemSource{{}, text->text, text->where};
-    refuse(fields, text->where, "{} is no PEM text, which has a line -----BEGIN; the name of a file goes to {}",
+    refuse(fields, text->where, "{} is not PEM text, expected a line -----BEGIN; use {} for the name of a file",
            fields.path(names.text), names.file);
   }
   return std::nullopt;
@@ -197,17 +197,16 @@ void check_client_auth(const YamlFields& fields, ClientAuth auth) {
   const bool verifies = auth == ClientAuth::verify_if_given || auth == ClientAuth::require_and_verify;
   if (ca != nullptr && auth == ClientAuth::none) {
     refuse(fields, ca->key_where,
-           "{}: no client is asked for a certificate; write client_auth_type: RequireAndVerifyClientCert",
+           "{}: clients are not asked for a certificate; set client_auth_type: RequireAndVerifyClientCert",
            fields.path(ca->key));
   }
   if (ca == nullptr && verifies && !fields.told_unknown()) {
     refuse(fields, fields.find("client_auth_type")->where,
-           "{} verifies certificates, but there is no CA to verify them by; name its file as client_ca_file",
-           fields.path("client_auth_type"));
+           "{} verifies certificates, which requires a client CA; set client_ca_file", fields.path("client_auth_type"));
   }
   if (sans != nullptr && auth != ClientAuth::require_and_verify) {
     refuse(fields, sans->key_where,
-           "{}: names keep nobody out who need not have a certificate that is verified; write client_auth_type: "
+           "{}: names do not restrict clients without a verified certificate; set client_auth_type: "
            "RequireAndVerifyClientCert",
            fields.path("client_allowed_sans"));
   }
@@ -220,7 +219,7 @@ void read_versions(const YamlFields& fields, WebTls& tls) {
   if (*least > *most) {
     // Present: the default is never above.
     return refuse(fields, fields.find("max_version")->where,
-                  "{} is below min_version, which is TLS12 when absent; no client could connect", fields.path("max_version"));
+                  "{} is below min_version, which is TLS12 by default; no client could connect", fields.path("max_version"));
   }
   tls.min_version = *least;
   tls.max_version = *most;
@@ -232,7 +231,7 @@ void need_suites(const YamlFields& fields, WebTls& tls) {
   if (suites == nullptr || !tls.ciphers.empty()) return;
   tls.min_version = TlsVersion::tls13;
   if (tls.max_version == TlsVersion::tls13) return;
-  refuse(fields, suites->where, "{} has only suites of TLS 1.3, which max_version rules out; no client could connect",
+  refuse(fields, suites->where, "{} has only suites of TLS 1.3, which max_version excludes; no client could connect",
          fields.path("cipher_suites"));
 }
 

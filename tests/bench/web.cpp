@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // nswarden_web [OPTIONS]: duration of a scrape compared with reading all values for each scrape, and the effect of very
 // frequent or very slow clients on scrapes and repairs, alternating with runs without them. All in one run, on netns,
-// loopback and processes of its own. Prints Markdown; fails only if a response is missing. docs/performance.md describes the
+// loopback and processes of its own. Prints Markdown; fails only if a response is missing. docs/performance-http.md describes the
 // method.
 #include <fcntl.h>
 #include <net/if.h>

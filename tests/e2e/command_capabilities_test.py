@@ -203,7 +203,7 @@ class CommandCapabilities(harness.Case):
         self.assertFalse(os.path.exists(os.path.join(self.out, "status")))
         self.assertEqual(daemon.scrape().sum("action_failures_total", action="command", reason="other"), 3)
         self.assertEqual({line["error"] for line in daemon.lines if line.get("msg") == "command failed"},
-                         {"not run, since its capabilities cannot be set: Operation not permitted"})
+                         {"not run: cannot set its capabilities: Operation not permitted"})
         injector.arm()
         self.assertEqual(self.run_commands(daemon, 1, "router-well"), (1, 0))
 

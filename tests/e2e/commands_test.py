@@ -218,10 +218,11 @@ class Commands(harness.Case):
 
     def test_a_complaint_names_the_command_whose_help_tells_more(self):
         for arguments, said in (
-                ([], "which command? run, check"), (["config"], "which command? check, convert, schema or events; see nswarden config --help"),
+                ([], "missing command, expected run, check"),
+                (["config"], "missing command, expected check, convert, schema or events; see nswarden config --help"),
                 (["nonsense"], "unknown command nonsense; see nswarden --help"), (["config", "it"], "unknown command it; see nswarden config --help"),
                 (["run", "it"], "unexpected argument it; see nswarden run --help"), (["config", "convert"], "see nswarden config convert --help"),
-                (["--audit", "run"], "unexpected argument --audit in this place; see nswarden run --help"),
+                (["--audit", "run"], "unexpected argument --audit at this position; see nswarden run --help"),
                 (["run", "--log.level=loud"], "see nswarden run --help")):
             done = run_binary(*arguments)
             self.assertEqual((done.returncode, done.stdout), (2, ""), arguments)

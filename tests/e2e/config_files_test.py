@@ -195,10 +195,10 @@ class Trust(config_files.FilesCase):
                 self.open_up(name)
                 done = run_binary("run", f"--config.file={self.config_file}", "--web.listen-address=127.0.0.1:0")
                 self.assertEqual(done.returncode, 2, done.stderr)
-                self.assertIn(f"everybody may write it; chmod o-w {self.path(name)}", done.stderr)
+                self.assertIn(f"it is writable by all users; chmod o-w {self.path(name)}", done.stderr)
                 self.close(name)
         os.chown(self.path("d/a.yaml"), 1234, 0)
-        self.assertIn("it belongs to user 1234", self.refused()[0])
+        self.assertIn("it is owned by user 1234", self.refused()[0])
         self.assertEqual((get("r1", KEY), get("r1", OTHER)), (WAS, OTHER_WAS))
         os.chown(self.path("d/a.yaml"), 0, 0)
         self.start(interval="1h")
@@ -217,7 +217,7 @@ class Trust(config_files.FilesCase):
                     file.write(config(policy("included", "^r", {KEY: 666})))
                 daemon.signal(signal.SIGHUP)
                 self.check_old_stays(daemon, failures + 1)
-                remedy = f"everybody may write it; chmod o-w {self.path(name)}"
+                remedy = f"it is writable by all users; chmod o-w {self.path(name)}"
                 daemon.wait_log(lambda line, remedy=remedy: remedy in str(line), "why")
                 with open(self.path("d/a.yaml"), "w", encoding="utf-8") as file:
                     file.write(config(policy("included", "^r", {KEY: 111})))

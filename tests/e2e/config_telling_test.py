@@ -42,8 +42,8 @@ class Telling(config_files.FilesCase):
         live = run_binary("config", "check", "--live", self.config_file)
         self.assertEqual(live.returncode, 0, live.stderr)
         self.assertEqual(sorted(line for line in live.stdout.splitlines() if line.startswith("warning")),
-                         ["warning: no netns that policy routers matches has net.ipv4.no_such_key",
-                          "warning: policy nobody matches no netns that is there now"])
+                         ["warning: policy nobody matches no existing netns",
+                          "warning: policy routers: no matching netns has net.ipv4.no_such_key"])
         self.assertEqual(get("r1", KEY), WAS)
         for written, meant in (("net.ipv4.tcp_keepalive_tmie", KEY), ("net.ipv4.conf.eth0.rp_fliter", "net.ipv4.conf.eth0.rp_filter"),
                                ("net/ipv4/conf/lo/rp_fliter", "net.ipv4.conf.lo.rp_filter")):
@@ -61,7 +61,7 @@ class Telling(config_files.FilesCase):
         mistyped = KEY.replace("time", "tmie")
         daemon = self.start_with(config(policy("routers", "^r", {KEY: 1, "net.ipv4.no_such_key": 1, mistyped: 1})), interval="200ms")
         daemon.wait_sweeps(4)
-        told = [line for line in daemon.lines if line.get("msg") == "no netns has this sysctl"]
+        told = [line for line in daemon.lines if line.get("msg") == "sysctl not found in any netns"]
         self.assertEqual([(line["level"], line["policy"], line["key"], line.get("remedy")) for line in told],
                          [("warn", "routers", "net.ipv4.no_such_key", None), ("warn", "routers", mistyped, f"did you mean {KEY}?")])
 
@@ -69,7 +69,7 @@ class Telling(config_files.FilesCase):
         good = config(policy("routers", "^r", {KEY: 1}))
         for text, place, hint in (
                 (good.replace("sysctls", "sysclts"), "5:5", 'did you mean "sysctls"?'),
-                (good.replace("    netns", "   netns"), "4:4", "look at indentation"),
+                (good.replace("    netns", "   netns"), "4:4", "check indentation"),
                 (good.replace(f"{KEY}: 1", f"{KEY}: {{mni: 4}}"), f"6:{len(KEY) + 10}", 'did you mean "min"?')):
             with self.subTest(hint):
                 self.configure(text)
@@ -117,7 +117,7 @@ class Converting(config_files.FilesCase):
         self.configure(older_form_test.EXAMPLE)
         converted = run_binary("config", "convert", self.config_file)
         self.assertEqual((converted.returncode, converted.stderr), (0, ""))
-        self.assertIn("4 commands became settings, 0 stayed", converted.stdout)
+        self.assertIn("4 commands converted to settings, 0 kept", converted.stdout)
         self.assertNotIn("ip netns exec", converted.stdout)
         self.configure(converted.stdout, self.path("converted.yaml"))
         checked = run_binary("config", "check", self.path("converted.yaml"))

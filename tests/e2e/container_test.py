@@ -43,9 +43,9 @@ class Procfs(harness.Case):
 
     def test_a_container_without_it_tells_that_it_sees_no_writes(self):
         daemon = self.contain()
-        words = "/proc: the container's own procfs, so writes of others are not seen; mount the host's /proc"
+        words = "/proc is the container's own procfs, so writes of other processes are not visible; mount the host's /proc"
         self.assertIn(f"sysctl is down: {words}", self.ready(daemon))
-        line = daemon.wait_log(lambda line: line.get("source") == "sysctl" and line.get("msg") == "event source is down", "the source")
+        line = daemon.wait_log(lambda line: line.get("source") == "sysctl" and line.get("msg") == "event source down", "the source")
         self.assertIn(words, line["reason"])
         self.assertEqual(daemon.scrape().sum("event_source_up", source="sysctl"), 0)
         self.assertEqual(get("r1", KEY), "100")  # set nevertheless
@@ -57,18 +57,18 @@ class Procfs(harness.Case):
         self.addCleanup(harness.umount, procfs)
         subprocess.run(["mount", "-o", "remount,bind,ro", procfs], check=True)
         daemon = self.start("--path.procfs", procfs)
-        words = f"no sysctl can be set: {procfs}/sys/net is mounted read-only"
+        words = f"cannot set sysctls: {procfs}/sys/net is mounted read-only"
         self.assertIn(words, self.ready(daemon))
-        self.assertIn(words, daemon.wait_log(lambda line: line.get("msg") == "settings cannot be set", "the reason")["reason"])
+        self.assertIn(words, daemon.wait_log(lambda line: line.get("msg") == "cannot repair settings", "the reason")["reason"])
         auditing = self.start("--path.procfs", procfs, "--audit")
         self.assertEqual(self.ready(auditing), "nswarden is ready.\n")
 
     def test_what_is_no_procfs_is_refused_with_the_remedy(self):
         for arguments, environment, words in (
-                (["--path.procfs=/nowhere"], {}, "--path.procfs /nowhere: cannot open its sys/net: No such file or directory"),
-                ([], {"NSWARDEN_PROCFS": "/nowhere"}, "NSWARDEN_PROCFS /nowhere: cannot open its sys/net: No such file or directory"),
-                (["--path.procfs", self.lookalike()], {}, "cannot look at its sys/net: it is no procfs"),
-                (["--path.procfs", "proc"], {}, "'proc' is not an absolute path")):
+                (["--path.procfs=/nowhere"], {}, "cannot use --path.procfs /nowhere: open sys/net: No such file or directory"),
+                ([], {"NSWARDEN_PROCFS": "/nowhere"}, "cannot use NSWARDEN_PROCFS /nowhere: open sys/net: No such file or directory"),
+                (["--path.procfs", self.lookalike()], {}, "check sys/net: not a procfs"),
+                (["--path.procfs", "proc"], {}, "invalid path 'proc', expected an absolute path")):
             status, _, told = self.outcome(run_binary("check", *arguments, environment=environment))
             self.assertEqual((status, told.count("\n")), (2, 1), told)
             self.assertIn(words, told)
@@ -97,7 +97,7 @@ class Hidden(harness.Case):
         daemon = self.start("--lock.file=" + os.path.join(self.lock_directory(), "lock"), prefix=[
             "unshare", "--mount", "sh", "-c", hide, "setpriv", "--reuid=9100", "--regid=9100", "--clear-groups",
             "--inh-caps=-all," + few, "--ambient-caps=-all," + few, "--bounding-set=-all," + few])
-        daemon.wait_log(lambda line: "because process 1 is hidden" in line.get("msg", ""), "that it cannot be sure")
+        daemon.wait_log(lambda line: "process 1 is hidden" in line.get("msg", ""), "that it cannot be sure")
 
     def lock_directory(self):
         path = os.path.join(self.directory, "locks")
@@ -162,17 +162,17 @@ class ProgramFile(harness.Case):
     def test_where_they_are_not_in_the_bounding_set_it_says_which(self):
         done = self.apply("--bounding-set=-sys_admin")
         self.assertEqual(done.returncode, 3, done.stderr)
-        self.assertIn("CAP_SYS_ADMIN is missing, not even in the bounding set", done.stderr)
+        self.assertIn("CAP_SYS_ADMIN is missing from the bounding set", done.stderr)
 
     def test_where_the_program_file_gives_nothing_it_says_why(self):
         # Holds only for a process without capabilities: with no_new_privs, the program file may still grant those that setpriv
         # had at its exec.
         done = self.apply(by=["setpriv", "--no-new-privs"])
         self.assertEqual(done.returncode, 3, done.stderr)
-        self.assertIn("CAP_SYS_ADMIN is missing, and no_new_privs keeps the program file from giving it", done.stderr)
+        self.assertIn("CAP_SYS_ADMIN is missing: no_new_privs disables the capabilities of the program file", done.stderr)
         os.removexattr(self.program, "security.capability")
         done = self.apply()
-        self.assertIn("CAP_SYS_ADMIN is missing; make it an ambient one", done.stderr)
+        self.assertIn("CAP_SYS_ADMIN is missing; make it ambient", done.stderr)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ class FailingCommands(harness.Case):
     def test_it_is_suspended_does_not_hold_up_others_and_goes_on_when_it_succeeds(self):
         daemon = self.start()
         os.chmod(harness.path_of("router-1"), 0o600)
-        told = daemon.wait_log(lambda line: "again and again" in line["msg"], "that it is suspended")
+        told = daemon.wait_log(lambda line: "suspended after repeated failures" in line["msg"], "that it is suspended")
         self.assertEqual({name: told[name] for name in ("level", "netns", "policy", "event", "error", "next_in")},
                          {"level": "warn", "netns": "router-1", "policy": "routers", "event": "IN_ATTRIB",
                           "error": "exit status 3", "next_in": "1s"})
@@ -45,13 +45,13 @@ class FailingCommands(harness.Case):
         runs = [float(time) for time in self.told() if time != "other"]
         self.assertGreaterEqual(runs[5] - runs[4], 1)
         self.assertGreaterEqual(runs[6] - runs[5], 2)
-        self.assertEqual(sum("again and again" in line["msg"] for line in daemon.lines), 1)
+        self.assertEqual(sum("suspended after repeated failures" in line["msg"] for line in daemon.lines), 1)
 
     def test_a_reload_gives_it_another_chance_at_once(self):
         daemon = self.start(interval="1h")
         os.chmod(harness.path_of("router-1"), 0o600)
         for runs in (5, 5 + 1 + 5):  # the waiting one belongs to the old configuration
-            wait_until(lambda: sum("again and again" in line["msg"] for line in daemon.lines) == runs // 5, "suspended")
+            wait_until(lambda: sum("suspended after repeated failures" in line["msg"] for line in daemon.lines) == runs // 5, "suspended")
             self.assertGreaterEqual(len(self.told()), runs)
             daemon.wait_metrics(lambda metrics: metrics.sum("commands_queued") == 1, "the event that it caused")
             daemon.signal(signal.SIGHUP)

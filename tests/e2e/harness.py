@@ -18,6 +18,7 @@ import threading
 import time
 import unittest
 
+import log_page
 # Re-exported for tests.
 from netns import (CLONE_NEWNET, MNT_DETACH, MS_BIND, NETNS_DIR, add_netns, call, delete_netns, get, in_thread, inside,  # noqa: F401
                    key_path, libc, mount, mount_netns, path_of, place_file, put, read_here, run_inside, umount, write_at, write_here)
@@ -149,6 +150,7 @@ class Daemon:
         if interval:
             command.append(f"--reconcile.interval={interval}")
         self.lines = []
+        self.unlisted = []  # lines that docs/log-messages.md does not list
         self.interval = interval
         self.connect = connect
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
@@ -166,6 +168,8 @@ class Daemon:
         for line in self.process.stderr:
             try:
                 self.lines.append(json.loads(line))
+                if problem := log_page.problem(self.lines[-1]):
+                    self.unlisted.append(problem)
             except ValueError:
                 self.lines.append({"not_json": line.decode("utf-8", "replace")})
 
@@ -299,9 +303,9 @@ class Case(unittest.TestCase):
     def _end(self, daemon):
         if daemon.process.poll() is not None:
             daemon.kill()
-            return
-        status = daemon.stop()
-        self.assertEqual(status, 0, f"its end; its log:\n{daemon.log()}")
+        else:
+            self.assertEqual(daemon.stop(), 0, f"its end; its log:\n{daemon.log()}")
+        self.assertEqual(daemon.unlisted, [])
 
     def wait_value(self, name, key, value, directory=NETNS_DIR):
         wait_until(lambda: get(name, key, directory) == str(value), f"{key} is {value} in {name}")

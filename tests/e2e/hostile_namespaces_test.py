@@ -63,9 +63,9 @@ class ReadOnlySysctls(Elsewhere):
 class MountsThatNeverArrive(Elsewhere):
     def assert_told(self, daemon):
         line = daemon.wait_log(lambda line: line["level"] == "error", "an error")
-        self.assertIn("will not be seen", line["msg"])
+        self.assertIn("new netns are not visible", line["msg"])
         self.assertIn(NETNS_DIR, line["reason"])
-        self.assertIn("mount is down: netns that others make in " + NETNS_DIR, daemon.http("GET", "/-/ready")[2].decode())
+        self.assertIn("mount is down: mounts of other processes in " + NETNS_DIR, daemon.http("GET", "/-/ready")[2].decode())
         self.assertEqual(daemon.scrape().sum("event_source_up", source="mount"), 0)
 
     def assert_not_told(self, daemon):

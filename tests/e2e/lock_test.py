@@ -32,7 +32,7 @@ class LockCase(harness.Case):
         return done.stderr
 
     def no_lock(self, daemon):
-        return [line for line in daemon.lines if "would not be noticed" in line["msg"]]
+        return [line for line in daemon.lines if "would go undetected" in line["msg"]]
 
 
 class Lock(LockCase):
@@ -132,7 +132,7 @@ class Lock(LockCase):
         link = os.path.join(self.directory, "link")
         os.symlink(self.config_file, link)
         for path, reason in ((f"{self.directory}/nowhere/lock", "No such file"), (self.directory, "directory"),
-                             (link, "symbolic link"), ("/dev/null", "no regular file")):
+                             (link, "symbolic link"), ("/dev/null", "not a regular file")):
             with self.subTest(path):
                 said = self.refused(f"--lock.file={path}")
                 self.assertIn("--lock.file", said)
@@ -202,13 +202,13 @@ class DirectoryThatComes(LockCase):
         second = self.start(netns_dirs=[SECOND])
         os.mkdir(LATER)
         harness.mount(SECOND, LATER, b"none", harness.MS_BIND | MS_REC)
-        told = self.first.wait_log(lambda line: "governs this directory too" in line["msg"], "that another one governs it")
+        told = self.first.wait_log(lambda line: "another nswarden instance governs" in line["msg"], "that another one governs it")
         self.assertEqual(told["directory"], LATER)
         self.assertIn(f"pid {second.process.pid}", told["holder"])
         self.first.wait_metrics(lambda metrics: metrics.sum("netns") == 1, "its netns")
         self.first.signal(signal.SIGHUP)
         self.first.wait_metrics(lambda metrics: metrics.sum("reconciles_total", trigger="reload") == 1, "a sweep")
-        self.assertEqual(sum("governs this directory too" in line["msg"] for line in self.first.lines), 1)
+        self.assertEqual(sum("another nswarden instance governs" in line["msg"] for line in self.first.lines), 1)
 
 
 if __name__ == "__main__":

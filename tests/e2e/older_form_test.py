@@ -79,7 +79,7 @@ class OlderForm(harness.Case):
             self.assertEqual(ran, [("rule-1", LIBERAL + "=1"), ("rule-1", "net.netfilter.nf_conntrack_tcp_loose=1"),
                                    ("rule-2", nothing)])
         self.assertEqual(self.done(daemon)[-1], ("qrouter-new", "rule-2", "IN_DELETE", nothing))
-        said = [line for line in daemon.lines if "wants no sysctls" in line.get("msg", "")]
+        said = [line for line in daemon.lines if "configuration of the older form" in line.get("msg", "")]
         self.assertEqual(len(said), 1)
         self.assertEqual(daemon.scrape().sum("managed_sysctls"), 0)
 
@@ -164,10 +164,10 @@ class OlderForm(harness.Case):
         delete_netns("router-1")
         daemon.wait_metrics(lambda m: m.sum("actions_total", action="command") == 2, "two commands")
         harness.place_file("other")
-        daemon.wait_log(lambda line: line.get("msg") == "no policy matches this name" and line["name"] == "other", "the other name")
+        daemon.wait_log(lambda line: line.get("msg") == "no policy matches name" and line["name"] == "other", "the other name")
         about = [line["msg"] for line in daemon.lines if "router-1" in (line.get("netns"), line.get("name"))]
-        self.assertEqual(about, ["inotify event", "netns governed", "commands queued", "command starts", "command done",
-                                 "inotify event", "commands queued", "netns gone", "command starts", "command done"])
+        self.assertEqual(about, ["inotify event received", "netns governed", "commands queued", "command started", "command done",
+                                 "inotify event received", "commands queued", "netns gone", "command started", "command done"])
 
     def test_config_events_lists_the_names_and_config_check_takes_each_of_them(self):
         listed = harness.run_binary("config", "events")

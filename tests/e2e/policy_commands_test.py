@@ -117,7 +117,7 @@ class PolicyCommands(harness.Case):
             self.policy(mode=mode, startup=[f"touch {self.out}"], IN_CREATE=[f"touch {self.out}"])
             daemon = self.start(*arguments)
             add_netns("new" + mode)
-            daemon.wait_log(lambda line: line.get("msg") == "commands not run, the policy only audits" and
+            daemon.wait_log(lambda line: line.get("msg") == "commands skipped: the policy only audits" and
                             line["event"] == "IN_CREATE", "the decision")
             daemon.stop()
         self.assertFalse(os.path.exists(self.out))
@@ -156,8 +156,8 @@ class PolicyCommands(harness.Case):
         metrics = daemon.wait_metrics(lambda m: self.successes(m) == 1, "the last command")
         self.assertEqual((self.failures(metrics, "exit"), self.failures(metrics, "timeout")), (2, 1))
         errors = [(line["error"], line["output"]) for line in daemon.lines if line.get("msg") == "command failed"]
-        self.assertEqual(errors[:2], [("exit status 7", "why"), ("ended by signal 9", "")])
-        self.assertIn("not done within 2s", errors[2][0])
+        self.assertEqual(errors[:2], [("exit status 7", "why"), ("killed by signal 9", "")])
+        self.assertIn("timed out after 2s", errors[2][0])
 
     def test_too_many_events_are_dropped_and_counted(self):
         self.policy(IN_DELETE=["sleep 0.2"], timeout="1s")
@@ -167,7 +167,7 @@ class PolicyCommands(harness.Case):
             os.unlink(harness.path_of(f"f{number}"))
         metrics = daemon.wait_metrics(lambda m: m.sum("commands_dropped_total") > 900, "dropped commands")
         self.assertLessEqual(metrics.sum("commands_queued"), 1000)
-        daemon.wait_log(lambda line: line.get("msg") == "commands dropped, too many wait", "a line about it")
+        daemon.wait_log(lambda line: line.get("msg") == "commands dropped: queue full", "a line about it")
 
     def repair_times(self, name, count):
         times = []

@@ -79,7 +79,7 @@ class Reload(RestoreCase):
         self.reload(daemon, WITHOUT)
         self.wait_value("r1", OTHER, OTHER_FOUND)
         self.assertEqual(get("r1", KEY), "5")
-        daemon.wait_log(lambda line: "others have changed it" in line["msg"], "the line about the changed value")
+        daemon.wait_log(lambda line: "another process has changed it" in line["msg"], "the line about the changed value")
 
     def test_a_setting_that_leaves_its_policy_returns_and_the_other_one_stays(self):
         daemon = self.start()
@@ -197,7 +197,7 @@ class Restart(RestoreCase):
         daemon.wait_sweeps(3)
         self.assertEqual(get("r1", KEY), WANT)
         self.assertTrue(os.path.exists(BOOK + ".damaged"))
-        told = [line for line in daemon.lines if "will not be put back" in line["msg"]]
+        told = [line for line in daemon.lines if "cannot load the restore book" in line["msg"]]
         self.assertEqual(len(told), 1)
         self.assertIn(BOOK, told[0]["reason"])
 
@@ -291,7 +291,7 @@ class Apply(RestoreCase):
         self.governed()
         daemon.stop()
         delete_netns("r1")
-        self.assertIn("2 of netns that are not here", self.apply().stdout)
+        self.assertIn("2 in absent netns", self.apply().stdout)
 
     def test_what_apply_changed_without_a_daemon_is_put_back_too(self):
         done = run_binary("apply", f"--config.file={self.config_file}")

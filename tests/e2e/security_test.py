@@ -150,7 +150,7 @@ class Places(harness.Case):
             daemon = self.start(environment=self.environment)
             daemon.wait_sweeps(3)
             self.assertEqual(get("router-1", KEY), str(WANT))
-            self.assertTrue([line for line in daemon.lines if "is not trusted" in line.get("reason", "")], daemon.log())
+            self.assertTrue([line for line in daemon.lines if "cannot trust" in line.get("reason", "")], daemon.log())
             self.assertEqual(daemon.stop(), 0)
             os.unlink(self.book)
         # The same text is accepted in a trusted place.
@@ -169,7 +169,7 @@ class Places(harness.Case):
             self.put_file(self.book, self.book_of(f"{cookie}\t{key}\ttrial\tevil\tcore\n"), 0o600, 0)
             daemon = self.start(environment=self.environment)
             daemon.wait_sweeps(3)
-            self.assertTrue([line for line in daemon.lines if "a key is none" in line.get("reason", "")], daemon.log())
+            self.assertTrue([line for line in daemon.lines if "a key is invalid" in line.get("reason", "")], daemon.log())
             with open(target, encoding="ascii") as file:
                 self.assertEqual(file.read(), "core\n")
             self.assertEqual(daemon.stop(), 0)

@@ -124,7 +124,7 @@ class Service(harness.Case):
         daemon.signal(signal.SIGHUP)
         self.manager.next("RELOADING")
         ready = self.manager.next("READY")
-        self.assertIn("refused, the last good one is in force", ready["STATUS"])
+        self.assertIn("configuration rejected, keeping the previous one", ready["STATUS"])
 
     def test_the_status_tells_what_is_wrong_and_its_end_is_told(self):
         self.configure(config(policy("routers", "^router-", {KEY: 1234}, "audit")))
@@ -158,7 +158,7 @@ class Service(harness.Case):
         add_netns("router-1")
         daemon = self.start(environment=self.environment)
         self.wait_value("router-1", KEY, 1234)
-        daemon.wait_log(lambda line: "service manager cannot be told" in line.get("msg", ""), "that nobody listens")
+        daemon.wait_log(lambda line: "cannot notify the service manager" in line.get("msg", ""), "that nobody listens")
 
 
 class HealthCheck(harness.Case):
@@ -199,10 +199,10 @@ class HealthCheck(harness.Case):
     def test_without_a_daemon_and_with_mistakes_it_says_what_to_do(self):
         code, _, err = self.ask("http://127.0.0.1:1", "--timeout=1s")
         self.assertEqual(code, 1)
-        self.assertIn("is nswarden running?", err)
+        self.assertIn("start nswarden, or set --url", err)
         code, _, err = self.ask("localhost")
         self.assertEqual(code, 2)
-        self.assertIn("it looks like http://", err)
+        self.assertIn("expected for example http://", err)
 
 
 if __name__ == "__main__":

@@ -132,9 +132,9 @@ class StatusPage(harness.Case):
             file.write("nonsense: [\n")
         daemon.wait_metrics(lambda metrics: metrics.sum("config_last_reload_successful") == 0, "the refused configuration")
         # The metric is counted immediately; the snapshot follows.
-        harness.wait_until(lambda: b"was refused" in daemon.http("GET", "/")[2], "the page of that")
+        harness.wait_until(lambda: b"was rejected" in daemon.http("GET", "/")[2], "the page of that")
         self.assert_good_everywhere(daemon, "events")
-        self.assertIn("was refused", self.text(".notices"))
+        self.assertIn("was rejected", self.text(".notices"))
         self.assertIn(self.config_file, self.text("section[aria-labelledby=configuration]"))
         events = self.text("section[aria-labelledby=events]")
         for word in ("suspend", "repair", "reload failure", "netns governed", "python3", ROUTERS[0], "want 1234, had 7200"):
@@ -179,7 +179,7 @@ class StatusPage(harness.Case):
         self.browser.evaluate("document.querySelector('select').value = 'neutron-routers'")
         self.browser.follow("document.querySelector('form button').click()")
         self.assertEqual(self.browser.evaluate("location.search"), "?netns=&policy=neutron-routers")
-        self.assertIn("The filter shows none.", self.text("section[aria-labelledby=drift]"))
+        self.assertIn("No settings match the filter.", self.text("section[aria-labelledby=drift]"))
         self.assertEqual(self.browser.evaluate("document.querySelector('select').value"), "neutron-routers")
         self.assertEqual(self.text("tr[aria-current] a"), "neutron-routers")
         self.browser.evaluate("document.querySelector('input').value = 'nnn'; document.querySelector('select').value = ''")

@@ -48,26 +48,26 @@ class WithTls(StatusCase):
         self.assertNotIn("authorization", self.seen[0])
 
     def test_a_certificate_of_an_unknown_ca_is_refused(self):
-        line = self.refused(self.ask(self.front(), trusted=False, credentials=CREDENTIALS), "is not trusted", "--tls.ca-file")
+        line = self.refused(self.ask(self.front(), trusted=False, credentials=CREDENTIALS), "cannot verify the certificate of", "--tls.ca-file")
         self.assertNotIn("s3cret", line)
         self.assertEqual(self.seen, [], "nothing is asked, and no password told")
 
     def test_a_certificate_of_another_ca_than_the_one_that_is_named_is_refused(self):
         other = Authority(self.directory, "other")
-        self.refused(self.status(f"https://127.0.0.1:{self.front()}", f"--tls.ca-file={other.pem}"), "is not trusted")
+        self.refused(self.status(f"https://127.0.0.1:{self.front()}", f"--tls.ca-file={other.pem}"), "cannot verify the certificate of")
         self.assertEqual(self.seen, [])
 
     def test_a_certificate_for_another_host_is_refused(self):
         port = self.front("DNS:node-7.example,IP:192.0.2.7")
         for host in ("127.0.0.1", "localhost"):
-            self.refused(self.ask(port, host=host), "is for another host", "--url has to name")
+            self.refused(self.ask(port, host=host), "is for another host", "use the host name of the certificate in --url")
         self.assertEqual(self.seen, [])
 
     def test_a_user_and_password_are_sent_and_never_shown(self):
         port = self.front(user=f"watcher:{PASSWORD}")
         self.assertEqual(self.ask(port, credentials=CREDENTIALS).returncode, 0)
-        self.refused(self.ask(port), f"https://127.0.0.1:{port} wants to know who asks: write user:password@ before the host in --url")
-        line = self.refused(self.ask(port, credentials="watcher:wr0ng@"), "does not take the user:password@ of --url")
+        self.refused(self.ask(port), f"https://127.0.0.1:{port} requires authentication; write user:password@ before the host in --url")
+        line = self.refused(self.ask(port, credentials="watcher:wr0ng@"), "rejects the user:password@ of --url")
         self.assertNotIn("wr0ng", line)
 
     def test_a_server_may_want_a_certificate(self):
@@ -97,7 +97,7 @@ class WithTls(StatusCase):
         self.refused(self.status(f"http://127.0.0.1:{port}"), f"http://127.0.0.1:{port}")
         server = self.stranger(stranger.sends(b"HTTP/1.1 400 no\r\n\r\n"))
         server.answer = lambda connection: connection.sendall(b"HTTP/1.1 400 no\r\n\r\n")
-        self.refused(self.status(f"https://127.0.0.1:{server.port}"), "does not speak TLS")
+        self.refused(self.status(f"https://127.0.0.1:{server.port}"), "does not use TLS")
 
     def test_a_tls_answer_that_somebody_cut_is_no_answer(self):
         def cut(connection):
@@ -106,7 +106,7 @@ class WithTls(StatusCase):
             raise OSError("cut")
 
         port = self.stranger(cut, tls=self.ca.server("IP:127.0.0.1")).port
-        self.refused(self.ask(port), f"no TLS with https://127.0.0.1:{port}: ")
+        self.refused(self.ask(port), f"TLS with https://127.0.0.1:{port} failed: ")
 
     def test_a_server_that_goes_in_the_middle_of_a_handshake_kills_nobody(self):
         context = self.ca.server("IP:127.0.0.1")

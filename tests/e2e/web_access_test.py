@@ -121,7 +121,7 @@ class WebAccess(harness.Case):
         self.assertEqual(before[1]["x-frame-options"], "deny")
         self.web(tls_more="  nonsense: 1\n")
         daemon.wait_metrics(lambda metrics: metrics.sum("web_config_last_reload_successful") == 0, "the refusal")
-        problem = daemon.wait_log(lambda line: "web configuration refused" in line.get("msg", ""), "the refusal")["problem"]
+        problem = daemon.wait_log(lambda line: "web configuration rejected" in line.get("msg", ""), "the refusal")["problem"]
         self.assertTrue(problem.startswith(f"{self.web_file}:5:3: "), problem)
         self.assertEqual(self.ask(daemon)[0::2], before[0::2])
         with open(self.server[1], "w", encoding="ascii") as file:
@@ -171,7 +171,7 @@ class WebAccess(harness.Case):
         self.assertEqual([self.ask(daemon, client=one)[0] for one in (client, other, None)], [200, 0, 0])
         # A truncated file with weaker requirements is ignored.
         self.web()
-        wait_until(lambda: self.ask(daemon, client=client)[0] == 200 and any("takes a restart" in line.get("problem", "") for line in daemon.lines),
+        wait_until(lambda: self.ask(daemon, client=client)[0] == 200 and any("restart the daemon" in line.get("problem", "") for line in daemon.lines),
                    "the word about the restart")
         self.assertEqual(self.ask(daemon)[0], 0)
 
@@ -191,7 +191,7 @@ class WebAccess(harness.Case):
         self.web(tls=False)
         daemon = self.start_plain()
         self.web()
-        wait_until(lambda: daemon.http("GET", "/metrics")[0] == 200 and any("takes a restart" in line.get("problem", "") for line in daemon.lines),
+        wait_until(lambda: daemon.http("GET", "/metrics")[0] == 200 and any("restart the daemon" in line.get("problem", "") for line in daemon.lines),
                    "the word about the restart")
         self.assertEqual(daemon.http("GET", "/metrics")[0], 200)
 
@@ -241,7 +241,7 @@ class WebAccess(harness.Case):
         # An empty file admits no client.
         self.configure("", self.web_file)
         self.assertEqual([http_of(user)[0] for user in (None, "prometheus:new")], [401, 200])
-        daemon.wait_log(lambda line: "basic_auth_users has gone" in line.get("problem", ""), "the word about the restart")
+        daemon.wait_log(lambda line: "basic_auth_users was removed" in line.get("problem", ""), "the word about the restart")
 
     def test_strange_words_do_no_harm(self):
         self.web()

@@ -57,7 +57,7 @@ class Whose(language.LanguageCase):
         daemon = self.start_with(policy({KEY: 100}, netns=".*"))
         daemon.wait_sweeps(3)
         self.assertEqual((harness.read_here(KEY), get("r1", KEY)), (was, "100"))
-        refused = daemon.wait_log(lambda line: "the host's own netns" in line.get("msg", ""), "a refusal")
+        refused = daemon.wait_log(lambda line: "name refers to the host netns" in line.get("msg", ""), "a refusal")
         self.assertEqual(refused["netns"], "r-home")
         self.configure(config(policy({KEY: 200}, netns=None, name="host", host=True)))
         wait_until(lambda: harness.read_here(KEY) == "200", "the host's is governed")

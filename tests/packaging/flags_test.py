@@ -191,7 +191,7 @@ class Differences(Case):
                 ("bash", "run", "--metrics.per-netns", "--metrics.all"), ("bash", "run", "--lock.file=", "--lock.file"),
                 ("bash", "check", "debug info warn", "debug info"), ("bash", "config check", "--live ", ""),
                 ("zsh", "", "'status:", "'state:"), ("zsh", "run", "--metrics.per-netns", "--metrics.all"),
-                ("zsh", "check", "'--output=[how the report is written]:format:(table json)'", "'--output=:format:(table)'")):
+                ("zsh", "check", "'--output=[format of the report]:format:(table json)'", "'--output=:format:(table)'")):
             with self.subTest(kind, command=command, old=old):
                 self.assertNotEqual(completion_differences(self.shell(kind, (old, new)), {command: self.commands[command]}), [])
 

@@ -162,9 +162,9 @@ class WhereSomethingIsMissing(Case):
     def test_propagation(self):
         self.add_netns("qrouter-first")
         container = self.start(netns=("--volume", "/run/netns:/run/netns:ro"))
-        self.assertRegex(container.ready(), "mount is down: netns that others make in /run/netns are mounted where this process does not "
-                                            "see them; .*slave propagation")
-        self.wait_log(container, 'msg="netns made from now on will not be seen"')
+        self.assertRegex(container.ready(), "mount is down: mounts of other processes in /run/netns do not propagate to the daemon; "
+                                            ".*slave propagation")
+        self.wait_log(container, 'msg="new netns are not visible to the daemon"')
         self.add_netns("qrouter-later")
         self.assertEqual(value("qrouter-later"), "0")
 
@@ -177,15 +177,15 @@ class WhereSomethingIsMissing(Case):
     def test_a_capability_without_which_it_sets_nothing(self):
         self.add_netns("qrouter-first")
         container = self.start(capabilities=("SYS_ADMIN", "NET_BROADCAST"))
-        words = "no sysctl can be set: CAP_NET_ADMIN is missing, not even in the bounding set; add it to the container"
+        words = "cannot set sysctls: CAP_NET_ADMIN is missing from the bounding set; add it to the container"
         self.assertIn(words, container.ready())
-        self.wait_log(container, f'msg="settings cannot be set" reason="{words}')
+        self.wait_log(container, f'msg="cannot repair settings" reason="{words}')
         self.assertEqual(value("qrouter-first"), "0")
 
     def test_a_capability_without_which_it_is_slower(self):
         container = self.start(capabilities=("SYS_ADMIN", "NET_ADMIN"))
-        self.assertRegex(container.ready(), "netlink is down: .*it needs CAP_NET_BROADCAST")
-        self.wait_log(container, 'msg="event source is down" source=netlink')
+        self.assertRegex(container.ready(), "netlink is down: .*grant CAP_NET_BROADCAST")
+        self.wait_log(container, 'msg="event source down" source=netlink')
 
     def test_privilege_escalation(self):
         """That is, the capabilities of the program file; an engine that sets ambient ones does not need it."""
@@ -194,31 +194,31 @@ class WhereSomethingIsMissing(Case):
             container.ready()
             return
         self.assertEqual(container.exit_code(), 2, container.log())
-        self.assertRegex(container.log(), "CAP_SYS_ADMIN is missing, and no_new_privs keeps the program file from giving it")
+        self.assertRegex(container.log(), "CAP_SYS_ADMIN is missing: no_new_privs disables the capabilities of the program file")
 
     def test_the_procfs_of_the_host(self):
         container = self.start(proc=())
         self.assertEqual(container.exit_code(), 2, container.log())
-        self.assertRegex(container.log(), "NSWARDEN_PROCFS /host/proc: cannot open its sys/net: No such file or directory; mount the "
-                                          "host's /proc there, not read-only .*-v /proc:/host/proc")
+        self.assertRegex(container.log(), "cannot use NSWARDEN_PROCFS /host/proc: open sys/net: No such file or directory; mount the "
+                                          "host's /proc there, writable .*-v /proc:/host/proc")
 
     def test_the_procfs_of_the_host_where_its_own_is_to_do(self):
         self.add_netns("qrouter-first")
         container = self.start(proc=(), more=("--env", "NSWARDEN_PROCFS=/proc"))
         body = container.ready()
-        self.assertRegex(body, "sysctl is down: /proc: the container's own procfs, so writes of others are not seen; mount the host's /proc")
-        self.assertRegex(body, "no sysctl can be set: /proc/sys/net is mounted read-only")
-        self.wait_log(container, 'msg="event source is down" source=sysctl reason="/proc: the container\'s own procfs')
-        self.wait_log(container, 'msg="settings cannot be set" reason="no sysctl can be set: /proc/sys/net is mounted read-only')
+        self.assertRegex(body, "sysctl is down: /proc is the container's own procfs, so writes of other processes are not visible; mount the host's /proc")
+        self.assertRegex(body, "cannot set sysctls: /proc/sys/net is mounted read-only")
+        self.wait_log(container, 'msg="event source down" source=sysctl reason="/proc: the container\'s own procfs')
+        self.wait_log(container, 'msg="cannot repair settings" reason="cannot set sysctls: /proc/sys/net is mounted read-only')
         self.assertEqual(value("qrouter-first"), "0")
 
     def test_the_procfs_of_the_host_where_only_its_processes_are_there(self):
         container = self.start(proc=(), more=("--pid", "host", "--env", "NSWARDEN_PROCFS=/proc"))
-        self.assertRegex(container.ready(), "sysctl is down: /proc: another procfs than that of process 1")
+        self.assertRegex(container.ready(), "sysctl is down: /proc is not the procfs of process 1")
 
     def test_writing_through_the_procfs_of_the_host(self):
         container = self.start(proc=("--volume", "/proc:/host/proc:ro"))
-        self.assertRegex(container.ready(), "no sysctl can be set: /host/proc/sys/net is mounted read-only")
+        self.assertRegex(container.ready(), "cannot set sysctls: /host/proc/sys/net is mounted read-only")
 
 
 def main():

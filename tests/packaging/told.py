@@ -92,5 +92,5 @@ def ask(name=""):
 @functools.lru_cache(maxsize=None)
 def choices(command, flag):
     """The values that a flag takes, from the error message for an invalid one."""
-    match = re.search(r"is not one of ([\w, ]+)", run(*command.split(), f"--{flag}=nonsense", code=2))
+    match = re.search(r"expected one of ([\w, ]+)", run(*command.split(), f"--{flag}=nonsense", code=2))
     return set(match[1].split(", ")) if match else set()

@@ -48,8 +48,8 @@ class YamlFields {
   [[nodiscard]] const YamlNode* find(std::string_view field) const;
   /// Null when the field is absent or of another kind; reports the latter.
   [[nodiscard]] const YamlNode* find_scalar(std::string_view field) const;
-  /// Reports the problem `PATH: "TEXT" MESSAGE` of a scalar.
-  std::nullopt_t refuse(const YamlNode& scalar, std::string_view path, std::string_view message) const;
+  /// Reports the problem `PATH: invalid NOUN "TEXT", expected EXPECTED` of a scalar.
+  std::nullopt_t refuse(const YamlNode& scalar, std::string_view path, std::string_view noun, std::string_view expected) const;
   /// Like find(), but reports an absent field, unless an unknown field was probably a misspelling of it.
   const YamlNode* require(std::string_view field, std::string_view remedy) const;
 
@@ -66,16 +66,17 @@ class YamlFields {
 /// `true` or `false`, unquoted; false when absent.
 bool read_boolean(const YamlFields& fields, std::string_view field);
 
-/// Maps a word to its value. `message` ends the refusal of an unknown word, such as "is no mode; write enforce or audit".
+/// Maps a word to its value. `noun` and `expected` are as for refuse(): "mode", "enforce or audit".
 template <class T>
 std::optional<T> read_choice(const YamlFields& fields, std::string_view field,
-                             std::initializer_list<std::pair<std::string_view, T>> words, std::string_view message) {
+                             std::initializer_list<std::pair<std::string_view, T>> words, std::string_view noun,
+                             std::string_view expected) {
   const YamlNode* node = fields.find_scalar(field);
   if (node == nullptr) return std::nullopt;
   for (const auto& [word, meaning] : words) {
     if (node->text == word) return meaning;
   }
-  return fields.refuse(*node, fields.path(field), message);
+  return fields.refuse(*node, fields.path(field), noun, expected);
 }
 
 std::optional<Mode> read_mode(const YamlFields& fields);

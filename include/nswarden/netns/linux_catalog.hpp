@@ -57,6 +57,7 @@ class LinuxCatalog final : public NetnsCatalog {
   /// function.
   void tell_links_to(LinkWatcher* watcher);
 
+  [[nodiscard]] Links links() const { return links_; }
   [[nodiscard]] std::span<const NetnsSource> sources() const override { return sources_; }
 
   /// Error EACCES if the host's netns is unknown, see host_is_known().

@@ -62,9 +62,9 @@ TEST_CASE("an answer without a body needs none") {
 }
 
 TEST_CASE("an answer that is cut short is refused") {
-  CHECK(problem_of("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcd") == "its answer is cut short: 4 of 5 bytes");
-  CHECK(problem_of("HTTP/1.1 200 OK\r\nContent-Le") == "its answer is cut short");
-  CHECK(problem_of("") == "it closes the connection without an answer");
+  CHECK(problem_of("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcd") == "the response is incomplete: 4 of 5 bytes");
+  CHECK(problem_of("HTTP/1.1 200 OK\r\nContent-Le") == "the response is incomplete");
+  CHECK(problem_of("") == "connection closed without a response");
 }
 
 TEST_CASE("what is no HTTP/1 is refused, and at once") {
@@ -76,7 +76,7 @@ TEST_CASE("what is no HTTP/1 is refused, and at once") {
     HttpResponse response(most);
     response.feed(text);
     CHECK(response.done());
-    CHECK(response.problem() == "what it sends is no HTTP");
+    CHECK(response.problem() == "not HTTP");
   }
 }
 
@@ -90,13 +90,13 @@ TEST_CASE("a length that is none, or two of them, is refused") {
 }
 
 TEST_CASE("an answer is bounded, whether it tells its length or not") {
-  CHECK(problem_of("HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n") == "its answer has more than 100 bytes");
-  CHECK(problem_of("HTTP/1.1 200 OK\r\n\r\n" + std::string(101, 'x')) == "its answer has more than 100 bytes");
+  CHECK(problem_of("HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n") == "the response has more than 100 bytes");
+  CHECK(problem_of("HTTP/1.1 200 OK\r\n\r\n" + std::string(101, 'x')) == "the response has more than 100 bytes");
   CHECK(problem_of("HTTP/1.1 200 OK\r\n\r\n" + std::string(100, 'x')).empty());
   HttpResponse response(most);
   response.feed("HTTP/1.1 200 OK\r\nX: ");
   for (int i = 0; i < 100 && !response.done(); ++i) response.feed(std::string(1024, 'x'));
-  CHECK(response.problem() == "its answer has too long a head");
+  CHECK(response.problem() == "the response head is too long");
 }
 
 TEST_CASE("encodings that were not asked for are refused by name, and the name moves nothing") {

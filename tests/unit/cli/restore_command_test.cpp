@@ -34,14 +34,14 @@ RestoreReport sample() {
 
 TEST_CASE("the table of apply --restore shows each setting, what was found and what became of it") {
   CHECK(restore_table(sample(), Colour::never) ==
-        "NETNS  KEY                               FOUND     HAVE      STATE                                         POLICY\n"
-        "r1     net.ipv4.ip_forward               0         0         restored                                      routers\n"
-        "r1     net.ipv4.tcp_keepalive_time       7200      5         changed by others                             routers\n"
-        "r1     net.ipv4.conf.a\\x0ab.rp_filter    2         -         gone                                          routers\n"
-        "r2     net.ipv4.ip_forward               0         -         gone                                          routers\n"
-        "r2     net.ipv4.tcp_fastopen_key         redacted  redacted  failed (Read-only file system)                routers\n"
-        "r2     net.ipv4.ip_local_reserved_ports  -         90        failed (the kernel made another value of it)  routers\n"
-        "2 netns, 6 settings: 1 restored, 1 changed by others, 2 gone, 2 failed; 3 of netns that are not here\n");
+        "NETNS  KEY                               FOUND     HAVE      STATE                                          POLICY\n"
+        "r1     net.ipv4.ip_forward               0         0         restored                                       routers\n"
+        "r1     net.ipv4.tcp_keepalive_time       7200      5         changed by others                              routers\n"
+        "r1     net.ipv4.conf.a\\x0ab.rp_filter    2         -         gone                                           routers\n"
+        "r2     net.ipv4.ip_forward               0         -         gone                                           routers\n"
+        "r2     net.ipv4.tcp_fastopen_key         redacted  redacted  failed (Read-only file system)                 routers\n"
+        "r2     net.ipv4.ip_local_reserved_ports  -         90        failed (the kernel changed the written value)  routers\n"
+        "2 netns, 6 settings: 1 restored, 1 changed by others, 2 gone, 2 failed; 3 in absent netns\n");
   CHECK(restore_table({}, Colour::never) == "0 netns, 0 settings: 0 restored, 0 changed by others, 0 gone, 0 failed\n");
   CHECK(restore_table(sample(), Colour::always).find("\x1b[32mrestored\x1b[0m") != std::string::npos);
 }

@@ -104,7 +104,7 @@ TEST_CASE("events are listed as they came, with what is known of them") {
   const std::string text = status_table(view, Colour::never);
   CHECK(has(text,
             "TIME                  EVENT           NETNS  KEY      WANT  HAVE  SOURCE  WRITER                         NOTE\n"));
-  CHECK(has(text, "  suspend         q-1    net.a.b  1     0     event   dockerd[42] in docker.service  tried again in 2m\n"));
+  CHECK(has(text, "  suspend         q-1    net.a.b  1     0     event   dockerd[42] in docker.service  retry in 2m\n"));
   CHECK(has(text,
             "\n2026-11-27T14:33:00Z  reload_failure  -      -        -     -     -       -                              "
             "f.yaml:1:1: wrong\n"));
@@ -131,14 +131,14 @@ TEST_CASE("a verdict is only as good as what is known") {
     made.unlisted = {{"/run/netns", false, "Permission denied"}};
     const StatusView view = view_of(json_of(made));
     CHECK(verdict_of(view) == StatusVerdict::unknown);
-    CHECK(has(status_table(view, Colour::never), "/run/netns cannot be listed: Permission denied\n"));
+    CHECK(has(status_table(view, Colour::never), "cannot list /run/netns: Permission denied\n"));
   }
   SECTION("of chosen netns nothing is known where findings are hidden") {
     made.drift_hidden = 7;
     StatusView view = view_of(json_of(made));
     view.netns = {"q-9"};
     CHECK(verdict_of(view) == StatusVerdict::unknown);
-    CHECK(status_table(view, Colour::never).starts_with("not all is known: "));
+    CHECK(status_table(view, Colour::never).starts_with("incomplete: "));
   }
 }
 
@@ -187,18 +187,18 @@ TEST_CASE("an answer of a wrong form is refused by one line that says where") {
   CHECK(wrong_in(good).empty());
   CHECK(with("/newer", Json::array({1})).empty());
   CHECK(with("/findings/0/have", nullptr).empty());
-  CHECK(with("/schema", 2U) == "it has schema 2, and this nswarden reads schema 1; use that of the daemon");
-  CHECK(with("/ready", 1) == "ready is no true or false");
-  CHECK(with("/totals", 1) == "totals is no object");
-  CHECK(with("/totals/netns", -1) == "totals.netns is no count");
+  CHECK(with("/schema", 2U) == "it has schema 2, expected 1; use the nswarden program of the daemon");
+  CHECK(with("/ready", 1) == "ready is not true or false");
+  CHECK(with("/totals", 1) == "totals is not an object");
+  CHECK(with("/totals/netns", -1) == "totals.netns is not a count");
   CHECK(with("/totals/drifted", 1U) == "totals do not add up");
-  CHECK(with("/findings", "x") == "findings is no list");
-  CHECK(with("/findings/1", 1) == "findings[1] is no object");
-  CHECK(with("/findings/1/key", 1) == "findings[1].key is no text");
-  CHECK(with("/findings/0/since", "x") == "findings[0].since is no time");
-  CHECK(with("/findings/0/writer", 1) == "findings[0].writer is no object");
-  CHECK(with("/findings/0/writer/pid", -1) == "findings[0].writer.pid is no count");
-  CHECK(with("/config/source", nullptr) == "config.source is no text");
+  CHECK(with("/findings", "x") == "findings is not a list");
+  CHECK(with("/findings/1", 1) == "findings[1] is not an object");
+  CHECK(with("/findings/1/key", 1) == "findings[1].key is not text");
+  CHECK(with("/findings/0/since", "x") == "findings[0].since is not a time");
+  CHECK(with("/findings/0/writer", 1) == "findings[0].writer is not an object");
+  CHECK(with("/findings/0/writer/pid", -1) == "findings[0].writer.pid is not a count");
+  CHECK(with("/config/source", nullptr) == "config.source is not text");
   for (const auto& [name, value] : good.items()) {
     // Redundant fields are optional.
     if (name == "compliant" || name == "time") continue;

@@ -140,13 +140,13 @@ TEST_CASE("the original's example becomes settings where it sets, and its comman
 )"));
   CHECK(converted.substr(converted.find("version: 1")) == R"(version: 1
 policies:
-  # rule-1 (line 3): 4 commands became settings, 0 stayed
+  # rule-1 (line 3): 4 commands converted to settings, 0 kept
   - name: rule-1
     netns: ^qrouter-.*
     sysctls:
       net.netfilter.nf_conntrack_tcp_be_liberal: 1
       net.netfilter.nf_conntrack_tcp_loose: 1
-  # rule-2 (line 12): 0 commands became settings, 3 stayed
+  # rule-2 (line 12): 0 commands converted to settings, 3 kept
   - name: rule-2
     netns: ".*"
     commands:
@@ -170,35 +170,35 @@ TEST_CASE("what is converted says in comments what was done, and means the same"
   const std::string head = "  - name: rule-1\n    netns: ^q\n";
   const std::vector<Row> rows{
       // An empty rule.
-      {rule({}, {}), "version: 1\npolicies: []\n  # rule-1 (line 1): it had no commands, and is left out\n"},
+      {rule({}, {}), "version: 1\npolicies: []\n  # rule-1 (line 1): no commands, rule omitted\n"},
       // Only at creation.
       {rule({}, {set("net.ipv4.a=1")}),
-       "  # rule-1 (line 1): 1 command became settings, 0 stayed\n" + head + "    sysctls:\n      net.ipv4.a: 1\n"},
+       "  # rule-1 (line 1): 1 command converted to settings, 0 kept\n" + head + "    sysctls:\n      net.ipv4.a: 1\n"},
       // Two values for one key: the later value is kept, at the first one's position.
       {rule({set("net.ipv4.a=1 net.ipv4.b=1"), set("-e net.ipv4.a=2")}, {}),
-       "  # rule-1 (line 1): 2 commands became settings, 0 stayed\n"
-       "  # it set net.ipv4.a to several values, of which the last one stays\n" +
+       "  # rule-1 (line 1): 2 commands converted to settings, 0 kept\n"
+       "  # net.ipv4.a had several values; the last one is kept\n" +
            head + "    sysctls:\n      net.ipv4.a: 2\n      net.ipv4.b: 1\n"},
       // A file after a setting overrides it, so it becomes a later policy.
       {rule({set("net.ipv4.a=1"), set("-p /f"), set("-e net.ipv4.b=2")}, {}),
-       "  # rule-1 (line 1): 3 commands became settings, 0 stayed\n"
-       "  # /f is read as a file of sysctl.d(5); what it may not hold, nswarden config check says\n" +
+       "  # rule-1 (line 1): 3 commands converted to settings, 0 kept\n"
+       "  # /f is read in the format of sysctl.d(5); nswarden config check reports lines that it rejects\n" +
            head + "    sysctls:\n      net.ipv4.a: 1\n" +
            "  - name: rule-1-part-2\n    netns: ^q\n    sysctl_files: /f\n    sysctls:\n      -net.ipv4.b: 2\n"},
       // Settings that the native form rejects, and settings for another event.
       {rule({set("kernel.a=1"), set("net.ipv4.b=01")}, {}, ", IN_DELETE: ['" + set("net.ipv4.a=1") + "']"),
-       "  # rule-1 (line 1): 0 commands became settings, 3 stayed\n"
-       "  # this stayed a command, because only keys below net are set, because only they belong to a netns: " +
+       "  # rule-1 (line 1): 0 commands converted to settings, 3 kept\n"
+       "  # cannot convert this command: only keys below net are supported, because only they belong to a netns: " +
            set("kernel.a=1") +
-           "\n  # this stayed a command, because a number has a leading zero, so the kernel would read it as octal; write it "
-           "in "
+           "\n  # cannot convert this command: a number has a leading zero, so the kernel would read it as octal; write it in "
            "decimal, without the zero: " +
-           set("net.ipv4.b=01") + "\n  # what IN_DELETE sets stayed commands: settings are not for an event\n" + head +
+           set("net.ipv4.b=01") +
+           "\n  # cannot convert the commands of IN_DELETE that set sysctls: a setting cannot depend on an event\n" + head +
            "    commands:\n      capabilities: daemon\n      startup:\n        - \"" + set("kernel.a=1") + "\"\n        - \"" +
            set("net.ipv4.b=01") + "\"\n      events:\n        IN_DELETE:\n          - \"" + set("net.ipv4.a=1") + "\"\n"},
       // Events with the same name become one list, unless an event between them could occur together with them.
       {rule({}, {"a"}, ", IN_DELETE: [b], IN_CREATE: [c]}, {IN_MOVE: [d], IN_MOVED_TO: [e]}, {IN_MOVE: [f]"),
-       "  # rule-1 (line 1): 0 commands became settings, 6 stayed\n" + head +
+       "  # rule-1 (line 1): 0 commands converted to settings, 6 kept\n" + head +
            "    commands:\n      capabilities: daemon\n      events:\n        IN_CREATE:\n          - a\n          - c\n       "
            " IN_DELETE:\n          - b\n"
            "        IN_MOVE:\n          - d\n        IN_MOVED_TO:\n          - e\n"
@@ -206,9 +206,9 @@ TEST_CASE("what is converted says in comments what was done, and means the same"
            "IN_MOVE:\n          - f\n"},
       // Two rules with the same key.
       {rule({set("net.ipv4.a=1")}, {}) + rule({set("net.ipv4.a=2")}, {}),
-       "  # rule-1 (line 1): 1 command became settings, 0 stayed\n" + head + "    sysctls:\n      net.ipv4.a: 1\n" +
-           "  # rule-2 (line 4): 1 command became settings, 0 stayed\n"
-           "  # rule-1 wants another value of net.ipv4.a: where both match, this one wins\n"
+       "  # rule-1 (line 1): 1 command converted to settings, 0 kept\n" + head + "    sysctls:\n      net.ipv4.a: 1\n" +
+           "  # rule-2 (line 4): 1 command converted to settings, 0 kept\n"
+           "  # rule-1 sets net.ipv4.a to another value; where both match, this policy wins\n"
            "  - name: rule-2\n    netns: ^q\n    sysctls:\n      net.ipv4.a: 2\n"},
   };
   for (const Row& row : rows) {

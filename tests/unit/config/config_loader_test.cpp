@@ -188,8 +188,8 @@ TEST_CASE("problems of all files are told at once, each where it is") {
   check_starts(refused(source, "/m"),
                {"/m:2:14: cannot read /gone.yaml: No such file or directory", "/m:2:25: cannot read /bad: others may write it",
                 "/m:4:46: cannot read /no.d: No such file or directory",
-                "/m:5:3: another policy is named \"b\", in /a:4; names must differ", "/m:6:23: i.interfaces has no use",
-                "/a:2:1: unknown field \"netns_dirs\"; known are version, include, mode, policies",
+                "/m:5:3: duplicate policy name \"b\", first in /a:4; rename one", "/m:6:23: i.interfaces has no effect",
+                "/a:2:1: unknown field \"netns_dirs\"; known fields: version, include, mode, policies",
                 "/a:5:20: policies[1].netns: not a valid RE2 pattern", "/k.conf:2:1: sysctl \"nope\": "});
 }
 
@@ -204,7 +204,8 @@ TEST_CASE("the older form includes nothing, and is not included") {
   FilesInMemory alone({{"/m", older}});
   CHECK(loaded(alone, "/m").form == Config::Form::older);
   FilesInMemory included({{"/m", file_text("", "include: o\n")}, {"/o", older}});
-  check_starts(refused(included, "/m"), {"/o:1:1: the older form cannot be included; nswarden config convert makes"});
+  check_starts(refused(included, "/m"),
+               {"/o:1:1: cannot include a file of the older form; convert it with nswarden config convert"});
 }
 
 TEST_CASE("includes that end in themselves, go too deep or come twice are refused where they are") {
@@ -212,7 +213,7 @@ TEST_CASE("includes that end in themselves, go too deep or come twice are refuse
   check_starts(refused(itself, "/m"), {"/m:2:10: /m includes itself"});
   FilesInMemory circle(
       {{"/m", file_text("", "include: a\n")}, {"/a", file_text("", "include: b\n")}, {"/b", file_text("", "include: a\n")}});
-  check_starts(refused(circle, "/m"), {"/b:2:10: /a includes itself, directly or by others"});
+  check_starts(refused(circle, "/m"), {"/b:2:10: /a includes itself, directly or through other files"});
   FilesInMemory twice(
       {{"/m", file_text("", "include: [a, b]\n")}, {"/a", file_text("", "include: b\n")}, {"/b", file_text("")}});
   check_starts(refused(twice, "/m"), {"/m:2:14: /b is included twice"});
@@ -229,7 +230,7 @@ TEST_CASE("includes that end in themselves, go too deep or come twice are refuse
     if (depth == deepest_include) {
       CHECK(names_of(loaded(source, "/0")) == Strings{"deep"});
     } else {
-      check_starts(refused(source, "/0"), {"/8:2:10: /9 is included deeper than 8 levels"});
+      check_starts(refused(source, "/0"), {"/8:2:10: cannot include /9: includes are nested deeper than 8 levels"});
     }
   }
 }
@@ -241,14 +242,14 @@ TEST_CASE("there are at most so many files and bytes") {
   CHECK(loaded(most, "/m").files.size() == most_config_files);
   files["/d/last.yaml"] = file_text("");
   FilesInMemory more(files);
-  check_starts(refused(more, "/m"), {"/m:2:10: there are more than 1000 files"});
+  check_starts(refused(more, "/m"), {"/m:2:10: the configuration has more than 1000 files"});
 
   const std::string large = file_text("") + "#" + std::string(max_config_size - file_text("").size() - 2, 'x') + "\n";
   REQUIRE(large.size() == max_config_size);
   std::map<std::string, std::string> heavy{{"/m", file_text("", "include: d\n")}};
   for (int i = 0; i < 8; ++i) heavy[fmt::format("/d/{}.yaml", i)] = large;
   FilesInMemory too_heavy(heavy);
-  check_starts(refused(too_heavy, "/m"), {"/m:2:10: all files together are larger than 8 MiB"});
+  check_starts(refused(too_heavy, "/m"), {"/m:2:10: the configuration is larger than 8 MiB in total"});
   heavy.erase("/d/7.yaml");
   FilesInMemory just_fits(heavy);
   CHECK(loaded(just_fits, "/m").files.size() == 8);

@@ -44,7 +44,7 @@ net.ipv4.tcp_congestion_control=a=b#c
 )",
                                             policy_named_p(), 7);
   REQUIRE(conf.problems.size() == 1);
-  CHECK(format_problem("f", conf.problems[0]).starts_with("f:10:2: sysctl \"- net.ipv4.x\": the key has white space"));
+  CHECK(format_problem("f", conf.problems[0]).starts_with("f:10:2: sysctl \"- net.ipv4.x\": the key contains white space"));
   CHECK(conf.problems[0].where.file == 7);
   struct Wanted {
     std::string_view key;
@@ -86,29 +86,31 @@ TEST_CASE("each mistake in a file of sysctl.d(5) is told by its exact place") {
     Strings told;  ///< prefixes of the problems
   };
   const std::vector<Row> rows{
-      {"net.ipv4.a\n", {"1:1: net.ipv4.a has no value; write KEY = VALUE, or -KEY to keep globs from it"}},
+      {"net.ipv4.a\n", {"1:1: net.ipv4.a has no value; write KEY = VALUE, or -KEY to exclude it from globs"}},
       {"net.ipv4.a =\n", {"1:12: net.ipv4.a: the value is empty"}},
       {"net.ipv4.a = 010\n", {"1:14: net.ipv4.a: a number has a leading zero"}},
-      {"net.ipv4.a = 1 # why\n", {"1:14: net.ipv4.a: a comment needs a line of its own"}},
-      {"net.ipv4.a = 1 ;why\n", {"1:14: net.ipv4.a: a comment needs a line of its own"}},
+      {"net.ipv4.a = 1 # why\n",
+       {"1:14: net.ipv4.a: the value contains a comment; sysctl.d(5) allows comments only on separate lines"}},
+      {"net.ipv4.a = 1 ;why\n",
+       {"1:14: net.ipv4.a: the value contains a comment; sysctl.d(5) allows comments only on separate lines"}},
       {"= 1\n", {"1:1: sysctl \"\": the key is empty"}},
       {"-\n", {"1:1: sysctl \"-\": the key is empty"}},
       {"--net.ipv4.a = 1\n", {"1:1: sysctl \"--net.ipv4.a\": a leading '-'"}},
       {"kernel.panic = 1\nkernal.x = 2\n-vm.x\n", {"2:1: sysctl \"kernal.x\": only keys below net"}},
       {"net/ipv4/../../kernel/x = 1\n", {"1:1: sysctl \"net/ipv4/../../kernel/x\": the key has a component '.' or '..'"}},
-      {"net.ipv4.a = 1\nnet/ipv4/a = 1\n", {"2:1: net.ipv4.a is here twice, first in line 1; keep one of them"}},
-      {"net.ipv4.a = 1\n-net.ipv4.a = 2\n", {"2:1: net.ipv4.a is here twice"}},
-      {"-net.ipv4.a\n-net.ipv4.a\n", {"2:1: net.ipv4.a is here twice"}},
-      {"net.ipv4.a = 1\n-net.ipv4.a\n", {"2:1: net.ipv4.a is here twice"}},
-      {"-net.ipv4.a\n-net.ipv4.a = 1\n", {"2:1: net.ipv4.a is here twice"}},
-      {"net.ipv4.route.flush = 1\n", {"1:1: net.ipv4.route.flush can only be written"}},
-      {" net.netfilter.nf_conntrack_max = 1\n", {"1:2: net.netfilter.nf_conntrack_max can only be written in the host's own"}},
-      {"net.ipv4.tcp_rmem = 1\n", {"1:21: net.ipv4.tcp_rmem: the key takes 3 numbers"}},
-      {"net.ipv4.a = 1\r\n", {"1:15: there is a carriage return here"}},
-      {"net.ipv4.a = 1\0\n"s, {"1:15: there is a NUL byte here"}},
-      {"net.ipv4.a = \xff\n", {"1:14: this byte is not UTF-8"}},
+      {"net.ipv4.a = 1\nnet/ipv4/a = 1\n", {"2:1: duplicate key net.ipv4.a, first in line 1; remove one"}},
+      {"net.ipv4.a = 1\n-net.ipv4.a = 2\n", {"2:1: duplicate key net.ipv4.a"}},
+      {"-net.ipv4.a\n-net.ipv4.a\n", {"2:1: duplicate key net.ipv4.a"}},
+      {"net.ipv4.a = 1\n-net.ipv4.a\n", {"2:1: duplicate key net.ipv4.a"}},
+      {"-net.ipv4.a\n-net.ipv4.a = 1\n", {"2:1: duplicate key net.ipv4.a"}},
+      {"net.ipv4.route.flush = 1\n", {"1:1: net.ipv4.route.flush is write-only"}},
+      {" net.netfilter.nf_conntrack_max = 1\n", {"1:2: net.netfilter.nf_conntrack_max is writable only in the host's own"}},
+      {"net.ipv4.tcp_rmem = 1\n", {"1:21: net.ipv4.tcp_rmem: invalid value, expected 3 numbers"}},
+      {"net.ipv4.a = 1\r\n", {"1:15: unexpected carriage return"}},
+      {"net.ipv4.a = 1\0\n"s, {"1:15: unexpected NUL byte"}},
+      {"net.ipv4.a = \xff\n", {"1:14: invalid UTF-8 byte"}},
       {"\xEF\xBB\xBFnet.ipv4.a = 1\n", {"1:1: the file starts with a byte order mark"}},
-      {"net.ipv4.a = 72", {"1:16: the file does not end with a newline; is it half written?"}},
+      {"net.ipv4.a = 72", {"1:16: the file does not end with a newline; it may be truncated"}},
       {"net.ipv4.b = 1\nnet.ipv4.a =", {"2:12: net.ipv4.a: the value is empty", "2:13: the file does not end with a newline"}},
       {"#" + std::string(max_sysctl_line, 'x') + "\nnet.ipv4.a = 01\n",
        {"1:1: the line is longer than 8192 bytes", "2:14: net.ipv4.a: a number has a leading zero"}},

@@ -74,22 +74,22 @@ TEST_CASE("what a configuration does not need of YAML is a problem with its plac
       {"a: &x 1\nb: 2\n", "1:4 anchors"},
       {"a: &x\n", "1:4 anchors"},
       {"&x a: 1\n", "1:1 anchors"},
-      {"a: &x 1\nb: *x\n", "1:4 anchors (&) are not supported; write the value out each time\n2:4 aliases"},
-      {"a: &x [*x]\n", "1:4 anchors (&) are not supported; write the value out each time\n1:8 aliases"},
-      {"a: *nowhere\n", "1:4 this is not YAML: "},
+      {"a: &x 1\nb: *x\n", "1:4 anchors (&) are not supported; repeat the value each time\n2:4 aliases"},
+      {"a: &x [*x]\n", "1:4 anchors (&) are not supported; repeat the value each time\n1:8 aliases"},
+      {"a: *nowhere\n", "1:4 invalid YAML: "},
       {"a: !!str 1\n", "1:4 tags"},
       {"a: ! 1\n", "1:4 tags"},
       {"a: !x\n", "1:4 tags"},
       {"!x a: 1\n", "1:1 tags"},
       {"a: !<tag:x> {b: c}\n", "1:4 tags"},
-      {"a: 1\nb: 2\na: 3\n", "3:1 \"a\" is here twice, first in line 1; keep one of them"},
-      {"a: 1\n'a': 3\n", "2:1 \"a\" is here twice"},
-      {"x: {a: 1, a: 2}\n", "1:11 \"a\" is here twice"},
+      {"a: 1\nb: 2\na: 3\n", "3:1 duplicate \"a\", first in line 1; remove one"},
+      {"a: 1\n'a': 3\n", "2:1 duplicate \"a\""},
+      {"x: {a: 1, a: 2}\n", "1:11 duplicate \"a\""},
       {"<<: {a: 1}\nb: 2\n", "1:1 merge keys"},
-      {"? [a]\n: b\n", "1:3 a key must be a word"},
-      {"? {a: b}\n: c\n", "1:3 a key must be a word"},
-      {"~: b\n", "1:1 a key must be a word"},
-      {": b\n", "1:1 a key must be a word"},
+      {"? [a]\n: b\n", "1:3 invalid key, expected a word"},
+      {"? {a: b}\n: c\n", "1:3 invalid key, expected a word"},
+      {"~: b\n", "1:1 invalid key, expected a word"},
+      {": b\n", "1:1 invalid key, expected a word"},
       {"a: 1\n---\nb: 2\n", "2:1 a second document"},
       {"a: 1\n---\n", "2:1 a second document"},
       {"a: 1\n...\nb: 1\n", "3:1 a second document"},
@@ -97,12 +97,12 @@ TEST_CASE("what a configuration does not need of YAML is a problem with its plac
       {"%YAML 1.2\n---\na: 1\n", "1:1 YAML directives"},
       {"%\n", "1:1 YAML directives"},
       {"# a\n%a: 1\nb: 2\n", "2:1 YAML directives"},
-      {"a: [1\n", "2:1 this is not YAML: "},
-      {"a: b: c\n", "1:5 this is not YAML: "},
-      {"a: 'b' c\n", "1:8 this is not YAML: "},
-      {"a: \"\\q\"\n", "1:7 this is not YAML: "},
-      {"a: 1\n}\n", "2:1 this is not YAML: "},
-      {"\ta: 1\n", "1:3 this is not YAML: "},
+      {"a: [1\n", "2:1 invalid YAML: "},
+      {"a: b: c\n", "1:5 invalid YAML: "},
+      {"a: 'b' c\n", "1:8 invalid YAML: "},
+      {"a: \"\\q\"\n", "1:7 invalid YAML: "},
+      {"a: 1\n}\n", "2:1 invalid YAML: "},
+      {"\ta: 1\n", "1:3 invalid YAML: "},
   };
   for (const Row& row : rows) {
     CAPTURE(row.text);
@@ -116,17 +116,17 @@ TEST_CASE("a text that is no text, or half of one, is not parsed at all") {
     std::string_view expected;
   };
   const std::vector<Row> rows{
-      {"", "1:1 the file is empty; is it half written?"},
-      {"# only this\n\n", "1:1 the file has nothing but comments"},
-      {"a: 1", "1:5 the file does not end with a newline; is it half written?"},
-      {"a: 1\nb: \"\xC3\xA9\xFF\"\n", "2:7 this byte is not UTF-8"},
-      {"a: 1\nb: \0\n"s, "2:4 there is a NUL byte"},
-      {"\0a\0:\0\n"s, "1:1 there is a NUL byte"},
-      {"a: 1\r\n", "1:5 there is a carriage return"},
-      {"a: 1\n\x04\nb: [\n", "2:1 there is a control character"},  // yaml-cpp would treat this as the end of the file
-      {"a: \"\\u20\n", "2:1 this is not YAML"},  // yaml-cpp would report a place past the end, where it expected more digits
+      {"", "1:1 the file is empty; it may be truncated"},
+      {"# only this\n\n", "1:1 the file contains only comments"},
+      {"a: 1", "1:5 the file does not end with a newline; it may be truncated"},
+      {"a: 1\nb: \"\xC3\xA9\xFF\"\n", "2:7 invalid UTF-8 byte"},
+      {"a: 1\nb: \0\n"s, "2:4 unexpected NUL byte"},
+      {"\0a\0:\0\n"s, "1:1 unexpected NUL byte"},
+      {"a: 1\r\n", "1:5 unexpected carriage return"},
+      {"a: 1\n\x04\nb: [\n", "2:1 unexpected control character"},  // yaml-cpp would treat this as the end of the file
+      {"a: \"\\u20\n", "2:1 invalid YAML"},  // yaml-cpp would report a place past the end, where it expected more digits
       {"\xEF\xBB\xBF\x61: 1\n", "1:1 the file starts with a byte order mark"},
-      {"\xFF\xFE\x61\0"s, "1:1 this byte is not UTF-8"},
+      {"\xFF\xFE\x61\0"s, "1:1 invalid UTF-8 byte"},
       {std::string(max_config_size + 1, '#'), "1:1 the file is larger than 1 MiB"},
   };
   for (const Row& row : rows) {
@@ -149,5 +149,5 @@ TEST_CASE("nesting ends at 16 levels, however it is written") {
 }
 
 TEST_CASE("a second problem at the same place is not told") {
-  CHECK(problems_of("a: &x !y 1\n") == "1:4 anchors (&) are not supported; write the value out each time");
+  CHECK(problems_of("a: &x !y 1\n") == "1:4 anchors (&) are not supported; repeat the value each time");
 }

@@ -183,7 +183,7 @@ TEST_CASE("a pattern that cannot be meant is refused with its reason") {
       {"net.ipv4.conf.[!].rp_filter", "not closed"},
       {"net/ipv4/conf/[a/b]/rp_filter", "not closed"},
       {"net.ipv4.conf.[[:alpha:]]*.rp_filter", "character classes"},
-      {"net.ipv4.conf.eth[9-0].rp_filter", "backwards"},
+      {"net.ipv4.conf.eth[9-0].rp_filter", "reversed"},
       {"net.ipv4.conf.\\*.rp_filter", "backslash"},
   };
   for (const Row& row : rows) {

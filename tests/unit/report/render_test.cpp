@@ -114,7 +114,7 @@ TEST_CASE("an explanation says who owns a key, where, and whom it overrides") {
           "KEY                  WANT  HAVE  STATE  MODE   POLICY  WHERE     OVERRIDES\n"
           "net.ipv4.ip_forward  1     -     -      audit  second  f.yaml:8  first (0, enforce, more.yaml:4)\n"
           "net.ipv4.ip_forward: why\n"
-          "net.ipv4.conf.*.rp_filter: stands for no key here\n");
+          "net.ipv4.conf.*.rp_filter: matches no key here\n");
     const auto json = nlohmann::json::parse(explain_json(explanation));
     CHECK(json["settings"][0]["overrides"][0]["conflict"] == true);
     CHECK(json["settings"][0]["overrides"][0]["file"] == "more.yaml");

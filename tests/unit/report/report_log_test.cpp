@@ -229,7 +229,7 @@ TEST_CASE("a sweep that fails to repair leaves the name of who made the drift") 
   failed.outcome = Outcome::failed;
   site.tell(Source::reconcile, failed);
   CHECK(site.writers.last_writer("q-1", "net.ipv4.ip_forward"));
-  CHECK(site.last_event().error == "another value was read back than the one written");
+  CHECK(site.last_event().error == "the value read back differs from the one written");
 }
 
 TEST_CASE("a setting that is fought over names the opponent, also where others have used up the lines of that setting") {
@@ -239,13 +239,13 @@ TEST_CASE("a setting that is fought over names the opponent, also where others h
   Change later = suspension();
   later.detected = false;
   site.tell(Source::reconcile, later);
-  CHECK(site.last_line() == "level=warn msg=\"sysctl suspended: another program keeps changing it back\" " + setting +
+  CHECK(site.last_line() == "level=warn msg=\"sysctl suspended: another process keeps overwriting it\" " + setting +
                                 " have=0 want=1 retry_in=90s" + by_rival);
   CHECK(to_string(site.last_event().what) == "suspend");
   CHECK(site.last_event().retry_in == 90s);
   CHECK(site.last_event().writer);
   site.tell(Source::reconcile, change(What::calmed, "1", State::compliant));
-  CHECK(site.last_line() == "level=info msg=\"sysctl no longer fought over\" " + setting + " want=1");
+  CHECK(site.last_line() == "level=info msg=\"sysctl no longer contended, repair resumed\" " + setting + " want=1");
   CHECK(to_string(site.last_event().what) == "calm");
   CHECK_FALSE(site.last_event().writer);
 }

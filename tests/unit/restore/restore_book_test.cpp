@@ -207,11 +207,11 @@ TEST_CASE("lines that no book has are refused, even with the right checksum") {
       {with(1, "ipv4//ip_forward"), "key"},
       {with(1, "ipv4/./ip_forward"), "key"},
       {with(1, "ipv4/ip_forward\0"s), "key"},
-      {with(4, "0"), "nothing to put back"},
+      {with(4, "0"), "no value to restore"},
       {{good, good}, "order"},
       {{{"8", "ipv4/ip_forward", "p", "0", "1"}, good}, "order"},
       {{{"7", "ipv4/tcp_rmem", "p", "0", "1"}, good}, "order"},
-      {with(3, std::string(RestoreBook::max_size, '2')), "more in it"},
+      {with(3, std::string(RestoreBook::max_size, '2')), "too many entries"},
   };
   for (const Row& row : rows) {
     CAPTURE(row.reason, row.lines[0][0], row.lines[0][1]);
@@ -231,8 +231,8 @@ TEST_CASE("a field is only taken as it is written") {
 }
 
 TEST_CASE("texts that are none of ours, or of a later version, say so") {
-  CHECK(refusal("").find("none of nswarden's books") != std::string::npos);
-  CHECK(refusal("version: 1\n").find("none of nswarden's books") != std::string::npos);
+  CHECK(refusal("").find("not a restore book") != std::string::npos);
+  CHECK(refusal("version: 1\n").find("not a restore book") != std::string::npos);
   CHECK(refusal("nswarden-restore 2 b\nend 0 0\n").find("version 2") != std::string::npos);
   CHECK_FALSE(refusal("nswarden-restore 1\n").empty());
   CHECK_FALSE(refusal("nswarden-restore 1 b\n").empty());

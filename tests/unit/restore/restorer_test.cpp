@@ -129,7 +129,7 @@ TEST_CASE("a policy that goes away by a reload leaves what it found, and the boo
   site->reload(policies({}));
   CHECK(world.value() == "7200\n");
   CHECK(site->restorer.book().empty());
-  CHECK(site->lines().find("sysctl put back to what was found") != std::string::npos);
+  CHECK(site->lines().find("sysctl restored") != std::string::npos);
 }
 
 TEST_CASE("a value that others changed since stays, and is told") {
@@ -140,7 +140,7 @@ TEST_CASE("a value that others changed since stays, and is told") {
   site->reload(policies({}));
   CHECK(world.value() == "5\n");
   CHECK(site->restorer.book().empty());
-  CHECK(site->lines().find("others have changed it since") != std::string::npos);
+  CHECK(site->lines().find("another process has changed it") != std::string::npos);
 }
 
 TEST_CASE("what another policy wants is not put back, and only one that restores keeps the entry") {
@@ -278,9 +278,9 @@ TEST_CASE("what cannot be written now is told once and tried again at a later sw
   CHECK(world.value() == "600\n");
   CHECK(site->restorer.book().size() == 1);
   const std::string lines = site->lines();
-  const auto told = lines.find("sysctl not put back");
+  const auto told = lines.find("sysctl not restored");
   REQUIRE(told != std::string::npos);
-  CHECK(lines.find("sysctl not put back", told + 1) == std::string::npos);
+  CHECK(lines.find("sysctl not restored", told + 1) == std::string::npos);
   world.netns->keys[alive].write_error = 0;
   site->now += 2min;
   site->sweep();
@@ -320,7 +320,7 @@ TEST_CASE("a damaged book is moved aside, told in one line, and nothing of it is
   CHECK(std::filesystem::exists(world.file + ".damaged"));
   CHECK_FALSE(std::filesystem::exists(world.file));
   const std::string lines = site->lines();
-  CHECK(lines.find("will not be put back") != std::string::npos);
+  CHECK(lines.find("changes by earlier runs are not restored") != std::string::npos);
   CHECK(lines.find('\n') + 1 == lines.size());
   site->sweep();
   CHECK(world.value() == "600\n");
@@ -336,7 +336,7 @@ TEST_CASE("a book that others may write is not trusted") {
   std::filesystem::permissions(world.file, std::filesystem::perms::others_write, std::filesystem::perm_options::add);
   const auto site = world.start(policies({}));
   CHECK(site->restorer.book().empty());
-  CHECK(site->lines().find("everybody may write it") != std::string::npos);
+  CHECK(site->lines().find("writable by all users") != std::string::npos);
 }
 
 TEST_CASE("where the book cannot be saved, that is told once, and restoring works all the same") {
@@ -347,9 +347,9 @@ TEST_CASE("where the book cannot be saved, that is told once, and restoring work
   site->restorer.save();
   site->restorer.save();
   const std::string lines = site->lines();
-  const auto told = lines.find("cannot be put back by the next run");
+  const auto told = lines.find("cannot save the restore book");
   REQUIRE(told != std::string::npos);
-  CHECK(lines.find("cannot be put back by the next run", told + 1) == std::string::npos);
+  CHECK(lines.find("cannot save the restore book", told + 1) == std::string::npos);
   site->reload(policies({}));
   CHECK(world.value() == "7200\n");
 }

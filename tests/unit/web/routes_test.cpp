@@ -259,7 +259,7 @@ TEST_CASE("a loop that has been silent for too long is not healthy, and is again
   const auto now = std::chrono::steady_clock::now();
   site.snapshots.alive_until(now - std::chrono::seconds(1));
   CHECK(site.ask("GET", "/-/healthy").status == 503);
-  CHECK(site.ask("GET", "/-/healthy").body == "not healthy: the loop does not get on with its sweep\n");
+  CHECK(site.ask("GET", "/-/healthy").body == "not healthy: the loop makes no progress in its sweep\n");
   CHECK(site.ask("GET", "/metrics").status == 200);
   site.snapshots.alive_until(now + std::chrono::hours(1));
   CHECK(site.ask("GET", "/-/healthy").status == 200);

@@ -21,24 +21,24 @@ TEST_CASE("the page says at its top whether all is as the policy says") {
   none.netns_unmatched = 3;
   Snapshot no_policy = quiet(0, 0);
   no_policy.policies.clear();
-  const Row table[] = {{quiet(), "Compliant: all 4 settings are as the policy says", "verdict good"},
+  const Row table[] = {{quiet(), "Compliant: all 4 settings", "verdict good"},
                        {quiet(1, 1), "Compliant: all 1 setting", "verdict good"},
-                       {drifting(3), "Not compliant: 3 of 3 settings are not as the policy says", "verdict bad"},
-                       {drifting(1), "Not compliant: 1 of 1 setting is not", "verdict bad"},
+                       {drifting(3), "Not compliant: 3 of 3 settings", "verdict bad"},
+                       {drifting(1), "Not compliant: 1 of 1 setting", "verdict bad"},
                        {not_ready, "Not ready: the first sweep is not done", "verdict warn"},
                        {Snapshot{}, "Not ready: the first sweep is not done", "verdict warn"},
                        {none, "No netns matches a policy", "verdict calm"},
-                       {no_policy, "There is no policy", "verdict warn"},
-                       {quiet(2, 0), "The policies that match want no settings", "verdict calm"}};
+                       {no_policy, "No policies", "verdict warn"},
+                       {quiet(2, 0), "The matching policies have no settings", "verdict calm"}};
   for (const Row& row : table) {
     INFO(row.verdict);
     const Page page = page_of(row.snapshot);
     const Element verdict = section(page, "verdict");
     CHECK(says(verdict, row.verdict));
     CHECK(verdict.attributes.at("class") == row.mood);
-    CHECK(page.all("title").front().text.find(row.verdict) == 0);
+    CHECK(page.all("title").front().text == std::string(row.verdict) + " - nswarden");
   }
-  CHECK(says(section(page_of(none), "verdict"), "3 netns that none is for"));
+  CHECK(says(section(page_of(none), "verdict"), "Netns that no policy matches: 3."));
 }
 
 TEST_CASE("the counts beside the verdict are those of the report") {
@@ -60,7 +60,7 @@ TEST_CASE("the counts beside the verdict are those of the report") {
   CHECK(counts == "netns11 settings70 compliant22 drifted33 missing9 unreadable6 ");
   const Element verdict = section(page, "verdict");
   CHECK(says(verdict, "last sweep 7 s earlier. Since the start 1 repair, 55 failed attempts."));
-  CHECK(says(verdict, "66 more netns match no policy. 1 name may become netns. Commands: 0 running, 8 waiting."));
+  CHECK(says(verdict, "66 more netns match no policy. 1 pending name. Commands: 0 running, 8 waiting."));
 }
 
 TEST_CASE("a row of drift has all that is known of it") {
@@ -78,9 +78,10 @@ TEST_CASE("a row of drift has all that is known of it") {
   snapshot.drift[0].finding.error = 13;
   const Page page = page_of(snapshot);
   const Element drifts = section(page, "drift");
-  for (const char* part : {"n0", "even", keepalive.c_str(), "1234", "7200", "drifted", "suspended: changed back again",
-                           "ticket 7", "Permission denied", "2025-11-27 14:28:20", "2 min ago", "sysctl pid 13769, uid 0",
-                           "rival.service", "container cccccccccccc/usr/sbin/sysctl"}) {
+  for (const char* part :
+       {"n0", "even", keepalive.c_str(), "1234", "7200", "drifted", "suspended: another program keeps changing it back",
+        "ticket 7", "Permission denied", "2025-11-27 14:28:20", "2 min ago", "sysctl pid 13769, uid 0", "rival.service",
+        "container cccccccccccc/usr/sbin/sysctl"}) {
     INFO(part);
     CHECK(says(drifts, part));
   }
@@ -145,7 +146,7 @@ TEST_CASE("every kind of event is told, newest first, with its time and what it 
   unreadable.finding.state = State::unreadable;
   for (const Event& event : {suspend, failure, unreadable}) add_event(snapshot, event);
   const Element more = section(page_of(snapshot), "events");
-  for (const char* part : {"next try in 90s", "seen by a sweep", "seen by an event", "Too many open files",
+  for (const char* part : {"next attempt in 90s", "detected by a sweep", "detected by an event", "Too many open files",
                            "want 1234, have 7200", "want 1234, had 7200", "unreadable"}) {
     INFO(part);
     CHECK(says(more, part));
@@ -168,12 +169,12 @@ TEST_CASE("policies are told with their counts, sources with why they are down, 
   CHECK_FALSE(says(section(page, "configuration"), "0123456789abc"));
   CHECK(html_of(snapshot).find("<code title=\"0123456789abcdef0123\">") != std::string::npos);
   CHECK(says(section(page, "configuration"), "2025-11-27 13:30:25 1 h 0 min ago"));
-  CHECK(says(section(page, "configuration"), "none: this is the last one that was read"));
+  CHECK(says(section(page, "configuration"), "none: the last configuration read is in force"));
   std::string notices;
   for (const Element& element : page.all("ul")) notices += element.text;
   CHECK(notices.find("Suspended: 24 settings") != std::string::npos);
   CHECK(notices.find("Down: 1 event source") != std::string::npos);
-  CHECK(notices.find("Not listed: 1 place") != std::string::npos);
+  CHECK(notices.find("Not listed: 1 netns directory (reason)") != std::string::npos);
   CHECK(notices.find("--audit") == std::string::npos);
 
   snapshot.config.error = "nswarden.yaml:3:1: unknown field";
@@ -183,8 +184,8 @@ TEST_CASE("policies are told with their counts, sources with why they are down, 
   CHECK(says(section(page, "configuration"), "14:29:24 1 min agonswarden.yaml:3:1: unknown field"));
   CHECK(says(section(page, "configuration"), "none: started with --audit"));
   const Element list = page.all("ul").back();
-  CHECK(says(list, "was refused, so that the one before stays in force: nswarden.yaml:3:1: unknown field"));
-  CHECK(says(list, "Started with --audit: drift is shown, nothing is written."));
+  CHECK(says(list, "was rejected, and the previous one stays in force: nswarden.yaml:3:1: unknown field"));
+  CHECK(says(list, "Started with --audit: drift is reported, nothing is written."));
   CHECK(page_of(quiet()).all("ul").size() == 1);  // only the list of links
 }
 

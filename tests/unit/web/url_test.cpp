@@ -151,8 +151,8 @@ TEST_CASE("a filter says what it hides, and hides nothing else") {
   CHECK(hidden("policy=even").find("policy even. Hidden: 2 of 5 rows of drift and 3 of 4 events.") != std::string::npos);
   CHECK(hidden("netns=n1").find("netns n1. Hidden: 4 of 5 rows of drift and 2 of 4 events.") != std::string::npos);
   CHECK(hidden("netns=n1&policy=even").find("netns n1 and policy even. Hidden: 5 of 5") != std::string::npos);
-  CHECK(says(section(page_of(snapshot, "netns=nobody"), "drift"), "The filter shows none."));
-  CHECK(says(section(page_of(snapshot, "netns=nobody"), "events"), "The filter shows none."));
+  CHECK(says(section(page_of(snapshot, "netns=nobody"), "drift"), "No settings match the filter."));
+  CHECK(says(section(page_of(snapshot, "netns=nobody"), "events"), "No events match the filter."));
   CHECK(says(section(page_of(snapshot, "netns=nobody"), "verdict"), "5 of 5 settings"));
   const Page page = page_of(snapshot, "policy=routers");
   CHECK(std::any_of(page.elements().begin(), page.elements().end(),

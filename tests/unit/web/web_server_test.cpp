@@ -366,11 +366,12 @@ TEST_CASE("several addresses are served in the order they were given") {
 TEST_CASE("an address that cannot be had is refused with one clear line") {
   const Site first;
   const std::string taken = "127.0.0.1:" + std::to_string(first.port());
-  CHECK(refusal({taken}) == "cannot listen on " + taken +
-                                ": address already in use; another nswarden may be running, or choose --web.listen-address");
+  CHECK(refusal({taken}) ==
+        "cannot listen on " + taken +
+            ": address already in use, possibly by another nswarden; stop it, or choose another --web.listen-address");
   CHECK(refusal({"127.0.0.1:0", taken}).find(taken + ": address already in use") != std::string::npos);
-  CHECK(refusal({"192.0.2.1:0"}) == "cannot listen on 192.0.2.1:0: this host has no such address");
-  CHECK(refusal({"10042"}) == "cannot listen on 10042: it is written as :PORT, HOST:PORT or [V6]:PORT");
+  CHECK(refusal({"192.0.2.1:0"}) == "cannot listen on 192.0.2.1:0: not an address of this host");
+  CHECK(refusal({"10042"}) == "cannot listen on 10042: invalid address, expected :PORT, HOST:PORT or [V6]:PORT");
   CHECK(refusal({"no-such-host.invalid:0"}) == "cannot listen on no-such-host.invalid:0: no such host");
   const std::string v6 = refusal({"[::1]:0"});
   CHECK((v6.empty() || v6.rfind("cannot listen on [::1]:0: ", 0) == 0));
