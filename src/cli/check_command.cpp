@@ -22,7 +22,7 @@
 namespace nswarden {
 namespace {
 
-constexpr std::size_t no_cap = std::numeric_limits<std::size_t>::max();
+constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
 
 /// One sweep of the engine over the selected netns.
 class Sweep {
@@ -32,18 +32,18 @@ class Sweep {
         netns_(options, configuration.config),
         policies_(std::make_shared<PolicySet>(configuration.config, PolicySet::Audit::as_configured)),
         reconciler_(netns_.selected(), policies_, reconciler_options()) {
-    netns_.catalog().serve(kinds_of_names(*policies_));
+    netns_.catalog().enable_kinds(kinds_of_names(*policies_));
   }
 
   int run() {
-    if (netns_.complain_of_hindrance()) return exit_unreadable;
-    if (options_.command == Command::check) tell_deafness();
+    if (netns_.print_enter_problem()) return exit_unreadable;
+    if (options_.command == Command::check) warn_invisible_writes();
     const auto now = std::chrono::steady_clock::now();
-    const bool unlisted = netns_.complain_of(sweep(now));
+    const bool unlisted = netns_.print_list_failures(sweep(now));
     const CheckReport report = judge(now);
     fmt::print("{}", options_.output == Output::json ? check_json(report) : check_table(report, colour_of_stdout()));
     if (options_.dry_run && options_.output == Output::table) fmt::print("dry run: nothing was written\n");
-    const bool missing = netns_.complain_of_missing();
+    const bool missing = netns_.print_missing_names();
     if (report.totals.drifted + report.totals.missing > 0) return exit_drifted;
     return report.compliant() && !unlisted && !missing ? exit_compliant : exit_unreadable;
   }
@@ -51,10 +51,10 @@ class Sweep {
   ChosenNetns& netns() { return netns_; }
 
   /// Parts of the configuration that none of the netns needs.
-  std::vector<Useless> useless() {
+  std::vector<UnusedPart> unused() {
     const auto now = std::chrono::steady_clock::now();
     (void)sweep(now);
-    return useless_now(reconciler_, now);
+    return find_unused(reconciler_, now);
   }
 
   /// Explains the named netns, which need not exist; includes its current state if it can be read.
@@ -64,19 +64,19 @@ class Sweep {
     explanation.source = source;
     explanation.policies = policies_.get();
     std::vector<NamedNetns> found;
-    explanation.not_looked_at = netns_.hindrance();
-    if (explanation.not_looked_at.empty()) {
+    explanation.unchecked_reason = netns_.enter_problem();
+    if (explanation.unchecked_reason.empty()) {
       (void)sweep(std::chrono::steady_clock::now());
-      explanation.findings = reconciler_.findings(WhichSettings::all, no_cap);
+      explanation.findings = reconciler_.findings(WhichSettings::all, unlimited);
       found = reconciler_.known();
-      if (found.empty()) explanation.not_looked_at = "no netns has this name now";
+      if (found.empty()) explanation.unchecked_reason = "no netns has this name now";
     }
     // Its other names count too.
     const Plan plan = policies_->plan(found.empty() ? matched_by_name(explanation.netns) : found.front().matched);
     explanation.matched = plan.policies;
     explanation.resolution = found.empty() ? policies_->resolve(plan, {}) : *reconciler_.resolution(found.front().label);
     for (const KeyPattern* glob : plan.globs) {
-      if (!stands_for_some(*glob, explanation.resolution)) explanation.open_globs.push_back(glob->name());
+      if (!matches_some_key(*glob, explanation.resolution)) explanation.open_globs.push_back(glob->name());
     }
     return explanation;
   }
@@ -85,14 +85,14 @@ class Sweep {
   std::vector<Listing::Failure> sweep(Time now) {
     reconciler_.begin_sweep();
     auto failures = reconciler_.list(NetnsCatalog::Detail::full, now);
-    while (reconciler_.work()) reconciler_.step(no_cap, now);
+    while (reconciler_.work()) reconciler_.step(unlimited, now);
     return failures;
   }
 
-  static bool stands_for_some(const KeyPattern& glob, const Resolution& resolution) {
-    const auto is_of_it = [&glob](const auto& one) { return one.setting->key == glob; };
-    return std::any_of(resolution.settings.begin(), resolution.settings.end(), is_of_it) ||
-           std::any_of(resolution.overridden.begin(), resolution.overridden.end(), is_of_it) ||
+  static bool matches_some_key(const KeyPattern& glob, const Resolution& resolution) {
+    const auto is_from_glob = [&glob](const auto& one) { return one.setting->key == glob; };
+    return std::any_of(resolution.settings.begin(), resolution.settings.end(), is_from_glob) ||
+           std::any_of(resolution.overridden.begin(), resolution.overridden.end(), is_from_glob) ||
            std::any_of(resolution.observed.begin(), resolution.observed.end(),
                        [&glob](const Key& key) { return glob.matches(key); });
   }
@@ -113,24 +113,25 @@ class Sweep {
     return options;
   }
 
-  void tell_deafness() {
+  void warn_invisible_writes() {
     const SysctlWatcher watcher(netns_.catalog().sysctl_files());
     if (watcher.problem().empty()) return;
-    complain(fmt::format("note: a daemon here would detect writes of other processes only by sweeps: {}", watcher.problem()));
+    print_to_stderr(
+        fmt::format("note: a daemon here would detect writes of other processes only by sweeps: {}", watcher.problem()));
   }
 
   CheckReport judge(Time now) {
     CheckReport report;
     report.totals = reconciler_.overview(now).totals;
-    report.findings = reconciler_.findings(options_.all ? WhichSettings::all : WhichSettings::not_compliant, no_cap);
+    report.findings = reconciler_.findings(options_.all ? WhichSettings::all : WhichSettings::not_compliant, unlimited);
     std::vector<Report> reports = reconciler_.take_reports();
     keep_overwritten(options_, *policies_, reports);
-    for (Report& told : reports) {
-      for (const Attempt& attempt : told.attempts) {
+    for (Report& visit_report : reports) {
+      for (const Attempt& attempt : visit_report.attempts) {
         ++(attempt.outcome == Outcome::fixed ? report.totals.fixed : report.totals.failed);
       }
-      for (Change& change : told.changes) {
-        if (change.what == Change::What::repaired) report.repaired.push_back(std::move(change.finding));
+      for (Change& change : visit_report.changes) {
+        if (change.kind == Change::Kind::repaired) report.repaired.push_back(std::move(change.finding));
       }
     }
     return report;
@@ -152,7 +153,7 @@ int explain_netns(const Options& options, const LoadedConfig& configuration) {
   if (options.key) {
     const auto key = KeyPattern::parse(*options.key);
     if (const auto* problem = std::get_if<Problem>(&key)) {
-      complain(fmt::format("{}: {}", printable(*options.key), problem->message));
+      print_to_stderr(fmt::format("{}: {}", printable(*options.key), problem->message));
       return exit_usage;
     }
     std::erase_if(explanation.resolution.settings,
@@ -169,15 +170,15 @@ int explain_netns(const Options& options, const LoadedConfig& configuration) {
 
 int review_configuration(const Options& options, const LoadedConfig& configuration) {
   Sweep sweep(options, configuration);
-  if (sweep.netns().complain_of_hindrance()) return exit_unreadable;
-  for (const Useless& one : sweep.useless()) {
+  if (sweep.netns().print_enter_problem()) return exit_unreadable;
+  for (const UnusedPart& one : sweep.unused()) {
     const std::string policy = printable(one.policy);
     if (one.key.empty()) {
       fmt::print("warning: policy {} matches no existing netns\n", policy);
     } else {
-      const auto meant = meant_key(one.key);
+      const auto suggestion = suggest_key(one.key);
       fmt::print("warning: policy {}: no matching netns has {}{}\n", policy, printable(one.key),
-                 meant ? fmt::format("; did you mean {}?", printable(*meant)) : "");
+                 suggestion ? fmt::format("; did you mean {}?", printable(*suggestion)) : "");
     }
   }
   return exit_compliant;

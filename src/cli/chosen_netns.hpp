@@ -28,29 +28,29 @@ class ChosenNetns {
   SelectedCatalog& selected() { return selected_; }
 
   /// The reason why netns cannot be entered, with the remedy; empty if they can.
-  std::string hindrance() {
+  std::string enter_problem() {
     const auto may = catalog_.may_enter();
-    return may ? std::string() : cannot_enter_any(may.error().code);
+    return may ? std::string() : enter_error_text(may.error().code);
   }
   /// Prints the hindrance to stderr; returns false if there was none.
-  bool complain_of_hindrance() {
-    const std::string reason = hindrance();
-    if (!reason.empty()) complain(reason);
+  bool print_enter_problem() {
+    const std::string reason = enter_problem();
+    if (!reason.empty()) print_to_stderr(reason);
     return !reason.empty();
   }
 
   /// Prints each directory that could not be listed to stderr; returns false if there was none.
-  bool complain_of(const std::vector<Listing::Failure>& failures) const {
+  bool print_list_failures(const std::vector<Listing::Failure>& failures) const {
     for (const Listing::Failure& failure : failures) {
-      complain(fmt::format("cannot list {}: {}", printable(catalog_.sources()[failure.directory].directory),
-                           error_text(failure.error.code)));
+      print_to_stderr(fmt::format("cannot list {}: {}", printable(catalog_.sources()[failure.directory].directory),
+                                  error_text(failure.error.code)));
     }
     return !failures.empty();
   }
   /// Prints each name missing from the last listing to stderr; returns false if there was none.
-  [[nodiscard]] bool complain_of_missing() const {
+  [[nodiscard]] bool print_missing_names() const {
     const std::vector<std::string> missing = selected_.not_found();
-    for (const std::string& name : missing) complain(fmt::format("no netns is named {}", printable(name)));
+    for (const std::string& name : missing) print_to_stderr(fmt::format("no netns is named {}", printable(name)));
     return !missing.empty();
   }
 

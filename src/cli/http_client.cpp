@@ -29,10 +29,10 @@ bool is_address_character(char c) { return is_name_character(c) || c == ':' || c
 /// Characters allowed in a request line. A query is rejected because API paths are appended.
 bool is_path_character(char c) { return c > ' ' && c <= '~' && c != '?' && c != '#' && c != '\\'; }
 
-Problem refused(std::string why) { return {{}, std::move(why)}; }
+Problem refused(std::string reason) { return {{}, std::move(reason)}; }
 
 /// Removes `USER:PASSWORD@` from `authority`. Returns an error, or an empty string.
-std::string take_credentials(std::string_view& authority, Url& url) {
+std::string parse_credentials(std::string_view& authority, Url& url) {
   const std::size_t at = authority.rfind('@');
   if (at == std::string_view::npos) return {};
   const std::string_view user_info = authority.substr(0, at);
@@ -48,7 +48,7 @@ std::string take_credentials(std::string_view& authority, Url& url) {
 }
 
 /// Removes the host from `rest`, up to the colon of a port. Returns an error, or an empty string.
-std::string take_host(std::string_view& rest, Url& url) {
+std::string parse_host(std::string_view& rest, Url& url) {
   if (rest.starts_with('[')) {
     const std::size_t end = rest.find(']');
     if (end == std::string_view::npos) return "[ without ]";
@@ -76,7 +76,7 @@ std::string take_host(std::string_view& rest, Url& url) {
              : "invalid character in the host; write special characters of a user or password as %NN";
 }
 
-using Kind = HttpProblem::Kind;
+using ProblemKind = HttpProblem::Kind;
 using MaybeProblem = std::optional<HttpProblem>;
 
 struct FreeBio {
@@ -92,13 +92,13 @@ std::string tls_reason() {
 }
 
 HttpProblem unusable(const char* flag, const std::string& path) {
-  return {Kind::tls_files, fmt::format("cannot use {} {}: {}", flag, printable(path), tls_reason())};
+  return {ProblemKind::tls_files, fmt::format("cannot use {} {}: {}", flag, printable(path), tls_reason())};
 }
 
 /// Rejects a key with a passphrase instead of prompting on the terminal.
 int no_passphrase(char*, int, int, void*) { return 0; }
 
-MaybeProblem take_files(SSL_CTX* context, const TlsFiles& files) {
+MaybeProblem load_files(SSL_CTX* context, const TlsFiles& files) {
   SSL_CTX_set_default_passwd_cb(context, no_passphrase);
   if (files.ca_file.empty()) {
     SSL_CTX_set_default_verify_paths(context);
@@ -133,11 +133,11 @@ HttpProblem tls_problem(const SSL* ssl) {
   if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
     const long result = SSL_get_verify_result(ssl);
     const bool other = result == X509_V_ERR_HOSTNAME_MISMATCH || result == X509_V_ERR_IP_ADDRESS_MISMATCH;
-    return {other ? Kind::wrong_name : Kind::untrusted, X509_verify_cert_error_string(result)};
+    return {other ? ProblemKind::name_mismatch : ProblemKind::untrusted, X509_verify_cert_error_string(result)};
   }
-  if (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST) return {Kind::no_tls, tls_reason()};
+  if (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST) return {ProblemKind::not_tls, tls_reason()};
   const bool wanted = reason == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED || reason == SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE;
-  return {wanted ? Kind::wants_certificate : Kind::tls, tls_reason()};
+  return {wanted ? ProblemKind::certificate_required : ProblemKind::tls, tls_reason()};
 }
 
 /// A connection that reads and writes until the deadline.
@@ -152,7 +152,7 @@ class Connection {
     if (layer == nullptr) throw std::bad_alloc();
     bio_.reset(BIO_push(layer, bio_.release()));
     BIO_get_ssl(bio_.get(), &ssl_);
-    if (!expect_host(ssl_, host)) return HttpProblem{Kind::tls, tls_reason()};
+    if (!expect_host(ssl_, host)) return HttpProblem{ProblemKind::tls, tls_reason()};
     while (true) {
       ERR_clear_error();
       if (BIO_do_handshake(bio_.get()) == 1) return std::nullopt;
@@ -193,7 +193,7 @@ class Connection {
   }
 
  private:
-  static HttpProblem late() { return {Kind::late, {}}; }
+  static HttpProblem late() { return {ProblemKind::timed_out, {}}; }
 
   /// TLS ends only with close_notify: an attacker can cut a connection.
   [[nodiscard]] bool is_end(int count) const {
@@ -206,7 +206,7 @@ class Connection {
     if (!BIO_should_retry(bio_.get())) {
       const int error = errno;
       if (ssl_ != nullptr && ERR_peek_error() != 0) return tls_problem(ssl_);
-      return HttpProblem{Kind::unreachable, error == 0 ? "connection closed by the server" : error_text(error)};
+      return HttpProblem{ProblemKind::unreachable, error == 0 ? "connection closed by the server" : error_text(error)};
     }
     const bool writes = BIO_should_write(bio_.get()) != 0;
     const auto wanted = writes ? Readiness::writable : Readiness::readable;
@@ -229,11 +229,11 @@ std::string base64(std::string_view bytes) {
 
 HttpProblem unreachable(const Error& error) {
   if (error.attempt == look_up_attempt) {
-    if (error.code == ENOENT) return {Kind::unreachable, "name lookup found no address"};
-    if (error.code == ETIMEDOUT) return {Kind::unreachable, "name lookup timed out"};
-    return {Kind::unreachable, fmt::format("name lookup failed temporarily ({})", error_text(error.code))};
+    if (error.code == ENOENT) return {ProblemKind::unreachable, "name lookup found no address"};
+    if (error.code == ETIMEDOUT) return {ProblemKind::unreachable, "name lookup timed out"};
+    return {ProblemKind::unreachable, fmt::format("name lookup failed temporarily ({})", error_text(error.code))};
   }
-  return {Kind::unreachable, error_text(error.code)};
+  return {ProblemKind::unreachable, error_text(error.code)};
 }
 
 }  // namespace
@@ -243,7 +243,7 @@ std::string Url::authority() const {
   return ipv6 ? fmt::format("[{}]:{}", bare, port) : fmt::format("{}:{}", bare, port);
 }
 
-std::string Url::shown() const {
+std::string Url::display_text() const {
   return fmt::format("{}://{}{}{}:{}{}", tls ? "https" : "http", ipv6 ? "[" : "", host, ipv6 ? "]" : "", port, path);
 }
 
@@ -260,8 +260,8 @@ std::variant<Url, Problem> parse_url(std::string_view text) {
   }
   if (url.path.find('@') != std::string::npos) return refused("/ before the @; write / in a user or password as %2F");
   std::string_view authority = text.substr(0, slash);
-  if (std::string problem = take_credentials(authority, url); !problem.empty()) return refused(std::move(problem));
-  if (std::string problem = take_host(authority, url); !problem.empty()) return refused(std::move(problem));
+  if (std::string problem = parse_credentials(authority, url); !problem.empty()) return refused(std::move(problem));
+  if (std::string problem = parse_host(authority, url); !problem.empty()) return refused(std::move(problem));
   url.port = url.tls ? 443 : 80;
   if (authority.empty()) return url;
   const auto port = authority.starts_with(':') ? parse_number<std::uint16_t>(authority.substr(1)) : std::nullopt;
@@ -289,7 +289,7 @@ std::variant<HttpAnswer, HttpProblem> HttpClient::get(const std::string& path) {
     if (!tls) throw std::bad_alloc();
     SSL_CTX_set_min_proto_version(tls.get(), TLS1_2_VERSION);
     SSL_CTX_set_verify(tls.get(), SSL_VERIFY_PEER, nullptr);
-    if (auto problem = take_files(tls.get(), files_)) return *problem;
+    if (auto problem = load_files(tls.get(), files_)) return *problem;
     tls_ = std::move(tls);
   }
   auto fd = connect_to(url_.host, url_.port, deadline_);
@@ -300,11 +300,11 @@ std::variant<HttpAnswer, HttpProblem> HttpClient::get(const std::string& path) {
   }
   // A server that rejects the request may respond and close before reading all of it.
   const MaybeProblem unsent = connection.send(request(path));
-  HttpResponse response(most_body_bytes);
+  HttpResponse response(max_body_bytes);
   if (const MaybeProblem problem = connection.receive(response)) {
-    return unsent && problem->kind == Kind::unreachable ? *unsent : *problem;
+    return unsent && problem->kind == ProblemKind::unreachable ? *unsent : *problem;
   }
-  if (!response.problem().empty()) return unsent ? *unsent : HttpProblem{Kind::unreadable_answer, response.problem()};
+  if (!response.problem().empty()) return unsent ? *unsent : HttpProblem{ProblemKind::invalid_response, response.problem()};
   return HttpAnswer{response.status(), std::move(response.body())};
 }
 

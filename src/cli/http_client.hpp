@@ -31,7 +31,7 @@ struct Url {
   /// HOST:PORT, as in a Host header.
   [[nodiscard]] std::string authority() const;
   /// One line of plain characters for display, without credentials.
-  [[nodiscard]] std::string shown() const;
+  [[nodiscard]] std::string display_text() const;
 };
 
 /// Parses `http[s]://[USER:PASSWORD@]HOST[:PORT][/PATH]`. A problem has no position and quotes no part of `text`. Pure.
@@ -44,23 +44,23 @@ struct HttpAnswer {
 
 struct HttpProblem {
   enum class Kind : std::uint8_t {
-    unreachable,        ///< connection failed or broke
-    late,               ///< deadline exceeded
-    untrusted,          ///< server certificate
-    wrong_name,         ///< the certificate is for another host
-    wants_certificate,  ///< from the client
-    tls,                ///< any other TLS error
-    no_tls,             ///< not TLS
-    unreadable_answer,  ///< not HTTP, truncated, too long, ...
-    tls_files,          ///< the client's files are unusable
+    unreachable,           ///< connection failed or broke
+    timed_out,             ///< deadline exceeded
+    untrusted,             ///< server certificate
+    name_mismatch,         ///< the certificate is for another host
+    certificate_required,  ///< from the client
+    tls,                   ///< any other TLS error
+    not_tls,               ///< not TLS
+    invalid_response,      ///< not HTTP, truncated, too long, ...
+    tls_files,             ///< the client's files are unusable
   };
   Kind kind = Kind::unreachable;
-  std::string why;  ///< one line for display, without credentials
+  std::string reason;  ///< one line for display, without credentials
 };
 
 class HttpClient {
  public:
-  static constexpr std::size_t most_body_bytes = std::size_t{16} * 1024 * 1024;
+  static constexpr std::size_t max_body_bytes = std::size_t{16} * 1024 * 1024;
 
   /// `url` and `files` must outlive it.
   HttpClient(const Url& url, const TlsFiles& files, Deadline deadline);

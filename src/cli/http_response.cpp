@@ -50,7 +50,7 @@ void HttpResponse::feed(std::string_view bytes) {
   const std::size_t end = head_.find("\r\n\r\n", before < 3 ? 0 : before - 3);
   // Independent of how the bytes are split: an incomplete head may already end with three of the four bytes of its
   // terminator.
-  if (std::min(end, head_.size() - std::min<std::size_t>(head_.size(), 3)) > most_head_bytes)
+  if (std::min(end, head_.size() - std::min<std::size_t>(head_.size(), 3)) > max_head_bytes)
     return refuse("the response head is too long");
   if (end == std::string::npos) return;
   in_body_ = true;
@@ -100,8 +100,8 @@ void HttpResponse::read_length(std::string_view value) {
 }
 
 void HttpResponse::check_body() {
-  if (length_.value_or(body_.size()) > most_body_bytes_) {
-    return refuse(fmt::format("the response has more than {} bytes", most_body_bytes_));
+  if (length_.value_or(body_.size()) > max_body_bytes_) {
+    return refuse(fmt::format("the response has more than {} bytes", max_body_bytes_));
   }
   if (!length_ || body_.size() < *length_) return;
   body_.resize(*length_);  // excess bytes are not part of the body

@@ -13,9 +13,9 @@ namespace nswarden {
 
 class HttpResponse {
  public:
-  static constexpr std::size_t most_head_bytes = std::size_t{64} * 1024;
+  static constexpr std::size_t max_head_bytes = std::size_t{64} * 1024;
 
-  explicit HttpResponse(std::size_t most_body_bytes) : most_body_bytes_(most_body_bytes) {}
+  explicit HttpResponse(std::size_t max_body_bytes) : max_body_bytes_(max_body_bytes) {}
 
   /// Must not be called after done().
   void feed(std::string_view bytes);
@@ -36,7 +36,7 @@ class HttpResponse {
   void read_length(std::string_view value);
   void check_body();
 
-  std::size_t most_body_bytes_;
+  std::size_t max_body_bytes_;
   std::string head_;
   std::string body_;
   std::string problem_;

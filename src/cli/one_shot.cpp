@@ -24,10 +24,10 @@ namespace nswarden {
 namespace {
 
 /// Returns nullopt after printing the problems.
-std::optional<LoadedConfig> configuration_or_complaint(const Options& options) {
+std::optional<LoadedConfig> load_or_print_problems(const Options& options) {
   auto loaded = load_configuration(options.config);
   if (auto* configuration = std::get_if<LoadedConfig>(&loaded)) return std::move(*configuration);
-  for (const std::string& line : std::get<RefusedConfig>(loaded).lines) fmt::print(stderr, "{}\n", line);
+  for (const std::string& line : std::get<RejectedConfig>(loaded).lines) fmt::print(stderr, "{}\n", line);
   return std::nullopt;
 }
 
@@ -50,7 +50,7 @@ int check_configuration(const Options& options, const LoadedConfig& configuratio
 /// `config convert`: prints the older form as native policies.
 int print_converted(const LoadedConfig& configuration) {
   if (configuration.config.form != Config::Form::older) {
-    complain(fmt::format("cannot convert {}: it already has the native form", printable(configuration.source)));
+    print_to_stderr(fmt::format("cannot convert {}: it already has the native form", printable(configuration.source)));
     return exit_usage;
   }
   fmt::print("{}", convert_config(configuration.config));
@@ -72,7 +72,7 @@ int run_command(const Options& options) {
   if (options.command == Command::config_schema) return print_schema();
   if (options.command == Command::status) return show_status(options);
   if (options.command == Command::healthcheck) return check_health(options);
-  const auto configuration = configuration_or_complaint(options);
+  const auto configuration = load_or_print_problems(options);
   if (!configuration) return exit_usage;
   if (options.command == Command::config_convert) return print_converted(*configuration);
   try {
@@ -81,7 +81,7 @@ int run_command(const Options& options) {
     if (options.command == Command::config_check) return check_configuration(options, *configuration);
     return check_netns(options, *configuration);
   } catch (const std::system_error& error) {
-    complain(error.what());
+    print_to_stderr(error.what());
     return exit_unreadable;
   }
 }
@@ -91,27 +91,28 @@ int run_command(const Options& options) {
 int run_one_shot(const Options& options) {
   const int code = run_command(options);
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
-  complain(fmt::format("cannot write the report: {}", error_text(errno)));
+  print_to_stderr(fmt::format("cannot write the report: {}", error_text(errno)));
   return code == exit_compliant ? int{exit_unreadable} : code;
 }
 
 bool choose_procfs(const Options& options) {
   constexpr const char* procfs_variable = "NSWARDEN_PROCFS";
-  const auto needs_none = {Command::config_convert, Command::config_events, Command::config_schema, Command::status,
-                           Command::healthcheck};
-  if (std::find(needs_none.begin(), needs_none.end(), options.command) != needs_none.end()) return true;
+  const auto without_procfs = {Command::config_convert, Command::config_events, Command::config_schema, Command::status,
+                               Command::healthcheck};
+  if (std::find(without_procfs.begin(), without_procfs.end(), options.command) != without_procfs.end()) return true;
   if (options.command == Command::config_check && !options.live) return true;
-  const bool asked = options.procfs.has_value();
+  const bool is_explicit = options.procfs.has_value();
   const char* variable = std::getenv(procfs_variable);  // NOLINT(concurrency-mt-unsafe): nobody sets it
-  const std::string directory = asked ? *options.procfs : variable == nullptr ? "" : variable;
-  if (directory.empty() && !asked) return true;
+  const std::string directory = is_explicit ? *options.procfs : variable == nullptr ? "" : variable;
+  if (directory.empty() && !is_explicit) return true;
   const auto used = use_procfs(directory);
   if (used) return true;
   const int error = used.error().code;
-  const std::string what = error == EMEDIUMTYPE ? "not a procfs" : error_text(error);
-  complain(fmt::format("cannot use {} {}: {}: {}; mount the host's /proc there, writable (-v /proc:{}, or a hostPath volume)",
-                       asked ? "--path.procfs" : procfs_variable, printable(directory), used.error().attempt, what,
-                       printable(directory)));
+  const std::string reason = error == EMEDIUMTYPE ? "not a procfs" : error_text(error);
+  print_to_stderr(
+      fmt::format("cannot use {} {}: {}: {}; mount the host's /proc there, writable (-v /proc:{}, or a hostPath volume)",
+                  is_explicit ? "--path.procfs" : procfs_variable, printable(directory), used.error().attempt, reason,
+                  printable(directory)));
   return false;
 }
 

@@ -24,9 +24,9 @@ const CLI::App& last_command(const CLI::App& app) {
 }
 
 /// The command as typed: `nswarden config check`.
-std::string typed(const CLI::App& command) {
+std::string command_path(const CLI::App& command) {
   const CLI::App* parent = command.get_parent();
-  return parent == nullptr ? command.get_name() : fmt::format("{} {}", typed(*parent), command.get_name());
+  return parent == nullptr ? command.get_name() : fmt::format("{} {}", command_path(*parent), command.get_name());
 }
 
 /// The closest flag of the given command, or command, to `word`.
@@ -46,7 +46,7 @@ std::string suggestion(const CLI::App& app, std::string_view word) {
   const std::vector<std::string_view> candidates(known.begin(), known.end());
   const std::string_view name = word.substr(0, word.find('='));
   const auto near = nearest(name, candidates);
-  if (near == name) return fmt::format(" at this position; see {} --help", typed(last_command(app)));
+  if (near == name) return fmt::format(" at this position; see {} --help", command_path(last_command(app)));
   return near ? fmt::format("; did you mean {}?", *near) : std::string();
 }
 
@@ -62,7 +62,7 @@ std::string unexpected_word(const CLI::App& app, const CLI::Error& error) {
 }
 
 /// The subcommands: `run, check or config`.
-std::string commands_below(const CLI::App& app) {
+std::string subcommand_names(const CLI::App& app) {
   const auto commands = app.get_subcommands({});
   std::string names;
   for (std::size_t i = 0; i < commands.size(); ++i) {
@@ -82,11 +82,11 @@ std::string failure_line(const CLI::App* app, const CLI::Error& error) {
     const bool is_command = lacks_command && !word.starts_with('-');
     message = fmt::format("{} {}", is_command ? "unknown command" : "unexpected argument", printable(word));
   } else if (lacks_command && error.get_name() == "RequiredError") {
-    message = fmt::format("missing command, expected {}", commands_below(command));
+    message = fmt::format("missing command, expected {}", subcommand_names(command));
   }
   std::replace(message.begin(), message.end(), '\n', ' ');
   std::string hint = word.empty() ? std::string() : suggestion(*app, word);
-  if (hint.empty()) hint = fmt::format("; see {} --help", typed(command));
+  if (hint.empty()) hint = fmt::format("; see {} --help", command_path(command));
   return fmt::format("nswarden: {}{}\n", message, hint);
 }
 
@@ -142,7 +142,7 @@ class Parser {
   }
 
   /// Only one of them would be read.
-  [[nodiscard]] bool names_two_files() const {
+  [[nodiscard]] bool has_two_files() const {
     return config_check_->count("FILE") > 0 && config_check_->count("--config.file") + app.count("--config.file") > 0;
   }
 
@@ -336,7 +336,7 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   Parser parser;
   try {
     parser.app.parse(argc, argv);
-    if (parser.names_two_files()) throw CLI::ExcludesError("FILE", "--config.file");
+    if (parser.has_two_files()) throw CLI::ExcludesError("FILE", "--config.file");
   } catch (const CLI::ParseError& error) {
     return parser.app.exit(error, std::cout, std::cerr) == 0 ? 0 : exit_usage;
   }

@@ -25,25 +25,25 @@ namespace {
 constexpr std::string_view remedy =
     "remove the policy from its configuration and reload, which restores the values, or stop it first";
 
-struct Sums {
+struct Counts {
   std::size_t restored = 0;
   std::size_t changed_by_others = 0;
   std::size_t gone = 0;
   std::size_t failed = 0;
 };
 
-Sums sums_of(const RestoreReport& report) {
-  using What = Restored::What;
-  const auto count = [&settings = report.settings](What what) {
-    const auto is_that = [what](const RestoreReport::Setting& setting) { return setting.result.what == what; };
-    return static_cast<std::size_t>(std::count_if(settings.begin(), settings.end(), is_that));
+Counts counts_of(const RestoreReport& report) {
+  using Kind = Restored::Kind;
+  const auto count = [&settings = report.settings](Kind kind) {
+    const auto is_of_kind = [kind](const RestoreReport::Setting& setting) { return setting.result.kind == kind; };
+    return static_cast<std::size_t>(std::count_if(settings.begin(), settings.end(), is_of_kind));
   };
-  return {count(What::restored), count(What::changed_by_others), count(What::gone) + count(What::netns_gone),
-          count(What::failed)};
+  return {count(Kind::restored), count(Kind::changed_by_others), count(Kind::gone) + count(Kind::netns_gone),
+          count(Kind::failed)};
 }
 
 /// Returns bytes.
-std::string shown(const Restored& result, const std::string& value) {
+std::string displayed(const Restored& result, const std::string& value) {
   return result.entry.key.is_secret() && !value.empty() ? "redacted" : value;
 }
 
@@ -53,13 +53,13 @@ std::string failure(const Restored& result) {
 }
 
 std::string state_of(const Restored& result) {
-  const std::string state(to_string(result.what));
-  return result.what == Restored::What::failed ? fmt::format("{} ({})", state, failure(result)) : state;
+  const std::string state(to_string(result.kind));
+  return result.kind == Restored::Kind::failed ? fmt::format("{} ({})", state, failure(result)) : state;
 }
 
 std::string_view shade(const Restored& result, Colour colour) {
   if (colour == Colour::never) return {};
-  return result.what == Restored::What::restored ? "\x1b[32m" : "\x1b[31m";
+  return result.kind == Restored::Kind::restored ? "\x1b[32m" : "\x1b[31m";
 }
 
 /// A netns in the restore book.
@@ -75,10 +75,10 @@ class Restoration {
       : options_(options), netns_(options, configuration.config), store_(options.restore_file) {}
 
   int run() {
-    if (netns_.complain_of_hindrance()) return exit_unreadable;
+    if (netns_.print_enter_problem()) return exit_unreadable;
     auto loaded = store_.load();
     if (!loaded.problem.empty()) {
-      complain(loaded.problem);
+      print_to_stderr(loaded.problem);
       return exit_unreadable;
     }
     RestoreBook& book = loaded.book;
@@ -88,21 +88,21 @@ class Restoration {
     for (const KnownNetns& netns : known) restore_netns(netns, book, report);
     if (!options_.netns.empty()) report.elsewhere = 0;
     if (const std::string problem = store_.save(book); !problem.empty()) {
-      complain(problem);
-      whole_ = false;
+      print_to_stderr(problem);
+      complete_ = false;
     }
     fmt::print("{}", options_.output == Output::json ? restore_json(report) : restore_table(report, colour_of_stdout()));
-    const Sums sums = sums_of(report);
-    if (sums.changed_by_others > 0) return exit_drifted;
-    return whole_ && sums.failed == 0 ? exit_compliant : exit_unreadable;
+    const Counts counts = counts_of(report);
+    if (counts.changed_by_others > 0) return exit_drifted;
+    return complete_ && counts.failed == 0 ? exit_compliant : exit_unreadable;
   }
 
  private:
   /// The netns in the restore book, each once, in byte order of their labels.
   std::vector<KnownNetns> find(const RestoreBook& book) {
     const Listing listing = netns_.selected().list(NetnsCatalog::Detail::full);
-    if (netns_.complain_of(listing.failures)) whole_ = false;
-    if (netns_.complain_of_missing()) whole_ = false;
+    if (netns_.print_list_failures(listing.failures)) complete_ = false;
+    if (netns_.print_missing_names()) complete_ = false;
     std::vector<KnownNetns> known;
     for (const Entry& entry : listing.entries) {
       if (entry.kind != EntryKind::nsfs) continue;
@@ -114,8 +114,8 @@ class Restoration {
     std::erase_if(known, [&](KnownNetns& netns) {
       const BindResult bound = netns_.catalog().bind(netns.at.directory, netns.at.name, {}, Tier::transient);
       if (const auto* error = std::get_if<Error>(&bound)) {
-        complain(fmt::format("cannot enter {}: {}", printable(netns.label), with_remedy(error->code)));
-        whole_ = false;
+        print_to_stderr(fmt::format("cannot enter {}: {}", printable(netns.label), with_remedy(error->code)));
+        complete_ = false;
       }
       const auto* binding = std::get_if<Binding>(&bound);
       if (binding == nullptr) return true;
@@ -137,7 +137,7 @@ class Restoration {
   const Options& options_;
   ChosenNetns netns_;  // all kinds of names: changed settings need not be wanted any more
   RestoreFile store_;
-  bool whole_ = true;  // all entries found and saved
+  bool complete_ = true;  // all entries found and saved
 };
 
 }  // namespace
@@ -150,43 +150,43 @@ std::string restore_table(const RestoreReport& report, Colour colour) {
     const auto& entry = result.entry;
     table.row({printable(setting.netns),
                printable(entry.key.name()),
-               or_dash(shown(result, entry.found)),
-               or_dash(shown(result, result.have)),
+               or_dash(displayed(result, entry.found)),
+               or_dash(displayed(result, result.have)),
                {state_of(result), shade(result, colour)},
                or_dash(entry.policy)});
   }
-  const Sums sums = sums_of(report);
+  const Counts counts = counts_of(report);
   std::string out = table.empty() ? std::string() : table.text();
   out += fmt::format("{} netns, {} settings: {} restored, {} changed by others, {} gone, {} failed", report.netns,
-                     report.settings.size(), sums.restored, sums.changed_by_others, sums.gone, sums.failed);
+                     report.settings.size(), counts.restored, counts.changed_by_others, counts.gone, counts.failed);
   if (report.elsewhere > 0) out += fmt::format("; {} in absent netns", report.elsewhere);
   return out + '\n';
 }
 
 std::string restore_json(const RestoreReport& report) {
-  const Sums sums = sums_of(report);
+  const Counts counts = counts_of(report);
   Json json{{"schema", 1},
-            {"restored", sums.restored + sums.gone == report.settings.size()},
+            {"restored", counts.restored + counts.gone == report.settings.size()},
             {"totals",
              {{"netns", report.netns},
               {"settings", report.settings.size()},
-              {"restored", sums.restored},
-              {"changed_by_others", sums.changed_by_others},
-              {"gone", sums.gone},
-              {"failed", sums.failed},
+              {"restored", counts.restored},
+              {"changed_by_others", counts.changed_by_others},
+              {"gone", counts.gone},
+              {"failed", counts.failed},
               {"elsewhere", report.elsewhere}}},
             {"findings", Json::array()}};
   for (const RestoreReport::Setting& setting : report.settings) {
     const Restored& result = setting.result;
-    const bool gone = result.what == Restored::What::gone || result.what == Restored::What::netns_gone;
-    const bool unknown = gone || (result.what == Restored::What::failed && result.have.empty());
+    const bool gone = result.kind == Restored::Kind::gone || result.kind == Restored::Kind::netns_gone;
+    const bool unknown = gone || (result.kind == Restored::Kind::failed && result.have.empty());
     Json one{{"netns", printable(setting.netns)},
              {"policy", printable(result.entry.policy)},
              {"key", printable(result.entry.key.name())},
-             {"found", printable(shown(result, result.entry.found))},
-             {"have", unknown ? Json(nullptr) : Json(printable(shown(result, result.have)))},
-             {"state", to_string(result.what)}};
-    if (result.what == Restored::What::failed) one["error"] = failure(result);
+             {"found", printable(displayed(result, result.entry.found))},
+             {"have", unknown ? Json(nullptr) : Json(printable(displayed(result, result.have)))},
+             {"state", to_string(result.kind)}};
+    if (result.kind == Restored::Kind::failed) one["error"] = failure(result);
     json["findings"].push_back(std::move(one));
   }
   return line_of(json);
@@ -202,11 +202,11 @@ void keep_overwritten(const Options& options, const PolicySet& policies, const s
   if (std::none_of(reports.begin(), reports.end(), overwrote)) return;
   RestoreFile store(options.restore_file);
   auto loaded = store.load();
-  bool kept = true;
-  for (const Report& report : reports) kept = loaded.book.note(report, policies).empty() && kept;
-  if (!kept) complain("note: cannot restore all changes later: the restore book is full");
+  bool all_recorded = true;
+  for (const Report& report : reports) all_recorded = loaded.book.note(report, policies).empty() && all_recorded;
+  if (!all_recorded) print_to_stderr("note: cannot restore all changes later: the restore book is full");
   const std::string problem = store.save(loaded.book);
-  if (!problem.empty()) complain(fmt::format("note: cannot restore changes later: {}", problem));
+  if (!problem.empty()) print_to_stderr(fmt::format("note: cannot restore changes later: {}", problem));
 }
 
 }  // namespace nswarden

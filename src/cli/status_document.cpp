@@ -12,10 +12,10 @@ namespace nswarden {
 namespace {
 
 /// The daemon nests at most five levels; nlohmann copies and writes nested values recursively.
-constexpr int deepest = 16;
+constexpr int max_depth = 16;
 
 /// Thrown only within this file.
-class WrongAnswer : public std::runtime_error {
+class InvalidResponse : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
@@ -29,7 +29,7 @@ bool is_too_deep(std::string_view text) {
     if (in_string) continue;
     if (c == '{' || c == '[') ++depth;
     if (c == '}' || c == ']') --depth;
-    if (depth > deepest) return true;
+    if (depth > max_depth) return true;
   }
   return false;
 }
@@ -38,37 +38,37 @@ bool is_too_deep(std::string_view text) {
 class Fields {
  public:
   Fields(const Json& json, std::string name) : json_(json), name_(std::move(name)) {
-    if (!json_.is_object()) throw WrongAnswer(fmt::format("{} is not an object", name_.empty() ? "it" : name_));
+    if (!json_.is_object()) throw InvalidResponse(fmt::format("{} is not an object", name_.empty() ? "it" : name_));
   }
 
   [[nodiscard]] bool has(const char* field) const { return json_.contains(field) && !json_[field].is_null(); }
 
   [[nodiscard]] std::string text(const char* field) const {
     const Json& value = at(field);
-    if (!value.is_string()) wrong(field, "text");
+    if (!value.is_string()) refuse(field, "text");
     return value.get<std::string>();
   }
-  [[nodiscard]] std::string text_or_none(const char* field) const { return has(field) ? text(field) : std::string(); }
-  void texts_or_none(std::initializer_list<std::pair<const char*, std::string&>> wanted) const {
-    for (const auto& [field, to] : wanted) to = text_or_none(field);
+  [[nodiscard]] std::string text_or_empty(const char* field) const { return has(field) ? text(field) : std::string(); }
+  void texts_or_empty(std::initializer_list<std::pair<const char*, std::string&>> wanted) const {
+    for (const auto& [field, to] : wanted) to = text_or_empty(field);
   }
 
-  [[nodiscard]] bool truth(const char* field) const {
+  [[nodiscard]] bool boolean(const char* field) const {
     const Json& value = at(field);
-    if (!value.is_boolean()) wrong(field, "true or false");
+    if (!value.is_boolean()) refuse(field, "true or false");
     return value.get<bool>();
   }
 
   [[nodiscard]] std::size_t count(const char* field) const {
     const Json& value = at(field);
-    if (!value.is_number_unsigned()) wrong(field, "a count");
+    if (!value.is_number_unsigned()) refuse(field, "a count");
     return value.get<std::size_t>();
   }
-  [[nodiscard]] std::size_t count_or_none(const char* field) const { return has(field) ? count(field) : 0; }
+  [[nodiscard]] std::size_t count_or_zero(const char* field) const { return has(field) ? count(field) : 0; }
 
   [[nodiscard]] double time(const char* field) const {
     const Json& value = at(field);
-    if (!value.is_number() || !std::isfinite(value.get<double>())) wrong(field, "a time");
+    if (!value.is_number() || !std::isfinite(value.get<double>())) refuse(field, "a time");
     return value.get<double>();
   }
 
@@ -78,7 +78,7 @@ class Fields {
   template <class Read>
   [[nodiscard]] auto list(const char* field, Read read) const {
     const Json& values = at(field);
-    if (!values.is_array()) wrong(field, "a list");
+    if (!values.is_array()) refuse(field, "a list");
     std::vector<decltype(read(*this))> out;
     out.reserve(values.size());
     for (const Json& value : values) out.push_back(read(Fields(value, fmt::format("{}[{}]", path(field), out.size()))));
@@ -89,11 +89,11 @@ class Fields {
   [[nodiscard]] std::string path(const char* field) const { return name_.empty() ? field : fmt::format("{}.{}", name_, field); }
   [[nodiscard]] const Json& at(const char* field) const {
     const auto found = json_.find(field);
-    if (found == json_.end()) throw WrongAnswer(fmt::format("{} is missing", path(field)));
+    if (found == json_.end()) throw InvalidResponse(fmt::format("{} is missing", path(field)));
     return *found;
   }
-  [[noreturn]] void wrong(const char* field, const char* what) const {
-    throw WrongAnswer(fmt::format("{} is not {}", path(field), what));
+  [[noreturn]] void refuse(const char* field, const char* expected) const {
+    throw InvalidResponse(fmt::format("{} is not {}", path(field), expected));
   }
 
   const Json& json_;
@@ -103,22 +103,22 @@ class Fields {
 Writer writer_in(const Fields& fields) {
   Writer writer;
   // Kernel pids are below this limit.
-  writer.pid = static_cast<decltype(writer.pid)>(std::min<std::size_t>(fields.count_or_none("pid"), 0x7FFFFFFF));
-  fields.texts_or_none({{"comm", writer.comm}, {"exe", writer.exe}, {"container", writer.container}, {"unit", writer.unit}});
+  writer.pid = static_cast<decltype(writer.pid)>(std::min<std::size_t>(fields.count_or_zero("pid"), 0x7FFFFFFF));
+  fields.texts_or_empty({{"comm", writer.comm}, {"exe", writer.exe}, {"container", writer.container}, {"unit", writer.unit}});
   return writer;
 }
 
 /// Fields common to findings and events; each may be absent from an event.
 StatusFinding shared_fields(const Fields& fields) {
   StatusFinding finding;
-  fields.texts_or_none({{"netns", finding.netns},
-                        {"policy", finding.policy},
-                        {"key", finding.key},
-                        {"want", finding.want},
-                        {"have", finding.have},
-                        {"state", finding.state},
-                        {"reason", finding.reason},
-                        {"error", finding.error}});
+  fields.texts_or_empty({{"netns", finding.netns},
+                         {"policy", finding.policy},
+                         {"key", finding.key},
+                         {"want", finding.want},
+                         {"have", finding.have},
+                         {"state", finding.state},
+                         {"reason", finding.reason},
+                         {"error", finding.error}});
   if (fields.has("writer")) finding.writer = writer_in(fields.object("writer"));
   return finding;
 }
@@ -132,14 +132,14 @@ StatusFinding finding_in(const Fields& fields) {
 
 StatusEvent event_in(const Fields& fields) {
   return {.time = fields.time("time"),
-          .what = fields.text("event"),
+          .kind = fields.text("event"),
           .finding = shared_fields(fields),
-          .source = fields.text_or_none("source"),
-          .retry_in_seconds = fields.count_or_none("retry_in_seconds")};
+          .source = fields.text_or_empty("source"),
+          .retry_in_seconds = fields.count_or_zero("retry_in_seconds")};
 }
 
 SourceSnapshot source_in(const Fields& fields) {
-  return {fields.text("name"), fields.truth("up"), fields.text_or_none("reason")};
+  return {fields.text("name"), fields.boolean("up"), fields.text_or_empty("reason")};
 }
 
 PolicySnapshot policy_in(const Fields& fields) {
@@ -156,9 +156,9 @@ ConfigSnapshot config_in(const Fields& fields) {
   return {.source = fields.text("source"),
           .hash = fields.text("sha256"),
           .loaded_seconds = fields.time("loaded"),
-          .error = fields.text_or_none("error"),
+          .error = fields.text_or_empty("error"),
           .failed_seconds = fields.has("failed") ? fields.time("failed") : 0,
-          .audit = fields.truth("audit")};
+          .audit = fields.boolean("audit")};
 }
 
 Totals totals_in(const Fields& fields) {
@@ -171,7 +171,7 @@ Totals totals_in(const Fields& fields) {
                       .fixed = fields.count("fixed"),
                       .failed = fields.count("failed")};
   if (totals.settings != totals.compliant + totals.drifted + totals.missing + totals.unreadable) {
-    throw WrongAnswer("totals do not add up");
+    throw InvalidResponse("totals do not add up");
   }
   return totals;
 }
@@ -179,12 +179,12 @@ Totals totals_in(const Fields& fields) {
 void check_schema(const Fields& fields) {
   const std::size_t schema = fields.count("schema");
   if (schema != 1)
-    throw WrongAnswer(fmt::format("it has schema {}, expected 1; use the nswarden program of the daemon", schema));
+    throw InvalidResponse(fmt::format("it has schema {}, expected 1; use the nswarden program of the daemon", schema));
 }
 
 StatusDocument document_in(const Fields& fields) {
   check_schema(fields);
-  return {.ready = fields.truth("ready"),
+  return {.ready = fields.boolean("ready"),
           .totals = totals_in(fields.object("totals")),
           .findings = fields.list("findings", finding_in),
           .findings_hidden = fields.count("findings_hidden"),
@@ -205,8 +205,8 @@ template <class Read>
 auto read_answer(const Json& answer, Read read) -> std::variant<decltype(read(Fields(answer, {}))), Problem> {
   try {
     return read(Fields(answer, {}));
-  } catch (const WrongAnswer& wrong) {
-    return Problem{{}, wrong.what()};
+  } catch (const InvalidResponse& problem) {
+    return Problem{{}, problem.what()};
   }
 }
 

@@ -33,7 +33,7 @@ struct StatusFinding {
 
 struct StatusEvent {
   double time = 0;  ///< Unix time
-  std::string what;
+  std::string kind;
   StatusFinding finding;
   std::string source;
   std::size_t retry_in_seconds = 0;

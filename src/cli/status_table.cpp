@@ -18,7 +18,7 @@ constexpr std::string_view red = "\x1b[31m";
 constexpr std::string_view green = "\x1b[32m";
 /// A table pads each row to its longest cell, so cells are limited.
 constexpr std::size_t longest_cell = 256;
-constexpr std::size_t most_rows = 1000;
+constexpr std::size_t max_rows = 1000;
 
 std::string cell(std::string_view text) {
   if (text.empty()) return "-";
@@ -35,8 +35,8 @@ std::string painted(std::string_view text, std::string_view shade, Colour colour
 }
 
 /// A line with a problem and its reason.
-std::string trouble_line(std::string_view trouble, std::string_view reason, Colour colour) {
-  return fmt::format("{}: {}\n", painted(trouble, red, colour), cell(reason));
+std::string problem_line(std::string_view label, std::string_view reason, Colour colour) {
+  return fmt::format("{}: {}\n", painted(label, red, colour), cell(reason));
 }
 
 /// `12s`, `3m`, `2h`, `5d`.
@@ -74,9 +74,9 @@ std::string writer_text(const std::optional<Writer>& writer) {
 }
 
 std::string finding_state(const StatusFinding& finding) {
-  const bool told = finding.reason == "clamped" || finding.reason == "suspended";
-  const std::string& why = told ? finding.reason : finding.error;
-  return why.empty() ? cell(finding.state) : fmt::format("{} ({})", cell(finding.state), cell(why));
+  const bool has_reason = finding.reason == "clamped" || finding.reason == "suspended";
+  const std::string& reason = has_reason ? finding.reason : finding.error;
+  return reason.empty() ? cell(finding.state) : fmt::format("{} ({})", cell(finding.state), cell(reason));
 }
 
 bool is_unreadable(const StatusFinding& finding) { return finding.state == "unreadable"; }
@@ -122,8 +122,8 @@ std::string headline(const StatusView& view, Colour colour) {
   const Faults faults = faults_of(view);
   const StatusVerdict verdict = verdict_of(view);
   if (verdict == StatusVerdict::drifted) {
-    const std::string wrong = settings(faults.drifted + faults.unreadable);
-    return painted(fmt::format("NOT compliant: {} in {}", wrong, netns_with_findings(status)), red, colour) + '\n';
+    const std::string noncompliant = settings(faults.drifted + faults.unreadable);
+    return painted(fmt::format("NOT compliant: {} in {}", noncompliant, netns_with_findings(status)), red, colour) + '\n';
   }
   if (verdict == StatusVerdict::unknown) return painted(unknown_text(view, faults), red, colour) + '\n';
   if (!view.netns.empty()) {
@@ -139,7 +139,7 @@ std::string config_lines(const StatusView& view, Colour colour) {
   if (!config.hash.empty()) out += fmt::format(", sha256 {}", short_id(config.hash));
   out += '\n';
   if (!config.error.empty()) {
-    out += trouble_line("last reload rejected " + age(config.failed_seconds, view.now), config.error, colour);
+    out += problem_line("last reload rejected " + age(config.failed_seconds, view.now), config.error, colour);
   }
   if (config.audit) out += "audit: no policy writes (--audit)\n";
   return out;
@@ -150,24 +150,24 @@ std::string source_lines(const StatusView& view, Colour colour) {
   std::string down;
   for (const SourceSnapshot& source : view.status.sources) {
     if (source.up) up += (up.empty() ? "" : ", ") + cell(source.name);
-    if (!source.up) down += trouble_line(cell(source.name) + " is down", source.reason, colour);
+    if (!source.up) down += problem_line(cell(source.name) + " is down", source.reason, colour);
   }
   for (const SourceSnapshot& directory : view.status.unlisted) {
-    down += trouble_line("cannot list " + cell(directory.name), directory.reason, colour);
+    down += problem_line("cannot list " + cell(directory.name), directory.reason, colour);
   }
   return fmt::format("events from: {}\n{}", up.empty() ? "none, only sweeps find drift" : up, down);
 }
 
 template <class Row>
 std::span<const Row> shown_rows(const std::vector<Row>& rows) {
-  return std::span(rows).first(std::min(rows.size(), most_rows));
+  return std::span(rows).first(std::min(rows.size(), max_rows));
 }
 
 /// Empty without rows.
 std::string section(const Table& table, std::size_t rows) {
   if (table.empty()) return {};
   std::string out = '\n' + table.text();
-  if (rows > most_rows) out += fmt::format("... and {} more\n", rows - most_rows);
+  if (rows > max_rows) out += fmt::format("... and {} more\n", rows - max_rows);
   return out;
 }
 
@@ -175,12 +175,12 @@ std::string policy_table(const StatusDocument& status, Colour colour) {
   Table table;
   table.row({"POLICY", "MODE", "NETNS", "SETTINGS", "DRIFTED", "SUSPENDED", "CONFLICTS"});
   for (const PolicySnapshot& policy : shown_rows(status.policies)) {
-    const bool wrong = policy.drifted > 0 && colour == Colour::always;
+    const bool noncompliant = policy.drifted > 0 && colour == Colour::always;
     table.row({cell(policy.name),
                policy.enforcing ? "enforce" : "audit",
                std::to_string(policy.netns),
                std::to_string(policy.settings),
-               {std::to_string(policy.drifted), wrong ? red : std::string_view()},
+               {std::to_string(policy.drifted), noncompliant ? red : std::string_view()},
                std::to_string(policy.suspended),
                std::to_string(policy.conflicts)});
   }
@@ -217,7 +217,7 @@ std::string event_table(const StatusView& view) {
   Table table;
   table.row({"TIME", "EVENT", "NETNS", "KEY", "WANT", "HAVE", "SOURCE", "WRITER", "NOTE"});
   for (const StatusEvent& event : shown_rows(view.events)) {
-    table.row({date(event.time), cell(event.what), cell(event.finding.netns), cell(event.finding.key), cell(event.finding.want),
+    table.row({date(event.time), cell(event.kind), cell(event.finding.netns), cell(event.finding.key), cell(event.finding.want),
                cell(event.finding.have), cell(event.source), writer_text(event.finding.writer), event_note(event)});
   }
   return section(table, view.events.size());

@@ -15,20 +15,20 @@ CommandQueue::Push CommandQueue::push(CommandJob job) {
     const auto repeat =
         std::find_if(first, waiting.end(), [&](const CommandJob& other) { return other.commands == job.commands; });
     if (repeat != waiting.end()) {
-      if (job.of_life && !repeat->of_life) {
+      if (job.for_new_netns && !repeat->for_new_netns) {
         *repeat = std::move(job);  // otherwise it might be set aside
         --events_;
       }
       return Push::merged;
     }
   }
-  if (!job.of_life) {
+  if (!job.for_new_netns) {
     const auto failing = failing_.find(key_of(job));
-    if (failing != failing_.end() && failing->second.aside) return Push::merged;
+    if (failing != failing_.end() && failing->second.deferred) return Push::merged;
     if (events_ >= limits_.events) return Push::refused;
   }
   queued_ += job.commands->size();
-  events_ += job.of_life ? 0 : 1;
+  events_ += job.for_new_netns ? 0 : 1;
   enqueue(std::move(job));
   return Push::queued;
 }
@@ -44,7 +44,7 @@ std::optional<CommandQueue::Next> CommandQueue::next(Time now) {
   while (running_ < limits_.parallel && !ready_.empty()) {
     const auto found = lines_.find(ready_.front());
     ready_.pop_front();
-    if (set_aside(found, now)) continue;
+    if (defer(found, now)) continue;
     Line& line = found->second;
     line.running = true;
     ++running_;
@@ -56,14 +56,14 @@ std::optional<CommandQueue::Next> CommandQueue::next(Time now) {
 }
 
 /// Returns true when the first job of the line may not run now; the line then continues without it.
-bool CommandQueue::set_aside(Lines::iterator line, Time now) {
+bool CommandQueue::defer(Lines::iterator line, Time now) {
   Line& of = line->second;
   CommandJob& job = of.jobs.front();
-  if (job.of_life) return false;
+  if (job.for_new_netns) return false;
   const auto found = failing_.find(key_of(job));
   if (found == failing_.end() || found->second.damping.may_write(now)) return false;
   due_.emplace(found->second.damping.due(limits_.failures), found->first);
-  found->second.aside = std::move(job);
+  found->second.deferred = std::move(job);
   of.jobs.pop_front();
   if (of.jobs.empty()) {
     lines_.erase(line);
@@ -77,8 +77,8 @@ void CommandQueue::release(Time now) {
   while (!due_.empty() && due_.begin()->first <= now) {
     Failing& failing = failing_.find(due_.begin()->second)->second;
     due_.erase(due_.begin());
-    enqueue(*std::move(failing.aside));
-    failing.aside.reset();
+    enqueue(*std::move(failing.deferred));
+    failing.deferred.reset();
   }
 }
 
@@ -92,25 +92,25 @@ CommandQueue::Suspension CommandQueue::done(std::string_view netns, std::string_
   return suspension;
 }
 
-/// A run of the whole list has ended. A job `of_life` runs only once, so suspension does not apply to it.
+/// A run of the whole list has ended. A job `for_new_netns` runs only once, so suspension does not apply to it.
 CommandQueue::Suspension CommandQueue::judge(const CommandJob& job, std::string error, Time now) {
-  using What = Suspension::What;
-  if (job.of_life) return {};
+  using Kind = Suspension::Kind;
+  if (job.for_new_netns) return {};
   auto known = failing_.find(key_of(job));
   if (error.empty()) {
     if (known == failing_.end()) return {};
-    const What what = known->second.damping.suspended() ? What::resumed : What::unchanged;
+    const Kind kind = known->second.damping.suspended() ? Kind::resumed : Kind::unchanged;
     failing_.erase(known);
-    return {what, {}, {}};
+    return {kind, {}, {}};
   }
   if (known == failing_.end()) known = remember(job, now);
   if (known == failing_.end()) return {};
   Damping& damping = known->second.damping;
   const bool was_suspended = damping.suspended();
   damping.repaired(now, limits_.failures);
-  (void)damping.found_wrong(now, limits_.failures);
+  (void)damping.found_drifted(now, limits_.failures);
   if (!damping.suspended()) return {};
-  return {was_suspended ? What::still_suspended : What::suspended, damping.delay(), std::move(error)};
+  return {was_suspended ? Kind::still_suspended : Kind::suspended, damping.delay(), std::move(error)};
 }
 
 /// Adds a failed list, if necessary in place of the one that has been quiet for longest. Returns end() if all of them wait
@@ -127,7 +127,7 @@ CommandQueue::AllFailing::iterator CommandQueue::remember(const CommandJob& job,
   if (failing_.size() >= limits_.failing) {
     auto quietest = failing_.end();
     for (auto one = failing_.begin(); one != failing_.end(); ++one) {
-      if (one->second.aside) continue;
+      if (one->second.deferred) continue;
       if (quietest == failing_.end() || quiet_from(one->second) < quiet_from(quietest->second)) quietest = one;
     }
     if (quietest == failing_.end()) return quietest;
@@ -136,10 +136,10 @@ CommandQueue::AllFailing::iterator CommandQueue::remember(const CommandJob& job,
   return failing_.emplace(key_of(job), Failing{job.commands, {}, {}}).first;
 }
 
-void CommandQueue::pardon() {
+void CommandQueue::resume_all() {
   due_.clear();
   for (auto& [key, failing] : failing_) {
-    if (failing.aside) enqueue(*std::move(failing.aside));
+    if (failing.deferred) enqueue(*std::move(failing.deferred));
   }
   failing_.clear();
 }
@@ -165,7 +165,7 @@ void CommandQueue::advance(Lines::iterator line) {
 }
 
 void CommandQueue::pop_first(Line& line) {
-  events_ -= line.jobs.front().of_life ? 0 : 1;
+  events_ -= line.jobs.front().for_new_netns ? 0 : 1;
   line.jobs.pop_front();
   line.at = 0;
   line.error.clear();
@@ -176,12 +176,12 @@ std::size_t CommandQueue::forget_failing(std::string_view netns) {
   std::size_t dropped = 0;
   for (auto one = failing_.lower_bound({std::string(netns), nullptr}); one != failing_.end() && one->first.first == netns;) {
     const auto& [key, failing] = *one;
-    if (failing.aside && !failing.aside->needs_netns) {
+    if (failing.deferred && !failing.deferred->needs_netns) {
       ++one;
       continue;
     }
-    if (failing.aside) {
-      dropped += failing.aside->commands->size();
+    if (failing.deferred) {
+      dropped += failing.deferred->commands->size();
       --events_;
       due_.erase({failing.damping.due(limits_.failures), key});
     }
@@ -192,9 +192,9 @@ std::size_t CommandQueue::forget_failing(std::string_view netns) {
 }
 
 std::size_t CommandQueue::forget(std::string_view netns) {
-  const std::size_t aside = forget_failing(netns);
+  const std::size_t deferred = forget_failing(netns);
   const auto found = lines_.find(std::string(netns));
-  if (found == lines_.end()) return aside;
+  if (found == lines_.end()) return deferred;
   Line& line = found->second;
   std::size_t dropped = 0;
   CommandJob& first = line.jobs.front();
@@ -212,7 +212,7 @@ std::size_t CommandQueue::forget(std::string_view netns) {
       continue;
     }
     dropped += job->commands->size();
-    events_ -= job->of_life ? 0 : 1;
+    events_ -= job->for_new_netns ? 0 : 1;
     job = line.jobs.erase(job);
   }
   queued_ -= dropped;
@@ -222,7 +222,7 @@ std::size_t CommandQueue::forget(std::string_view netns) {
     std::erase(ready_, found->first);
     lines_.erase(found);
   }
-  return aside + dropped;
+  return deferred + dropped;
 }
 
 }  // namespace nswarden

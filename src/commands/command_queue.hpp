@@ -31,14 +31,14 @@ struct CommandJob {
   std::string event;                                         ///< such as IN_CREATE, or startup
   std::shared_ptr<const std::vector<std::string>> commands;  ///< its identity: the same list for the same netns is a repeat
   bool needs_netns = false;                                  ///< pointless once the netns is gone
-  bool of_life = false;  ///< for a new netns: the number of netns and policies bounds these, so no limit counts them
+  bool for_new_netns = false;  ///< for a new netns: the number of netns and policies bounds these, so no limit counts them
   CommandCapabilities capabilities = CommandCapabilities::none;
 };
 
 class CommandQueue {
  public:
   struct Limits {
-    std::size_t events = 1000;   ///< jobs not `of_life` that may wait; any user can cause such events
+    std::size_t events = 1000;   ///< jobs not `for_new_netns` that may wait; any user can cause such events
     std::size_t parallel = 4;    ///< netns that may have a command running
     DampingRules failures{};     ///< of one list for one netns
     std::size_t failing = 2000;  ///< failed lists to remember; beyond that the oldest are forgotten
@@ -60,13 +60,13 @@ class CommandQueue {
 
   /// The effect of a finished command on its whole list. A run of a list fails when one of its commands fails.
   struct Suspension {
-    enum class What : std::uint8_t {
+    enum class Kind : std::uint8_t {
       unchanged,
       suspended,        ///< it has failed too often: runs are rare from here on, until it succeeds
       still_suspended,  ///< it failed again, and waits longer
       resumed,          ///< it has succeeded
     };
-    What what = What::unchanged;
+    Kind kind = Kind::unchanged;
     std::chrono::seconds delay{0};  ///< until the next run of a suspended list
     std::string error;              ///< likewise: of its first failed command
   };
@@ -77,7 +77,7 @@ class CommandQueue {
   /// The netns is gone: drops waiting commands that need it. Returns the number of these commands.
   std::size_t forget(std::string_view netns);
   /// Ends all suspensions, because the commands may have been replaced.
-  void pardon();
+  void resume_all();
 
   /// Commands that wait, aside or not, and those that run.
   [[nodiscard]] std::size_t queued() const { return queued_; }
@@ -95,7 +95,7 @@ class CommandQueue {
   struct Failing {
     List commands;  // held, so that no other list can get its address
     Damping damping;
-    std::optional<CommandJob> aside;
+    std::optional<CommandJob> deferred;
   };
   using Lines = std::unordered_map<std::string, Line>;
   using Key = std::pair<std::string, const void*>;  // netns and list
@@ -104,7 +104,7 @@ class CommandQueue {
   void enqueue(CommandJob job);
   void advance(Lines::iterator line);
   void pop_first(Line& line);
-  bool set_aside(Lines::iterator line, Time now);
+  bool defer(Lines::iterator line, Time now);
   void release(Time now);
   Suspension judge(const CommandJob& job, std::string error, Time now);
   AllFailing::iterator remember(const CommandJob& job, Time now);

@@ -28,8 +28,8 @@ namespace nswarden {
 namespace {
 
 struct Pair {
-  Fd ours;
-  Fd theirs;
+  Fd daemon_end;
+  Fd server_end;
 };
 
 /// A message socket, which keeps messages apart and reports the end when the other side dies.
@@ -58,7 +58,7 @@ constexpr int results_fd = 4;
 constexpr unsigned first_unused_fd = 5;
 
 /// A command must neither see the daemon's files nor keep them open: sockets, sysctls of dying netns.
-void close_all_others() {
+void close_other_fds() {
   if (::syscall(SYS_close_range, first_unused_fd, ~0U, 0) == 0) return;
   // Linux before 5.9, or a system call filter without close_range (kernel fact 62). Does not try all numbers: there may be a
   // million.
@@ -120,7 +120,7 @@ class CommandServer {
     ::setsid();
     ::prctl(PR_SET_NAME, "nswarden-cmd");
     move_fds(setup_.requests, setup_.results);
-    close_all_others();
+    close_other_fds();
     const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     for (const int fd : {0, 1, 2}) ::dup2(null, fd);
     ::close(null);
@@ -209,8 +209,8 @@ Result<void> CommandRunner::start_server() {
   // Allocate all memory of the child here, because another thread may hold the allocator's locks during the fork.
   std::vector<std::string> variables = inherited_environment();
   CommandServer::Setup setup;
-  setup.requests = requests->theirs.get();
-  setup.results = results->theirs.get();
+  setup.requests = requests->server_end.get();
+  setup.results = results->server_end.get();
   setup.open_files = open_files_;
   for (std::string& variable : variables) setup.environment.push_back(variable.data());
   setup.inherited = setup.environment.size();
@@ -219,8 +219,8 @@ Result<void> CommandRunner::start_server() {
   server_ = ::fork();
   if (server_ < 0) return Error{errno, "fork"};
   if (server_ == 0) CommandServer(setup).run();
-  requests_ = std::move(requests->ours);
-  results_ = std::move(results->ours);
+  requests_ = std::move(requests->daemon_end);
+  results_ = std::move(results->daemon_end);
   return {};
 }
 

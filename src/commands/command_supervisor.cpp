@@ -84,12 +84,12 @@ void signal_descendants(pid_t parent, int signal, int depth) {
   }
 }
 
-constexpr unsigned long most_capabilities = 64;
+constexpr unsigned long max_capabilities = 64;
 
 /// Bounds the capabilities that an exec could gain. no_new_privs forbids any gain already, so nothing depends on CAP_SETPCAP
 /// here.
 void empty_bounding_set() {
-  for (unsigned long capability = 0; capability < most_capabilities; ++capability) {
+  for (unsigned long capability = 0; capability < max_capabilities; ++capability) {
     // EINVAL: past the last one that the kernel knows.
     if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) return;
   }
@@ -105,7 +105,7 @@ Result<void> pass_on_capabilities() {
   if (!get_capabilities(sets)) return Error{errno, "get capabilities"};
   for (auto& half : sets) half.inheritable |= half.permitted;
   if (!set_capabilities(sets)) return Error{errno, "make capabilities inheritable"};
-  for (unsigned long capability = 0; capability < most_capabilities; ++capability) {
+  for (unsigned long capability = 0; capability < max_capabilities; ++capability) {
     if ((sets.at(capability / 32).permitted >> (capability % 32) & 1U) == 0) continue;
     if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) != 0) return Error{errno, "raise ambient capability"};
   }
@@ -115,7 +115,7 @@ Result<void> pass_on_capabilities() {
 /// `none`: removes all capabilities(7) of the calling process and of the processes that it starts. `daemon`: the processes that
 /// it starts keep all its capabilities, for any user. In both cases the process that forks the shell has the command's
 /// capabilities, since exec neither removes nor adds any. After an error that does not hold.
-Result<void> take_rights(CommandCapabilities capabilities) {
+Result<void> apply_capabilities(CommandCapabilities capabilities) {
   if (capabilities == CommandCapabilities::daemon) return pass_on_capabilities();
   empty_bounding_set();
   return drop_all_capabilities();
@@ -148,7 +148,7 @@ CommandSupervisor::CommandSupervisor(int results, const RequestHead& request)
 void CommandSupervisor::run(const char* command, char* const* environment) {
   start(command, environment);
   while (true) {
-    wait_for_something();
+    wait_for_event();
     advance();
   }
 }
@@ -166,7 +166,8 @@ void CommandSupervisor::start(const char* command, char* const* environment) {
   }
   // Done here, not in the child, so that a failure can be reported, and the supervisor keeps no more rights than the command
   // gets.
-  if (const auto taken = take_rights(request_.capabilities); !taken) fail(CommandResult::End::not_allowed, taken.error().code);
+  if (const auto taken = apply_capabilities(request_.capabilities); !taken)
+    fail(CommandResult::End::not_allowed, taken.error().code);
   shell_ = ::fork();
   if (shell_ == 0) become_command(pipe[1], command, environment);
   if (shell_ < 0) fail(CommandResult::End::not_started, errno);
@@ -174,7 +175,7 @@ void CommandSupervisor::start(const char* command, char* const* environment) {
   output_ = pipe[0];
 }
 
-void CommandSupervisor::wait_for_something() {
+void CommandSupervisor::wait_for_event() {
   const auto left = std::chrono::ceil<milliseconds>(due_ - Clock::now());
   const int timeout = static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 1'000'000'000));
   // The daemon never sends anything here: only the close of its end matters.
@@ -221,17 +222,17 @@ void CommandSupervisor::keep(const char* bytes, std::size_t size) {
 
 /// Begins the next stage when it is due, and exits when all processes that must end have ended.
 void CommandSupervisor::advance() {
-  const bool others_run = reap_others();
+  const bool others_running = reap_orphans();
   siginfo_t info{};
   // The shell is not reaped until the exit, so that its PID and that of its group are not reused.
   const bool shell_ended =
       ::waitid(P_PID, static_cast<id_t>(shell_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
-  if (shell_ended && (stage_ == Stage::running || !others_run)) {
+  if (shell_ended && (stage_ == Stage::running || !others_running)) {
     if (result_.end == CommandResult::End::exited) {
       result_.end = info.si_code == CLD_EXITED ? CommandResult::End::exited : CommandResult::End::signalled;
       result_.code = info.si_status;
     }
-    result_.left_running = others_run;
+    result_.left_running = others_running;
     finish();
   }
   if (Clock::now() < due_) return;
@@ -255,7 +256,7 @@ void CommandSupervisor::begin(Stage stage) {
 }
 
 /// Reaps children other than the shell, which are orphans of the command. Returns whether some of them still run.
-bool CommandSupervisor::reap_others() const {
+bool CommandSupervisor::reap_orphans() const {
   bool any = false;
   Children children(::getpid());
   while (const auto child = children.next()) {

@@ -25,12 +25,12 @@ class CommandSupervisor {
   enum class Stage { running, terminating, killing };
 
   void start(const char* command, char* const* environment);
-  void wait_for_something();
+  void wait_for_event();
   void read_output(std::size_t at_most);
   void keep(const char* bytes, std::size_t size);
   void advance();
   void begin(Stage stage);
-  [[nodiscard]] bool reap_others() const;
+  [[nodiscard]] bool reap_orphans() const;
   [[noreturn]] void fail(CommandResult::End end, int code);
   [[noreturn]] void finish();
 

@@ -18,9 +18,9 @@ using List = std::shared_ptr<const std::vector<std::string>>;
 constexpr std::size_t longest_shown = 1000;
 
 const std::uint32_t created = inotify_bits("IN_CREATE").value_or(0);
-const std::uint32_t went = inotify_bits("IN_DELETE").value_or(0) | inotify_bits("IN_MOVED_FROM").value_or(0);
+const std::uint32_t removed = inotify_bits("IN_DELETE").value_or(0) | inotify_bits("IN_MOVED_FROM").value_or(0);
 
-std::string shown(std::string_view command) {
+std::string abbreviated(std::string_view command) {
   if (command.size() <= longest_shown) return std::string(command);
   return std::string(command.substr(0, longest_shown)) + "...";
 }
@@ -65,7 +65,7 @@ std::string failure_text(const CommandResult& result, std::chrono::milliseconds 
 void Commands::use(std::shared_ptr<const PolicySet> policies, std::chrono::milliseconds timeout) {
   policies_ = std::move(policies);
   timeout_ = timeout;
-  queue_.pardon();
+  queue_.resume_all();
 }
 
 void Commands::forget_all() {
@@ -74,7 +74,7 @@ void Commands::forget_all() {
   running_.clear();
 }
 
-void Commands::take(const Report& report) {
+void Commands::handle_report(const Report& report) {
   if (report.life == Report::Life::gone) {
     if (const std::size_t dropped = queue_.forget(report.netns); dropped > 0) {
       parts_.log.debug("commands dropped: netns gone", {{"netns", report.netns}, {"count", std::to_string(dropped)}});
@@ -95,7 +95,7 @@ void Commands::take(const Report& report) {
   }
 }
 
-void Commands::take_event(std::uint16_t directory, std::string_view name, std::uint32_t mask) {
+void Commands::handle_event(std::uint16_t directory, std::string_view name, std::uint32_t mask) {
   if ((mask & policies_->event_bits()) == 0) return;
   const std::array names{NetnsName{name}};
   const std::vector<PolicyIndex> matched = policies_->match(names);
@@ -103,7 +103,7 @@ void Commands::take_event(std::uint16_t directory, std::string_view name, std::u
   // Commands for IN_CREATE wait for the report that the netns exists and has been made compliant.
   mask &= ~created;
   const std::string label = name.empty() ? std::string() : label_of(parts_.catalog.sources()[directory], directory, name);
-  const bool needs_netns = (mask & went) == 0 && !name.empty();
+  const bool needs_netns = (mask & removed) == 0 && !name.empty();
   for (const PolicyIndex index : matched) {
     const PolicySet::Policy& policy = policies_->policies()[index];
     for (const PolicyCommands::OnEvent& on : policy.commands->events) {
@@ -138,8 +138,8 @@ void Commands::start() {
   while (const auto next = queue_.next(std::chrono::steady_clock::now())) {
     const std::string netns = next->job.netns;
     // A reported netns must still be a netns; another event may concern any file.
-    const auto least = next->job.of_life ? EntryKind::nsfs : EntryKind::placeholder;
-    if (next->job.needs_netns && !is_there(netns, least)) {
+    const auto min_kind = next->job.for_new_netns ? EntryKind::nsfs : EntryKind::placeholder;
+    if (next->job.needs_netns && !exists(netns, min_kind)) {
       parts_.log.debug("commands skipped: netns gone", {{"netns", netns}, {"event", next->job.event}});
       queue_.skip(netns);
     } else {
@@ -148,13 +148,13 @@ void Commands::start() {
   }
 }
 
-bool Commands::is_there(std::string_view label, EntryKind least) const {
+bool Commands::exists(std::string_view label, EntryKind min_kind) const {
   const std::string_view name = label.substr(label.rfind('/') + 1);
   const std::span<const NetnsSource> sources = parts_.catalog.sources();
   for (std::size_t source = 0; source < sources.size(); ++source) {
-    const bool is_of_it = label_of(sources[source], source, name) == label;
+    const bool is_named = label_of(sources[source], source, name) == label;
     // An entry of unknown kind counts as present: an unneeded command fails, but a skipped one never runs.
-    if (is_of_it && parts_.catalog.look(static_cast<std::uint16_t>(source), name).kind >= least) return true;
+    if (is_named && parts_.catalog.look_up(static_cast<std::uint16_t>(source), name).kind >= min_kind) return true;
   }
   return false;
 }
@@ -163,7 +163,7 @@ void Commands::launch(const CommandQueue::Next& next) {
   const CommandJob& job = next.job;
   const CommandRequest request{
       ++last_id_, next.command, {"NETNS=" + job.netns, "NSWARDEN_EVENT=" + job.event}, timeout_, job.capabilities};
-  Running run{job.netns, job.policy, job.event, shown(next.command), job.capabilities, std::chrono::steady_clock::now()};
+  Running run{job.netns, job.policy, job.event, abbreviated(next.command), job.capabilities, std::chrono::steady_clock::now()};
   parts_.log.debug("command started", {{"netns", run.netns},
                                        {"policy", run.policy},
                                        {"event", run.event},
@@ -209,21 +209,21 @@ void Commands::conclude(const Running& run, const CommandResult& result) {
 }
 
 void Commands::log(const CommandQueue::Suspension& suspension, const Running& run) {
-  using What = CommandQueue::Suspension::What;
+  using Kind = CommandQueue::Suspension::Kind;
   const std::string delay = format_duration(suspension.delay);
   const LogField netns{"netns", run.netns};
   const LogField policy{"policy", run.policy};
   const LogField event{"event", run.event};
-  switch (suspension.what) {
-    case What::unchanged: break;
-    case What::suspended:
+  switch (suspension.kind) {
+    case Kind::unchanged: break;
+    case Kind::suspended:
       parts_.log.warn("commands suspended after repeated failures",
                       {netns, policy, event, {"error", suspension.error}, {"next_in", delay}});
       break;
-    case What::still_suspended:
+    case Kind::still_suspended:
       parts_.log.debug("commands still failing", {netns, policy, event, {"error", suspension.error}, {"next_in", delay}});
       break;
-    case What::resumed: parts_.log.info("commands succeed again", {netns, policy, event}); break;
+    case Kind::resumed: parts_.log.info("commands succeed again", {netns, policy, event}); break;
   }
 }
 

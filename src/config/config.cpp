@@ -35,10 +35,10 @@ std::vector<PolicyConfig> read_policies(const YamlFields& top, Mode mode) {
     const std::string name = fmt::format("policies[{}]", i);
     if (!is_kind(node, Kind::mapping, name, problems)) continue;
     PolicyConfig policy = read_policy(node, name, mode, problems);
-    const auto [first, is_new] = seen.emplace(policy.name, policy.where);
+    const auto [first, is_new] = seen.emplace(policy.name, policy.position);
     if (!is_new && !policy.name.empty()) {
-      problems.push_back({policy.where, fmt::format("{}: duplicate policy name \"{}\", first in line {}; rename one", name,
-                                                    policy.name, first->second.line)});
+      problems.push_back({policy.position, fmt::format("{}: duplicate policy name \"{}\", first in line {}; rename one", name,
+                                                       policy.name, first->second.line)});
     }
     policies.push_back(std::move(policy));
   }
@@ -63,7 +63,8 @@ Config read_native(const YamlFields& top, Mode mode) {
 void read_tree(const YamlNode& root, const TextPlace& place, ParsedText& text) {
   const bool is_included = place.role == TextPlace::Role::included;
   if (root.kind == Kind::list && is_included) {
-    text.problems.push_back({root.where, "cannot include a file of the older form; convert it with nswarden config convert"});
+    text.problems.push_back(
+        {root.position, "cannot include a file of the older form; convert it with nswarden config convert"});
   } else if (root.kind == Kind::list) {
     text.config.form = Config::Form::older;
     text.config.policies = read_older_form(root, text.problems);
@@ -77,9 +78,9 @@ void read_tree(const YamlNode& root, const TextPlace& place, ParsedText& text) {
 
 }  // namespace
 
-bool comes_before(const Problem& a, const Problem& b) {
-  const auto place = [](const Position& where) { return std::tuple(where.file, where.line, where.column); };
-  return place(a.where) < place(b.where);
+bool precedes(const Problem& a, const Problem& b) {
+  const auto place = [](const Position& position) { return std::tuple(position.file, position.line, position.column); };
+  return place(a.position) < place(b.position);
 }
 
 ParsedText parse_text(std::string_view yaml, const TextPlace& place) {
@@ -88,7 +89,7 @@ ParsedText parse_text(std::string_view yaml, const TextPlace& place) {
   text.mode = place.mode;
   text.problems = std::move(tree.problems);
   if (tree.root) read_tree(*tree.root, place, text);
-  std::stable_sort(text.problems.begin(), text.problems.end(), comes_before);
+  std::stable_sort(text.problems.begin(), text.problems.end(), precedes);
   return text;
 }
 
@@ -99,7 +100,7 @@ std::variant<Config, std::vector<Problem>> parse_config(std::string_view yaml) {
 }
 
 std::string format_problem(std::string_view file, const Problem& problem) {
-  return fmt::format("{}:{}:{}: {}", printable(file), problem.where.line, problem.where.column, problem.message);
+  return fmt::format("{}:{}:{}: {}", printable(file), problem.position.line, problem.position.column, problem.message);
 }
 
 }  // namespace nswarden

@@ -25,8 +25,8 @@ constexpr std::string_view heading =
     "# like the commands, and continuously. Other commands are kept, with the daemon's capabilities as before:\n"
     "# remove `capabilities: daemon` where a command needs none.\n";
 
-std::string counted(std::size_t count, std::string_view what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+std::string counted(std::size_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
 /// Converts one rule into policies. Several policies preserve the order of operations: within one policy, files precede
@@ -35,7 +35,7 @@ class RuleConverter {
  public:
   explicit RuleConverter(const PolicyConfig& rule) : rule_(rule) {
     begin_policy();
-    const std::vector<SysctlStep> at_start = split(rule.commands.startup, kept_.startup);
+    const std::vector<SysctlStep> at_start = split(rule.commands.startup, remaining_.startup);
     std::vector<SysctlStep> at_creation;
     for (const PolicyCommands::OnEvent& on : rule.commands.events) {
       PolicyCommands::OnEvent rest{on.event, on.bits, {}};
@@ -49,7 +49,7 @@ class RuleConverter {
               fmt::format("cannot convert the commands of {} that set sysctls: a setting cannot depend on an event", on.event));
         }
       }
-      if (!rest.commands.empty()) kept_.events.push_back(std::move(rest));
+      if (!rest.commands.empty()) remaining_.events.push_back(std::move(rest));
     }
     apply(at_start);
     // Most rules have the same steps for both.
@@ -68,13 +68,13 @@ class RuleConverter {
 
   /// One line per conversion step.
   [[nodiscard]] Strings comments() const {
-    std::size_t kept = kept_.startup.size();
-    for (const PolicyCommands::OnEvent& on : kept_.events) kept += on.commands.size();
-    std::string line = fmt::format("{} (line {}): ", rule_.name, rule_.where.line);
+    std::size_t remaining = remaining_.startup.size();
+    for (const PolicyCommands::OnEvent& on : remaining_.events) remaining += on.commands.size();
+    std::string line = fmt::format("{} (line {}): ", rule_.name, rule_.position.line);
     if (policies_.empty()) {
       line += "no commands, rule omitted";
     } else {
-      line += fmt::format("{} converted to settings, {} kept", counted(converted_, "command"), kept);
+      line += fmt::format("{} converted to settings, {} kept", counted(converted_, "command"), remaining);
     }
     Strings lines{std::move(line)};
     lines.insert(lines.end(), remarks_.begin(), remarks_.end());
@@ -89,15 +89,15 @@ class RuleConverter {
     policies_.push_back(std::move(policy));
   }
 
-  /// Returns the steps of the convertible commands; appends the other commands to `kept`.
-  std::vector<SysctlStep> split(const Strings& commands, Strings& kept) {
+  /// Returns the steps of the convertible commands; appends the other commands to `remaining`.
+  std::vector<SysctlStep> split(const Strings& commands, Strings& remaining) {
     std::vector<SysctlStep> all;
     for (const std::string& command : commands) {
       const auto steps = read_sysctl_command(command);
       const auto refusal = steps ? refusal_of(*steps) : std::nullopt;
       if (refusal) remark(fmt::format("cannot convert this command: {}: {}", *refusal, excerpt(command)));
       if (!steps || refusal) {
-        kept.push_back(command);
+        remaining.push_back(command);
         continue;
       }
       ++converted_;
@@ -155,7 +155,7 @@ class RuleConverter {
       return;
     }
     if (!(same->want == setting.want)) {
-      remark(fmt::format("{} had several values; the last one is kept", shown(setting.key)));
+      remark(fmt::format("{} had several values; the last one is kept", display_name(setting.key)));
     }
     // An assignment without -e requires the key to exist.
     same->optional = same->optional && setting.optional;
@@ -163,15 +163,15 @@ class RuleConverter {
   }
 
   void add_commands() {
-    policies_.back().commands.startup = kept_.startup;
-    for (const PolicyCommands::OnEvent& on : kept_.events) {
+    policies_.back().commands.startup = remaining_.startup;
+    for (const PolicyCommands::OnEvent& on : remaining_.events) {
       auto& events = policies_.back().commands.events;
       const auto has_its_name = [&on](const PolicyCommands::OnEvent& other) { return other.event == on.event; };
-      const auto may_come_with_it = [&on](const PolicyCommands::OnEvent& other) { return (other.bits & on.bits) != 0; };
+      const auto may_share_event = [&on](const PolicyCommands::OnEvent& other) { return (other.bits & on.bits) != 0; };
       const auto same = std::find_if(events.begin(), events.end(), has_its_name);
       if (same == events.end()) {
         events.push_back(on);
-      } else if (std::none_of(same + 1, events.end(), may_come_with_it)) {
+      } else if (std::none_of(same + 1, events.end(), may_share_event)) {
         same->commands.insert(same->commands.end(), on.commands.begin(), on.commands.end());
       } else {
         begin_policy();
@@ -186,7 +186,7 @@ class RuleConverter {
 
   const PolicyConfig& rule_;
   Policies policies_;
-  PolicyCommands kept_;
+  PolicyCommands remaining_;
   Strings remarks_;
   std::size_t converted_ = 0;
 };
@@ -198,8 +198,8 @@ Strings conflicts_of(const PolicyConfig& policy, const Policies& earlier) {
     for (const PolicyConfig& other : earlier) {
       const auto loses = [&setting](const Setting& lost) { return lost.key == setting.key && !(lost.want == setting.want); };
       if (std::none_of(other.sysctls.begin(), other.sysctls.end(), loses)) continue;
-      lines.push_back(
-          fmt::format("{} sets {} to another value; where both match, this policy wins", other.name, shown(setting.key)));
+      lines.push_back(fmt::format("{} sets {} to another value; where both match, this policy wins", other.name,
+                                  display_name(setting.key)));
     }
   }
   return lines;

@@ -31,9 +31,9 @@ constexpr std::array<std::string_view, 2> yaml_endings{".yaml", ".yml"};
 constexpr std::array<std::string_view, 1> conf_endings{".conf"};
 
 /// File texts, each read once, within the limits of one configuration.
-class Library {
+class TextCache {
  public:
-  explicit Library(FileReader& reader) : reader_(reader) {}
+  explicit TextCache(FileReader& reader) : reader_(reader) {}
 
   struct Text {
     std::uint16_t file = 0;
@@ -43,14 +43,14 @@ class Library {
   /// Returns the text of a file, or a problem.
   std::variant<const Text*, Problem> read(const std::string& path) {
     if (const auto known = texts_.find(path); known != texts_.end()) return &known->second;
-    if (files_.size() == most_config_files)
-      return Problem{{}, fmt::format("the configuration has more than {} files", most_config_files)};
+    if (files_.size() == max_config_files)
+      return Problem{{}, fmt::format("the configuration has more than {} files", max_config_files)};
     auto read = reader_.read(path);
     if (const auto* problem = std::get_if<Problem>(&read)) return unreadable(path, *problem);
     std::string& text = std::get<std::string>(read);
     // The parser reports a file that alone is too large.
     bytes_ += std::min(text.size(), max_config_size);
-    if (bytes_ > most_config_bytes) return Problem{{}, "the configuration is larger than 8 MiB in total"};
+    if (bytes_ > max_config_bytes) return Problem{{}, "the configuration is larger than 8 MiB in total"};
     const auto index = static_cast<std::uint16_t>(files_.size());
     files_.push_back(path);
     return &texts_.emplace(path, Text{index, std::move(text)}).first->second;
@@ -75,8 +75,8 @@ class Library {
   [[nodiscard]] const Lines& files() const { return files_; }
 
  private:
-  static Problem unreadable(const std::string& path, const Problem& why) {
-    return {{}, fmt::format("cannot read {}: {}", excerpt(path), why.message)};
+  static Problem unreadable(const std::string& path, const Problem& reason) {
+    return {{}, fmt::format("cannot read {}: {}", excerpt(path), reason.message)};
   }
 
   FileReader& reader_;
@@ -88,50 +88,51 @@ class Library {
 /// Loads a file and its includes, depth first. Reports the problems of all files together.
 class Loader {
  public:
-  explicit Loader(FileReader& reader) : library_(reader) {}
+  explicit Loader(FileReader& reader) : cache_(reader) {}
 
   std::variant<Config, Lines> load(const std::string& path) {
-    const auto text = library_.read(path);
+    const auto text = cache_.read(path);
     if (const auto* problem = std::get_if<Problem>(&text)) return Lines{problem->message};
-    ParsedText parsed = parse(*std::get<const Library::Text*>(text), path, {});
+    ParsedText parsed = parse(*std::get<const TextCache::Text*>(text), path, {});
     Config config = std::move(parsed.config);
     config.policies = std::move(policies_);
     check_names(config);
     if (!problems_.empty()) return lines();
-    config.files = library_.files();
+    config.files = cache_.files();
     return config;
   }
 
  private:
   /// Appends its own and included policies to `policies_`.
-  ParsedText parse(const Library::Text& text, const std::string& path, TextPlace place) {
+  ParsedText parse(const TextCache::Text& text, const std::string& path, TextPlace place) {
     place.file = text.file;
     ParsedText parsed = parse_text(text.text, place);
     for (Problem& problem : parsed.problems) problems_.push_back(std::move(problem));
     open_.push_back(path);
-    for (const NamedPath& named : parsed.config.include) include(path_beside(path, named.path), named.where, parsed.mode);
+    for (const NamedPath& named : parsed.config.include) include(path_beside(path, named.path), named.position, parsed.mode);
     open_.pop_back();
     for (PolicyConfig& policy : parsed.config.policies) policies_.push_back(with_files(std::move(policy), path));
     return parsed;
   }
 
-  void include(const std::string& path, Position where, Mode mode) {
-    for (const std::string& file : expand(path, yaml_endings, where)) include_file(file, where, mode);
+  void include(const std::string& path, Position position, Mode mode) {
+    for (const std::string& file : expand(path, yaml_endings, position)) include_file(file, position, mode);
   }
 
-  void include_file(const std::string& file, Position where, Mode mode) {
+  void include_file(const std::string& file, Position position, Mode mode) {
     if (std::find(open_.begin(), open_.end(), file) != open_.end()) {
       return add_problem(
-          where, fmt::format("{} includes itself, directly or through other files; remove one of the includes", excerpt(file)));
+          position,
+          fmt::format("{} includes itself, directly or through other files; remove one of the includes", excerpt(file)));
     }
     if (open_.size() > deepest_include) {
-      return add_problem(
-          where, fmt::format("cannot include {}: includes are nested deeper than {} levels", excerpt(file), deepest_include));
+      return add_problem(position, fmt::format("cannot include {}: includes are nested deeper than {} levels", excerpt(file),
+                                               deepest_include));
     }
-    if (!included_.emplace(file, where).second) {
-      return add_problem(where, fmt::format("{} is included twice; keep one of the includes", excerpt(file)));
+    if (!included_.emplace(file, position).second) {
+      return add_problem(position, fmt::format("{} is included twice; keep one of the includes", excerpt(file)));
     }
-    const Library::Text* text = read(file, where);
+    const TextCache::Text* text = read(file, position);
     if (text != nullptr) parse(*text, file, {TextPlace::Role::included, 0, mode});
   }
 
@@ -151,9 +152,9 @@ class Loader {
         if (std::find(exclusions.begin(), exclusions.end(), key) == exclusions.end()) exclusions.push_back(key);
       }
     };
-    const std::size_t told = problems_.size();
+    const std::size_t problems_before = problems_.size();
     for (const NamedPath& named : policy.sysctl_files) {
-      for (SysctlConf& conf : read_confs(path_beside(path, named.path), named.where, policy)) {
+      for (SysctlConf& conf : read_confs(path_beside(path, named.path), named.position, policy)) {
         take(std::move(conf.settings));
         exclude(conf.exclusions);
       }
@@ -162,16 +163,16 @@ class Loader {
     exclude(policy.exclusions);
     policy.sysctls = std::move(settings);
     policy.exclusions = std::move(exclusions);
-    if (problems_.size() == told) {
+    if (problems_.size() == problems_before) {
       if (auto problem = interfaces_problem(policy, policy.name)) problems_.push_back(*std::move(problem));
     }
     return policy;
   }
 
-  std::vector<SysctlConf> read_confs(const std::string& path, Position where, const PolicyConfig& policy) {
+  std::vector<SysctlConf> read_confs(const std::string& path, Position position, const PolicyConfig& policy) {
     std::vector<SysctlConf> confs;
-    for (const std::string& file : expand(path, conf_endings, where)) {
-      const Library::Text* conf = read(file, where);
+    for (const std::string& file : expand(path, conf_endings, position)) {
+      const TextCache::Text* conf = read(file, position);
       if (conf == nullptr) continue;
       confs.push_back(parse_sysctl_conf(conf->text, policy, conf->file));
       for (Problem& problem : confs.back().problems) problems_.push_back(std::move(problem));
@@ -179,18 +180,18 @@ class Loader {
     return confs;
   }
 
-  /// Reads a file named at `where`; null when it cannot be read.
-  const Library::Text* read(const std::string& file, Position where) {
-    const auto text = library_.read(file);
-    if (const auto* problem = std::get_if<Problem>(&text)) add_problem(where, problem->message);
-    const auto* found = std::get_if<const Library::Text*>(&text);
+  /// Reads a file named at `position`; null when it cannot be read.
+  const TextCache::Text* read(const std::string& file, Position position) {
+    const auto text = cache_.read(file);
+    if (const auto* problem = std::get_if<Problem>(&text)) add_problem(position, problem->message);
+    const auto* found = std::get_if<const TextCache::Text*>(&text);
     return found == nullptr ? nullptr : *found;
   }
 
-  Lines expand(const std::string& path, std::span<const std::string_view> endings, Position where) {
-    auto expanded = library_.expand(path, endings);
+  Lines expand(const std::string& path, std::span<const std::string_view> endings, Position position) {
+    auto expanded = cache_.expand(path, endings);
     if (auto* paths = std::get_if<Lines>(&expanded)) return std::move(*paths);
-    add_problem(where, std::get<Problem>(expanded).message);
+    add_problem(position, std::get<Problem>(expanded).message);
     return {};
   }
 
@@ -198,27 +199,27 @@ class Loader {
   void check_names(const Config& config) {
     std::map<std::string_view, Position> seen;
     for (const PolicyConfig& policy : config.policies) {
-      const auto [first, is_new] = seen.emplace(policy.name, policy.where);
-      if (is_new || policy.name.empty() || first->second.file == policy.where.file) continue;
-      add_problem(policy.where, fmt::format("duplicate policy name \"{}\", first in {}:{}; rename one", policy.name,
-                                            printable(library_.files()[first->second.file]), first->second.line));
+      const auto [first, is_new] = seen.emplace(policy.name, policy.position);
+      if (is_new || policy.name.empty() || first->second.file == policy.position.file) continue;
+      add_problem(policy.position, fmt::format("duplicate policy name \"{}\", first in {}:{}; rename one", policy.name,
+                                               printable(cache_.files()[first->second.file]), first->second.line));
     }
   }
 
-  void add_problem(Position where, std::string message) { problems_.push_back({where, std::move(message)}); }
+  void add_problem(Position position, std::string message) { problems_.push_back({position, std::move(message)}); }
 
   /// A file that two policies name is parsed for each.
   Lines lines() {
-    std::stable_sort(problems_.begin(), problems_.end(), comes_before);
+    std::stable_sort(problems_.begin(), problems_.end(), precedes);
     Lines all;
     for (const Problem& problem : problems_) {
-      std::string line = format_problem(library_.files()[problem.where.file], problem);
+      std::string line = format_problem(cache_.files()[problem.position.file], problem);
       if (all.empty() || all.back() != line) all.push_back(std::move(line));
     }
     return all;
   }
 
-  Library library_;
+  TextCache cache_;
   std::vector<PolicyConfig> policies_;
   std::vector<Problem> problems_;
   Lines open_;  ///< files being read, outermost first

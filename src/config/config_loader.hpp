@@ -30,8 +30,8 @@ class FileReader {
 };
 
 /// Limits for one configuration in total.
-inline constexpr std::size_t most_config_files = 1000;
-inline constexpr std::size_t most_config_bytes = std::size_t{8} << 20;
+inline constexpr std::size_t max_config_files = 1000;
+inline constexpr std::size_t max_config_bytes = std::size_t{8} << 20;
 /// Maximum include depth; the main file has depth 0.
 inline constexpr std::size_t deepest_include = 8;
 

@@ -25,7 +25,7 @@ std::string read_name(const YamlFields& policy) {
   const std::string path = policy.path("name");
   if (node == nullptr || !is_kind(*node, Kind::scalar, path, policy.problems())) return {};
   const auto refuse = [&](std::string message) {
-    policy.problems().push_back({node->where, path + std::move(message)});
+    policy.problems().push_back({node->position, path + std::move(message)});
     return std::string{};
   };
   if (node->text.empty()) return refuse(" is empty; write a name for metrics and logs");
@@ -61,11 +61,11 @@ std::vector<std::string> read_command_list(const YamlNode& list, const std::stri
     const std::string name = fmt::format("{}[{}]", path, i);
     if (!is_kind(node, Kind::scalar, name, problems)) continue;
     if (node.text.find_first_not_of(" \t\n") == std::string::npos) {
-      problems.push_back({node.where, fmt::format("{} is empty; write a shell command, or remove it", name)});
+      problems.push_back({node.position, fmt::format("{} is empty; write a shell command, or remove it", name)});
     } else if (node.text.find('\0') != std::string::npos) {
-      problems.push_back({node.where, fmt::format("{} contains a NUL byte, where the shell would stop; remove it", name)});
+      problems.push_back({node.position, fmt::format("{} contains a NUL byte, where the shell would stop; remove it", name)});
     } else if (node.text.size() > max_command_size) {
-      problems.push_back({node.where, fmt::format("{} is longer than 64 KiB; move it to a script", name)});
+      problems.push_back({node.position, fmt::format("{} is longer than 64 KiB; move it to a script", name)});
     } else {
       commands.push_back(node.text);
     }
@@ -84,10 +84,10 @@ void read_events(const YamlNode& mapping, const std::string& path, PolicyCommand
     }
     std::vector<std::string_view> known;
     for (const InotifyEvent& event : inotify_events()) known.push_back(event.name);
-    const auto meant = nearest(entry.key, known);
-    problems.push_back({entry.key_where, fmt::format("{}: unknown event \"{}\"; {}", path, excerpt(entry.key),
-                                                     meant ? fmt::format("did you mean \"{}\"?", *meant)
-                                                           : "nswarden config events lists the known events")});
+    const auto suggestion = nearest(entry.key, known);
+    problems.push_back({entry.key_position, fmt::format("{}: unknown event \"{}\"; {}", path, excerpt(entry.key),
+                                                        suggestion ? fmt::format("did you mean \"{}\"?", *suggestion)
+                                                                   : "nswarden config events lists the known events")});
   }
 }
 
@@ -116,7 +116,7 @@ PolicyConfig read_rule(const YamlNode& node, std::size_t index, Problems& proble
   const YamlFields fields(node, fmt::format("rule {}", index + 1), rule_fields, problems);
   PolicyConfig rule;
   rule.name = fmt::format("rule-{}", index + 1);
-  rule.where = node.where;
+  rule.position = node.position;
   // Commands of the older form set sysctls in other netns.
   rule.commands.capabilities = CommandCapabilities::daemon;
   const YamlNode* pattern = fields.require("netns_regex", "write a regular expression for netns names, such as ^qrouter-");
@@ -139,17 +139,17 @@ PolicyConfig read_rule(const YamlNode& node, std::size_t index, Problems& proble
 }  // namespace
 
 PolicyConfig read_policy(const YamlNode& node, std::string name, Mode mode, Problems& problems) {
-  const std::size_t told = problems.size();
+  const std::size_t problems_before = problems.size();
   const YamlFields fields(node, std::move(name), policy_fields, problems);
   PolicyConfig policy;
-  policy.where = node.where;
+  policy.position = node.position;
   policy.name = read_name(fields);
   policy = with_names(std::move(policy), fields);
   policy.mode = read_mode(fields).value_or(mode);
   policy.allow_global = read_boolean(fields, "allow_global");
   policy.restore = read_boolean(fields, "restore");
   policy.interfaces = read_patterns(fields, "interfaces");
-  if (const YamlNode* interfaces = fields.find("interfaces")) policy.interfaces_where = interfaces->key_where;
+  if (const YamlNode* interfaces = fields.find("interfaces")) policy.interfaces_position = interfaces->key_position;
   policy.sysctl_files = read_paths(fields, "sysctl_files");
   policy.observe = read_observations(fields);
   policy = with_sysctls(std::move(policy), fields);
@@ -161,7 +161,7 @@ PolicyConfig read_policy(const YamlNode& node, std::string name, Mode mode, Prob
                    "write sysctls: with a mapping of keys to values, or sysctl_files:, observe: or commands:, or "
                    "remove the policy");
   }
-  if (policy.sysctl_files.empty() && problems.size() == told) {
+  if (policy.sysctl_files.empty() && problems.size() == problems_before) {
     if (auto problem = interfaces_problem(policy, fields.name())) problems.push_back(*std::move(problem));
   }
   return policy;
@@ -172,7 +172,7 @@ std::optional<Problem> interfaces_problem(const PolicyConfig& policy, std::strin
   const bool takes_interfaces = std::any_of(policy.sysctls.begin(), policy.sysctls.end(), is_glob) ||
                                 std::any_of(policy.observe.begin(), policy.observe.end(), is_glob);
   if (policy.interfaces.empty() || takes_interfaces) return std::nullopt;
-  return Problem{policy.interfaces_where,
+  return Problem{policy.interfaces_position,
                  fmt::format("{}.interfaces has no effect: no key of the policy has a glob for interfaces, such as "
                              "net.ipv4.conf.*.rp_filter; add one, or remove interfaces:",
                              name)};
@@ -180,7 +180,7 @@ std::optional<Problem> interfaces_problem(const PolicyConfig& policy, std::strin
 
 std::vector<PolicyConfig> read_older_form(const YamlNode& root, Problems& problems) {
   if (root.children.empty()) {
-    problems.push_back({root.where, "the list has no rules; for no policies write version: 1 and policies: []"});
+    problems.push_back({root.position, "the list has no rules; for no policies write version: 1 and policies: []"});
   }
   std::vector<PolicyConfig> rules;
   for (std::size_t i = 0; i < root.children.size(); ++i) {

@@ -44,7 +44,8 @@ constexpr std::array<Shape, 20> shapes{{
 }};
 
 std::string property(const Field& field) {
-  return fmt::format(R"("{}": {{"$ref": "#/definitions/{}", "description": "{}"}})", field.name, field.shape, field.about);
+  return fmt::format(R"("{}": {{"$ref": "#/definitions/{}", "description": "{}"}})", field.name, field.shape,
+                     field.description);
 }
 
 /// A mapping with exactly these fields. `rest` has further members, each with a leading comma.
@@ -68,9 +69,9 @@ std::string required_one(std::string_view keyword, std::span<const std::string_v
 }
 
 std::string policy_schema() {
-  constexpr std::array<std::string_view, 4> wishes{"sysctls", "sysctl_files", "observe", "commands"};
+  constexpr std::array<std::string_view, 4> content_fields{"sysctls", "sysctl_files", "observe", "commands"};
   const std::string rest =
-      fmt::format(R"(, "required": ["name"], "allOf": [{}, {}, {}])", required_one("anyOf", wishes),
+      fmt::format(R"(, "required": ["name"], "allOf": [{}, {}, {}])", required_one("anyOf", content_fields),
                   R"({"anyOf": [{"required": ["netns"]}, {"required": ["host"], "properties": {"host": {"enum": [true]}}}]})",
                   R"({"anyOf": [{"required": ["netns"]}, {"not": {"required": ["discover"]}}]})");
   return fmt::format("{{{}}}", mapping_of(policy_fields, "    ", rest));

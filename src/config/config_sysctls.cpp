@@ -29,15 +29,15 @@ bool is_boolean_word(std::string_view text) {
 /// Reads the desired value of one key.
 class SettingReader {
  public:
-  SettingReader(const KeyPattern& key, Problems& problems) : key_(key), name_(shown(key)), problems_(problems) {}
+  SettingReader(const KeyPattern& key, Problems& problems) : key_(key), name_(display_name(key)), problems_(problems) {}
 
   /// Reads a scalar, or a mapping of setting_fields. Empty optional after a problem.
   std::optional<Setting> read(const YamlNode& entry, bool has_minus);
 
  private:
   template <class... Args>
-  void add_problem(Position where, fmt::format_string<Args...> format, Args&&... args) {
-    problems_.push_back({where, fmt::format(format, std::forward<Args>(args)...)});
+  void add_problem(Position position, fmt::format_string<Args...> format, Args&&... args) {
+    problems_.push_back({position, fmt::format(format, std::forward<Args>(args)...)});
   }
 
   std::optional<Setting> read_mapping(const YamlNode& entry, Setting setting);
@@ -54,7 +54,7 @@ class SettingReader {
 };
 
 std::optional<Setting> SettingReader::read(const YamlNode& entry, bool has_minus) {
-  Setting setting{key_, Want::equal({}), entry.key_where};
+  Setting setting{key_, Want::equal({}), entry.key_position};
   setting.optional = has_minus;
   if (entry.kind == Kind::mapping) return read_mapping(entry, std::move(setting));
   auto value = read_value(entry, name_, value_refusal);
@@ -64,26 +64,26 @@ std::optional<Setting> SettingReader::read(const YamlNode& entry, bool has_minus
 }
 
 std::optional<Setting> SettingReader::read_mapping(const YamlNode& entry, Setting setting) {
-  const std::size_t told = problems_.size();
+  const std::size_t problems_before = problems_.size();
   const YamlFields fields(entry, name_, setting_fields, problems_);
   auto want = read_want(fields);
   setting.mode = read_mode(fields);
   const YamlNode* optional = fields.find("optional");
   if (optional != nullptr) {
     const bool is_optional = read_boolean(fields, "optional");
-    if (setting.optional && !is_optional && problems_.size() == told) {
-      add_problem(optional->where, "{}: optional: false contradicts the '-' before the key; remove one of them", name_);
+    if (setting.optional && !is_optional && problems_.size() == problems_before) {
+      add_problem(optional->position, "{}: optional: false contradicts the '-' before the key; remove one of them", name_);
     }
     setting.optional = is_optional;
   }
   setting.note = read_line(fields, "note", longest_note).value_or(std::string{});
   if (want && !want->set() && setting.mode == Mode::enforce) {
-    add_problem(fields.find("mode")->where,
+    add_problem(fields.find("mode")->position,
                 "{}: mode: enforce requires set:, the value to write when the condition does not hold; add it, or write "
                 "mode: audit",
                 name_);
   }
-  if (!want || problems_.size() != told) return std::nullopt;
+  if (!want || problems_.size() != problems_before) return std::nullopt;
   setting.want = *std::move(want);
   return setting;
 }
@@ -95,7 +95,7 @@ std::optional<Want> SettingReader::read_want(const YamlFields& fields) {
     const YamlNode* node = fields.find(want_fields[i].name);
     if (node == nullptr) continue;
     if (found != nullptr) {
-      add_problem(std::max(found->key_where, node->key_where,
+      add_problem(std::max(found->key_position, node->key_position,
                            [](const Position& a, const Position& b) {
                              return std::pair(a.line, a.column) < std::pair(b.line, b.column);
                            }),
@@ -107,16 +107,16 @@ std::optional<Want> SettingReader::read_want(const YamlFields& fields) {
     kind = static_cast<Want::Kind>(i);
   }
   if (found == nullptr) {
-    if (!fields.told_unknown()) {
+    if (!fields.has_unknown_field()) {
       add_problem(
-          fields.where(),
+          fields.position(),
           "{} has neither a value nor a condition; write value: or one of min:, max:, between:, one_of:, not:, regex:", name_);
     }
     return std::nullopt;
   }
   const YamlNode* set_node = fields.find("set");
   if (set_node != nullptr && kind == Want::Kind::equal) {
-    add_problem(set_node->key_where, "{}: set: has no effect with value:, because value: is written; remove set:", name_);
+    add_problem(set_node->key_position, "{}: set: has no effect with value:, because value: is written; remove set:", name_);
     return std::nullopt;
   }
   std::optional<std::string> set;
@@ -135,9 +135,9 @@ std::optional<Want> SettingReader::read_condition(Want::Kind kind, const YamlNod
   auto want = Want::condition(kind, *std::move(operands), std::move(set), sense_of(key_));
   if (auto* made = std::get_if<Want>(&want)) return std::move(*made);
   if (traits_of(key_.path()).secret) {
-    add_problem(node.where, "{}: invalid condition; details are omitted because the value is secret", path);
+    add_problem(node.position, "{}: invalid condition; details are omitted because the value is secret", path);
   } else {
-    add_problem(node.where, "{}: {}", path, std::get<Problem>(want).message);
+    add_problem(node.position, "{}: {}", path, std::get<Problem>(want).message);
   }
   return std::nullopt;
 }
@@ -156,11 +156,11 @@ std::optional<Strings> SettingReader::read_operands(Want::Kind kind, const YamlN
   }
   if (!is_kind(node, Kind::list, path, problems_)) return std::nullopt;
   if (kind == Want::Kind::between && node.children.size() != 2) {
-    add_problem(node.where, "{}: expected two numbers, found {}; write [LEAST, MOST]", path, node.children.size());
+    add_problem(node.position, "{}: expected two numbers, found {}; write [LEAST, MOST]", path, node.children.size());
     return std::nullopt;
   }
   if (node.children.empty()) {
-    add_problem(node.where, "{} is empty; write at least one value", path);
+    add_problem(node.position, "{} is empty; write at least one value", path);
     return std::nullopt;
   }
   for (std::size_t i = 0; i < node.children.size(); ++i) {
@@ -174,14 +174,14 @@ std::optional<Strings> SettingReader::read_operands(Want::Kind kind, const YamlN
 std::optional<std::string> SettingReader::read_value(const YamlNode& node, const std::string& path, Refusal refusal) {
   if (node.kind == Kind::refused) return std::nullopt;
   if (node.kind == Kind::null) {
-    add_problem(node.where, "{} has no value; write the wanted value", path);
+    add_problem(node.position, "{} has no value; write the wanted value", path);
   } else if (node.kind != Kind::scalar) {
-    add_problem(node.where, "{}: expected a single value, found {}; write several numbers as \"4096 87380 6291456\"", path,
+    add_problem(node.position, "{}: expected a single value, found {}; write several numbers as \"4096 87380 6291456\"", path,
                 to_string(node.kind));
   } else if (!node.quoted && is_boolean_word(node.text)) {
-    add_problem(node.where, "{}: sysctls are numbers; write 1 or 0 instead of {}", path, node.text);
+    add_problem(node.position, "{}: sysctls are numbers; write 1 or 0 instead of {}", path, node.text);
   } else if (const auto problem = refusal(key_, node.text)) {
-    add_problem(node.where, "{}: {}", path, *problem);
+    add_problem(node.position, "{}: {}", path, *problem);
   } else {
     return normalised(node.text);
   }
@@ -193,11 +193,11 @@ class Spellings {
  public:
   Spellings(std::string policy, Problems& problems) : policy_(std::move(policy)), problems_(problems) {}
 
-  bool is_new(const KeyPattern& key, Position where) {
-    const auto [first, fresh] = lines_.emplace(key, where.line);
+  bool is_new(const KeyPattern& key, Position position) {
+    const auto [first, fresh] = lines_.emplace(key, position.line);
     if (fresh) return true;
-    problems_.push_back({where, fmt::format("duplicate key {} in {}, first in line {} in another spelling; remove one",
-                                            shown(key), policy_, first->second)});
+    problems_.push_back({position, fmt::format("duplicate key {} in {}, first in line {} in another spelling; remove one",
+                                               display_name(key), policy_, first->second)});
     return false;
   }
 
@@ -214,33 +214,33 @@ PolicyConfig with_sysctls(PolicyConfig policy, const YamlFields& fields) {
   Problems& problems = fields.problems();
   if (mapping == nullptr) return policy;
   if (mapping->kind == Kind::null || (mapping->kind == Kind::mapping && mapping->children.empty())) {
-    problems.push_back({mapping->where, fmt::format("{} has no sysctls; write sysctls: with a mapping of keys to values, or "
-                                                    "remove the field",
-                                                    fields.name())});
+    problems.push_back({mapping->position, fmt::format("{} has no sysctls; write sysctls: with a mapping of keys to values, or "
+                                                       "remove the field",
+                                                       fields.name())});
     return policy;
   }
   if (!is_kind(*mapping, Kind::mapping, fields.path("sysctls"), problems)) return policy;
-  Spellings wanted(fields.name(), problems);
+  Spellings spellings(fields.name(), problems);
   Spellings excluded("the exclusions of " + fields.name(), problems);
   for (const YamlNode& entry : mapping->children) {
     const auto written = read_key(entry.key);
     if (const auto* problem = std::get_if<Problem>(&written)) {
-      problems.push_back({entry.key_where, problem->message});
+      problems.push_back({entry.key_position, problem->message});
       continue;
     }
     const auto& [key, has_minus] = std::get<WrittenKey>(written);
     if (has_minus && entry.kind == Kind::null) {
-      if (excluded.is_new(key, entry.key_where)) policy.exclusions.push_back(key);
+      if (excluded.is_new(key, entry.key_position)) policy.exclusions.push_back(key);
       continue;
     }
     // The duplicate may have problems of its own.
-    const bool is_new = wanted.is_new(key, entry.key_where);
-    if (auto refusal = key_refusal(key, policy)) problems.push_back({entry.key_where, *std::move(refusal)});
+    const bool is_new = spellings.is_new(key, entry.key_position);
+    if (auto refusal = key_refusal(key, policy)) problems.push_back({entry.key_position, *std::move(refusal)});
     auto setting = SettingReader(key, problems).read(entry, has_minus);
     if (!setting || !is_new) continue;
     if (setting->want.set()) {
       auto refusal = enforcing_refusal(key, setting->mode.value_or(policy.mode));
-      if (refusal) problems.push_back({entry.key_where, *std::move(refusal)});
+      if (refusal) problems.push_back({entry.key_position, *std::move(refusal)});
     }
     policy.sysctls.push_back(*std::move(setting));
   }
@@ -255,21 +255,21 @@ std::vector<Observation> read_observations(const YamlFields& fields) {
   Spellings seen(fields.path("observe"), problems);
   if (node->kind == Kind::scalar) {
     problems.push_back(
-        {node->where, fmt::format("{}: expected a list, found a single value; write [KEY]", fields.path("observe"))});
+        {node->position, fmt::format("{}: expected a list, found a single value; write [KEY]", fields.path("observe"))});
     return {};
   }
   for (const NamedScalar& scalar : read_one_or_list(*node, fields.path("observe"), problems)) {
     auto key = KeyPattern::parse(scalar.node->text);
     if (const auto* problem = std::get_if<Problem>(&key)) {
       problems.push_back(
-          {scalar.node->where, fmt::format("{}: \"{}\": {}", scalar.path, excerpt(scalar.node->text), problem->message)});
+          {scalar.node->position, fmt::format("{}: \"{}\": {}", scalar.path, excerpt(scalar.node->text), problem->message)});
       continue;
     }
     KeyPattern& observed = std::get<KeyPattern>(key);
     if (auto refusal = observation_refusal(observed)) {
-      problems.push_back({scalar.node->where, fmt::format("{}: {}", scalar.path, *refusal)});
-    } else if (seen.is_new(observed, scalar.node->where)) {
-      observations.push_back({std::move(observed), scalar.node->where});
+      problems.push_back({scalar.node->position, fmt::format("{}: {}", scalar.path, *refusal)});
+    } else if (seen.is_new(observed, scalar.node->position)) {
+      observations.push_back({std::move(observed), scalar.node->position});
     }
   }
   return observations;

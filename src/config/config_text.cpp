@@ -178,20 +178,20 @@ bool same_policy(const PolicyConfig& a, const PolicyConfig& b) {
          a.commands == b.commands;
 }
 
-/// `what` is the noun for an item with a key.
+/// `noun` is the noun for an item with a key.
 template <class Keyed>
 std::optional<std::string> dropped_keys(const std::vector<Keyed>& before, const std::vector<Keyed>& after,
-                                        std::string_view what, const PolicyConfig& policy, std::size_t most) {
+                                        std::string_view noun, const PolicyConfig& policy, std::size_t max_items) {
   std::size_t count = 0;
   std::string names;
   for (const Keyed& keyed : before) {
     const bool stays = std::any_of(after.begin(), after.end(), [&](const Keyed& other) { return other.key == keyed.key; });
-    if (stays || ++count > most) continue;
+    if (stays || ++count > max_items) continue;
     names += fmt::format("{}{}", names.empty() ? "" : ", ", printable(keyed.key.name()));
   }
   if (count == 0) return std::nullopt;
-  return fmt::format("{} {}{} of policy {} ({}{})", count, what, count == 1 ? "" : "s", policy.name, names,
-                     count > most ? ", ..." : "");
+  return fmt::format("{} {}{} of policy {} ({}{})", count, noun, count == 1 ? "" : "s", policy.name, names,
+                     count > max_items ? ", ..." : "");
 }
 
 }  // namespace
@@ -209,10 +209,10 @@ std::string policy_text(const PolicyConfig& policy) {
   out += one_or_list("    ", "sysctl_files", paths_of(policy.sysctl_files));
   const Strings observed = texts_of(policy.observe, [](const Observation& observation) { return observation.key.name(); });
   if (!observed.empty()) out += list_text("    ", "observe", observed);
-  const std::string wishes = sysctls_text(policy) + commands_text(policy.commands);
+  const std::string content = sysctls_text(policy) + commands_text(policy.commands);
   // A policy without settings and commands only counts matching netns.
-  if (wishes.empty() && policy.sysctl_files.empty() && observed.empty()) return out + "    commands: {}\n";
-  return out + wishes;
+  if (content.empty() && policy.sysctl_files.empty() && observed.empty()) return out + "    commands: {}\n";
+  return out + content;
 }
 
 std::string print_config(const Config& config) {
@@ -240,7 +240,7 @@ bool same_config(const Config& a, const Config& b) {
          std::equal(a.policies.begin(), a.policies.end(), b.policies.begin(), b.policies.end(), same_policy);
 }
 
-std::string dropped_by(const Config& before, const Config& after, std::size_t most) {
+std::string dropped_by(const Config& before, const Config& after, std::size_t max_items) {
   std::vector<std::string> dropped;
   for (const PolicyConfig& policy : before.policies) {
     const auto same = std::find_if(after.policies.begin(), after.policies.end(),
@@ -249,14 +249,14 @@ std::string dropped_by(const Config& before, const Config& after, std::size_t mo
       dropped.push_back("policy " + policy.name);
       continue;
     }
-    for (const auto& keys : {dropped_keys(policy.sysctls, same->sysctls, "setting", policy, most),
-                             dropped_keys(policy.observe, same->observe, "observed key", policy, most)}) {
+    for (const auto& keys : {dropped_keys(policy.sysctls, same->sysctls, "setting", policy, max_items),
+                             dropped_keys(policy.observe, same->observe, "observed key", policy, max_items)}) {
       if (keys) dropped.push_back(*keys);
     }
     if (!policy.commands.empty() && same->commands.empty()) dropped.push_back("commands of policy " + policy.name);
   }
-  std::string line = fmt::format("{}", fmt::join(std::span(dropped).first(std::min(dropped.size(), most)), "; "));
-  if (dropped.size() > most) line += fmt::format("; and {} more", dropped.size() - most);
+  std::string line = fmt::format("{}", fmt::join(std::span(dropped).first(std::min(dropped.size(), max_items)), "; "));
+  if (dropped.size() > max_items) line += fmt::format("; and {} more", dropped.size() - max_items);
   return line;
 }
 

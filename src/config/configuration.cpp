@@ -15,12 +15,13 @@
 namespace nswarden {
 namespace {
 
-using LoadedOrRefused = std::variant<LoadedConfig, RefusedConfig>;
+using LoadedOrRejected = std::variant<LoadedConfig, RejectedConfig>;
 
 template <class T>
 std::variant<T, Problem> read_or_problem(std::variant<T, Distrusted, Error> read) {
   if (auto* found = std::get_if<T>(&read)) return std::move(*found);
-  if (const auto* distrusted = std::get_if<Distrusted>(&read)) return Problem{{}, "not trusted: " + printable(distrusted->why)};
+  if (const auto* distrusted = std::get_if<Distrusted>(&read))
+    return Problem{{}, "not trusted: " + printable(distrusted->reason)};
   return Problem{{}, error_text(std::get<Error>(read).code)};
 }
 
@@ -51,17 +52,17 @@ class ConfigFiles final : public FileReader {
   }
 
   /// All requested paths, existing or absent, in order, each once, with their state right before the read.
-  [[nodiscard]] const std::vector<PathWatcher::Path>& asked() const { return asked_; }
+  [[nodiscard]] const std::vector<PathWatcher::Path>& requested() const { return requested_; }
   /// SHA-256 in hex of all file contents.
   [[nodiscard]] std::string hash() const { return hash_.hex(); }
 
  private:
   void note(const std::string& path) {
-    const bool known = std::any_of(asked_.begin(), asked_.end(), [&path](const auto& one) { return one.path == path; });
-    if (!known) asked_.push_back({path, fingerprint(path)});
+    const bool known = std::any_of(requested_.begin(), requested_.end(), [&path](const auto& one) { return one.path == path; });
+    if (!known) requested_.push_back({path, fingerprint(path)});
   }
 
-  std::vector<PathWatcher::Path> asked_;
+  std::vector<PathWatcher::Path> requested_;
   Sha256 hash_;
 };
 
@@ -78,31 +79,31 @@ LoadedConfig built_in() {
   return LoadedConfig{std::get<Config>(std::move(parsed)), "built-in policy", true, hash.hex()};
 }
 
-LoadedOrRefused load_files(const std::string& path) {
+LoadedOrRejected load_files(const std::string& path) {
   ConfigFiles files;
   auto loaded = load_config(files, path);
   // The main file is watched before it is read.
   std::vector<PathWatcher::Path> named;
-  for (const PathWatcher::Path& asked : files.asked()) {
-    if (asked.path != path) named.push_back(asked);
+  for (const PathWatcher::Path& requested : files.requested()) {
+    if (requested.path != path) named.push_back(requested);
   }
   if (auto* config = std::get_if<Config>(&loaded)) {
     return LoadedConfig{std::move(*config), path, false, files.hash(), std::move(named)};
   }
-  return RefusedConfig{std::get<std::vector<std::string>>(std::move(loaded)), std::move(named)};
+  return RejectedConfig{std::get<std::vector<std::string>>(std::move(loaded)), std::move(named)};
 }
 
 }  // namespace
 
 std::string configuration_path(const ConfigOptions& options) { return options.file.value_or(std::string(default_config_file)); }
 
-LoadedOrRefused load_configuration(const ConfigOptions& options) {
+LoadedOrRejected load_configuration(const ConfigOptions& options) {
   const std::string path = configuration_path(options);
   if (!options.file && is_absent(path)) return built_in();
   return load_files(path);
 }
 
-LoadedOrRefused reload_configuration(const ConfigOptions& options, const LoadedConfig& in_force) {
+LoadedOrRejected reload_configuration(const ConfigOptions& options, const LoadedConfig& in_force) {
   if (in_force.built_in) return load_configuration(options);
   ConfigOptions named = options;
   named.file = in_force.source;

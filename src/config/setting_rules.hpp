@@ -37,7 +37,7 @@ std::optional<std::string> enforcing_refusal(const KeyPattern& key, Mode mode);
 std::optional<std::string> observation_refusal(const KeyPattern& key);
 
 /// The key's name in messages.
-std::string shown(const KeyPattern& key);
+std::string display_name(const KeyPattern& key);
 
 /// Context for comparing the key's values, without the kernel's tick.
 ValueSense sense_of(const KeyPattern& key);

@@ -26,7 +26,7 @@ bool has_comment(std::string_view value) {
 }
 
 /// Such files mostly also hold keys of other trees, which are not per netns: systemd-sysctl applies them.
-bool is_of_the_host(std::string_view name) {
+bool is_host_key(std::string_view name) {
   constexpr std::array<std::string_view, 9> trees{"abi", "crypto", "debug", "dev", "fs", "kernel", "sunrpc", "user", "vm"};
   if (name.starts_with('-')) name.remove_prefix(1);
   return std::find(trees.begin(), trees.end(), name.substr(0, name.find_first_of("./"))) != trees.end();
@@ -40,14 +40,14 @@ class ConfReader {
   void read_line(std::string_view line) {
     ++line_;
     if (line.size() > max_sysctl_line) return add_problem(1, "the line is longer than 8192 bytes");
-    const std::size_t bad = std::min(valid_utf8_prefix(line), line.find_first_of(std::string_view("\0\r", 2)));
-    if (bad < line.size()) return add_problem(static_cast<int>(bad) + 1, byte_problem(line[bad]));
+    const std::size_t invalid = std::min(valid_utf8_prefix(line), line.find_first_of(std::string_view("\0\r", 2)));
+    if (invalid < line.size()) return add_problem(static_cast<int>(invalid) + 1, byte_problem(line[invalid]));
     const std::string_view text = trimmed(line);
     if (text.empty() || text[0] == '#' || text[0] == ';') return;
     const std::size_t sign = text.find('=');
     const std::string_view name = trimmed(text.substr(0, sign));
     const int column = column_of(line, text);
-    if (is_of_the_host(name)) return;
+    if (is_host_key(name)) return;
     const auto written = read_key(name);
     if (const auto* problem = std::get_if<Problem>(&written)) return add_problem(column, problem->message);
     const auto& [key, has_minus] = std::get<WrittenKey>(written);
@@ -63,8 +63,8 @@ class ConfReader {
   /// Excludes the key from all globs.
   void exclude(const KeyPattern& key, bool has_minus, int column) {
     if (!has_minus) {
-      return add_problem(column,
-                         fmt::format("{} has no value; write KEY = VALUE, or -KEY to exclude it from globs", shown(key)));
+      return add_problem(
+          column, fmt::format("{} has no value; write KEY = VALUE, or -KEY to exclude it from globs", display_name(key)));
     }
     if (is_new(key, column)) conf_.exclusions.push_back(key);
   }
@@ -73,12 +73,12 @@ class ConfReader {
     if (!is_new(key, column)) return;
     if (auto refusal = key_refusal(key, policy_)) return add_problem(column, *std::move(refusal));
     if (has_comment(value)) {
-      return add_problem(
-          value_column,
-          fmt::format("{}: the value contains a comment; sysctl.d(5) allows comments only on separate lines", shown(key)));
+      return add_problem(value_column,
+                         fmt::format("{}: the value contains a comment; sysctl.d(5) allows comments only on separate lines",
+                                     display_name(key)));
     }
     if (const auto refusal = value_refusal(key, value)) {
-      return add_problem(value_column, fmt::format("{}: {}", shown(key), *refusal));
+      return add_problem(value_column, fmt::format("{}: {}", display_name(key), *refusal));
     }
     if (auto refusal = enforcing_refusal(key, policy_.mode)) return add_problem(column, *std::move(refusal));
     Setting setting{key, Want::equal(normalised(value)), {line_, column, file_}};
@@ -89,7 +89,8 @@ class ConfReader {
   /// A key that is both set and excluded is also a duplicate: systemd applies the last line, which would go unnoticed here.
   bool is_new(const KeyPattern& key, int column) {
     const auto [first, fresh] = lines_.emplace(key, line_);
-    if (!fresh) add_problem(column, fmt::format("duplicate key {}, first in line {}; remove one", shown(key), first->second));
+    if (!fresh)
+      add_problem(column, fmt::format("duplicate key {}, first in line {}; remove one", display_name(key), first->second));
     return fresh;
   }
 
@@ -105,7 +106,7 @@ class ConfReader {
 SysctlConf parse_sysctl_conf(std::string_view text, const PolicyConfig& policy, std::uint16_t file) {
   SysctlConf conf;
   if (auto problem = text_start_problem(text)) {
-    problem->where.file = file;
+    problem->position.file = file;
     conf.problems.push_back(*std::move(problem));
     return conf;
   }

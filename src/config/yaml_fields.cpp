@@ -31,7 +31,7 @@ std::string_view to_string(Kind kind) {
 bool is_kind(const YamlNode& node, Kind kind, std::string_view path, Problems& problems) {
   if (node.kind == kind) return true;
   if (node.kind != Kind::refused) {
-    problems.push_back({node.where, fmt::format("{}: expected {}, found {}", path, to_string(kind), to_string(node.kind))});
+    problems.push_back({node.position, fmt::format("{}: expected {}, found {}", path, to_string(kind), to_string(node.kind))});
   }
   return false;
 }
@@ -39,8 +39,8 @@ bool is_kind(const YamlNode& node, Kind kind, std::string_view path, Problems& p
 YamlFields::YamlFields(const YamlNode& node, std::string name, std::span<const Field> known, Problems& problems)
     : node_(node), name_(std::move(name)), problems_(problems) {
   for (const YamlNode& entry : node.children) {
-    const auto is_it = [&entry](const Field& field) { return field.name == entry.key; };
-    if (std::none_of(known.begin(), known.end(), is_it)) refuse_unknown(entry, known);
+    const auto matches = [&entry](const Field& field) { return field.name == entry.key; };
+    if (std::none_of(known.begin(), known.end(), matches)) refuse_unknown(entry, known);
   }
 }
 
@@ -49,20 +49,20 @@ void YamlFields::refuse_unknown(const YamlNode& entry, std::span<const Field> kn
   std::vector<std::string_view> names;
   for (const Field& field : known) names.push_back(field.name);
   std::string message;
-  if (const auto meant = nearest(entry.key, names)) {
-    message = fmt::format("unknown field \"{}\"{}; did you mean \"{}\"?", excerpt(entry.key), place, *meant);
-    meant_.push_back(*meant);
+  if (const auto suggestion = nearest(entry.key, names)) {
+    message = fmt::format("unknown field \"{}\"{}; did you mean \"{}\"?", excerpt(entry.key), place, *suggestion);
+    suggested_.push_back(*suggestion);
   } else {
     message = fmt::format("unknown field \"{}\"{}; known fields: {}", excerpt(entry.key), place, fmt::join(names, ", "));
   }
-  problems_.push_back({entry.key_where, std::move(message)});
-  told_unknown_ = true;
+  problems_.push_back({entry.key_position, std::move(message)});
+  has_unknown_field_ = true;
 }
 
 std::nullopt_t YamlFields::refuse(const YamlNode& scalar, std::string_view path, std::string_view noun,
                                   std::string_view expected) const {
   problems_.push_back(
-      {scalar.where, fmt::format("{}: invalid {} \"{}\", expected {}", path, noun, excerpt(scalar.text), expected)});
+      {scalar.position, fmt::format("{}: invalid {} \"{}\", expected {}", path, noun, excerpt(scalar.text), expected)});
   return std::nullopt;
 }
 
@@ -83,10 +83,10 @@ const YamlNode* YamlFields::find_scalar(std::string_view field) const {
 
 const YamlNode* YamlFields::require(std::string_view field, std::string_view remedy) const {
   const YamlNode* found = find(field);
-  const bool is_misspelt = std::find(meant_.begin(), meant_.end(), field) != meant_.end();
+  const bool is_misspelt = std::find(suggested_.begin(), suggested_.end(), field) != suggested_.end();
   if (found == nullptr && !is_misspelt) {
     const std::string place = name_.empty() ? "the file" : name_;
-    problems_.push_back({node_.where, fmt::format("{} has no {}; {}", place, field, remedy)});
+    problems_.push_back({node_.position, fmt::format("{} has no {}; {}", place, field, remedy)});
   }
   return found;
 }
@@ -117,8 +117,8 @@ std::optional<std::chrono::milliseconds> read_duration(const YamlFields& fields,
   const auto duration = parse_duration(node->text);
   if (!duration) return fields.refuse(*node, fields.path(field), "duration", "for example 500ms, 10s, 5m or 1h");
   if (*duration >= shortest) return duration;
-  fields.problems().push_back({node->where, fmt::format("{}: {} is too short; the minimum is {}", fields.path(field),
-                                                        format_duration(*duration), format_duration(shortest))});
+  fields.problems().push_back({node->position, fmt::format("{}: {} is too short; the minimum is {}", fields.path(field),
+                                                           format_duration(*duration), format_duration(shortest))});
   return std::nullopt;
 }
 
@@ -127,8 +127,8 @@ std::optional<std::uint32_t> read_number(const YamlFields& fields, std::string_v
   if (node == nullptr) return std::nullopt;
   const auto number = parse_number<std::uint32_t>(node->text);
   const bool is_plain = !node->text.starts_with('0') || node->text.size() == 1;
-  if (number && is_plain && *number >= bounds.least && *number <= bounds.most) return number;
-  return fields.refuse(*node, fields.path(field), "number", fmt::format("{} to {}", bounds.least, bounds.most));
+  if (number && is_plain && *number >= bounds.min && *number <= bounds.max) return number;
+  return fields.refuse(*node, fields.path(field), "number", fmt::format("{} to {}", bounds.min, bounds.max));
 }
 
 std::vector<NamedScalar> read_one_or_list(const YamlNode& node, const std::string& path, Problems& problems) {
@@ -136,11 +136,11 @@ std::vector<NamedScalar> read_one_or_list(const YamlNode& node, const std::strin
   if (node.kind != Kind::list) {
     if (node.kind != Kind::refused) {
       problems.push_back(
-          {node.where, fmt::format("{}: expected a single value or a list, found {}", path, to_string(node.kind))});
+          {node.position, fmt::format("{}: expected a single value or a list, found {}", path, to_string(node.kind))});
     }
     return {};
   }
-  if (node.children.empty()) problems.push_back({node.where, fmt::format("{} is an empty list; remove it", path)});
+  if (node.children.empty()) problems.push_back({node.position, fmt::format("{} is an empty list; remove it", path)});
   std::vector<NamedScalar> scalars;
   for (std::size_t i = 0; i < node.children.size(); ++i) {
     std::string name = fmt::format("{}[{}]", path, i);
@@ -153,14 +153,15 @@ bool is_pattern_text(const YamlNode& node, const std::string& path, Problems& pr
   if (!is_kind(node, Kind::scalar, path, problems)) return false;
   if (!has_control(node.text)) return true;
   // A block scalar ends with a newline, and such a pattern would silently never match.
-  problems.push_back({node.where, path + " contains a newline or a control character; write it on one line, or as an escape"});
+  problems.push_back(
+      {node.position, path + " contains a newline or a control character; write it on one line, or as an escape"});
   return false;
 }
 
 std::optional<Pattern> read_pattern(const YamlNode& node, const std::string& path, Problems& problems) {
   if (!is_pattern_text(node, path, problems)) return std::nullopt;
   const auto refuse = [&](std::string message) {
-    problems.push_back({node.where, std::move(message)});
+    problems.push_back({node.position, std::move(message)});
     return std::nullopt;
   };
   if (node.text.empty()) return refuse(fmt::format("{} is empty; write .* to match everything", path));
@@ -186,14 +187,14 @@ std::vector<NamedPath> read_paths(const YamlFields& fields, std::string_view fie
   std::vector<NamedPath> paths;
   for (const NamedScalar& scalar : read_one_or_list(*node, fields.path(field), fields.problems())) {
     const std::string& text = scalar.node->text;
-    const auto is_it = [&text](const NamedPath& other) { return other.path == text; };
+    const auto matches = [&text](const NamedPath& other) { return other.path == text; };
     if (!is_path(text)) {
       fields.refuse(*scalar.node, scalar.path, "path", "the name of a file or folder");
-    } else if (std::any_of(paths.begin(), paths.end(), is_it)) {
+    } else if (std::any_of(paths.begin(), paths.end(), matches)) {
       fields.problems().push_back(
-          {scalar.node->where, fmt::format("{}: duplicate path \"{}\"; remove one", scalar.path, excerpt(text))});
+          {scalar.node->position, fmt::format("{}: duplicate path \"{}\"; remove one", scalar.path, excerpt(text))});
     } else {
-      paths.push_back({text, scalar.node->where});
+      paths.push_back({text, scalar.node->position});
     }
   }
   return paths;
@@ -205,7 +206,7 @@ std::vector<std::string> read_directories(const YamlFields& fields, std::string_
   if (list == nullptr || !is_kind(*list, Kind::list, fields.path(field), problems)) return {};
   if (list->children.empty()) {
     problems.push_back(
-        {list->where, fmt::format("{} is empty; add a directory, or remove the field to use /run/netns", field)});
+        {list->position, fmt::format("{} is empty; add a directory, or remove the field to use /run/netns", field)});
   }
   std::vector<std::string> directories;
   for (std::size_t i = 0; i < list->children.size(); ++i) {
@@ -218,7 +219,7 @@ std::vector<std::string> read_directories(const YamlFields& fields, std::string_
     }
     std::string path = node.text.substr(0, std::max<std::size_t>(node.text.find_last_not_of('/') + 1, 1));
     if (std::find(directories.begin(), directories.end(), path) != directories.end()) {
-      problems.push_back({node.where, fmt::format("{}: duplicate path \"{}\"; remove one", name, excerpt(path))});
+      problems.push_back({node.position, fmt::format("{}: duplicate path \"{}\"; remove one", name, excerpt(path))});
       continue;
     }
     directories.push_back(std::move(path));
@@ -230,7 +231,7 @@ std::optional<std::string> read_line(const YamlFields& fields, std::string_view 
   const YamlNode* node = fields.find_scalar(field);
   if (node == nullptr) return std::nullopt;
   const auto refuse = [&](std::string message) -> std::optional<std::string> {
-    fields.problems().push_back({node->where, fields.path(field) + std::move(message)});
+    fields.problems().push_back({node->position, fields.path(field) + std::move(message)});
     return std::nullopt;
   };
   if (node->text.empty()) return refuse(" is empty; remove it");

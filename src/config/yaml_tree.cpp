@@ -36,10 +36,10 @@ Position position_of(std::string_view text, std::size_t offset) {
 
 /// yaml-cpp's error position is past the end of the text when it expected more characters.
 Position position_of(std::string_view text, const YAML::Mark& mark) {
-  const Position where = position_of(mark);
+  const Position position = position_of(mark);
   const Position end = position_of(text, text.size());
-  const bool is_inside = where.line < end.line || (where.line == end.line && where.column <= end.column);
-  return is_inside ? where : end;
+  const bool is_inside = position.line < end.line || (position.line == end.line && position.column <= end.column);
+  return is_inside ? position : end;
 }
 
 bool is_refused_control(char c) { return (c >= 0 && c < ' ' && c != '\t' && c != '\n') || c == '\x7f'; }
@@ -58,8 +58,8 @@ std::optional<Problem> text_problem(std::string_view text) {
   if (text.empty()) return Problem{{1, 1}, "the file is empty; it may be truncated"};
   if (auto problem = text_start_problem(text)) return problem;
   const auto* const control = std::find_if(text.begin(), text.end(), is_refused_control);
-  const std::size_t bad = std::min(static_cast<std::size_t>(control - text.begin()), valid_utf8_prefix(text));
-  if (bad < text.size()) return Problem{position_of(text, bad), byte_problem(text[bad])};
+  const std::size_t invalid = std::min(static_cast<std::size_t>(control - text.begin()), valid_utf8_prefix(text));
+  if (invalid < text.size()) return Problem{position_of(text, invalid), byte_problem(text[invalid])};
   if (text.back() != '\n') {
     return Problem{position_of(text, text.size()), "the file does not end with a newline; it may be truncated"};
   }
@@ -72,7 +72,7 @@ std::optional<Problem> text_problem(std::string_view text) {
 /// Aborts a parse from inside yaml-cpp. Never leaves this file.
 struct Stop {
   Problem problem;
-  bool tree_is_whole = false;
+  bool tree_is_complete = false;
 };
 
 class TreeBuilder : public YAML::EventHandler {
@@ -114,36 +114,36 @@ class TreeBuilder : public YAML::EventHandler {
     bool has_key = false;  ///< a mapping that expects the value of `key`
     bool keeps_value = false;
     std::string key;
-    Position key_where;
+    Position key_position;
     std::unordered_map<std::string, int> lines_of_keys;
   };
 
   /// One problem per position: an anchor of an omitted node would be reported twice.
-  void add_problem(Position where, std::string message) {
+  void add_problem(Position position, std::string message) {
     const auto& all = tree_.problems;
-    if (!all.empty() && all.back().where.line == where.line && all.back().where.column == where.column) return;
-    tree_.problems.push_back({where, std::move(message)});
+    if (!all.empty() && all.back().position.line == position.line && all.back().position.column == position.column) return;
+    tree_.problems.push_back({position, std::move(message)});
   }
 
   YamlNode node(YamlNode::Kind kind, const YAML::Mark& mark, YAML::anchor_t anchor, const std::string& tag) {
-    const Position where = position_of(mark);
+    const Position position = position_of(mark);
     // yaml-cpp reports neither the tag `!` nor an anchor of an empty node, so this checks the text: a node starts with its
     // properties.
     const auto at = static_cast<std::size_t>(std::max(mark.pos, 0));
     const char first = at < source_.size() ? source_[at] : '\n';
-    if (anchor != 0 || first == '&') add_problem(where, "anchors (&) are not supported; repeat the value each time");
+    if (anchor != 0 || first == '&') add_problem(position, "anchors (&) are not supported; repeat the value each time");
     if ((tag != "?" && tag != "!") || first == '!') {
-      add_problem(where, "tags (!) are not supported; to write a number as text, quote it");
+      add_problem(position, "tags (!) are not supported; to write a number as text, quote it");
     }
     YamlNode made;
     made.kind = kind;
-    made.where = where;
-    made.where.file = file_;
+    made.position = position;
+    made.position.file = file_;
     return made;
   }
 
   void open(YamlNode started) {
-    if (open_.size() == deepest_nesting) throw Stop{{started.where, "the nesting is deeper than 16 levels"}};
+    if (open_.size() == deepest_nesting) throw Stop{{started.position, "the nesting is deeper than 16 levels"}};
     Frame frame;
     frame.node = std::move(started);
     open_.push_back(std::move(frame));
@@ -171,30 +171,31 @@ class TreeBuilder : public YAML::EventHandler {
     frame.has_key = true;
     frame.keeps_value = false;
     if (made.kind != YamlNode::Kind::scalar) {
-      if (made.kind != YamlNode::Kind::refused) add_problem(made.where, "invalid key, expected a word before a colon");
+      if (made.kind != YamlNode::Kind::refused) add_problem(made.position, "invalid key, expected a word before a colon");
       return;
     }
     if (made.text == "<<") {
-      add_problem(made.where, "merge keys (<<) are not supported; repeat the fields");
+      add_problem(made.position, "merge keys (<<) are not supported; repeat the fields");
       return;
     }
-    const auto [seen, is_new] = frame.lines_of_keys.emplace(made.text, made.where.line);
+    const auto [seen, is_new] = frame.lines_of_keys.emplace(made.text, made.position.line);
     if (!is_new) {
-      add_problem(made.where, fmt::format("duplicate \"{}\", first in line {}; remove one", excerpt(made.text), seen->second));
+      add_problem(made.position,
+                  fmt::format("duplicate \"{}\", first in line {}; remove one", excerpt(made.text), seen->second));
       return;
     }
     frame.keeps_value = true;
     frame.key = std::move(made.text);
-    frame.key_where = made.where;
+    frame.key_position = made.position;
   }
 
   static void take_value(Frame& frame, YamlNode made) {
     frame.has_key = false;
     if (!frame.keeps_value) return;
     // yaml-cpp gives an empty node the mark of the next token.
-    if (made.kind == YamlNode::Kind::null) made.where = frame.key_where;
+    if (made.kind == YamlNode::Kind::null) made.position = frame.key_position;
     made.key = std::move(frame.key);
-    made.key_where = frame.key_where;
+    made.key_position = frame.key_position;
     frame.node.children.push_back(std::move(made));
   }
 
@@ -222,7 +223,7 @@ YamlTree parse_tree(std::string_view text, std::uint16_t file) {
     while (parser.HandleNextDocument(builder)) continue;
     if (!tree.root) tree.problems.push_back({{1, 1}, "the file contains only comments; it may be truncated"});
   } catch (const Stop& stop) {
-    if (stop.tree_is_whole) {
+    if (stop.tree_is_complete) {
       tree.problems.push_back(stop.problem);
     } else {
       give_up(stop.problem);
@@ -256,7 +257,7 @@ std::string byte_problem(char byte) {
 
 YamlTree parse_yaml(std::string_view text, std::uint16_t file) {
   YamlTree tree = parse_tree(text, file);
-  for (Problem& problem : tree.problems) problem.where.file = file;
+  for (Problem& problem : tree.problems) problem.position.file = file;
   return tree;
 }
 

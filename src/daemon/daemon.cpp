@@ -27,23 +27,24 @@ void serve(const DaemonOptions& options, LoadedConfig configuration, PathWatcher
   const ServiceEnvironment environment = service_environment();
   Signals signals;  // before any thread starts, so that all inherit the mask
   const Waker waker;
-  ReloadDesk desk([&waker] { waker.wake(); });
+  ReloadRequests reload_requests([&waker] { waker.wake(); });
   const std::size_t first_limit = open_files_limit();  // restored for commands: some close every fd up to it
   // On failure the limit stays, and the fd budget follows it.
   (void)raise_open_files().ok();
   LinuxCatalog catalog(netns_sources(netns_directories(options.config, configuration.config)), configuration.config.links);
-  if (const auto may = catalog.may_enter(); !may) throw std::runtime_error(cannot_enter_any(may.error().code));
+  if (const auto may = catalog.may_enter(); !may) throw std::runtime_error(enter_error_text(may.error().code));
   InstanceLock instance_lock({options.lock_file, options.audit}, netns_directories(options.config, configuration.config));
   Metrics metrics;
   SnapshotSlot slot;
   Log log(2, options.log_level, options.log_format);
   std::optional<WebAccess> access;
   if (!options.web.config_file.empty()) access.emplace(options.web.config_file, log, metrics);
-  const WebServer web(options.web, {&metrics, &slot, [&desk] { return desk.request(); }}, access ? &*access : nullptr);
+  const WebServer web(options.web, {&metrics, &slot, [&reload_requests] { return reload_requests.request(); }},
+                      access ? &*access : nullptr);
   // When the loop ends, including by an exception, the desk releases HTTP threads that wait for a verdict. Otherwise the server
   // would wait for them.
-  const auto close = [](ReloadDesk* open) { open->close(); };
-  const std::unique_ptr<ReloadDesk, decltype(close)> closing(&desk, close);
+  const auto close = [](ReloadRequests* open) { open->close(); };
+  const std::unique_ptr<ReloadRequests, decltype(close)> closing(&reload_requests, close);
 
   const BuildInfo build = build_info();
   log.info("nswarden starting", {{"version", build.version}, {"revision", build.revision}});
@@ -51,10 +52,10 @@ void serve(const DaemonOptions& options, LoadedConfig configuration, PathWatcher
     const std::string url = fmt::format("{}://{}{}", web.scheme(), address, options.web.telemetry_path);
     log.info("listening", {{"address", address}, {"metrics", url}});
   }
-  instance_lock.look_again(log);
+  instance_lock.update_locks(log);
   ServiceNotices service(environment, log);
-  Loop({options, signals, waker, desk, catalog, metrics, slot, log, files, instance_lock, service}, std::move(configuration),
-       {fd_budget(open_files_limit()), first_limit})
+  Loop({options, signals, waker, reload_requests, catalog, metrics, slot, log, files, instance_lock, service},
+       std::move(configuration), {fd_budget(open_files_limit()), first_limit})
       .run();
 }
 
@@ -64,8 +65,8 @@ int run_daemon(const DaemonOptions& options) {
   // The watch precedes the read, so no change in between is lost.
   PathWatcher files(configuration_path(options.config));
   auto loaded = load_configuration(options.config);
-  if (const auto* none = std::get_if<RefusedConfig>(&loaded)) {
-    for (const std::string& line : none->lines) complain(line);
+  if (const auto* none = std::get_if<RejectedConfig>(&loaded)) {
+    for (const std::string& line : none->lines) print_to_stderr(line);
     return exit_usage;
   }
   try {
@@ -74,13 +75,14 @@ int run_daemon(const DaemonOptions& options) {
   } catch (const std::bad_alloc&) {
     throw;  // main reports it
   } catch (const std::system_error& error) {
-    std::string what = error.what();
+    std::string message = error.what();
     const std::string plain = error_text(error.code().value());
-    if (what.ends_with(plain)) what.replace(what.size() - plain.size(), plain.size(), with_remedy(error.code().value()));
-    complain(what);
+    if (message.ends_with(plain))
+      message.replace(message.size() - plain.size(), plain.size(), with_remedy(error.code().value()));
+    print_to_stderr(message);
     return exit_usage;
   } catch (const std::exception& error) {
-    for (std::string_view lines = error.what(); !lines.empty();) complain(take_until(lines, '\n'));
+    for (std::string_view lines = error.what(); !lines.empty();) print_to_stderr(take_until(lines, '\n'));
     return exit_usage;
   }
 }

@@ -42,7 +42,7 @@ void EventSources::watch_always(int fd, Wake token) {
 }
 
 void EventSources::use(const PolicySet& policies) {
-  netns_.ask_for(policies.event_bits());
+  netns_.request_events(policies.event_bits());
   std::unordered_set<std::string> names;
   std::vector<std::string> globs;
   for (const KeyPattern& key : policies.keys()) {
@@ -51,14 +51,14 @@ void EventSources::use(const PolicySet& policies) {
     names.insert(std::move(name));
   }
   writes_.watch_names(std::move(names), std::move(globs));
-  parts_.catalog.tell_links_to(policies.names_interfaces() ? &links_ : nullptr);
+  parts_.catalog.set_link_watcher(policies.names_interfaces() ? &links_ : nullptr);
 }
 
 bool EventSources::follow_directories(bool replaced) {
   replaced = netns_.rearm() || replaced;
   if (replaced) {
-    parts_.instance_lock.look_again(parts_.log);
-    look_at_propagation();
+    parts_.instance_lock.update_locks(parts_.log);
+    check_visibility();
   }
   watch();
   return replaced;
@@ -67,10 +67,10 @@ bool EventSources::follow_directories(bool replaced) {
 bool EventSources::rearm() {
   if (netns_.rearm()) {
     mounts_changed_ = true;
-    parts_.instance_lock.look_again(parts_.log);
+    parts_.instance_lock.update_locks(parts_.log);
   }
   (void)writes_.rearm();  // a sweep follows
-  if (links_.rearm()) parts_.reconciler.lost_links();
+  if (links_.rearm()) parts_.reconciler.on_links_lost();
   const bool other_configuration = parts_.files.rearm();
   watch();
   return other_configuration;
@@ -99,26 +99,26 @@ void EventSources::watch() {
   watch_writes();
   watch_links();
   (void)poll(parts_.files.fd(), POLLIN, Wake::files);
-  show_files();
-  parts_.publisher.show_source(
+  report_files();
+  parts_.publisher.set_source_state(
       source_of("inotify", inotify, "raise fs.inotify.max_user_watches or fs.inotify.max_user_instances"));
   SourceSnapshot mount = source_of("mount", mounts, "make /proc/thread-self/mountinfo readable");
-  if (mount.up && !unseen_.empty()) mount = {"mount", false, unseen_};
-  parts_.publisher.show_source(std::move(mount));
+  if (mount.up && !netns_problem_.empty()) mount = {"mount", false, netns_problem_};
+  parts_.publisher.set_source_state(std::move(mount));
 }
 
 void EventSources::watch_writes() {
   const auto polled = writes_paused_ ? Result<void>() : poll(writes_.fd(), POLLIN, Wake::writes);
   SourceSnapshot source = polled_source("sysctl", writes_.problem(), polled);
-  if (source.up && !deaf_.empty()) source = {"sysctl", false, deaf_};
-  parts_.publisher.show_source(std::move(source));
+  if (source.up && !writes_problem_.empty()) source = {"sysctl", false, writes_problem_};
+  parts_.publisher.set_source_state(std::move(source));
 }
 
 void EventSources::watch_links() {
   const auto polled = links_paused_ ? Result<void>() : poll(links_.fd(), POLLIN, Wake::links);
   SourceSnapshot source = polled_source("netlink", links_.problem(), polled);
-  parts_.reconciler.trust_links(source.up);
-  parts_.publisher.show_source(std::move(source));
+  parts_.reconciler.set_link_reports_complete(source.up);
+  parts_.publisher.set_source_state(std::move(source));
 }
 
 void EventSources::pause_writes(bool pause) {
@@ -134,33 +134,35 @@ void EventSources::pause_links(bool pause) {
 }
 
 /// No error reports that netns of other processes never appear here (kernel fact 9).
-void EventSources::look_at_propagation() {
+void EventSources::check_visibility() {
   const std::string first_process = in_procfs("1");
   const auto is_unseen = [&](const std::string& directory) {
-    return outside_mounts(directory, first_process) == OutsideMounts::unseen;
+    return outside_mounts(directory, first_process) == OutsideMounts::invisible;
   };
   const auto found = std::find_if(directories_.begin(), directories_.end(), is_unseen);
-  std::string unseen;
+  std::string problem;
   if (found != directories_.end()) {
-    unseen = fmt::format(
+    problem = fmt::format(
         "mounts of other processes in {} do not propagate to the daemon; run it in the host's mount namespace, or mount the "
         "directory with slave propagation (rslave, HostToContainer)",
         *found);
   }
-  const bool deaf = std::any_of(directories_.begin(), directories_.end(),
-                                [&](const std::string& directory) { return is_lent_to_container(directory, first_process); });
-  deaf_ =
-      deaf ? fmt::format(
-                 "{} is the container's own procfs, so writes of other processes are not visible; mount the host's /proc, for "
-                 "example at /host/proc, and set --path.procfs",
-                 procfs())
-           : std::string();
-  if (unseen == std::exchange(unseen_, unseen) || unseen.empty()) return;
-  parts_.log.error("new netns are not visible to the daemon", {{"reason", unseen}});
+  const bool hides_writes = std::any_of(directories_.begin(), directories_.end(), [&](const std::string& directory) {
+    return is_shared_with_container(directory, first_process);
+  });
+  writes_problem_ =
+      hides_writes
+          ? fmt::format(
+                "{} is the container's own procfs, so writes of other processes are not visible; mount the host's /proc, for "
+                "example at /host/proc, and set --path.procfs",
+                procfs())
+          : std::string();
+  if (problem == std::exchange(netns_problem_, problem) || problem.empty()) return;
+  parts_.log.error("new netns are not visible to the daemon", {{"reason", problem}});
 }
 
 /// An absent default file, or its absent directory, is not a failure.
-void EventSources::show_files() {
+void EventSources::report_files() {
   const auto state = parts_.files.state();
   const int error = state || state.error().code == ENOENT ? 0 : state.error().code;
   if (std::exchange(files_error_, error) == error || error == 0) return;

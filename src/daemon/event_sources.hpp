@@ -57,7 +57,7 @@ class EventSources {
   /// or was `replaced`. Returns whether any directory changed.
   bool follow_directories(bool replaced);
   /// Checks whether netns and writes of other processes are visible here at all.
-  void look_at_propagation();
+  void check_visibility();
 
   /// Waits for events for at most `timeout`.
   std::span<const Poller::Ready> wait(std::chrono::nanoseconds timeout) { return poller_.wait(timeout); }
@@ -80,7 +80,7 @@ class EventSources {
 
  private:
   Result<void> poll(int fd, std::uint32_t events, Wake token);
-  void show_files();
+  void report_files();
 
   Parts parts_;
   std::vector<std::string> directories_;
@@ -93,8 +93,8 @@ class EventSources {
   bool links_paused_ = false;
   bool mounts_polled_ = false;
   bool mounts_changed_ = true;
-  std::string unseen_;  // why netns of other processes are never visible; empty when they are
-  std::string deaf_;    // why writes of other processes are never visible, although nothing failed
+  std::string netns_problem_;   // why netns of other processes are never visible; empty when they are
+  std::string writes_problem_;  // why writes of other processes are never visible, although nothing failed
   int files_error_ = 0;
 };
 

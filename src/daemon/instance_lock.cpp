@@ -35,11 +35,11 @@ InstanceLock::InstanceLock(const LockOptions& options, const std::vector<std::st
   for (const std::string& path : directories) {
     Directory& directory = directories_.emplace_back(Directory{path, {}, {}});
     const Outcome outcome = take(path);
-    if (outcome.what == Outcome::What::taken) {
+    if (outcome.kind == Outcome::Kind::taken) {
       throw std::runtime_error(fmt::format("cannot govern {}: {} holds the lock {}; {}", printable(path), holder(outcome.pid),
                                            printable(outcome.file), remedy_));
     }
-    if (outcome.what == Outcome::What::held) directory.file = outcome.file;
+    if (outcome.kind == Outcome::Kind::held) directory.file = outcome.file;
   }
 }
 
@@ -57,32 +57,32 @@ void InstanceLock::take_named(const std::string& file) {
 }
 
 InstanceLock::Outcome InstanceLock::take(const std::string& directory) {
-  using What = Outcome::What;
+  using Kind = Outcome::Kind;
   const auto place = identify_directory(directory);
-  if (!place) return {What::failed, {}, 0, place.error().code};
+  if (!place) return {Kind::failed, {}, 0, place.error().code};
   const std::string file = fmt::format("{}/dir-{}-{}-{}{}{}.lock", runtime_directory_, place->device_major, place->device_minor,
                                        place->inode, place->rest.empty() ? "" : "-", escaped(place->rest));
   // Closing any other fd of a held lock file would release the lock, and two names may refer to the same directory.
-  if (locks_.contains(file)) return {What::held, file};
-  if (const auto made = make_directory(runtime_directory_); !made) return {What::failed, file, 0, made.error().code};
+  if (locks_.contains(file)) return {Kind::held, file};
+  if (const auto made = make_directory(runtime_directory_); !made) return {Kind::failed, file, 0, made.error().code};
   LockFile::Attempt attempt = LockFile::take(file);
-  if (const auto* taken = std::get_if<LockFile::Taken>(&attempt)) return {What::taken, file, taken->pid, 0};
-  if (const auto* error = std::get_if<Error>(&attempt)) return {What::failed, file, 0, error->code};
+  if (const auto* taken = std::get_if<LockFile::Taken>(&attempt)) return {Kind::taken, file, taken->pid, 0};
+  if (const auto* error = std::get_if<Error>(&attempt)) return {Kind::failed, file, 0, error->code};
   locks_.emplace(file, std::get<LockFile>(std::move(attempt)));
-  return {What::held, file};
+  return {Kind::held, file};
 }
 
-void InstanceLock::look_again(Log& log) {
+void InstanceLock::update_locks(Log& log) {
   for (Directory& directory : directories_) {
     const Outcome outcome = take(directory.path);
     // A failed attempt gives no information about the directory, so the current lock stays.
-    if (outcome.what != Outcome::What::failed) directory.file = outcome.what == Outcome::What::held ? outcome.file : "";
+    if (outcome.kind != Outcome::Kind::failed) directory.file = outcome.kind == Outcome::Kind::held ? outcome.file : "";
     if (outcome == std::exchange(directory.last, outcome)) continue;
-    if (outcome.what == Outcome::What::taken) {
+    if (outcome.kind == Outcome::Kind::taken) {
       log.error("another nswarden instance governs this directory",
                 {{"directory", directory.path}, {"holder", holder(outcome.pid)}, {"lock", outcome.file}, {"remedy", remedy_}});
     }
-    if (outcome.what == Outcome::What::failed) {
+    if (outcome.kind == Outcome::Kind::failed) {
       log.warn("cannot lock the directory: a second instance would go undetected",
                {{"directory", directory.path},
                 {"lock", outcome.file},

@@ -16,9 +16,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds broken_pause{100};
+constexpr std::chrono::milliseconds rebuild_pause{100};
 // Maximum time without progress of a sweep, or delay of the loop.
-constexpr std::chrono::seconds patience{60};
+constexpr std::chrono::seconds health_timeout{60};
 
 }  // namespace
 
@@ -40,7 +40,7 @@ Loop::Loop(Parts parts, LoadedConfig configuration, Limits limits)
           {in_force_, slow_writer_, *reconciler_, restorer_, publisher_, sources_, parts.service, parts.metrics, parts.log}),
       write_events_(
           {slow_writer_, parts.catalog.sysctl_files(), *reconciler_, publisher_, sources_, sweeps_, parts.metrics, parts.log}) {
-  parts_.catalog.write_slowly_by(slow_writer_);
+  parts_.catalog.set_slow_writer(slow_writer_);
   sources_.watch_always(parts_.signals.fd(), Wake::signal);
   sources_.watch_always(parts_.waker.fd(), Wake::reload_request);
   sources_.watch_always(slow_writer_.fd(), Wake::slow_writes);
@@ -49,25 +49,25 @@ Loop::Loop(Parts parts, LoadedConfig configuration, Limits limits)
     parts_.log.warn("cannot identify the host netns: /proc/1/ns/net is not readable",
                     {{"remedy", "grant CAP_SYS_PTRACE, or keep names of the host netns out of the netns directories"}});
   }
-  if (sources_.writes().unsure()) {
+  if (sources_.writes().visibility_unknown()) {
     parts_.log.warn("cannot verify that writes by other processes are visible: process 1 is hidden",
                     {{"remedy", "remove ProtectProc= from the unit and hidepid= from the mount of /proc"}});
   }
-  sources_.look_at_propagation();
+  sources_.check_visibility();
   publisher_.publish(Clock::now());
 }
 
 void Loop::run() {
-  ask_for_short_turns();
+  request_short_slices();
   begin_sweep(Trigger::startup, Clock::now());
   while (!stopping_) {
     try {
-      if (broken_) begin_again();
-      turn();
+      if (inconsistent_) rebuild();
+      run_once();
     } catch (const std::exception& error) {
       // In practice, out of memory. Memory is unlikely to be available immediately.
-      if (broken_) std::this_thread::sleep_for(broken_pause);
-      broken_ = true;
+      if (inconsistent_) std::this_thread::sleep_for(rebuild_pause);
+      inconsistent_ = true;
       parts_.log.limited("broken", LogLevel::error, "internal error, rebuilding state and rescanning all netns",
                          {{"error", error.what()}});
     }
@@ -77,8 +77,8 @@ void Loop::run() {
   parts_.log.info("stopping");
 }
 
-void Loop::turn() {
-  for (const Poller::Ready& ready : sources_.wait(until_next(Clock::now()))) take_event(Wake{ready.token});
+void Loop::run_once() {
+  for (const Poller::Ready& ready : sources_.wait(until_next(Clock::now()))) handle_event(Wake{ready.token});
   begin_due_work(Clock::now());
   sweeps_.work(Clock::now());
   publisher_.take_reports();
@@ -93,7 +93,7 @@ void Loop::turn() {
 }
 
 /// All state about netns can be rediscovered, so a failed step is never rolled back.
-void Loop::begin_again() {
+void Loop::rebuild() {
   reconciler_.reset();
   in_force_.compile();
   Reconciler::Options options = reconciler_options_;
@@ -104,8 +104,8 @@ void Loop::begin_again() {
   use_configuration("configuration in force");
   sources_.suspect_mounts();
   begin_sweep(Trigger::lost, Clock::now());
-  broken_ = false;
-  if (reload_due_ || reload_awaited_) answer_reload_request(reload(Clock::now()));
+  inconsistent_ = false;
+  if (reload_due_ || reload_requested_) answer_reload_request(reload(Clock::now()));
 }
 
 std::chrono::nanoseconds Loop::until_next(Time now) const {
@@ -118,30 +118,30 @@ std::chrono::nanoseconds Loop::until_next(Time now) const {
   return next - now;
 }
 
-void Loop::take_event(Wake token) {
+void Loop::handle_event(Wake token) {
   switch (token) {
-    case Wake::signal: take_signals(); break;
-    case Wake::directories: take_directory_events(); break;
-    case Wake::mounts: take_mount_event(); break;
+    case Wake::signal: handle_signals(); break;
+    case Wake::directories: handle_directory_events(); break;
+    case Wake::mounts: handle_mount_event(); break;
     case Wake::files:
       if (parts_.files.read_changed()) reload(Clock::now());
       break;
     case Wake::reload_request:
-      if (!parts_.waker.read() || !parts_.desk.take()) break;
-      reload_awaited_ = true;
+      if (!parts_.waker.read() || !parts_.reload_requests.take_request()) break;
+      reload_requested_ = true;
       answer_reload_request(reload(Clock::now()));
       break;
     case Wake::commands:
       commands_.take_results();
-      publisher_.changed();
+      publisher_.mark_changed();
       break;
-    case Wake::writes: write_events_.take_writes(); break;
-    case Wake::slow_writes: write_events_.take_slow_writes(); break;
-    case Wake::links: write_events_.take_links(); break;
+    case Wake::writes: write_events_.handle_writes(); break;
+    case Wake::slow_writes: write_events_.handle_slow_writes(); break;
+    case Wake::links: write_events_.handle_links(); break;
   }
 }
 
-void Loop::take_signals() {
+void Loop::handle_signals() {
   while (const auto signal = parts_.signals.read()) {
     if (*signal == SIGHUP) {
       reload(Clock::now());
@@ -151,19 +151,19 @@ void Loop::take_signals() {
   }
 }
 
-void Loop::take_directory_events() {
+void Loop::handle_directory_events() {
   bool lost = false;
   bool relist = false;
   for (const DirectoryEvent& event : sources_.netns().read()) {
-    const bool is_entry = event.what == DirectoryEvent::What::entry;
-    const bool is_overflow = event.what == DirectoryEvent::What::overflow;
+    const bool is_entry = event.kind == DirectoryEvent::Kind::entry;
+    const bool is_overflow = event.kind == DirectoryEvent::Kind::overflow;
     for (const std::string_view name : inotify_event_names(is_overflow ? 0 : event.mask)) {
       parts_.metrics.event("inotify", name);
       if (is_entry) parts_.log.debug("inotify event received", {{"event", name}, {"name", event.name}});
     }
-    commands_.take_event(event.directory, event.name, event.mask);
+    commands_.handle_event(event.directory, event.name, event.mask);
     if (is_entry && !event.name.empty()) reconciler_->touch(event.directory, event.name, Clock::now());
-    relist = relist || event.what == DirectoryEvent::What::directory;
+    relist = relist || event.kind == DirectoryEvent::Kind::directory;
     lost = lost || is_overflow;
   }
   if (relist) {
@@ -176,22 +176,22 @@ void Loop::take_directory_events() {
     sources_.suspect_mounts();
     begin_sweep(Trigger::lost, Clock::now());
   }
-  publisher_.changed();
+  publisher_.mark_changed();
 }
 
 /// inotify does not report mounts (kernel fact 2). Checks pending names now and the other names soon.
-void Loop::take_mount_event() {
+void Loop::handle_mount_event() {
   parts_.metrics.event("mount", "change");
   sources_.suspect_mounts();
   const Time now = Clock::now();
-  reconciler_->look_pending(now);
+  reconciler_->check_pending(now);
   // The watch precedes the listing, so no change in between is lost.
   if (sources_.follow_directories(false)) sweeps_.list(Sweeps::Detail::full, now);
-  publisher_.changed();
+  publisher_.mark_changed();
 }
 
 void Loop::begin_due_work(Time now) {
-  if (const auto pending = reconciler_->pending_due(); pending && now >= *pending) reconciler_->look_pending(now);
+  if (const auto pending = reconciler_->pending_due(); pending && now >= *pending) reconciler_->check_pending(now);
   reconciler_->retry(now);
   if (write_events_.resume(now)) begin_sweep(Trigger::lost, now);
   if (sweeps_.due(now)) begin_sweep(Trigger::interval, now);
@@ -205,20 +205,20 @@ void Loop::begin_sweep(Trigger trigger, Time now) {
   } else if (sources_.rearm() && reload(now).empty()) {
     return;  // the reload has begun its own sweep
   }
-  write_events_.forget_losses();
+  write_events_.clear_losses();
   sweeps_.begin(trigger, now);
 }
 
 /// Parses the whole configuration before replacing it: a broken file is reported and changes nothing else. Returns why it is
 /// refused, or an empty string.
 std::string Loop::reload(Time now) {
-  reload_due_ = true;  // until done: begin_again() repeats a reload that fails midway
+  reload_due_ = true;  // until done: rebuild() repeats a reload that fails midway
   parts_.service.reloading(now);
   auto loaded = reload_configuration(parts_.options.config, in_force_.configuration());
-  publisher_.changed();
-  if (const auto* none = std::get_if<RefusedConfig>(&loaded)) {
-    std::string verdict = in_force_.refuse(*none);
-    publisher_.show_reload(verdict);
+  publisher_.mark_changed();
+  if (const auto* none = std::get_if<RejectedConfig>(&loaded)) {
+    std::string verdict = in_force_.reject(*none);
+    publisher_.record_reload(verdict);
     sweeps_.report_ready_again(now);
     parts_.files.watch(none->named);
     reload_due_ = false;
@@ -229,7 +229,7 @@ std::string Loop::reload(Time now) {
   reconciler_->set_policies(in_force_.policies());
   restorer_.policies_changed();
   parts_.metrics.reloaded(true);
-  publisher_.show_reload({});
+  publisher_.record_reload({});
   use_configuration("configuration reloaded");
   if (!dropped.empty()) parts_.log.warn("reload removed policies or settings", {{"dropped", dropped}});
   const Config& config = in_force_.configuration().config;
@@ -245,18 +245,18 @@ std::string Loop::reload(Time now) {
 
 /// An HTTP client may be waiting at the desk for this reload.
 void Loop::answer_reload_request(std::string verdict) {
-  if (std::exchange(reload_awaited_, false)) parts_.desk.answer(std::move(verdict));
+  if (std::exchange(reload_requested_, false)) parts_.reload_requests.answer(std::move(verdict));
 }
 
 void Loop::use_configuration(std::string_view message) {
   const PolicySet& policies = *in_force_.policies();
   const LoadedConfig& configuration = in_force_.configuration();
-  parts_.metrics.know(policies);
+  parts_.metrics.register_policies(policies);
   parts_.files.watch(configuration.named);
   reconciler_->damp_by(damping(parts_.options.config, configuration.config));
   commands_.use(in_force_.policies(), command_timeout(parts_.options.config, configuration.config));
   sources_.use(policies);
-  parts_.catalog.serve(kinds_of_names(policies));
+  parts_.catalog.enable_kinds(kinds_of_names(policies));
   in_force_.log(message);
   publisher_.warn_missing_privileges();
 }
@@ -267,7 +267,7 @@ void Loop::start_commands() {
   const auto before = std::pair(commands_.queued(), commands_.running());
   commands_.start();
   sources_.watch_commands(commands_.fds());
-  if (before != std::pair(commands_.queued(), commands_.running())) publisher_.changed();
+  if (before != std::pair(commands_.queued(), commands_.running())) publisher_.mark_changed();
 }
 
 /// For the service manager, which restarts a daemon that hangs, and for the health check. Due work begins in the same turn, so
@@ -275,10 +275,10 @@ void Loop::start_commands() {
 void Loop::feed_watchdog(Time now) {
   parts_.service.send_again(now);
   const std::uint64_t progress = reconciler_->progress();
-  if (reconciler_->sweeping() && progress == progress_shown_) return;
-  progress_shown_ = progress;
+  if (reconciler_->sweeping() && progress == reported_progress_) return;
+  reported_progress_ = progress;
   parts_.service.alive(now);
-  parts_.slot.alive_until(std::max(now, now + until_next(now)) + patience);
+  parts_.slot.alive_until(std::max(now, now + until_next(now)) + health_timeout);
 }
 
 }  // namespace nswarden

@@ -23,7 +23,7 @@
 #include <nswarden/report/metrics.hpp>
 #include <nswarden/report/snapshot.hpp>
 #include <nswarden/restore/restorer.hpp>
-#include <nswarden/web/reload_desk.hpp>
+#include <nswarden/web/reload_requests.hpp>
 #include "daemon/event_sources.hpp"
 #include "daemon/policies_in_force.hpp"
 #include "daemon/publisher.hpp"
@@ -40,7 +40,7 @@ class Loop {
     const DaemonOptions& options;
     Signals& signals;
     const Waker& waker;
-    ReloadDesk& desk;
+    ReloadRequests& reload_requests;
     LinuxCatalog& catalog;
     Metrics& metrics;
     SnapshotSlot& slot;
@@ -60,13 +60,13 @@ class Loop {
   void run();
 
  private:
-  void turn();
-  void begin_again();
+  void run_once();
+  void rebuild();
   [[nodiscard]] std::chrono::nanoseconds until_next(Time now) const;
-  void take_event(Wake token);
-  void take_signals();
-  void take_directory_events();
-  void take_mount_event();
+  void handle_event(Wake token);
+  void handle_signals();
+  void handle_directory_events();
+  void handle_mount_event();
   void begin_due_work(Time now);
   void begin_sweep(Trigger trigger, Time now);
   std::string reload(Time now);
@@ -79,7 +79,7 @@ class Loop {
   PoliciesInForce in_force_;
   Reconciler::Options reconciler_options_;
   SlowWriter slow_writer_;                // bound netns delegate writes to it until they are destroyed
-  std::optional<Reconciler> reconciler_;  // begin_again() recreates it in place, so that references stay valid
+  std::optional<Reconciler> reconciler_;  // rebuild() recreates it in place, so that references stay valid
   Commands commands_;
   LinuxCatalog restore_catalog_;  // serves all kinds of names and writes synchronously
   Restorer restorer_;
@@ -89,10 +89,10 @@ class Loop {
   WriteEvents write_events_;
 
   bool stopping_ = false;
-  bool broken_ = false;               // the state may be inconsistent
-  bool reload_due_ = false;           // begun but not finished
-  bool reload_awaited_ = false;       // by a client at the desk
-  std::uint64_t progress_shown_ = 0;  // reconciler progress at the last watchdog notice
+  bool inconsistent_ = false;            // the state may be inconsistent
+  bool reload_due_ = false;              // begun but not finished
+  bool reload_requested_ = false;        // by a client at the desk
+  std::uint64_t reported_progress_ = 0;  // reconciler progress at the last watchdog notice
 };
 
 }  // namespace nswarden

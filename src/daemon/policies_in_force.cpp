@@ -18,12 +18,14 @@ constexpr std::chrono::milliseconds longest_observation_gap{10'000};
 
 PoliciesInForce::PoliciesInForce(const DaemonOptions& options, LoadedConfig configuration, Metrics& metrics, Log& log)
     : options_(options), metrics_(metrics), log_(log), configuration_(std::move(configuration)) {
-  show();
+  update_snapshot();
   compile();
 }
 
 /// Records a load without an error, now.
-void PoliciesInForce::show() { shown_ = {configuration_.source, configuration_.hash, unix_time(), {}, 0, options_.audit}; }
+void PoliciesInForce::update_snapshot() {
+  snapshot_ = {configuration_.source, configuration_.hash, unix_time(), {}, 0, options_.audit};
+}
 
 void PoliciesInForce::compile() {
   policies_ = std::make_shared<PolicySet>(configuration_.config,
@@ -36,12 +38,12 @@ std::chrono::milliseconds PoliciesInForce::sweep_interval() const {
   return policies_->observes() ? std::min(interval, longest_observation_gap) : interval;
 }
 
-std::string PoliciesInForce::refuse(const RefusedConfig& refused) {
-  shown_.error = refused.lines.front();
-  shown_.failed_seconds = unix_time();
+std::string PoliciesInForce::reject(const RejectedConfig& rejected) {
+  snapshot_.error = rejected.lines.front();
+  snapshot_.failed_seconds = unix_time();
   metrics_.reloaded(false);
   std::string verdict;
-  for (const std::string& line : refused.lines) {
+  for (const std::string& line : rejected.lines) {
     log_.error("configuration rejected, keeping the previous one", {{"problem", line}});
     verdict += line + '\n';
   }
@@ -51,7 +53,7 @@ std::string PoliciesInForce::refuse(const RefusedConfig& refused) {
 std::string PoliciesInForce::replace(LoadedConfig configuration) {
   std::string dropped = dropped_by(configuration_.config, configuration.config);
   configuration_ = std::move(configuration);
-  show();
+  update_snapshot();
   compile();
   return dropped;
 }

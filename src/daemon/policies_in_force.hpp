@@ -25,7 +25,7 @@ class PoliciesInForce {
   [[nodiscard]] const LoadedConfig& configuration() const { return configuration_; }
   [[nodiscard]] const std::shared_ptr<const PolicySet>& policies() const { return policies_; }
   /// State for snapshots.
-  [[nodiscard]] const ConfigSnapshot& shown() const { return shown_; }
+  [[nodiscard]] const ConfigSnapshot& snapshot() const { return snapshot_; }
 
   /// The interval between sweeps.
   [[nodiscard]] std::chrono::milliseconds sweep_interval() const;
@@ -34,7 +34,7 @@ class PoliciesInForce {
   void compile();
 
   /// Logs and counts a rejected configuration. Returns the reason, one line per problem.
-  std::string refuse(const RefusedConfig& refused);
+  std::string reject(const RejectedConfig& rejected);
   /// Activates the configuration. Returns one line with the policies and settings that it removes; empty when it keeps all.
   std::string replace(LoadedConfig configuration);
 
@@ -42,14 +42,14 @@ class PoliciesInForce {
   void log(std::string_view message) const;
 
  private:
-  void show();
+  void update_snapshot();
 
   const DaemonOptions& options_;
   Metrics& metrics_;
   Log& log_;
   LoadedConfig configuration_;
   std::shared_ptr<const PolicySet> policies_;
-  ConfigSnapshot shown_;
+  ConfigSnapshot snapshot_;
 };
 
 }  // namespace nswarden

@@ -30,13 +30,13 @@ void Publisher::take_reports() {
   const PolicySet& policies = *parts_.in_force.policies();
   for (const Report& report : parts_.reconciler.take_reports()) {
     report_log_.record(report, policies, now, unix_time());
-    parts_.commands.take(report);
-    parts_.restorer.take(report, policies);
+    parts_.commands.handle_report(report);
+    parts_.restorer.record_overwritten(report, policies);
     dirty_ = true;
   }
 }
 
-void Publisher::show_source(SourceSnapshot source) {
+void Publisher::set_source_state(SourceSnapshot source) {
   auto known = std::find_if(sources_.begin(), sources_.end(), [&](const auto& one) { return one.name == source.name; });
   const bool was_up = known == sources_.end() || known->up;
   if (known == sources_.end()) known = sources_.insert(sources_.end(), SourceSnapshot{});
@@ -46,7 +46,7 @@ void Publisher::show_source(SourceSnapshot source) {
   *known = std::move(source);
 }
 
-void Publisher::show_unlisted(std::vector<SourceSnapshot> unlisted) {
+void Publisher::set_unlisted(std::vector<SourceSnapshot> unlisted) {
   for (const SourceSnapshot& one : unlisted) {
     const bool known = std::any_of(unlisted_.begin(), unlisted_.end(), [&](const SourceSnapshot& before) {
       return before.name == one.name && before.reason == one.reason;
@@ -60,28 +60,29 @@ void Publisher::warn_missing_privileges() {
   const auto policies = parts_.in_force.policies()->policies();
   const bool writes =
       std::any_of(policies.begin(), policies.end(), [](const auto& policy) { return policy.mode == Mode::enforce; });
-  if (!writes || !hindrances_.empty()) return;
-  hindrances_ = hindrances();
-  for (const std::string& hindrance : hindrances_) parts_.log.error("cannot repair settings", {{"reason", hindrance}});
+  if (!writes || !missing_privileges_.empty()) return;
+  missing_privileges_ = missing_privileges();
+  for (const std::string& missing_privilege : missing_privileges_)
+    parts_.log.error("cannot repair settings", {{"reason", missing_privilege}});
 }
 
-void Publisher::show_reload(std::string_view problems) { events_.reloaded(unix_time(), problems); }
+void Publisher::record_reload(std::string_view problems) { events_.reloaded(unix_time(), problems); }
 
-void Publisher::show_sweep() {
+void Publisher::record_sweep() {
   last_sweep_ = unix_time();
   dirty_ = true;
 }
 
 /// Publishes before readiness is reported, so that a client of HTTP sees it too.
-void Publisher::show_ready(Time now) {
+void Publisher::set_ready(Time now) {
   if (!std::exchange(ready_, true)) publish(now);
 }
 
 std::string Publisher::service_status(const Totals& totals) const {
   std::string status = fmt::format("{} settings in {} netns", totals.settings, totals.netns);
-  const std::size_t wrong = totals.settings - totals.compliant;
-  status += wrong == 0 ? ", all compliant" : fmt::format(", {} not compliant", wrong);
-  if (!parts_.in_force.shown().error.empty()) status += "; configuration rejected, keeping the previous one";
+  const std::size_t noncompliant = totals.settings - totals.compliant;
+  status += noncompliant == 0 ? ", all compliant" : fmt::format(", {} not compliant", noncompliant);
+  if (!parts_.in_force.snapshot().error.empty()) status += "; configuration rejected, keeping the previous one";
   for (const SourceSnapshot& source : sources_) {
     if (!source.up) status += fmt::format("; {} is down", source.name);
   }
@@ -125,8 +126,8 @@ std::shared_ptr<const Snapshot> Publisher::snapshot(Time now) const {
   snapshot->commands_queued = parts_.commands.queued();
   snapshot->commands_running = parts_.commands.running();
   snapshot->series_limit = parts_.options.series_limit;
-  const std::size_t most_shown = std::max(most_shown_drift, parts_.options.series_limit);
-  snapshot->drift = writers_.with_writers(parts_.reconciler.findings(WhichSettings::not_compliant, most_shown));
+  const std::size_t max_shown = std::max(max_shown_drift, parts_.options.series_limit);
+  snapshot->drift = writers_.with_writers(parts_.reconciler.findings(WhichSettings::not_compliant, max_shown));
   for (DriftSnapshot& drift : snapshot->drift) {
     drift.since = snapshot->time - std::chrono::duration<double>(now - drift.finding.since).count();
   }
@@ -139,8 +140,8 @@ std::shared_ptr<const Snapshot> Publisher::snapshot(Time now) const {
   snapshot->events = events_.newest();
   snapshot->sources = sources_;
   snapshot->unlisted = unlisted_;
-  snapshot->hindrances = hindrances_;
-  snapshot->config = parts_.in_force.shown();
+  snapshot->missing_privileges = missing_privileges_;
+  snapshot->config = parts_.in_force.snapshot();
   snapshot->last_reconcile_seconds = last_sweep_;
   if (const auto stats = process_.read()) snapshot->process = *stats;
   return snapshot;

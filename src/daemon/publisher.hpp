@@ -48,20 +48,20 @@ class Publisher {
   [[nodiscard]] Writers& writers() { return writers_; }
 
   /// Marks the snapshot as outdated.
-  void changed() { dirty_ = true; }
+  void mark_changed() { dirty_ = true; }
   /// Updates the state of an event source.
-  void show_source(SourceSnapshot source);
+  void set_source_state(SourceSnapshot source);
   /// Replaces the list of netns directories that cannot be listed.
-  void show_unlisted(std::vector<SourceSnapshot> unlisted);
+  void set_unlisted(std::vector<SourceSnapshot> unlisted);
   /// Logs once why settings cannot be written, as soon as a policy has any. Only a restart can change the privileges.
   void warn_missing_privileges();
   /// `problems`: one per line; empty when the configuration was accepted.
-  void show_reload(std::string_view problems);
-  void show_sweep();
+  void record_reload(std::string_view problems);
+  void record_sweep();
 
   /// Whether the daemon is shown as ready.
   [[nodiscard]] bool ready() const { return ready_; }
-  void show_ready(Time now);
+  void set_ready(Time now);
   /// The status line of `systemctl status`.
   [[nodiscard]] std::string service_status(const Totals& totals) const;
 
@@ -80,8 +80,8 @@ class Publisher {
   ProcessMeter process_;
   std::vector<SourceSnapshot> sources_;
   std::vector<SourceSnapshot> unlisted_;
-  std::vector<std::string> hindrances_;  // why settings cannot be written
-  double last_sweep_ = 0;                // Unix time of its end
+  std::vector<std::string> missing_privileges_;  // why settings cannot be written
+  double last_sweep_ = 0;                        // Unix time of its end
   bool ready_ = false;
   bool dirty_ = true;  // changed since the last snapshot
   std::shared_ptr<const Snapshot> published_;

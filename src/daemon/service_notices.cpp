@@ -17,7 +17,7 @@ constexpr std::chrono::milliseconds broken_gap{5000};
 
 ServiceNotices::ServiceNotices(const ServiceEnvironment& service, Log& log)
     : socket_(service.notify_socket), watchdog_(service.watchdog.value_or(std::chrono::microseconds(0))), log_(log) {
-  if (!socket_.listened_to()) watchdog_ = {};
+  if (!socket_.has_listener()) watchdog_ = {};
 }
 
 void ServiceNotices::ready(std::string status, Time now) {
@@ -40,14 +40,14 @@ void ServiceNotices::stopping(Time now) {
 }
 
 void ServiceNotices::alive(Time now) {
-  if (watchdog_.count() == 0 || now - alive_told_ < watchdog_ / 4 || (again_ && now < *again_)) return;
-  if (send("WATCHDOG=1", now)) alive_told_ = now;
+  if (watchdog_.count() == 0 || now - alive_sent_ < watchdog_ / 4 || (again_ && now < *again_)) return;
+  if (send("WATCHDOG=1", now)) alive_sent_ = now;
 }
 
 std::optional<Time> ServiceNotices::due() const {
   if (again_) return again_;
   // Sweeps mostly end sooner, so this rarely causes an extra wake-up.
-  return watchdog_.count() == 0 ? std::nullopt : std::optional(alive_told_ + watchdog_ / 2);
+  return watchdog_.count() == 0 ? std::nullopt : std::optional(alive_sent_ + watchdog_ / 2);
 }
 
 void ServiceNotices::send_again(Time now) {
@@ -56,19 +56,19 @@ void ServiceNotices::send_again(Time now) {
 
 void ServiceNotices::notify(Time now) {
   again_.reset();
-  if (!socket_.listened_to()) return;
+  if (!socket_.has_listener()) return;
   std::string lines;
-  if (phase_ != told_phase_) {
+  if (phase_ != sent_phase_) {
     // The manager waits for the end of this reload, not of an earlier one. It uses the same clock.
     const auto since = std::chrono::duration_cast<std::chrono::microseconds>(reload_began_.time_since_epoch()).count();
     if (phase_ == Phase::ready) lines = "READY=1\n";
     if (phase_ == Phase::reloading) lines = fmt::format("RELOADING=1\nMONOTONIC_USEC={}\n", since);
     if (phase_ == Phase::stopping) lines = "STOPPING=1\n";
   }
-  if (status_ != told_status_) lines += fmt::format("STATUS={}\n", status_);
+  if (status_ != sent_status_) lines += fmt::format("STATUS={}\n", status_);
   if (lines.empty() || !send(lines, now)) return;
-  told_phase_ = phase_;
-  told_status_ = status_;
+  sent_phase_ = phase_;
+  sent_status_ = status_;
 }
 
 bool ServiceNotices::send(std::string_view lines, Time now) {

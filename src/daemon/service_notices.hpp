@@ -40,11 +40,11 @@ class ServiceNotices {
   std::chrono::nanoseconds watchdog_;  // zero: disabled
   Log& log_;
   Phase phase_ = Phase::starting;
-  Phase told_phase_ = Phase::starting;
+  Phase sent_phase_ = Phase::starting;
   std::string status_;
-  std::string told_status_;
+  std::string sent_status_;
   Time reload_began_;
-  Time alive_told_;
+  Time alive_sent_;
   std::optional<Time> again_;  // time of the next retry
 };
 

@@ -46,12 +46,12 @@ void Sweeps::list(Detail detail, Time now) {
         {parts_.sources.directories()[failure.directory], false,
          fmt::format("{}: {}; its known netns stay governed", failure.error.attempt, error_text(failure.error.code))});
   }
-  parts_.publisher.show_unlisted(std::move(unlisted));
+  parts_.publisher.set_unlisted(std::move(unlisted));
   if (detail == Detail::full) {
     last_full_listing_ = now;
     if (failures.empty()) parts_.sources.mounts_listed();
   }
-  parts_.publisher.changed();
+  parts_.publisher.mark_changed();
 }
 
 void Sweeps::list_if_due(Time now) {
@@ -71,13 +71,13 @@ void Sweeps::work(Time now) {
   if (reconciler.sweeping()) return;
   open_ = false;
   finish();
-  parts_.restorer.look(reconciler, Clock::now());
+  parts_.restorer.find_due(reconciler, Clock::now());
 }
 
 void Sweeps::finish() {
   parts_.metrics.reconciled(trigger_, time_);
   if (first_done_) last_time_ = time_;
-  parts_.publisher.show_sweep();
+  parts_.publisher.record_sweep();
   const Totals totals = parts_.reconciler.overview(Clock::now()).totals;
   const std::string netns = std::to_string(totals.netns);
   const std::string settings = std::to_string(totals.settings);
@@ -94,14 +94,14 @@ void Sweeps::finish() {
 }
 
 void Sweeps::review_policies(Time now) {
-  for (const Useless& useless : review_.look(useless_now(parts_.reconciler, now), now)) {
-    if (useless.key.empty()) {
-      parts_.log.warn("policy has matched no netns for an hour", {{"policy", useless.policy}});
-    } else if (const auto meant = meant_key(useless.key)) {
-      const std::string remedy = fmt::format("did you mean {}?", *meant);
-      parts_.log.warn("sysctl not found in any netns", {{"policy", useless.policy}, {"key", useless.key}, {"remedy", remedy}});
+  for (const UnusedPart& unused : review_.newly_unused(find_unused(parts_.reconciler, now), now)) {
+    if (unused.key.empty()) {
+      parts_.log.warn("policy has matched no netns for an hour", {{"policy", unused.policy}});
+    } else if (const auto suggestion = suggest_key(unused.key)) {
+      const std::string remedy = fmt::format("did you mean {}?", *suggestion);
+      parts_.log.warn("sysctl not found in any netns", {{"policy", unused.policy}, {"key", unused.key}, {"remedy", remedy}});
     } else {
-      parts_.log.warn("sysctl not found in any netns", {{"policy", useless.policy}, {"key", useless.key}});
+      parts_.log.warn("sysctl not found in any netns", {{"policy", unused.policy}, {"key", unused.key}});
     }
   }
 }
@@ -111,7 +111,7 @@ void Sweeps::review_policies(Time now) {
 void Sweeps::report_ready_if_settled(Time now) {
   if (!unsettled_ || (now < *unsettled_ && (parts_.reconciler.work() || !parts_.slow_writer.idle()))) return;
   unsettled_.reset();
-  parts_.publisher.show_ready(now);
+  parts_.publisher.set_ready(now);
   parts_.service.ready(parts_.publisher.service_status(parts_.reconciler.overview(now).totals), now);
 }
 

@@ -63,9 +63,9 @@ class WriteEvents {
   };
   explicit WriteEvents(Parts parts) : parts_(parts) {}
 
-  void take_writes();
-  void take_slow_writes();
-  void take_links();
+  void handle_writes();
+  void handle_slow_writes();
+  void handle_links();
 
   /// Ends pauses and begins a search when due. Returns true when events were lost and a sweep is due.
   [[nodiscard]] bool resume(Time now);
@@ -73,19 +73,19 @@ class WriteEvents {
   [[nodiscard]] std::optional<Time> due() const;
 
   /// Called when a sweep begins, which finds all lost changes.
-  void forget_losses() { lost_ = false; }
+  void clear_losses() { lost_ = false; }
   /// Ends a search that has visited every netns.
   void end_search();
 
  private:
-  void lose(Time now);
+  void note_loss(Time now);
   [[nodiscard]] std::chrono::nanoseconds search_gap() const;
 
   Parts parts_;
   Pace writes_pace_;
   Pace links_pace_;
-  std::optional<Time> writes_rest_until_;  // reading is paused until then
-  std::optional<Time> links_rest_until_;
+  std::optional<Time> writes_paused_until_;  // reading is paused until then
+  std::optional<Time> links_paused_until_;
   bool lost_ = false;                     // a sweep is due
   std::map<std::string, Time> unplaced_;  // names of keys written in an unknown netns, with the first time
   Time search_due_;                       // of a search, or of a sweep for lost events

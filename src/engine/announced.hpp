@@ -59,7 +59,7 @@ class AnnouncedLives {
   /// Does not remember cookie 0, of a kernel without cookies.
   void remember(std::uint64_t cookie, std::vector<PolicyIndex> policies) {
     if (cookie == 0) return;
-    if (order_.size() >= most) {
+    if (order_.size() >= capacity) {
       lives_.erase(order_.front());
       order_.pop_front();
     }
@@ -81,7 +81,7 @@ class AnnouncedLives {
   }
 
  private:
-  static constexpr std::size_t most = 1000;
+  static constexpr std::size_t capacity = 1000;
   std::unordered_map<std::uint64_t, std::vector<PolicyIndex>> lives_;
   std::deque<std::uint64_t> order_;  // oldest first; may contain a cookie twice
 };

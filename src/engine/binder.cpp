@@ -28,25 +28,25 @@ Result<Binder::End> Binder::bind(TrackedNetns& netns, Tier best, Time now) {
     if (const auto* refusal = std::get_if<Refusal>(&result)) {
       names_.refuse(name, *refusal, now);
     } else if (auto& binding = std::get<Binding>(result); binding.id.inode != netns.governed.inode()) {
-      names_.look_again(name, now);
+      names_.recheck(name, now);
     } else if (!drop_strays(netns, now)) {
-      netns.links_told = binding.links_told;
+      netns.links_followed = binding.links_followed;
       const bool first = netns.governed.bound_as(std::move(binding), tier, now);
       recount(netns);
       return first ? End::first : End::again;
     }
     if (!names_.has(index)) return End::gone;
   }
-  return End::elusive;
+  return End::unstable;
 }
 
 /// Binds in the best tier for which the process has fds left, and sets `tier` to it.
 BindResult Binder::bind_by(const TrackedName& name, Tier& tier) {
-  const std::span<const Wish> wishes = name.netns->governed.wishes();
-  BindResult result = catalog_.bind(name.directory, name.name, wishes, tier);
+  const std::span<const KeyRequest> key_requests = name.netns->governed.key_requests();
+  BindResult result = catalog_.bind(name.directory, name.name, key_requests, tier);
   while (out_of_files(result) && tier != Tier::transient) {
     tier = tier == Tier::held ? Tier::directories : Tier::transient;
-    result = catalog_.bind(name.directory, name.name, wishes, tier);
+    result = catalog_.bind(name.directory, name.name, key_requests, tier);
   }
   return result;
 }
@@ -55,9 +55,9 @@ BindResult Binder::bind_by(const TrackedName& name, Tier& tier) {
 /// after another netns got the number (fact 4), and that netns must not be governed as the dead one was. Returns whether a name
 /// was dropped.
 bool Binder::drop_strays(TrackedNetns& netns, Time now) {
-  const std::vector<TrackedName*> others(netns.names.begin() + 1, netns.names.end());
-  for (TrackedName* name : others) names_.look_again(*name, now);
-  return netns.names.size() != others.size() + 1;
+  const std::vector<TrackedName*> other_names(netns.names.begin() + 1, netns.names.end());
+  for (TrackedName* name : other_names) names_.recheck(*name, now);
+  return netns.names.size() != other_names.size() + 1;
 }
 
 void Binder::unbind(TrackedNetns& netns) {
@@ -85,21 +85,21 @@ void Binder::recount(TrackedNetns& netns) {
 
 /// Fds that it would hold in Tier::held beyond its reserved ones.
 std::size_t Binder::above_reserve(const TrackedNetns& netns) {
-  const std::size_t held = netns.governed.wishes().size() + netns.governed.plan()->looked_into();
+  const std::size_t held = netns.governed.key_requests().size() + netns.governed.plan()->glob_directories();
   return held > netns.reserved_fds ? held - netns.reserved_fds : 0;
 }
 
 Tier Binder::best_tier(const TrackedNetns& netns) const {
-  const std::size_t others = reserved_ + extra_ - netns.extra_fds;
-  if (others + above_reserve(netns) <= fd_budget_) return Tier::held;
-  return others <= fd_budget_ ? Tier::directories : Tier::transient;
+  const std::size_t other_fds = reserved_ + extra_ - netns.extra_fds;
+  if (other_fds + above_reserve(netns) <= fd_budget_) return Tier::held;
+  return other_fds <= fd_budget_ ? Tier::directories : Tier::transient;
 }
 
 bool Binder::should_rebind(const TrackedNetns& netns) const {
-  return best_tier(netns) < netns.governed.tier() || holds_too_much(netns);
+  return best_tier(netns) < netns.governed.tier() || exceeds_budget(netns);
 }
 
-bool Binder::holds_too_much(const TrackedNetns& netns) const {
+bool Binder::exceeds_budget(const TrackedNetns& netns) const {
   return netns.governed.tier() == Tier::held && best_tier(netns) != Tier::held;
 }
 

@@ -19,10 +19,10 @@ class Binder {
       : catalog_(catalog), names_(names), fd_budget_(fd_budget) {}
 
   enum class End : std::uint8_t {
-    first,    ///< bound, for the first time in its life
-    again,    ///< bound again in the same life
-    elusive,  ///< not bound: its names change faster than they can be checked
-    gone,     ///< no name leads to it any more; it is deleted
+    first,     ///< bound, for the first time in its life
+    again,     ///< bound again in the same life
+    unstable,  ///< not bound: its names change faster than they can be checked
+    gone,      ///< no name leads to it any more; it is deleted
   };
   /// Binds in `best` or a worse tier. Error: the netns cannot be entered.
   Result<End> bind(TrackedNetns& netns, Tier best, Time now);
@@ -38,7 +38,7 @@ class Binder {
   /// Whether the budget calls for another tier than the present one.
   [[nodiscard]] bool should_rebind(const TrackedNetns& netns) const;
   /// Whether it holds its keys and no longer may.
-  [[nodiscard]] bool holds_too_much(const TrackedNetns& netns) const;
+  [[nodiscard]] bool exceeds_budget(const TrackedNetns& netns) const;
 
  private:
   BindResult bind_by(const TrackedName& name, Tier& tier);

@@ -26,8 +26,8 @@ void GovernedNetns::set_plan(const SharedPlan& plan) {
 bool GovernedNetns::bound_as(Binding binding, Tier tier, Time now) {
   const bool first = id_ != binding.id;
   // The kernel reused the inode number of a dead netns (kernel fact 4).
-  const bool new_life = id_ && first;
-  if (new_life) {
+  const bool is_new_life = id_ && first;
+  if (is_new_life) {
     forget();
     memory_.was_compliant = false;
     memory_.first_seen = now;
@@ -36,7 +36,7 @@ bool GovernedNetns::bound_as(Binding binding, Tier tier, Time now) {
   netns_ = std::move(binding.netns);
   tier_ = tier;
   memory_.fresh = true;
-  memory_.look_due = has_globs();
+  memory_.globs_due = has_globs();
   enter_error_ = 0;
   return first;
 }
@@ -48,7 +48,7 @@ void GovernedNetns::unbind() {
 
 void GovernedNetns::cannot_enter(const Error& error, Time now, Report& report) {
   std::vector<SettingTrace> traces(settings_.begin(), settings_.end());
-  settings_.become_unreadable(error.code, now);
+  settings_.set_unreadable(error.code, now);
   for (std::size_t i = 0; i < traces.size(); ++i) traces[i].note_found(settings_[i]);
   settings_.report_changes(traces, std::nullopt, report);
   if (std::exchange(enter_error_, error.code) == error.code) return;
@@ -65,7 +65,7 @@ void GovernedNetns::written(std::size_t setting, int error) {
 }
 
 /// While a drifted setting may not be written yet, another drifted value can wait for the sweep.
-bool GovernedNetns::minds(std::size_t setting, Time now) const {
+bool GovernedNetns::reacts_to_write(std::size_t setting, Time now) const {
   if (setting >= settings_.size()) return false;
   const JudgedSetting& of = settings_[setting];
   return of.state != State::drifted || of.repairs.may_write(of.seen, now, true);

@@ -32,7 +32,7 @@ class GovernedNetns {
   /// Policies that match it, ascending.
   [[nodiscard]] const std::vector<PolicyIndex>& matched() const { return plan()->matched(); }
   /// The keys that it is or will be bound with.
-  [[nodiscard]] std::span<const Wish> wishes() const { return settings_.plan()->wishes; }
+  [[nodiscard]] std::span<const KeyRequest> key_requests() const { return settings_.plan()->key_requests; }
   [[nodiscard]] const Resolution& resolution() const { return settings_.plan()->resolution; }
   [[nodiscard]] const JudgedSettings& settings() const { return settings_; }
   [[nodiscard]] bool bound() const { return netns_ != nullptr; }
@@ -40,7 +40,7 @@ class GovernedNetns {
   [[nodiscard]] Tier tier() const { return tier_; }
 
   /// Its globs may match other keys now: the next visit checks.
-  void look_again() { memory_.look_due = memory_.look_due || has_globs(); }
+  void recheck_globs() { memory_.globs_due = memory_.globs_due || has_globs(); }
 
   /// Replaces the plan. Keeps the judgements of unchanged settings, but not the binding.
   void set_plan(const SharedPlan& plan);
@@ -60,7 +60,7 @@ class GovernedNetns {
   void written(std::size_t setting, int error);
 
   /// Whether a visit has anything to do after another process wrote this setting.
-  [[nodiscard]] bool minds(std::size_t setting, Time now) const;
+  [[nodiscard]] bool reacts_to_write(std::size_t setting, Time now) const;
 
   /// When the next visit has something to do without an event. Sweeps retry a netns that cannot be bound.
   [[nodiscard]] std::optional<Time> retry_at() const { return bound() ? memory_.retry_at : std::nullopt; }

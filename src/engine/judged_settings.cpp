@@ -18,15 +18,15 @@ constexpr std::string_view redacted = "redacted";
 std::optional<State> census_state(const JudgedSetting& setting) { return setting.absent ? State::missing : setting.state; }
 
 /// The change to report of a setting that was, was found or is not compliant; nullopt when it is already known.
-std::optional<Change::What> kind_of(const Change& change, const SettingTrace& trace, const JudgedSetting& setting) {
-  using What = Change::What;
-  if (trace.contradicted && !setting.repairs.contradiction_told) return What::contradicted;
-  if (setting.compliant()) return trace.last ? What::repaired : What::recovered;
-  if (trace.becomes_suspended) return What::suspended;
+std::optional<Change::Kind> kind_of(const Change& change, const SettingTrace& trace, const JudgedSetting& setting) {
+  using Kind = Change::Kind;
+  if (trace.contradicted && !setting.repairs.contradiction_reported) return Kind::contradicted;
+  if (setting.compliant()) return trace.last ? Kind::repaired : Kind::recovered;
+  if (trace.becomes_suspended) return Kind::suspended;
   const bool other_value = trace.before != setting.state || trace.seen_before != setting.seen;
-  if (change.detected || (other_value && !change.fought_over)) return What::drifted;
-  const bool other_trouble = trace.last && trace.trouble_before != std::pair(change.outcome, change.error);
-  if (other_trouble) return What::not_repaired;
+  if (change.detected || (other_value && !change.contended)) return Kind::drifted;
+  const bool other_failure = trace.last && trace.failure_before != std::pair(change.outcome, change.error);
+  if (other_failure) return Kind::not_repaired;
   return std::nullopt;
 }
 
@@ -40,13 +40,13 @@ Reason JudgedSetting::reason() const {
     case State::drifted: break;
   }
   if (repairs.suspended()) return Reason::suspended;
-  const RepairHistory::Trouble* trouble = repairs.trouble.get();
-  const bool clamped = trouble != nullptr && trouble->outcome == Outcome::clamped && seen == trouble->stored_instead;
+  const RepairHistory::Failure* failure = repairs.failure.get();
+  const bool clamped = failure != nullptr && failure->outcome == Outcome::clamped && seen == failure->stored_instead;
   return clamped ? Reason::clamped : Reason::value;
 }
 
 SettingTrace::SettingTrace(const JudgedSetting& setting) : before(setting.state), seen_before(setting.seen) {
-  if (const auto* trouble = setting.repairs.trouble.get()) trouble_before = std::pair(trouble->outcome, trouble->error);
+  if (const auto* failure = setting.repairs.failure.get()) failure_before = std::pair(failure->outcome, failure->error);
 }
 
 bool JudgedSettings::restores(std::size_t index) const {
@@ -68,7 +68,7 @@ void JudgedSettings::adopt(std::shared_ptr<const ResolvedPlan> plan) {
   std::unordered_map<std::string_view, std::size_t> known;
   for (std::size_t i = 0; i < old.size(); ++i) {
     const PlannedSetting& was = before->resolution.settings[i];
-    if (same_keys) census_.moved(was.written, census_state(old[i]), std::nullopt);
+    if (same_keys) census_.state_changed(was.written, census_state(old[i]), std::nullopt);
     known.emplace(was.key.path(), i);
   }
   for (std::size_t i = 0; i < settings_.size(); ++i) {
@@ -81,7 +81,7 @@ void JudgedSettings::adopt(std::shared_ptr<const ResolvedPlan> plan) {
     setting = std::move(old[found->second]);
     setting.repairs.undone_by = RepairHistory::no_setting;
     // Retry without delay after a policy change.
-    if (setting.repairs.trouble && !same_keys) setting.repairs.trouble->retry_at = {};
+    if (setting.repairs.failure && !same_keys) setting.repairs.failure->retry_at = {};
     const std::optional<State> state = std::exchange(setting.state, std::nullopt);
     count(i, state, std::exchange(setting.absent, false));
   }
@@ -116,7 +116,7 @@ void JudgedSettings::judge(std::size_t index, const Reading& reading, Time now, 
   set_state(index, plan.setting->want.holds(reading.bytes, sense) ? State::compliant : State::drifted, false, now);
 }
 
-void JudgedSettings::become_unreadable(int error, Time now) {
+void JudgedSettings::set_unreadable(int error, Time now) {
   for (std::size_t i = 0; i < settings_.size(); ++i) {
     settings_[i].seen.clear();
     settings_[i].error = error;
@@ -141,11 +141,11 @@ void JudgedSettings::count(std::size_t index, std::optional<State> state, bool a
   if (absent) ++absent_;
   setting.state = state;
   setting.absent = absent;
-  census_.moved(planned(index).written, before, census_state(setting));
-  if (setting.compliant()) setting.repairs.trouble.reset();
+  census_.state_changed(planned(index).written, before, census_state(setting));
+  if (setting.compliant()) setting.repairs.failure.reset();
 }
 
-bool JudgedSettings::as_judged_good(std::span<const Reading> readings) const {
+bool JudgedSettings::equals_compliant_bytes(std::span<const Reading> readings) const {
   if (not_compliant_ > 0) return false;
   for (std::size_t i = 0; i < settings_.size(); ++i) {
     const JudgedSetting& setting = settings_[i];
@@ -163,15 +163,15 @@ void JudgedSettings::keep_observed(std::span<const Reading> readings) {
   }
 }
 
-bool JudgedSettings::look_for_missing() {
+bool JudgedSettings::should_search_missing() {
   if (not_compliant_ == 0 && absent_ == 0) return false;
   bool worth = false;
   for (std::size_t i = 0; i < settings_.size() && !worth; ++i) {
     if (!settings_[i].missing()) continue;
-    worth = planned(i).key.names_interface() || census_.worth_looking(planned(i).written);
+    worth = planned(i).key.names_interface() || census_.should_search(planned(i).written);
   }
   for (std::size_t i = 0; i < settings_.size() && worth; ++i) {
-    if (settings_[i].missing()) census_.looked_for(planned(i).written);
+    if (settings_[i].missing()) census_.searched(planned(i).written);
   }
   return worth;
 }
@@ -180,39 +180,39 @@ void JudgedSettings::report_changes(const std::vector<SettingTrace>& traces, std
   for (std::size_t i = 0; i < traces.size(); ++i) {
     const SettingTrace& trace = traces[i];
     JudgedSetting& setting = settings_[i];
-    const bool was_wrong = trace.before && *trace.before != State::compliant;
-    const bool found_wrong = trace.found != State::compliant;
-    const bool wrong = !setting.compliant();
+    const bool was_noncompliant = trace.before && *trace.before != State::compliant;
+    const bool found_noncompliant = trace.found != State::compliant;
+    const bool noncompliant = !setting.compliant();
     Change change;
     change.policy = planned(i).policy;
     change.written = planned(i).written;
     change.setting = static_cast<std::uint32_t>(i);
-    if (trace.calms_down) {
-      change.what = Change::What::calmed;
+    if (trace.suspension_ended) {
+      change.kind = Change::Kind::calmed;
       change.finding = finding(i, report.netns);
       report.changes.push_back(change);
     }
-    if (!was_wrong && !found_wrong && !wrong) continue;
+    if (!was_noncompliant && !found_noncompliant && !noncompliant) continue;
 
-    change.fought_over = setting.repairs.suspended();
-    change.detected = !was_wrong && (found_wrong || wrong);
+    change.contended = setting.repairs.suspended();
+    change.detected = !was_noncompliant && (found_noncompliant || noncompliant);
     if (trace.last) {
       change.outcome = trace.last->outcome;
       change.error = trace.last->error;
       change.attempted = true;
       // A later write for another setting undid this one: they contradict each other through the kernel (kernel fact 27).
-      if (wrong && change.outcome == Outcome::fixed) change.outcome = Outcome::failed;
+      if (noncompliant && change.outcome == Outcome::fixed) change.outcome = Outcome::failed;
     }
-    const std::optional<Change::What> kind = kind_of(change, trace, setting);
+    const std::optional<Change::Kind> kind = kind_of(change, trace, setting);
     if (!kind) continue;
-    change.what = *kind;
+    change.kind = *kind;
     change.finding = finding(i, report.netns);
-    if (*kind == Change::What::contradicted) {
+    if (*kind == Change::Kind::contradicted) {
       change.other = planned(static_cast<std::size_t>(setting.repairs.undone_by)).key.name();
-      setting.repairs.contradiction_told = true;
-    } else if (*kind == Change::What::suspended) {
+      setting.repairs.contradiction_reported = true;
+    } else if (*kind == Change::Kind::suspended) {
       change.retry_in = setting.repairs.damping->delay();
-    } else if (*kind == Change::What::repaired) {
+    } else if (*kind == Change::Kind::repaired) {
       // After a write by another thread, the previous visit had found the drift.
       const bool found_before = trace.found == State::compliant;
       if (!planned(i).key.is_secret()) change.finding.have = normalised(found_before ? trace.seen_before : trace.found_value);
@@ -236,8 +236,8 @@ Finding JudgedSettings::finding(std::size_t index, const std::string& label) con
   finding.state = setting.state.value_or(State::unreadable);
   finding.reason = setting.reason();
   finding.error = setting.error;
-  const RepairHistory::Trouble* trouble = setting.repairs.trouble.get();
-  if (finding.error == 0 && trouble != nullptr && setting.state == State::drifted) finding.error = trouble->error;
+  const RepairHistory::Failure* failure = setting.repairs.failure.get();
+  if (finding.error == 0 && failure != nullptr && setting.state == State::drifted) finding.error = failure->error;
   finding.note = plan.setting->note;
   finding.since = setting.since;
   return finding;

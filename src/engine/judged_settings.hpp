@@ -28,39 +28,39 @@ class KeyCensus {
  public:
   void reset(std::size_t keys) { counts_.assign(keys, {}); }
   void begin_sweep() {
-    for (Count& count : counts_) count.looked_for = false;
+    for (Count& count : counts_) count.searched = false;
   }
 
   /// A setting of one netns changed its state; nullopt means not judged.
-  void moved(KeyIndex key, std::optional<State> from, std::optional<State> to) {
+  void state_changed(KeyIndex key, std::optional<State> from, std::optional<State> to) {
     Count& count = counts_[key];
-    if (from) --count.wanted;
-    if (to) ++count.wanted;
+    if (from) --count.needing;
+    if (to) ++count.needing;
     if (from == State::missing) --count.missing;
     if (to == State::missing) ++count.missing;
   }
 
   /// Whether to search the current netns for a missing key.
-  [[nodiscard]] bool worth_looking(KeyIndex key) const {
+  [[nodiscard]] bool should_search(KeyIndex key) const {
     const Count& count = counts_[key];
-    return !count.looked_for || count.missing < count.wanted;
+    return !count.searched || count.missing < count.needing;
   }
-  void looked_for(KeyIndex key) { counts_[key].looked_for = true; }
+  void searched(KeyIndex key) { counts_[key].searched = true; }
 
   /// Keys that some netns should have and none has.
   [[nodiscard]] std::vector<KeyIndex> missing_everywhere() const {
     std::vector<KeyIndex> keys;
     for (std::size_t i = 0; i < counts_.size(); ++i) {
-      if (counts_[i].wanted > 0 && counts_[i].missing == counts_[i].wanted) keys.push_back(static_cast<KeyIndex>(i));
+      if (counts_[i].needing > 0 && counts_[i].missing == counts_[i].needing) keys.push_back(static_cast<KeyIndex>(i));
     }
     return keys;
   }
 
  private:
   struct Count {
-    std::size_t wanted = 0;
+    std::size_t needing = 0;
     std::size_t missing = 0;
-    bool looked_for = false;  // in this sweep
+    bool searched = false;  // in this sweep
   };
   std::vector<Count> counts_;
 };
@@ -91,7 +91,7 @@ struct SettingTrace {
 
   std::optional<State> before;
   std::string seen_before;
-  std::optional<std::pair<Outcome, int>> trouble_before;
+  std::optional<std::pair<Outcome, int>> failure_before;
   State found = State::compliant;
   std::string found_value;
   int tries = 0;
@@ -99,9 +99,9 @@ struct SettingTrace {
   std::string stored_instead;      // by the last write
   std::optional<Attempt> last;     // attempt of this visit
   std::optional<Time> write_seen;  // of a write that another thread made
-  bool by_others = false;          // of that write too: another process had caused the drift
+  bool by_other_process = false;   // of that write too: another process had caused the drift
   bool becomes_suspended = false;
-  bool calms_down = false;
+  bool suspension_ended = false;
   bool contradicted = false;  // a write for another setting undid it, and vice versa
 };
 
@@ -133,13 +133,13 @@ class JudgedSettings {
   /// `readings` covers all keys of the plan, here and below.
   void judge(std::span<const Reading> readings, Time now, std::chrono::nanoseconds tick);
   /// Makes every setting unreadable, with this errno.
-  void become_unreadable(int error, Time now);
+  void set_unreadable(int error, Time now);
   /// Whether the bytes equal those judged compliant, so that nothing needs parsing.
-  [[nodiscard]] bool as_judged_good(std::span<const Reading> readings) const;
+  [[nodiscard]] bool equals_compliant_bytes(std::span<const Reading> readings) const;
   /// Stores the values that are only exported.
   void keep_observed(std::span<const Reading> readings);
   /// Whether to search again for missing keys. If so, the census records the search.
-  bool look_for_missing();
+  bool should_search_missing();
 
   /// Appends the changes at the end of a visit; `report` already has the label. `traces`: one per setting. `write_seen`: of the
   /// write that led to the visit.

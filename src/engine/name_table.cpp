@@ -11,7 +11,7 @@ constexpr std::chrono::milliseconds shortest_pending_delay{5};
 constexpr std::chrono::milliseconds longest_pending_delay{1000};
 
 /// The first name is shown; names given by an operator come before those of processes.
-bool comes_before(const TrackedName* name, const TrackedName* other) {
+bool precedes(const TrackedName* name, const TrackedName* other) {
   const bool is_process = name->source == NameKind::process;
   const bool other_is_process = other->source == NameKind::process;
   return is_process != other_is_process ? other_is_process : name->label < other->label;
@@ -20,15 +20,15 @@ bool comes_before(const TrackedName* name, const TrackedName* other) {
 }  // namespace
 
 TrackedNetns* NameTable::touch(std::uint16_t directory, std::string_view name, Time now) {
-  look_again(name_of(directory, name, now), now);
+  recheck(name_of(directory, name, now), now);
   const auto placed = names_[directory].find(name);
   return placed == names_[directory].end() ? nullptr : placed->second->netns;
 }
 
-void NameTable::look_again(TrackedName& name, Time now) { place(name, catalog_.look(name.directory, name.name), now); }
+void NameTable::recheck(TrackedName& name, Time now) { place(name, catalog_.look_up(name.directory, name.name), now); }
 
 void NameTable::refuse(TrackedName& name, Refusal refusal, Time now) {
-  if (refusal == Refusal::absent || refusal == Refusal::not_ready) return look_again(name, now);
+  if (refusal == Refusal::absent || refusal == Refusal::not_ready) return recheck(name, now);
   if (std::exchange(name.refused, refusal) != refusal && refusal == Refusal::host_netns) listener_.host_refused(name);
   detach(name);
 }
@@ -68,9 +68,9 @@ std::size_t NameTable::pending(Time now) const {
 std::vector<Listing::Failure> NameTable::list(NetnsCatalog::Detail detail, Time now) {
   Listing listing = catalog_.list(NetnsCatalog::Detail::names);
   ++listing_;
-  const std::size_t done = detail == NetnsCatalog::Detail::full ? to_look_.size() : looked_;
-  to_look_.erase(to_look_.begin(), to_look_.begin() + static_cast<std::ptrdiff_t>(done));
-  looked_ = 0;
+  const std::size_t done = detail == NetnsCatalog::Detail::full ? to_check_.size() : checked_;
+  to_check_.erase(to_check_.begin(), to_check_.begin() + static_cast<std::ptrdiff_t>(done));
+  checked_ = 0;
   const std::size_t listed = listing.entries.size();
   for (Entry& entry : listing.entries) {
     TrackedName& name = name_of(entry.directory, entry.name, now);
@@ -78,7 +78,7 @@ std::vector<Listing::Failure> NameTable::list(NetnsCatalog::Detail detail, Time 
     // Only the listing shows that a link leads elsewhere, since a link is not a mount.
     const bool leads_elsewhere =
         name.netns != nullptr && entry.kind != EntryKind::absent && entry.inode != name.netns->governed.inode();
-    if (detail == NetnsCatalog::Detail::full || name.netns == nullptr || leads_elsewhere) to_look_.push_back(std::move(entry));
+    if (detail == NetnsCatalog::Detail::full || name.netns == nullptr || leads_elsewhere) to_check_.push_back(std::move(entry));
   }
   std::size_t known = 0;
   for (const Names& names : names_) known += names.size();
@@ -87,17 +87,17 @@ std::vector<Listing::Failure> NameTable::list(NetnsCatalog::Detail detail, Time 
                                     [i](const Listing::Failure& failure) { return failure.directory == i; });
     if (failed) continue;
     for (const auto& [text, name] : names_[i]) {
-      if (name->listed != listing_) to_look_.push_back({name->directory, name->name});
+      if (name->listed != listing_) to_check_.push_back({name->directory, name->name});
     }
   }
   return std::move(listing.failures);
 }
 
 /// Checks a name that a listing had, or no longer had. It may be gone since.
-void NameTable::look_at_next(Time now) {
-  const Entry& listed = to_look_[looked_++];
+void NameTable::check_next(Time now) {
+  const Entry& listed = to_check_[checked_++];
   const auto known = names_[listed.directory].find(listed.name);
-  if (known != names_[listed.directory].end()) look_again(*known->second, now);
+  if (known != names_[listed.directory].end()) recheck(*known->second, now);
 }
 
 /// The only place that decides whether a name leads to a netns. `name` may be gone afterwards.
@@ -127,17 +127,17 @@ void NameTable::attach(TrackedName& name, std::uint64_t inode, Time first_seen) 
   }
   name.netns = known;
   auto& names = known->names;
-  names.insert(std::upper_bound(names.begin(), names.end(), &name, comes_before), &name);
-  listener_.name_came(*known);
+  names.insert(std::upper_bound(names.begin(), names.end(), &name, precedes), &name);
+  listener_.name_added(*known);
 }
 
 void NameTable::detach(TrackedName& name) {
   TrackedNetns& netns = *std::exchange(name.netns, nullptr);
   if (netns.names.size() > 1) {
     std::erase(netns.names, &name);
-    return listener_.name_went(netns);
+    return listener_.name_removed(netns);
   }
-  listener_.netns_went(netns);
+  listener_.netns_removed(netns);
   by_inode_.erase(netns.governed.inode());
   netns_[netns.index].reset();
 }

@@ -55,7 +55,7 @@ struct TrackedNetns {
   // Of the binder:
   std::size_t reserved_fds = 0;  // for Tier::directories
   std::size_t extra_fds = 0;     // held in Tier::held beyond these
-  bool links_told = false;       // as in its binding
+  bool links_followed = false;   // as in its binding
 
   // Of the queues:
   std::size_t queue = not_queued;  // the queue that it waits in
@@ -78,11 +78,11 @@ class NameTable {
    public:
     /// A name now leads to it. Even if it is the only name, the netns known by this inode number may have died, and this one
     /// may be its successor (kernel fact 4).
-    virtual void name_came(TrackedNetns& netns) = 0;
+    virtual void name_added(TrackedNetns& netns) = 0;
     /// It lost a name, and still has others.
-    virtual void name_went(TrackedNetns& netns) = 0;
+    virtual void name_removed(TrackedNetns& netns) = 0;
     /// Its last name, still present, is about to be removed; then the netns is deleted.
-    virtual void netns_went(TrackedNetns& netns) = 0;
+    virtual void netns_removed(TrackedNetns& netns) = 0;
     /// A name leads to the host's netns, and did not at its last refusal.
     virtual void host_refused(const TrackedName& name) = 0;
 
@@ -97,15 +97,15 @@ class NameTable {
   /// Checks one name again. Returns its netns, or null.
   TrackedNetns* touch(std::uint16_t directory, std::string_view name, Time now);
   /// Checks a name again. The name and its netns may be gone afterwards.
-  void look_again(TrackedName& name, Time now);
+  void recheck(TrackedName& name, Time now);
   /// The netns cannot be bound by this name, because the name is not, not yet or no longer that of a netns. Both may be gone
   /// afterwards.
   void refuse(TrackedName& name, Refusal refusal, Time now);
 
-  /// For Reconciler::list(). Names to be checked wait for look_at_next().
+  /// For Reconciler::list(). Names to be checked wait for check_next().
   std::vector<Listing::Failure> list(NetnsCatalog::Detail detail, Time now);
-  [[nodiscard]] bool looks_due() const { return looked_ < to_look_.size(); }
-  void look_at_next(Time now);
+  [[nodiscard]] bool checks_due() const { return checked_ < to_check_.size(); }
+  void check_next(Time now);
 
   /// Returns the names that may become netns at any moment, by source and text. pending_due() is empty until one of them is
   /// checked again.
@@ -138,9 +138,9 @@ class NameTable {
   std::vector<Names> names_;  // by directory
   std::vector<std::unique_ptr<TrackedNetns>> netns_;
   std::unordered_map<std::uint64_t, TrackedNetns*> by_inode_;
-  std::vector<Entry> to_look_;  // from the last listing
-  std::size_t looked_ = 0;      // of these
-  std::uint64_t listing_ = 0;   // number of the last listing
+  std::vector<Entry> to_check_;  // from the last listing
+  std::size_t checked_ = 0;      // of these
+  std::uint64_t listing_ = 0;    // number of the last listing
   std::optional<Time> pending_due_;
 };
 

@@ -13,7 +13,7 @@ constexpr std::size_t bind_cost = 100;
 // After a write, all keys are read again.
 constexpr std::size_t write_cost = 64;
 // Without a sign of a change, one in this many sweeps checks which keys the globs of a netns match.
-constexpr std::uint64_t sweeps_a_look = 8;
+constexpr std::uint64_t sweeps_per_glob_search = 8;
 
 }  // namespace
 
@@ -44,44 +44,44 @@ void Reconciler::touch(std::uint16_t directory, std::string_view name, Time now)
   if (netns != nullptr) queues_.add(*netns, VisitQueues::fresh);
 }
 
-void Reconciler::look_pending(Time now) {
+void Reconciler::check_pending(Time now) {
   for (const auto& [directory, name] : names_.take_pending(now)) touch(directory, name, now);
 }
 
-void Reconciler::saw_write(std::uint64_t inode, std::size_t setting, Time now) {
+void Reconciler::on_write(std::uint64_t inode, std::size_t setting, Time now) {
   TrackedNetns* const netns = names_.find(inode);
-  if (netns == nullptr || !netns->governed.minds(setting, now)) return;
+  if (netns == nullptr || !netns->governed.reacts_to_write(setting, now)) return;
   if (!netns->write_seen) netns->write_seen = now;
   const auto end = netns->written_to.end();
   if (std::find(netns->written_to.begin(), end, setting) == end) netns->written_to.push_back(setting);
   queues_.add(*netns, VisitQueues::written_to);
 }
 
-void Reconciler::saw_write_somewhere(std::string_view name, Time seen) {
-  const auto has_it = [name](const Wish& wish) {
-    const std::string_view path = wish.key->path();
+void Reconciler::on_unplaced_write(std::string_view name, Time seen) {
+  const auto has_key_of_that_name = [name](const KeyRequest& request) {
+    const std::string_view path = request.key->path();
     return path.substr(path.rfind('/') + 1) == name;
   };
-  std::map<const Wish*, bool> concerned;  // many netns share their wishes
+  std::map<const KeyRequest*, bool> affected;  // many netns share their wishes
   for (const auto& netns : names_.netns()) {
     if (!netns || !netns->governed.bound()) continue;
-    const std::span<const Wish> wishes = netns->governed.wishes();
-    const auto [found, is_new] = concerned.try_emplace(wishes.data(), false);
-    if (is_new) found->second = std::any_of(wishes.begin(), wishes.end(), has_it);
+    const std::span<const KeyRequest> key_requests = netns->governed.key_requests();
+    const auto [found, is_new] = affected.try_emplace(key_requests.data(), false);
+    if (is_new) found->second = std::any_of(key_requests.begin(), key_requests.end(), has_key_of_that_name);
     if (!found->second) continue;
     if (!netns->write_seen) netns->write_seen = seen;
-    queues_.add(*netns, VisitQueues::unsure);
+    queues_.add(*netns, VisitQueues::maybe_written_to);
   }
 }
 
-void Reconciler::saw_links(std::uint64_t inode) {
+void Reconciler::on_links_changed(std::uint64_t inode) {
   TrackedNetns* const netns = names_.find(inode);
   if (netns == nullptr) return;
   netns->links_changed = true;
   queues_.add(*netns, VisitQueues::written_to);
 }
 
-void Reconciler::lost_links() {
+void Reconciler::on_links_lost() {
   for (const auto& netns : names_.netns()) {
     if (netns) netns->links_changed = true;
   }
@@ -94,12 +94,12 @@ void Reconciler::written(std::uint64_t inode, std::size_t setting, int error) {
   queues_.add(*netns, VisitQueues::written_to);
 }
 
-void Reconciler::name_came(TrackedNetns& netns) {
+void Reconciler::name_added(TrackedNetns& netns) {
   replan(netns);
   queues_.add(netns, VisitQueues::fresh);
 }
 
-void Reconciler::netns_went(TrackedNetns& netns) {
+void Reconciler::netns_removed(TrackedNetns& netns) {
   binder_.release(netns);
   queues_.remove(netns);
   if (const auto& announced = netns.announced.policies()) announced_lives_.remember(netns.governed.cookie(), *announced);
@@ -152,7 +152,7 @@ TrackedNetns* Reconciler::next_of_sweep() {
     // one.
     TrackedNetns* const next = names_.netns()[(sweep_ + sweep_done_++) % sweep_size_].get();
     if (next == nullptr || next->swept == sweep_) continue;
-    if (next->governed.bound() && next->governed.wishes().empty()) continue;
+    if (next->governed.bound() && next->governed.key_requests().empty()) continue;
     next->queue = TrackedNetns::not_queued;
     return next;
   }
@@ -164,7 +164,7 @@ TrackedNetns* Reconciler::next_of_sweep() {
 TrackedNetns* Reconciler::next_in_turn() {
   TrackedNetns* next = std::exchange(sweep_has_turn_, false) ? next_of_sweep() : nullptr;
   if (next != nullptr) return next;
-  next = queues_.next(VisitQueues::unsure);
+  next = queues_.next(VisitQueues::maybe_written_to);
   sweep_has_turn_ = next != nullptr;
   return next != nullptr ? next : next_of_sweep();
 }
@@ -174,9 +174,9 @@ void Reconciler::step(std::size_t cost, Time now) {
   while (spent < cost) {
     TrackedNetns* next = queues_.next(VisitQueues::written_to);
     // Until all names have been checked, a netns may gain a name, and with it another policy.
-    if (names_.looks_due() && (next == nullptr || !next->governed.bound())) {
+    if (names_.checks_due() && (next == nullptr || !next->governed.bound())) {
       if (next != nullptr) queues_.add(*next, VisitQueues::fresh);
-      names_.look_at_next(now);
+      names_.check_next(now);
       ++progress_;
       ++spent;
       continue;
@@ -185,7 +185,7 @@ void Reconciler::step(std::size_t cost, Time now) {
     if (sweep_counted_ && sweep_done_ == sweep_size_) end_sweep();
     if (next == nullptr) next = next_in_turn();
     if (next == nullptr) return end_sweep();
-    spent += next->governed.wishes().size() + (next->governed.bound() ? 0 : bind_cost);
+    spent += next->governed.key_requests().size() + (next->governed.bound() ? 0 : bind_cost);
     spent += visit(*next, now) * write_cost;
   }
 }
@@ -194,7 +194,7 @@ void Reconciler::step(std::size_t cost, Time now) {
 std::size_t Reconciler::visit(TrackedNetns& netns, Time now) {
   Report report;
   const std::size_t index = netns.index;
-  look_at_links(netns);
+  recheck_links(netns);
   netns.swept = sweep_;
   const bool more = bind_and_visit(netns, report, now);
   if (names_.has(index)) {
@@ -205,7 +205,7 @@ std::size_t Reconciler::visit(TrackedNetns& netns, Time now) {
     // Neither bound nor refused: its names change faster than they can be checked. It counts again after a successful visit.
     if (!netns.governed.bound() && !netns.governed.unreadable()) netns.governed.forget();
     // The keys that its globs match may need more fds than it may hold.
-    if (netns.governed.bound() && (more || binder_.holds_too_much(netns))) queues_.add(netns, VisitQueues::fresh);
+    if (netns.governed.bound() && (more || binder_.exceeds_budget(netns))) queues_.add(netns, VisitQueues::fresh);
   }
   const bool quiet = report.life == Report::Life::unchanged && report.changes.empty() && report.attempts.empty() &&
                      report.newly_matched.empty();
@@ -219,7 +219,7 @@ bool Reconciler::bind_and_visit(TrackedNetns& netns, Report& report, Time now) {
   const std::size_t index = netns.index;
   if (netns.governed.bound() && binder_.should_rebind(netns)) binder_.unbind(netns);
   Tier best = Tier::held;
-  std::optional<Error> cannot_look;
+  std::optional<Error> search_error;
   for (int tries = 0; tries < 2; ++tries) {
     if (!netns.governed.bound() && !bind(netns, best, report, now)) break;
     report.netns = netns.label();
@@ -235,13 +235,13 @@ bool Reconciler::bind_and_visit(TrackedNetns& netns, Report& report, Time now) {
     }
     binder_.unbind(netns);
     netns.written_to.clear();  // indices of the previous keys
-    cannot_look.reset();
+    search_error.reset();
     if (end.error().code == ESTALE) continue;
-    cannot_look = end.error();
+    search_error = end.error();
     best = Tier::transient;
   }
   // The next event or sweep retries a stale binding; an unreachable netns is reported.
-  if (cannot_look && names_.has(index)) netns.governed.cannot_enter(*cannot_look, now, report);
+  if (search_error && names_.has(index)) netns.governed.cannot_enter(*search_error, now, report);
   return false;
 }
 
@@ -263,10 +263,10 @@ bool Reconciler::bind(TrackedNetns& netns, Tier best, Report& report, Time now) 
 }
 
 /// The keys that its globs match mostly depend on its interfaces.
-void Reconciler::look_at_links(TrackedNetns& netns) const {
-  const bool sure = links_trusted_ && netns.links_told && (sweep_ + netns.index) % sweeps_a_look != 0;
+void Reconciler::recheck_links(TrackedNetns& netns) const {
+  const bool complete = link_reports_complete_ && netns.links_followed && (sweep_ + netns.index) % sweeps_per_glob_search != 0;
   const bool in_sweep = netns.swept != sweep_;
-  if (netns.links_changed || (in_sweep && !sure)) netns.governed.look_again();
+  if (netns.links_changed || (in_sweep && !complete)) netns.governed.recheck_globs();
 }
 
 Source Reconciler::source_of(const TrackedNetns& netns, Report::Life life) const {

@@ -15,39 +15,39 @@ constexpr std::chrono::seconds last_failure_delay{300};
 
 }  // namespace
 
-bool RepairHistory::may_write(std::string_view seen, Time now, bool by_others) const {
+bool RepairHistory::may_write(std::string_view seen, Time now, bool by_other_process) const {
   if (damping && !damping->may_write(now)) return false;
-  if (!trouble || now >= trouble->retry_at) return true;
+  if (!failure || now >= failure->retry_at) return true;
   // If another process writes, the kernel may not be the cause of the stored value; the damping bounds the cost.
-  return trouble->error == 0 && (by_others || suspended() || seen != trouble->stored_instead);
+  return failure->error == 0 && (by_other_process || suspended() || seen != failure->stored_instead);
 }
 
 void RepairHistory::refused(Outcome outcome, int error, Time now) {
-  Trouble& made = made_trouble();
-  made.outcome = outcome;
-  made.error = error;
-  made.delay = std::clamp(made.delay * 2, first_failure_delay, last_failure_delay);
-  made.retry_at = now + made.delay;
+  Failure& latest = ensure_failure();
+  latest.outcome = outcome;
+  latest.error = error;
+  latest.delay = std::clamp(latest.delay * 2, first_failure_delay, last_failure_delay);
+  latest.retry_at = now + latest.delay;
 }
 
-void RepairHistory::taken(Outcome outcome, Time now, const DampingRules& rules) {
+void RepairHistory::accepted(Outcome outcome, Time now, const DampingRules& rules) {
   if (!damping) damping = std::make_unique<Damping>();
   damping->repaired(now, rules);
   if (outcome == Outcome::fixed) return;
-  made_trouble().outcome = outcome;
-  made_trouble().error = 0;
+  ensure_failure().outcome = outcome;
+  ensure_failure().error = 0;
 }
 
 void RepairHistory::back_off(std::string_view seen, Time now) {
-  Trouble& made = made_trouble();
-  made.stored_instead = seen;
-  made.delay = std::clamp(made.delay * 2, first_retry_delay, last_retry_delay);
-  made.retry_at = now + made.delay;
+  Failure& latest = ensure_failure();
+  latest.stored_instead = seen;
+  latest.delay = std::clamp(latest.delay * 2, first_retry_delay, last_retry_delay);
+  latest.retry_at = now + latest.delay;
 }
 
-RepairHistory::Trouble& RepairHistory::made_trouble() {
-  if (!trouble) trouble = std::make_unique<Trouble>();
-  return *trouble;
+RepairHistory::Failure& RepairHistory::ensure_failure() {
+  if (!failure) failure = std::make_unique<Failure>();
+  return *failure;
 }
 
 }  // namespace nswarden

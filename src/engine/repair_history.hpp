@@ -17,7 +17,7 @@ namespace nswarden {
 
 struct RepairHistory {
   static constexpr std::int32_t no_setting = -1;
-  struct Trouble {
+  struct Failure {
     Outcome outcome = Outcome::failed;
     int error = 0;
     // Value stored by the kernel instead of the wanted one (clamped), or caused by another setting.
@@ -26,28 +26,28 @@ struct RepairHistory {
     std::chrono::seconds delay{0};
   };
 
-  std::unique_ptr<Trouble> trouble;  // only while the last repair did not succeed
+  std::unique_ptr<Failure> failure;  // only while the last repair did not succeed
   std::unique_ptr<Damping> damping;  // only when it was repaired lately
   // For restoring: the bytes before the daemon's write, until a report lists them as overwritten.
-  std::unique_ptr<std::string> before_ours;
+  std::unique_ptr<std::string> before_write;
   std::int32_t undone_by = no_setting;  // the setting whose write last undid this one
-  bool contradiction_told = false;
+  bool contradiction_reported = false;
 
   [[nodiscard]] bool suspended() const { return damping && damping->suspended(); }
 
-  /// Whether it may be written now, while it reads `seen` and is not compliant. `by_others`: another process was seen to write
-  /// it.
-  [[nodiscard]] bool may_write(std::string_view seen, Time now, bool by_others) const;
+  /// Whether it may be written now, while it reads `seen` and is not compliant. `by_other_process`: another process was seen to
+  /// write it.
+  [[nodiscard]] bool may_write(std::string_view seen, Time now, bool by_other_process) const;
 
   /// The kernel refused a write with this errno.
   void refused(Outcome outcome, int error, Time now);
   /// The kernel took a write, with this outcome.
-  void taken(Outcome outcome, Time now, const DampingRules& rules);
+  void accepted(Outcome outcome, Time now, const DampingRules& rules);
   /// Writes do not last: the setting reads `seen` after each. Delays the next write.
   void back_off(std::string_view seen, Time now);
 
  private:
-  Trouble& made_trouble();
+  Failure& ensure_failure();
 };
 
 }  // namespace nswarden

@@ -15,12 +15,12 @@ namespace nswarden {
 
 class SharedPlan;
 
-/// The settings of one netns, key by key. `wishes` points into `resolution` or to constants.
+/// The settings of one netns, key by key. `key_requests` points into `resolution` or to constants.
 struct ResolvedPlan {
   std::shared_ptr<const SharedPlan> shared;
   Resolution resolution;
-  std::vector<Wish> wishes;           ///< of the settings, in their order; of keys only observed; or of a sign of life
-  std::vector<std::size_t> observed;  ///< as resolution.observed: index into `wishes`
+  std::vector<KeyRequest> key_requests;  ///< of the settings, in their order; of keys only observed; or of a sign of life
+  std::vector<std::size_t> observed;     ///< as resolution.observed: index into `key_requests`
 };
 
 class SharedPlan : public std::enable_shared_from_this<SharedPlan> {
@@ -34,7 +34,7 @@ class SharedPlan : public std::enable_shared_from_this<SharedPlan> {
   /// globs search.
   [[nodiscard]] std::size_t directories() const { return directories_; }
   /// Of these, the fds of directories that globs search: held in Tier::held too.
-  [[nodiscard]] std::size_t looked_into() const { return looked_into_; }
+  [[nodiscard]] std::size_t glob_directories() const { return glob_directories_; }
 
   /// `found`: the keys that its globs match in some netns, sorted.
   [[nodiscard]] std::shared_ptr<const ResolvedPlan> resolve(std::vector<Key> found) const;
@@ -43,8 +43,8 @@ class SharedPlan : public std::enable_shared_from_this<SharedPlan> {
   std::shared_ptr<const PolicySet> policies_;
   Plan plan_;
   std::size_t directories_ = 0;
-  std::size_t looked_into_ = 0;
-  bool wants_sign_of_life_ = false;
+  std::size_t glob_directories_ = 0;
+  bool needs_liveness_key_ = false;
   mutable std::map<std::vector<Key>, std::weak_ptr<const ResolvedPlan>> resolved_;
   mutable std::size_t forget_at_ = 64;  // entries; most of them may be unused
 };

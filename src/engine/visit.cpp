@@ -9,10 +9,10 @@
 namespace nswarden {
 namespace {
 
-constexpr int tries_a_visit = 2;
-constexpr std::size_t most_writes_at_once = 64;
+constexpr int max_tries_per_visit = 2;
+constexpr std::size_t max_writes_in_flight = 64;
 // Each write is followed by reading all keys, at about 1 us per key: this bounds the time of one visit.
-constexpr std::size_t most_keys_read_a_visit = 8192;
+constexpr std::size_t max_keys_read_per_visit = 8192;
 // For example when thousands of netns wait for the thread of slow writes.
 constexpr std::chrono::milliseconds first_busy_delay{20};
 constexpr std::chrono::milliseconds last_busy_delay{1280};
@@ -43,20 +43,20 @@ Result<Visit::End> Visit::make() {
   const bool slow_write_ended = memory_.slow_write && memory_.slow_write->ended();
   const bool due = slow_write_ended || (memory_.retry_at && context_.now >= *memory_.retry_at);
   if (context_.now >= memory_.repairs_forgotten_at) forget_old_repairs();
-  if (!due && memory_.was_compliant && settings_.as_judged_good(readings_)) return End::done;
+  if (!due && memory_.was_compliant && settings_.equals_compliant_bytes(readings_)) return End::done;
 
   judge_all();
   note_fights();
   if (slow_write_ended) conclude_slow_write();
   // New interfaces must not wait for all writes to the existing ones.
-  const bool look_first = memory_.look_due && !memory_.slow_write;
+  const bool search_first = memory_.globs_due && !memory_.slow_write;
   Result<void> repaired;
-  if (!look_first && !settings_.all_compliant()) repaired = repair();
+  if (!search_first && !settings_.all_compliant()) repaired = repair();
   // Also after a visit that was cut short: its findings and writes are valid, and the next visit continues from there.
   plan_next_visit();
   settings_.report_changes(traces_, context_.write_seen, report_);
   if (!repaired) return repaired.error();
-  if (look_first) return make();
+  if (search_first) return make();
   if (settings_.all_compliant()) {
     // Otherwise two accidents, days apart, would look like a contradiction.
     for (std::size_t i = 0; i < settings_.size(); ++i) settings_.repairs(i).undone_by = RepairHistory::no_setting;
@@ -69,22 +69,22 @@ Result<Visit::End> Visit::make() {
 Result<void> Visit::read_all() {
   using PlanBefore = std::shared_ptr<const ResolvedPlan>;
   const PlanBefore before = settings_.plan();
-  if (memory_.look_due && !memory_.slow_write) {
-    const Result<PlanBefore> left = adopt_keys_there();
+  if (memory_.globs_due && !memory_.slow_write) {
+    const Result<PlanBefore> left = adopt_present_keys();
     if (!left) return left.error();
     if (*left != settings_.plan()) {
-      if (const auto held = netns_.hold(settings_.plan()->wishes); !held) return held.error();
+      if (const auto held = netns_.hold(settings_.plan()->key_requests); !held) return held.error();
     }
   }
-  const bool search = !std::exchange(memory_.fresh, false) && settings_.look_for_missing();
+  const bool search = !std::exchange(memory_.fresh, false) && settings_.should_search_missing();
   if (search && !netns_.find_missing().ok()) return stale;
   auto readings = netns_.read();
   if (readings && any_vanished(*readings) && !before->shared->globs().empty() && !memory_.slow_write) {
     // An interface is gone, or the whole netns, which find() will report. The same names may belong to new interfaces, and then
     // the held keys are dead.
-    const Result<PlanBefore> left = adopt_keys_there();
+    const Result<PlanBefore> left = adopt_present_keys();
     if (!left) return left.error();
-    if (const auto held = netns_.hold(settings_.plan()->wishes); !held) return held.error();
+    if (const auto held = netns_.hold(settings_.plan()->key_requests); !held) return held.error();
     readings = netns_.read();
   }
   if (!readings || any_vanished(*readings)) return stale;
@@ -96,8 +96,8 @@ Result<void> Visit::read_all() {
 
 /// Adopts the keys that its globs match now. Returns the previous plan, because the binding refers to it until it holds the new
 /// keys.
-Result<std::shared_ptr<const ResolvedPlan>> Visit::adopt_keys_there() {
-  memory_.look_due = false;
+Result<std::shared_ptr<const ResolvedPlan>> Visit::adopt_present_keys() {
+  memory_.globs_due = false;
   std::shared_ptr<const ResolvedPlan> before = settings_.plan();
   auto found = netns_.find(before->shared->globs());
   if (!found) return found.error();
@@ -111,7 +111,7 @@ void Visit::judge_all() {
   settings_.judge(readings_, context_.now, context_.tick);
   for (std::size_t i = 0; i < settings_.size(); ++i) {
     traces_[i].note_found(settings_[i]);
-    if (settings_[i].compliant()) settings_.repairs(i).before_ours.reset();
+    if (settings_[i].compliant()) settings_.repairs(i).before_write.reset();
   }
 }
 
@@ -121,9 +121,9 @@ void Visit::note_fights() {
     Damping* damping = settings_.repairs(i).damping.get();
     if (damping == nullptr) continue;
     if (settings_[i].compliant()) {
-      traces_[i].calms_down = damping->found_right(context_.now, context_.damping);
+      traces_[i].suspension_ended = damping->found_compliant(context_.now, context_.damping);
     } else {
-      traces_[i].becomes_suspended = damping->found_wrong(context_.now, context_.damping);
+      traces_[i].becomes_suspended = damping->found_drifted(context_.now, context_.damping);
     }
   }
 }
@@ -135,7 +135,7 @@ Result<void> Visit::repair() {
     const std::vector<std::size_t> writes = next_writes();
     if (writes.empty()) return {};
     // Other netns wait: the next visit, due immediately, writes the rest.
-    more_ = keys_read >= most_keys_read_a_visit;
+    more_ = keys_read >= max_keys_read_per_visit;
     if (more_) return {};
     const std::optional<std::vector<Written>> written = write(writes);
     if (!written) return {};
@@ -159,7 +159,7 @@ std::vector<std::size_t> Visit::next_writes() const {
     const Key& key = settings_.planned(index).key;
     return key.write_rank() == WriteRank::conf_interface && !key.waits_for_rtnl();
   };
-  for (std::size_t i = 0; i < settings_.size() && writes.size() < most_writes_at_once; ++i) {
+  for (std::size_t i = 0; i < settings_.size() && writes.size() < max_writes_in_flight; ++i) {
     if (!may_write(i)) continue;
     if (!writes.empty() && !changes_no_other(i)) break;
     writes.push_back(i);
@@ -175,7 +175,7 @@ bool Visit::may_write(std::size_t index) const {
   const bool never_written = setting.state == State::unreadable && setting.error == EIO;
   if (setting.state != State::drifted && !never_written) return false;
   const SettingTrace& trace = traces_[index];
-  if (trace.stop || trace.tries == tries_a_visit) return false;
+  if (trace.stop || trace.tries == max_tries_per_visit) return false;
   return trace.tries > 0 || setting.repairs.may_write(setting.seen, context_.now, context_.was_written_to(index));
 }
 
@@ -186,13 +186,14 @@ std::optional<std::vector<Visit::Written>> Visit::write(const std::vector<std::s
     SettingTrace& trace = traces_[index];
     ++trace.tries;
     const JudgedSetting& setting = settings_[index];
-    std::string found = setting.repairs.before_ours ? *setting.repairs.before_ours : setting.seen;
+    std::string found = setting.repairs.before_write ? *setting.repairs.before_write : setting.seen;
     const Result<BoundNetns::Write> result = netns_.write(index, *settings_.planned(index).setting->want.set());
     if (result && *result == BoundNetns::Write::handed_over) {
       // It may change other keys too, so all their writes wait for it.
       const std::optional<Time> seen = context_.write_seen ? context_.write_seen : trace.write_seen;
-      const bool by_others = context_.was_written_to(index) || trace.by_others;
-      memory_.slow_write = SlowWrite{index, trace.tries, trace.stored_instead, report_.source, found, seen, by_others, {}};
+      const bool by_other_process = context_.was_written_to(index) || trace.by_other_process;
+      memory_.slow_write =
+          SlowWrite{index, trace.tries, trace.stored_instead, report_.source, found, seen, by_other_process, {}};
       return std::nullopt;
     }
     if (!result && result.error().code == EAGAIN) {
@@ -211,7 +212,7 @@ void Visit::conclude_slow_write() {
   trace.tries = slow.tries;
   trace.stored_instead = slow.stored_instead;
   trace.write_seen = slow.write_seen;
-  trace.by_others = slow.by_others;
+  trace.by_other_process = slow.by_other_process;
   if (report_.source == Source::reconcile) report_.source = slow.source;
   std::vector<Before> before;
   before.reserve(traces_.size());
@@ -229,30 +230,30 @@ void Visit::conclude(const Written& write, std::span<const Before> before) {
   }
   if (!before.empty()) {
     note_undone(write.setting, before);
-    keep_changed_by_us(write.setting, before);
+    keep_side_effects(write.setting, before);
   }
-  conclude_taken(write.setting);
+  conclude_accepted(write.setting);
   keep_overwritten(write);
 }
 
 /// The kernel took the value, and the setting has been read since.
-void Visit::conclude_taken(std::size_t index) {
+void Visit::conclude_accepted(std::size_t index) {
   const JudgedSetting& setting = settings_[index];
   SettingTrace& trace = traces_[index];
   RepairHistory& repairs = settings_.repairs(index);
   const auto conclude = [&](Outcome outcome) {
     end_attempt(index, outcome, 0);
-    repairs.taken(outcome, context_.now, context_.damping);
+    repairs.accepted(outcome, context_.now, context_.damping);
   };
   if (setting.compliant()) return conclude(Outcome::fixed);
-  if (trace.tries < tries_a_visit) {
+  if (trace.tries < max_tries_per_visit) {
     trace.stored_instead = setting.seen;
     return;
   }
   // A process that writes in a tight loop looks like a kernel that clamps.
-  const bool by_others =
-      context_.was_written_to(index) || trace.by_others || repairs.suspended() || setting.seen != trace.stored_instead;
-  if (setting.state != State::drifted || by_others) return conclude(Outcome::failed);
+  const bool by_other_process =
+      context_.was_written_to(index) || trace.by_other_process || repairs.suspended() || setting.seen != trace.stored_instead;
+  if (setting.state != State::drifted || by_other_process) return conclude(Outcome::failed);
   repairs.back_off(setting.seen, context_.now);
   conclude(Outcome::clamped);
 }
@@ -279,13 +280,13 @@ void Visit::note_undone(std::size_t writer, std::span<const Before> before) {
 
 /// A write for one setting can change others (kernel fact 27). The repairs of those replace values that the daemon caused
 /// itself.
-void Visit::keep_changed_by_us(std::size_t writer, std::span<const Before> before) {
+void Visit::keep_side_effects(std::size_t writer, std::span<const Before> before) {
   for (std::size_t i = 0; i < settings_.size(); ++i) {
     const JudgedSetting& setting = settings_[i];
     const bool changed = setting.state == State::drifted && !before[i].seen.empty() && setting.seen != before[i].seen;
-    if (!changed || i == writer || setting.repairs.before_ours || context_.was_written_to(i) || !settings_.restores(i))
+    if (!changed || i == writer || setting.repairs.before_write || context_.was_written_to(i) || !settings_.restores(i))
       continue;
-    settings_.repairs(i).before_ours = std::make_unique<std::string>(before[i].seen);
+    settings_.repairs(i).before_write = std::make_unique<std::string>(before[i].seen);
   }
 }
 
@@ -294,14 +295,14 @@ void Visit::keep_changed_by_us(std::size_t writer, std::span<const Before> befor
 void Visit::keep_overwritten(const Written& write) {
   if (!settings_.restores(write.setting)) return;
   const JudgedSetting& setting = settings_[write.setting];
-  auto& before_ours = settings_.repairs(write.setting).before_ours;
+  auto& before_write = settings_.repairs(write.setting).before_write;
   const std::optional<Attempt>& last = traces_[write.setting].last;
   if (setting.compliant() || (last && last->outcome == Outcome::clamped)) {
     const PlannedSetting& plan = settings_.planned(write.setting);
     report_.overwritten.push_back({plan.key, plan.policy, normalised(write.found), normalised(setting.seen)});
-    before_ours.reset();
-  } else if (!before_ours) {
-    before_ours = std::make_unique<std::string>(write.found);
+    before_write.reset();
+  } else if (!before_write) {
+    before_write = std::make_unique<std::string>(write.found);
   }
 }
 
@@ -334,11 +335,11 @@ void Visit::plan_next_visit() {
     const bool compliant = setting.compliant();
     const RepairHistory& repairs = setting.repairs;
     if (repairs.damping) {
-      if (compliant) (void)repairs.damping->found_right(context_.now, context_.damping);
+      if (compliant) (void)repairs.damping->found_compliant(context_.now, context_.damping);
       if (repairs.damping->suspended()) at(repairs.damping->due(context_.damping));
       memory_.repairs_forgotten_at = std::min(memory_.repairs_forgotten_at, repairs.damping->ends(context_.damping));
     }
-    if (repairs.trouble && repairs.trouble->error != 0 && !compliant) at(repairs.trouble->retry_at);
+    if (repairs.failure && repairs.failure->error != 0 && !compliant) at(repairs.failure->retry_at);
   }
 }
 

@@ -42,8 +42,8 @@ struct SlowWrite {
   Source source = Source::reconcile;
   std::string found;  ///< before it
   std::optional<Time> write_seen;
-  bool by_others = false;    ///< another process had caused the drift
-  std::optional<int> error;  ///< once it has ended; 0 when the kernel took it
+  bool by_other_process = false;  ///< another process had caused the drift
+  std::optional<int> error;       ///< once it has ended; 0 when the kernel took it
 
   [[nodiscard]] bool ended() const { return error.has_value(); }
 };
@@ -52,7 +52,7 @@ struct SlowWrite {
 struct VisitMemory {
   Time first_seen;             ///< when its entry was first seen, or its life began
   bool fresh = false;          ///< bound since the last visit, so bind() has just searched for missing keys
-  bool look_due = false;       ///< the next visit has to check which keys the globs match
+  bool globs_due = false;      ///< the next visit has to check which keys the globs match
   bool was_compliant = false;  ///< all settings at the same time, once in its life
   std::optional<SlowWrite> slow_write{};
   std::optional<Time> retry_at{};           ///< when the next visit has something to do without an event
@@ -87,7 +87,7 @@ class Visit {
   };
 
   Result<void> read_all();
-  Result<std::shared_ptr<const ResolvedPlan>> adopt_keys_there();
+  Result<std::shared_ptr<const ResolvedPlan>> adopt_present_keys();
   void judge_all();
   void note_fights();
   Result<void> repair();
@@ -96,9 +96,9 @@ class Visit {
   std::optional<std::vector<Written>> write(const std::vector<std::size_t>& settings);
   void conclude_slow_write();
   void conclude(const Written& write, std::span<const Before> before);
-  void conclude_taken(std::size_t index);
+  void conclude_accepted(std::size_t index);
   void note_undone(std::size_t writer, std::span<const Before> before);
-  void keep_changed_by_us(std::size_t writer, std::span<const Before> before);
+  void keep_side_effects(std::size_t writer, std::span<const Before> before);
   void keep_overwritten(const Written& write);
   void end_attempt(std::size_t index, Outcome outcome, int error);
   void forget_old_repairs();

@@ -18,9 +18,9 @@ class VisitQueues {
  public:
   /// In order of priority.
   enum Queue : std::size_t {
-    written_to,  ///< another process wrote there
-    fresh,       ///< new, or due again
-    unsure,      ///< may have been written to
+    written_to,        ///< another process wrote there
+    fresh,             ///< new, or due again
+    maybe_written_to,  ///< may have been written to
   };
 
   /// If it already waits in a later queue, next() skips its entry there.
@@ -30,7 +30,7 @@ class VisitQueues {
     queues_[queue].push_back(&netns);
   }
   [[nodiscard]] bool empty(Queue queue) const { return queues_[queue].empty(); }
-  [[nodiscard]] bool empty() const { return empty(written_to) && empty(fresh) && empty(unsure); }
+  [[nodiscard]] bool empty() const { return empty(written_to) && empty(fresh) && empty(maybe_written_to); }
 
   /// Takes the next netns of the queues up to `last`; null if they are empty.
   TrackedNetns* next(Queue last) {

@@ -60,25 +60,25 @@ void ReadBuffer::read_long(Reading& reading, int fd) {
   if (reading.status == Reading::Status::value) reading.bytes = {};
 }
 
-LinuxNetns::LinuxNetns(std::shared_ptr<CatalogShared> shared, NetnsPath path, NetnsId id, std::span<const Wish> wishes,
-                       Tier tier)
+LinuxNetns::LinuxNetns(std::shared_ptr<CatalogShared> shared, NetnsPath path, NetnsId id,
+                       std::span<const KeyRequest> key_requests, Tier tier)
     : shared_(std::move(shared)),
       path_(std::move(path)),
       id_(id),
-      wishes_(wishes),
-      slots_(wishes.size()),
-      files_(shared_->files, id.inode, wishes.size()),
+      key_requests_(key_requests),
+      slots_(key_requests.size()),
+      files_(shared_->files, id.inode, key_requests.size()),
       tier_(tier) {
   prepare_slots();
 }
 
 void LinuxNetns::prepare_slots() {
   std::map<std::string_view, std::size_t> families;
-  for (const Wish& wish : wishes_) ++families[family_of(wish.key->path())];
+  for (const KeyRequest& request : key_requests_) ++families[family_of(request.key->path())];
   enters_ = tier_ != Tier::held;
-  for (std::size_t i = 0; i < wishes_.size(); ++i) {
-    slots_[i].needs_entering = wishes_[i].key->needs_entering();
-    slots_[i].alone = families[family_of(wishes_[i].key->path())] == 1;
+  for (std::size_t i = 0; i < key_requests_.size(); ++i) {
+    slots_[i].needs_entering = key_requests_[i].key->needs_entering();
+    slots_[i].only_of_family = families[family_of(key_requests_[i].key->path())] == 1;
     enters_ = enters_ || slots_[i].needs_entering;
   }
 }
@@ -108,12 +108,12 @@ std::size_t LinuxNetns::fds() const {
 }
 
 Result<Fd> LinuxNetns::open_key(std::size_t key, int flags, FamilyDirectories& families) {
-  const std::string& path = wishes_[key].key->path();
+  const std::string& path = key_requests_[key].key->path();
   const std::string_view family = family_of(path);
   const SysctlTree& tree = shared_->tree;
   // Each lookup directly below net/ costs time for every netns of the host (kernel fact 11). One lookup of a family serves all
   // its keys; a single key needs only one open.
-  if (slots_[key].alone && tier_ != Tier::directories) return tree.open_below(tree.root(), path.c_str(), flags);
+  if (slots_[key].only_of_family && tier_ != Tier::directories) return tree.open_below(tree.root(), path.c_str(), flags);
   const Result<int> directory = families.get(tree, family);
   if (!directory) return directory.error();
   return tree.open_below(*directory, path.c_str() + family.size() + 1, flags);
@@ -122,7 +122,7 @@ Result<Fd> LinuxNetns::open_key(std::size_t key, int flags, FamilyDirectories& f
 Result<void> LinuxNetns::open_slot(std::size_t key, FamilyDirectories& families) {
   int read_error = 0;
   int write_error = 0;
-  const bool writable = wishes_[key].writable;
+  const bool writable = key_requests_[key].writable;
   Result<Fd> fd = open_key(key, writable ? O_RDWR : O_RDONLY, families);
   if (!fd && writable && is_refused(fd.error().code)) {
     write_error = fd.error().code;
@@ -160,7 +160,7 @@ Result<NetnsScope> LinuxNetns::enter(Proof proof) const {
   if (!scope) return scope;
   // Cookies need Linux 5.14. Before, a file of the netns that still lives proves that no other netns has its inode number.
   if (id_.cookie == 0) {
-    if (!holds_living_file()) return stale;
+    if (!holds_live_file()) return stale;
     return scope;
   }
   // Before Linux 6.18 a cookie can be read only inside.
@@ -173,7 +173,7 @@ Result<NetnsScope> LinuxNetns::enter(Proof proof) const {
   return scope;
 }
 
-bool LinuxNetns::holds_living_file() const {
+bool LinuxNetns::holds_live_file() const {
   const auto held = std::find_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return static_cast<bool>(slot.fd); });
   const int fd = held != slots_.end() ? held->fd.get() : families_.any();
   struct stat status {};
@@ -185,7 +185,7 @@ bool LinuxNetns::is_refused_reading(const Slot& slot) {
   return slot.read_error != 0 && slot.read_error != ENOENT && !slot.fd;
 }
 
-Reading LinuxNetns::known(const Slot& slot) {
+Reading LinuxNetns::unopened_reading(const Slot& slot) {
   if (slot.read_error == ENOENT) return {Reading::Status::missing, 0, {}};
   return {Reading::Status::unreadable, slot.read_error, {}};
 }
@@ -209,7 +209,7 @@ Result<std::span<const Reading>> LinuxNetns::read() {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const Slot& slot = slots_[i];
     if (slot.read_error != 0) {
-      buffer.set(i, known(slot));
+      buffer.set(i, unopened_reading(slot));
     } else if (slot.fd && !slot.needs_entering) {
       buffer.read(i, slot.fd.get());
     }
@@ -248,7 +248,7 @@ Result<void> LinuxNetns::read_inside() {
 Result<LinuxNetns::Write> LinuxNetns::write(std::size_t key, std::string_view value) {
   const Slot& slot = slots_[key];
   if (slot.read_error == ENOENT) return Error{ENOENT, "open sysctl for writing"};
-  if (shared_->files.has_stranger(last_component(wishes_[key].key->path()))) find_other_inode(key);
+  if (shared_->files.has_unknown_inode(last_component(key_requests_[key].key->path()))) find_other_inode(key);
   if (slot.fd && slot.write_error == 0 && !slot.needs_entering) return put(key, slot.fd.get(), value);
   return write_inside(key, value);
 }
@@ -283,7 +283,7 @@ Result<LinuxNetns::Write> LinuxNetns::write_inside(std::size_t key, std::string_
 
 Result<LinuxNetns::Write> LinuxNetns::put(std::size_t key, int fd, std::string_view value) {
   SlowWriter* const slow = shared_->slow_writer;
-  if (slow == nullptr || !wishes_[key].key->waits_for_rtnl()) return write_whole(fd, value);
+  if (slow == nullptr || !key_requests_[key].key->waits_for_rtnl()) return write_whole(fd, value);
   if (!slow->has_room()) return Error{EAGAIN, "queue sysctl write"};
   // A separate fd, because this netns may be unbound during the write.
   Fd file(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
@@ -297,7 +297,7 @@ void LinuxNetns::find_other_inode(std::size_t key) {
   if (!scope) return;
   // Opens the whole path again, because a directory in it can also have a second inode (kernel fact 16).
   const SysctlTree& tree = shared_->tree;
-  const Result<Fd> file = tree.open_below(tree.root(), wishes_[key].key->path().c_str(), O_PATH);
+  const Result<Fd> file = tree.open_below(tree.root(), key_requests_[key].key->path().c_str(), O_PATH);
   if (file) files_.found(key, *file);
 }
 
@@ -312,34 +312,34 @@ Result<std::size_t> LinuxNetns::find_missing() {
   return static_cast<std::size_t>(missing - std::count_if(slots_.begin(), slots_.end(), is_missing));
 }
 
-bool LinuxNetns::may_stay(const Slot& slot, const Key& key) {
+bool LinuxNetns::is_current(const Slot& slot, const Key& key) {
   if (slot.read_error != 0) return false;
   struct stat status {};
   return !slot.fd || !key.names_interface() || ::fstat(slot.fd.get(), &status) == 0;
 }
 
-Result<void> LinuxNetns::hold(std::span<const Wish> keys) {
+Result<void> LinuxNetns::hold(std::span<const KeyRequest> keys) {
   if (handed_over_) shared_->slow_writer->cancel(*std::exchange(handed_over_, std::nullopt));
   std::unordered_map<std::string_view, std::size_t> known;
-  for (std::size_t i = 0; i < wishes_.size(); ++i) {
-    if (may_stay(slots_[i], *wishes_[i].key)) known.emplace(wishes_[i].key->path(), i);
+  for (std::size_t i = 0; i < key_requests_.size(); ++i) {
+    if (is_current(slots_[i], *key_requests_[i].key)) known.emplace(key_requests_[i].key->path(), i);
   }
   std::vector<Slot> slots(keys.size());
-  std::vector<std::size_t> from(keys.size(), RegisteredFiles::nowhere);
+  std::vector<std::size_t> from(keys.size(), RegisteredFiles::no_index);
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const auto old = known.find(keys[i].key->path());
-    if (old == known.end() || wishes_[old->second].writable != keys[i].writable) continue;
+    if (old == known.end() || key_requests_[old->second].writable != keys[i].writable) continue;
     from[i] = old->second;
     slots[i] = std::move(slots_[old->second]);
   }
   files_.rearrange(from);
   slots_ = std::move(slots);
-  wishes_ = keys;
+  key_requests_ = keys;
   prepare_slots();
-  if (std::count(from.begin(), from.end(), RegisteredFiles::nowhere) == 0) return {};
+  if (std::count(from.begin(), from.end(), RegisteredFiles::no_index) == 0) return {};
   const Result<NetnsScope> scope = enter(Proof::cookie);
   if (!scope) return scope.error();
-  return open_slots([&from](std::size_t i) { return from[i] == RegisteredFiles::nowhere; });
+  return open_slots([&from](std::size_t i) { return from[i] == RegisteredFiles::no_index; });
 }
 
 Result<std::vector<Key>> LinuxNetns::find(std::span<const KeyPattern* const> globs) {

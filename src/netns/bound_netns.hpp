@@ -77,7 +77,8 @@ struct CatalogShared {
 
 class LinuxNetns final : public BoundNetns {
  public:
-  LinuxNetns(std::shared_ptr<CatalogShared> shared, NetnsPath path, NetnsId id, std::span<const Wish> wishes, Tier tier);
+  LinuxNetns(std::shared_ptr<CatalogShared> shared, NetnsPath path, NetnsId id, std::span<const KeyRequest> key_requests,
+             Tier tier);
   /// Cancels a write that was handed over and has not begun.
   ~LinuxNetns() override;
 
@@ -89,7 +90,7 @@ class LinuxNetns final : public BoundNetns {
   Result<std::span<const Reading>> read() override;
   Result<Write> write(std::size_t key, std::string_view value) override;
   Result<std::size_t> find_missing() override;
-  Result<void> hold(std::span<const Wish> keys) override;
+  Result<void> hold(std::span<const KeyRequest> keys) override;
   Result<std::vector<Key>> find(std::span<const KeyPattern* const> globs) override;
 
  private:
@@ -98,7 +99,7 @@ class LinuxNetns final : public BoundNetns {
     std::int16_t read_error = 0;   // ENOENT: missing
     std::int16_t write_error = 0;  // from opening for writing; each write tries again
     bool needs_entering = false;
-    bool alone = false;  // the only key of its family
+    bool only_of_family = false;  // the only key of its family
   };
   /// Proof required that a netns found by name is the bound one.
   enum class Proof {
@@ -109,9 +110,9 @@ class LinuxNetns final : public BoundNetns {
   /// Sets the parts of slots_ that depend only on the wishes.
   void prepare_slots();
   /// Whether the file still belongs to its key: an interface recreated under the same name has other files (kernel fact 31).
-  [[nodiscard]] static bool may_stay(const Slot& slot, const Key& key);
+  [[nodiscard]] static bool is_current(const Slot& slot, const Key& key);
   [[nodiscard]] Result<NetnsScope> enter(Proof proof) const;
-  [[nodiscard]] bool holds_living_file() const;  // also true without a held file
+  [[nodiscard]] bool holds_live_file() const;  // also true without a held file
   Result<Fd> open_key(std::size_t key, int flags, FamilyDirectories& families);
   /// Fails only when out of fds or memory; the slot is then unchanged.
   Result<void> open_slot(std::size_t key, FamilyDirectories& families);
@@ -123,7 +124,7 @@ class LinuxNetns final : public BoundNetns {
   /// Opens those again: the kernel may allow it by now.
   void retry_refused();
   /// The reading of a key that could not be opened for reading.
-  [[nodiscard]] static Reading known(const Slot& slot);
+  [[nodiscard]] static Reading unopened_reading(const Slot& slot);
   Result<void> read_inside();
   Result<Write> write_inside(std::size_t key, std::string_view value);
   /// Writes by an fd opened inside the netns, or hands the write over.
@@ -134,7 +135,7 @@ class LinuxNetns final : public BoundNetns {
   std::shared_ptr<CatalogShared> shared_;
   NetnsPath path_;
   NetnsId id_;
-  std::span<const Wish> wishes_;
+  std::span<const KeyRequest> key_requests_;
   std::vector<Slot> slots_;
   RegisteredFiles files_;
   FamilyDirectories families_;  // directories tier only

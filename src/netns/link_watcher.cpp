@@ -24,7 +24,7 @@ namespace nswarden {
 
 namespace {
 
-constexpr std::size_t most_messages = 64;
+constexpr std::size_t max_messages = 64;
 constexpr int buffer_size = 1 << 20;
 
 // These messages match the lifetime of an interface's sysctls exactly. RTM_NEWLINK comes too early for a new name, and also for
@@ -33,7 +33,7 @@ constexpr std::array<int, 3> groups{RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF, 
 
 // Size of the message sent for a write to forwarding, rp_filter, ...: the interface index and that one value. A message with
 // all values reports new files (kernel fact 52).
-constexpr std::uint32_t one_value_size =
+constexpr std::uint32_t single_value_size =
     NLMSG_LENGTH(NLMSG_ALIGN(sizeof(netconfmsg))) + 2 * (NLA_HDRLEN + sizeof(std::int32_t));
 
 const char* link_remedy(int error) {
@@ -50,12 +50,12 @@ bool set_option(int socket, int level, int option, int value) {
 }
 
 /// A process that writes sysctls constantly, possibly the daemon itself, then neither wakes the loop nor fills the buffer.
-bool drop_writes(int socket) {
+bool ignore_write_messages(int socket) {
   constexpr std::uint8_t drop = 0;
   std::array filter{sock_filter BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(nlmsghdr, nlmsg_type)),
                     sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWNETCONF), 0, 3),
                     sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(nlmsghdr, nlmsg_len)),
-                    sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(one_value_size), 0, 1),
+                    sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(single_value_size), 0, 1),
                     sock_filter BPF_STMT(BPF_RET | BPF_K, drop),
                     sock_filter BPF_STMT(BPF_RET | BPF_K, UINT32_MAX)};
   const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
@@ -68,9 +68,9 @@ std::uint64_t inode_of_own_netns() {
 }
 
 /// Receive buffer for one message, its sender and the id of the originating netns.
-class Envelope {
+class ReceivedMessage {
  public:
-  Envelope() {
+  ReceivedMessage() {
     header_.msg_name = &sender_;
     header_.msg_iov = &part_;
     header_.msg_iovlen = 1;
@@ -84,7 +84,7 @@ class Envelope {
     if (size < 0) return Error{errno, "read netlink"};
     return static_cast<std::size_t>(size);
   }
-  [[nodiscard]] bool is_whole() const { return (header_.msg_flags & MSG_TRUNC) == 0; }
+  [[nodiscard]] bool is_complete() const { return (header_.msg_flags & MSG_TRUNC) == 0; }
   [[nodiscard]] bool is_from_kernel() const { return sender_.nl_pid == 0; }
   [[nodiscard]] const nlmsghdr* first() const { return reinterpret_cast<const nlmsghdr*>(bytes_.data()); }
   /// nullopt: the daemon's own netns. If that has an id for itself, kernels before Linux 7.1 may report the id instead.
@@ -126,7 +126,7 @@ Result<void> LinkWatcher::open() {
   if (!set_option(socket.get(), SOL_SOCKET, SO_RCVBUFFORCE, buffer_size)) {
     (void)set_option(socket.get(), SOL_SOCKET, SO_RCVBUF, buffer_size);
   }
-  if (!drop_writes(socket.get())) return Error{errno, "filter netlink"};
+  if (!ignore_write_messages(socket.get())) return Error{errno, "filter netlink"};
   if (!set_option(socket.get(), SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, 1)) {
     return Error{errno, "subscribe to interfaces of other netns"};
   }
@@ -139,39 +139,39 @@ Result<void> LinkWatcher::open() {
 
 bool LinkWatcher::follow(int netns, std::uint64_t inode) {
   if (!socket_) return false;
-  if (inode == own_inode_) expect(no_netns_id, inode);
+  if (inode == own_inode_) add_pending(no_netns_id, inode);
   Result<NetnsIds> ids = NetnsIds::open();
   if (!ids) return inode == own_inode_;
   const Result<std::optional<int>> found = ids->find(netns);
   if (found && *found) {
-    expect(**found, inode);
+    add_pending(**found, inode);
     return true;
   }
   if (inode == own_inode_) return true;
-  const Result<int> given = ids->give(netns);
+  const Result<int> given = ids->assign(netns);
   if (!given) return false;
-  expect(*given, inode);
+  add_pending(*given, inode);
   return true;
 }
 
 /// Messages already queued, including the death notice, concern the previous netns with this id. The kernel's reply to the
 /// marker shows the end of those messages (kernel fact 51).
-void LinkWatcher::expect(int id, std::uint64_t inode) {
+void LinkWatcher::add_pending(int id, std::uint64_t inode) {
   nlmsghdr marker{};
   marker.nlmsg_len = sizeof marker;
   marker.nlmsg_type = NLMSG_NOOP;
   marker.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
   marker.nlmsg_seq = ++marker_;
-  newcomers_.push_back({marker_, id, inode});
+  pending_.push_back({marker_, id, inode});
   // If this fails or the reply is dropped, read() settles the newcomer.
   (void)::send(socket_.get(), &marker, sizeof marker, MSG_DONTWAIT);
 }
 
 /// Starts following the first `count` newcomers.
-void LinkWatcher::settle(std::size_t count) {
-  const auto last = newcomers_.begin() + static_cast<std::ptrdiff_t>(count);
-  for (auto one = newcomers_.begin(); one != last; ++one) inodes_.insert_or_assign(one->id, one->inode);
-  newcomers_.erase(newcomers_.begin(), last);
+void LinkWatcher::activate_pending(std::size_t count) {
+  const auto last = pending_.begin() + static_cast<std::ptrdiff_t>(count);
+  for (auto one = pending_.begin(); one != last; ++one) inodes_.insert_or_assign(one->id, one->inode);
+  pending_.erase(pending_.begin(), last);
 }
 
 bool LinkWatcher::is_own(std::optional<int> from) const {
@@ -183,9 +183,9 @@ bool LinkWatcher::is_own(std::optional<int> from) const {
 LinkChanges LinkWatcher::read() {
   LinkChanges changes;
   if (!socket_) return changes;
-  Envelope envelope;
-  for (std::size_t messages = 0; messages < most_messages; ++messages) {
-    const Result<std::size_t> size = envelope.receive(socket_.get());
+  ReceivedMessage received;
+  for (std::size_t messages = 0; messages < max_messages; ++messages) {
+    const Result<std::size_t> size = received.receive(socket_.get());
     if (!size) {
       const int error = size.error().code;
       if (error == EINTR) continue;
@@ -194,7 +194,7 @@ LinkChanges LinkWatcher::read() {
         continue;
       }
       // The queue is empty, so no older message precedes the newcomers even if a reply to a marker was lost.
-      settle(newcomers_.size());
+      activate_pending(pending_.size());
       if (error == EAGAIN) return changes;
       // A lasting error: the watcher goes down to report it, because further polling would wake the loop again and again.
       problem_ = text_of(size.error(), link_remedy(error));
@@ -202,22 +202,22 @@ LinkChanges LinkWatcher::read() {
       changes.lost = true;
       return changes;
     }
-    if (!envelope.is_from_kernel()) continue;
-    changes.lost = changes.lost || !envelope.is_whole();
+    if (!received.is_from_kernel()) continue;
+    changes.lost = changes.lost || !received.is_complete();
     int left = static_cast<int>(*size);
-    for (const nlmsghdr* message = envelope.first(); mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
-      take(*message, envelope.netns(), changes);
+    for (const nlmsghdr* message = received.first(); mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+      handle_message(*message, received.netns(), changes);
     }
   }
   changes.more = true;
   return changes;
 }
 
-void LinkWatcher::take(const nlmsghdr& message, std::optional<int> from, LinkChanges& changes) {
+void LinkWatcher::handle_message(const nlmsghdr& message, std::optional<int> from, LinkChanges& changes) {
   if (message.nlmsg_type == NLMSG_ERROR) {
-    const auto waits = std::find_if(newcomers_.begin(), newcomers_.end(),
-                                    [&message](const Newcomer& one) { return one.marker == message.nlmsg_seq; });
-    if (waits != newcomers_.end()) settle(static_cast<std::size_t>(waits - newcomers_.begin()) + 1);
+    const auto pending = std::find_if(pending_.begin(), pending_.end(),
+                                      [&message](const PendingNetns& one) { return one.marker == message.nlmsg_seq; });
+    if (pending != pending_.end()) activate_pending(static_cast<std::size_t>(pending - pending_.begin()) + 1);
   } else if (message.nlmsg_type == RTM_DELNSID) {
     // Other netns assign their own ids.
     const std::optional<int> id = is_own(from) ? netns_id_in(message) : std::nullopt;

@@ -58,20 +58,20 @@ LinuxCatalog::LinuxCatalog(std::vector<NetnsSource> sources, Links links)
 
 LinuxCatalog::LinuxCatalog(const std::vector<std::string>& directories)
     : LinuxCatalog(netns_sources(directories), Links::refuse) {
-  serve({NameKind::entry});
+  enable_kinds({NameKind::entry});
 }
 
 LinuxCatalog::~LinuxCatalog() = default;
 
 Result<void> LinuxCatalog::may_enter() const { return NetnsScope::try_home(shared_->home); }
 
-void LinuxCatalog::write_slowly_by(SlowWriter& writer) { shared_->slow_writer = &writer; }
+void LinuxCatalog::set_slow_writer(SlowWriter& writer) { shared_->slow_writer = &writer; }
 
-void LinuxCatalog::tell_links_to(LinkWatcher* watcher) { link_watcher_ = watcher; }
+void LinuxCatalog::set_link_watcher(LinkWatcher* watcher) { link_watcher_ = watcher; }
 
-void LinuxCatalog::serve(std::vector<NameKind> kinds) { kinds_ = std::move(kinds); }
+void LinuxCatalog::enable_kinds(std::vector<NameKind> kinds) { kinds_ = std::move(kinds); }
 
-bool LinuxCatalog::serves(NameKind kind) const { return std::find(kinds_.begin(), kinds_.end(), kind) != kinds_.end(); }
+bool LinuxCatalog::is_enabled(NameKind kind) const { return std::find(kinds_.begin(), kinds_.end(), kind) != kinds_.end(); }
 
 bool LinuxCatalog::host_is_known() const {
   return shared_->init_inode.has_value() || shared_->home.inode() == fixed_init_inode;
@@ -110,12 +110,12 @@ Listing LinuxCatalog::list(Detail detail) {
 }
 
 Result<void> LinuxCatalog::list_one(std::uint16_t index, Detail detail, std::vector<Entry>& entries) {
-  if (!serves(kind_of(index))) return {};
+  if (!is_enabled(kind_of(index))) return {};
   if (kind_of(index) == NameKind::entry) return list_directory(index, detail, entries);
   const Result<NetnsPath> host_path = host();
   if (!host_path) return host_path.error();
   if (kind_of(index) == NameKind::host) {
-    Entry host = look(index, host_name);
+    Entry host = look_up(index, host_name);
     if (host.kind == EntryKind::nsfs) entries.push_back(std::move(host));
     return {};
   }
@@ -145,32 +145,32 @@ Result<void> LinuxCatalog::list_directory(std::uint16_t index, Detail detail, st
   return read;
 }
 
-Result<std::vector<NetnsPath>> LinuxCatalog::ways_to(std::uint16_t source, std::string_view name) const {
-  std::vector<NetnsPath> ways;
+Result<std::vector<NetnsPath>> LinuxCatalog::paths_to(std::uint16_t source, std::string_view name) const {
+  std::vector<NetnsPath> paths;
   const NameKind kind = kind_of(source);
-  if (!serves(kind)) return ways;
+  if (!is_enabled(kind)) return paths;
   if (kind == NameKind::entry) {
-    if (is_name(name)) ways.push_back({std::string(sources_[source].directory).append(1, '/').append(name), links_});
-    return ways;
+    if (is_name(name)) paths.push_back({std::string(sources_[source].directory).append(1, '/').append(name), links_});
+    return paths;
   }
   Result<NetnsPath> host_path = host();
   if (!host_path) return host_path.error();
   if (kind == NameKind::process) return processes_->paths_of(name);
-  if (name == host_name) ways.push_back(std::move(*host_path));
-  return ways;
+  if (name == host_name) paths.push_back(std::move(*host_path));
+  return paths;
 }
 
-bool LinuxCatalog::is_meant(std::uint16_t source, std::string_view name, std::uint64_t inode) const {
+bool LinuxCatalog::is_named(std::uint16_t source, std::string_view name, std::uint64_t inode) const {
   return kind_of(source) != NameKind::process || inode == ProcessNetns::inode_of(name);
 }
 
-Entry LinuxCatalog::look(std::uint16_t directory, std::string_view name) {
+Entry LinuxCatalog::look_up(std::uint16_t directory, std::string_view name) {
   Entry entry{directory, std::string(name), EntryKind::absent, 0};
-  const Result<std::vector<NetnsPath>> ways = ways_to(directory, name);
-  if (!ways) return entry;
-  for (const NetnsPath& path : *ways) {
-    const PathLook seen = look_at(path, shared_->home);
-    if (!is_meant(directory, name, seen.inode)) continue;
+  const Result<std::vector<NetnsPath>> paths = paths_to(directory, name);
+  if (!paths) return entry;
+  for (const NetnsPath& path : *paths) {
+    const PathEntry seen = inspect(path, shared_->home);
+    if (!is_named(directory, name, seen.inode)) continue;
     entry.kind = seen.kind;
     entry.inode = seen.inode;
     break;
@@ -180,13 +180,13 @@ Entry LinuxCatalog::look(std::uint16_t directory, std::string_view name) {
 
 /// Opens any netns there; the caller checks whether it may be entered.
 LinuxCatalog::Opened LinuxCatalog::open(std::uint16_t source, std::string_view name) const {
-  Result<std::vector<NetnsPath>> ways = ways_to(source, name);
-  if (!ways) return ways.error();
+  Result<std::vector<NetnsPath>> paths = paths_to(source, name);
+  if (!paths) return paths.error();
   Opened result = Refusal::absent;
-  for (NetnsPath& path : *ways) {
+  for (NetnsPath& path : *paths) {
     auto opened = open_netns(path, shared_->home);
     if (auto* netns = std::get_if<OpenNetns>(&opened)) {
-      if (is_meant(source, name, netns->inode)) return Found{std::move(*netns), std::move(path)};
+      if (is_named(source, name, netns->inode)) return Found{std::move(*netns), std::move(path)};
     } else if (const auto* error = std::get_if<Error>(&opened)) {
       result = *error;
     } else if (kind_of(source) == NameKind::entry) {
@@ -196,14 +196,14 @@ LinuxCatalog::Opened LinuxCatalog::open(std::uint16_t source, std::string_view n
   return result;
 }
 
-BindResult LinuxCatalog::bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, Tier tier) {
+BindResult LinuxCatalog::bind(std::uint16_t directory, std::string_view name, std::span<const KeyRequest> keys, Tier tier) {
   Opened opened = open(directory, name);
   if (const auto* refusal = std::get_if<Refusal>(&opened)) return *refusal;
   if (const auto* error = std::get_if<Error>(&opened)) return *error;
   const OpenNetns& netns = std::get_if<Found>(&opened)->netns;
   if (kind_of(directory) != NameKind::host && is_host(netns.inode)) return Refusal::host_netns;
   // Before any read, so that later changes are reported.
-  const bool links_told = link_watcher_ != nullptr && link_watcher_->follow(netns.fd.get(), netns.inode);
+  const bool links_followed = link_watcher_ != nullptr && link_watcher_->follow(netns.fd.get(), netns.inode);
 
   NetnsId id{cookie_of_file(netns.fd.get()).value_or(0), netns.inode};
   const Result<NetnsScope> scope = NetnsScope::enter(netns.fd.get(), shared_->home);
@@ -216,7 +216,7 @@ BindResult LinuxCatalog::bind(std::uint16_t directory, std::string_view name, st
   auto bound = std::make_unique<LinuxNetns>(shared_, std::move(std::get_if<Found>(&opened)->path), id, keys, tier);
   if (const Result<void> done = bound->open_inside(); !done) return done.error();
   const std::size_t fds = bound->fds();
-  return Binding{id, std::move(bound), fds, links_told};
+  return Binding{id, std::move(bound), fds, links_followed};
 }
 
 }  // namespace nswarden

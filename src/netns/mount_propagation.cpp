@@ -91,20 +91,20 @@ OutsideMounts outside_mounts(const std::string& directory, const std::string& ou
   const std::vector<Mount> mounts = parse_all(*table);
   const Mount* own = find_mount(mounts, *id);
   if (own == nullptr) return OutsideMounts::unknown;
-  if (own->slave) return OutsideMounts::seen;
+  if (own->slave) return OutsideMounts::visible;
   const bool cut_off = is_plain_bind(*own) && !in_first_pid_namespace();
 
   const Result<std::string> other_table = read_file(outside + "/mountinfo", largest_mount_table);
-  if (!other_table) return cut_off ? OutsideMounts::unseen : OutsideMounts::unknown;
-  const std::vector<Mount> others = parse_all(*other_table);
-  const bool same_namespace = find_mount(others, own->id) != nullptr;
-  if (same_namespace) return cut_off ? OutsideMounts::unseen : OutsideMounts::seen;
-  const bool peers = own->shared != 0 &&
-                     std::any_of(others.begin(), others.end(), [&](const Mount& other) { return other.shared == own->shared; });
-  return peers ? OutsideMounts::seen : OutsideMounts::unseen;
+  if (!other_table) return cut_off ? OutsideMounts::invisible : OutsideMounts::unknown;
+  const std::vector<Mount> other_mounts = parse_all(*other_table);
+  const bool same_namespace = find_mount(other_mounts, own->id) != nullptr;
+  if (same_namespace) return cut_off ? OutsideMounts::invisible : OutsideMounts::visible;
+  const bool peers = own->shared != 0 && std::any_of(other_mounts.begin(), other_mounts.end(),
+                                                     [&](const Mount& other) { return other.shared == own->shared; });
+  return peers ? OutsideMounts::visible : OutsideMounts::invisible;
 }
 
-bool is_lent_to_container(const std::string& directory, const std::string& first_process) {
+bool is_shared_with_container(const std::string& directory, const std::string& first_process) {
   if (in_first_pid_namespace()) return false;
   const std::optional<std::uint64_t> id = mount_id(directory);
   const Result<std::string> table = read_file(first_process + "/mountinfo", largest_mount_table);
@@ -118,10 +118,10 @@ ProcfsOrigin procfs_origin(const std::string& directory, const std::string& outs
   struct stat status {};
   const Result<std::string> table = read_file(outside + "/mountinfo", largest_mount_table);
   if (!table || ::stat(directory.c_str(), &status) != 0) return ProcfsOrigin::unknown;
-  const std::string_view theirs = device_of_proc(parse_all(*table));
-  if (theirs.empty()) return ProcfsOrigin::unknown;
-  const std::string ours = std::to_string(major(status.st_dev)) + ":" + std::to_string(minor(status.st_dev));
-  return theirs == ours ? ProcfsOrigin::shared : ProcfsOrigin::own;
+  const std::string_view other_device = device_of_proc(parse_all(*table));
+  if (other_device.empty()) return ProcfsOrigin::unknown;
+  const std::string own_device = std::to_string(major(status.st_dev)) + ":" + std::to_string(minor(status.st_dev));
+  return other_device == own_device ? ProcfsOrigin::shared : ProcfsOrigin::own;
 }
 
 }  // namespace nswarden

@@ -58,7 +58,7 @@ int stat_entry(int directory, const char* name, Links links, struct stat& status
   return ::fstatat(directory, name, &status, flags);
 }
 
-PathLook look_at(const NetnsPath& path, const HomeNetns& home) {
+PathEntry inspect(const NetnsPath& path, const HomeNetns& home) {
   struct stat status {};
   if (stat_entry(AT_FDCWD, path.path.c_str(), path.links, status) != 0) {
     return {is_absent(errno) && !is_dangling(path) ? EntryKind::absent : EntryKind::other, 0};
@@ -114,11 +114,11 @@ std::optional<std::uint64_t> init_netns_inode() {
   if (::stat(in_procfs("1/ns/net").c_str(), &status) == 0) return status.st_ino;
   // The stat needs CAP_SYS_PTRACE if process 1 belongs to another user. Files below its net/ do not, and each netns has its own
   // (kernel fact 7).
-  struct stat ours {};
-  struct stat theirs {};
-  if (::stat(in_procfs("1/net/dev").c_str(), &theirs) != 0) return std::nullopt;
-  if (::stat(in_procfs("thread-self/net/dev").c_str(), &ours) != 0) return std::nullopt;
-  if (ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino) return std::nullopt;
+  struct stat own {};
+  struct stat first_process {};
+  if (::stat(in_procfs("1/net/dev").c_str(), &first_process) != 0) return std::nullopt;
+  if (::stat(in_procfs("thread-self/net/dev").c_str(), &own) != 0) return std::nullopt;
+  if (own.st_dev != first_process.st_dev || own.st_ino != first_process.st_ino) return std::nullopt;
   return ::stat("/proc/thread-self/ns/net", &status) == 0 ? std::optional(status.st_ino) : std::nullopt;
 }
 
@@ -151,7 +151,7 @@ Result<std::vector<std::uint64_t>> ProcessNetns::scan() {
     if (inode == 0) return;
     std::vector<int>& pids = found[inode];
     if (pids.empty()) inodes.push_back(inode);
-    if (pids.size() < most_pids) pids.push_back(*pid);
+    if (pids.size() < max_pids) pids.push_back(*pid);
   });
   if (!listed) return listed.error();
   pids_ = std::move(found);

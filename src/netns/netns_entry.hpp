@@ -36,11 +36,11 @@ EntryKind classify(const struct stat& status, const HomeNetns& home);
 int stat_entry(int directory, const char* name, Links links, struct stat& status);
 
 /// The current entry at a path. A dangling link is present, and is not a netns.
-struct PathLook {
+struct PathEntry {
   EntryKind kind = EntryKind::absent;
   std::uint64_t inode = 0;
 };
-PathLook look_at(const NetnsPath& path, const HomeNetns& home);
+PathEntry inspect(const NetnsPath& path, const HomeNetns& home);
 
 struct OpenNetns {
   Fd fd;  ///< of the netns file: close it before the call that opened it returns (kernel fact 5)
@@ -69,14 +69,14 @@ class ProcessNetns {
   /// Scans all processes, at 5 us each. Returns inode numbers without duplicates and skips processes that may not be inspected.
   Result<std::vector<std::uint64_t>> scan();
 
-  /// Paths to the netns of this name, from the last scan: at most `most_pids`, oldest process first.
+  /// Paths to the netns of this name, from the last scan: at most `max_pids`, oldest process first.
   [[nodiscard]] std::vector<NetnsPath> paths_of(std::string_view name) const;
 
   static std::string name_of(std::uint64_t inode);
   /// 0 if `name` has another form.
   static std::uint64_t inode_of(std::string_view name);
 
-  static constexpr std::size_t most_pids = 4;
+  static constexpr std::size_t max_pids = 4;
 
  private:
   std::unordered_map<std::uint64_t, std::vector<int>> pids_;  // by inode number

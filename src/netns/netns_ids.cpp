@@ -14,9 +14,9 @@ namespace nswarden {
 namespace {
 
 /// A request and its answer in one buffer.
-class Question {
+class NetlinkRequest {
  public:
-  Question(std::uint16_t type, std::uint16_t flags) : message_(mnl_nlmsg_put_header(bytes_.data())) {
+  NetlinkRequest(std::uint16_t type, std::uint16_t flags) : message_(mnl_nlmsg_put_header(bytes_.data())) {
     message_->nlmsg_type = type;
     message_->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
     auto* body = static_cast<rtgenmsg*>(mnl_nlmsg_put_extra_header(message_, sizeof(rtgenmsg)));
@@ -25,7 +25,7 @@ class Question {
   [[nodiscard]] nlmsghdr* message() const { return message_; }
 
   /// The kernel answers before send() returns. An error in the answer becomes the result.
-  Result<const nlmsghdr*> ask(int socket) {
+  Result<const nlmsghdr*> query(int socket) {
     if (::send(socket, message_, message_->nlmsg_len, 0) < 0) return Error{errno, "request netns id"};
     const ssize_t size = ::recv(socket, bytes_.data(), bytes_.size(), MSG_DONTWAIT);
     if (size < 0) return Error{errno, "read netns id"};
@@ -64,20 +64,20 @@ Result<NetnsIds> NetnsIds::open() {
 }
 
 Result<std::optional<int>> NetnsIds::find(int netns) {
-  Question question(RTM_GETNSID, 0);
-  mnl_attr_put_u32(question.message(), NETNSA_FD, static_cast<std::uint32_t>(netns));
-  const Result<const nlmsghdr*> answer = question.ask(socket_.get());
+  NetlinkRequest request(RTM_GETNSID, 0);
+  mnl_attr_put_u32(request.message(), NETNSA_FD, static_cast<std::uint32_t>(netns));
+  const Result<const nlmsghdr*> answer = request.query(socket_.get());
   if (!answer) return answer.error();
   const std::optional<int> id = netns_id_in(**answer);
   if (!id) return Error{EBADMSG, "read netns id"};
   return *id == no_netns_id ? std::nullopt : id;
 }
 
-Result<int> NetnsIds::give(int netns) {
-  Question question(RTM_NEWNSID, NLM_F_ACK);
-  mnl_attr_put_u32(question.message(), NETNSA_NSID, static_cast<std::uint32_t>(no_netns_id));
-  mnl_attr_put_u32(question.message(), NETNSA_FD, static_cast<std::uint32_t>(netns));
-  const Result<const nlmsghdr*> done = question.ask(socket_.get());
+Result<int> NetnsIds::assign(int netns) {
+  NetlinkRequest request(RTM_NEWNSID, NLM_F_ACK);
+  mnl_attr_put_u32(request.message(), NETNSA_NSID, static_cast<std::uint32_t>(no_netns_id));
+  mnl_attr_put_u32(request.message(), NETNSA_FD, static_cast<std::uint32_t>(netns));
+  const Result<const nlmsghdr*> done = request.query(socket_.get());
   if (!done && done.error().code != EEXIST) return done.error();
   const Result<std::optional<int>> id = find(netns);
   if (!id) return id.error();

@@ -27,7 +27,7 @@ class NetnsIds {
   /// The id of the netns behind an fd of its file; nullopt if it has none.
   Result<std::optional<int>> find(int netns);
   /// Assigns an id or returns the existing one. Needs CAP_NET_ADMIN here.
-  Result<int> give(int netns);
+  Result<int> assign(int netns);
 
  private:
   explicit NetnsIds(Fd socket) : socket_(std::move(socket)) {}

@@ -21,11 +21,11 @@ namespace {
 // A narrow mask: with IN_OPEN the daemon's own reads would wake it (kernel fact 9). Directories and ancestors share the mask,
 // because one inode has one watch (kernel fact 50). Symbolic links in the path are followed: /var/run/netns is a valid name of
 // /run/netns.
-constexpr std::uint32_t watched_entries =
+constexpr std::uint32_t watched_events =
     IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
 // Events of listings: those of the daemon and of other processes are indistinguishable.
-constexpr std::uint32_t looks = IN_OPEN | IN_ACCESS | IN_CLOSE_NOWRITE;
-constexpr std::uint32_t about_itself = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT;
+constexpr std::uint32_t listing_events = IN_OPEN | IN_ACCESS | IN_CLOSE_NOWRITE;
+constexpr std::uint32_t own_events = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT;
 
 bool is_missing(int error) { return error == ENOENT || error == ENOTDIR; }
 
@@ -35,12 +35,12 @@ struct NetnsWatcher::Watch {
   std::string directory;
   int wd = -1;
   std::string path;  // path of wd: the directory or an ancestor of it
-  [[nodiscard]] bool sits_on_directory() const { return wd >= 0 && path == directory; }
+  [[nodiscard]] bool on_directory() const { return wd >= 0 && path == directory; }
 };
 
 /// Whether a watch may have to move, and the events of its directory that indicate it.
 struct NetnsWatcher::Moved {
-  bool maybe = false;
+  bool may_have_moved = false;
   std::uint32_t mask = 0;
 };
 
@@ -68,12 +68,12 @@ bool NetnsWatcher::rearm() {
     changed = true;
   }
   inotify_state_ = {};
-  for (Watch& watch : watches_) changed = place(watch) || changed;
+  for (Watch& watch : watches_) changed = update_watch(watch) || changed;
   return changed;
 }
 
-bool NetnsWatcher::place(Watch& watch) {
-  const bool sat = watch.sits_on_directory();
+bool NetnsWatcher::update_watch(Watch& watch) {
+  const bool was_on_directory = watch.on_directory();
   const int before = watch.wd;
   // Repeats after each change, because the directory or an ancestor may have been created between two attempts. It ends when
   // the watch no longer changes, or after 16 rounds for a path that is created and removed all the time; the next sweep tries
@@ -86,15 +86,15 @@ bool NetnsWatcher::place(Watch& watch) {
     }
     if (watch.wd == last) break;
     drop(last);
-    if (watch.wd < 0 || watch.sits_on_directory()) break;
+    if (watch.wd < 0 || watch.on_directory()) break;
   }
-  return watch.wd != before && (sat || watch.sits_on_directory());
+  return watch.wd != before && (was_on_directory || watch.on_directory());
 }
 
 Result<void> NetnsWatcher::add_nearest(Watch& watch) {
   std::string path = watch.directory;
   while (true) {
-    const int wd = ::inotify_add_watch(inotify_.get(), path.c_str(), watched_entries | asked_);
+    const int wd = ::inotify_add_watch(inotify_.get(), path.c_str(), watched_events | requested_events_);
     if (wd >= 0) {
       watch.wd = wd;
       watch.path = std::move(path);
@@ -125,38 +125,38 @@ std::vector<DirectoryEvent> NetnsWatcher::read() {
     InotifyBuffer buffer({batch.data(), static_cast<std::size_t>(size)});
     while (const auto event = buffer.next()) {
       if ((event->mask & IN_Q_OVERFLOW) != 0) {
-        events.push_back({DirectoryEvent::What::overflow, 0, {}, event->mask});
-        for (Moved& one : moved) one.maybe = true;
+        events.push_back({DirectoryEvent::Kind::overflow, 0, {}, event->mask});
+        for (Moved& one : moved) one.may_have_moved = true;
       } else {
-        take(*event, events, moved);
+        handle_event(*event, events, moved);
       }
     }
   }
   for (std::size_t i = 0; i < watches_.size(); ++i) {
-    if (!moved[i].maybe || !place(watches_[i])) continue;
-    events.push_back({DirectoryEvent::What::directory, static_cast<std::uint16_t>(i), {}, moved[i].mask});
+    if (!moved[i].may_have_moved || !update_watch(watches_[i])) continue;
+    events.push_back({DirectoryEvent::Kind::directory, static_cast<std::uint16_t>(i), {}, moved[i].mask});
   }
   return events;
 }
 
-void NetnsWatcher::take(const RawInotifyEvent& event, std::vector<DirectoryEvent>& events, std::vector<Moved>& moved) {
+void NetnsWatcher::handle_event(const RawInotifyEvent& event, std::vector<DirectoryEvent>& events, std::vector<Moved>& moved) {
   for (std::size_t i = 0; i < watches_.size(); ++i) {
     if (watches_[i].wd != event.wd) continue;
-    const bool own = watches_[i].sits_on_directory();
-    if ((event.mask & (about_itself | IN_IGNORED)) != 0 || (!own && (event.mask & watched_entries) != 0)) {
-      moved[i].maybe = true;
-      if (own) moved[i].mask |= event.mask & (about_itself | IN_IGNORED);
-    } else if (own && (!event.name.empty() || (event.mask & looks) == 0)) {
-      events.push_back({DirectoryEvent::What::entry, static_cast<std::uint16_t>(i), std::string(event.name), event.mask});
+    const bool own = watches_[i].on_directory();
+    if ((event.mask & (own_events | IN_IGNORED)) != 0 || (!own && (event.mask & watched_events) != 0)) {
+      moved[i].may_have_moved = true;
+      if (own) moved[i].mask |= event.mask & (own_events | IN_IGNORED);
+    } else if (own && (!event.name.empty() || (event.mask & listing_events) == 0)) {
+      events.push_back({DirectoryEvent::Kind::entry, static_cast<std::uint16_t>(i), std::string(event.name), event.mask});
     }
   }
 }
 
-void NetnsWatcher::ask_for(std::uint32_t events) {
-  asked_ = events & inotify_can_be_asked;
+void NetnsWatcher::request_events(std::uint32_t events) {
+  requested_events_ = events & inotify_requestable;
   // Adding a watch again updates its mask and loses no pending event (kernel fact 50).
   for (Watch& watch : watches_) {
-    if (watch.wd >= 0) (void)::inotify_add_watch(inotify_.get(), watch.path.c_str(), watched_entries | asked_);
+    if (watch.wd >= 0) (void)::inotify_add_watch(inotify_.get(), watch.path.c_str(), watched_events | requested_events_);
   }
 }
 

@@ -21,7 +21,7 @@ namespace nswarden {
 namespace {
 
 /// Longer than the kernel holds RTNL for thousands of interfaces (kernel fact 23), and short enough for a shutdown within 2 s.
-constexpr std::chrono::seconds longest_goodbye{1};
+constexpr std::chrono::seconds shutdown_timeout{1};
 
 struct Job {
   SlowWriter::Ticket ticket = 0;
@@ -32,7 +32,7 @@ struct Job {
 
 /// The key may have become compliant while the write was queued, and rewriting the current value is not harmless (kernel facts
 /// 26 and 43). A file that cannot be read is written.
-bool is_right(const Job& job) {
+bool is_compliant(const Job& job) {
   std::array<char, 128> now;  // NOLINT(cppcoreguidelines-pro-type-member-init)
   const ssize_t size = ::pread(job.file.get(), now.data(), now.size(), 0);
   return size > 0 && same_value({now.data(), static_cast<std::size_t>(size)}, job.value);
@@ -41,7 +41,7 @@ bool is_right(const Job& job) {
 /// At offset 0 and in one call (kernel fact 12). A short count means that the kernel parsed the value in part; a reader sees
 /// the stored value (kernel fact 28).
 int write_now(const Job& job) {
-  if (is_right(job)) return 0;
+  if (is_compliant(job)) return 0;
   return ::pwrite(job.file.get(), job.value.data(), job.value.size(), 0) < 0 ? errno : 0;
 }
 
@@ -52,13 +52,13 @@ int write_now(const Job& job) {
 struct SlowWriter::Shared {
   Waker waker;
   std::mutex mutex;
-  std::condition_variable wanted;  // signals the thread: work or shutdown
-  std::condition_variable gone;    // signals the destructor
+  std::condition_variable work_available;  // signals the thread: work or shutdown
+  std::condition_variable thread_ended;    // signals the destructor
   std::list<Job> waiting;
   std::list<Job> done;
   Ticket last = 0;
-  std::optional<Ticket> under_way;  // nullopt also after cancel()
-  std::size_t open = 0;             // files handed over and not closed yet
+  std::optional<Ticket> in_progress;  // nullopt also after cancel()
+  std::size_t open = 0;               // files handed over and not closed yet
   bool stopping = false;
   bool ended = false;
   std::thread thread;
@@ -67,17 +67,17 @@ struct SlowWriter::Shared {
     std::list<Job> current;
     std::unique_lock lock(mutex);
     while (true) {
-      wanted.wait(lock, [this] { return stopping || !waiting.empty(); });
+      work_available.wait(lock, [this] { return stopping || !waiting.empty(); });
       if (stopping) break;
       current.splice(current.begin(), waiting, waiting.begin());
-      under_way = current.front().ticket;
+      in_progress = current.front().ticket;
       lock.unlock();
       Job& job = current.front();
       job.done.error = write_now(job);
       job.file.reset();
       lock.lock();
       --open;
-      if (std::exchange(under_way, std::nullopt)) {
+      if (std::exchange(in_progress, std::nullopt)) {
         done.splice(done.end(), current);
         waker.wake();
       } else {
@@ -85,7 +85,7 @@ struct SlowWriter::Shared {
       }
     }
     ended = true;
-    gone.notify_all();
+    thread_ended.notify_all();
   }
 };
 
@@ -98,8 +98,8 @@ SlowWriter::~SlowWriter() {
   std::unique_lock lock(shared_->mutex);
   shared_->stopping = true;
   shared_->waiting.clear();
-  shared_->wanted.notify_one();
-  const bool ended = shared_->gone.wait_for(lock, longest_goodbye, [this] { return shared_->ended; });
+  shared_->work_available.notify_one();
+  const bool ended = shared_->thread_ended.wait_for(lock, shutdown_timeout, [this] { return shared_->ended; });
   lock.unlock();
   if (ended) {
     shared_->thread.join();
@@ -110,7 +110,7 @@ SlowWriter::~SlowWriter() {
 
 bool SlowWriter::has_room() const {
   const std::lock_guard lock(shared_->mutex);
-  return shared_->open < most_files;
+  return shared_->open < max_files;
 }
 
 bool SlowWriter::idle() const {
@@ -125,16 +125,16 @@ SlowWriter::Ticket SlowWriter::write(Fd file, std::string value, SysctlFiles::Pl
   const Ticket ticket = one.front().ticket = ++shared_->last;
   shared_->waiting.splice(shared_->waiting.end(), one);
   ++shared_->open;
-  shared_->wanted.notify_one();
+  shared_->work_available.notify_one();
   return ticket;
 }
 
 void SlowWriter::cancel(Ticket ticket) {
-  const auto is_it = [ticket](const Job& job) { return job.ticket == ticket; };
+  const auto has_ticket = [ticket](const Job& job) { return job.ticket == ticket; };
   const std::lock_guard lock(shared_->mutex);
-  shared_->open -= std::erase_if(shared_->waiting, is_it);
-  std::erase_if(shared_->done, is_it);
-  if (shared_->under_way == ticket) shared_->under_way.reset();
+  shared_->open -= std::erase_if(shared_->waiting, has_ticket);
+  std::erase_if(shared_->done, has_ticket);
+  if (shared_->in_progress == ticket) shared_->in_progress.reset();
 }
 
 int SlowWriter::fd() const { return shared_->waker.fd(); }

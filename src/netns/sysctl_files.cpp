@@ -9,7 +9,7 @@ namespace nswarden {
 namespace {
 
 // A process inside can create any number of inodes of a key; later writers use only the newest.
-constexpr std::size_t most_found = 16;
+constexpr std::size_t max_found = 16;
 
 /// 0 if unknown.
 std::uint64_t inode_of(const Fd& file) {
@@ -21,7 +21,7 @@ std::uint64_t inode_of(const Fd& file) {
 
 void SysctlFiles::add(std::uint64_t inode, Place place, std::uint32_t owner) {
   places_[inode] = {place.netns, place.key, owner};
-  strangers_.erase(inode);
+  unknown_inodes_.erase(inode);
 }
 
 void SysctlFiles::remove(std::uint64_t inode, std::uint32_t owner) {
@@ -35,13 +35,14 @@ std::optional<SysctlFiles::Place> SysctlFiles::find(std::uint64_t inode) const {
   return Place{known->second.netns, known->second.key};
 }
 
-void SysctlFiles::meet_stranger(std::uint64_t inode, std::string_view name) {
-  if (strangers_.size() >= most_strangers && !strangers_.contains(inode)) strangers_.clear();
-  strangers_[inode] = name;
+void SysctlFiles::add_unknown_inode(std::uint64_t inode, std::string_view name) {
+  if (unknown_inodes_.size() >= max_unknown_inodes && !unknown_inodes_.contains(inode)) unknown_inodes_.clear();
+  unknown_inodes_[inode] = name;
 }
 
-bool SysctlFiles::has_stranger(std::string_view name) const {
-  return std::any_of(strangers_.begin(), strangers_.end(), [name](const auto& stranger) { return stranger.second == name; });
+bool SysctlFiles::has_unknown_inode(std::string_view name) const {
+  return std::any_of(unknown_inodes_.begin(), unknown_inodes_.end(),
+                     [name](const auto& unknown) { return unknown.second == name; });
 }
 
 RegisteredFiles::RegisteredFiles(SysctlFiles& files, std::uint64_t netns, std::size_t keys)
@@ -57,13 +58,13 @@ void RegisteredFiles::add(std::uint64_t inode, std::size_t key) {
 }
 
 void RegisteredFiles::rearrange(std::span<const std::size_t> from) {
-  std::vector<std::size_t> to(inodes_.size(), nowhere);
+  std::vector<std::size_t> to(inodes_.size(), no_index);
   for (std::size_t key = 0; key < from.size(); ++key) {
-    if (from[key] != nowhere) to[from[key]] = key;
+    if (from[key] != no_index) to[from[key]] = key;
   }
   std::vector<std::uint64_t> inodes(from.size());
   const auto move = [&](std::uint64_t inode, std::size_t key) {
-    if (to[key] == nowhere) {
+    if (to[key] == no_index) {
       files_.remove(inode, owner_);
     } else if (to[key] != key && inode != 0) {
       add(inode, to[key]);
@@ -71,11 +72,11 @@ void RegisteredFiles::rearrange(std::span<const std::size_t> from) {
     return to[key];
   };
   for (std::size_t key = 0; key < inodes_.size(); ++key) {
-    if (const std::size_t now = move(inodes_[key], key); now != nowhere) inodes[now] = inodes_[key];
+    if (const std::size_t now = move(inodes_[key], key); now != no_index) inodes[now] = inodes_[key];
   }
   inodes_ = std::move(inodes);
   for (auto& [inode, key] : found_) key = move(inode, key);
-  std::erase_if(found_, [](const auto& one) { return one.second == nowhere; });
+  std::erase_if(found_, [](const auto& one) { return one.second == no_index; });
 }
 
 void RegisteredFiles::opened(std::size_t key, const Fd& file) {
@@ -91,7 +92,7 @@ void RegisteredFiles::found(std::size_t key, const Fd& file) {
   const std::uint64_t inode = inode_of(file);
   const bool known = std::any_of(found_.begin(), found_.end(), [inode](const auto& one) { return one.first == inode; });
   if (inode == 0 || inode == inodes_[key] || known) return;
-  if (found_.size() == most_found) {
+  if (found_.size() == max_found) {
     files_.remove(found_.front().first, owner_);
     found_.erase(found_.begin());
   }

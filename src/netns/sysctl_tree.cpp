@@ -20,12 +20,12 @@
 namespace nswarden {
 namespace {
 
-constexpr int always = O_NOFOLLOW | O_CLOEXEC;
+constexpr int required_flags = O_NOFOLLOW | O_CLOEXEC;
 constexpr std::string_view glob_characters = "*?[";
 
 int open_confined(int directory, const char* path, int flags) {
   open_how how{};
-  how.flags = static_cast<unsigned>(flags | always);
+  how.flags = static_cast<unsigned>(flags | required_flags);
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
   return static_cast<int>(::syscall(SYS_openat2, directory, path, &how, sizeof how));
 }
@@ -37,7 +37,8 @@ SysctlTree::SysctlTree() : SysctlTree(Walk::openat2) {
   if (!probe) walk_ = Walk::by_step;
 }
 
-SysctlTree::SysctlTree(Walk walk) : root_(::open(in_procfs("sys/net").c_str(), O_PATH | O_DIRECTORY | always)), walk_(walk) {
+SysctlTree::SysctlTree(Walk walk)
+    : root_(::open(in_procfs("sys/net").c_str(), O_PATH | O_DIRECTORY | required_flags)), walk_(walk) {
   struct stat status {};
   if (!root_ || ::fstat(root_.get(), &status) != 0) {
     throw std::system_error(errno, std::generic_category(), "cannot open " + in_procfs("sys/net"));
@@ -58,7 +59,7 @@ Result<Fd> SysctlTree::open_by_step(int directory, std::string_view path, int fl
     last = path.find('/') == std::string_view::npos;
     const std::string component(take_until(path, '/'));
     if (component.empty() || component == "." || component == "..") return Error{EXDEV, "open sysctl"};
-    Fd next(::openat(here ? here.get() : directory, component.c_str(), O_PATH | always));
+    Fd next(::openat(here ? here.get() : directory, component.c_str(), O_PATH | required_flags));
     struct stat status {};
     if (!next || ::fstat(next.get(), &status) != 0) return Error{errno, "open sysctl"};
     if (status.st_dev != device_) return Error{EXDEV, "open sysctl"};
@@ -90,12 +91,12 @@ Result<std::vector<Key>> GlobWalk::find(const SysctlTree& tree, std::span<const 
   }
   read_.clear();
   // Directories of single interfaces disappear with their interfaces; keeping them would leak fds.
-  std::set<std::string_view> stay;
+  std::set<std::string_view> in_use;
   for (const KeyPattern* glob : globs) {
     const std::string_view path = glob->path();
-    stay.insert(path.substr(0, path.rfind('/', path.find_first_of(glob_characters))));
+    in_use.insert(path.substr(0, path.rfind('/', path.find_first_of(glob_characters))));
   }
-  std::erase_if(directories_, [&stay](const auto& one) { return !stay.contains(one.first); });
+  std::erase_if(directories_, [&in_use](const auto& one) { return !in_use.contains(one.first); });
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;

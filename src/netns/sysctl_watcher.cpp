@@ -27,15 +27,15 @@ namespace {
 
 // FAN_REPORT_FD_ERROR is newer than the headers of Debian 12.
 constexpr unsigned report_fd_error = 0x2000;
-constexpr std::size_t most_events = 64;
+constexpr std::size_t max_events = 64;
 // The daemon's own events carry no news, and a visit to a netns with thousands of settings causes hundreds. Events of other
 // processes must not wait behind them.
-constexpr std::size_t most_own_events = 1024;
+constexpr std::size_t max_own_events = 1024;
 // A process that writes in a tight loop causes the next event while one is read. So each read takes few events, and the first
 // event that repeats an earlier one ends the batch.
-constexpr std::size_t events_at_once = 2;
-constexpr std::size_t bare_event = sizeof(fanotify_event_metadata);
-constexpr std::size_t event_with_pidfd = bare_event + sizeof(fanotify_event_info_pidfd);
+constexpr std::size_t events_per_read = 2;
+constexpr std::size_t event_without_pidfd = sizeof(fanotify_event_metadata);
+constexpr std::size_t event_with_pidfd = event_without_pidfd + sizeof(fanotify_event_info_pidfd);
 
 const char* remedy_for(int error) {
   switch (error) {
@@ -50,20 +50,20 @@ const char* remedy_for(int error) {
 }
 
 /// The file's netns, interface or process is gone: there is nothing left to check.
-bool is_of_the_dead(int error) { return error == ENOENT || error == ESRCH; }
+bool is_gone(int error) { return error == ENOENT || error == ESRCH; }
 
 /// The path in the daemon's mount namespace or, for a write in another mount namespace, the path below the mount used for the
 /// write. Only a hint, because the writer may have made those mounts (kernel fact 53). Also empty if it is too long.
-std::string path_behind(const Fd& file) { return target_of_link(path_of_fd(file.get())); }
+std::string path_of(const Fd& file) { return target_of_link(path_of_fd(file.get())); }
 
-std::string_view name_behind(std::string_view path) {
+std::string_view name_of(std::string_view path) {
   constexpr std::string_view unlinked = " (deleted)";
   if (path.ends_with(unlinked)) path.remove_suffix(unlinked.size());
   return last_component(path);
 }
 
 /// "/proc/PID/..."
-bool is_below_a_process(std::string_view path) {
+bool is_process_path(std::string_view path) {
   constexpr std::string_view proc = "/proc/";
   return path.starts_with(proc) && path.size() > proc.size() && path[proc.size()] >= '1' && path[proc.size()] <= '9';
 }
@@ -111,7 +111,7 @@ SysctlWatcher::SysctlWatcher(SysctlFiles& files) : files_(files) { rearm(); }
 bool SysctlWatcher::rearm() {
   if (fanotify_) return false;
   const ProcfsOrigin origin = procfs_origin(in_procfs("sys/net"), in_procfs("1"));
-  unsure_ = origin == ProcfsOrigin::unknown;
+  visibility_unknown_ = origin == ProcfsOrigin::unknown;
   if (origin == ProcfsOrigin::own) {
     problem_ = procfs() +
                " is not the procfs of process 1, so writes of other processes are not visible; remove ProtectKernelTunables, "
@@ -136,12 +136,12 @@ bool SysctlWatcher::is_watched(const std::string& name) const {
 
 Result<void> SysctlWatcher::open() {
   constexpr unsigned basics = FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK;
-  constexpr std::array<unsigned, 3> wishes{FAN_REPORT_PIDFD | report_fd_error, FAN_REPORT_PIDFD, 0};  // Linux 6.13, 5.15
+  constexpr std::array<unsigned, 3> flag_sets{FAN_REPORT_PIDFD | report_fd_error, FAN_REPORT_PIDFD, 0};  // Linux 6.13, 5.15
   Fd group;
   unsigned granted = 0;
-  for (const unsigned wish : wishes) {
-    group.reset(::fanotify_init(basics | wish, O_RDONLY | O_LARGEFILE | O_CLOEXEC));
-    granted = wish;
+  for (const unsigned flags : flag_sets) {
+    group.reset(::fanotify_init(basics | flags, O_RDONLY | O_LARGEFILE | O_CLOEXEC));
+    granted = flags;
     if (group || errno != EINVAL) break;
   }
   if (!group) return Error{errno, "fanotify_init"};
@@ -149,8 +149,8 @@ Result<void> SysctlWatcher::open() {
   if (::fanotify_mark(group.get(), FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_MODIFY, AT_FDCWD, watched.c_str()) != 0) {
     return Error{errno, "fanotify_mark"};
   }
-  event_size_ = (granted & FAN_REPORT_PIDFD) != 0 ? event_with_pidfd : bare_event;
-  tells_failed_opens_ = (granted & report_fd_error) != 0;
+  event_size_ = (granted & FAN_REPORT_PIDFD) != 0 ? event_with_pidfd : event_without_pidfd;
+  reports_failed_opens_ = (granted & report_fd_error) != 0;
   fanotify_ = std::move(group);
   return {};
 }
@@ -159,30 +159,30 @@ SysctlWrites SysctlWatcher::read() {
   Batch batch;
   SysctlWrites& found = batch.found;
   if (!fanotify_) return {};
-  alignas(fanotify_event_metadata) std::array<char, events_at_once * event_with_pidfd>
+  alignas(fanotify_event_metadata) std::array<char, events_per_read * event_with_pidfd>
       bytes;  // NOLINT(cppcoreguidelines-pro-type-member-init)
   // Before Linux 6.13, the kernel discards an event whose file cannot be opened. The read fails only if that event is the first
   // (kernel fact 15).
-  const std::size_t at_once = tells_failed_opens_ ? events_at_once : 1;
+  const std::size_t at_once = reports_failed_opens_ ? events_per_read : 1;
   std::size_t taken = 0;
   std::size_t failed_reads = 0;
   int error = 0;
-  while (taken - batch.own < most_events && batch.own < most_own_events && !batch.repeats) {
+  while (taken - batch.own < max_events && batch.own < max_own_events && !batch.repeats) {
     const ssize_t size = ::read(fanotify_.get(), bytes.data(), at_once * event_size_);
     if (size == 0 || (size < 0 && errno == EAGAIN)) break;
     if (size < 0) {
       error = errno;
-      found.lost = found.lost || !is_of_the_dead(error);
+      found.lost = found.lost || !is_gone(error);
       ++failed_reads;
       ++taken;
       continue;
     }
-    const std::size_t count = take({bytes.data(), static_cast<std::size_t>(size)}, batch);
+    const std::size_t count = parse_events({bytes.data(), static_cast<std::size_t>(size)}, batch);
     taken += count;
-    if (tells_failed_opens_ && count < at_once) break;
+    if (reports_failed_opens_ && count < at_once) break;
   }
-  found.more = taken - batch.own >= most_events || batch.own >= most_own_events;
-  if (failed_reads == most_events && !is_of_the_dead(error)) {
+  found.more = taken - batch.own >= max_events || batch.own >= max_own_events;
+  if (failed_reads == max_events && !is_gone(error)) {
     // A lasting error: the watcher goes down to report it, because further polling would wake the loop again and again.
     problem_ = text_of({error, "read fanotify events"}, remedy_for(error));
     fanotify_.reset();
@@ -192,9 +192,9 @@ SysctlWrites SysctlWatcher::read() {
 }
 
 /// Returns the number of events taken.
-std::size_t SysctlWatcher::take(std::span<const char> bytes, Batch& batch) {
-  // All events get owners for their fds first, because judge() may throw.
-  std::array<Event, events_at_once> events;
+std::size_t SysctlWatcher::parse_events(std::span<const char> bytes, Batch& batch) {
+  // All events get owners for their fds first, because classify() may throw.
+  std::array<Event, events_per_read> events;
   std::size_t count = 0;
   FanotifyBuffer buffer(bytes);
   while (count < events.size()) {
@@ -206,11 +206,11 @@ std::size_t SysctlWatcher::take(std::span<const char> bytes, Batch& batch) {
     ++count;
   }
   if (!buffer.empty()) batch.found.lost = true;
-  for (Event& event : std::span(events).first(count)) judge(event, batch);
+  for (Event& event : std::span(events).first(count)) classify(event, batch);
   return std::max(count, std::size_t{1});
 }
 
-void SysctlWatcher::judge(Event& event, Batch& batch) {
+void SysctlWatcher::classify(Event& event, Batch& batch) {
   SysctlWrites& found = batch.found;
   if ((event.raw.mask & FAN_Q_OVERFLOW) != 0) {
     found.lost = true;
@@ -225,23 +225,23 @@ void SysctlWatcher::judge(Event& event, Batch& batch) {
   int error = event.file ? 0 : -event.raw.fd;
   if (event.file && ::fstat(event.file.get(), &status) != 0) error = errno;
   if (error != 0) {
-    found.lost = found.lost || !is_of_the_dead(error);
+    found.lost = found.lost || !is_gone(error);
     return;
   }
   batch.add({status.st_ino, event.raw.pid});
   SysctlWrite write{status.st_ino, files_.find(status.st_ino), {}, event.raw.pid, std::move(event.process)};
   if (!write.place) {
-    const std::string path = path_behind(event.file);
-    write.name = name_behind(path);
+    const std::string path = path_of(event.file);
+    write.name = name_of(path);
     if (path.empty()) {
       found.lost = true;  // its name is hidden
       return;
     }
     if (!is_watched(write.name)) {
-      if (is_below_a_process(path) && leads_to(path, status)) ignore(event.file);
+      if (is_process_path(path) && leads_to(path, status)) ignore(event.file);
       return;
     }
-    files_.meet_stranger(write.inode, write.name);
+    files_.add_unknown_inode(write.inode, write.name);
   }
   found.writes.push_back(std::move(write));
 }

@@ -11,7 +11,8 @@ namespace nswarden {
 namespace {
 
 constexpr std::uint64_t bit(int capability) { return std::uint64_t{1} << capability; }
-constexpr std::uint64_t of_use = bit(CAP_SYS_ADMIN) | bit(CAP_NET_ADMIN) | bit(CAP_NET_BROADCAST) | bit(CAP_SYS_PTRACE);
+constexpr std::uint64_t useful_capabilities =
+    bit(CAP_SYS_ADMIN) | bit(CAP_NET_ADMIN) | bit(CAP_NET_BROADCAST) | bit(CAP_SYS_PTRACE);
 
 std::uint64_t effective_of(const CapabilitySets& sets) { return sets[0].effective | std::uint64_t{sets[1].effective} << 32; }
 
@@ -42,7 +43,7 @@ OwnCapabilities own_capabilities() {
 void raise_permitted_capabilities() {
   CapabilitySets sets{};
   if (!get_capabilities(sets)) return;
-  sets[0].effective |= sets[0].permitted & static_cast<std::uint32_t>(of_use);
+  sets[0].effective |= sets[0].permitted & static_cast<std::uint32_t>(useful_capabilities);
   (void)set_capabilities(sets);
 }
 
@@ -57,7 +58,7 @@ Result<void> drop_all_capabilities() {
   return {};
 }
 
-CapabilitiesAside::CapabilitiesAside() {
+CapabilitiesDisabled::CapabilitiesDisabled() {
   CapabilitySets sets{};
   if (!get_capabilities(sets)) return;
   const std::uint64_t effective = effective_of(sets);
@@ -65,7 +66,7 @@ CapabilitiesAside::CapabilitiesAside() {
   if (set_capabilities(sets)) effective_ = effective;
 }
 
-CapabilitiesAside::~CapabilitiesAside() {
+CapabilitiesDisabled::~CapabilitiesDisabled() {
   CapabilitySets sets{};
   if (effective_ == 0 || !get_capabilities(sets)) return;
   sets[0].effective = static_cast<std::uint32_t>(effective_);

@@ -38,7 +38,7 @@ bool is_read_only(const std::string& path) {
 }
 
 /// Names the users, besides root and the daemon's, that may write a file with this status.
-std::optional<std::string> writer_besides_us(const struct stat& status) {
+std::optional<std::string> other_writer(const struct stat& status) {
   if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
     return "owned by user " + std::to_string(status.st_uid) + "; chown root";
   }
@@ -50,30 +50,30 @@ std::optional<std::string> writer_besides_us(const struct stat& status) {
 }
 
 /// Names the users that may replace the file through its folder.
-std::optional<Distrusted> distrust_folder(const std::string& path) {
+std::optional<Distrusted> check_folder_trust(const std::string& path) {
   const std::string folder = folder_of(path);
   struct stat status {};
   if (::stat(folder.c_str(), &status) != 0) return std::nullopt;
   // In a sticky folder a user can replace only its own files.
   if ((status.st_mode & S_ISVTX) != 0 && status.st_uid == 0) return std::nullopt;
-  if (auto why = writer_besides_us(status)) {
-    return Distrusted{"it can be replaced, because its directory is " + *std::move(why) + ' ' + folder};
+  if (auto reason = other_writer(status)) {
+    return Distrusted{"it can be replaced, because its directory is " + *std::move(reason) + ' ' + folder};
   }
   return std::nullopt;
 }
 
 /// `file` is the fd that is read, even if `path` leads to another file by now. A link may lead to it, so both folders count.
-std::optional<Distrusted> distrust_file(const Fd& file, const std::string& path) {
+std::optional<Distrusted> check_file_trust(const Fd& file, const std::string& path) {
   struct stat status {};
   struct statvfs mount {};
   if (::fstat(file.get(), &status) != 0) return std::nullopt;
   if (::fstatvfs(file.get(), &mount) == 0 && (mount.f_flag & ST_RDONLY) != 0) return std::nullopt;
-  if (auto why = writer_besides_us(status)) return Distrusted{"it is " + *std::move(why) + ' ' + path};
+  if (auto reason = other_writer(status)) return Distrusted{"it is " + *std::move(reason) + ' ' + path};
   const std::string real = target_of_link(path_of_fd(file.get()));
   if (real.starts_with('/')) {
-    if (auto distrusted = distrust_folder(real)) return distrusted;
+    if (auto distrusted = check_folder_trust(real)) return distrusted;
   }
-  return distrust_folder(path);
+  return check_folder_trust(path);
 }
 
 std::uint64_t mix(std::uint64_t sum, std::uint64_t value) {
@@ -81,7 +81,7 @@ std::uint64_t mix(std::uint64_t sum, std::uint64_t value) {
   return (sum ^ value) * odd + (sum >> 29U);
 }
 
-std::uint64_t print_of(const struct stat& status) {
+std::uint64_t fingerprint_of(const struct stat& status) {
   std::uint64_t sum = 1;
   for (const auto part :
        {std::uint64_t{status.st_dev}, std::uint64_t{status.st_ino}, static_cast<std::uint64_t>(status.st_size),
@@ -130,8 +130,8 @@ Result<void> replace_file(const std::string& path, std::string_view content) {
 }
 
 Result<void> move_aside(const std::string& path, std::string_view suffix) {
-  const std::string aside = path + std::string(suffix);
-  if (::rename(path.c_str(), aside.c_str()) != 0) return Error{errno, "rename file"};
+  const std::string destination = path + std::string(suffix);
+  if (::rename(path.c_str(), destination.c_str()) != 0) return Error{errno, "rename file"};
   return {};
 }
 
@@ -163,7 +163,7 @@ std::variant<std::string, Distrusted, Error> read_trusted_file(const std::string
   if (!file) return Error{errno, "open file"};
   Result<std::string> text = read_file(path_of_fd(file.get()), max_bytes);
   if (!text) return text.error();
-  if (auto distrusted = distrust_file(file, path)) return *std::move(distrusted);
+  if (auto distrusted = check_file_trust(file, path)) return *std::move(distrusted);
   return *std::move(text);
 }
 
@@ -172,7 +172,7 @@ std::variant<std::vector<std::string>, Distrusted, Error> list_trusted_folder(co
   struct stat status {};
   if (!folder || ::fstat(folder.get(), &status) != 0) return Error{errno, "open folder"};
   if (!is_read_only(path)) {
-    if (auto why = writer_besides_us(status)) return Distrusted{"it is " + *std::move(why) + ' ' + path};
+    if (auto reason = other_writer(status)) return Distrusted{"it is " + *std::move(reason) + ' ' + path};
   }
   std::vector<std::string> names;
   const Result<void> read =
@@ -193,7 +193,7 @@ bool is_settled(const std::string& path) {
 std::uint64_t fingerprint(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return 0;
-  std::uint64_t sum = print_of(status);
+  std::uint64_t sum = fingerprint_of(status);
   if (!S_ISDIR(status.st_mode)) return sum;
   const Fd folder = open_directory(path);
   if (!folder) return sum;
@@ -201,7 +201,7 @@ std::uint64_t fingerprint(const std::string& path) {
   std::uint64_t entries = 0;
   (void)read_directory(folder.get(), "read folder", [&](const char* name, auto) {
     if (::fstatat(folder.get(), name, &status, 0) != 0) return;
-    entries += mix(print_of(status), std::hash<std::string_view>{}(name));
+    entries += mix(fingerprint_of(status), std::hash<std::string_view>{}(name));
   });
   return mix(sum, entries) | 1U;
 }

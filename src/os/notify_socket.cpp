@@ -24,7 +24,7 @@ std::string_view environment(const char* name) {
 }  // namespace
 
 NotifySocket::NotifySocket(std::string address) : address_(std::move(address)) {
-  if (!listened_to()) return;
+  if (!has_listener()) return;
   fd_.reset(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd_) error_ = errno;
 }

@@ -18,11 +18,11 @@ namespace {
 
 // IN_CREATE counts for links alone: a new regular file is still to be written, and its close is reported. IN_MODIFY is not
 // watched. IN_ATTRIB: a file that other users could write is rejected, and read again once they no longer can.
-constexpr std::uint32_t done_with_file = IN_CLOSE_WRITE | IN_MOVED_TO | IN_ATTRIB;
-constexpr std::uint32_t done_with_named =
+constexpr std::uint32_t file_events = IN_CLOSE_WRITE | IN_MOVED_TO | IN_ATTRIB;
+constexpr std::uint32_t named_path_events =
     IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF;
-constexpr std::uint32_t lost_folder = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED;
-constexpr std::uint32_t watched_in_folders = done_with_file | done_with_named | IN_CREATE | IN_ONLYDIR;
+constexpr std::uint32_t folder_removal_events = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED;
+constexpr std::uint32_t watched_folder_events = file_events | named_path_events | IN_CREATE | IN_ONLYDIR;
 
 bool is_folder(const std::string& path) {
   struct stat status {};
@@ -66,7 +66,7 @@ void PathWatcher::add_watches() {
   if (!inotify_) inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
   if (!inotify_) {
     file_error_ = {errno, "inotify_init"};
-    blind_ = true;
+    may_have_missed_ = true;
     return;
   }
   const std::string folder_of_file = folder_of(file_);
@@ -78,7 +78,7 @@ void PathWatcher::add_watches() {
   std::map<std::string, int> watches;
   std::set<int> used;  // a folder with two names has one watch
   for (const std::string& folder : folders) {
-    const int wd = ::inotify_add_watch(inotify_.get(), folder.c_str(), watched_in_folders);
+    const int wd = ::inotify_add_watch(inotify_.get(), folder.c_str(), watched_folder_events);
     if (wd >= 0) {
       watches[folder] = wd;
       used.insert(wd);
@@ -93,33 +93,34 @@ void PathWatcher::add_watches() {
     if (!used.contains(wd)) ::inotify_rm_watch(inotify_.get(), wd);
   }
   const int now = watch_of(folder_of_file);
-  blind_ = blind_ || now < 0;
+  may_have_missed_ = may_have_missed_ || now < 0;
   folder_found_ = now >= 0 && (folder_found_ || now != before);
 }
 
 /// Whether the file has changed since seen_ without an event.
-bool PathWatcher::file_is_other() {
+bool PathWatcher::file_replaced() {
   const bool found = std::exchange(folder_found_, false);
-  if (!found && !blind_) return false;
+  if (!found && !may_have_missed_) return false;
   const Identity now = identity_of(file_);
   const bool other = now.inode != 0 && now != seen_;
-  const bool changed = other && ((found && !now.same_file(seen_)) || (blind_ && is_settled(file_)));
+  const bool changed = other && ((found && !now.same_file(seen_)) || (may_have_missed_ && is_settled(file_)));
   if (changed) seen_ = now;
   // A file that was written recently without a watch is checked again, because no event may follow.
-  if (watch_of(folder_of(file_)) >= 0 && (changed || !other)) blind_ = false;
+  if (watch_of(folder_of(file_)) >= 0 && (changed || !other)) may_have_missed_ = false;
   return changed;
 }
 
 /// A named path with a recent write may be incomplete, unless an event reported its close or its move into place. An event in a
 /// folder reports the entry.
-bool PathWatcher::look(const std::set<std::string>& done) {
+bool PathWatcher::check_named_paths(const std::set<std::string>& completed_paths) {
   bool changed = false;
   for (Path& path : named_) {
     const std::uint64_t now = fingerprint(path.path);
     if (now == path.print) continue;
     // The target of a changed link was created before the link (a ConfigMap).
-    const bool is_done = done.contains(path.path) || is_folder(path.path) || is_link(path.path) || is_settled(path.path);
-    if (!is_done) continue;
+    const bool is_complete =
+        completed_paths.contains(path.path) || is_folder(path.path) || is_link(path.path) || is_settled(path.path);
+    if (!is_complete) continue;
     path.print = now;
     changed = true;
   }
@@ -128,8 +129,8 @@ bool PathWatcher::look(const std::set<std::string>& done) {
 
 bool PathWatcher::rearm() {
   add_watches();
-  const bool other_named = look({});
-  return file_is_other() || other_named;
+  const bool named_changed = check_named_paths({});
+  return file_replaced() || named_changed;
 }
 
 Result<void> PathWatcher::state() const {
@@ -146,20 +147,20 @@ PathWatcher::Events PathWatcher::read_events() {
     InotifyBuffer buffer({batch.data(), static_cast<std::size_t>(size)});
     while (const auto event = buffer.next()) {
       if ((event->mask & IN_Q_OVERFLOW) != 0) events.file = events.named = true;
-      events.named = events.named || (event->mask & done_with_named) != 0;
+      events.named = events.named || (event->mask & named_path_events) != 0;
       for (const auto& [folder, wd] : watches_) {
         if (wd != event->wd) continue;
         const std::string path = folder + '/' + std::string(event->name);
         if (folder == folder_of_file) {
           const bool is_file = !event->name.empty() && event->name == last_component(file_);
-          events.file = events.file || (is_file && (event->mask & done_with_file) != 0);
-          events.neighbour = events.neighbour || (event->mask & (IN_CREATE | IN_MOVED_TO)) != 0;
-          events.lost_folder = events.lost_folder || (event->mask & lost_folder) != 0;
+          events.file = events.file || (is_file && (event->mask & file_events) != 0);
+          events.sibling_added = events.sibling_added || (event->mask & (IN_CREATE | IN_MOVED_TO)) != 0;
+          events.folder_removed = events.folder_removed || (event->mask & folder_removal_events) != 0;
         }
-        const bool is_done = (event->mask & done_with_named) != 0 || ((event->mask & IN_CREATE) != 0 && is_link(path));
-        if (event->name.empty() || !is_done) continue;
+        const bool is_complete = (event->mask & named_path_events) != 0 || ((event->mask & IN_CREATE) != 0 && is_link(path));
+        if (event->name.empty() || !is_complete) continue;
         events.named = true;
-        events.done.insert(path);
+        events.completed_paths.insert(path);
       }
     }
   }
@@ -169,15 +170,15 @@ PathWatcher::Events PathWatcher::read_events() {
 bool PathWatcher::read_changed() {
   if (!inotify_) return false;
   const Events events = read_events();
-  if (events.named || events.lost_folder) add_watches();
+  if (events.named || events.folder_removed) add_watches();
   bool changed = events.file;
-  if ((events.lost_folder || folder_found_) && file_is_other()) changed = true;
+  if ((events.folder_removed || folder_found_) && file_replaced()) changed = true;
   const Identity now = identity_of(file_);
   // Only for a link: a regular file that was replaced may be incomplete, and its close is reported later.
-  if (events.neighbour && now.inode != 0 && !now.same_file(seen_) && is_link(file_)) changed = true;
+  if (events.sibling_added && now.inode != 0 && !now.same_file(seen_) && is_link(file_)) changed = true;
   if (changed) seen_ = now;
-  const bool other_named = events.named && look(events.done);
-  return changed || other_named;
+  const bool named_changed = events.named && check_named_paths(events.completed_paths);
+  return changed || named_changed;
 }
 
 }  // namespace nswarden

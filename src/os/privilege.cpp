@@ -14,7 +14,7 @@ namespace nswarden {
 namespace {
 
 /// `name` without "CAP_".
-std::string lack_of(Capability capability, std::string_view name, const OwnCapabilities& own) {
+std::string missing_capability_text(Capability capability, std::string_view name, const OwnCapabilities& own) {
   if (!own.could_have(capability)) {
     return fmt::format(
         "CAP_{0} is missing from the bounding set; add it to the container (--cap-add={0}, capabilities.add) or to the unit "
@@ -44,12 +44,13 @@ std::string with_remedy(int error) {
   }
 }
 
-std::string cannot_enter_any(int error) {
+std::string enter_error_text(int error) {
   if (error != EPERM) return fmt::format("cannot enter network namespaces: {}", with_remedy(error));
   const std::string text = error_text(error);
   const OwnCapabilities own = own_capabilities();
   if (!own.has(Capability::sys_admin)) {
-    return fmt::format("cannot enter network namespaces: {}; {}", text, lack_of(Capability::sys_admin, "SYS_ADMIN", own));
+    return fmt::format("cannot enter network namespaces: {}; {}", text,
+                       missing_capability_text(Capability::sys_admin, "SYS_ADMIN", own));
   }
   return fmt::format(
       "cannot enter network namespaces: {}; grant CAP_SYS_ADMIN in the host's user namespace, and allow setns in the seccomp "
@@ -57,12 +58,12 @@ std::string cannot_enter_any(int error) {
       text);
 }
 
-std::vector<std::string> hindrances() {
+std::vector<std::string> missing_privileges() {
   std::vector<std::string> found;
   const OwnCapabilities own = own_capabilities();
   // uid 0 owns the files.
   if (!own.root && !own.has(Capability::net_admin)) {
-    found.push_back("cannot set sysctls: " + lack_of(Capability::net_admin, "NET_ADMIN", own));
+    found.push_back("cannot set sysctls: " + missing_capability_text(Capability::net_admin, "NET_ADMIN", own));
   }
   if (procfs_is_read_only()) {
     found.push_back(

@@ -74,9 +74,9 @@ std::size_t count_open_fds() {
   if (::stat("/proc/self/fd", &status) == 0 && status.st_size > 0) return static_cast<std::size_t>(status.st_size);
   const Fd directory = open_directory("/proc/self/fd");
   if (!directory) return 0;
-  std::size_t others = 0;
-  (void)read_directory(directory.get(), "count files", [&](const char*, auto) { ++others; });
-  return others - 1;  // the directory's own fd
+  std::size_t count = 0;
+  (void)read_directory(directory.get(), "count files", [&](const char*, auto) { ++count; });
+  return count - 1;  // the directory's own fd
 }
 
 }  // namespace
@@ -103,7 +103,7 @@ void fill_standard_fds() {
   }
 }
 
-void ask_for_short_turns() {
+void request_short_slices() {
   SchedulingAttributes attributes;
   if (::syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) != 0 || attributes.policy != SCHED_OTHER) return;
   constexpr std::uint64_t reset_on_fork = 1;
@@ -113,7 +113,7 @@ void ask_for_short_turns() {
   (void)::syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
-void give_way() {
+void lower_priority() {
   constexpr int lower = 10;
   // On Linux each thread has its own nice value. Raising it needs no privilege; after a failure, scheduling is less even.
   (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), lower);

@@ -56,7 +56,7 @@ bool has_backward_range(std::string_view set) {
 
 /// Matches one character of `name` against the first element of `glob`, which is not a star. Returns the element's length, or 0
 /// without a match.
-std::size_t takes_one(std::string_view glob, char c) {
+std::size_t matched_length(std::string_view glob, char c) {
   if (glob[0] == '?') return 1;
   if (glob[0] == '[') {
     if (const auto set = bracket_of(glob)) return takes(*set, c) ? set->size() + 2 : 0;
@@ -82,7 +82,7 @@ std::optional<std::string> glob_problem(std::string_view component) {
 }
 
 /// Like interface_in(), for a path with globs: `ipv4/*/X/key` may also be a key of an interface.
-std::string_view place_of_interface(std::string_view path) {
+std::string_view interface_position(std::string_view path) {
   take_until(path, '/');
   const std::string_view scope = take_until(path, '/');
   const std::string_view place = take_until(path, '/');
@@ -102,7 +102,7 @@ bool matches_glob(std::string_view glob, std::string_view name) {
       star = std::pair(++g, n);
       continue;
     }
-    const std::size_t length = g < glob.size() ? takes_one(glob.substr(g), name[n]) : 0;
+    const std::size_t length = g < glob.size() ? matched_length(glob.substr(g), name[n]) : 0;
     if (length > 0) {
       g += length;
       ++n;
@@ -140,23 +140,23 @@ bool KeyPattern::matches(const Key& key) const {
   if (exact_) return *exact_ == key;
   const std::string_view interface = key.interface();
   const bool is_set_of_all = interface == "all" || interface == "default";
-  std::string_view mine = path_;
+  std::string_view own_path = path_;
   std::string_view others = key.path();
-  while (!mine.empty() && !others.empty()) {
-    const std::string_view glob = take_until(mine, '/');
+  while (!own_path.empty() && !others.empty()) {
+    const std::string_view glob = take_until(own_path, '/');
     const std::string_view name = take_until(others, '/');
     const bool is_literal = is_set_of_all && name.data() == interface.data();
     if (is_literal ? glob != name : !matches_glob(glob, name)) return false;
   }
-  return mine.empty() && others.empty();
+  return own_path.empty() && others.empty();
 }
 
 bool KeyPattern::names_interface() const {
   if (exact_) return exact_->names_interface();
-  const std::string_view place = place_of_interface(path_);
+  const std::string_view place = interface_position(path_);
   return !place.empty() && place != "all" && place != "default";
 }
 
-bool KeyPattern::globs_interfaces() const { return !exact_ && has_glob(place_of_interface(path_)); }
+bool KeyPattern::globs_interfaces() const { return !exact_ && has_glob(interface_position(path_)); }
 
 }  // namespace nswarden

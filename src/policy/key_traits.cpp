@@ -139,21 +139,21 @@ constexpr std::array key_table{
            "flow_limit_table_len gro_normal_batch high_order_alloc_disable max_skb_frags mem_pcpu_rsv message_burst "
            "message_cost netdev_budget netdev_budget_usecs netdev_max_backlog netdev_rss_key netdev_tstamp_prequeue "
            "netdev_unregister_timeout_secs rps_sock_flow_entries skb_defer_max warnings",
-           {.only_in_first = true}},
+           {.host_only = true}},
     KeyRow{"ipv4",
            "cipso_cache_bucket_size cipso_cache_enable cipso_rbm_optfmt cipso_rbm_strictvalid fib_sync_mem inet_peer_maxttl "
            "inet_peer_minttl inet_peer_threshold ipfrag_secret_interval tcp_available_ulp tcp_low_latency tcp_max_orphans "
            "tcp_mem udp_mem",
-           {.only_in_first = true}},
+           {.host_only = true}},
     KeyRow{"ipv4/route",
            "error_burst error_cost gc_elasticity gc_interval gc_min_interval gc_min_interval_ms gc_thresh gc_timeout max_size "
            "redirect_load redirect_number redirect_silence",
-           {.only_in_first = true}},
+           {.host_only = true}},
     KeyRow{"ipv6",
            "calipso_cache_bucket_size calipso_cache_enable ip6frag_secret_interval mld_max_msf mld_qrv",
-           {.only_in_first = true}},
-    KeyRow{"ipv4/neigh/default ipv6/neigh/default", "*", {.only_in_first = true}},
-    KeyRow{"netfilter", "nf_log_all_netns", {.only_in_first = true}},
+           {.host_only = true}},
+    KeyRow{"ipv4/neigh/default ipv6/neigh/default", "*", {.host_only = true}},
+    KeyRow{"netfilter", "nf_log_all_netns", {.host_only = true}},
 
     // Tested with every key of Linux 6.18 (tests/netns/slow_writer_test.cpp); mpls, absent there, follows its source.
     KeyRow{"ipv4", "ip_forward", {.waits_for_rtnl = true}},
@@ -180,7 +180,7 @@ KeyTraits operator+(KeyTraits sum, const KeyTraits& more) {
   sum.read_only |= more.read_only;
   sum.global |= more.global;
   sum.read_only_in_child |= more.read_only_in_child;
-  sum.only_in_first |= more.only_in_first;
+  sum.host_only |= more.host_only;
   sum.waits_for_rtnl |= more.waits_for_rtnl;
   sum.needs_entering |= more.needs_entering;
   return sum;
@@ -247,7 +247,7 @@ KeyTraits traits_of(std::string_view path) {
   std::string general(path);
   general.replace(begin, interface.size(), "*");
   KeyTraits traits = index.of(general);
-  if (interface == "default" || interface == "all") traits.only_in_first |= index.of_globs(path).only_in_first;
+  if (interface == "default" || interface == "all") traits.host_only |= index.of_globs(path).host_only;
   return traits;
 }
 

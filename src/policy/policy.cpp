@@ -20,10 +20,10 @@ bool has_kind(std::span<const NetnsName> names, NameKind kind) {
 }
 
 /// A glob never matches a key that would be refused if it were written out.
-bool may_be_wanted(const PolicyConfig& policy, Mode mode, const Key& key) {
+bool may_be_set(const PolicyConfig& policy, Mode mode, const Key& key) {
   const KeyTraits traits = traits_of(key.path());
   if (traits.write_only || (traits.read_only && mode == Mode::enforce)) return false;
-  return policy.takes_host_keys() || !(traits.global || traits.read_only_in_child);
+  return policy.allows_host_keys() || !(traits.global || traits.read_only_in_child);
 }
 
 bool may_be_observed(const Key& key) {
@@ -45,9 +45,9 @@ class Owners {
   explicit Owners(Resolution& into) : into_(into) {}
 
   void name(PlannedSetting planned) {
-    const auto [position, fresh] = owned_.try_emplace(planned.key, planned);
+    const auto [entry, fresh] = owned_.try_emplace(planned.key, planned);
     if (fresh) return;
-    PlannedSetting& owner = position->second;
+    PlannedSetting& owner = entry->second;
     // Policies arrive in file order.
     const bool wins = is_exact(planned) >= is_exact(owner);
     PlannedSetting loser = wins ? std::exchange(owner, std::move(planned)) : std::move(planned);
@@ -65,8 +65,8 @@ class Owners {
     std::erase_if(into_.overridden, [](const Overridden& lost) { return lost.loser == lost.winner; });
     for (auto& [key, planned] : owned_) into_.settings.push_back(std::move(planned));
     const auto place = [](const PlannedSetting& planned) {
-      const Position& where = planned.setting->where;
-      return std::tuple(planned.key.write_rank(), planned.policy, where.file, where.line);
+      const Position& position = planned.setting->position;
+      return std::tuple(planned.key.write_rank(), planned.policy, position.file, position.line);
     };
     std::stable_sort(into_.settings.begin(), into_.settings.end(),
                      [&](const auto& a, const auto& b) { return place(a) < place(b); });
@@ -90,9 +90,9 @@ PolicySet::PolicySet(Config config, Audit audit) : files_(std::move(config.files
     for (Setting& setting : source.sysctls) {
       // Without a value to write, the setting can only be audited.
       if (audit == Audit::everything || !setting.want.set()) setting.mode = Mode::audit;
-      const auto [position, fresh] = known.try_emplace(setting.key.path(), static_cast<KeyIndex>(keys_.size()));
+      const auto [entry, fresh] = known.try_emplace(setting.key.path(), static_cast<KeyIndex>(keys_.size()));
       if (fresh) keys_.push_back(setting.key);
-      policy.keys.push_back(position->second);
+      policy.keys.push_back(entry->second);
     }
   }
 }
@@ -183,7 +183,7 @@ Resolution PolicySet::resolve(const Plan& plan, std::span<const Key> found) cons
         continue;
       }
       for (const Key& key : found) {
-        const bool may_be = may_be_wanted(source, setting.mode.value_or(source.mode), key);
+        const bool may_be = may_be_set(source, setting.mode.value_or(source.mode), key);
         if (may_be && takes(source, setting.key, key)) name(key);
       }
     }

@@ -32,18 +32,18 @@ std::optional<std::string> number_problem(std::string_view word) {
   return std::nullopt;
 }
 
-constexpr std::uint64_t most_signed = 0x7FFF'FFFF;
-constexpr std::uint64_t most_unsigned = 0xFFFF'FFFF;
+constexpr std::uint64_t max_signed = 0x7FFF'FFFF;
+constexpr std::uint64_t max_unsigned = 0xFFFF'FFFF;
 // Must fit in 31 bits in kernel ticks, with up to 1000 ticks per second.
-constexpr std::uint64_t most_clock_ticks = most_signed / 10;
+constexpr std::uint64_t max_clock_ticks = max_signed / 10;
 
 /// Whether the kernel stores the number without loss, for a key with these traits. Most keys refuse numbers beyond 32 bits with
 /// EINVAL; keys stored in ticks keep another number (kernel fact 28).
 bool fits(const Number& number, const KeyTraits& traits) {
-  if (traits.form == ValueForm::milliseconds) return !number.negative && number.magnitude <= most_signed;
-  if (traits.form == ValueForm::clock_ticks) return !number.negative && number.magnitude <= most_clock_ticks;
-  if (traits.wide) return !number.negative || number.magnitude <= most_signed;
-  return number.magnitude <= (number.negative ? most_signed + 1 : most_unsigned);
+  if (traits.form == ValueForm::milliseconds) return !number.negative && number.magnitude <= max_signed;
+  if (traits.form == ValueForm::clock_ticks) return !number.negative && number.magnitude <= max_clock_ticks;
+  if (traits.wide) return !number.negative || number.magnitude <= max_signed;
+  return number.magnitude <= (number.negative ? max_signed + 1 : max_unsigned);
 }
 
 std::optional<std::string> numbers_problem(std::string_view text, const KeyTraits& traits) {
@@ -57,12 +57,12 @@ std::optional<std::string> numbers_problem(std::string_view text, const KeyTrait
 }
 
 std::string count_refusal(const KeyTraits& traits, std::size_t count) {
-  const std::string wanted = traits.numbers == 1 ? "1 number" : std::to_string(traits.numbers) + " numbers";
-  return "invalid value, expected " + wanted + ", found " + std::to_string(count);
+  const std::string expected = traits.numbers == 1 ? "1 number" : std::to_string(traits.numbers) + " numbers";
+  return "invalid value, expected " + expected + ", found " + std::to_string(count);
 }
 
 /// tcp_fastopen_key: one or two keys of four words each.
-bool has_whole_keys(std::string_view text) {
+bool has_complete_keys(std::string_view text) {
   const auto keys = split(text, ',');
   return keys.size() <= 2 &&
          std::all_of(keys.begin(), keys.end(), [](std::string_view key) { return split(key, '-').size() == 4; });
@@ -105,8 +105,8 @@ std::optional<std::string> value_problem(std::string_view text) {
 std::optional<std::string> value_problem(std::string_view text, const KeyTraits& traits) {
   if (auto problem = value_text_problem(text)) return problem;
   if (const auto expected = expected_of(traits.form); !expected.empty()) {
-    const bool is_whole = traits.form != ValueForm::hex || has_whole_keys(text);
-    if (is_whole && printed_form(text, {traits.form, {}})) return std::nullopt;
+    const bool is_complete = traits.form != ValueForm::hex || has_complete_keys(text);
+    if (is_complete && printed_form(text, {traits.form, {}})) return std::nullopt;
     return "invalid value, expected " + std::string(expected);
   }
   if (auto problem = value_problem(text)) return problem;

@@ -45,8 +45,8 @@ std::uint64_t rounded_ticks(std::uint64_t ticks, std::uint64_t hz) {
 }
 
 std::uint64_t rounded(std::uint64_t value, ValueForm form, std::uint64_t hz) {
-  constexpr std::uint64_t most = 0xFFFF'FFFF;  // the kernel refuses or truncates larger numbers
-  if (hz == 0 || value > most) return value;
+  constexpr std::uint64_t max_value = 0xFFFF'FFFF;  // the kernel refuses or truncates larger numbers
+  if (hz == 0 || value > max_value) return value;
   if (form == ValueForm::milliseconds) return rounded_milliseconds(value, hz);
   if (form != ValueForm::clock_ticks) return value;
   const std::uint64_t once = rounded_ticks(value, hz);

@@ -29,19 +29,19 @@ std::optional<Numbers> numbers_of(std::string_view text, const ValueSense& sense
   return numbers.empty() ? std::nullopt : std::optional(std::move(numbers));
 }
 
-/// Whether each number is at least the number at its position in `least`; a single number on either side applies to all of the
+/// Whether each number is at least the number at its position in `lower`; a single number on either side applies to all of the
 /// other.
-bool all_at_least(const Numbers& numbers, const Numbers& least) {
-  const std::size_t count = std::max(numbers.size(), least.size());
-  if ((numbers.size() != count && numbers.size() != 1) || (least.size() != count && least.size() != 1)) return false;
+bool all_at_least(const Numbers& numbers, const Numbers& lower) {
+  const std::size_t count = std::max(numbers.size(), lower.size());
+  if ((numbers.size() != count && numbers.size() != 1) || (lower.size() != count && lower.size() != 1)) return false;
   for (std::size_t i = 0; i < count; ++i) {
-    if (numbers[numbers.size() == 1 ? 0 : i] < least[least.size() == 1 ? 0 : i]) return false;
+    if (numbers[numbers.size() == 1 ? 0 : i] < lower[lower.size() == 1 ? 0 : i]) return false;
   }
   return true;
 }
 
 /// Bounds are rounded like the value, so a value satisfies a bound that the kernel cannot represent exactly.
-bool holds_bounds(std::string_view have, std::span<const std::string> least, std::span<const std::string> most,
+bool holds_bounds(std::string_view have, std::span<const std::string> lower, std::span<const std::string> upper,
                   const ValueSense& sense) {
   const auto numbers = numbers_of(have, sense);
   if (!numbers) return false;
@@ -58,7 +58,7 @@ bool holds_bounds(std::string_view have, std::span<const std::string> least, std
     const auto bound = bound_of(text);
     return bound && all_at_least(*bound, *numbers);
   };
-  return std::all_of(least.begin(), least.end(), is_above) && std::all_of(most.begin(), most.end(), is_below);
+  return std::all_of(lower.begin(), lower.end(), is_above) && std::all_of(upper.begin(), upper.end(), is_below);
 }
 
 bool compares_numbers(Want::Kind kind) {

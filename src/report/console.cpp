@@ -26,7 +26,7 @@ std::size_t columns(std::string_view text) {
 
 }  // namespace
 
-void complain(std::string_view line) { fmt::print(stderr, "nswarden: {}\n", line); }
+void print_to_stderr(std::string_view line) { fmt::print(stderr, "nswarden: {}\n", line); }
 
 Colour colour_of_stdout() {
   const std::string_view terminal = environment("TERM");

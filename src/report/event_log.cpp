@@ -6,11 +6,11 @@
 
 namespace nswarden {
 
-std::string_view to_string(Event::What what) {
+std::string_view to_string(Event::Kind kind) {
   constexpr std::array<std::string_view, 12> names{"drift",      "repair",        "failure",       "recovery",
                                                    "suspend",    "calm",          "contradiction", "netns_governed",
                                                    "netns_gone", "netns_failure", "reload",        "reload_failure"};
-  return names.at(static_cast<std::size_t>(what));
+  return names.at(static_cast<std::size_t>(kind));
 }
 
 void EventLog::add(Event event) {
@@ -21,7 +21,7 @@ void EventLog::add(Event event) {
 
 void EventLog::reloaded(double time, std::string_view problems) {
   Event event;
-  event.what = problems.empty() ? Event::What::reload : Event::What::reload_failure;
+  event.kind = problems.empty() ? Event::Kind::reload : Event::Kind::reload_failure;
   event.time = time;
   event.error = problems.substr(0, problems.find('\n'));
   add(std::move(event));

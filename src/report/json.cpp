@@ -49,7 +49,7 @@ Json json_of(const Writer& writer) {
 }
 
 Json json_of(const Event& event) {
-  Json json{{"time", event.time}, {"event", to_string(event.what)}};
+  Json json{{"time", event.time}, {"event", to_string(event.kind)}};
   // Events without a setting have no values.
   if (!event.finding.key.empty()) {
     json.update(json_of(event.finding));

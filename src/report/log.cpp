@@ -58,18 +58,18 @@ std::string format_line(LogFormat format, LogLevel level, std::string_view messa
 
 }  // namespace
 
-std::optional<std::size_t> LineLimiter::admit(std::string_view topic, Time now) {
+std::optional<std::size_t> LineLimiter::allow(std::string_view topic, Time now) {
   Topic& entry = find(topic, now);
   if (now - entry.since >= window) {
     entry.since = now;
     entry.lines = 0;
   }
   if (entry.lines == burst) {
-    ++entry.left_out;
+    ++entry.suppressed;
     return std::nullopt;
   }
   ++entry.lines;
-  return std::exchange(entry.left_out, 0);
+  return std::exchange(entry.suppressed, 0);
 }
 
 LineLimiter::Topic& LineLimiter::find(std::string_view name, Time now) {
@@ -93,15 +93,15 @@ void Log::write(LogLevel level, std::string_view message, std::initializer_list<
 void Log::limited(std::string_view topic, LogLevel level, std::string_view message, std::span<const LogField> fields) {
   if (!enabled(level)) return;
   try {
-    std::optional<std::size_t> left_out;
+    std::optional<std::size_t> suppressed;
     {
       const std::lock_guard lock(limiter_mutex_);
-      left_out = limiter_.admit(topic, std::chrono::steady_clock::now());
+      suppressed = limiter_.allow(topic, std::chrono::steady_clock::now());
     }
-    if (!left_out) return;
+    if (!suppressed) return;
     std::vector<LogField> all(fields.begin(), fields.end());
-    const std::string count = std::to_string(*left_out);
-    if (*left_out > 0) all.push_back({"left_out", count});
+    const std::string count = std::to_string(*suppressed);
+    if (*suppressed > 0) all.push_back({"left_out", count});
     put(level, message, all);
   } catch (const std::bad_alloc&) {
     const std::lock_guard lock(mutex_);

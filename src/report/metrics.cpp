@@ -146,7 +146,7 @@ struct Metrics::Families {
   LoopHistogram compliance_drift{compliance_buckets};
   std::set<std::string, std::less<>> writers;  // with their own series; loop thread only
 
-  void know_attempts(std::string_view policy, std::string_view action, std::span<const std::string_view> reasons) {
+  void register_attempts(std::string_view policy, std::string_view action, std::span<const std::string_view> reasons) {
     for (const char* result : {"success", "failure"}) actions.of({policy, action, result});
     for (const std::string_view reason : reasons) action_failures.of({policy, action, reason});
   }
@@ -196,16 +196,16 @@ Metrics::Metrics() : families_(std::make_unique<Families>()) {
 
 Metrics::~Metrics() = default;
 
-void Metrics::know(const PolicySet& policies) {
+void Metrics::register_policies(const PolicySet& policies) {
   for (const PolicySet::Policy& policy : policies.policies()) {
     for (const KeyIndex key : policy.keys) {
       for (const Source source : all_sources) {
         families_->drift_detected.of({policy.name, policies.keys()[key].name(), to_string(source)});
       }
     }
-    if (!policy.keys.empty()) families_->know_attempts(policy.name, "write", all_failure_reasons);
+    if (!policy.keys.empty()) families_->register_attempts(policy.name, "write", all_failure_reasons);
     if (policy.commands->empty()) continue;
-    families_->know_attempts(policy.name, "command", all_command_failures);
+    families_->register_attempts(policy.name, "command", all_command_failures);
     families_->commands_dropped.of({policy.name});
   }
 }

@@ -10,37 +10,37 @@
 
 namespace nswarden {
 
-std::vector<Useless> useless_now(const Reconciler& reconciler, Time now) {
+std::vector<UnusedPart> find_unused(const Reconciler& reconciler, Time now) {
   const PolicySet& set = reconciler.policies();
   const Overview overview = reconciler.overview(now);
   const std::vector<KeyIndex> missing = reconciler.missing_everywhere();
-  std::vector<Useless> useless;
+  std::vector<UnusedPart> unused;
   for (PolicyIndex i = 0; i < set.policies().size(); ++i) {
     const PolicySet::Policy& policy = set.policies()[i];
-    if (overview.policies[i].netns == 0) useless.push_back({policy.name, {}});
+    if (overview.policies[i].netns == 0) unused.push_back({policy.name, {}});
     for (const KeyIndex key : policy.keys) {
       const bool is_missing = overview.policies[i].netns > 0 && std::find(missing.begin(), missing.end(), key) != missing.end();
-      if (is_missing && !set.optional(i, key)) useless.push_back({policy.name, set.keys()[key].name()});
+      if (is_missing && !set.optional(i, key)) unused.push_back({policy.name, set.keys()[key].name()});
     }
   }
-  return useless;
+  return unused;
 }
 
-std::vector<Useless> PolicyReview::look(std::vector<Useless> useless, Time now) {
-  std::sort(useless.begin(), useless.end());
-  std::erase_if(known_, [&](const auto& one) { return !std::binary_search(useless.begin(), useless.end(), one.first); });
-  std::vector<Useless> tell;
-  for (Useless& one : useless) {
+std::vector<UnusedPart> PolicyReview::newly_unused(std::vector<UnusedPart> unused, Time now) {
+  std::sort(unused.begin(), unused.end());
+  std::erase_if(known_, [&](const auto& one) { return !std::binary_search(unused.begin(), unused.end(), one.first); });
+  std::vector<UnusedPart> reports;
+  for (UnusedPart& one : unused) {
     Since& since = known_.try_emplace(one, Since{now}).first->second;
-    const bool is_due = !one.key.empty() || now - since.first >= patience;
-    if (since.told || !is_due) continue;
-    since.told = true;
-    tell.push_back(std::move(one));
+    const bool is_due = !one.key.empty() || now - since.first >= grace_period;
+    if (since.reported || !is_due) continue;
+    since.reported = true;
+    reports.push_back(std::move(one));
   }
-  return tell;
+  return reports;
 }
 
-std::optional<std::string> meant_key(std::string_view name) {
+std::optional<std::string> suggest_key(std::string_view name) {
   const auto parsed = KeyPattern::parse(name);
   const auto* key = std::get_if<KeyPattern>(&parsed);
   if (key == nullptr) return std::nullopt;

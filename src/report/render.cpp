@@ -18,13 +18,13 @@ std::string_view state_colour(State state, Colour colour) {
 
 std::string_view to_string(Mode mode) { return mode == Mode::enforce ? "enforce" : "audit"; }
 
-std::string file_of(const Explanation& explanation, const Position& where) {
+std::string file_of(const Explanation& explanation, const Position& position) {
   const auto& files = explanation.policies->files();
-  return printable(where.file < files.size() ? files[where.file] : explanation.source);
+  return printable(position.file < files.size() ? files[position.file] : explanation.source);
 }
 
-std::string place(const Explanation& explanation, const Position& where) {
-  return fmt::format("{}:{}", file_of(explanation, where), where.line);
+std::string place(const Explanation& explanation, const Position& position) {
+  return fmt::format("{}:{}", file_of(explanation, position), position.line);
 }
 
 std::string want_text(const Key& key, const Setting& setting) {
@@ -45,18 +45,18 @@ std::string overrides_text(const Explanation& explanation, const PlannedSetting&
     text += fmt::format("{}{} ({}{}, {})", text.empty() ? "" : ", ", explanation.policies->policies()[lost.loser].name,
                         want_text(lost.key, *lost.setting),
                         lost.mode == winner.mode ? "" : fmt::format(", {}", to_string(lost.mode)),
-                        place(explanation, lost.setting->where));
+                        place(explanation, lost.setting->position));
   }
   return text;
 }
 
-template <class Tell>
-void for_each_command(const Explanation& explanation, Tell tell) {
+template <class Function>
+void for_each_command(const Explanation& explanation, Function function) {
   for (const PolicyIndex index : explanation.matched) {
     const PolicySet::Policy& policy = explanation.policies->policies()[index];
-    for (const std::string& command : policy.commands->startup) tell(policy, "startup", command);
+    for (const std::string& command : policy.commands->startup) function(policy, "startup", command);
     for (const PolicyCommands::OnEvent& on : policy.commands->events) {
-      for (const std::string& command : on.commands) tell(policy, on.event, command);
+      for (const std::string& command : on.commands) function(policy, on.event, command);
     }
   }
 }
@@ -87,8 +87,8 @@ std::string check_json(const CheckReport& report) {
 }
 
 std::string explain_table(const Explanation& explanation) {
-  const std::string aside = explanation.not_looked_at.empty() ? "" : fmt::format("note: {}\n", explanation.not_looked_at);
-  if (explanation.matched.empty()) return fmt::format("no policy matches {}\n{}", printable(explanation.netns), aside);
+  const std::string note = explanation.unchecked_reason.empty() ? "" : fmt::format("note: {}\n", explanation.unchecked_reason);
+  if (explanation.matched.empty()) return fmt::format("no policy matches {}\n{}", printable(explanation.netns), note);
   const auto policies = explanation.policies->policies();
   std::string matched;
   for (const PolicyIndex index : explanation.matched) {
@@ -100,17 +100,17 @@ std::string explain_table(const Explanation& explanation) {
     const Finding* finding = finding_of(explanation, planned.key.name());
     table.row({printable(planned.key.name()), want_text(planned.key, *planned.setting),
                finding == nullptr ? "-" : or_dash(finding->have), finding == nullptr ? "-" : state_text(*finding),
-               std::string(to_string(planned.mode)), policies[planned.policy].name, place(explanation, planned.setting->where),
-               or_dash(overrides_text(explanation, planned))});
+               std::string(to_string(planned.mode)), policies[planned.policy].name,
+               place(explanation, planned.setting->position), or_dash(overrides_text(explanation, planned))});
   }
-  std::string out = fmt::format("{} is matched by: {}\n{}", printable(explanation.netns), matched, aside);
+  std::string out = fmt::format("{} is matched by: {}\n{}", printable(explanation.netns), matched, note);
   if (!table.empty()) out += table.text();
   for (const PlannedSetting& planned : explanation.resolution.settings) {
     if (planned.setting->note.empty()) continue;
     out += fmt::format("{}: {}\n", printable(planned.key.name()), printable(planned.setting->note));
   }
   const char* const of_open =
-      explanation.not_looked_at.empty() ? "matches no key here" : "not expanded, because the netns was not checked";
+      explanation.unchecked_reason.empty() ? "matches no key here" : "not expanded, because the netns was not checked";
   for (const std::string& glob : explanation.open_globs) out += fmt::format("{}: {}\n", printable(glob), of_open);
   Table commands;
   commands.row({"EVENT", "COMMAND", "CAPABILITIES", "POLICY"});
@@ -123,9 +123,9 @@ std::string explain_table(const Explanation& explanation) {
 
 std::string explain_json(const Explanation& explanation) {
   const auto policies = explanation.policies->policies();
-  const auto place_json = [&](Json& json, const Position& where) {
-    json["line"] = where.line;
-    json["file"] = file_of(explanation, where);
+  const auto place_json = [&](Json& json, const Position& position) {
+    json["line"] = position.line;
+    json["file"] = file_of(explanation, position);
   };
   Json json{{"schema", 1},
             {"netns", printable(explanation.netns)},
@@ -141,7 +141,7 @@ std::string explain_json(const Explanation& explanation) {
                  {"mode", to_string(planned.mode)},
                  {"policy", policies[planned.policy].name},
                  {"overrides", Json::array()}};
-    place_json(setting, planned.setting->where);
+    place_json(setting, planned.setting->position);
     if (const Finding* finding = finding_of(explanation, planned.key.name())) {
       const Json found = json_of(*finding);
       for (const char* field : {"have", "state", "reason", "error"}) {
@@ -155,12 +155,12 @@ std::string explain_json(const Explanation& explanation) {
                  {"want", want_text(lost.key, *lost.setting)},
                  {"mode", to_string(lost.mode)},
                  {"conflict", lost.conflict}};
-      place_json(loser, lost.setting->where);
+      place_json(loser, lost.setting->position);
       setting["overrides"].push_back(std::move(loser));
     }
     json["settings"].push_back(std::move(setting));
   }
-  if (!explanation.not_looked_at.empty()) json["not_looked_at"] = explanation.not_looked_at;
+  if (!explanation.unchecked_reason.empty()) json["not_looked_at"] = explanation.unchecked_reason;
   for (const std::string& glob : explanation.open_globs) json["globs_without_keys"].push_back(printable(glob));
   for_each_command(explanation, [&](const PolicySet::Policy& policy, std::string_view event, const std::string& command) {
     json["commands"].push_back({{"event", event},

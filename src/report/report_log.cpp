@@ -29,17 +29,17 @@ std::string failure_text(const Change& change) {
                                             : "the value read back differs from the one written";
 }
 
-Event::What event_of(const Change& change) {
-  switch (change.what) {
-    case Change::What::drifted: return change.attempted ? Event::What::failure : Event::What::drift;
-    case Change::What::repaired: return Event::What::repair;
-    case Change::What::recovered: return Event::What::recovery;
-    case Change::What::not_repaired: return Event::What::failure;
-    case Change::What::suspended: return Event::What::suspend;
-    case Change::What::calmed: return Event::What::calm;
-    case Change::What::contradicted: return Event::What::contradiction;
+Event::Kind event_of(const Change& change) {
+  switch (change.kind) {
+    case Change::Kind::drifted: return change.attempted ? Event::Kind::failure : Event::Kind::drift;
+    case Change::Kind::repaired: return Event::Kind::repair;
+    case Change::Kind::recovered: return Event::Kind::recovery;
+    case Change::Kind::not_repaired: return Event::Kind::failure;
+    case Change::Kind::suspended: return Event::Kind::suspend;
+    case Change::Kind::calmed: return Event::Kind::calm;
+    case Change::Kind::contradicted: return Event::Kind::contradiction;
   }
-  return Event::What::drift;
+  return Event::Kind::drift;
 }
 
 }  // namespace
@@ -54,7 +54,7 @@ void ReportLog::record(const Report& report, const PolicySet& policies, Time now
   record_life(report, policies, unix_time);
   for (const Change& change : report.changes) {
     if (change.detected) metrics_.drift_detected(change.finding.policy, policies.keys()[change.written].name(), report.source);
-    const KnownWriter writer = name_writer(report, change);
+    const KnownWriter writer = find_writer(report, change);
     log_change(report, change, writer);
     add_change_event(report, change, writer, unix_time);
   }
@@ -62,9 +62,9 @@ void ReportLog::record(const Report& report, const PolicySet& policies, Time now
 
 /// The writer of the drift in `change`. A drift without a known writer clears the previous name, which would otherwise appear
 /// next to a value that it did not write.
-KnownWriter ReportLog::name_writer(const Report& report, const Change& change) {
+KnownWriter ReportLog::find_writer(const Report& report, const Change& change) {
   const Finding& finding = change.finding;
-  const bool is_over = change.what == Change::What::recovered || change.what == Change::What::calmed;
+  const bool is_over = change.kind == Change::Kind::recovered || change.kind == Change::Kind::calmed;
   if (is_over && !change.detected) return nullptr;
   KnownWriter writer;
   if (report.source == Source::event) {
@@ -72,20 +72,20 @@ KnownWriter ReportLog::name_writer(const Report& report, const Change& change) {
     if (change.detected) metrics_.drift_written(writer ? writer->comm : std::string_view());
   }
   // Follows a drift that was already reported.
-  const bool is_later = change.what == Change::What::suspended || change.what == Change::What::repaired;
+  const bool is_later = change.kind == Change::Kind::suspended || change.kind == Change::Kind::repaired;
   if (!writer && is_later && !change.detected) return writers_.last_writer(finding.netns, finding.key);
-  const bool other_drift = change.detected || change.what == Change::What::drifted;
+  const bool other_drift = change.detected || change.kind == Change::Kind::drifted;
   if (writer || other_drift) writers_.remember(finding.netns, finding.key, writer);
   return writer;
 }
 
 void ReportLog::add_change_event(const Report& report, const Change& change, KnownWriter writer, double unix_time) {
   Event event;
-  event.what = event_of(change);
+  event.kind = event_of(change);
   event.time = unix_time;
   event.finding = change.finding;
   event.source = report.source;
-  if (event.what == Event::What::drift || event.what == Event::What::failure) event.error = failure_text(change);
+  if (event.kind == Event::Kind::drift || event.kind == Event::Kind::failure) event.error = failure_text(change);
   event.retry_in = change.retry_in;
   event.writer = std::move(writer);
   events_.add(std::move(event));
@@ -104,21 +104,21 @@ void ReportLog::record_life(const Report& report, const PolicySet& policies, dou
       return log_.limited("host netns", LogLevel::warn, "name refers to the host netns, ignored", {netns});
     case Report::Life::governed:
       log_.limited(topic, LogLevel::info, "netns governed", {netns, {"policies", names_of(report.newly_matched, policies)}});
-      event.what = Event::What::netns_governed;
+      event.kind = Event::Kind::netns_governed;
       break;
     case Report::Life::gone:
       log_.limited(topic, LogLevel::info, "netns gone", {netns});
-      event.what = Event::What::netns_gone;
+      event.kind = Event::Kind::netns_gone;
       break;
     case Report::Life::cannot_enter:
       event.error = error_text(report.error.code);
       log_.limited(topic, LogLevel::warn, "cannot enter netns",
                    {netns, {"step", report.error.attempt}, {"error", event.error}});
-      event.what = Event::What::netns_failure;
+      event.kind = Event::Kind::netns_failure;
       break;
   }
   // Also when a netns appears: it is a new one, even if the removal of its predecessor was missed.
-  if (event.what != Event::What::netns_failure) writers_.forget(report.netns);
+  if (event.kind != Event::Kind::netns_failure) writers_.forget(report.netns);
   events_.add(std::move(event));
 }
 
@@ -148,32 +148,32 @@ void ReportLog::log_change(const Report& report, const Change& change, const Kno
     return fields;
   };
   // One line reports the start of a contention, another one its end.
-  const auto level = [&](LogLevel usual) { return change.fought_over ? LogLevel::debug : usual; };
-  switch (change.what) {
-    case Change::What::repaired:
+  const auto level = [&](LogLevel usual) { return change.contended ? LogLevel::debug : usual; };
+  switch (change.kind) {
+    case Change::Kind::repaired:
       return log_.limited(topic, level(LogLevel::info), "sysctl repaired",
                           with_writer({netns, policy, key, have, want, source}));
-    case Change::What::recovered:
+    case Change::Kind::recovered:
       return log_.limited(topic, level(LogLevel::info), "sysctl compliant again", {netns, policy, key, want, source});
-    case Change::What::contradicted:
+    case Change::Kind::contradicted:
       return log_.limited(topic, LogLevel::warn, "settings contradict each other: writing one changes the other",
                           {netns, policy, key, have, want, {"other", change.other}});
     // A separate topic, because earlier lines of the contention have used the allowance of the setting's topic. Labels are
     // never empty.
-    case Change::What::suspended: {
+    case Change::Kind::suspended: {
       const std::string retry_in = format_duration(change.retry_in);
       return log_.limited('\0' + topic, LogLevel::warn, "sysctl suspended: another process keeps overwriting it",
                           with_writer({netns, policy, key, have, want, {"retry_in", retry_in}}));
     }
-    case Change::What::calmed:
+    case Change::Kind::calmed:
       return log_.limited('\0' + topic, LogLevel::info, "sysctl no longer contended, repair resumed",
                           {netns, policy, key, want});
-    case Change::What::drifted:
-    case Change::What::not_repaired: break;
+    case Change::Kind::drifted:
+    case Change::Kind::not_repaired: break;
   }
   const LogField state{"state", to_string(finding.state)};
-  const std::string why = failure_text(change);
-  const LogField error{"error", why};
+  const std::string reason = failure_text(change);
+  const LogField error{"error", reason};
   if (change.attempted) {
     const LogField outcome{"outcome", to_string(change.outcome)};
     return log_.limited(topic, level(LogLevel::warn), "sysctl not repaired",

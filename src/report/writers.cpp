@@ -4,14 +4,14 @@
 namespace nswarden {
 namespace {
 
-bool says_nothing(const Writer& writer) {
+bool is_unidentified(const Writer& writer) {
   return writer.pid == 0 && writer.comm.empty() && writer.exe.empty() && !writer.uid && writer.cgroup.empty() &&
          writer.container.empty() && writer.unit.empty();
 }
 
 }  // namespace
 
-void Writers::take(std::vector<SysctlWrite> writes, double seen) {
+void Writers::add_writes(std::vector<SysctlWrite> writes, double seen) {
   // A visit learns a file and reports its state, so a write before it cannot explain a later drift.
   std::erase_if(writes_, [&](const SeenWrite& write) { return !write.write.place && files_.find(write.write.inode); });
   for (SysctlWrite& write : writes) {
@@ -50,7 +50,7 @@ KnownWriter Writers::writer_of(std::uint64_t netns, std::uint32_t setting) {
 KnownWriter Writers::described(SeenWrite& write) {
   if (!write.writer) {
     Writer writer = describe_(write.write.pid, write.write.pidfd, write.seen);
-    write.writer = says_nothing(writer) ? nullptr : std::make_shared<const Writer>(std::move(writer));
+    write.writer = is_unidentified(writer) ? nullptr : std::make_shared<const Writer>(std::move(writer));
   }
   return *write.writer;
 }

@@ -16,7 +16,7 @@
 namespace nswarden {
 namespace {
 
-constexpr std::size_t size_of_an_entry_besides_its_texts = 128;
+constexpr std::size_t entry_overhead = 128;
 
 bool is_same(const Key& key, std::string_view a, std::string_view b) {
   return same_value(a, b, ValueSense{traits_of(key.path()).form, {}});
@@ -72,7 +72,7 @@ std::string last_line(std::string_view before, std::size_t lines) {
   return fmt::format("end {} {:016x}\n", lines, checksum(before));
 }
 
-Problem refusal(std::string why) { return {{}, std::move(why)}; }
+Problem refusal(std::string reason) { return {{}, std::move(reason)}; }
 
 }  // namespace
 
@@ -144,8 +144,7 @@ std::optional<RestoreText::Fields> RestoreText::fields_of(std::string_view line)
 }
 
 std::size_t RestoreBook::size_of(const Entry& entry) {
-  return size_of_an_entry_besides_its_texts + entry.key.path().size() + entry.policy.size() + entry.found.size() +
-         entry.stored.size();
+  return entry_overhead + entry.key.path().size() + entry.policy.size() + entry.found.size() + entry.stored.size();
 }
 
 bool RestoreBook::note(std::uint64_t cookie, const Entry& write) {
@@ -218,7 +217,7 @@ const RestoreBook::Entry* RestoreBook::find(std::uint64_t cookie, const Key& key
   return entry == netns->second.entries.end() ? nullptr : &entry->second;
 }
 
-void RestoreBook::saw_living(std::span<const std::uint64_t> cookies, Time now) {
+void RestoreBook::mark_alive(std::span<const std::uint64_t> cookies, Time now) {
   for (auto& [cookie, netns] : netns_) {
     if (!netns.unseen_since) netns.unseen_since = now;
   }

@@ -100,7 +100,7 @@ class RestoreBook {
   [[nodiscard]] bool knows(std::uint64_t cookie) const { return netns_.find(cookie) != netns_.end(); }
 
   /// These netns are alive. The others may be alive too: a netns may briefly have no name, or may be impossible to enter.
-  void saw_living(std::span<const std::uint64_t> cookies, Time now);
+  void mark_alive(std::span<const std::uint64_t> cookies, Time now);
 
   [[nodiscard]] bool empty() const { return netns_.empty(); }
   [[nodiscard]] std::size_t size() const { return entries_; }

@@ -48,10 +48,10 @@ std::string RestoreFile::lock() {
 RestoreFile::Loaded RestoreFile::load() {
   const std::string shown = printable(file_);
   if (fingerprint(file_) == 0) return {};
-  if (const std::string why = lock(); !why.empty()) return {{}, fmt::format("cannot read {}: {}", shown, why)};
+  if (const std::string reason = lock(); !reason.empty()) return {{}, fmt::format("cannot read {}: {}", shown, reason)};
   auto read = read_trusted_file(file_, RestoreBook::max_text_size);
   if (const auto* distrusted = std::get_if<Distrusted>(&read)) {
-    return {{}, fmt::format("cannot trust {}: {}", shown, printable(distrusted->why))};
+    return {{}, fmt::format("cannot trust {}: {}", shown, printable(distrusted->reason))};
   }
   if (const auto* error = std::get_if<Error>(&read)) {
     return {{}, fmt::format("cannot read {}: {}", shown, with_remedy(error->code))};
@@ -68,7 +68,7 @@ RestoreFile::Loaded RestoreFile::load() {
 std::string RestoreFile::save(const RestoreBook& book) {
   const std::string shown = printable(file_);
   if (book.empty() && fingerprint(file_) == 0) return {};
-  if (const std::string why = lock(); !why.empty()) return fmt::format("cannot write {}: {}", shown, why);
+  if (const std::string reason = lock(); !reason.empty()) return fmt::format("cannot write {}: {}", shown, reason);
   const auto done = replace_file(file_, book.text(boot_));
   return done ? std::string() : fmt::format("cannot write {}: {}", shown, with_remedy(done.error().code));
 }

@@ -57,7 +57,7 @@ class Credentials {
   Credentials(const Credentials&) = delete;
   Credentials& operator=(const Credentials&) = delete;
 
-  [[nodiscard]] bool are_there() const { return colon_ != std::string::npos; }
+  [[nodiscard]] bool present() const { return colon_ != std::string::npos; }
   [[nodiscard]] std::string_view user() const { return {text_.data(), colon_}; }
   [[nodiscard]] const char* password() const { return text_.c_str() + colon_ + 1; }
 
@@ -83,30 +83,30 @@ std::string digest_of(std::string_view user, const std::string& hash, const char
 void BasicAuth::Memory::add(const std::string& digest) {
   if (!known_.insert(digest).second) return;
   order_.push_back(digest);
-  if (order_.size() <= most_remembered) return;
+  if (order_.size() <= max_remembered) return;
   known_.erase(order_.front());
   order_.pop_front();
 }
 
-class BasicAuth::Turn {
+class BasicAuth::CheckSlot {
  public:
-  explicit Turn(BasicAuth& auth) : auth_(auth) {
+  explicit CheckSlot(BasicAuth& auth) : auth_(auth) {
     const std::lock_guard lock(auth_.mutex_);
-    has_ = auth_.turns_ < most_checks;
-    if (has_) ++auth_.turns_;
+    acquired_ = auth_.checks_pending_ < max_checks;
+    if (acquired_) ++auth_.checks_pending_;
   }
-  ~Turn() {
+  ~CheckSlot() {
     const std::lock_guard lock(auth_.mutex_);
-    if (has_) --auth_.turns_;
+    if (acquired_) --auth_.checks_pending_;
   }
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
+  CheckSlot(const CheckSlot&) = delete;
+  CheckSlot& operator=(const CheckSlot&) = delete;
 
-  [[nodiscard]] bool is_had() const { return has_; }
+  [[nodiscard]] bool acquired() const { return acquired_; }
 
  private:
   BasicAuth& auth_;
-  bool has_ = false;
+  bool acquired_ = false;
 };
 
 BasicAuth::BasicAuth(const std::vector<WebUser>& users) : crypt_(std::make_unique<crypt_data>()) {
@@ -116,7 +116,7 @@ BasicAuth::BasicAuth(const std::vector<WebUser>& users) : crypt_(std::make_uniqu
     cost = hashes_.empty() ? its : std::max(cost, its);
     hashes_.emplace(user.name, user.hash);
   }
-  nobodys_ = "$2b$" + cost + "$no.such.user.no.user.O" + std::string(bcrypt_size - bcrypt_prefix, '.');
+  unknown_user_hash_ = "$2b$" + cost + "$no.such.user.no.user.O" + std::string(bcrypt_size - bcrypt_prefix, '.');
 }
 
 BasicAuth::~BasicAuth() = default;
@@ -128,41 +128,41 @@ std::size_t BasicAuth::checks() const {
 
 std::optional<bool> BasicAuth::remembered(const std::string& digest) const {
   const std::lock_guard lock(mutex_);
-  if (right_.has(digest)) return true;
-  if (wrong_.has(digest)) return false;
+  if (valid_.has(digest)) return true;
+  if (invalid_.has(digest)) return false;
   return std::nullopt;
 }
 
 bool BasicAuth::check(const std::string& hash, const char* password) {
   const char* made = crypt_r(password, hash.c_str(), crypt_.get());
   // Compares only the checksum: the salt has several spellings, and crypt_r returns one of them.
-  const bool is_right = made != nullptr && std::strlen(made) == bcrypt_size && hash.size() == bcrypt_size &&
+  const bool is_valid = made != nullptr && std::strlen(made) == bcrypt_size && hash.size() == bcrypt_size &&
                         CRYPTO_memcmp(made + bcrypt_prefix, hash.data() + bcrypt_prefix, bcrypt_size - bcrypt_prefix) == 0;
   explicit_bzero(crypt_.get(), sizeof(crypt_data));
-  return is_right;
+  return is_valid;
 }
 
 BasicAuth::Verdict BasicAuth::judge(std::string_view authorization) {
   const Credentials given(authorization);
-  if (!given.are_there()) return Verdict::refused;
-  const auto verdict = [](bool is_right) { return is_right ? Verdict::admitted : Verdict::refused; };
+  if (!given.present()) return Verdict::refused;
+  const auto verdict = [](bool is_valid) { return is_valid ? Verdict::admitted : Verdict::refused; };
   const auto user = hashes_.find(given.user());
   const bool is_known = user != hashes_.end();
-  const std::string& hash = is_known ? user->second : nobodys_;
+  const std::string& hash = is_known ? user->second : unknown_user_hash_;
   const std::string digest = digest_of(given.user(), hash, given.password());
   if (const auto before = remembered(digest)) return verdict(*before);
 
-  const Turn turn(*this);
-  if (!turn.is_had()) return Verdict::busy;
+  const CheckSlot turn(*this);
+  if (!turn.acquired()) return Verdict::busy;
   const std::lock_guard one_by_one(crypt_mutex_);
   if (closed_) return Verdict::busy;
   // The check before this one may have had the same credential: a browser sends several requests in parallel.
   if (const auto before = remembered(digest)) return verdict(*before);
-  const bool is_right = check(hash, given.password()) && is_known;
+  const bool is_valid = check(hash, given.password()) && is_known;
   const std::lock_guard lock(mutex_);
   ++checks_;
-  (is_right ? right_ : wrong_).add(digest);
-  return verdict(is_right);
+  (is_valid ? valid_ : invalid_).add(digest);
+  return verdict(is_valid);
 }
 
 }  // namespace nswarden

@@ -36,7 +36,7 @@ class BasicAuth {
   enum class Verdict : std::uint8_t {
     admitted,
     refused,
-    busy,  ///< not checked: `most_checks` other requests are being checked or waiting, or close() was called
+    busy,  ///< not checked: `max_checks` other requests are being checked or waiting, or close() was called
   };
   /// `authorization` is the value of the header, empty when absent. Throws std::bad_alloc.
   Verdict judge(std::string_view authorization);
@@ -47,8 +47,8 @@ class BasicAuth {
   /// Passwords hashed so far.
   [[nodiscard]] std::size_t checks() const;
 
-  static constexpr std::size_t most_checks = 4;
-  static constexpr std::size_t most_remembered = 1024;  ///< valid credentials, and as many invalid ones
+  static constexpr std::size_t max_checks = 4;
+  static constexpr std::size_t max_remembered = 1024;  ///< valid credentials, and as many invalid ones
 
  private:
   /// A set of digests that evicts the oldest first.
@@ -61,18 +61,18 @@ class BasicAuth {
     std::set<std::string> known_;
     std::deque<std::string> order_;
   };
-  /// One of the `most_checks` places for requests that wait or are checked.
-  class Turn;
+  /// One of the `max_checks` places for requests that wait or are checked.
+  class CheckSlot;
 
   [[nodiscard]] std::optional<bool> remembered(const std::string& digest) const;
   bool check(const std::string& hash, const char* password);
 
   std::map<std::string, std::string, std::less<>> hashes_;  ///< by user name
-  std::string nobodys_;                                     ///< hash for unknown users, as costly as the costliest
+  std::string unknown_user_hash_;                           ///< hash for unknown users, as costly as the costliest
   mutable std::mutex mutex_;                                ///< protects the fields between it and crypt_mutex_
-  Memory right_;
-  Memory wrong_;
-  std::size_t turns_ = 0;
+  Memory valid_;
+  Memory invalid_;
+  std::size_t checks_pending_ = 0;
   std::size_t checks_ = 0;
   std::atomic<bool> closed_{false};
   std::mutex crypt_mutex_;  ///< protects crypt_; lock order: crypt_mutex_ before mutex_

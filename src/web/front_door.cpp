@@ -26,8 +26,8 @@ constexpr std::size_t tls_header = 5;
 // Long enough to cost nothing if the kernel keeps returning the same error.
 constexpr milliseconds pause_after_failure{10};
 
-thread_local FrontDoor* door = nullptr;
-thread_local FrontDoor* door_ahead = nullptr;
+thread_local FrontDoor* acceptor_door = nullptr;
+thread_local FrontDoor* worker_door = nullptr;
 
 /// Returns the socket's cookie, which the kernel never reuses; 0 on error.
 std::uint64_t cookie_of(int fd) {
@@ -37,11 +37,11 @@ std::uint64_t cookie_of(int fd) {
 }
 
 /// The connection that the calling thread waits for, and since when.
-struct Guest {
+struct AwaitedConnection {
   std::uint64_t cookie = 0;
   std::chrono::steady_clock::time_point since;
 };
-thread_local Guest guest;
+thread_local AwaitedConnection awaited;
 
 /// Increments a counter for its lifetime.
 class Counted {
@@ -55,12 +55,12 @@ class Counted {
   std::atomic<int>& count_;
 };
 
-Fd made(int fd, const char* what) {
-  if (fd < 0) throw std::system_error(errno, std::generic_category(), what);
+Fd made(int fd, const char* attempt) {
+  if (fd < 0) throw std::system_error(errno, std::generic_category(), attempt);
   return Fd(fd);
 }
 
-bool is_short_of(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
+bool is_resource_shortage(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
 
 bool add_to(const Fd& epoll, int fd, std::uint32_t events) {
   epoll_event event{};
@@ -69,19 +69,19 @@ bool add_to(const Fd& epoll, int fd, std::uint32_t events) {
   return ::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) == 0 || errno == EEXIST;
 }
 
-enum class Said { nothing_yet, all, farewell };
+enum class Received { partial, complete, closed };
 
-Said said_on(int fd) {
+Received peek(int fd) {
   std::array<char, longest_request> bytes;
   const ssize_t size = ::recv(fd, bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
-  if (size < 0) return errno == EAGAIN || errno == EINTR ? Said::nothing_yet : Said::farewell;
-  if (size == 0) return Said::farewell;
-  return is_whole_request({bytes.data(), static_cast<std::size_t>(size)}) ? Said::all : Said::nothing_yet;
+  if (size < 0) return errno == EAGAIN || errno == EINTR ? Received::partial : Received::closed;
+  if (size == 0) return Received::closed;
+  return is_complete_request({bytes.data(), static_cast<std::size_t>(size)}) ? Received::complete : Received::partial;
 }
 
 }  // namespace
 
-bool is_whole_request(std::string_view sent) {
+bool is_complete_request(std::string_view sent) {
   if (sent.size() >= longest_request) return true;
   const auto byte = [sent](std::size_t at) { return static_cast<unsigned char>(sent[at]); };
   if (!sent.empty() && byte(0) == tls_handshake) {
@@ -92,23 +92,23 @@ bool is_whole_request(std::string_view sent) {
   return sent.find("\r\n\r\n") != std::string_view::npos || sent.find("\n\n") != std::string_view::npos;
 }
 
-FrontDoor::FrontDoor(milliseconds patience, std::size_t most_waiting)
+FrontDoor::FrontDoor(milliseconds patience, std::size_t max_waiting)
     : patience_(patience),
-      hurry_(patience / 32),
-      most_(most_waiting),
+      stall_limit_(patience / 32),
+      max_waiting_(max_waiting),
       epoll_(made(::epoll_create1(EPOLL_CLOEXEC), "cannot create an epoll instance")),
       closing_(made(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "cannot create an eventfd")) {
-  connections_.reserve(most_waiting);
-  constexpr std::size_t most_listeners = 256;
-  listeners_.reserve(most_listeners);
+  connections_.reserve(max_waiting);
+  constexpr std::size_t max_listeners = 256;
+  listeners_.reserve(max_listeners);
   if (!add_to(epoll_, closing_.get(), EPOLLIN))
     throw std::system_error(errno, std::generic_category(), "cannot poll an eventfd");
 }
 
-void FrontDoor::serve_this_thread() { door = this; }
+void FrontDoor::attach_acceptor() { acceptor_door = this; }
 
-void FrontDoor::serve_behind() {
-  door_ahead = this;
+void FrontDoor::attach_worker() {
+  worker_door = this;
   ++answering_;
 }
 
@@ -130,16 +130,16 @@ bool FrontDoor::watch(int listener) {
 }
 
 int FrontDoor::poll(pollfd* listeners, nfds_t count, int timeout) {
-  asked_ = 0;
+  handed_over_since_ = 0;
   const std::span sockets(listeners, count);
   const bool complete =
       std::all_of(sockets.begin(), sockets.end(), [this](const pollfd& listener) { return watch(listener.fd); });
   if (!complete) timeout = static_cast<int>(pause_after_failure.count());
-  if (const int whole = tell(listeners, count); whole > 0) return whole;
+  if (const int ready_count = set_revents(listeners, count); ready_count > 0) return ready_count;
   std::array<epoll_event, 64> events{};
   const Clock::time_point now = Clock::now();
   drop_late(now);
-  const int ready = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), patience_left(now, timeout));
+  const int ready = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), time_left(now, timeout));
   if (ready < 0) {
     if (errno != EINTR) std::this_thread::sleep_for(pause_after_failure);
     return 0;
@@ -151,59 +151,60 @@ int FrontDoor::poll(pollfd* listeners, nfds_t count, int timeout) {
       return 0;
     }
     if (std::find(listeners_.begin(), listeners_.end(), fd) != listeners_.end()) {
-      let_in(fd);
+      accept_pending(fd);
     } else {
-      look(fd);
+      check_connection(fd);
     }
   }
   drop_late(Clock::now());
-  return tell(listeners, count);
+  return set_revents(listeners, count);
 }
 
 /// Returns the epoll timeout; unlimited when no connection can time out.
-int FrontDoor::patience_left(Clock::time_point now, int timeout) const {
+int FrontDoor::time_left(Clock::time_point now, int timeout) const {
   if (connections_.empty()) return timeout <= pause_after_failure.count() ? timeout : -1;
   const auto left = std::chrono::ceil<milliseconds>(connections_.front().until - now).count();
-  const int mine = static_cast<int>(std::max<std::int64_t>(left, 0));
-  return timeout < 0 ? mine : std::min(mine, timeout);
+  const int own_timeout = static_cast<int>(std::max<std::int64_t>(left, 0));
+  return timeout < 0 ? own_timeout : std::min(own_timeout, timeout);
 }
 
-void FrontDoor::let_in(int listener) {
+void FrontDoor::accept_pending(int listener) {
   // Bounded so that waiting connections are checked too.
   for (int taken = 0; taken < 64; ++taken) {
     Fd fd(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (!fd && is_short_of(errno) && drop_first()) continue;
+    if (!fd && is_resource_shortage(errno) && drop_first()) continue;
     if (!fd) {
       // A connection that failed before accept4() concerns no listener. Any other error may recur immediately.
       if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) std::this_thread::sleep_for(pause_after_failure);
       return;
     }
-    const Said said = said_on(fd.get());
-    if (said == Said::farewell) continue;
-    if (connections_.size() == most_ && !drop_first()) continue;  // dropped: every earlier connection has sent a whole request
+    const Received received = peek(fd.get());
+    if (received == Received::closed) continue;
+    if (connections_.size() == max_waiting_ && !drop_first())
+      continue;  // dropped: every earlier connection has sent a whole request
     // Edge-triggered epoll reports data that arrived after the check. If epoll_ctl() fails, the server gets the connection
     // unfiltered.
-    const bool whole = said == Said::all || !add_to(epoll_, fd.get(), EPOLLIN | EPOLLRDHUP | EPOLLET);
+    const bool complete = received == Received::complete || !add_to(epoll_, fd.get(), EPOLLIN | EPOLLRDHUP | EPOLLET);
     const Clock::time_point now = Clock::now();
-    connections_.push_back({std::move(fd), listener, whole, now + patience_, now});
+    connections_.push_back({std::move(fd), listener, complete, now + patience_, now});
   }
 }
 
-void FrontDoor::look(int fd) {
+void FrontDoor::check_connection(int fd) {
   const auto found =
       std::find_if(connections_.begin(), connections_.end(), [fd](const auto& one) { return one.fd.get() == fd; });
-  if (found == connections_.end() || found->whole) return;
-  const Said said = said_on(fd);
-  if (said == Said::farewell) {
+  if (found == connections_.end() || found->complete) return;
+  const Received received = peek(fd);
+  if (received == Received::closed) {
     connections_.erase(found);
   } else {
-    found->whole = said == Said::all;
-    found->asked = Clock::now();
+    found->complete = received == Received::complete;
+    found->complete_since = Clock::now();
   }
 }
 
 bool FrontDoor::drop_first() {
-  const auto first = std::find_if(connections_.begin(), connections_.end(), [](const auto& one) { return !one.whole; });
+  const auto first = std::find_if(connections_.begin(), connections_.end(), [](const auto& one) { return !one.complete; });
   if (first == connections_.end()) return false;
   connections_.erase(first);
   return true;
@@ -214,57 +215,58 @@ void FrontDoor::drop_late(Clock::time_point now) {
   const auto late = [now](const Connection& one) { return one.until <= now; };
   const auto end = std::find_if_not(connections_.begin(), connections_.end(), late);
   const auto is_lost = [](Connection& one) {
-    if (!one.whole && said_on(one.fd.get()) == Said::all) {
-      one.whole = true;
-      one.asked = Clock::now();
+    if (!one.complete && peek(one.fd.get()) == Received::complete) {
+      one.complete = true;
+      one.complete_since = Clock::now();
     }
-    return !one.whole;
+    return !one.complete;
   };
   connections_.erase(std::remove_if(connections_.begin(), end, is_lost), end);
 }
 
-int FrontDoor::tell(pollfd* listeners, nfds_t count) const {
-  int told = 0;
+int FrontDoor::set_revents(pollfd* listeners, nfds_t count) const {
+  int result = 0;
   for (pollfd& listener : std::span(listeners, count)) {
-    const auto is_for_it = [&](const Connection& one) { return one.whole && one.listener == listener.fd; };
-    const bool any = std::any_of(connections_.begin(), connections_.end(), is_for_it);
+    const auto is_for_listener = [&](const Connection& one) { return one.complete && one.listener == listener.fd; };
+    const bool any = std::any_of(connections_.begin(), connections_.end(), is_for_listener);
     listener.revents = any ? POLLIN : 0;
-    if (any) ++told;
+    if (any) ++result;
   }
-  return told;
+  return result;
 }
 
 int FrontDoor::accept(int listener, sockaddr* peer, socklen_t* size) {
   const auto first = std::find_if(connections_.begin(), connections_.end(),
-                                  [listener](const auto& one) { return one.whole && one.listener == listener; });
+                                  [listener](const auto& one) { return one.complete && one.listener == listener; });
   if (first == connections_.end()) {
     errno = EAGAIN;
     return -1;
   }
   Fd fd = std::move(first->fd);
-  const Clock::time_point asked = first->asked;
+  const Clock::time_point complete_since = first->complete_since;
   connections_.erase(first);
   if (::getpeername(fd.get(), peer, size) != 0) return -1;            // the client disconnected
   (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd.get(), nullptr);  // ENOENT if it was never added
-  asked_ = asked.time_since_epoch().count();
+  handed_over_since_ = complete_since.time_since_epoch().count();
   return fd.release();
 }
 
 bool FrontDoor::is_kept_waiting(Clock::time_point now) const {
-  const Clock::rep asked = asked_;
-  return asked != 0 && now - Clock::time_point(Clock::duration(asked)) >= hurry_ && stalled_ > answering_ / 4;
+  const Clock::rep complete_since = handed_over_since_;
+  return complete_since != 0 && now - Clock::time_point(Clock::duration(complete_since)) >= stall_limit_ &&
+         stalled_ > answering_ / 4;
 }
 
-int FrontDoor::poll_behind(pollfd& connection, int timeout) {
+int FrontDoor::poll_connection(pollfd& connection, int timeout) {
   if (const int ready = ::poll(&connection, 1, 0); ready != 0 || timeout == 0) return ready;
   const std::uint64_t cookie = cookie_of(connection.fd);
   if (cookie == 0) return ::poll(&connection, 1, timeout);
   Clock::time_point now = Clock::now();
-  if (guest.cookie != cookie) guest = {cookie, now};
+  if (awaited.cookie != cookie) awaited = {cookie, now};
   const Clock::time_point end = timeout < 0 ? Clock::time_point::max() : now + milliseconds(timeout);
   std::optional<Counted> stalled;
   while (now < end) {
-    if (now - guest.since >= hurry_) {
+    if (now - awaited.since >= stall_limit_) {
       if (!stalled) stalled.emplace(stalled_);
       if (is_kept_waiting(now)) {
         // The server then sees a disconnected client in any state.
@@ -273,9 +275,9 @@ int FrontDoor::poll_behind(pollfd& connection, int timeout) {
       }
     }
     // A short step, so that little time is lost once both have waited long enough.
-    const auto step = std::min<Clock::duration>(end - now, std::max(hurry_ / 8, milliseconds(1)));
-    const auto told = ::poll(&connection, 1, static_cast<int>(std::chrono::ceil<milliseconds>(step).count()));
-    if (told != 0) return told;
+    const auto step = std::min<Clock::duration>(end - now, std::max(stall_limit_ / 8, milliseconds(1)));
+    const auto result = ::poll(&connection, 1, static_cast<int>(std::chrono::ceil<milliseconds>(step).count()));
+    if (result != 0) return result;
     now = Clock::now();
   }
   return 0;
@@ -284,13 +286,13 @@ int FrontDoor::poll_behind(pollfd& connection, int timeout) {
 }  // namespace nswarden
 
 extern "C" int nswarden_poll(pollfd* fds, nfds_t count, int timeout) {
-  using nswarden::door;
-  using nswarden::door_ahead;
-  if (door != nullptr) return door->poll(fds, count, timeout);
-  return door_ahead != nullptr && count == 1 ? door_ahead->poll_behind(*fds, timeout) : ::poll(fds, count, timeout);
+  using nswarden::acceptor_door;
+  using nswarden::worker_door;
+  if (acceptor_door != nullptr) return acceptor_door->poll(fds, count, timeout);
+  return worker_door != nullptr && count == 1 ? worker_door->poll_connection(*fds, timeout) : ::poll(fds, count, timeout);
 }
 
 extern "C" int nswarden_accept(int listener, sockaddr* peer, socklen_t* size) {
-  using nswarden::door;
-  return door == nullptr ? ::accept(listener, peer, size) : door->accept(listener, peer, size);
+  using nswarden::acceptor_door;
+  return acceptor_door == nullptr ? ::accept(listener, peer, size) : acceptor_door->accept(listener, peer, size);
 }

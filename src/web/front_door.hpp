@@ -21,22 +21,22 @@ namespace nswarden {
 
 /// Whether the bytes that a client has sent so far give the server work: an HTTP request head to its empty line, the first
 /// TLS record, or too much data for either.
-bool is_whole_request(std::string_view sent);
+bool is_complete_request(std::string_view sent);
 
 class FrontDoor {
  public:
-  /// A request must arrive within `patience` of its connection. Beyond `most_waiting` connections, the oldest is dropped.
+  /// A request must arrive within `patience` of its connection. Beyond `max_waiting` connections, the oldest is dropped.
   /// Throws std::system_error.
-  FrontDoor(std::chrono::milliseconds patience, std::size_t most_waiting);
+  FrontDoor(std::chrono::milliseconds patience, std::size_t max_waiting);
   FrontDoor(const FrontDoor&) = delete;
   FrontDoor& operator=(const FrontDoor&) = delete;
 
   /// Routes the calling thread's nswarden_poll() and nswarden_accept() through this object.
-  void serve_this_thread();
+  void attach_acceptor();
   /// Routes the nswarden_poll() of the calling thread, an answering one, through this object. The call ends a connection that
   /// it has waited for longer than 1/32 of the patience if another connection has waited that long for a thread and a quarter
   /// of the answering threads wait in the same way.
-  void serve_behind();
+  void attach_worker();
   /// Makes poll() return from now on. Called by the thread that stops the server.
   void close();
 
@@ -45,7 +45,7 @@ class FrontDoor {
   /// accept(2) for one of them. Until the next poll(), no server thread is free to answer the connection.
   int accept(int listener, sockaddr* peer, socklen_t* size);
   /// poll(2) for one connection, called by an answering thread.
-  int poll_behind(pollfd& connection, int timeout);
+  int poll_connection(pollfd& connection, int timeout);
 
   [[nodiscard]] std::size_t waiting() const { return connections_.size(); }
 
@@ -54,30 +54,30 @@ class FrontDoor {
   struct Connection {
     Fd fd;
     int listener = -1;
-    bool whole = false;
+    bool complete = false;
     Clock::time_point until;
-    Clock::time_point asked;  // when the request was complete
+    Clock::time_point complete_since;  // when the request was complete
   };
 
   bool watch(int listener);
-  void let_in(int listener);
-  void look(int fd);
+  void accept_pending(int listener);
+  void check_connection(int fd);
   bool drop_first();
   void drop_late(Clock::time_point now);
-  int tell(pollfd* listeners, nfds_t count) const;
-  [[nodiscard]] int patience_left(Clock::time_point now, int timeout) const;
+  int set_revents(pollfd* listeners, nfds_t count) const;
+  [[nodiscard]] int time_left(Clock::time_point now, int timeout) const;
   [[nodiscard]] bool is_kept_waiting(Clock::time_point now) const;
 
   std::chrono::milliseconds patience_;
-  std::chrono::milliseconds hurry_;
-  std::size_t most_;
+  std::chrono::milliseconds stall_limit_;
+  std::size_t max_waiting_;
   Fd epoll_;
   Fd closing_;
   std::vector<int> listeners_;
   std::vector<Connection> connections_;  // in order of arrival; never exceeds its capacity
   // Shared with the answering threads: the request time of the connection that the accepting thread is handing over, nonzero
   // while all threads are busy.
-  std::atomic<Clock::rep> asked_{0};
+  std::atomic<Clock::rep> handed_over_since_{0};
   std::atomic<int> answering_{0};
   std::atomic<int> stalled_{0};
 };

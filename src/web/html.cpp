@@ -17,7 +17,7 @@ constexpr double last_moment = 253402300799;  // end of the year 9999
 
 }  // namespace
 
-Html& Html::shown(std::string_view printable) {
+Html& Html::printable_text(std::string_view printable) {
   for (const char c : printable) {
     switch (c) {
       case '&': out_ += "&amp;"; break;
@@ -31,7 +31,7 @@ Html& Html::shown(std::string_view printable) {
   return *this;
 }
 
-Html& Html::text(std::string_view bytes) { return shown(printable(bytes)); }
+Html& Html::text(std::string_view bytes) { return printable_text(printable(bytes)); }
 
 Html& Html::number(std::size_t count) {
   out_ += std::to_string(count);
@@ -39,7 +39,7 @@ Html& Html::number(std::size_t count) {
 }
 
 Html& Html::counted(std::size_t count, std::string_view noun) {
-  return number(count).raw(" ").shown(noun).shown(count == 1 ? "" : "s");
+  return number(count).raw(" ").printable_text(noun).printable_text(count == 1 ? "" : "s");
 }
 
 Html& Html::key(std::string_view dotted) {
@@ -60,8 +60,8 @@ Html& Html::add(Html&& other) {
 Html& Html::clock(double unix_seconds, std::size_t digits) {
   const std::string utc = utc_text(unix_seconds);
   const std::string_view all = utc;
-  raw("<time datetime=\"").shown(all).raw("\"><span class=\"day\">").shown(all.substr(0, 10)).raw("</span> ");
-  return raw("<span>").shown(all.substr(11, digits)).raw("</span></time>");
+  raw("<time datetime=\"").printable_text(all).raw("\"><span class=\"day\">").printable_text(all.substr(0, 10)).raw("</span> ");
+  return raw("<span>").printable_text(all.substr(11, digits)).raw("</span></time>");
 }
 
 Html& Html::moment(double unix_seconds) { return clock(unix_seconds, std::string_view("14:30:25.123").size()); }
@@ -69,7 +69,7 @@ Html& Html::moment(double unix_seconds) { return clock(unix_seconds, std::string
 Html& Html::second(double unix_seconds) { return clock(unix_seconds, std::string_view("14:30:25").size()); }
 
 Html& Html::second_and_age(double unix_seconds, double now) {
-  return second(unix_seconds).raw(" <span class=\"age\">").shown(age_text(now - unix_seconds)).raw(" ago</span>");
+  return second(unix_seconds).raw(" <span class=\"age\">").printable_text(age_text(now - unix_seconds)).raw(" ago</span>");
 }
 
 std::string utc_text(double unix_seconds) {

@@ -21,7 +21,7 @@ class Html {
   /// Appends external bytes as printable() shows them everywhere.
   Html& text(std::string_view bytes);
   /// Appends text that is already printable.
-  Html& shown(std::string_view printable);
+  Html& printable_text(std::string_view printable);
   Html& number(std::size_t count);
   /// `3 settings`, `1 setting`: an English noun with a plural in s.
   Html& counted(std::size_t count, std::string_view noun);

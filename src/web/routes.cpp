@@ -53,7 +53,7 @@ Json json_of(const ConfigSnapshot& config) {
 }
 
 /// Compresses long texts for clients that accept gzip.
-Response long_text(const Request& request, const char* content_type, std::string body) {
+Response compressible(const Request& request, const char* content_type, std::string body) {
   Response response{200, content_type, std::move(body), {{"Vary", "Accept-Encoding"}}};
   if (wants_gzip(request.accept_encoding)) {
     response.body = gzip(response.body);
@@ -64,8 +64,8 @@ Response long_text(const Request& request, const char* content_type, std::string
 
 /// The page must not be framed by other pages or cached, and loads no resources.
 Response page(const Request& request, const Snapshot& snapshot, const std::string& telemetry_path) {
-  Response response = long_text(request, "text/html; charset=utf-8",
-                                status_page(snapshot, Filter::of_query(request.query), telemetry_path, build_info()));
+  Response response = compressible(request, "text/html; charset=utf-8",
+                                   status_page(snapshot, Filter::of_query(request.query), telemetry_path, build_info()));
   response.headers.insert(response.headers.end(), {{"Content-Security-Policy", status_content_policy()},
                                                    {"X-Content-Type-Options", "nosniff"},
                                                    {"Referrer-Policy", "no-referrer"},
@@ -82,7 +82,7 @@ Response ready(const Snapshot& snapshot) {
   for (const SourceSnapshot& directory : snapshot.unlisted) {
     body += fmt::format("{} cannot be listed: {}\n", printable(directory.name), printable(directory.reason));
   }
-  for (const std::string& hindrance : snapshot.hindrances) body += printable(hindrance) + '\n';
+  for (const std::string& missing_privilege : snapshot.missing_privileges) body += printable(missing_privilege) + '\n';
   return text_response(200, std::move(body));
 }
 
@@ -98,7 +98,7 @@ Response reload(const WebSources& sources) {
   return text_response(500, fmt::format("The configuration was rejected, keeping the previous one: {}\n", problem));
 }
 
-Response wrong_method(const char* allowed) {
+Response method_not_allowed(const char* allowed) {
   Response response = text_response(405, "Method not allowed.\n");
   response.headers.emplace_back("Allow", allowed);
   return response;
@@ -120,10 +120,10 @@ std::string status_json(const Snapshot& snapshot) {
             {"policies", json_of(snapshot.policies)},
             {"config", json_of(snapshot.config)}};
   for (const auto& [finding, writer, since] : snapshot.drift) {
-    Json shown = json_of(finding);
-    shown["since"] = since;
-    if (writer) shown["writer"] = json_of(*writer);
-    json["findings"].push_back(std::move(shown));
+    Json entry = json_of(finding);
+    entry["since"] = since;
+    if (writer) entry["writer"] = json_of(*writer);
+    json["findings"].push_back(std::move(entry));
   }
   return line_of(json);
 }
@@ -141,16 +141,16 @@ Response text_response(int status, std::string body) { return {status, "text/pla
 Response respond(const Request& request, const WebOptions& options, const WebSources& sources) {
   const std::string_view path = request.path;
   if (path == "/-/reload" && options.enable_lifecycle) {
-    return request.method == "POST" ? reload(sources) : wrong_method("POST");
+    return request.method == "POST" ? reload(sources) : method_not_allowed("POST");
   }
   constexpr std::array<std::string_view, 5> fixed_paths{"/", "/-/healthy", "/-/ready", "/api/v1/status", "/api/v1/events"};
   const bool is_metrics = path == options.telemetry_path;
   if (!is_metrics && std::ranges::find(fixed_paths, path) == fixed_paths.end()) return text_response(404, "Not found.\n");
-  if (request.method != "GET" && request.method != "HEAD") return wrong_method("GET, HEAD");
+  if (request.method != "GET" && request.method != "HEAD") return method_not_allowed("GET, HEAD");
   const auto snapshot = sources.snapshots->newest();
-  if (is_metrics) return long_text(request, "text/plain; version=0.0.4; charset=utf-8", sources.metrics->text(*snapshot));
-  if (path == "/api/v1/status") return long_text(request, "application/json", status_json(*snapshot));
-  if (path == "/api/v1/events") return long_text(request, "application/json", events_json(*snapshot));
+  if (is_metrics) return compressible(request, "text/plain; version=0.0.4; charset=utf-8", sources.metrics->text(*snapshot));
+  if (path == "/api/v1/status") return compressible(request, "application/json", status_json(*snapshot));
+  if (path == "/api/v1/events") return compressible(request, "application/json", events_json(*snapshot));
   if (path == "/-/healthy") return healthy(*sources.snapshots);
   if (path == "/-/ready") return ready(*snapshot);
   return page(request, *snapshot, options.telemetry_path);

@@ -16,7 +16,7 @@ namespace nswarden {
 namespace {
 
 struct Headline {
-  Mood mood = Mood::calm;
+  Severity severity = Severity::calm;
   std::string text;    ///< one line, ASCII, trusted
   std::string reason;  ///< second line, may be empty
 };
@@ -28,34 +28,34 @@ std::string count_of(std::size_t count, std::string_view noun) {
 Headline headline_of(const Snapshot& snapshot) {
   const Totals& totals = snapshot.totals;
   if (!snapshot.ready) {
-    return {Mood::warn, "Not ready: the first sweep is not done", "The page shows the results so far."};
+    return {Severity::warn, "Not ready: the first sweep is not done", "The page shows the results so far."};
   }
-  if (snapshot.policies.empty()) return {Mood::warn, "No policies", "The configuration has none; nothing is enforced."};
+  if (snapshot.policies.empty()) return {Severity::warn, "No policies", "The configuration has none; nothing is enforced."};
   if (totals.netns == 0) {
-    return {Mood::calm, "No netns matches a policy",
+    return {Severity::calm, "No netns matches a policy",
             snapshot.netns_unmatched == 0 ? "No netns was found."
                                           : fmt::format("Netns that no policy matches: {}.", snapshot.netns_unmatched)};
   }
-  if (totals.settings == 0) return {Mood::calm, "The matching policies have no settings", ""};
-  const std::size_t wrong = totals.settings - std::min(totals.compliant, totals.settings);
-  if (wrong == 0) return {Mood::good, "Compliant: all " + count_of(totals.settings, "setting"), ""};
-  return {Mood::bad, fmt::format("Not compliant: {} of {}", wrong, count_of(totals.settings, "setting")), ""};
+  if (totals.settings == 0) return {Severity::calm, "The matching policies have no settings", ""};
+  const std::size_t noncompliant = totals.settings - std::min(totals.compliant, totals.settings);
+  if (noncompliant == 0) return {Severity::good, "Compliant: all " + count_of(totals.settings, "setting"), ""};
+  return {Severity::bad, fmt::format("Not compliant: {} of {}", noncompliant, count_of(totals.settings, "setting")), ""};
 }
 
 /// A mark in addition to the verdict's colour.
-Html& add_mark(Html& html, Mood mood) {
+Html& add_mark(Html& html, Severity severity) {
   html.raw("<span aria-hidden=\"true\">");
-  switch (mood) {
-    case Mood::good: html.raw("&#10003;"); break;
-    case Mood::bad: html.raw("&#10007;"); break;
-    case Mood::warn: html.raw("!"); break;
-    case Mood::calm: html.raw("&ndash;"); break;
+  switch (severity) {
+    case Severity::good: html.raw("&#10003;"); break;
+    case Severity::bad: html.raw("&#10007;"); break;
+    case Severity::warn: html.raw("!"); break;
+    case Severity::calm: html.raw("&ndash;"); break;
   }
   return html.raw("</span> ");
 }
 
 void add_links(Html& html, std::string_view telemetry_path) {
-  html.raw("<nav aria-label=\"Other forms\"><ul>\n<li><a href=\"").shown(path_encoded(telemetry_path));
+  html.raw("<nav aria-label=\"Other forms\"><ul>\n<li><a href=\"").printable_text(path_encoded(telemetry_path));
   html.raw("\">Metrics</a></li>\n<li><a href=\"/api/v1/status\">Status as JSON</a></li>\n");
   html.raw("<li><a href=\"/api/v1/events\">Events as JSON</a></li>\n<li><a href=\"/-/healthy\">Health</a></li>\n");
   html.raw("<li><a href=\"/-/ready\">Readiness</a></li>\n</ul></nav>\n");
@@ -69,11 +69,11 @@ void add_counts(Html& html, const Snapshot& snapshot) {
   };
   html.raw("<dl class=\"counts\">\n");
   for (const auto& count : counts) {
-    html.raw("<div><dt>").shown(count.first).raw("</dt><dd>").number(count.second).raw("</dd></div>\n");
+    html.raw("<div><dt>").printable_text(count.first).raw("</dt><dd>").number(count.second).raw("</dd></div>\n");
   }
   html.raw("</dl>\n<p>As of ").second(snapshot.time).raw(" UTC");
   if (snapshot.last_reconcile_seconds != 0) {
-    html.raw(", last sweep ").shown(age_text(snapshot.time - snapshot.last_reconcile_seconds)).raw(" earlier");
+    html.raw(", last sweep ").printable_text(age_text(snapshot.time - snapshot.last_reconcile_seconds)).raw(" earlier");
   }
   html.raw(". Since the start ").counted(totals.fixed, "repair").raw(", ").counted(totals.failed, "failed attempt");
   html.raw(".");
@@ -109,7 +109,7 @@ void add_notices(Html& html, const Snapshot& snapshot) {
   }
   if (!snapshot.unlisted.empty()) {
     const std::size_t count = snapshot.unlisted.size();
-    list.raw("<li>Not listed: ").number(count).shown(count == 1 ? " netns directory" : " netns directories");
+    list.raw("<li>Not listed: ").number(count).printable_text(count == 1 ? " netns directory" : " netns directories");
     list.raw(" (<a href=\"#sources\">reason</a>); new netns there are not governed.</li>\n");
   }
   if (!list.empty()) html.raw("<ul class=\"notices\">\n").add(std::move(list)).raw("</ul>\n");
@@ -117,9 +117,9 @@ void add_notices(Html& html, const Snapshot& snapshot) {
 
 void add_verdict(Html& html, const Snapshot& snapshot, const Headline& headline) {
   html.raw("<section class=\"verdict ")
-      .shown(mood_class(headline.mood))
+      .printable_text(severity_class(headline.severity))
       .raw("\" aria-labelledby=\"verdict\">\n<h2 id=\"verdict\">");
-  add_mark(html, headline.mood).text(headline.text).raw("</h2>\n");
+  add_mark(html, headline.severity).text(headline.text).raw("</h2>\n");
   if (!headline.reason.empty()) html.raw("<p>").text(headline.reason).raw("</p>\n");
   add_counts(html, snapshot);
   html.raw("</section>\n");
@@ -134,13 +134,19 @@ void add_policy_choice(Html& html, const Snapshot& snapshot, const Filter& filte
     const std::string name = printable(policy.name);
     const bool chosen = !known && name == filter.policy;
     known = known || chosen;
-    html.raw("<option value=\"").shown(name).raw("\"").shown(chosen ? " selected" : "").raw(">").shown(name).raw("</option>\n");
+    html.raw("<option value=\"")
+        .printable_text(name)
+        .raw("\"")
+        .printable_text(chosen ? " selected" : "")
+        .raw(">")
+        .printable_text(name)
+        .raw("</option>\n");
   }
   if (!known) {
     html.raw("<option value=\"")
-        .shown(filter.policy)
+        .printable_text(filter.policy)
         .raw("\" selected>")
-        .shown(filter.policy)
+        .printable_text(filter.policy)
         .raw(" (not in force)</option>\n");
   }
   html.raw("</select></label>\n");
@@ -148,7 +154,7 @@ void add_policy_choice(Html& html, const Snapshot& snapshot, const Filter& filte
 
 void add_filter(Html& html, const Snapshot& snapshot, const Filter& filter) {
   html.raw("<form class=\"filter\" method=\"get\" action=\"/\" role=\"search\" aria-label=\"Filter drift and events\">\n");
-  html.raw("<label>Netns <input name=\"netns\" value=\"").shown(filter.netns);
+  html.raw("<label>Netns <input name=\"netns\" value=\"").printable_text(filter.netns);
   html.raw("\" placeholder=\"all\" autocomplete=\"off\" autocapitalize=\"off\" spellcheck=\"false\"></label>\n");
   add_policy_choice(html, snapshot, filter);
   html.raw("<button>Filter</button>\n</form>\n");
@@ -156,9 +162,9 @@ void add_filter(Html& html, const Snapshot& snapshot, const Filter& filter) {
   const std::size_t drift = snapshot.drift.size();
   const std::size_t events = snapshot.events ? snapshot.events->size() : 0;
   html.raw("<p class=\"filtered\" role=\"status\">Filtered by ");
-  if (!filter.netns.empty()) html.raw("netns <bdi class=\"mono\">").shown(filter.netns).raw("</bdi>");
+  if (!filter.netns.empty()) html.raw("netns <bdi class=\"mono\">").printable_text(filter.netns).raw("</bdi>");
   if (!filter.netns.empty() && !filter.policy.empty()) html.raw(" and ");
-  if (!filter.policy.empty()) html.raw("policy <bdi class=\"mono\">").shown(filter.policy).raw("</bdi>");
+  if (!filter.policy.empty()) html.raw("policy <bdi class=\"mono\">").printable_text(filter.policy).raw("</bdi>");
   html.raw(". Hidden: ")
       .number(drift - matching_drift(snapshot, filter))
       .raw(" of ")

@@ -19,17 +19,17 @@ namespace {
 /// Length to which container tools abbreviate an id.
 constexpr std::size_t short_container = 12;
 
-Html& add_tag(Html& html, Mood mood, std::string_view word) {
-  return html.raw("<span class=\"tag ").shown(mood_class(mood)).raw("\">").text(word).raw("</span>");
+Html& add_tag(Html& html, Severity severity, std::string_view word) {
+  return html.raw("<span class=\"tag ").printable_text(severity_class(severity)).raw("\">").text(word).raw("</span>");
 }
 
 /// A dash hidden from screen readers.
-Html& add_nothing(Html& html) { return html.raw("<span class=\"none\" aria-hidden=\"true\">&ndash;</span>"); }
+Html& add_empty(Html& html) { return html.raw("<span class=\"none\" aria-hidden=\"true\">&ndash;</span>"); }
 
 /// A link to the page filtered by `name`; a dash if `name` is empty.
 Html& add_link(Html& html, std::string (*link)(std::string_view), std::string_view name) {
-  if (name.empty()) return add_nothing(html);
-  return html.raw("<a href=\"").shown(link(name)).raw("\"><bdi class=\"mono\">").text(name).raw("</bdi></a>");
+  if (name.empty()) return add_empty(html);
+  return html.raw("<a href=\"").printable_text(link(name)).raw("\"><bdi class=\"mono\">").text(name).raw("</bdi></a>");
 }
 
 /// The netns of a setting, with its policy below if it has one.
@@ -42,7 +42,7 @@ Html& add_place(Html& html, const Finding& finding) {
 
 /// The value, or a dash if empty.
 Html& add_value(Html& html, std::string_view value) {
-  return value.empty() ? add_nothing(html) : html.raw("<code>").text(value).raw("</code>");
+  return value.empty() ? add_empty(html) : html.raw("<code>").text(value).raw("</code>");
 }
 
 /// A second line in a cell; no output if `bytes` is empty.
@@ -61,7 +61,7 @@ Html& add_reason(Html& html, const Finding& finding) {
 }
 
 Html& add_writer(Html& html, const Writer* writer) {
-  if (writer == nullptr) return add_nothing(html);
+  if (writer == nullptr) return add_empty(html);
   if (!writer->comm.empty()) html.raw("<bdi class=\"mono\">").text(writer->comm).raw("</bdi> ");
   std::string ids;
   if (writer->pid != 0) ids = fmt::format("pid {}", writer->pid);
@@ -85,38 +85,41 @@ void add_drift_row(Html& html, const DriftSnapshot& drift, double now) {
   add_value(html, finding.want).raw("</td><td class=\"c-value\">");
   add_value(html, finding.have).raw("</td><td class=\"c-state\">");
   const bool suspended = finding.reason == Reason::suspended;
-  add_tag(html, suspended ? Mood::warn : Mood::bad, to_string(finding.state));
+  add_tag(html, suspended ? Severity::warn : Severity::bad, to_string(finding.state));
   add_reason(html, finding).raw("</td><td class=\"c-when\">");
   html.second_and_age(drift.since, now).raw("</td><td class=\"c-writer\">");
   add_writer(html, drift.writer.get()).raw("</td></tr>\n");
 }
 
 /// How many drifted settings the table omits, and where to find them.
-Html rest_of_drift(const Snapshot& snapshot, const Filter& filter, std::size_t matching) {
+Html hidden_drift(const Snapshot& snapshot, const Filter& filter, std::size_t matching) {
   Html html;
-  if (matching > most_drift_rows) {
-    html.raw("<p>These are the first ").number(most_drift_rows).raw(", by netns and key; ").number(matching - most_drift_rows);
+  if (matching > max_drift_rows) {
+    html.raw("<p>These are the first ").number(max_drift_rows).raw(", by netns and key; ").number(matching - max_drift_rows);
     html.raw(" more are in <a href=\"/api/v1/status\">the JSON</a>.</p>\n");
   }
   if (snapshot.drift_hidden != 0) {
-    html.raw("<p>").number(snapshot.drift_hidden).raw(" more are only counted").shown(filter.active() ? ", and may match" : "");
+    html.raw("<p>")
+        .number(snapshot.drift_hidden)
+        .raw(" more are only counted")
+        .printable_text(filter.active() ? ", and may match" : "");
     html.raw("; <code>nswarden check</code> lists them all.</p>\n");
   }
   return html;
 }
 
-Mood mood_of(Event::What what) {
-  switch (what) {
-    case Event::What::drift:
-    case Event::What::suspend:
-    case Event::What::contradiction: return Mood::warn;
-    case Event::What::failure:
-    case Event::What::netns_failure:
-    case Event::What::reload_failure: return Mood::bad;
-    case Event::What::repair:
-    case Event::What::recovery:
-    case Event::What::calm: return Mood::good;
-    default: return Mood::calm;
+Severity severity_of(Event::Kind kind) {
+  switch (kind) {
+    case Event::Kind::drift:
+    case Event::Kind::suspend:
+    case Event::Kind::contradiction: return Severity::warn;
+    case Event::Kind::failure:
+    case Event::Kind::netns_failure:
+    case Event::Kind::reload_failure: return Severity::bad;
+    case Event::Kind::repair:
+    case Event::Kind::recovery:
+    case Event::Kind::calm: return Severity::good;
+    default: return Severity::calm;
   }
 }
 
@@ -131,17 +134,17 @@ std::string_view seen(Source source) {
 }
 
 /// The event name of the JSON, with blanks.
-std::string event_words(Event::What what) {
-  std::string words(to_string(what));
+std::string event_words(Event::Kind kind) {
+  std::string words(to_string(kind));
   std::replace(words.begin(), words.end(), '_', ' ');
   return words;
 }
 
 Html& add_event_setting(Html& html, const Event& event) {
   const Finding& finding = event.finding;
-  if (finding.key.empty()) return add_nothing(html);
+  if (finding.key.empty()) return add_empty(html);
   html.raw("<span class=\"mono\">").key(finding.key).raw("</span><span class=\"more\">want ");
-  add_value(html, finding.want).shown(event.what == Event::What::repair ? ", had " : ", have ");
+  add_value(html, finding.want).printable_text(event.kind == Event::Kind::repair ? ", had " : ", have ");
   return add_value(html, finding.have).raw("</span>");
 }
 
@@ -157,7 +160,7 @@ void add_event_details(Html& html, const Event& event) {
 
 void add_event_row(Html& html, const Event& event) {
   html.raw("<tr><th scope=\"row\" class=\"c-time\">").moment(event.time).raw("</th><td>");
-  add_tag(html, mood_of(event.what), event_words(event.what)).raw("</td><td class=\"c-netns\">");
+  add_tag(html, severity_of(event.kind), event_words(event.kind)).raw("</td><td class=\"c-netns\">");
   add_place(html, event.finding).raw("</td><td class=\"c-key\">");
   add_event_setting(html, event).raw("</td><td class=\"c-why\">");
   add_event_details(html, event);
@@ -172,19 +175,19 @@ void add_policy_row(Html& html, const PolicySnapshot& policy, const Filter& filt
   html.raw("<tr");
   if (!filter.policy.empty() && printable(policy.name) == filter.policy) html.raw(" aria-current=\"true\"");
   html.raw("><th scope=\"row\">");
-  add_link(html, policy_link, policy.name).raw("</th><td>").shown(policy.enforcing ? "enforce" : "audit");
+  add_link(html, policy_link, policy.name).raw("</th><td>").printable_text(policy.enforcing ? "enforce" : "audit");
   html.raw("</td><td class=\"number\">").number(policy.netns).raw("</td><td class=\"number\">").number(policy.settings);
-  const auto alarming = [&html](std::size_t count, Mood mood) -> Html& {
+  const auto alarming = [&html](std::size_t count, Severity severity) -> Html& {
     html.raw("</td><td class=\"number\">");
-    return count == 0 ? html.raw("0") : add_tag(html, mood, std::to_string(count));
+    return count == 0 ? html.raw("0") : add_tag(html, severity, std::to_string(count));
   };
-  alarming(policy.drifted, Mood::bad);
-  alarming(policy.suspended, Mood::warn);
-  alarming(policy.conflicts, Mood::warn).raw("</td></tr>\n");
+  alarming(policy.drifted, Severity::bad);
+  alarming(policy.suspended, Severity::warn);
+  alarming(policy.conflicts, Severity::warn).raw("</td></tr>\n");
 }
 
 /// Describes the events that a source delivers.
-std::string_view tells_of(std::string_view source) {
+std::string_view watched_by(std::string_view source) {
   if (source == "inotify") return "added and removed names of netns";
   if (source == "mount") return "mounts and unmounts of netns";
   if (source == "netlink") return "added and removed interfaces";
@@ -192,11 +195,11 @@ std::string_view tells_of(std::string_view source) {
   return "";
 }
 
-void add_source_row(Html& html, const SourceSnapshot& source, std::string_view tells, std::string_view down) {
+void add_source_row(Html& html, const SourceSnapshot& source, std::string_view watched, std::string_view down) {
   html.raw("<tr><th scope=\"row\"><bdi class=\"mono\">").text(source.name).raw("</bdi>");
-  add_more(html, tells).raw("</th><td>");
-  add_tag(html, source.up ? Mood::good : Mood::bad, source.up ? "up" : down).raw("</td><td class=\"c-why\">");
-  (source.up ? add_nothing(html) : html.text(source.reason)).raw("</td></tr>\n");
+  add_more(html, watched).raw("</th><td>");
+  add_tag(html, source.up ? Severity::good : Severity::bad, source.up ? "up" : down).raw("</td><td class=\"c-why\">");
+  (source.up ? add_empty(html) : html.text(source.reason)).raw("</td></tr>\n");
 }
 
 /// A section with one table.
@@ -211,19 +214,26 @@ struct Table {
 /// Appends `count` to the title unless it is 0. `none` replaces an empty table; `rest` follows the table.
 Html section_of(const Table& table, std::size_t count, Html&& rows, std::string_view none, Html&& rest = {}) {
   Html html;
-  html.raw("<section aria-labelledby=\"").shown(table.id).raw("\">\n<h2 id=\"").shown(table.id).raw("\">").shown(table.title);
+  html.raw("<section aria-labelledby=\"")
+      .printable_text(table.id)
+      .raw("\">\n<h2 id=\"")
+      .printable_text(table.id)
+      .raw("\">")
+      .printable_text(table.title);
   if (count != 0) html.raw(" <span class=\"dim\">").number(count).raw("</span>");
   html.raw("</h2>\n");
   if (rows.empty()) {
-    html.raw("<p class=\"dim\">").shown(none).raw("</p>\n");
+    html.raw("<p class=\"dim\">").printable_text(none).raw("</p>\n");
   } else {
-    html.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"").shown(table.id).raw("\">\n<table");
+    html.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"")
+        .printable_text(table.id)
+        .raw("\">\n<table");
     if (table.figures != 0) html.raw(" class=\"figures\"");
-    html.raw(">\n<caption class=\"hidden\">").shown(table.caption).raw("</caption>\n<thead><tr>");
+    html.raw(">\n<caption class=\"hidden\">").printable_text(table.caption).raw("</caption>\n<thead><tr>");
     for (std::size_t i = 0; i < table.columns.size(); ++i) {
       html.raw("<th scope=\"col\"");
       if (i + table.figures >= table.columns.size()) html.raw(" class=\"number\"");
-      html.raw(">").shown(table.columns[i]).raw("</th>");
+      html.raw(">").printable_text(table.columns[i]).raw("</th>");
     }
     html.raw("</tr></thead>\n<tbody>\n").add(std::move(rows)).raw("</tbody>\n</table>\n</div>\n");
   }
@@ -233,18 +243,18 @@ Html section_of(const Table& table, std::size_t count, Html&& rows, std::string_
 
 }  // namespace
 
-std::string_view mood_class(Mood mood) {
+std::string_view severity_class(Severity severity) {
   constexpr std::array<std::string_view, 4> classes{"calm", "good", "warn", "bad"};
-  return classes[static_cast<std::size_t>(mood)];
+  return classes[static_cast<std::size_t>(severity)];
 }
 
 std::size_t matching_drift(const Snapshot& snapshot, const Filter& filter) {
-  const auto matches = [&filter](const DriftSnapshot& drift) { return filter.takes(drift.finding); };
+  const auto matches = [&filter](const DriftSnapshot& drift) { return filter.matches(drift.finding); };
   return static_cast<std::size_t>(std::ranges::count_if(snapshot.drift, matches));
 }
 
 std::size_t matching_events(const Snapshot& snapshot, const Filter& filter) {
-  const auto matches = [&filter](const auto& event) { return filter.takes(*event); };
+  const auto matches = [&filter](const auto& event) { return filter.matches(*event); };
   return snapshot.events ? static_cast<std::size_t>(std::ranges::count_if(*snapshot.events, matches)) : 0;
 }
 
@@ -252,7 +262,7 @@ Html drift_section(const Snapshot& snapshot, const Filter& filter) {
   Html rows;
   std::size_t matching = 0;
   for (const DriftSnapshot& drift : snapshot.drift) {
-    if (filter.takes(drift.finding) && matching++ < most_drift_rows) add_drift_row(rows, drift, snapshot.time);
+    if (filter.matches(drift.finding) && matching++ < max_drift_rows) add_drift_row(rows, drift, snapshot.time);
   }
   const Table table{"drift",
                     "Drift",
@@ -262,14 +272,14 @@ Html drift_section(const Snapshot& snapshot, const Filter& filter) {
                     filter.active()  ? "No settings match the filter."
                     : snapshot.ready ? "None."
                                      : "None so far.",
-                    rest_of_drift(snapshot, filter, matching));
+                    hidden_drift(snapshot, filter, matching));
 }
 
 Html events_section(const Snapshot& snapshot, const Filter& filter) {
   Html rows;
   const Events newest_first = snapshot.events ? Events(snapshot.events->rbegin(), snapshot.events->rend()) : Events{};
   for (const auto& event : newest_first) {
-    if (filter.takes(*event)) add_event_row(rows, *event);
+    if (filter.matches(*event)) add_event_row(rows, *event);
   }
   const Table table{"events",
                     "Events",
@@ -292,7 +302,7 @@ Html policies_section(const Snapshot& snapshot, const Filter& filter) {
 
 Html sources_section(const Snapshot& snapshot) {
   Html rows;
-  for (const SourceSnapshot& source : snapshot.sources) add_source_row(rows, source, tells_of(source.name), "down");
+  for (const SourceSnapshot& source : snapshot.sources) add_source_row(rows, source, watched_by(source.name), "down");
   for (const SourceSnapshot& directory : snapshot.unlisted) {
     add_source_row(rows, directory, "a netns directory", "not listed");
   }
@@ -309,7 +319,9 @@ Html configuration_section(const Snapshot& snapshot) {
   html.raw("<dt>SHA-256</dt><dd><code title=\"").text(config.hash).raw("\">");
   html.text(config.hash.substr(0, short_hash)).raw("</code></dd>\n");
   html.raw("<dt>Loaded</dt><dd>").second_and_age(config.loaded_seconds, snapshot.time).raw("</dd>\n");
-  html.raw("<dt>Writes</dt><dd>").shown(config.audit ? "none: started with --audit" : "by enforcing policies").raw("</dd>\n");
+  html.raw("<dt>Writes</dt><dd>")
+      .printable_text(config.audit ? "none: started with --audit" : "by enforcing policies")
+      .raw("</dd>\n");
   html.raw("<dt>Last error</dt><dd>");
   if (config.error.empty()) {
     html.raw("none: the last configuration read is in force");

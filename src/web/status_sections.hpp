@@ -13,12 +13,12 @@
 namespace nswarden {
 
 /// Limit on drift rows of the page; the JSON lists more.
-inline constexpr std::size_t most_drift_rows = 200;
+inline constexpr std::size_t max_drift_rows = 200;
 
 /// Severity that a word's style conveys.
-enum class Mood { calm, good, warn, bad };
+enum class Severity { calm, good, warn, bad };
 /// Class name in the stylesheet.
-std::string_view mood_class(Mood mood);
+std::string_view severity_class(Severity severity);
 
 /// Number of drift rows that match the filter.
 std::size_t matching_drift(const Snapshot& snapshot, const Filter& filter);

@@ -81,7 +81,7 @@ Result<Fd> listen_on(const std::string& numeric_host, std::uint16_t port, Addres
   return fd;
 }
 
-void stop_sockets(const std::vector<std::uint16_t>& local_ports, Stop what) {
+void stop_sockets(const std::vector<std::uint16_t>& local_ports, Stop stop) {
   struct Close {
     void operator()(DIR* open) const { ::closedir(open); }
   };
@@ -91,7 +91,7 @@ void stop_sockets(const std::vector<std::uint16_t>& local_ports, Stop what) {
     const auto fd = parse_number<int>(entry->d_name);
     const auto port = fd ? local_port(*fd) : std::nullopt;
     if (!port || std::find(local_ports.begin(), local_ports.end(), *port) == local_ports.end()) continue;
-    ::shutdown(*fd, what == Stop::all ? SHUT_RDWR : SHUT_RD);
+    ::shutdown(*fd, stop == Stop::all ? SHUT_RDWR : SHUT_RD);
   }
 }
 

@@ -36,6 +36,6 @@ Result<Fd> listen_on(const std::string& numeric_host, std::uint16_t port, Addres
 /// Wakes every thread that waits on a TCP socket of this process with one of these local ports: listening sockets stop
 /// accepting and connections read end of file; with Stop::all they also cannot send.
 enum class Stop : std::uint8_t { reading, all };
-void stop_sockets(const std::vector<std::uint16_t>& local_ports, Stop what);
+void stop_sockets(const std::vector<std::uint16_t>& local_ports, Stop stop);
 
 }  // namespace nswarden

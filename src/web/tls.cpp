@@ -19,8 +19,8 @@ namespace {
 template <auto function>
 struct FreeBy {
   template <class T>
-  void operator()(T* what) const {
-    function(what);
+  void operator()(T* object) const {
+    function(object);
   }
 };
 using MemoryBio = std::unique_ptr<BIO, FreeBy<&BIO_free>>;
@@ -101,33 +101,32 @@ bool has_one_of(X509* certificate, const Names& allowed) {
 }
 
 /// Settings attached to a context, with the context's lifetime.
-struct Besides {
+struct ContextExtras {
   Names allowed;       ///< names of which a client's certificate needs one; empty for any
   std::string groups;  ///< empty for OpenSSL's default
 };
 
-void free_besides(void* /*parent*/, void* besides, CRYPTO_EX_DATA* /*data*/, int /*index*/, long /*number*/, void* /*extra*/) {
-  delete static_cast<Besides*>(besides);
+void free_extras(void* /*parent*/, void* extras, CRYPTO_EX_DATA* /*data*/, int /*index*/, long /*number*/, void* /*extra*/) {
+  delete static_cast<ContextExtras*>(extras);
 }
 
-int besides_index() {
-  static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, &free_besides);
+int extras_index() {
+  static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, &free_extras);
   return index;
 }
 
 /// Null for a context not made here.
-const Besides* besides_of(const SSL_CTX* context) {
-  return static_cast<const Besides*>(SSL_CTX_get_ex_data(context, besides_index()));
+const ContextExtras* extras_of(const SSL_CTX* context) {
+  return static_cast<const ContextExtras*>(SSL_CTX_get_ex_data(context, extras_index()));
 }
 
 /// OpenSSL's callback for each certificate of a client's chain; the client's own comes last.
 int check_names(int trusted, X509_STORE_CTX* store) {
   if (trusted == 0 || X509_STORE_CTX_get_error_depth(store) != 0) return trusted;
   const auto* ssl = static_cast<const SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
-  const Besides* const besides = besides_of(SSL_get_SSL_CTX(ssl));
+  const ContextExtras* const extras = extras_of(SSL_get_SSL_CTX(ssl));
   try {
-    if (besides != nullptr &&
-        (besides->allowed.empty() || has_one_of(X509_STORE_CTX_get_current_cert(store), besides->allowed)))
+    if (extras != nullptr && (extras->allowed.empty() || has_one_of(X509_STORE_CTX_get_current_cert(store), extras->allowed)))
       return 1;
   } catch (const std::exception&) {  // the caller is C; deny access when out of memory
   }
@@ -135,7 +134,7 @@ int check_names(int trusted, X509_STORE_CTX* store) {
   return 0;
 }
 
-int take_any(int /*trusted*/, X509_STORE_CTX* /*store*/) { return 1; }
+int accept_any(int /*trusted*/, X509_STORE_CTX* /*store*/) { return 1; }
 
 int number_of(TlsVersion version) {
   constexpr std::array numbers{TLS1_VERSION, TLS1_1_VERSION, TLS1_2_VERSION, TLS1_3_VERSION};
@@ -153,7 +152,7 @@ TlsContext new_context() {
   return context;
 }
 
-std::string take_certificate(SSL_CTX* context, const TlsTexts& texts) {
+std::string use_certificate(SSL_CTX* context, const TlsTexts& texts) {
   const auto read = certificates_in(texts.certificate);
   if (const auto* problem = std::get_if<Problem>(&read)) return "cannot use the certificate: " + problem->message;
   const auto& chain = std::get<std::vector<Certificate>>(read);
@@ -173,7 +172,7 @@ std::string take_certificate(SSL_CTX* context, const TlsTexts& texts) {
   return {};
 }
 
-std::string take_client_ca(SSL_CTX* context, const std::string& text) {
+std::string use_client_ca(SSL_CTX* context, const std::string& text) {
   const auto read = certificates_in(text);
   if (const auto* problem = std::get_if<Problem>(&read)) return "cannot use the client CA: " + problem->message;
   // Trusts each of them directly, including one signed by another CA.
@@ -186,18 +185,18 @@ std::string take_client_ca(SSL_CTX* context, const std::string& text) {
   return {};
 }
 
-void ask_for_certificates(SSL_CTX* context, const WebTls& tls) {
+void request_certificates(SSL_CTX* context, const WebTls& tls) {
   constexpr int required = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
   switch (tls.client_auth) {
     case ClientAuth::none: return SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nullptr);
-    case ClientAuth::request: return SSL_CTX_set_verify(context, SSL_VERIFY_PEER, &take_any);
-    case ClientAuth::require_any: return SSL_CTX_set_verify(context, required, &take_any);
+    case ClientAuth::request: return SSL_CTX_set_verify(context, SSL_VERIFY_PEER, &accept_any);
+    case ClientAuth::require_any: return SSL_CTX_set_verify(context, required, &accept_any);
     case ClientAuth::verify_if_given: return SSL_CTX_set_verify(context, SSL_VERIFY_PEER, &check_names);
     case ClientAuth::require_and_verify: return SSL_CTX_set_verify(context, required, &check_names);
   }
 }
 
-std::string take_rules(SSL_CTX* context, const WebTls& tls) {
+std::string apply_rules(SSL_CTX* context, const WebTls& tls) {
   SSL_CTX_set_min_proto_version(context, number_of(tls.min_version));
   SSL_CTX_set_max_proto_version(context, number_of(tls.max_version));
   // At its default security level, OpenSSL 3 has no usable suites below TLS 1.2.
@@ -206,14 +205,14 @@ std::string take_rules(SSL_CTX* context, const WebTls& tls) {
   if (!tls.ciphers.empty() && SSL_CTX_set_cipher_list(context, joined(tls.ciphers).c_str()) != 1) {
     return "cannot use cipher_suites: " + reason();
   }
-  auto besides = std::make_unique<Besides>();
-  besides->groups = joined(tls.groups);
-  if (!tls.groups.empty() && SSL_CTX_set1_groups_list(context, besides->groups.c_str()) != 1) {
+  auto extras = std::make_unique<ContextExtras>();
+  extras->groups = joined(tls.groups);
+  if (!tls.groups.empty() && SSL_CTX_set1_groups_list(context, extras->groups.c_str()) != 1) {
     return "cannot use curve_preferences: " + reason();
   }
-  for (const std::string& name : tls.client_allowed_sans) besides->allowed.push_back(comparable(name));
-  if (SSL_CTX_set_ex_data(context, besides_index(), besides.get()) != 1) throw std::bad_alloc();
-  (void)besides.release();  // freed by free_besides()
+  for (const std::string& name : tls.client_allowed_sans) extras->allowed.push_back(comparable(name));
+  if (SSL_CTX_set_ex_data(context, extras_index(), extras.get()) != 1) throw std::bad_alloc();
+  (void)extras.release();  // freed by free_extras()
   return {};
 }
 
@@ -229,7 +228,7 @@ int choose(SSL* ssl, int* alert, void* newest) {
   SSL_set_security_level(ssl, SSL_CTX_get_security_level(context));
   const auto minimum = static_cast<int>(SSL_CTX_get_min_proto_version(context));
   const auto maximum = static_cast<int>(SSL_CTX_get_max_proto_version(context));
-  const std::string& groups = besides_of(context)->groups;
+  const std::string& groups = extras_of(context)->groups;
   const bool set = SSL_set_min_proto_version(ssl, minimum) == 1 && SSL_set_max_proto_version(ssl, maximum) == 1 &&
                    (groups.empty() || SSL_set1_groups_list(ssl, groups.c_str()) == 1);
   return set ? SSL_CLIENT_HELLO_SUCCESS : SSL_CLIENT_HELLO_ERROR;
@@ -240,11 +239,11 @@ int choose(SSL* ssl, int* alert, void* newest) {
 std::variant<TlsContext, Problem> make_tls_context(const WebTls& tls, const TlsTexts& texts) {
   ERR_clear_error();
   TlsContext context = new_context();
-  std::string problem = take_certificate(context.get(), texts);
-  if (problem.empty() && tls.client_ca) problem = take_client_ca(context.get(), texts.client_ca);
-  if (problem.empty()) problem = take_rules(context.get(), tls);
+  std::string problem = use_certificate(context.get(), texts);
+  if (problem.empty() && tls.client_ca) problem = use_client_ca(context.get(), texts.client_ca);
+  if (problem.empty()) problem = apply_rules(context.get(), tls);
   if (!problem.empty()) return Problem{{}, std::move(problem)};
-  ask_for_certificates(context.get(), tls);
+  request_certificates(context.get(), tls);
   return context;
 }
 

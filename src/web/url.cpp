@@ -54,8 +54,8 @@ std::string percent_encoded(std::string_view bytes, std::string_view kept) {
 }
 
 /// printable() never shortens a name.
-bool is_wanted(const std::string& wanted, const std::string& name) {
-  return wanted.empty() || (name.size() <= wanted.size() && printable(name) == wanted);
+bool is_selected(const std::string& selected, const std::string& name) {
+  return selected.empty() || (name.size() <= selected.size() && printable(name) == selected);
 }
 
 }  // namespace
@@ -83,8 +83,8 @@ Filter Filter::of_query(std::string_view query) {
   return {printed_text(query_value(query, "netns")), printed_text(query_value(query, "policy"))};
 }
 
-bool Filter::takes(const Finding& finding) const {
-  return is_wanted(netns, finding.netns) && is_wanted(policy, finding.policy);
+bool Filter::matches(const Finding& finding) const {
+  return is_selected(netns, finding.netns) && is_selected(policy, finding.policy);
 }
 
 std::string netns_link(std::string_view name) { return "/?netns=" + query_encoded(printable(name)); }

@@ -20,7 +20,7 @@ namespace {
 constexpr std::size_t largest_pem = 1 << 20;
 
 /// Remedy for EACCES, which surprises users running as root.
-std::string why_not_read(int error) {
+std::string read_error_text(int error) {
   std::string text = error_text(error);
   if (error != EACCES) return text;
   return text +
@@ -36,19 +36,19 @@ std::string path_beside(const std::string& file, const std::string& named) {
 
 WebAccess::WebAccess(std::string path, Log& log, Metrics& metrics) : path_(std::move(path)), log_(log), metrics_(metrics) {
   // Read without capabilities, as HTTP threads do on later reads.
-  const CapabilitiesAside as_a_reader;
+  const CapabilitiesDisabled as_a_reader;
   Reading reading = load();
   if (!reading.version) throw std::runtime_error(reading.problem);
-  take(std::move(reading));
+  adopt(std::move(reading));
 }
 
 /// Takes each fingerprint before reading its file, so that the next check detects a change in between.
 WebAccess::Reading WebAccess::load() const {
   Reading reading;
-  reading.prints.emplace_back(path_, fingerprint(path_));
+  reading.fingerprints.emplace_back(path_, fingerprint(path_));
   const auto text = read_file(path_, max_config_size);
   if (!text) {
-    reading.problem = fmt::format("cannot read {}: {}", printable(path_), why_not_read(text.error().code));
+    reading.problem = fmt::format("cannot read {}: {}", printable(path_), read_error_text(text.error().code));
     return reading;
   }
   auto parsed = parse_web_config(*text);
@@ -81,12 +81,12 @@ void WebAccess::load_texts(const WebConfig& config, Reading& reading, Version& v
   const auto read = [&](const PemSource& source) {
     if (source.path.empty()) return source.text;
     const std::string path = path_beside(path_, source.path);
-    reading.prints.emplace_back(path, fingerprint(path));
+    reading.fingerprints.emplace_back(path, fingerprint(path));
     auto text = read_file(path, largest_pem);
     if (text) return std::move(*text);
     if (reading.problem.empty()) {
-      const std::string problem = fmt::format("cannot read {}: {}", printable(path), why_not_read(text.error().code));
-      reading.problem = format_problem(path_, {source.where, problem});
+      const std::string problem = fmt::format("cannot read {}: {}", printable(path), read_error_text(text.error().code));
+      reading.problem = format_problem(path_, {source.position, problem});
     }
     return std::string();
   };
@@ -103,9 +103,9 @@ void WebAccess::load_texts(const WebConfig& config, Reading& reading, Version& v
 
 /// Sockets are bound either with or without TLS. An empty or truncated file, as some editors leave it for a moment, must not
 /// remove access control.
-std::string WebAccess::takes_a_restart(const Version& next) const {
-  const auto problem = [this](std::string_view what) {
-    return fmt::format("{}: {}; restart the daemon to apply this", printable(path_), what);
+std::string WebAccess::needs_restart(const Version& next) const {
+  const auto problem = [this](std::string_view change) {
+    return fmt::format("{}: {}; restart the daemon to apply this", printable(path_), change);
   };
   if (next.tls && !version_->tls) return problem("tls_server_config was added");
   if (!next.tls && version_->tls) return problem("tls_server_config was removed");
@@ -115,8 +115,8 @@ std::string WebAccess::takes_a_restart(const Version& next) const {
   return {};
 }
 
-void WebAccess::take(Reading reading) {
-  prints_ = std::move(reading.prints);
+void WebAccess::adopt(Reading reading) {
+  fingerprints_ = std::move(reading.fingerprints);
   if (reading.version) version_ = std::move(reading.version);
 }
 
@@ -127,22 +127,24 @@ void WebAccess::close() {
 
 std::shared_ptr<const WebAccess::Version> WebAccess::newest() {
   const std::lock_guard lock(mutex_);
-  const auto is_as_read = [](const auto& print) { return fingerprint(print.first) == print.second; };
-  if (std::all_of(prints_.begin(), prints_.end(), is_as_read)) return version_;
+  const auto is_unchanged = [](const auto& fingerprint_then) {
+    return fingerprint(fingerprint_then.first) == fingerprint_then.second;
+  };
+  if (std::all_of(fingerprints_.begin(), fingerprints_.end(), is_unchanged)) return version_;
   Reading reading = load();
   if (reading.version) {
-    reading.problem = takes_a_restart(*reading.version);
+    reading.problem = needs_restart(*reading.version);
     if (!reading.problem.empty()) reading.version.reset();
   }
-  const bool good = reading.version != nullptr;
-  if (good) {
+  const bool accepted = reading.version != nullptr;
+  if (accepted) {
     log_.limited("web configuration", LogLevel::info, "web configuration reloaded", {{"file", path_}});
   } else {
     log_.limited("web configuration", LogLevel::error, "web configuration rejected, keeping the previous one",
                  {{"problem", reading.problem}});
   }
-  metrics_.web_config_reloaded(good);
-  take(std::move(reading));
+  metrics_.web_config_reloaded(accepted);
+  adopt(std::move(reading));
   return version_;
 }
 

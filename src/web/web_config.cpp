@@ -48,8 +48,8 @@ std::optional<std::string> header_problem(std::string_view name, std::string_vie
     return "invalid value, expected printable ASCII characters on one line";
   }
   std::vector<std::string_view> allowed;
-  for (const auto& [header, may_say] : header_values) {
-    if (header == name) allowed.push_back(may_say);
+  for (const auto& [header, allowed_value] : header_values) {
+    if (header == name) allowed.push_back(allowed_value);
   }
   if (allowed.empty() || std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return std::nullopt;
   return fmt::format("invalid value \"{}\", expected {}", excerpt(value), fmt::join(allowed, " or "));
@@ -65,8 +65,8 @@ std::vector<WebHeader> read_headers(const YamlFields& http) {
     const YamlNode* header = fields.find(field.name);
     if (header == nullptr || header->kind == Kind::null) continue;  // blank: not sent
     if (!is_kind(*header, Kind::scalar, fields.path(field.name), problems) || header->text.empty()) continue;
-    if (const auto what = header_problem(field.name, header->text)) {
-      problems.push_back({header->where, fmt::format("{}: {}", fields.path(field.name), *what)});
+    if (const auto problem = header_problem(field.name, header->text)) {
+      problems.push_back({header->position, fmt::format("{}: {}", fields.path(field.name), *problem)});
     } else {
       headers.push_back({std::string(field.name), header->text});
     }
@@ -112,12 +112,12 @@ std::vector<WebUser> read_users(const YamlFields& top) {
     const std::string path = fmt::format("basic_auth_users.{}", excerpt(entry.key));
     if (entry.key.empty() || has_control(entry.key) || entry.key.find(':') != std::string::npos) {
       problems.push_back(
-          {entry.key_where,
+          {entry.key_position,
            fmt::format("{}: invalid user name, expected at least one character, no colons and no control characters", path)});
     }
     if (!is_kind(entry, Kind::scalar, path, problems)) continue;
-    if (const auto what = hash_problem(entry.text)) {
-      problems.push_back({entry.where, fmt::format("{}: {}", path, *what)});
+    if (const auto problem = hash_problem(entry.text)) {
+      problems.push_back({entry.position, fmt::format("{}: {}", path, *problem)});
     } else {
       users.push_back({entry.key, entry.text});
     }
@@ -133,13 +133,13 @@ void refuse_rate_limit(const YamlFields& top) {
   const YamlNode* interval = fields.find("interval");
   const bool is_off = interval == nullptr || interval->text == "0" || interval->text == "0s";
   if (is_off && (interval == nullptr || interval->kind == Kind::scalar)) return;
-  top.problems().push_back({interval->where,
+  top.problems().push_back({interval->position,
                             "rate_limit is not supported: nswarden limits the number of concurrent requests, not "
                             "their rate; remove it"});
 }
 
 /// Only blanks and comments, which parse_yaml() treats as a truncated configuration.
-bool says_nothing(std::string_view text) {
+bool is_blank(std::string_view text) {
   while (!text.empty()) {
     const std::string_view line = take_until(text, '\n');
     const std::size_t first = line.find_first_not_of(" \t");
@@ -164,12 +164,12 @@ WebConfig read_web_config(const YamlNode& root, Problems& problems) {
 }  // namespace
 
 std::variant<WebConfig, std::vector<Problem>> parse_web_config(std::string_view yaml) {
-  if (says_nothing(yaml)) return WebConfig{};
+  if (is_blank(yaml)) return WebConfig{};
   YamlTree tree = parse_yaml(yaml);
   WebConfig config;
   if (tree.root) config = read_web_config(*tree.root, tree.problems);
   if (tree.problems.empty()) return config;
-  std::stable_sort(tree.problems.begin(), tree.problems.end(), comes_before);
+  std::stable_sort(tree.problems.begin(), tree.problems.end(), precedes);
   return std::move(tree.problems);
 }
 

@@ -35,7 +35,7 @@ namespace {
 constexpr const char* worker_threads = "16";
 constexpr std::size_t worker_count = 16;
 // Each takes an fd, for which fd_budget() leaves room.
-constexpr std::size_t most_waiting = 512;
+constexpr std::size_t max_waiting = 512;
 
 #ifdef NSWARDEN_WEB_TLS
 constexpr bool has_tls = true;
@@ -45,11 +45,11 @@ constexpr bool has_tls = false;  // Debian's CivetWeb claims TLS support and cra
 
 bool has_ipv6() { return mg_check_feature(MG_FEATURES_IPV6) != 0; }
 
-[[noreturn]] void refuse(const std::string& address, const std::string& why) {
-  throw std::runtime_error(fmt::format("cannot listen on {}: {}", address, why));
+[[noreturn]] void refuse(const std::string& address, const std::string& reason) {
+  throw std::runtime_error(fmt::format("cannot listen on {}: {}", address, reason));
 }
 
-std::string why_not(int error) {
+std::string listen_error_text(int error) {
   switch (error) {
     case EADDRINUSE:
       return "address already in use, possibly by another nswarden; stop it, or choose another --web.listen-address";
@@ -77,7 +77,7 @@ Listener prepare(const std::string& text, std::vector<Fd>& held) {
     return fd.ok() ? 0 : fd.error().code;
   };
   const auto need = [&](int error) {
-    if (error != 0) refuse(text, why_not(error));
+    if (error != 0) refuse(text, listen_error_text(error));
   };
 
   if (address->kind == ListenAddress::Host::any) {
@@ -121,7 +121,7 @@ std::optional<Response> refusal(BasicAuth* auth, const char* authorization) {
 
 /// Rejects POSTs by web pages. A page of any site can make its reader's browser send one, past a firewall, and even as its
 /// own site through a name that resolves to the daemon. Browsers mark such requests; reload clients do not.
-std::optional<Response> refusal_of_pages(std::string_view method, const char* origin) {
+std::optional<Response> cross_origin_refusal(std::string_view method, const char* origin) {
   if (origin == nullptr || method != "POST") return std::nullopt;
   return text_response(403, "Requests from web pages are not allowed.\n");
 }
@@ -157,7 +157,7 @@ struct WebServer::Impl {
       : options(std::move(web_options)),
         sources(std::move(web_sources)),
         access(web_access),
-        door(options.request_timeout, most_waiting) {
+        door(options.request_timeout, max_waiting) {
     if (access == nullptr || !access->newest()->tls) return;
     if (!has_tls) throw std::runtime_error(no_tls);
     tls.emplace([this] { return newest_tls(); });
@@ -176,9 +176,9 @@ struct WebServer::Impl {
   std::vector<std::uint16_t> ports;
   mg_context* context = nullptr;
   std::atomic<bool> started{false};
-  std::atomic<std::size_t> begun{0};    ///< threads
-  std::atomic<bool> privileged{false};  ///< a thread failed to drop its capabilities
-  std::array<char, 300> problem{};      ///< CivetWeb's error during startup
+  std::atomic<std::size_t> begun_threads{0};  ///< threads
+  std::atomic<bool> privileged{false};        ///< a thread failed to drop its capabilities
+  std::array<char, 300> problem{};            ///< CivetWeb's error during startup
 
   void start(const std::string& listening_ports);
   void wait_for_threads() const;
@@ -196,7 +196,7 @@ struct WebServer::Impl {
   [[nodiscard]] Response answer(const mg_connection* connection, const mg_request_info& request) const {
     const auto version = access == nullptr ? nullptr : access->newest();
     auto refused = refusal(version ? version->auth.get() : nullptr, mg_get_header(connection, "Authorization"));
-    if (!refused) refused = refusal_of_pages(request.request_method, mg_get_header(connection, "Origin"));
+    if (!refused) refused = cross_origin_refusal(request.request_method, mg_get_header(connection, "Origin"));
     Response response = refused ? *std::move(refused) : answer(request, mg_get_header(connection, "Accept-Encoding"));
     if (version) {
       for (const WebHeader& header : version->headers) set_header(response, header);
@@ -208,7 +208,7 @@ struct WebServer::Impl {
     // local_uri would normalize //metrics and /x/../metrics to /metrics.
     const auto path = decoded_path(request.local_uri_raw);
     if (!path) return text_response(404, "Not found.\n");
-    const auto text = [](const char* maybe) { return std::string_view(maybe == nullptr ? "" : maybe); };
+    const auto text = [](const char* header) { return std::string_view(header == nullptr ? "" : header); };
     return respond({request.request_method, *path, text(request.query_string), text(accept_encoding)}, options, sources);
   }
 
@@ -225,12 +225,12 @@ struct WebServer::Impl {
       mg_write(connection, bytes.data(), bytes.size());
       return response.status;
     } catch (const std::exception&) {
-      return say_exhausted(connection);
+      return send_unavailable(connection);
     }
   }
 
   /// Answers when out of memory, without allocating. Exceptions must not reach CivetWeb, which is C.
-  static int say_exhausted(mg_connection* connection) {
+  static int send_unavailable(mg_connection* connection) {
     constexpr std::string_view answer =
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 0\r\n"
         "Connection: close\r\n\r\n";
@@ -243,19 +243,19 @@ struct WebServer::Impl {
     constexpr int accepting = 0;
     Impl& impl = *static_cast<Impl*>(mg_get_user_data(context));
     if (type == accepting) {
-      impl.door.serve_this_thread();
+      impl.door.attach_acceptor();
     } else {
-      impl.door.serve_behind();
+      impl.door.attach_worker();
     }
-    give_way();
+    lower_priority();
     if (!drop_all_capabilities()) impl.privileged = true;
-    ++impl.begun;
-    impl.begun.notify_one();
+    ++impl.begun_threads;
+    impl.begun_threads.notify_one();
     return nullptr;
   }
 
   /// CivetWeb calls it at startup and shutdown; Impl keeps ownership.
-  static int give_context(void** context, void* impl) {
+  static int provide_context(void** context, void* impl) {
     *context = static_cast<Impl*>(impl)->tls->context();
     return 1;
   }
@@ -295,7 +295,7 @@ void WebServer::Impl::start(const std::string& listening_ports) {
   callbacks.begin_request = &Impl::serve;
   callbacks.log_message = &Impl::keep_problem;
   callbacks.init_thread = &Impl::begin_thread;
-  if (tls) callbacks.external_ssl_ctx = &Impl::give_context;
+  if (tls) callbacks.external_ssl_ctx = &Impl::provide_context;
   // The loop receives signals by signalfd, so every thread must block them.
   const SignalsBlocked blocked;
   context = mg_start(&callbacks, this, configuration.data());
@@ -313,7 +313,7 @@ void WebServer::Impl::start(const std::string& listening_ports) {
 
 /// Returns once all threads have dropped their capabilities.
 void WebServer::Impl::wait_for_threads() const {
-  for (std::size_t count = begun; count < worker_count + 1; count = begun) begun.wait(count);
+  for (std::size_t count = begun_threads; count < worker_count + 1; count = begun_threads) begun_threads.wait(count);
 }
 
 // CivetWeb's threads notice mg_stop() only when their poll ends, after up to 2 s. Pending answers may be sent for a moment;
@@ -321,7 +321,7 @@ void WebServer::Impl::wait_for_threads() const {
 void WebServer::Impl::stop() {
   door.close();
   if (access != nullptr) access->close();
-  constexpr std::chrono::milliseconds last_words{300};
+  constexpr std::chrono::milliseconds grace_period{300};
   std::atomic<bool> stopped{false};
   std::thread stopper;
   try {
@@ -332,12 +332,12 @@ void WebServer::Impl::stop() {
   } catch (const std::exception&) {
     // Out of threads or memory: run the same steps in sequence. New connections are not accepted any more.
     stop_sockets(ports, Stop::reading);
-    std::this_thread::sleep_for(last_words);
+    std::this_thread::sleep_for(grace_period);
     stop_sockets(ports, Stop::all);
     mg_stop(context);
     return;
   }
-  const auto patience = std::chrono::steady_clock::now() + last_words;
+  const auto patience = std::chrono::steady_clock::now() + grace_period;
   while (!stopped) {
     stop_sockets(ports, std::chrono::steady_clock::now() < patience ? Stop::reading : Stop::all);
     std::this_thread::sleep_for(std::chrono::milliseconds{10});
@@ -370,14 +370,14 @@ WebServer::WebServer(const WebOptions& options, WebSources sources, WebAccess* a
   // one of the workers, some connections hang. Only the end of the process recovers from this; until then all connections are
   // refused.
   const std::optional<std::size_t> threads = count_threads();
-  const bool all_there = !threads || !threads_before || *threads > *threads_before + worker_count;
-  if (all_there) impl_->wait_for_threads();
-  if (all_there && !impl_->privileged) return;
+  const bool all_available = !threads || !threads_before || *threads > *threads_before + worker_count;
+  if (all_available) impl_->wait_for_threads();
+  if (all_available && !impl_->privileged) return;
   stop_sockets(impl_->ports, Stop::all);
   (void)impl_.release();  // its running threads refer to it
   refuse(options.listen_addresses.front(),
-         all_there ? "the HTTP threads cannot drop their capabilities; allow the system calls prctl and capset"
-                   : "not all HTTP threads started; raise the limit of tasks (TasksMax= of the unit, or ulimit -u)");
+         all_available ? "the HTTP threads cannot drop their capabilities; allow the system calls prctl and capset"
+                       : "not all HTTP threads started; raise the limit of tasks (TasksMax= of the unit, or ulimit -u)");
 }
 
 WebServer::~WebServer() = default;

@@ -82,8 +82,8 @@ constexpr std::array<Word<std::string_view>, 13> cipher_suites{{
 }};
 
 template <typename... Values>
-void refuse(const YamlFields& fields, Position where, fmt::format_string<Values...> message, Values&&... values) {
-  fields.problems().push_back({where, fmt::format(message, std::forward<Values>(values)...)});
+void refuse(const YamlFields& fields, Position position, fmt::format_string<Values...> message, Values&&... values) {
+  fields.problems().push_back({position, fmt::format(message, std::forward<Values>(values)...)});
 }
 
 /// nullopt if rejected.
@@ -96,10 +96,10 @@ std::optional<Meaning> read_word(const YamlNode& node, const std::string& path, 
     if (each.text == node.text) return each.meaning;
     words.push_back(each.text);
   }
-  const auto meant = nearest(node.text, words);
+  const auto suggestion = nearest(node.text, words);
   const std::string remedy =
-      meant ? fmt::format("did you mean {}?", *meant) : fmt::format("known are {}", fmt::join(words, ", "));
-  problems.push_back({node.where, fmt::format("{}: unknown value \"{}\"; {}", path, excerpt(node.text), remedy)});
+      suggestion ? fmt::format("did you mean {}?", *suggestion) : fmt::format("known are {}", fmt::join(words, ", "));
+  problems.push_back({node.position, fmt::format("{}: unknown value \"{}\"; {}", path, excerpt(node.text), remedy)});
   return std::nullopt;
 }
 
@@ -116,11 +116,11 @@ std::vector<NamedScalar> read_scalars(const YamlFields& fields, std::string_view
   if (list == nullptr || !is_kind(*list, Kind::list, fields.path(field), fields.problems())) return {};
   std::vector<NamedScalar> scalars;
   for (const NamedScalar& scalar : read_one_or_list(*list, fields.path(field), fields.problems())) {
-    const auto is_it = [&scalar](const NamedScalar& other) { return other.node->text == scalar.node->text; };
-    if (std::none_of(scalars.begin(), scalars.end(), is_it)) {
+    const auto has_meaning = [&scalar](const NamedScalar& other) { return other.node->text == scalar.node->text; };
+    if (std::none_of(scalars.begin(), scalars.end(), has_meaning)) {
       scalars.push_back(scalar);
     } else {
-      refuse(fields, scalar.node->where, "{}: \"{}\" is listed twice; keep one of them", scalar.path,
+      refuse(fields, scalar.node->position, "{}: \"{}\" is listed twice; keep one of them", scalar.path,
              excerpt(scalar.node->text));
     }
   }
@@ -144,7 +144,7 @@ std::vector<std::string> read_sans(const YamlFields& fields) {
     if (!text.empty() && !has_control(text)) {
       sans.push_back(text);
     } else {
-      refuse(fields, scalar.node->where,
+      refuse(fields, scalar.node->position,
              "{}: invalid name, expected a DNS name, an IP address, an e-mail address or a URI as in the certificate",
              scalar.path);
     }
@@ -171,15 +171,15 @@ std::optional<PemSource> read_pem(const YamlFields& fields, const PemFields& nam
   const YamlNode* file = fields.find(names.file);
   const YamlNode* text = fields.find(names.text);
   if (file != nullptr && text != nullptr) {
-    refuse(fields, text->key_where, "{} has both {} and {}; keep one of them", fields.name(), names.file, names.text);
+    refuse(fields, text->key_position, "{} has both {} and {}; keep one of them", fields.name(), names.file, names.text);
   }
   if (file != nullptr && file->kind == Kind::scalar && file->text.empty()) {
-    refuse(fields, file->where, "{} is empty; name a file", fields.path(names.file));
+    refuse(fields, file->position, "{} is empty; name a file", fields.path(names.file));
   } else if (file != nullptr) {
-    if (auto path = read_line(fields, names.file, longest_pem_path)) return PemSource{*std::move(path), {}, file->where};
+    if (auto path = read_line(fields, names.file, longest_pem_path)) return PemSource{*std::move(path), {}, file->position};
   } else if (text != nullptr && is_kind(*text, Kind::scalar, fields.path(names.text), fields.problems())) {
-    if (text->text.find("-----BEGIN ") != std::string::npos) return PemSource{{}, text->text, text->where};
-    refuse(fields, text->where, "{} is not PEM text, expected a line -----BEGIN; use {} for the name of a file",
+    if (text->text.find("-----BEGIN ") != std::string::npos) return PemSource{{}, text->text, text->position};
+    refuse(fields, text->position, "{} is not PEM text, expected a line -----BEGIN; use {} for the name of a file",
            fields.path(names.text), names.file);
   }
   return std::nullopt;
@@ -187,7 +187,7 @@ std::optional<PemSource> read_pem(const YamlFields& fields, const PemFields& nam
 
 PemSource require_pem(const YamlFields& fields, const PemFields& names, std::string_view remedy) {
   // An unknown field may be a misspelling of either.
-  if (find_pem(fields, names) == nullptr && !fields.told_unknown()) fields.require(names.file, remedy);
+  if (find_pem(fields, names) == nullptr && !fields.has_unknown_field()) fields.require(names.file, remedy);
   return read_pem(fields, names).value_or(PemSource{});
 }
 
@@ -196,16 +196,16 @@ void check_client_auth(const YamlFields& fields, ClientAuth auth) {
   const YamlNode* sans = fields.find("client_allowed_sans");
   const bool verifies = auth == ClientAuth::verify_if_given || auth == ClientAuth::require_and_verify;
   if (ca != nullptr && auth == ClientAuth::none) {
-    refuse(fields, ca->key_where,
+    refuse(fields, ca->key_position,
            "{}: clients are not asked for a certificate; set client_auth_type: RequireAndVerifyClientCert",
            fields.path(ca->key));
   }
-  if (ca == nullptr && verifies && !fields.told_unknown()) {
-    refuse(fields, fields.find("client_auth_type")->where,
+  if (ca == nullptr && verifies && !fields.has_unknown_field()) {
+    refuse(fields, fields.find("client_auth_type")->position,
            "{} verifies certificates, which requires a client CA; set client_ca_file", fields.path("client_auth_type"));
   }
   if (sans != nullptr && auth != ClientAuth::require_and_verify) {
-    refuse(fields, sans->key_where,
+    refuse(fields, sans->key_position,
            "{}: names do not restrict clients without a verified certificate; set client_auth_type: "
            "RequireAndVerifyClientCert",
            fields.path("client_allowed_sans"));
@@ -213,25 +213,25 @@ void check_client_auth(const YamlFields& fields, ClientAuth auth) {
 }
 
 void read_versions(const YamlFields& fields, WebTls& tls) {
-  const auto least = read_word<TlsVersion>(fields, "min_version", tls_versions, tls.min_version);
-  const auto most = read_word<TlsVersion>(fields, "max_version", tls_versions, tls.max_version);
-  if (!least || !most) return;
-  if (*least > *most) {
+  const auto min_version = read_word<TlsVersion>(fields, "min_version", tls_versions, tls.min_version);
+  const auto max_version = read_word<TlsVersion>(fields, "max_version", tls_versions, tls.max_version);
+  if (!min_version || !max_version) return;
+  if (*min_version > *max_version) {
     // Present: the default is never above.
-    return refuse(fields, fields.find("max_version")->where,
+    return refuse(fields, fields.find("max_version")->position,
                   "{} is below min_version, which is TLS12 by default; no client could connect", fields.path("max_version"));
   }
-  tls.min_version = *least;
-  tls.max_version = *most;
+  tls.min_version = *min_version;
+  tls.max_version = *max_version;
 }
 
 /// Rejects a list of only TLS 1.3 suites, which leaves none for earlier versions.
-void need_suites(const YamlFields& fields, WebTls& tls) {
+void require_suites(const YamlFields& fields, WebTls& tls) {
   const YamlNode* suites = fields.find("cipher_suites");
   if (suites == nullptr || !tls.ciphers.empty()) return;
   tls.min_version = TlsVersion::tls13;
   if (tls.max_version == TlsVersion::tls13) return;
-  refuse(fields, suites->where, "{} has only suites of TLS 1.3, which max_version excludes; no client could connect",
+  refuse(fields, suites->position, "{} has only suites of TLS 1.3, which max_version excludes; no client could connect",
          fields.path("cipher_suites"));
 }
 
@@ -250,7 +250,7 @@ WebTls read_web_tls(const YamlNode& node, const std::string& path, Problems& pro
   read_versions(fields, tls);
   tls.ciphers = read_names(fields, "cipher_suites", cipher_suites);
   tls.groups = read_names(fields, "curve_preferences", curves);
-  need_suites(fields, tls);
+  require_suites(fields, tls);
   if (fields.find("prefer_server_cipher_suites") != nullptr) {
     tls.prefer_server_ciphers = read_boolean(fields, "prefer_server_cipher_suites");
   }

@@ -23,7 +23,7 @@ enum class ClientAuth : std::uint8_t { none, request, require_any, verify_if_giv
 struct PemSource {
   std::string path;  ///< as written; relative to the folder of the file that names it
   std::string text;  ///< inline PEM
-  Position where;
+  Position position;
 };
 
 struct WebTls {

@@ -15,15 +15,15 @@ namespace nswarden::bench {
 
 using nlohmann::json;
 
-const std::vector<std::string> our_keys{"netfilter/nf_conntrack_tcp_be_liberal", "netfilter/nf_conntrack_tcp_loose",
-                                        "ipv4/tcp_timestamps", "ipv4/tcp_mtu_probing", "ipv4/ip_no_pmtu_disc"};
+const std::vector<std::string> daemon_keys{"netfilter/nf_conntrack_tcp_be_liberal", "netfilter/nf_conntrack_tcp_loose",
+                                           "ipv4/tcp_timestamps", "ipv4/tcp_mtu_probing", "ipv4/ip_no_pmtu_disc"};
 const std::vector<std::string> bare_keys{"ipv4/tcp_sack", "ipv4/tcp_dsack", "ipv4/tcp_window_scaling", "ipv4/tcp_rfc1337",
                                          "ipv4/tcp_abort_on_overflow"};
 
 namespace {
 
-constexpr std::size_t most_bare_netns = 1000;
-constexpr std::size_t most_files = 5000;
+constexpr std::size_t max_bare_netns = 1000;
+constexpr std::size_t max_files = 5000;
 constexpr std::size_t block = 250;
 
 /// The process is stopped before and after the block.
@@ -48,39 +48,39 @@ void pause(std::mt19937& random) {
 Arena::Arena(std::string binary, std::string interval)
     : binary_(std::move(binary)),
       interval_(std::move(interval)),
-      ours_("qrouter-", our_keys, most_files),
-      bare_("bare-", bare_keys, most_files) {}
+      daemon_herd_("qrouter-", daemon_keys, max_files),
+      bare_("bare-", bare_keys, max_files) {}
 
 void Arena::resize(std::size_t netns) {
   daemon_.reset();
   bare_process_.reset();
   fmt::print(stderr, "making {} netns\n", netns);
-  ours_.resize(netns);
-  bare_.resize(std::min(netns, most_bare_netns));
-  ours_.choose(random_);
+  daemon_herd_.resize(netns);
+  bare_.resize(std::min(netns, max_bare_netns));
+  daemon_herd_.choose(random_);
   bare_.choose(random_);
   bare_process_ = start_bare_loop();
   bare_process_->stop();
   if (binary_.empty()) return;
-  daemon_ = std::make_unique<Daemon>(Daemon::Settings{binary_, "qrouter-", our_keys, interval_});
+  daemon_ = std::make_unique<Daemon>(Daemon::Settings{binary_, "qrouter-", daemon_keys, interval_});
   // When netns compete for fds, the first sweep holds more than it may keep.
   daemon_->sweep();
   daemon_->process().stop();
 }
 
 json Arena::measure(const std::string& load, std::size_t drifts) {
-  std::vector<double> ours;
+  std::vector<double> daemon_drifts;
   std::vector<double> bare;
   while (bare.size() < drifts) {
     const std::size_t count = std::min(block, drifts - bare.size());
-    if (daemon_) measure_block(daemon_->process(), ours_, count, ours, random_);
+    if (daemon_) measure_block(daemon_->process(), daemon_herd_, count, daemon_drifts, random_);
     measure_block(*bare_process_, bare_, count, bare, random_);
   }
-  json result{{"load", load}, {"netns", ours_.size()}, {"settings", ours_.settings()}};
-  print_head(fmt::format("{} netns, {} settings, {}", ours_.size(), ours_.settings(), load));
+  json result{{"load", load}, {"netns", daemon_herd_.size()}, {"settings", daemon_herd_.settings()}};
+  print_head(fmt::format("{} netns, {} settings, {}", daemon_herd_.size(), daemon_herd_.settings(), load));
   const Figures floor(bare);
   if (daemon_) {
-    const Figures figures(ours);
+    const Figures figures(daemon_drifts);
     print_row("nswarden", figures);
     result["ours"] = figures.json();
     print_row("bare loop", floor);
@@ -97,7 +97,7 @@ json Arena::measure(const std::string& load, std::size_t drifts) {
 
 bool Arena::repairs_by_events() {
   daemon_->process().go();
-  std::vector<double> took = ours_.scattered(1, std::chrono::milliseconds(0), std::chrono::seconds(3), random_);
+  std::vector<double> took = daemon_herd_.scattered(1, std::chrono::milliseconds(0), std::chrono::seconds(3), random_);
   daemon_->process().stop();
   return took.front() < 2.5e6;
 }

@@ -19,7 +19,7 @@ namespace nswarden::bench {
 inline constexpr std::chrono::seconds longest_drift{20};
 
 /// Five settings that accept 0 and 1, take no kernel lock, and affect no other setting.
-extern const std::vector<std::string> our_keys;
+extern const std::vector<std::string> daemon_keys;
 /// Similar settings for the bare loop: the daemon drops events of files that no policy names.
 extern const std::vector<std::string> bare_keys;
 
@@ -48,7 +48,7 @@ class Arena {
   std::string binary_;
   std::string interval_;
   std::mt19937 random_{42};  // NOLINT(bugprone-random-generator-seed): the same settings in every run
-  Herd ours_;
+  Herd daemon_herd_;
   Herd bare_;
   std::unique_ptr<Child> bare_process_;
   std::unique_ptr<Daemon> daemon_;

@@ -122,9 +122,9 @@ class Floor {
 };
 
 /// The daemon's engine without its event loop.
-class Ours {
+class Engine {
  public:
-  explicit Ours(std::shared_ptr<const PolicySet> policies)
+  explicit Engine(std::shared_ptr<const PolicySet> policies)
       : catalog_({test::netns_dir()}), reconciler_(catalog_, std::move(policies), {open_files_limit() - 512, true}) {}
 
   void sweep(NetnsCatalog::Detail detail) {
@@ -146,9 +146,9 @@ nlohmann::json measure(const std::vector<std::string>& paths, const std::vector<
   const std::size_t netns = paths.size();
   const auto policies = policy(paths.front(), keys, false);
   std::vector<double> first_floor;
-  std::vector<double> first_ours;
+  std::vector<double> first_engine;
   std::vector<double> sweep_floor;
-  std::vector<double> sweep_ours;
+  std::vector<double> sweep_engine;
   std::vector<double> sweep_full;
   const char* tier = "held";
   for (int round = 0; round < rounds; ++round) {
@@ -157,24 +157,25 @@ nlohmann::json measure(const std::vector<std::string>& paths, const std::vector<
       first_floor.push_back(timed([&] { floor.first_pass(); }));
       sweep_floor.push_back(timed([&] { floor.sweep(); }));
     }
-    Ours ours(policies);
-    first_ours.push_back(timed([&] { ours.sweep(Detail::full); }));
-    sweep_ours.push_back(timed([&] { ours.sweep(Detail::names); }));
-    sweep_full.push_back(timed([&] { ours.sweep(Detail::full); }));
-    const Overview overview = ours.overview();
+    Engine engine(policies);
+    first_engine.push_back(timed([&] { engine.sweep(Detail::full); }));
+    sweep_engine.push_back(timed([&] { engine.sweep(Detail::names); }));
+    sweep_full.push_back(timed([&] { engine.sweep(Detail::full); }));
+    const Overview overview = engine.overview();
     if (overview.totals.compliant != netns * keys.size()) std::abort();
     if (overview.held_keys != overview.totals.settings) tier = "mixed";
   }
   const auto count = static_cast<double>(netns);
   const double settings = count * static_cast<double>(keys.size());
   fmt::print("{:>6} {:>5} {:>6} | {:>9.1f} {:>9.1f} {:>6.2f} | {:>8.3f} {:>8.3f} {:>6.2f} | {:>8.3f} {:>6.2f}\n", netns,
-             keys.size(), tier, median(first_floor) / count, median(first_ours) / count,
-             median(first_ours) / median(first_floor), median(sweep_floor) / settings, median(sweep_ours) / settings,
-             median(sweep_ours) / median(sweep_floor), median(sweep_full) / settings, median(sweep_full) / median(sweep_floor));
+             keys.size(), tier, median(first_floor) / count, median(first_engine) / count,
+             median(first_engine) / median(first_floor), median(sweep_floor) / settings, median(sweep_engine) / settings,
+             median(sweep_engine) / median(sweep_floor), median(sweep_full) / settings,
+             median(sweep_full) / median(sweep_floor));
   return {{"netns", netns},
           {"keys", keys.size()},
-          {"first", {{"ours", median(first_ours)}, {"floor", median(first_floor)}}},
-          {"sweep", {{"ours", median(sweep_ours)}, {"floor", median(sweep_floor)}}}};
+          {"first", {{"ours", median(first_engine)}, {"floor", median(first_floor)}}},
+          {"sweep", {{"ours", median(sweep_engine)}, {"floor", median(sweep_floor)}}}};
 }
 
 /// Compares the replaced script with nswarden on some of the netns.
@@ -192,10 +193,10 @@ void measure_shell(const std::vector<std::string>& paths) {
     if (std::system(script.c_str()) != 0) std::abort();  // NOLINT(concurrency-mt-unsafe): one thread
   });
   for (std::size_t i = 0; i < sample; ++i) test::write_sysctl(paths[i], below_net(two_keys.front()), "0");
-  Ours ours(policy(paths.front(), two_keys, true));
-  const double first = timed([&] { ours.sweep(NetnsCatalog::Detail::full); });
+  Engine engine(policy(paths.front(), two_keys, true));
+  const double first = timed([&] { engine.sweep(NetnsCatalog::Detail::full); });
   for (const std::string& path : paths) test::write_sysctl(path, below_net(two_keys.front()), "0");
-  const double repair = timed([&] { ours.sweep(NetnsCatalog::Detail::names); });
+  const double repair = timed([&] { engine.sweep(NetnsCatalog::Detail::names); });
   for (const std::string& path : paths) test::write_sysctl(path, below_net(two_keys.front()), "0");
   const auto all = static_cast<double>(paths.size());
   const double per_shell = shell / static_cast<double>(sample);

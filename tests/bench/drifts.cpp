@@ -83,7 +83,7 @@ class Herd::Culprit {
 
 double microseconds(Clock::duration duration) { return std::chrono::duration<double, std::micro>(duration).count(); }
 
-bool is_right(const Fd& file) {
+bool is_compliant(const Fd& file) {
   char value = 0;
   return ::pread(file.get(), &value, 1, 0) == 1 && value == '1';
 }
@@ -102,8 +102,8 @@ std::vector<Fd> open_inside(int proc, const std::vector<std::string>& keys) {
   return files;
 }
 
-Herd::Herd(std::string prefix, std::vector<std::string> keys, std::size_t most_files)
-    : prefix_(std::move(prefix)), keys_(std::move(keys)), most_files_(most_files) {}
+Herd::Herd(std::string prefix, std::vector<std::string> keys, std::size_t max_files)
+    : prefix_(std::move(prefix)), keys_(std::move(keys)), max_files_(max_files) {}
 
 Herd::~Herd() { resize(0); }
 
@@ -120,7 +120,7 @@ void Herd::choose(std::mt19937& random) {
   std::vector<std::size_t> order(size_);
   for (std::size_t i = 0; i < size_; ++i) order[i] = i;
   std::shuffle(order.begin(), order.end(), random);
-  order.resize(std::min(size_, most_files_ / keys_.size()));
+  order.resize(std::min(size_, max_files_ / keys_.size()));
   const Fd proc(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
   for (const std::size_t index : order) {
     test::inside(path(index), [&] {
@@ -135,9 +135,9 @@ void Herd::choose(std::mt19937& random) {
   turn_ = 0;
 }
 
-void Herd::set_right() const {
+void Herd::make_compliant() const {
   for (const Setting& setting : settings_) {
-    if (!is_right(setting.file)) write_value(setting.file, "1");
+    if (!is_compliant(setting.file)) write_value(setting.file, "1");
   }
 }
 
@@ -154,16 +154,16 @@ Clock::duration Herd::drift(std::chrono::seconds limit) {
   setting.last = Clock::now();
   culprit_->write(setting.file.get());
   // The repair may finish before the culprit's write returns: on a shared core, the repairing process may preempt it.
-  bool seen_wrong = false;
+  bool seen_drifted = false;
   while (true) {
     for (int i = 0; i < 256; ++i) {
       const bool written = culprit_->has_written();
-      const bool right = is_right(setting.file);
-      if (right && (written || seen_wrong)) {
+      const bool compliant = is_compliant(setting.file);
+      if (compliant && (written || seen_drifted)) {
         const auto end = Clock::now();
         return end - culprit_->began();
       }
-      seen_wrong = seen_wrong || !right;
+      seen_drifted = seen_drifted || !compliant;
     }
     if (Clock::now() - setting.last > limit) throw std::runtime_error("a drift of " + prefix_ + " was not repaired");
   }
@@ -192,7 +192,7 @@ std::vector<double> Herd::scattered(std::size_t count, std::chrono::milliseconds
       drift.begun = true;
       drift.due = Clock::now();
       write_value(drift.setting->file, "0");
-    } else if (is_right(drift.setting->file) || now - drift.due > limit) {
+    } else if (is_compliant(drift.setting->file) || now - drift.due > limit) {
       drift.took = microseconds(Clock::now() - drift.due);
     }
     return drift.took >= 0;

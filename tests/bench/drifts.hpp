@@ -21,13 +21,13 @@ double microseconds(Clock::duration duration);
 std::vector<Fd> open_inside(int proc, const std::vector<std::string>& keys);
 
 /// Whether the setting is 1.
-bool is_right(const Fd& file);
+bool is_compliant(const Fd& file);
 
 /// Netns named PREFIX00000, PREFIX00001, ..., some settings of which drift from 1 to 0. The destructor removes the netns.
 class Herd {
  public:
-  /// `keys`: paths below net. `most_files`: limit on drifting settings, each of which has an open file.
-  Herd(std::string prefix, std::vector<std::string> keys, std::size_t most_files);
+  /// `keys`: paths below net. `max_files`: limit on drifting settings, each of which has an open file.
+  Herd(std::string prefix, std::vector<std::string> keys, std::size_t max_files);
   ~Herd();
   Herd(const Herd&) = delete;
   Herd& operator=(const Herd&) = delete;
@@ -40,7 +40,7 @@ class Herd {
   /// Selects the drifting settings at random and sets them to 1.
   void choose(std::mt19937& random);
   /// Restores drifted settings to 1.
-  void set_right() const;
+  void make_compliant() const;
 
   /// Makes one setting drift, in a thread that sleeps afterwards, and spins on another core until it is repaired. Throws
   /// std::runtime_error after `limit`.
@@ -60,7 +60,7 @@ class Herd {
 
   std::string prefix_;
   std::vector<std::string> keys_;
-  std::size_t most_files_;
+  std::size_t max_files_;
   std::size_t size_ = 0;
   std::vector<Setting> settings_;
   std::size_t turn_ = 0;

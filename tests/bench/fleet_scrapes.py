@@ -133,11 +133,11 @@ class Host:
     def _suspended(self, daemon):
         delete_netns("edge-1")
 
-        def fought():
+        def is_suspended():
             put(self.names[0], KEY, 5)
             return daemon.scrape().sum("suspended_sysctls") == 1
 
-        wait_until(fought, "suspended")
+        wait_until(is_suspended, "suspended")
         self._drifted(daemon, 1)
 
 

@@ -88,7 +88,7 @@ def in_child(function):
     return json.loads(text)
 
 
-def until_right(fd, right, begun):
+def until_compliant(fd, right, begun):
     """Microseconds from `begun` until compliance, or until PATIENCE has passed."""
     while os.pread(fd, 16, 0) != right and time.perf_counter() < begun + PATIENCE:
         pass
@@ -103,7 +103,7 @@ def drifts(files, count):
         time.sleep(random.uniform(0.002, 0.006))
         begun = time.perf_counter()
         os.pwrite(fd, b"1", 0)
-        times.append(until_right(fd, right, begun))
+        times.append(until_compliant(fd, right, begun))
     return times
 
 
@@ -135,7 +135,7 @@ def new_interface():
         ask(netlink, veth_message(16, 0x600, "qr-new", "qg-new"))
         begun = time.perf_counter()
         fds = [os.open(f"{name}/rp_filter", os.O_RDONLY, dir_fd=conf) for name in ("qr-new", "qg-new")]
-        times = [until_right(fd, b"2\n", begun) for fd in fds]
+        times = [until_compliant(fd, b"2\n", begun) for fd in fds]
         ask(netlink, veth_message(17, 0, "qr-new"))
         for fd in [conf, *fds]:
             os.close(fd)
@@ -159,12 +159,12 @@ def scrape(daemon):
 def wait_sweeps(daemon, before):
     """Returns the first scrape with more sweeps than `before`."""
 
-    def look():
+    def check():
         time.sleep(0.1)  # scrapes cost the daemon time
         metrics = scrape(daemon)
         return metrics if metrics.sum("reconciles_total") > before.sum("reconciles_total") else None
 
-    return harness.wait_until(look, "a sweep")
+    return harness.wait_until(check, "a sweep")
 
 
 def share(times, part):

@@ -62,7 +62,7 @@ int measure_all(const Options& options, json& results) {
     for (const std::size_t netns : {std::size_t{10}, std::size_t{100}, std::size_t{1000}, std::size_t{4000}}) {
       arena.resize(netns);
       // A setting drifts at most every few seconds, so a small number of settings takes long.
-      results["growth"].push_back(arena.measure("idle", std::min(options.drifts, netns * our_keys.size() * 6)));
+      results["growth"].push_back(arena.measure("idle", std::min(options.drifts, netns * daemon_keys.size() * 6)));
     }
     return 0;
   }

@@ -44,8 +44,8 @@ double timed(Function&& function) {
   return microseconds(Clock::now() - began);
 }
 
-void check(bool done, const char* what) {
-  if (!done) throw std::system_error(errno, std::generic_category(), what);
+void check(bool done, const char* attempt) {
+  if (!done) throw std::system_error(errno, std::generic_category(), attempt);
 }
 
 /// A separate procfs with its own dentries: opening files there does not change the cost of lookups in /proc.
@@ -60,12 +60,12 @@ Fd other_procfs() {
 /// The calling thread creates a netns; returns the time until it is compliant.
 double create(const std::string& path, const Fd& proc) {
   check(::unshare(CLONE_NEWNET) == 0, "unshare");
-  const std::vector<Fd> files = open_inside(proc.get(), our_keys);
+  const std::vector<Fd> files = open_inside(proc.get(), daemon_keys);
   // `ip netns add` takes about as long between creating the file and mounting the netns.
   std::this_thread::sleep_for(std::chrono::microseconds(500));
   check(::mount("/proc/thread-self/ns/net", path.c_str(), nullptr, MS_BIND, nullptr) == 0, "mount netns");
   const auto began = Clock::now();
-  while (!std::all_of(files.begin(), files.end(), is_right)) {
+  while (!std::all_of(files.begin(), files.end(), is_compliant)) {
     if (Clock::now() - began > longest_drift) throw std::runtime_error("a new netns was not set right");
   }
   return microseconds(Clock::now() - began);
@@ -116,7 +116,7 @@ json measure_creation(Daemon& daemon, std::size_t count, std::mt19937& random) {
 json measure_peers(std::mt19937& random) {
   constexpr std::size_t drifts = 50;
   constexpr std::size_t netns = 100;
-  const std::vector<std::string> two_keys(our_keys.begin(), our_keys.begin() + 2);
+  const std::vector<std::string> two_keys(daemon_keys.begin(), daemon_keys.begin() + 2);
   Herd herd("peer-", two_keys, netns * two_keys.size());
   herd.resize(netns);
   herd.choose(random);
@@ -142,7 +142,7 @@ json measure_peers(std::mt19937& random) {
   run("shell loop", seconds(10), [&] { ::execl("/bin/sh", "sh", "-c", script.c_str(), nullptr); });
   run("10 s poller", seconds(20), [&] {
     while (true) {
-      herd.set_right();
+      herd.make_compliant();
       std::this_thread::sleep_for(seconds(10));
     }
   });
@@ -152,11 +152,11 @@ json measure_peers(std::mt19937& random) {
 json measure_big(const std::string& binary) {
   constexpr std::size_t netns = 4000;
   constexpr std::size_t drifts = 200;
-  std::vector<std::string> twenty = our_keys;
+  std::vector<std::string> twenty = daemon_keys;
   twenty.insert(twenty.end(), bare_keys.begin(), bare_keys.end());
   twenty.insert(twenty.end(), more_keys.begin(), more_keys.end());
   std::mt19937 random(42);  // NOLINT(bugprone-random-generator-seed): the same settings in every run
-  Herd herd("qrouter-", {our_keys.begin(), our_keys.begin() + 4}, 2000);
+  Herd herd("qrouter-", {daemon_keys.begin(), daemon_keys.begin() + 4}, 2000);
   fmt::print("{} netns made in {:.1f} s\n\n", netns, timed([&] { herd.resize(netns); }) / 1e6);
   fmt::print(
       "| keys | held | by directory | start s | sweep ms | CPU % | RSS MiB | slab MiB | repair p50 us | p99 | max |\n"

@@ -33,8 +33,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-void check(bool done, const char* what) {
-  if (!done) throw std::system_error(errno, std::generic_category(), what);
+void check(bool done, const char* attempt) {
+  if (!done) throw std::system_error(errno, std::generic_category(), attempt);
 }
 
 /// Forks a child that exits with the result of `body`, and at the latest with its parent.
@@ -126,7 +126,7 @@ void bare_loop(int fanotify) {
 
 }  // namespace
 
-int isolated(std::chrono::seconds limit, const std::function<int()>& what) {
+int isolated(std::chrono::seconds limit, const std::function<int()>& action) {
   if (::geteuid() != 0 || ::unshare(CLONE_NEWPID) != 0) {
     fmt::print(stderr, "skipped: a benchmark needs root, for namespaces of its own\n");
     return 77;
@@ -135,7 +135,7 @@ int isolated(std::chrono::seconds limit, const std::function<int()>& what) {
   const pid_t pid = start([&] {
     test::netns_dir();
     check(::mount("proc", "/proc", "proc", 0, nullptr) == 0, "mount /proc");
-    return what();
+    return action();
   });
   // SIGALRM kills process 1, and thereby the whole namespace.
   ::alarm(static_cast<unsigned>(limit.count()));

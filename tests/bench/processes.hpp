@@ -16,9 +16,9 @@
 
 namespace nswarden::bench {
 
-/// Runs `what` as process 1 of a PID namespace, with its own procfs and an empty /run/netns, for at most `limit`. Returns the
+/// Runs `action` as process 1 of a PID namespace, with its own procfs and an empty /run/netns, for at most `limit`. Returns the
 /// exit status; 77 without permission.
-int isolated(std::chrono::seconds limit, const std::function<int()>& what);
+int isolated(std::chrono::seconds limit, const std::function<int()>& action);
 
 /// A forked process, killed by the destructor.
 class Child {

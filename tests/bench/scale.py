@@ -56,11 +56,11 @@ def table(title, rows):
 
 def wait(condition, what):
     """harness.wait_until() without querying a busy server a hundred times a second."""
-    def look():
+    def check():
         time.sleep(0.2)
         return condition()
 
-    wait_until(look, what, 120)
+    wait_until(check, what, 120)
 
 
 def check(condition, text):
@@ -76,7 +76,7 @@ class Watch:
         self.first = self.last = None
         self.resident, self.rules = [], {}  # bytes; {group: [seconds]}
 
-    def look(self):
+    def sample(self):
         metrics = self.leaf.own()
         self.first, self.last = self.first or (time.monotonic(), metrics), (time.monotonic(), metrics)
         self.resident.append(value(metrics, "process_resident_memory_bytes"))
@@ -84,10 +84,10 @@ class Watch:
             self.rules.setdefault(dict(labels)["rule_group"].rsplit(";", 1)[1], []).append(seconds)
 
     def until(self, end):
-        self.look()
+        self.sample()
         while time.monotonic() < end:
             time.sleep(min(self.leaf.interval, max(0.0, end - time.monotonic())))  # an interval, not a condition to wait for
-            self.look()
+            self.sample()
 
     def grown(self, name):
         """Growth of a counter per second."""
@@ -173,7 +173,7 @@ class Run:
             rows.append((f"group {group['name']}, {len(group['rules'])} rules", f"{took:.0f} ms"))
         table("rules as queries, one after the other, best of three", rows)
 
-    def passed_on(self):
+    def forwarded(self):
         """Checks federation and remote write: the sum recorded above equals the leaf's."""
         took, text = self.leaf.federate(self.above.match)
         samples = sum(not line.startswith("#") for line in text.splitlines())
@@ -247,7 +247,7 @@ def run(options, directory, cleanups):
     steps.begin()
     steps.steady()
     steps.rules_alone()
-    steps.passed_on()
+    steps.forwarded()
     steps.queries()
     if options.storm:
         steps.storm()
@@ -258,7 +258,7 @@ def run(options, directory, cleanups):
 
 def main():
     options = arguments()
-    missing = monitoring.lacks("prometheus", "ip")
+    missing = monitoring.missing_program("prometheus", "ip")
     if missing:
         print(f"SKIP: needs {missing}")
         sys.exit(77)

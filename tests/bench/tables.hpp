@@ -21,8 +21,8 @@ inline void print_head(const std::string& title) {
   fmt::print("\n{}, microseconds:\n\n| | drifts | p50 | p99 | p99.9 | max |\n|---|---:|---:|---:|---:|---:|\n", title);
 }
 
-inline void print_aim(const char* what, double value, double aim) {
-  fmt::print("{}: {:.0f} of at most {:.0f} us, {}\n", what, value, aim, value <= aim ? "held" : "MISSED");
+inline void print_aim(const char* name, double value, double aim) {
+  fmt::print("{}: {:.0f} of at most {:.0f} us, {}\n", name, value, aim, value <= aim ? "held" : "MISSED");
 }
 
 }  // namespace nswarden::bench

@@ -51,8 +51,8 @@ struct Options {
   bool tls = true;
 };
 
-void check(bool done, const char* what) {
-  if (!done) throw std::system_error(errno, std::generic_category(), what);
+void check(bool done, const char* attempt) {
+  if (!done) throw std::system_error(errno, std::generic_category(), attempt);
 }
 
 void enter_own_network() {
@@ -74,7 +74,7 @@ struct Company {
   std::vector<double> drifts = {};
   std::vector<double> storm = {};
   std::uint64_t answers = 0;
-  std::uint64_t let_go = 0;
+  std::uint64_t closed_by_server = 0;
   double time = 0;  ///< total seconds of the scrapes
 };
 
@@ -101,28 +101,28 @@ class Bench {
                scrape(Speech::http).size(), scrape(Speech::gzip).size());
     compare_with_reading();
     std::vector<Company> all{{"no client", {}}, {"computes at nice 10", {}, true}, storm(), silent_and_slow()};
-    all.push_back({fmt::format("{} that read a byte a second", options_.slow), {{Manner::slow_ears, options_.slow}}});
+    all.push_back({fmt::format("{} that read a byte a second", options_.slow), {{Behaviour::slow_reader, options_.slow}}});
     measure("HTTP", all);
   }
 
   void serve_tls() {
     start(true);
     std::vector<Company> all{{"no client", {}}, storm(), silent_and_slow()};
-    all.push_back({fmt::format("{} with half a ClientHello", options_.slow), {{Manner::half_hello, options_.slow}}});
-    all.push_back({fmt::format("{} that stop after ClientHello", options_.slow), {{Manner::whole_hello, options_.slow}}});
+    all.push_back({fmt::format("{} with half a ClientHello", options_.slow), {{Behaviour::half_hello, options_.slow}}});
+    all.push_back({fmt::format("{} that stop after ClientHello", options_.slow), {{Behaviour::whole_hello, options_.slow}}});
     measure("TLS", all);
   }
 
   [[nodiscard]] Company storm() const {
-    return {fmt::format("{} ask all the time", options_.storm), {{Manner::storm, options_.storm}}};
+    return {fmt::format("{} ask all the time", options_.storm), {{Behaviour::storm, options_.storm}}};
   }
   [[nodiscard]] Company silent_and_slow() const {
     return {fmt::format("{0} silent, {0} that say a byte a second", options_.slow),
-            {{Manner::silent, options_.slow}, {Manner::slow_words, options_.slow}}};
+            {{Behaviour::silent, options_.slow}, {Behaviour::slow_sender, options_.slow}}};
   }
 
   static std::vector<std::string> keys() {
-    std::vector<std::string> all = our_keys;
+    std::vector<std::string> all = daemon_keys;
     all.insert(all.end(), bare_keys.begin(), bare_keys.end());
     return all;
   }
@@ -149,7 +149,7 @@ class Bench {
 
   std::string scrape(Speech speech) {
     std::string answer = ask(daemon_->port(), "/metrics", speech);
-    if (!is_whole_answer(answer)) ++failures_;
+    if (!is_complete_answer(answer)) ++failures_;
     return answer;
   }
   double timed_scrape(Speech speech) {
@@ -204,7 +204,7 @@ class Bench {
     std::optional<Child> spinner;
     if (company.spinner) spinner.emplace(compute);
     if (!company.crowds.empty()) load.emplace(daemon_->port(), speech_ == Speech::tls, company.crowds, options_.priority);
-    const bool is_storm = load && company.crowds.front().manner == Manner::storm;
+    const bool is_storm = load && company.crowds.front().behaviour == Behaviour::storm;
     if (is_storm && !test::eventually([&] { return load->answers() >= options_.storm; }, seconds(60))) ++failures_;
     std::this_thread::sleep_for(milliseconds(300));
     if (load) load->count();
@@ -225,7 +225,7 @@ class Bench {
       company.drifts.push_back(microseconds(herd_.drift(longest_drift)));
     }
     if (!load) return;
-    company.let_go += load->let_go();
+    company.closed_by_server += load->closed_by_server();
     failures_ += load->failures();
     load.reset();
     // The server may still wait for disconnected clients.
@@ -274,11 +274,11 @@ class Bench {
   }
 
   void print_scrape_aim(const Company& company, const Figures& quiet) const {
-    const bool is_storm = company.crowds.front().manner == Manner::storm;
+    const bool is_storm = company.crowds.front().behaviour == Behaviour::storm;
     const double more = is_storm ? queueing(company) * 1e3 : 2e6;
     print_aim(fmt::format("p99 of a scrape, {}", company.name).c_str(), Figures(company.scrapes).at(0.99),
               quiet.at(0.99) + more + 10e3);
-    if (!is_storm) fmt::print("  {} connections were ended by the daemon\n", company.let_go);
+    if (!is_storm) fmt::print("  {} connections were ended by the daemon\n", company.closed_by_server);
   }
 
   Options options_;

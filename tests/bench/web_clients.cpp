@@ -35,7 +35,7 @@ struct Load::Board {
   std::atomic<std::uint64_t> begun{0};
   std::atomic<std::uint64_t> answers{0};
   std::atomic<std::uint64_t> failures{0};
-  std::atomic<std::uint64_t> let_go{0};
+  std::atomic<std::uint64_t> closed_by_server{0};
   std::array<float, std::size_t{1} << 20U> took{};  // microseconds, latest answers
 
   void note(Clock::time_point began) {
@@ -49,10 +49,10 @@ namespace {
 using std::chrono::seconds;
 
 constexpr seconds patience{60};
-constexpr seconds until_bored{5};
+constexpr seconds retry_delay{5};
 
-void check(bool done, const char* what) {
-  if (!done) throw std::system_error(errno, std::generic_category(), what);
+void check(bool done, const char* attempt) {
+  if (!done) throw std::system_error(errno, std::generic_category(), attempt);
 }
 
 struct Free {
@@ -83,11 +83,11 @@ std::string request_for(const std::string& path, Speech speech) {
 std::string first_hello() {
   const Tls tls(::SSL_new(tls_context()));
   if (!tls) throw std::bad_alloc();
-  BIO* const said = ::BIO_new(::BIO_s_mem());
-  ::SSL_set_bio(tls.get(), ::BIO_new(::BIO_s_mem()), said);
+  BIO* const sent = ::BIO_new(::BIO_s_mem());
+  ::SSL_set_bio(tls.get(), ::BIO_new(::BIO_s_mem()), sent);
   (void)::SSL_connect(tls.get());
   std::string hello(4096, '\0');
-  const int size = ::BIO_read(said, hello.data(), static_cast<int>(hello.size()));
+  const int size = ::BIO_read(sent, hello.data(), static_cast<int>(hello.size()));
   if (size <= 0) throw std::runtime_error("no ClientHello");
   hello.resize(static_cast<std::size_t>(size));
   return hello;
@@ -109,7 +109,7 @@ bool is_connected(const Fd& fd, std::uint16_t port) {
 }
 
 /// send() and recv() semantics: -1 with EAGAIN if it would block, 0 at the end.
-ssize_t again_if_wanted(SSL* tls, int done) {
+ssize_t as_socket_result(SSL* tls, int done) {
   if (done > 0) return done;
   const int error = ::SSL_get_error(tls, done);
   if (error == SSL_ERROR_ZERO_RETURN) return 0;
@@ -118,20 +118,20 @@ ssize_t again_if_wanted(SSL* tls, int done) {
 }
 ssize_t put(const Fd& fd, SSL* tls, std::string_view text) {
   if (tls == nullptr) return ::send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL);
-  return again_if_wanted(tls, ::SSL_write(tls, text.data(), static_cast<int>(text.size())));
+  return as_socket_result(tls, ::SSL_write(tls, text.data(), static_cast<int>(text.size())));
 }
 template <std::size_t Size>
 ssize_t take(const Fd& fd, SSL* tls, std::array<char, Size>& bytes) {
   if (tls == nullptr) return ::recv(fd.get(), bytes.data(), bytes.size(), 0);
-  return again_if_wanted(tls, ::SSL_read(tls, bytes.data(), static_cast<int>(bytes.size())));
+  return as_socket_result(tls, ::SSL_read(tls, bytes.data(), static_cast<int>(bytes.size())));
 }
 
 struct Client {
-  Manner manner = Manner::storm;
+  Behaviour behaviour = Behaviour::storm;
   Fd fd;
   Tls tls;
-  std::size_t said = 0;
-  std::string heard;
+  std::size_t sent = 0;
+  std::string received;
   Clock::time_point began;
   Clock::time_point due;
 };
@@ -146,8 +146,8 @@ class Crowds {
         board_(board),
         epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
     for (const Crowd& crowd : crowds) {
-      for (std::size_t i = 0; i < crowd.clients; ++i) clients_.emplace_back().manner = crowd.manner;
-      slow_ = slow_ || crowd.manner != Manner::storm;
+      for (std::size_t i = 0; i < crowd.clients; ++i) clients_.emplace_back().behaviour = crowd.behaviour;
+      slow_ = slow_ || crowd.behaviour != Behaviour::storm;
     }
   }
 
@@ -161,9 +161,9 @@ class Crowds {
       const int ready = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), slow_ ? 20 : -1);
       for (int i = 0; i < ready; ++i) {
         const epoll_event& event = events[static_cast<std::size_t>(i)];
-        go_on(clients_[event.data.u64], event.events);
+        proceed(clients_[event.data.u64], event.events);
       }
-      if (slow_) look_at_clock();
+      if (slow_) check_clock();
     }
   }
 
@@ -172,53 +172,53 @@ class Crowds {
     client.tls.reset();
     client.fd.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     check(static_cast<bool>(client.fd), "socket");
-    client.said = 0;
-    client.heard.clear();
+    client.sent = 0;
+    client.received.clear();
     client.began = Clock::now();
     client.due = client.began + seconds(1);
     // Makes the port reusable immediately: the storm would exhaust all ports.
     const linger no_wait{1, 0};
     check(::setsockopt(client.fd.get(), SOL_SOCKET, SO_LINGER, &no_wait, sizeof no_wait) == 0, "SO_LINGER");
-    if (client.manner == Manner::slow_ears) {
+    if (client.behaviour == Behaviour::slow_reader) {
       const int least = 1;
       check(::setsockopt(client.fd.get(), SOL_SOCKET, SO_RCVBUF, &least, sizeof least) == 0, "SO_RCVBUF");
     }
     check(is_connected(client.fd, port_), "connect");
-    if (client.manner == Manner::storm && tls_) client.tls = tls_over(client.fd.get());
+    if (client.behaviour == Behaviour::storm && tls_) client.tls = tls_over(client.fd.get());
     epoll_event event{};
     event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     event.data.u64 = static_cast<std::uint64_t>(&client - clients_.data());
     check(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, client.fd.get(), &event) == 0, "epoll_ctl");
   }
 
-  void go_on(Client& client, std::uint32_t events) {
-    if (client.manner == Manner::storm) {
-      ask_and_hear(client);
+  void proceed(Client& client, std::uint32_t events) {
+    if (client.behaviour == Behaviour::storm) {
+      request_response(client);
       return;
     }
     if ((events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) != 0) {
-      ++board_.let_go;
+      ++board_.closed_by_server;
       begin(client);
     } else if ((events & EPOLLOUT) != 0) {
-      say(client, at_once(client));
+      send_until(client, at_once(client));
     }
   }
 
-  void ask_and_hear(Client& client) {
-    if (client.said < request_.size()) {
+  void request_response(Client& client) {
+    if (client.sent < request_.size()) {
       const ssize_t put_size = put(client.fd, client.tls.get(), request_);
       if (put_size < 0 && errno == EAGAIN) return;
-      client.said = request_.size();  // a text this short is sent as a whole or not at all
+      client.sent = request_.size();  // a text this short is sent as a whole or not at all
     }
     std::array<char, 65536> bytes;
     while (true) {
       const ssize_t size = take(client.fd, client.tls.get(), bytes);
       if (size > 0) {
-        client.heard.append(bytes.data(), static_cast<std::size_t>(size));
+        client.received.append(bytes.data(), static_cast<std::size_t>(size));
         continue;
       }
       if (size < 0 && errno == EAGAIN) return;
-      if (is_whole_answer(client.heard)) {
+      if (is_complete_answer(client.received)) {
         board_.note(client.began);
       } else {
         ++board_.failures;
@@ -230,34 +230,34 @@ class Crowds {
 
   /// The client's complete message.
   [[nodiscard]] std::string_view text(const Client& client) const {
-    const bool begins_tls = client.manner == Manner::half_hello || client.manner == Manner::whole_hello;
-    return begins_tls || (tls_ && client.manner == Manner::slow_words) ? hello_ : request_;
+    const bool starts_tls = client.behaviour == Behaviour::half_hello || client.behaviour == Behaviour::whole_hello;
+    return starts_tls || (tls_ && client.behaviour == Behaviour::slow_sender) ? hello_ : request_;
   }
   [[nodiscard]] std::size_t at_once(const Client& client) const {
-    switch (client.manner) {
-      case Manner::half_hello: return hello_.size() / 2;
-      case Manner::slow_ears:
-      case Manner::whole_hello: return text(client).size();
+    switch (client.behaviour) {
+      case Behaviour::half_hello: return hello_.size() / 2;
+      case Behaviour::slow_reader:
+      case Behaviour::whole_hello: return text(client).size();
       default: return 0;
     }
   }
 
-  void say(Client& client, std::size_t until) const {
-    if (client.said >= until) return;
-    const ssize_t size = put(client.fd, nullptr, text(client).substr(client.said, until - client.said));
-    if (size > 0) client.said += static_cast<std::size_t>(size);
+  void send_until(Client& client, std::size_t until) const {
+    if (client.sent >= until) return;
+    const ssize_t size = put(client.fd, nullptr, text(client).substr(client.sent, until - client.sent));
+    if (size > 0) client.sent += static_cast<std::size_t>(size);
   }
 
-  void look_at_clock() {
+  void check_clock() {
     const auto now = Clock::now();
     for (Client& client : clients_) {
       if (now < client.due) continue;
       client.due += seconds(1);
-      if (client.manner == Manner::slow_words) say(client, std::min(client.said + 1, text(client).size() - 1));
-      if (client.manner != Manner::slow_ears) continue;
+      if (client.behaviour == Behaviour::slow_sender) send_until(client, std::min(client.sent + 1, text(client).size() - 1));
+      if (client.behaviour != Behaviour::slow_reader) continue;
       std::array<char, 1> byte{};
       (void)take(client.fd, nullptr, byte);
-      if (now > client.began + until_bored) begin(client);
+      if (now > client.began + retry_delay) begin(client);
     }
   }
 
@@ -273,7 +273,7 @@ class Crowds {
 
 }  // namespace
 
-bool is_whole_answer(const std::string& answer) {
+bool is_complete_answer(const std::string& answer) {
   constexpr std::string_view length = "\r\nContent-Length: ";
   const std::size_t body = answer.find("\r\n\r\n");
   const std::size_t at = answer.find(length);
@@ -314,13 +314,13 @@ Load::Load(std::uint16_t port, bool tls, std::vector<Crowd> crowds, Priority pri
 
 void Load::count() {
   answers_before_ = board_->answers;
-  let_go_before_ = board_->let_go;
+  closed_before_ = board_->closed_by_server;
   since_ = Clock::now();
 }
 
 std::uint64_t Load::answers() const { return board_->answers - answers_before_; }
 std::uint64_t Load::failures() const { return board_->failures; }
-std::uint64_t Load::let_go() const { return board_->let_go - let_go_before_; }
+std::uint64_t Load::closed_by_server() const { return board_->closed_by_server - closed_before_; }
 
 std::vector<double> Load::took() const {
   const std::uint64_t now = board_->answers;

@@ -22,19 +22,19 @@ enum class Speech { http, gzip, tls };
 /// The response to GET PATH from connect() to its end; empty if it is missing for 60 s or truncated.
 std::string ask(std::uint16_t port, const std::string& path, Speech speech);
 /// Whether it is a 200 with a complete body.
-bool is_whole_answer(const std::string& answer);
+bool is_complete_answer(const std::string& answer);
 
-enum class Manner {
+enum class Behaviour {
   storm,        ///< requests /metrics again after each response
   silent,       ///< sends nothing
-  slow_words,   ///< sends a byte of its request each second
-  slow_ears,    ///< reads a byte of the response each second, with a minimal buffer, and reconnects after 5 s
+  slow_sender,  ///< sends a byte of its request each second
+  slow_reader,  ///< reads a byte of the response each second, with a minimal buffer, and reconnects after 5 s
   half_hello,   ///< sends half a ClientHello
   whole_hello,  ///< sends a ClientHello and stops
 };
 
 struct Crowd {
-  Manner manner = Manner::storm;
+  Behaviour behaviour = Behaviour::storm;
   std::size_t clients = 0;
 };
 
@@ -49,7 +49,7 @@ class Load {
   void count();
   [[nodiscard]] std::uint64_t answers() const;
   [[nodiscard]] std::uint64_t failures() const;  ///< of the storm since its start: no connection, no response or a partial one
-  [[nodiscard]] std::uint64_t let_go() const;    ///< connections of other clients that the server closed
+  [[nodiscard]] std::uint64_t closed_by_server() const;  ///< connections of other clients that the server closed
   [[nodiscard]] std::chrono::duration<double> time() const { return Clock::now() - since_; }
   /// Latencies of the storm, microseconds.
   [[nodiscard]] std::vector<double> took() const;
@@ -59,7 +59,7 @@ class Load {
  private:
   std::shared_ptr<Board> board_;
   std::uint64_t answers_before_ = 0;
-  std::uint64_t let_go_before_ = 0;
+  std::uint64_t closed_before_ = 0;
   Clock::time_point since_;
   std::unique_ptr<Child> child_;
 };

@@ -28,28 +28,28 @@ AllValues::AllValues(const Herd& herd, std::vector<std::string> keys) : herd_(he
 double AllValues::read_held() const {
   const OnFirstCore here;
   const auto began = Clock::now();
-  const bool right = std::all_of(held_.begin(), held_.end(), is_right);
+  const bool compliant = std::all_of(held_.begin(), held_.end(), is_compliant);
   const double took = microseconds(Clock::now() - began);
-  if (!right) throw std::runtime_error("a value is not as the daemon should keep it");
+  if (!compliant) throw std::runtime_error("a value is not as the daemon should keep it");
   return took;
 }
 
 double AllValues::read_by_name() const {
   double took = 0;
-  bool right = true;
+  bool compliant = true;
   std::thread([&] {
     const OnFirstCore here;
     const auto began = Clock::now();
     for (std::size_t i = 0; i < herd_.size(); ++i) {
       const Fd netns(::open(herd_.path(i).c_str(), O_RDONLY | O_CLOEXEC));
-      right = right && netns && ::setns(netns.get(), CLONE_NEWNET) == 0;
+      compliant = compliant && netns && ::setns(netns.get(), CLONE_NEWNET) == 0;
       for (const std::string& key : keys_) {
-        right = is_right(Fd(::open(("/proc/sys/net/" + key).c_str(), O_RDONLY | O_CLOEXEC))) && right;
+        compliant = is_compliant(Fd(::open(("/proc/sys/net/" + key).c_str(), O_RDONLY | O_CLOEXEC))) && compliant;
       }
     }
     took = microseconds(Clock::now() - began);
   }).join();
-  if (!right) throw std::runtime_error("a value is not as the daemon should keep it");
+  if (!compliant) throw std::runtime_error("a value is not as the daemon should keep it");
   return took;
 }
 

@@ -8,7 +8,7 @@ import sys
 import harness
 from harness import add_netns, config, policy, put
 from alertmanager import Alertmanager, Webhook
-from monitoring import FOR, RULE_FILES, Prometheus, impatient, lacks, runbooks, shipped
+from monitoring import FOR, RULE_FILES, Prometheus, with_short_for, missing_program, runbooks, shipped
 
 KEY = "net.ipv4.tcp_keepalive_time"
 OTHER = "net.ipv4.tcp_keepalive_intvl"
@@ -27,7 +27,7 @@ class Alerting(harness.Case):
         self.addCleanup(self.webhook.stop)
         alertmanager = Alertmanager(self.directory, self.webhook)
         self.addCleanup(alertmanager.stop)
-        self.prometheus = Prometheus(self.directory, [self.daemon.address], [impatient(shipped(name)) for name in RULE_FILES],
+        self.prometheus = Prometheus(self.directory, [self.daemon.address], [with_short_for(shipped(name)) for name in RULE_FILES],
                                      alertmanager.address)
         self.addCleanup(self.prometheus.stop)
         self.prometheus.wait_query("instance:nswarden_drifted_sysctls:sum", bool, "what the first recording rule gives")
@@ -52,7 +52,7 @@ class Alerting(harness.Case):
 
     def test_only_the_time_that_an_alert_waits_is_not_as_shipped(self):
         for name in RULE_FILES:
-            before, after = shipped(name).split("\n"), impatient(shipped(name)).split("\n")
+            before, after = shipped(name).split("\n"), with_short_for(shipped(name)).split("\n")
             self.assertEqual(len(before), len(after))
             changed = [(old, new) for old, new in zip(before, after) if old != new]
             self.assertEqual(len(changed), shipped(name).count(" for: "))
@@ -69,14 +69,14 @@ class Alerting(harness.Case):
         # The audit policy raises this alert, which also shows that all alerts have had time to fire.
         self.webhook.wait("firing", alertname="NswardenNotEnforcing", policy="keepalive", severity="info", **self.target)
         self.assertEqual(self.webhook.names("firing"), ["NswardenNotEnforcing"])
-        self.see_a_drift_come_and_go()
-        self.see_a_refused_configuration_come_and_go()
+        self.check_drift_alert()
+        self.check_reload_alert()
         self.assertEqual(self.daemon.stop(), 0)
         self.webhook.wait("firing", alertname="NswardenDown", severity="critical", **self.target)
         self.assertEqual(self.webhook.names("firing"),
                          ["NswardenConfigReloadFailed", "NswardenDown", "NswardenNotEnforcing", "NswardenSysctlDrift"])
 
-    def see_a_drift_come_and_go(self):
+    def check_drift_alert(self):
         put("router-2", KEY, 5)
         alert = self.webhook.wait("firing", alertname="NswardenSysctlDrift")
         self.assertEqual(alert["labels"], {"alertname": "NswardenSysctlDrift", "severity": "warning", "mode": "audit", "policy": "keepalive",
@@ -94,7 +94,7 @@ class Alerting(harness.Case):
         self.assertEqual(resolved["labels"], alert["labels"])
         self.assertEqual(self.prometheus.alerts(), ["NswardenNotEnforcing"])
 
-    def see_a_refused_configuration_come_and_go(self):
+    def check_reload_alert(self):
         self.configure(GOOD.replace("sysctls", "sysctl"))
         self.webhook.wait("firing", alertname="NswardenConfigReloadFailed", severity="warning", **self.target)
         self.configure(GOOD)
@@ -102,8 +102,8 @@ class Alerting(harness.Case):
 
 
 if __name__ == "__main__":
-    lacking = lacks("prometheus", "prometheus-alertmanager")
-    if lacking:
-        print(f"SKIP: needs {lacking}")
+    missing = missing_program("prometheus", "prometheus-alertmanager")
+    if missing:
+        print(f"SKIP: needs {missing}")
         sys.exit(77)
     harness.main()

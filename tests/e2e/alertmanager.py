@@ -43,11 +43,11 @@ class Webhook:
 
     def wait(self, status, **labels):
         """The first alert of that status with at least these labels."""
-        def look():
+        def check():
             return next((alert for alert in list(self.alerts)
                          if alert["status"] == status and labels.items() <= alert["labels"].items()), None)
 
-        return wait_until(look, lambda: f"{status} {labels} at the webhook; it has\n{json.dumps(self.alerts, indent=1)}")
+        return wait_until(check, lambda: f"{status} {labels} at the webhook; it has\n{json.dumps(self.alerts, indent=1)}")
 
 
 class Alertmanager(Server):

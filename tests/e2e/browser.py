@@ -103,7 +103,7 @@ class Browser:
         elif method == "Page.loadEventFired":
             self.loaded = True
 
-    def look(self, width=1280, height=900, mode="light"):
+    def set_viewport(self, width=1280, height=900, mode="light"):
         """Emulates a device of that width in that colour scheme from now on."""
         self.width = width
         self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)

@@ -31,11 +31,11 @@ class Bursts(harness.Case):
             made = time.monotonic()
             waiting = set(names)
 
-            def all_right():
+            def all_compliant():
                 waiting.difference_update({name for name in waiting if inside(name, lambda: read_here(KEY)) == str(WANT)})
                 return not waiting
 
-            wait_until(all_right, lambda: f"{len(waiting)} of burst {burst} governed: {sorted(waiting)[:5]}")
+            wait_until(all_compliant, lambda: f"{len(waiting)} of burst {burst} governed: {sorted(waiting)[:5]}")
             slowest = max(slowest, time.monotonic() - made)
             metrics = daemon.wait_metrics(lambda m: m.sum("netns") == BURST and m.sum("drifted_sysctls") == 0, "all counted")
             self.assertEqual(metrics.sum("drift_detected_total", source="create"), (burst + 1) * BURST)

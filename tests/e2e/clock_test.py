@@ -38,7 +38,7 @@ class ClockSteps(witness.Case):
         environment = {"LD_PRELOAD": LIBRARY, "NSWARDEN_STEP_CLOCK_FILE": self.offset_file}
         return self.start(environment=environment, **options)
 
-    def assert_believes(self, daemon, seconds):
+    def assert_sees_clock(self, daemon, seconds):
         """Checks that the daemon sees the step; otherwise the tests below prove nothing."""
         daemon.wait_metrics(lambda m: abs(m.sum("reconcile_last_success_timestamp_seconds") - (time.time() + seconds)) < 3600,
                             "a sweep at the time that the clock says")
@@ -49,7 +49,7 @@ class ClockSteps(witness.Case):
         for seconds in (0, 10 * YEAR, -10 * YEAR, 10 * YEAR, 0):
             with self.subTest(years=seconds / YEAR):
                 self.step(seconds)
-                self.assert_believes(daemon, seconds)
+                self.assert_sees_clock(daemon, seconds)
                 names.append(f"router-{len(names)}")
                 place_file(names[-1])
                 daemon.wait_metrics(lambda metrics: metrics.sum("netns_pending") == 1, "one that is not ready")

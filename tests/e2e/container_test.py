@@ -27,7 +27,7 @@ class Procfs(harness.Case):
         # A killed container leaves nothing behind. The files of the netns that it saw remain.
         self.addCleanup(subprocess.run, ["ip", "netns", "delete", "r1"], check=False, stderr=subprocess.DEVNULL)
 
-    def contain(self, *arguments):
+    def start_in_container(self, *arguments):
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "in_container.py")
         return self.start(*arguments, interval="1h", prefix=[sys.executable, "-B", script, self.host_procfs])
 
@@ -35,14 +35,14 @@ class Procfs(harness.Case):
         return daemon.http("GET", "/-/ready")[2].decode()
 
     def test_a_container_with_the_procfs_of_its_host_sees_what_others_write_at_once(self):
-        daemon = self.contain("--path.procfs", self.host_procfs)
+        daemon = self.start_in_container("--path.procfs", self.host_procfs)
         self.assertEqual(self.ready(daemon), "nswarden is ready.\n")
         put("r1", KEY, 7)
         self.wait_value("r1", KEY, 100)
         daemon.wait_metrics(lambda metrics: metrics.sum("drift_detected_total", source="event") == 1, "drift found by an event")
 
     def test_a_container_without_it_tells_that_it_sees_no_writes(self):
-        daemon = self.contain()
+        daemon = self.start_in_container()
         words = "/proc is the container's own procfs, so writes of other processes are not visible; mount the host's /proc"
         self.assertIn(f"sysctl is down: {words}", self.ready(daemon))
         line = daemon.wait_log(lambda line: line.get("source") == "sysctl" and line.get("msg") == "event source down", "the source")
@@ -67,7 +67,7 @@ class Procfs(harness.Case):
         for arguments, environment, words in (
                 (["--path.procfs=/nowhere"], {}, "cannot use --path.procfs /nowhere: open sys/net: No such file or directory"),
                 ([], {"NSWARDEN_PROCFS": "/nowhere"}, "cannot use NSWARDEN_PROCFS /nowhere: open sys/net: No such file or directory"),
-                (["--path.procfs", self.lookalike()], {}, "check sys/net: not a procfs"),
+                (["--path.procfs", self.fake_procfs()], {}, "check sys/net: not a procfs"),
                 (["--path.procfs", "proc"], {}, "invalid path 'proc', expected an absolute path")):
             status, _, told = self.outcome(run_binary("check", *arguments, environment=environment))
             self.assertEqual((status, told.count("\n")), (2, 1), told)
@@ -75,7 +75,7 @@ class Procfs(harness.Case):
         self.assertEqual(run_binary("config", "schema", environment={"NSWARDEN_PROCFS": "/nowhere"}).returncode, 0)
         self.assertEqual(run_binary("check", "--path.procfs=/proc", environment={"NSWARDEN_PROCFS": "/nowhere"}).returncode, 0)
 
-    def lookalike(self):
+    def fake_procfs(self):
         path = os.path.join(self.directory, "lookalike")
         os.makedirs(os.path.join(path, "sys/net"))
         return path

@@ -42,18 +42,18 @@ class Structure(unittest.TestCase):
                 self.assertEqual((policy["multi"], policy["includeAll"], policy["allValue"]), (True, True, ".+"))
 
     def test_the_data_source_is_the_variable_everywhere(self):
-        def look(value):
+        def visit(value):
             if isinstance(value, dict):
                 if "datasource" in value:
                     self.assertEqual(value["datasource"], {"type": "prometheus", "uid": "${datasource}"})
                 for inner in value.values():
-                    look(inner)
+                    visit(inner)
             elif isinstance(value, list):
                 for inner in value:
-                    look(inner)
+                    visit(inner)
 
         for board in BOARDS.values():
-            look(board.model)
+            visit(board.model)
             asking = [*board.panels, *(target.target for target in board.targets()), *board.annotations(),
                       *(variable for variable in board.variables.values() if variable["type"] == "query")]
             self.assertEqual([part for part in asking if "datasource" not in part], [])

@@ -10,7 +10,7 @@ import unittest
 
 import harness
 from grafana import ALL, BOARDS
-from monitoring import lacks
+from monitoring import missing_program
 from promql_units import Expression
 from situations import JOB, LOOK_BACK, SCRAPE, Fleet
 
@@ -110,13 +110,13 @@ class Answers(unittest.TestCase):
         offered = {re.sub("_seconds_(bucket|sum|count)$", "_seconds", name) for name in there if name.startswith(("nswarden_", "process_"))}
         self.assertEqual(offered - families - set(UNUSED), set())
 
-    def said(self, name, chosen):
+    def panels(self, name, chosen):
         """{title: [last result of each query of that panel]}."""
-        said = {}
+        panels = {}
         for target in BOARDS[name].targets():
             found = self.prometheus.now(self.text(name, target.expr, chosen), self.fleet.ended)
-            said.setdefault(target.panel["title"], []).append(found)
-        return said
+            panels.setdefault(target.panel["title"], []).append(found)
+        return panels
 
     def test_what_they_say_of_each_node_is_true(self):
         # Of the drift in "drift", two settings are listed; the third one is missing and not listed.
@@ -125,36 +125,36 @@ class Answers(unittest.TestCase):
                 ("fighting", 1, {"suspended"}, 1), ("reloading", 0, set(), 0), ("busy", 0, set(), 1), ("deaf", 0, set(), 1)):
             with self.subTest(situation):
                 instance = self.fleet.nodes[situation]
-                said = self.said("node", {"job": JOB, "instance": instance, "policy": [ALL]})
-                self.assertEqual(number(said["Compliance"]), drifted)
-                self.assertEqual(number(said["Settings compliant"]) == 1, drifted == 0)
-                self.assertEqual({labels["reason"] for labels, _ in said["Settings that drift"][0]}, reasons)
-                self.assertEqual(number(said["Scrape"]), 1)
-                self.assertEqual((number(said["Configuration"]), number(said["Web config"])), (configuration, configuration))
-                self.assertLess(number(said["Last sweep"]), 60)
-                deaf = {labels["source"] for labels, value in said["Event sources"][0] if value == 0}
+                panels = self.panels("node", {"job": JOB, "instance": instance, "policy": [ALL]})
+                self.assertEqual(number(panels["Compliance"]), drifted)
+                self.assertEqual(number(panels["Settings compliant"]) == 1, drifted == 0)
+                self.assertEqual({labels["reason"] for labels, _ in panels["Settings that drift"][0]}, reasons)
+                self.assertEqual(number(panels["Scrape"]), 1)
+                self.assertEqual((number(panels["Configuration"]), number(panels["Web config"])), (configuration, configuration))
+                self.assertLess(number(panels["Last sweep"]), 60)
+                deaf = {labels["source"] for labels, value in panels["Event sources"][0] if value == 0}
                 self.assertEqual("netlink" in deaf, situation == "deaf")
 
     def test_a_node_that_is_down_is_not_called_compliant(self):
-        said = self.said("node", {"job": JOB, "instance": self.fleet.nodes["gone"], "policy": [ALL]})
-        self.assertEqual((said["Compliance"], said["Settings compliant"], said["Configuration"]), ([[]], [[]], [[]]))
-        self.assertEqual(number(said["Scrape"]), 0)
+        panels = self.panels("node", {"job": JOB, "instance": self.fleet.nodes["gone"], "policy": [ALL]})
+        self.assertEqual((panels["Compliance"], panels["Settings compliant"], panels["Configuration"]), ([[]], [[]], [[]]))
+        self.assertEqual(number(panels["Scrape"]), 0)
 
     def test_what_they_say_of_the_fleet_is_true(self):
-        said = self.said("fleet", self.choices["fleet"][0])
+        panels = self.panels("fleet", self.choices["fleet"][0])
         alive = len(self.nodes) - 1
         node = self.fleet.nodes
         bad = {"drift", "failing", "fighting"}
-        self.assertEqual(number(said["Nodes up"]), alive)
-        self.assertEqual(number(said["Nodes down"]), 1)
-        self.assertAlmostEqual(number(said["Nodes compliant"]), (alive - len(bad)) / alive)
-        self.assertEqual(instances(said["Worst nodes"]), {node[name] for name in bad})
-        self.assertEqual(instances(said["Nodes that are down"]), {node["gone"]})
-        self.assertEqual(instances(said["Configuration rejected"]), {node["reloading"]})
-        deaf = {labels["instance"] for labels, _ in said["Nodes with event sources down"][0] if labels["source"] == "netlink"}
+        self.assertEqual(number(panels["Nodes up"]), alive)
+        self.assertEqual(number(panels["Nodes down"]), 1)
+        self.assertAlmostEqual(number(panels["Nodes compliant"]), (alive - len(bad)) / alive)
+        self.assertEqual(instances(panels["Worst nodes"]), {node[name] for name in bad})
+        self.assertEqual(instances(panels["Nodes that are down"]), {node["gone"]})
+        self.assertEqual(instances(panels["Configuration rejected"]), {node["reloading"]})
+        deaf = {labels["instance"] for labels, _ in panels["Nodes with event sources down"][0] if labels["source"] == "netlink"}
         self.assertEqual(deaf, {node["deaf"]})
-        self.assertEqual(sum(value for _, value in said["Configurations in the fleet"][0]), alive)
-        self.assertEqual({labels["policy"]: value for labels, value in said["Audit-only policies"][0]}, {"audited": 1, "observed": 1, "overruled": 1})
+        self.assertEqual(sum(value for _, value in panels["Configurations in the fleet"][0]), alive)
+        self.assertEqual({labels["policy"]: value for labels, value in panels["Audit-only policies"][0]}, {"audited": 1, "observed": 1, "overruled": 1})
 
 
 def number(answers):
@@ -166,7 +166,7 @@ def instances(answers):
 
 
 if __name__ == "__main__":
-    if missing := lacks("prometheus"):
+    if missing := missing_program("prometheus"):
         print(f"SKIP: needs {missing}")
         sys.exit(77)
     harness.main()

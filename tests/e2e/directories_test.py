@@ -25,7 +25,7 @@ class Directories(witness.Case):
         self.assertEqual(daemon.scrape().sum("netns"), 0)
         subprocess.run(["ip", "netns", "add", "router-1"], check=True)  # creates it and mounts it on itself
         self.wait_value("router-1", KEY, WANT)
-        self.witness.learn("router-1")
+        self.witness.record_netns("router-1")
         self.witness.add_netns("router-2")
         self.assert_governs_all_and_nothing_else(daemon, ["router-1", "router-2"])
 

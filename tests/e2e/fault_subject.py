@@ -10,7 +10,7 @@ import threading
 import time
 
 import harness
-from fault_world import PATIENCE, Trouble, until
+from fault_world import PATIENCE, Problem, until
 from harness import NETNS_DIR
 from syscall_faults import place_name
 
@@ -61,13 +61,13 @@ class Subject:
     def wait_ready(self):
         """False if it ended instead."""
 
-        def look():
+        def check():
             if self.ended():
                 return None
             status = self.http("GET", "/-/ready")[0]
             return None if status == 200 else f"/-/ready says {status}"
 
-        until(look, "ready")
+        until(check, "ready")
         return not self.ended()
 
     # The phases of a running daemon: each requests one thing and waits until it has happened.
@@ -84,9 +84,9 @@ class Subject:
         before, broken = self.commands_done, self.times_broken()
         self.lost_command = False
         self.world.add()
-        self.until_right("a new netns is made right")
+        self.until_compliant("a new netns is made right")
 
-        def look():
+        def check():
             self.death()
             if commands_of(self.metrics()) > before:
                 return None
@@ -94,21 +94,21 @@ class Subject:
             self.lost_command = self.times_broken() > broken
             return None if self.lost_command else "neither done nor failed"
 
-        until(look, "its command")
+        until(check, "its command")
 
     def times_broken(self):
         return sum("something failed half-way" in line for line in self.log)
 
     def drift(self):
         self.world.drift()
-        self.until_right("drift is repaired")
+        self.until_compliant("drift is repaired")
 
     def reload(self):
         self.world.want = 1235 if self.world.want == 1234 else 1234
         self.world.configure()
         self.process.send_signal(signal.SIGHUP)
         end = time.monotonic() + 0.5  # a failed reload is reported; until_well() retries
-        while self.world.wrong_setting() and time.monotonic() < end:
+        while self.world.noncompliant_setting() and time.monotonic() < end:
             time.sleep(0.003)
 
     def scrape(self):
@@ -126,12 +126,12 @@ class Subject:
     def sweep(self):
         time.sleep(0.15)
 
-    def until_right(self, what):
-        until(lambda: self.death() or self.world.wrong_setting(), what)
+    def until_compliant(self, what):
+        until(lambda: self.death() or self.world.noncompliant_setting(), what)
 
     def death(self):
         if self.ended():
-            raise Trouble(f"it ended: {status_name(self.process.returncode)}")
+            raise Problem(f"it ended: {status_name(self.process.returncode)}")
 
     # Invariants.
 
@@ -152,12 +152,12 @@ class Subject:
             found["socket"] += 2
         return found
 
-    def until_well(self):
+    def until_consistent(self):
         """Consistent again, like a daemon that never met a fault."""
-        self.until_right("every setting is right")
+        self.until_compliant("every setting is right")
         asked = []
 
-        def look():
+        def check():
             self.death()
             metrics = self.metrics()
             if metrics.sum("config_last_reload_successful") != 1:
@@ -165,18 +165,18 @@ class Subject:
                     asked.append(self.process.send_signal(signal.SIGHUP))
                 return "the last reload failed"
             self.commands_done = commands_of(metrics)
-            return self.world.wrong_setting() or self._contradiction(metrics)
+            return self.world.noncompliant_setting() or self._contradiction(metrics)
 
-        until(look, "metrics agree")
-        self._until_events_come()
+        until(check, "metrics agree")
+        self._until_events_arrive()
         if self.quiet is not None and len(self.world.governed) == 2:
             until(self._leak, "open files and threads as without faults")
         twice = self.world.commands_twice()
         if twice:
-            raise Trouble(f"commands ran twice for {twice}")
-        wrong = self.world.wrong_write()
+            raise Problem(f"commands ran twice for {twice}")
+        wrong = self.world.unexpected_write()
         if wrong:
-            raise Trouble(f"written where nothing may be written: {wrong}")
+            raise Problem(f"written where nothing may be written: {wrong}")
 
     def _contradiction(self, metrics):
         routers = len(self.world.governed)
@@ -200,11 +200,11 @@ class Subject:
         down = [dict(key) for key, up in metrics.all("event_source_up").items() if up != 1]
         return f"down: {down}" if down else None
 
-    def _until_events_come(self):
+    def _until_events_arrive(self):
         """A source that claims to be up reports current events, or the next ones if it was down during these."""
         came = set()
 
-        def look():
+        def check():
             before = self.metrics()
             os.close(os.open("/run/netns/probe", os.O_CREAT | os.O_WRONLY, 0o600))
             harness.mount("/run/netns/probe", "/run/netns/probe", b"none", harness.MS_BIND)
@@ -218,7 +218,7 @@ class Subject:
                         came.add(source)
             return None if len(came) == 2 else f"only of {sorted(came)}"
 
-        until(look, "events come")
+        until(check, "events come")
         until(lambda: "netns_pending is not 0" if self.metrics().sum("netns_pending") else None, "nothing pending")
 
     def _leak(self):
@@ -228,13 +228,13 @@ class Subject:
     def settle(self):
         """Records the open files of a daemon without faults, once they are stable while no request is pending."""
 
-        def look():
+        def check():
             before = self.fds()
             time.sleep(0.05)
             self.quiet = self.fds()
             return None if before == self.quiet else "they change"
 
-        until(look, "open files stand still")
+        until(check, "open files stand still")
 
     def stop(self):
         """Its exit status after SIGTERM."""
@@ -242,7 +242,7 @@ class Subject:
         try:
             return self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
-            raise Trouble(f"SIGTERM does not end it within {PATIENCE:g} s") from None
+            raise Problem(f"SIGTERM does not end it within {PATIENCE:g} s") from None
         finally:
             self.injector.disarm()
 

@@ -14,7 +14,7 @@ ENTERED = "net.mptcp.enabled"  # used from inside only (kernel fact 14)
 PATIENCE = float(os.environ.get("FAULTS_PATIENCE", "8"))  # seconds to become compliant again
 
 
-class Trouble(AssertionError):
+class Problem(AssertionError):
     """An invariant was violated."""
 
 
@@ -29,7 +29,7 @@ def until(condition, what, patience=PATIENCE):
         if wrong is None:
             return
         if time.monotonic() > end:
-            raise Trouble(f"{what}: not within {patience:g} s: {wrong}")
+            raise Problem(f"{what}: not within {patience:g} s: {wrong}")
         time.sleep(0.003)
 
 
@@ -129,7 +129,7 @@ class World:
         os.pwrite(self.governed["router-1"][KEY], b"4000", 0)
         os.pwrite(self.governed["router-2"]["net.core.somaxconn"], b"4000", 0)
 
-    def wrong_setting(self):
+    def noncompliant_setting(self):
         """None if every setting of every governed netns is compliant."""
         for name, fds in self.governed.items():
             for key, fd in fds.items():
@@ -144,7 +144,7 @@ class World:
             names = file.read().split()
         return [name for name in names if names.count(name) > 1]
 
-    def wrong_write(self):
+    def unexpected_write(self):
         return {name: changed for name, changed in ((name, one.changed()) for name, one in self.untouched.items()) if changed}
 
     def close(self):

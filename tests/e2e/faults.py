@@ -12,7 +12,7 @@ import time
 
 from alloc_faults import SITE as ALLOCATION, AllocInjector
 from fault_subject import Subject, status_name
-from fault_world import Trouble, World
+from fault_world import Problem, World
 from syscall_faults import Fault, Injector
 
 PHASES = ("start", "add", "drift", "reload", "scrape", "post", "delete", "sweep", "stop")
@@ -43,7 +43,7 @@ class Trial:
         if self.subject is None:
             self.subject = Subject(self.world, self._injector())
             self.subject.wait_ready()
-            self.subject.until_well()
+            self.subject.until_consistent()
             self.subject.settle()
         return self.subject
 
@@ -60,14 +60,14 @@ class Trial:
         subject.injector.arm()
         if phase == "stop":
             if subject.stop() != 0:
-                raise Trouble("it does not end with 0 even without a fault")
+                raise Problem("it does not end with 0 even without a fault")
             counts = dict(subject.injector.counts)
             self.forget()
             return counts
         getattr(subject, phase)()
         counts = dict(subject.injector.counts)
         subject.delete()
-        subject.until_well()
+        subject.until_consistent()
         return counts
 
     def run(self, phase, site, error, position):
@@ -75,8 +75,8 @@ class Trial:
         began = time.monotonic()
         try:
             outcome, detail = self._attempt(phase, fault)
-        except Trouble as trouble:
-            outcome, detail = self._verdict_of_end(fault, str(trouble))
+        except Problem as problem:
+            outcome, detail = self._verdict_of_end(fault, str(problem))
         seconds = time.monotonic() - began
         if outcome == "survived" and not fault.fired:
             outcome = "not reached"
@@ -98,7 +98,7 @@ class Trial:
         self._give_time(fault)
         subject.injector.disarm()
         subject.delete()
-        subject.until_well()
+        subject.until_consistent()
         return "survived", "a command was lost" if phase == "add" and subject.lost_command else ""
 
     def _give_time(self, fault):
@@ -115,16 +115,16 @@ class Trial:
         alive = self.subject.wait_ready()
         injector.disarm()
         if alive:
-            self.subject.until_well()
+            self.subject.until_consistent()
             status = self.subject.stop()
             return ("survived", "") if status == 0 else ("FAILED", f"at its end: {status_name(status)}")
         return self._verdict_of_end(fault, "")
 
-    def _verdict_of_end(self, fault, trouble):
+    def _verdict_of_end(self, fault, problem):
         subject = self.subject
         subject.injector.disarm()
         if not subject.ended():
-            return "FAILED", f"{trouble}; its log: {last(subject.log)}"
+            return "FAILED", f"{problem}; its log: {last(subject.log)}"
         subject.reader.join(10)
         status = subject.process.returncode
         if status == -signal.SIGABRT and fault.site == "setns home":
@@ -135,7 +135,7 @@ class Trial:
         starting = not any("first sweep done" in line for line in subject.log)
         if starting and status == 2 and len(lines) == 1 and subject.log[-1] == lines[0]:
             return "exit 2", lines[0]
-        return "FAILED", f"{trouble or status_name(status)}; {last(subject.log)}"
+        return "FAILED", f"{problem or status_name(status)}; {last(subject.log)}"
 
     def forget(self):
         if self.subject is not None:

@@ -55,7 +55,7 @@ class Hammer(harness.Case):
         def scrape(connection, _):
             harness.parse_metrics(request(connection, "GET", "/metrics").decode())
 
-        def look_around(connection, count):
+        def request_pages(connection, count):
             path = ("/", "/-/healthy", "/-/ready", "/metrics", "/api/v1/status", "/api/v1/events")[count % 6]
             request(connection, "HEAD" if count % 3 == 0 else "GET", path, {"Accept-Encoding": "gzip"})
 
@@ -75,7 +75,7 @@ class Hammer(harness.Case):
             put("router-stays", KEY, 6)
             put("router-stays", SLOW, 0)
 
-        steps = {"scrape 1": scrape, "scrape 2": scrape, "look around": look_around, "reload": reload, "churn": churn}
+        steps = {"scrape 1": scrape, "scrape 2": scrape, "look around": request_pages, "reload": reload, "churn": churn}
         threads = [threading.Thread(target=worker, args=item) for item in steps.items()]
         for thread in threads:
             thread.start()

@@ -222,11 +222,11 @@ class Daemon:
     def wait_metrics(self, condition, what):
         """The first scrape for which condition(metrics) is true."""
 
-        def look():
+        def check():
             metrics = self.scrape()
             return metrics if condition(metrics) else None
 
-        return wait_until(look, lambda: f"{what}; its log:\n{self.log()}")
+        return wait_until(check, lambda: f"{what}; its log:\n{self.log()}")
 
     def wait_sweeps(self, count=2):
         """Waits for that many complete sweeps, so that one of them saw the current state."""

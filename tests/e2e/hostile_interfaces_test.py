@@ -60,7 +60,7 @@ class HostileNames(interfaces.InterfacesCase):
         self.assertEqual(value("r1", "eth0"), "0")
 
 
-class WhatGoes(interfaces.InterfacesCase):
+class RemovedInterfaces(interfaces.InterfacesCase):
     def test_dead_interfaces_leave_neither_findings_nor_series(self):
         add("r1", "one", "two")
         daemon = self.start_with({V4: WANT}, "mode: audit", interval="1h")

@@ -66,7 +66,7 @@ class Inotify(witness.Case):
     def add(self):
         name = f"router-{len(self.names)}"
         self.there.run("ip", "netns", "add", name)
-        self.witness.learn(name, self.there.directory)
+        self.witness.record_netns(name, self.there.directory)
         self.names.append(name)
 
     def assert_governs_with_inotify(self, daemon, up):
@@ -75,14 +75,14 @@ class Inotify(witness.Case):
         self.assertEqual("inotify is down" in daemon.http("GET", "/-/ready")[2].decode(), not up)
         self.assert_governs_all_and_nothing_else(daemon, self.names, directory=self.there.directory)
 
-    def assert_said(self, daemon, remedy):
+    def assert_logged(self, daemon, remedy):
         self.assertTrue(any(line.get("source") == "inotify" and remedy in line.get("reason", "") for line in daemon.lines), daemon.log())
 
     def test_without_any_instance_of_inotify_it_says_so_and_sweeps_and_takes_one_when_there_is(self):
         self.there.limit("instances", 0)
         daemon = self.start_there()
         self.assert_governs_with_inotify(daemon, 0)
-        self.assert_said(daemon, "max_user_instances")
+        self.assert_logged(daemon, "max_user_instances")
         self.there.limit("instances", 10)
         self.assert_governs_with_inotify(daemon, 1)
 
@@ -90,7 +90,7 @@ class Inotify(witness.Case):
         self.there.limit("watches", 0)
         daemon = self.start_there()
         self.assert_governs_with_inotify(daemon, 0)
-        self.assert_said(daemon, "max_user_watches")
+        self.assert_logged(daemon, "max_user_watches")
         self.there.limit("watches", 100)
         self.assert_governs_with_inotify(daemon, 1)
 

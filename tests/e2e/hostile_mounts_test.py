@@ -14,7 +14,7 @@ OTHER = "net.ipv4.tcp_keepalive_intvl"
 WANT = 1234
 
 
-def also_known_as(name, other):
+def bind_second_name(name, other):
     place_file(other)
     harness.mount(path_of(name), path_of(other), b"none", MS_BIND)
 
@@ -116,7 +116,7 @@ class TwoNames(witness.Case):
         self.assert_governs_all_and_nothing_else(daemon, ["router-1"])
         self.conflicts(daemon, 0)
         for _ in range(3):
-            also_known_as("router-1", "edge-1")
+            bind_second_name("router-1", "edge-1")
             self.assert_governs_all_and_nothing_else(daemon, ["router-1"], aliases={"router-1": ["edge-1"]})
             self.conflicts(daemon, 1)
             self.assertEqual(daemon.scrape().sum("netns_unmatched"), 0)
@@ -124,12 +124,12 @@ class TwoNames(witness.Case):
             os.unlink(path_of("edge-1"))
             self.conflicts(daemon, 0)
             self.assert_governs_all_and_nothing_else(daemon, ["router-1"])
-        also_known_as("router-1", "edge-1")
+        bind_second_name("router-1", "edge-1")
         delete_netns("router-1")
         self.assert_governs_all_and_nothing_else(daemon, ["edge-1"])
 
     def test_two_names_that_contradict_each_other_do_not_make_it_write_for_ever(self):
-        also_known_as("router-1", "edge-1")
+        bind_second_name("router-1", "edge-1")
         daemon = self.start()
         self.assert_governs_all_and_nothing_else(daemon, ["router-1"], aliases={"router-1": ["edge-1"]})
         writes = daemon.scrape().sum("actions_total", action="write")

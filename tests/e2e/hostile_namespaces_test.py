@@ -61,21 +61,21 @@ class ReadOnlySysctls(Elsewhere):
 
 
 class MountsThatNeverArrive(Elsewhere):
-    def assert_told(self, daemon):
+    def assert_reported(self, daemon):
         line = daemon.wait_log(lambda line: line["level"] == "error", "an error")
         self.assertIn("new netns are not visible", line["msg"])
         self.assertIn(NETNS_DIR, line["reason"])
         self.assertIn("mount is down: mounts of other processes in " + NETNS_DIR, daemon.http("GET", "/-/ready")[2].decode())
         self.assertEqual(daemon.scrape().sum("event_source_up", source="mount"), 0)
 
-    def assert_not_told(self, daemon):
+    def assert_not_reported(self, daemon):
         self.assertEqual([line for line in daemon.lines if line["level"] == "error"], [])
         self.assertEqual(daemon.scrape().sum("event_source_up", source="mount"), 1)
 
     def test_a_daemon_in_a_private_mount_namespace_says_so_loudly_and_governs_what_it_sees(self):
         self.witness.add_netns("router-1")
         daemon = self.start_after(":", "private")
-        self.assert_told(daemon)
+        self.assert_reported(daemon)
         self.witness.add_netns("router-2")
         self.assert_governs_all_and_nothing_else(daemon, ["router-1"])
         self.assertEqual(harness.get("router-2", KEY), "7200")  # otherwise the test proves nothing
@@ -84,14 +84,14 @@ class MountsThatNeverArrive(Elsewhere):
         daemon = self.start_after(":", "slave")
         self.witness.add_netns("router-1")
         self.assert_governs_all_and_nothing_else(daemon, ["router-1"])
-        self.assert_not_told(daemon)
+        self.assert_not_reported(daemon)
 
     def test_a_daemon_in_the_mount_namespace_of_process_1_complains_of_nothing(self):
         subprocess.run(["ip", "netns", "add", "router-1"], check=True)
-        self.witness.learn("router-1")
+        self.witness.record_netns("router-1")
         daemon = self.start()
         self.assert_governs_all_and_nothing_else(daemon, ["router-1"])
-        self.assert_not_told(daemon)
+        self.assert_not_reported(daemon)
 
     def test_a_directory_that_a_container_engine_bound_without_propagation_is_told(self):
         # Process 1 is in the same namespaces here, as in a container, which leaves the daemon without a host to compare with.
@@ -100,7 +100,7 @@ class MountsThatNeverArrive(Elsewhere):
         os.makedirs("/run/host/netns")
         harness.mount("/run/host/netns", NETNS_DIR, b"none", MS_BIND)
         harness.mount("none", NETNS_DIR, b"none", MS_PRIVATE)
-        self.assert_told(self.start())
+        self.assert_reported(self.start())
 
 
 class OwnedByAnother(Elsewhere):
@@ -116,7 +116,7 @@ class OwnedByAnother(Elsewhere):
         process.stdout.readline()
         place_file(name)
         harness.mount(f"/proc/{process.pid}/ns/net", path_of(name), b"none", MS_BIND)
-        self.witness.learn(name)
+        self.witness.record_netns(name)
         return process.pid
 
     def test_a_netns_owned_by_a_user_namespace_is_governed_and_what_it_lacks_is_told(self):

@@ -25,7 +25,7 @@ def drift():
         write_here(key, value)
 
 
-class MiddleOfAVisit(witness.Case):
+class MidVisit(witness.Case):
     """All keys are held open."""
 
     WANTED = {"^router-": MANY}
@@ -52,7 +52,7 @@ class MiddleOfAVisit(witness.Case):
         self.witness.add_netns(name)
         self.governed.add(name)
 
-    def hand_over(self, name):
+    def recreate(self, name):
         """An unrelated netns may take the number."""
         delete_netns(name)
         self.witness.add_netns(f"other-{name}")
@@ -71,7 +71,7 @@ class MiddleOfAVisit(witness.Case):
         os.close(self.victims.pop(name))
         self.unmatched += 1
 
-    DEEDS = (delete, replace, hand_over, remount, rename)
+    DEEDS = (delete, replace, recreate, remount, rename)
 
     def make(self, name):
         self.witness.add_netns(name)
@@ -104,7 +104,7 @@ class MiddleOfAVisit(witness.Case):
             tracer.run_to(place, self.at_key(tracer, name, key))
             deed(self, name)
 
-    def assert_all_is_well(self, daemon):
+    def assert_all_governed(self, daemon):
         self.assert_governs_all_and_nothing_else(daemon, sorted(self.governed), unmatched=self.unmatched)
         for name, fd in self.victims.items():
             self.wait_dead(name, fd)
@@ -128,7 +128,7 @@ class MiddleOfAVisit(witness.Case):
                 with self.subTest(place=place, count=count, deed=deed.__name__):
                     number += 1
                     self.hold_while_binding(daemon, f"router-{number}", deed, place, count)
-        self.assert_all_is_well(daemon)
+        self.assert_all_governed(daemon)
 
     def test_a_netns_taken_away_between_any_two_steps_of_repairing_it(self):
         self.witness.add_netns("router-stays")
@@ -141,7 +141,7 @@ class MiddleOfAVisit(witness.Case):
                 with self.subTest(place=place, key=key, deed=deed.__name__):
                     number += 1
                     self.hold_while_repairing(daemon, f"router-{number}", deed, place, key)
-        self.assert_all_is_well(daemon)
+        self.assert_all_governed(daemon)
 
     def test_netns_taken_away_at_random_moments(self):
         seed = random.randrange(1 << 32)
@@ -182,7 +182,7 @@ class MiddleOfAVisit(witness.Case):
         self.assertGreater(daemon.scrape().sum("actions_total", action="write", result="success"), 100)
 
 
-class MiddleOfAVisitWithoutFiles(MiddleOfAVisit):
+class MidVisitWithoutFiles(MidVisit):
     """No fds are held, so that every step starts from a name again (kernel fact 20)."""
 
     PREFIX = ("prlimit", "--nofile=64")

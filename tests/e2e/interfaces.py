@@ -77,10 +77,10 @@ class InterfacesCase(harness.Case):
         """Each interface is compliant by both keys, or by those in `want`."""
         want = want or BOTH
 
-        def is_right():
+        def is_compliant():
             return all(value(netns, name, key) == str(wanted) for name in names for key, wanted in want.items())
 
-        wait_until(is_right, lambda: f"{names} are right in {netns}")
+        wait_until(is_compliant, lambda: f"{names} are right in {netns}")
 
     def wait_managed(self, daemon, count):
         return daemon.wait_metrics(lambda m: m.sum("managed_sysctls") == count and m.sum("drifted_sysctls") == 0,

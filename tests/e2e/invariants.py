@@ -9,7 +9,7 @@ from collections import Counter
 from typing import NamedTuple
 
 import harness
-from netns_life import STORED_AS, Netns, owed_to, printable
+from netns_life import STORED_AS, Netns, settings_of, printable
 from world import DIRECTORIES
 
 
@@ -29,10 +29,10 @@ def expected(world):
     netns_of, settings, states, bad = Counter(), Counter(), Counter(), Counter()
     findings, held, wrong, unmatched = set(), Counter(), [], 0
     for netns, names in world.visible().items():
-        owed, matched = owed_to(world.policies, [name for _, name in names])
+        by_key, matched = settings_of(world.policies, [name for _, name in names])
         netns_of.update(policy.name for policy in matched)
         unmatched += not matched
-        for key, setting in owed.items():
+        for key, setting in by_key.items():
             have = netns.read(key)
             state = "missing" if have is None else "compliant" if have == setting.want else "drifted"
             settings[setting.policy] += 1
@@ -56,7 +56,7 @@ def compare_sets(what, found, wanted):
     return lines + [f"{what}: {item} is so and not told" for item in sorted(wanted - found)]
 
 
-def metrics_troubles(world, want, metrics):
+def metrics_problems(world, want, metrics):
     found = []
     for policy in world.policies:
         name = policy.name
@@ -83,7 +83,7 @@ def metrics_troubles(world, want, metrics):
     return found
 
 
-def check_troubles(want, done):
+def check_problems(want, done):
     """Of `check --output=json` in a separate process without the daemon's state."""
     report = json.loads(done.stdout)
     totals = report["totals"]
@@ -139,14 +139,14 @@ def holdings(pid, owners):
 
 def holdings_of_idle(pid, owners):
     """Without open connections, only the listening sockets for HTTP and for links remain."""
-    def look():
+    def check():
         have = holdings(pid, owners)
         return have if have.others["socket:[N]"] == 2 else None
 
-    return harness.wait_until(look, "only its own sockets")
+    return harness.wait_until(check, "only its own sockets")
 
 
-def holdings_troubles(want, have, base, few_fds=False):
+def holdings_problems(want, have, base, few_fds=False):
     """`base` is the fds held before it governed anything. With few_fds it may hold fewer than it governs."""
     found = [f"holds a file of what is gone: {link}" for link in have.dead]
     if few_fds:
@@ -162,7 +162,7 @@ def holdings_troubles(want, have, base, few_fds=False):
     return found
 
 
-def hit_troubles(hits, daemon, tester, may_be_written):
+def hit_problems(hits, daemon, tester, may_be_written):
     """`hits` are the witness's. The daemon opens nothing in the netns directories and writes only values of an enforcing
     policy into netns that it governed; no other process but the test writes."""
     found = set()
@@ -174,7 +174,7 @@ def hit_troubles(hits, daemon, tester, may_be_written):
     return sorted(found)
 
 
-def life_troubles(world):
+def life_problems(world):
     """Netns without a reference are dead; all others live. The dead ones are removed from the world. Deleting a netns that
     the daemon never saw measures how long the kernel takes to free one; earlier deletions may take no longer."""
     referenced = world.referenced()
@@ -182,7 +182,7 @@ def life_troubles(world):
     found = [f"died: {netns}" for netns in world.netns if netns not in orphans and netns.is_dead()]
     if orphans:
         control = Netns("control", world.witness)
-        control.come_to_life()
+        control.create()
         try:
             control.let_go()
             harness.wait_until(control.is_dead, "a netns that nobody knows dies")

@@ -147,8 +147,8 @@ class Contradictions(witness.Case):
         self.witness.add_netns("r1")
         self.configure(config(policy({self.FORWARD: 1, self.ALL: 0, KEY: 100})))
         daemon = self.start(interval="100ms")
-        told = lambda: [line for line in list(daemon.lines) if "contradict each other" in line.get("msg", "")]
-        wait_until(told, lambda: f"a line; the log:\n{daemon.log()}")
+        logged_contradictions = lambda: [line for line in list(daemon.lines) if "contradict each other" in line.get("msg", "")]
+        wait_until(logged_contradictions, lambda: f"a line; the log:\n{daemon.log()}")
         self.wait_value("r1", KEY, 100)
         daemon.wait_sweeps(3)
         written = lambda: sum(hit.what == "write" and hit.key in (self.FORWARD, self.ALL)
@@ -160,8 +160,8 @@ class Contradictions(witness.Case):
         self.assertIn(before, range(1, 7))
         self.assertLessEqual(metrics.sum("actions_total", action="write"), 7)
         self.assertEqual(metrics.sum("drifted_sysctls"), 1)
-        self.assertEqual(len(told()), 1, told())
-        self.assertEqual({told()[0]["key"], told()[0]["other"]}, {self.FORWARD, self.ALL})
+        self.assertEqual(len(logged_contradictions()), 1, logged_contradictions())
+        self.assertEqual({logged_contradictions()[0]["key"], logged_contradictions()[0]["other"]}, {self.FORWARD, self.ALL})
 
 
 class Observing(language.LanguageCase):

@@ -43,7 +43,7 @@ class Holdings:
         return self.fds, self.watches, self.threads
 
 
-class Mourner:
+class DeathObserver:
     """Holds a sysctl of each victim, which keeps nothing alive (kernel fact 5), and measures how long the victim outlives
     its deletion: the fd returns ENOENT once it is dead."""
 
@@ -51,7 +51,7 @@ class Mourner:
         self.slowest = 0.0
         self.seen = 0
         self.victims = queue.Queue()
-        self.thread = threading.Thread(target=self._mourn, daemon=True)
+        self.thread = threading.Thread(target=self._observe_deaths, daemon=True)
         self.thread.start()
 
     def deleted(self, fd):
@@ -61,7 +61,7 @@ class Mourner:
         self.victims.put(None)
         self.thread.join()
 
-    def _mourn(self):
+    def _observe_deaths(self):
         while victim := self.victims.get():
             fd, since = victim
             while time.monotonic() < since + harness.DEADLINE:
@@ -80,7 +80,7 @@ class Leaks(harness.Case):
         super().setUp()
         self.configure(config(policy("routers", "^router-", WANTED), policy("watched", "^router-.*-3$", {SENTINEL: 1234}, "audit")))
         os.mkdir(NETNS_DIR)
-        self.mourner = Mourner()
+        self.observer = DeathObserver()
 
     def cycle(self, name, number):
         """Now and then with drift, with a second name, without a policy, or as a file that never becomes a netns."""
@@ -107,8 +107,8 @@ class Leaks(harness.Case):
             harness.mount(path_of(name), path_of("edge-" + name), b"none", MS_BIND)
             delete_netns("edge-" + name)
         delete_netns(name)
-        self.mourner.deleted(fds[0])
-        while self.mourner.victims.qsize() > BACKLOG:
+        self.observer.deleted(fds[0])
+        while self.observer.victims.qsize() > BACKLOG:
             time.sleep(0.001)
 
     def churn(self, cycles):
@@ -146,14 +146,14 @@ class Leaks(harness.Case):
             self.churn(CYCLES - WARM_UP)
             end = self.settled()
         finally:
-            self.mourner.finish()
+            self.observer.finish()
         print(f"{CYCLES} cycles: fds, watches, threads {at_start} -> {end.counts()}; "
               f"RSS {warm.resident >> 10} KiB after {WARM_UP} -> {end.resident >> 10} KiB; "
-              f"{self.mourner.seen} deleted netns died within {self.mourner.slowest:.3f} s", flush=True)
+              f"{self.observer.seen} deleted netns died within {self.observer.slowest:.3f} s", flush=True)
         self.assertEqual(end.counts(), at_start)
         self.assertLessEqual(end.resident - warm.resident, 1 << 20)
-        self.assertGreater(self.mourner.seen, CYCLES * 0.9)
-        self.assertLess(self.mourner.slowest, 1)
+        self.assertGreater(self.observer.seen, CYCLES * 0.9)
+        self.assertLess(self.observer.slowest, 1)
         self.wait_value("router-stays", SENTINEL, 1234)
         self.assertGreater(self.daemon.scrape().sum("actions_total", action="write", result="success"), CYCLES / 5)
 

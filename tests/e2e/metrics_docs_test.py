@@ -46,7 +46,7 @@ class Seen:
     def __init__(self):
         self.kinds, self.label_sets, self.values, self.series = {}, {}, {}, set()
 
-    def look(self, daemon):
+    def collect(self, daemon):
         text = daemon.scrape_text()
         for name, family in metrics_page.families(text).items():
             self.kinds.setdefault(name, set()).add(family.kind)
@@ -59,7 +59,7 @@ class Seen:
         return metrics
 
     def until(self, daemon, condition, what):
-        return wait_until(lambda: condition(self.look(daemon)), lambda: f"{what}; its log:\n{daemon.log()}")
+        return wait_until(lambda: condition(self.collect(daemon)), lambda: f"{what}; its log:\n{daemon.log()}")
 
 
 class Page(harness.Case):
@@ -76,10 +76,10 @@ class Page(harness.Case):
         base = re.sub(r"_(bucket|sum|count)$", "", name)
         return self.page.get(base) if base != name and base in self.page and self.page[base].kind == "histogram" else None
 
-    def see_everything(self):
+    def collect_all(self):
         """Daemons in every situation that has series of its own."""
-        if Page.seen:
-            return Page.seen
+        if Page.collected:
+            return Page.collected
         seen = Seen()
         os.mkdir(NETNS_DIR)
         self.configure(CONFIG)
@@ -95,7 +95,7 @@ class Page(harness.Case):
 
         def is_suspended():
             put("router-1", KEY, 5)
-            return "suspended" in seen.look(daemon).labels("sysctl_drift", "reason")
+            return "suspended" in seen.collect(daemon).labels("sysctl_drift", "reason")
 
         wait_until(is_suspended, "suspended")
         self.configure(CONFIG + "nonsense: true\n")
@@ -105,7 +105,7 @@ class Page(harness.Case):
         daemon.signal(signal.SIGHUP)
         seen.until(daemon, lambda m: m.sum("config_last_reload_successful") == 1, "a good one")
         self.check_by_promtool(daemon.scrape_text())
-        Page.seen = seen
+        Page.collected = seen
         return seen
 
     def check_by_promtool(self, text):
@@ -113,7 +113,7 @@ class Page(harness.Case):
         self.assertEqual((checked.returncode, checked.stdout + checked.stderr), (0, ""))
 
     def test_what_is_exported_is_in_the_page_and_what_is_in_the_page_is_exported(self):
-        seen = self.see_everything()
+        seen = self.collect_all()
         self.assertEqual(sorted(seen.kinds), sorted(self.page), "names")
         self.assertEqual({name: kinds for name, kinds in seen.kinds.items()}, {name: {of.kind} for name, of in self.page.items()})
         self.assertEqual(seen.label_sets, {name: {frozenset(of.labels)} for name, of in self.page.items()})
@@ -153,7 +153,7 @@ class Page(harness.Case):
         if not os.path.exists(harness.key_path(CONNTRACK)):
             self.skipTest("nf_conntrack is not loaded")
         series = []
-        for name, key in self.see_everything().series:
+        for name, key in self.collect_all().series:
             labels = ",".join(f"{label}={json.dumps(value)}" for label, value in [*key, ("instance", "node-1"), ("job", "nswarden")])
             series.append({"series": f"{name}{{{labels}}}", "values": "0+1x120"})
         # Whether the operands exist, since an alert is empty most of the time.

@@ -204,7 +204,7 @@ class Migration(harness.Case):
         self.assertEqual(get("qrouter-early", LIBERAL), "1")
 
     def test_back_with_the_old_daemon_values_stay_and_nothing_of_nswarden_is_left(self):
-        before = self.around()
+        before = self.leftovers()
         self.reach("Switch over")
         add_netns("qrouter-new")
         self.wait_value("qrouter-new", LIBERAL, 1)
@@ -214,7 +214,7 @@ class Migration(harness.Case):
         self.assertFalse(os.path.exists(f"/proc/{new}/exe"))
         for name in ("qrouter-old", "qrouter-new"):
             self.assertEqual((get(name, LIBERAL), get(name, LOOSE)), ("1", "1"), name)
-        self.assertEqual(self.around(), before)
+        self.assertEqual(self.leftovers(), before)
         with open(f"{self.directory}/apt-get", encoding="utf-8") as file:
             self.assertEqual(file.read().splitlines()[-1], "purge -y nswarden")
         self.add_netns_in_time("qrouter-later")
@@ -223,7 +223,7 @@ class Migration(harness.Case):
         self.systemctl("stop", OLD)
         self.assertEqual(get("qrouter-later", LIBERAL), "0")
 
-    def around(self):
+    def leftovers(self):
         """Possible leftovers of a daemon: files in /run, and processes by name."""
         names = []
         for pid in filter(str.isdigit, os.listdir("/proc")):

@@ -17,7 +17,7 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 RULE_FILES = ("alerts.yaml", "recording.yaml")
 
 
-def lacks(*programs):
+def missing_program(*programs):
     """The first of them that is not installed, or None."""
     return next((program for program in programs if not shutil.which(program)), None)
 
@@ -39,7 +39,7 @@ def runbooks():
 FOR = re.compile(r"^( +for: )\d+[smh]$", re.MULTILINE)
 
 
-def impatient(rules):
+def with_short_for(rules):
     """The text of a rule file with each `for:` set to two seconds, so that one slow scrape does not raise an alert."""
     return FOR.sub(r"\g<1>2s", rules)
 
@@ -133,8 +133,8 @@ class Prometheus(Server):
 
     def wait_query(self, expression, condition, what):
         """The first result of the query for which condition(result) is true."""
-        def look():
+        def check():
             found = self.query(expression)
             return found if condition(found) else None
 
-        return wait_until(look, lambda: f"{what}; {expression} is {self.query(expression)}")
+        return wait_until(check, lambda: f"{what}; {expression} is {self.query(expression)}")

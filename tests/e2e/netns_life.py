@@ -34,7 +34,7 @@ class Policy(NamedTuple):
     sysctls: dict
 
 
-class Owed(NamedTuple):
+class ExpectedSetting(NamedTuple):
     """A setting of a governed netns."""
     policy: str
     mode: str
@@ -50,11 +50,11 @@ def matches(pattern, name):
     return re.match(pattern.encode(), name, re.DOTALL) is not None
 
 
-def owed_to(policies, names):
+def settings_of(policies, names):
     """The settings owed to a netns of these names: {key: Owed}; and the matching policies."""
     matched = [policy for policy in policies if any(matches(policy.netns, name) for name in names)]
-    owed = {key: Owed(policy.name, policy.mode, str(want)) for policy in matched for key, want in policy.sysctls.items()}
-    return owed, matched
+    by_key = {key: ExpectedSetting(policy.name, policy.mode, str(want)) for policy in matched for key, want in policy.sysctls.items()}
+    return by_key, matched
 
 
 def printable(name):
@@ -72,7 +72,7 @@ class Netns:
         self.old_fds = []
         self.witness = witness
 
-    def come_to_life(self):
+    def create(self):
         def make():
             call("unshare", CLONE_NEWNET)
             self.open_keys()

@@ -45,18 +45,18 @@ class OlderForm(harness.Case):
         super().setUp()
         self.out = os.path.join(self.directory, "out")
 
-    def told(self):
+    def written(self):
         """The lines written by commands, in order."""
         if not os.path.exists(self.out):
             return []
         with open(self.out, encoding="utf-8") as file:
             return file.read().splitlines()
 
-    def tell(self, word):
+    def append(self, word):
         return f'echo "{word} $NSWARDEN_EVENT $NETNS" >> {self.out}'
 
-    def wait_told(self, *lines):
-        wait_until(lambda: self.told() == list(lines), lambda: f"told {lines}, not {self.told()}")
+    def wait_written(self, *lines):
+        wait_until(lambda: self.written() == list(lines), lambda: f"told {lines}, not {self.written()}")
 
     def done(self, daemon):
         return [(line["netns"], line["policy"], line["event"], line["command"]) for line in list(daemon.lines)
@@ -85,75 +85,75 @@ class OlderForm(harness.Case):
 
     def test_a_pattern_is_matched_at_the_start_of_the_name_and_every_rule_that_matches_runs_in_file_order(self):
         os.mkdir(NETNS_DIR)
-        self.configure(rule("router", IN_CREATE=[self.tell("one"), self.tell("two")]) + rule("x", IN_CREATE=[self.tell("no")]) +
-                       rule(".*-1", IN_CREATE=[self.tell("three")]))
+        self.configure(rule("router", IN_CREATE=[self.append("one"), self.append("two")]) + rule("x", IN_CREATE=[self.append("no")]) +
+                       rule(".*-1", IN_CREATE=[self.append("three")]))
         self.start()
         add_netns("router-1")
-        self.wait_told("one IN_CREATE router-1", "two IN_CREATE router-1", "three IN_CREATE router-1")
+        self.wait_written("one IN_CREATE router-1", "two IN_CREATE router-1", "three IN_CREATE router-1")
         add_netns("qrouter-1")
-        self.wait_told("one IN_CREATE router-1", "two IN_CREATE router-1", "three IN_CREATE router-1", "three IN_CREATE qrouter-1")
+        self.wait_written("one IN_CREATE router-1", "two IN_CREATE router-1", "three IN_CREATE router-1", "three IN_CREATE qrouter-1")
 
     def test_without_the_directory_it_starts_and_serves_what_comes(self):
-        self.configure(rule(".*", startup=[self.tell("start")], IN_CREATE=[self.tell("new")]))
+        self.configure(rule(".*", startup=[self.append("start")], IN_CREATE=[self.append("new")]))
         self.start()
         self.assertFalse(os.path.exists(NETNS_DIR))
         subprocess.run(["ip", "netns", "add", "first"], check=True)
-        self.wait_told("new IN_CREATE first")
+        self.wait_written("new IN_CREATE first")
 
     def test_one_map_may_hold_several_events_and_a_flag_matches_every_event_that_carries_it(self):
         os.mkdir(NETNS_DIR)
-        self.configure(rule("d", IN_ISDIR=[self.tell("flag")]) +
+        self.configure(rule("d", IN_ISDIR=[self.append("flag")]) +
                        "- netns_regex: f\n  daemon_startup_actions: []\n  inotify_actions:\n"
-                       f"    - IN_MOVED_TO: ['{self.tell('to')}']\n      IN_MOVED_FROM: ['{self.tell('from')}']\n"
-                       f"      IN_MOVE: ['{self.tell('any')}']\n")
+                       f"    - IN_MOVED_TO: ['{self.append('to')}']\n      IN_MOVED_FROM: ['{self.append('from')}']\n"
+                       f"      IN_MOVE: ['{self.append('any')}']\n")
         self.start()
         os.mkdir(os.path.join(NETNS_DIR, "directory"))
-        self.wait_told("flag IN_ISDIR directory")
+        self.wait_written("flag IN_ISDIR directory")
         harness.place_file("f1")
         os.rename(harness.path_of("f1"), harness.path_of("f2"))
         expected = ["flag IN_ISDIR directory", "any IN_MOVE f1", "any IN_MOVE f2", "from IN_MOVED_FROM f1", "to IN_MOVED_TO f2"]
-        wait_until(lambda: sorted(self.told()[1:]) == expected[1:], lambda: str(self.told()))
+        wait_until(lambda: sorted(self.written()[1:]) == expected[1:], lambda: str(self.written()))
 
     def test_opens_of_others_are_events_and_those_of_the_daemon_are_not(self):
         add_netns("router-1")
         harness.place_file("router-2")
         harness.place_file("placeholder")
         events = ("IN_OPEN", "IN_ACCESS", "IN_CLOSE_NOWRITE", "IN_ATTRIB")
-        self.configure(rule(".*", **{event: [self.tell("saw")] for event in events}))
+        self.configure(rule(".*", **{event: [self.append("saw")] for event in events}))
         daemon = self.start(interval="100ms")
         harness.mount_netns("router-2")
         daemon.wait_metrics(lambda m: m.sum("netns") == 2, "two netns entered")
         daemon.wait_sweeps(10)
-        self.assertEqual(self.told(), [])
+        self.assertEqual(self.written(), [])
         with open(harness.path_of("placeholder"), "rb"):
             pass
-        wait_until(lambda: sorted(self.told()) == ["saw IN_CLOSE_NOWRITE placeholder", "saw IN_OPEN placeholder"], self.told)
+        wait_until(lambda: sorted(self.written()) == ["saw IN_CLOSE_NOWRITE placeholder", "saw IN_OPEN placeholder"], self.written)
 
     def test_startup_commands_do_not_run_again_on_a_reload_and_new_events_are_listened_to(self):
         add_netns("router-1")
-        self.configure(rule("router", startup=[self.tell("one")]))
+        self.configure(rule("router", startup=[self.append("one")]))
         daemon = self.start()
-        self.wait_told("one startup router-1")
-        self.configure(rule("router", startup=[self.tell("two")], IN_CREATE=[self.tell("new")], IN_ATTRIB=[self.tell("attribute")]))
+        self.wait_written("one startup router-1")
+        self.configure(rule("router", startup=[self.append("two")], IN_CREATE=[self.append("new")], IN_ATTRIB=[self.append("attribute")]))
         daemon.wait_metrics(lambda m: m.sum("config_reloads_total", result="success") == 1, "a reload")
         daemon.wait_sweeps()
         harness.place_file("router-file")
         os.chmod(harness.path_of("router-file"), 0o600)
-        self.wait_told("one startup router-1", "attribute IN_ATTRIB router-file")
+        self.wait_written("one startup router-1", "attribute IN_ATTRIB router-file")
         self.configure(config(policy("native", "router", {LIBERAL: 1})))
         self.wait_value("router-1", LIBERAL, 1)
-        self.assertEqual(len(self.told()), 2)
+        self.assertEqual(len(self.written()), 2)
 
     def test_a_lost_queue_is_an_event_with_an_empty_name(self):
         os.mkdir(NETNS_DIR)
-        self.configure(rule(".*", IN_Q_OVERFLOW=[self.tell("lost")]) + rule("x", IN_Q_OVERFLOW=[self.tell("no")]))
+        self.configure(rule(".*", IN_Q_OVERFLOW=[self.append("lost")]) + rule("x", IN_Q_OVERFLOW=[self.append("no")]))
         daemon = self.start()
         daemon.signal(signal.SIGSTOP)
         for _ in range(10000):
             harness.place_file("a")
             os.unlink(harness.path_of("a"))
         daemon.signal(signal.SIGCONT)
-        self.wait_told("lost IN_Q_OVERFLOW ")
+        self.wait_written("lost IN_Q_OVERFLOW ")
 
     def test_the_debug_log_shows_each_event_match_and_decision(self):
         os.mkdir(NETNS_DIR)

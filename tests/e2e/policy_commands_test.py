@@ -38,7 +38,7 @@ class PolicyCommands(harness.Case):
             text += f"    sysctls: {{{KEY}: {WANT}}}\n"
         self.configure(text + commands(**of))
 
-    def told(self):
+    def written(self):
         if not os.path.exists(self.out):
             return []
         with open(self.out, "rb") as file:
@@ -56,7 +56,7 @@ class PolicyCommands(harness.Case):
         for number in range(20):
             add_netns(f"router-{number}")
         daemon.wait_metrics(lambda m: self.successes(m) == 20, "20 commands")
-        self.assertEqual(self.told(), [str(WANT).encode()] * 20)
+        self.assertEqual(self.written(), [str(WANT).encode()] * 20)
 
     def test_it_runs_once_for_each_life_of_a_netns_whatever_its_inode_number(self):
         self.policy(IN_CREATE=[f"printf \"%s\\0\" \"$NETNS\" >> {self.out}"], sysctls=False)
@@ -67,7 +67,7 @@ class PolicyCommands(harness.Case):
             delete_netns("router")
             daemon.wait_metrics(lambda m: m.sum("netns") == 0, "no netns")
         daemon.wait_sweeps()
-        self.assertEqual(len(self.told()), 30)
+        self.assertEqual(len(self.written()), 30)
 
     def test_a_netns_that_loses_its_name_and_gets_another_is_no_new_one(self):
         self.policy(IN_CREATE=[f"printf \"%s\\0\" \"$NETNS\" >> {self.out}"])
@@ -82,7 +82,7 @@ class PolicyCommands(harness.Case):
         harness.mount(f"/proc/self/fd/{fd}", harness.path_of("second"), b"none", harness.MS_BIND)
         daemon.wait_metrics(lambda m: m.sum("netns") == 1, "the netns again")
         add_netns("third")
-        wait_until(lambda: self.told() == [b"first", b"third"], self.told)
+        wait_until(lambda: self.written() == [b"first", b"third"], self.written)
 
     def test_it_runs_also_when_only_a_sweep_finds_the_netns(self):
         self.policy(IN_CREATE=[f"printf \"%s\\0\" \"$NETNS\" >> {self.out}"])
@@ -93,9 +93,9 @@ class PolicyCommands(harness.Case):
             os.unlink(harness.path_of("a"))
         add_netns("router")
         daemon.signal(signal.SIGCONT)
-        wait_until(lambda: self.told() == [b"router"], self.told)
+        wait_until(lambda: self.written() == [b"router"], self.written)
         daemon.wait_sweeps()
-        self.assertEqual(self.told(), [b"router"])
+        self.assertEqual(self.written(), [b"router"])
 
     def test_any_name_reaches_a_command_byte_for_byte_and_none_is_taken_for_shell_text(self):
         self.policy(startup=[f"printf \"%s\\0\" \"$NETNS\" >> {self.out}"], IN_CREATE=[f"printf \"%s\\0\" \"$NETNS\" >> {self.out}"])
@@ -106,7 +106,7 @@ class PolicyCommands(harness.Case):
         for name in NAMES[half:]:
             add_netns(name)
         daemon.wait_metrics(lambda m: self.successes(m) == len(NAMES), "a command for each name")
-        self.assertEqual(sorted(self.told()), sorted(NAMES))
+        self.assertEqual(sorted(self.written()), sorted(NAMES))
         self.assertFalse(os.path.exists("/forged"))
         self.assertEqual([line for line in daemon.lines if "not_json" in line], [])
 
@@ -128,9 +128,9 @@ class PolicyCommands(harness.Case):
         add_netns("router")
         daemon.wait_metrics(lambda m: m.sum("commands_running") == 1, "the first command")
         delete_netns("router")
-        wait_until(lambda: self.told() == [b"delete"], self.told)
+        wait_until(lambda: self.written() == [b"delete"], self.written)
         daemon.wait_metrics(lambda m: m.sum("commands_queued") + m.sum("commands_running") == 0, "nothing waits")
-        self.assertEqual(self.told(), [b"delete"])
+        self.assertEqual(self.written(), [b"delete"])
 
     def test_four_netns_at_most_have_a_command_running(self):
         self.policy(startup=["sleep 0.3"])

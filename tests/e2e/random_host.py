@@ -20,7 +20,7 @@ WARM_UP = 5  # bursts
 MORE_RSS = 3 << 20  # after that; first-time code paths count too. leaks_test.py checks that nothing leaks
 
 
-def in_the_end(find):
+def eventually(find):
     """Published values and connection state lag behind by some milliseconds."""
     end = time.monotonic() + 3
     while True:
@@ -34,8 +34,8 @@ class Run:
     """One daemon and one world. `case` is the harness.Case that cleans up. `most_fds` limits open files, so that not all
     netns can keep their files open."""
 
-    def __init__(self, case, seed, most_fds=None):
-        self.case, self.seed, self.few_fds = case, seed, most_fds is not None
+    def __init__(self, case, seed, max_fds=None):
+        self.case, self.seed, self.few_fds = case, seed, max_fds is not None
         self.storms, self.log = [], collections.deque(maxlen=50)
         self.bursts = self.steps_done = self.judged = self.writes = 0
         with open(harness.BINARY, "rb") as file:
@@ -49,17 +49,17 @@ class Run:
         self.world.govern_by(CONFIGS[0])
         self.configure = case.configure
         self.configure(text_of(self.world.policies))
-        if most_fds:
-            self._limit(most_fds)
+        if max_fds:
+            self._limit(max_fds)
         self.daemon = case.start("--repair.budget=1000", netns_dirs=DIRECTORIES, interval="100ms")
         self.daemon.wait_sweeps()
         self.base = invariants.holdings_of_idle(self.daemon.process.pid, self.witness.owners)
         self.warm = self.most = self.base.rss
 
-    def _limit(self, most_fds):
+    def _limit(self, max_fds):
         wrapper = os.path.join(self.case.directory, "limited")
         with open(wrapper, "w", encoding="ascii") as file:
-            file.write(f'#!/bin/sh\nulimit -n {most_fds}\nexec {harness.BINARY} "$@"\n')
+            file.write(f'#!/bin/sh\nulimit -n {max_fds}\nexec {harness.BINARY} "$@"\n')
         os.chmod(wrapper, 0o700)
         self.case.addCleanup(setattr, harness, "BINARY", harness.BINARY)
         harness.BINARY = wrapper
@@ -73,40 +73,40 @@ class Run:
             self.steps_done += 1
         self.bursts += 1
 
-    def come_to_rest(self):
+    def quiesce(self):
         self.daemon.signal(signal.SIGCONT)
         for storm in self.storms:
             storm.join()
         self.storms.clear()
         self.daemon.wait_sweeps()
 
-    def troubles(self):
+    def problems(self):
         """Of a world at rest."""
-        found = self.world.troubles()
+        found = self.world.problems()
         want = invariants.expected(self.world)
         self.judged += want.states.total()
         found += want.wrong
-        found += self.foreign_troubles(self.world.may_be_written)
-        found += in_the_end(lambda: invariants.metrics_troubles(self.world, want, self.daemon.scrape()))
-        found += invariants.check_troubles(want, self.check())
-        found += in_the_end(lambda: invariants.holdings_troubles(want, self.hold(), self.base, self.few_fds))
-        found += invariants.life_troubles(self.world)
+        found += self.foreign_problems(self.world.may_be_written)
+        found += eventually(lambda: invariants.metrics_problems(self.world, want, self.daemon.scrape()))
+        found += invariants.check_problems(want, self.check())
+        found += eventually(lambda: invariants.holdings_problems(want, self.hold(), self.base, self.few_fds))
+        found += invariants.life_problems(self.world)
         self.daemon.wait_sweeps(1)
         # A compliant host is not written to, except that clamped values are retried from time to time.
-        found += [f"at rest: {line}" for line in self.foreign_troubles(lambda netns, key: key == GROUPS)]
-        self.world.begin_again()
-        return found + self.growth_troubles()
+        found += [f"at rest: {line}" for line in self.foreign_problems(lambda netns, key: key == GROUPS)]
+        self.world.reset_history()
+        return found + self.growth_problems()
 
-    def foreign_troubles(self, may_be_written):
+    def foreign_problems(self, may_be_written):
         hits = self.witness.take_hits()
         self.writes += sum(hit.pid == self.daemon.process.pid for hit in hits)
-        return invariants.hit_troubles(hits, self.daemon.process.pid, os.getpid(), may_be_written)
+        return invariants.hit_problems(hits, self.daemon.process.pid, os.getpid(), may_be_written)
 
     def check(self):
         directories = [f"--netns.dir={path}" for path in DIRECTORIES]
         return harness.run_binary("check", "--output=json", f"--config.file={self.case.config_file}", *directories)
 
-    def growth_troubles(self):
+    def growth_problems(self):
         rss = self.hold().rss
         if self.bursts <= WARM_UP:
             self.warm = max(self.warm, rss)
@@ -115,14 +115,14 @@ class Run:
             return []
         return [f"RSS: {rss >> 10} KiB, after {WARM_UP} bursts {self.warm >> 10} KiB"]
 
-    def go_on(self, seconds):
+    def run_bursts(self, seconds):
         """Runs bursts until the time is over. Raises violated invariants."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
                 self.burst()
-                self.come_to_rest()
-                found = self.troubles()
+                self.quiesce()
+                found = self.problems()
             except BaseException:
                 print(self.story(), flush=True)
                 self.daemon.signal(signal.SIGCONT)

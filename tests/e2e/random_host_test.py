@@ -14,10 +14,10 @@ SEED = int(os.environ.get("NSWARDEN_SEED", time.time_ns() % 1_000_000))
 
 
 class RandomHost(harness.Case):
-    def run_for(self, seconds, most_fds=None):
+    def run_for(self, seconds, max_fds=None):
         print(f"NSWARDEN_SEED={SEED}", flush=True)
-        run = Run(self, SEED, most_fds)
-        run.go_on(seconds)
+        run = Run(self, SEED, max_fds)
+        run.run_bursts(seconds)
         print(run.summary())
 
     def test_whatever_happens_to_netns_the_invariants_hold_afterwards(self):

@@ -242,7 +242,7 @@ class Steps:
         if not netns or self.run.storms:
             return None
 
-        def blow():
+        def run_storm():
             end = time.monotonic() + seconds
             while time.monotonic() < end:
                 try:
@@ -251,7 +251,7 @@ class Steps:
                     pass
                 time.sleep(0.0005)
 
-        self.run.storms.append(threading.Thread(target=blow))
+        self.run.storms.append(threading.Thread(target=run_storm))
         self.run.storms[-1].start()
         return f"{seconds:.3f} s on {len(netns)} netns"
 

@@ -120,18 +120,18 @@ class Reload(harness.Case):
         self.assertEqual(get("router-1", OTHER), "44")
 
     def test_what_a_reload_drops_is_told_in_one_line(self):
-        def told():
+        def dropped_lines():
             return [line["dropped"] for line in list(daemon.lines) if "dropped" in line]
 
         daemon = self.start()
         self.configure(BETTER)
         self.wait_value("router-1", OTHER, 33)
-        self.assertEqual(told(), [])
+        self.assertEqual(dropped_lines(), [])
         self.configure(GOOD)
-        wait_until(told, "a line")
+        wait_until(dropped_lines, "a line")
         self.configure(config(policy("others", "^other-", {KEY: 3333})))
-        wait_until(lambda: len(told()) == 2, "another line")
-        self.assertEqual(told(), [f"1 setting of policy routers ({OTHER})", "policy routers"])
+        wait_until(lambda: len(dropped_lines()) == 2, "another line")
+        self.assertEqual(dropped_lines(), [f"1 setting of policy routers ({OTHER})", "policy routers"])
 
     def test_a_file_that_is_still_being_written_is_not_taken(self):
         daemon = self.start()

@@ -107,7 +107,7 @@ def mutations(good):
             yield f"{path} is {other!r}", changed(good, path, put)
 
 
-def wishes_of(good):
+def value_forms(good):
     """The forms of a sysctl's value: each pair of them, and each with and without its companion fields."""
     parts = [("value", 1), ("min", 1), ("max", 9), ("between", [1, 9]), ("one_of", [1, 5]), ("not", 7), ("regex", "[0-9]+")]
     rests = [{}, {"set": 5}, {"mode": "enforce"}, {"set": 5, "mode": "enforce"}, {"mode": "audit"}]
@@ -160,7 +160,7 @@ class Schema(harness.Case):
 
     def test_ways_to_say_what_is_wanted_are_judged_alike(self):
         verdicts = []
-        for what, value in wishes_of(GOOD[1]):
+        for what, value in value_forms(GOOD[1]):
             with self.subTest(what):
                 verdicts.append(self.require_agreement(what, value))
         self.assertGreater(verdicts.count(True), 10)

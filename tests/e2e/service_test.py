@@ -31,7 +31,7 @@ class Manager:
             if name in notice:
                 return notice
 
-    def silent(self, name, seconds):
+    def assert_no_notice(self, name, seconds):
         try:
             self.next(name, seconds)
             return False
@@ -39,7 +39,7 @@ class Manager:
             return True
 
     def drain(self):
-        self.silent("NOTHING", 0.01)
+        self.assert_no_notice("NOTHING", 0.01)
 
 
 class Service(harness.Case):
@@ -57,11 +57,11 @@ class Service(harness.Case):
             add_netns(name)
         begun = []
 
-        def look_at_once():
+        def check_ready_state():
             notice = self.manager.next("READY")
             begun.append((notice, [get(name, KEY) for name in names]))
 
-        thread = threading.Thread(target=look_at_once)
+        thread = threading.Thread(target=check_ready_state)
         thread.start()
         daemon = self.start(environment=self.environment)
         thread.join(DEADLINE)
@@ -143,7 +143,7 @@ class Service(harness.Case):
         # The first thread is the loop. The others continue.
         with Tracer(daemon.process.pid):
             self.manager.drain()
-            self.assertTrue(self.manager.silent("WATCHDOG", 0.5))
+            self.assertTrue(self.manager.assert_no_notice("WATCHDOG", 0.5))
             self.assertEqual(daemon.http("GET", "/metrics")[0], 200)
         self.manager.next("WATCHDOG")
 
@@ -151,7 +151,7 @@ class Service(harness.Case):
         environment = {**self.environment, "WATCHDOG_USEC": "200000", "WATCHDOG_PID": "1"}
         self.start(environment=environment, interval="1h")
         self.manager.next("READY")
-        self.assertTrue(self.manager.silent("WATCHDOG", 0.5))
+        self.assertTrue(self.manager.assert_no_notice("WATCHDOG", 0.5))
 
     def test_it_runs_where_the_manager_does_not_listen_and_says_so(self):
         self.manager.socket.close()

@@ -13,7 +13,7 @@ import harness
 import invariants
 from harness import NETNS_DIR
 from netns_life import DRIFTS, INTERVAL, KEYS, TIME, Policy
-from random_host import in_the_end
+from random_host import eventually
 from random_steps import text_of
 from witness import Witness
 from world import World
@@ -100,16 +100,16 @@ class Assault:
         with self.quiet:
             hits = self.witness.take_hits()
             self.writes += sum(hit.pid == pid for hit in hits)
-            found = invariants.hit_troubles(hits, pid, os.getpid(), self.world.may_be_written)
-            self.world.begin_again()
-        self._judge(found)
+            found = invariants.hit_problems(hits, pid, os.getpid(), self.world.may_be_written)
+            self.world.reset_history()
+        self._raise_if(found)
 
     def start(self):
         """Also checks all other invariants at that moment."""
         self._drift_all()
         with self.quiet:
             if self.random.random() < 0.3:  # unobserved by the daemon
-                self._make_again(f"router-stays-{self.random.randrange(STAYING)}".encode())
+                self._recreate(f"router-stays-{self.random.randrange(STAYING)}".encode())
             before = {netns: netns.touched for netns in self.world.visible()}
         began = time.monotonic()
         self.daemon = harness.Daemon(f"--config.file={self.case.config_file}", interval="1h")
@@ -120,7 +120,7 @@ class Assault:
             self.judged += len(untouched)
             found = [f"not right: {netns} {visible[netns]} has {self._values(netns)}" for netns in untouched
                      if self._values(netns) != RIGHT]
-            self._judge(found + self._left_over())
+            self._raise_if(found + self._left_over())
 
     @staticmethod
     def _values(netns):
@@ -128,9 +128,9 @@ class Assault:
 
     def _left_over(self):
         pid = self.daemon.process.pid
-        found = invariants.life_troubles(self.world)
+        found = invariants.life_problems(self.world)
         self.base = self.base or invariants.holdings_of_idle(pid, self.witness.owners)
-        found += in_the_end(lambda: invariants.holdings_troubles(invariants.expected(self.world),
+        found += eventually(lambda: invariants.holdings_problems(invariants.expected(self.world),
                                                                  invariants.holdings(pid, self.witness.owners), self.base))
         running = {int(entry) for entry in os.listdir("/proc") if entry.isdigit()}
         found += invariants.compare("processes", running, {os.getpid(), pid})
@@ -138,9 +138,9 @@ class Assault:
         found += invariants.compare("temporary files", os.listdir(self.temporary), [])
         beside = sorted(os.listdir(self.case.directory))
         found += invariants.compare("files beside the configuration", beside, ["nswarden.yaml", "tmp"])
-        return found + self.world.troubles()
+        return found + self.world.problems()
 
-    def _make_again(self, name):
+    def _recreate(self, name):
         self.world.remove(NETNS_DIR, name)
         self._add(name)
 
@@ -148,28 +148,28 @@ class Assault:
         if self.random.random() < 0.5:
             moment = "idle"
             with self.quiet:
-                self._make_again(f"router-stays-{self.random.randrange(STAYING)}".encode())
+                self._recreate(f"router-stays-{self.random.randrange(STAYING)}".encode())
             time.sleep(self.random.uniform(0, 0.06))
             with self.quiet:
-                self._judge(invariants.life_troubles(self.world))
+                self._raise_if(invariants.life_problems(self.world))
         else:
             moment = "repairing"
             self._drift_all()
             with self.quiet:  # new names are visited and repaired immediately
                 for number in range(STAYING):
-                    self._make_again(f"router-stays-{number}".encode())
+                    self._recreate(f"router-stays-{number}".encode())
             time.sleep(self.random.uniform(0, 0.01))
         self.daemon.kill()
         self._count(moment, self.daemon.process.pid)
 
-    def go_on(self, kills):
+    def run_kills(self, kills):
         while sum(self.kills.values()) < kills:
             if self.random.random() < 0.4:
                 self.kill_while_starting()
             self.start()
             self.kill()
 
-    def _judge(self, found):
+    def _raise_if(self, found):
         if found:
             raise AssertionError("\n".join([*found[:40], self.summary(), self.daemon.log() if self.daemon else ""]))
 

@@ -15,7 +15,7 @@ class Sigkill(harness.Case):
     def test_after_each_sigkill_the_first_sweep_sets_all_right_and_finds_nothing_left_over(self):
         print(f"NSWARDEN_SEED={SEED}", flush=True)
         assault = Assault(self, SEED)
-        assault.go_on(KILLS)
+        assault.run_kills(KILLS)
         print(assault.summary())
 
 

@@ -48,18 +48,18 @@ class WithDaemon(StatusCase):
     def test_a_program_that_fights_is_named(self):
         daemon = self.governed("enforce", "--repair.budget=1", "--repair.window=1m")
 
-        def fight():
+        def start_fight():
             put("router-1", KEY, 5)
             return daemon.scrape().sum("suspended_sysctls") == 1
 
-        wait_until(fight, "suspended")
+        wait_until(start_fight, "suspended")
 
-        def told():
+        def status_of_drift():
             put("router-1", KEY, 5)
             result = self.of(daemon)
             return result if "drifted (suspended)" in result.stdout else None
 
-        result = wait_until(told, "the suspended setting as a finding")
+        result = wait_until(status_of_drift, "the suspended setting as a finding")
         with open("/proc/self/comm", encoding="utf-8") as file:
             comm = file.read().strip()
         self.assertEqual(result.returncode, 1)
@@ -103,13 +103,13 @@ class WithDaemon(StatusCase):
         result = self.of(daemon, "--output=json", "--events=1")
         self.assertEqual(result.returncode, 1)
         self.assertEqual(result.stdout.count("\n"), 1)
-        told = json.loads(result.stdout)
+        status_of_drift = json.loads(result.stdout)
         served = json.loads(daemon.http("GET", "/api/v1/status")[2])
         events = json.loads(daemon.http("GET", "/api/v1/events")[2])["events"]
-        self.assertEqual(list(told), [*served, "events"])
+        self.assertEqual(list(status_of_drift), [*served, "events"])
         for field in ("schema", "compliant", "totals", "findings", "policies", "config"):
-            self.assertEqual(told[field], served[field])
-        self.assertEqual(told["events"], events[-1:])
+            self.assertEqual(status_of_drift[field], served[field])
+        self.assertEqual(status_of_drift["events"], events[-1:])
         self.assertEqual(json.loads(self.of(daemon, "--output=json", "--events=0").stdout)["events"], [])
 
     def test_a_refused_reload_and_audit_are_told(self):

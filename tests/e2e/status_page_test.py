@@ -65,7 +65,7 @@ class StatusPage(harness.Case):
     def setUp(self):
         super().setUp()
         self.browser.forget()
-        self.browser.look()
+        self.browser.set_viewport()
         self.configure(config(policy("neutron-routers", "^qrouter-", {KEY: 1234, "net.ipv4.ip_forward": 1}),
                               policy("keep-alive", "^(?:n|.*(?:alert|valid|blanks|%))", {KEY: 4321, AUDITED: 1}, "audit")))
         self.pictures = os.environ.get("NSWARDEN_PICTURES") or self.directory
@@ -95,7 +95,7 @@ class StatusPage(harness.Case):
 
     def assert_good_everywhere(self, daemon, name, looks=LOOKS):
         for width, height, mode in looks:
-            self.browser.look(width, height, mode)
+            self.browser.set_viewport(width, height, mode)
             self.open(daemon)
             self.assert_good_page(f"{name}, {width}, {mode}")
             self.picture(f"{name}-{width}-{mode}")
@@ -114,7 +114,7 @@ class StatusPage(harness.Case):
         daemon = self.start()
         grounds = {}
         for mode in ("light", "dark"):
-            self.browser.look(mode=mode)
+            self.browser.set_viewport(mode=mode)
             self.open(daemon)
             ground = self.browser.evaluate("getComputedStyle(document.body).backgroundColor")
             grounds[mode] = sum(int(part) for part in ground.strip("rgb()").split(","))

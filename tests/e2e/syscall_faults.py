@@ -124,7 +124,7 @@ class Injector:
         self.threads = set()
         self.servers = set()
         self.lock = threading.Lock()
-        self.told, self.tell = os.pipe()
+        self.report_read_end, self.report_write_end = os.pipe()
         self.home = os.readlink("/proc/self/ns/net")
         self.marker = os.open("/dev/full", os.O_RDONLY | os.O_CLOEXEC)
         self.thread = threading.Thread(target=self._serve, daemon=True)
@@ -142,7 +142,7 @@ class Injector:
         described = ctypes.create_string_buffer(described, len(described))
         probe = os.dup(0)
         os.close(probe)
-        os.write(self.tell, struct.pack("ii", os.getpid(), probe))  # seccomp will return the lowest free number
+        os.write(self.report_write_end, struct.pack("ii", os.getpid(), probe))  # seccomp will return the lowest free number
         if libc.syscall(syscall_numbers()["seccomp"], SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, described) < 0:
             raise OSError(ctypes.get_errno(), "seccomp")
 
@@ -162,9 +162,9 @@ class Injector:
         os.close(self.marker)
 
     def _serve(self):
-        self.pid, number = struct.unpack("ii", os.read(self.told, 8))
-        os.close(self.told)
-        os.close(self.tell)
+        self.pid, number = struct.unpack("ii", os.read(self.report_read_end, 8))
+        os.close(self.report_read_end)
+        os.close(self.report_write_end)
         self.listener = self._take(number)
         try:
             self._answer_all()
@@ -205,7 +205,7 @@ class Injector:
                 raise
             identity, thread, _, number, _, _ = struct.unpack_from("=QIIiIQ", request)
             arguments = struct.unpack_from("=6Q", request, 32)
-            error = self._judge(identity, thread, number, arguments)
+            error = self._decide(identity, thread, number, arguments)
             value, flags = 0, 0 if error else SECCOMP_USER_NOTIF_FLAG_CONTINUE
             if error and number == syscall_numbers().get("brk"):
                 value, error = self._end_of_heap(), 0
@@ -215,7 +215,7 @@ class Injector:
                 if failure.errno not in (errno.ENOENT, errno.EINPROGRESS):
                     raise
 
-    def _judge(self, identity, thread, number, arguments):
+    def _decide(self, identity, thread, number, arguments):
         """The error to return; 0 to let the call continue."""
         name = syscall_names().get(number, str(number))
         if not self.in_main:

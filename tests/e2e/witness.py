@@ -54,7 +54,7 @@ class Witness:
         self.fd = call("fanotify_init", FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_QUEUE, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         self._mark("/proc", FAN_MODIFY)
         self._mark(run, FAN_MODIFY | FAN_OPEN)
-        self.note_here(HOME)
+        self.record_here(HOME)
         self.wake_reader, self.wake_writer = os.pipe2(os.O_CLOEXEC)
         self.reader = threading.Thread(target=self._watch, daemon=True)
         self.reader.start()
@@ -114,7 +114,7 @@ class Witness:
             self.known_paths[inode] = path
         return inode, path
 
-    def note_here(self, name, keys=None):
+    def record_here(self, name, keys=None):
         """For a thread inside a netns: records it as `name`'s. Needs no fd, because procfs keeps such inodes while the netns
         lives."""
         for key in self.keys if keys is None else keys:
@@ -123,15 +123,15 @@ class Witness:
             except FileNotFoundError:
                 pass  # not every netns has every key
 
-    def learn(self, name, directory=NETNS_DIR, keys=None):
+    def record_netns(self, name, directory=NETNS_DIR, keys=None):
         """The same from outside, for a netns that another process made or an interface that was added later."""
-        inside(name, lambda: self.note_here(name, keys), directory)
+        inside(name, lambda: self.record_here(name, keys), directory)
 
     def mount_netns(self, name, directory=NETNS_DIR):
         """harness.mount_netns(), recorded before any other process can see it."""
         def make():
             call("unshare", CLONE_NEWNET)
-            self.note_here(name)
+            self.record_here(name)
             harness.mount("/proc/thread-self/ns/net", path_of(name, directory), b"none", MS_BIND)
 
         in_thread(make)
@@ -207,26 +207,26 @@ class Case(harness.Case):
         absent = [settings[name].pop(key) for name, keys in (lacking or {}).items() for key in keys]
         for wanted in settings.values():
             self.assertTrue(wanted, "a netns that no policy matches is not governed")
-        self._wait_right(daemon, settings, directory)
+        self._wait_compliant(daemon, settings, directory)
         for name, wanted in list(settings.items())[:8] if daemon.interval != "1h" else ():
             key = sorted(wanted)[0]
             harness.put(name, key, int(wanted[key]) + 1, directory)
-        self._wait_right(daemon, settings, directory)
+        self._wait_compliant(daemon, settings, directory)
 
-        def adds_up(metrics):
+        def matches(metrics):
             return (metrics.sum("managed_sysctls") == count and metrics.sum("drifted_sysctls") == len(absent) and
                     metrics.sum("netns_unmatched") == unmatched)
 
-        daemon.wait_metrics(adds_up, f"{count} settings of {len(settings)} netns are right, {unmatched} netns are unmatched")
+        daemon.wait_metrics(matches, f"{count} settings of {len(settings)} netns are right, {unmatched} netns are unmatched")
         self.assert_wrote_nothing_else(daemon)
 
-    def _wait_right(self, daemon, settings, directory):
+    def _wait_compliant(self, daemon, settings, directory):
         for name, wanted in settings.items():
-            def is_right(name=name, wanted=wanted):
+            def is_compliant(name=name, wanted=wanted):
                 return inside(name, lambda: {key: harness.read_here(key) for key in wanted}, directory) == \
                     {key: str(value) for key, value in wanted.items()}
 
-            harness.wait_until(is_right, lambda name=name: f"{name!r} is right; the log:\n{daemon.log()}")
+            harness.wait_until(is_compliant, lambda name=name: f"{name!r} is right; the log:\n{daemon.log()}")
 
     def assert_wrote_nothing_else(self, daemon):
         allowed = lambda netns, key: key in self.wanted(netns, *self.aliases.get(netns, ()))

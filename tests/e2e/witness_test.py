@@ -54,7 +54,7 @@ class SeeingWrites(witness.Case):
         add_netns("router-1")
         pid = write_elsewhere("router-1", key_path(KEY), "77")
         self.assertEqual([hit.netns for hit in self.witness.foreign(pid, lambda netns, key: True)], [witness.UNKNOWN])
-        self.witness.learn("router-1")
+        self.witness.record_netns("router-1")
         self.assertEqual(self.witness.foreign(pid, lambda netns, key: True), [])
 
     def test_a_key_that_no_policy_names_and_a_file_that_is_no_sysctl_are_foreign(self):

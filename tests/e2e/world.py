@@ -7,7 +7,7 @@ import os
 import subprocess
 
 from harness import CLONE_NEWNET, MNT_DETACH, MS_BIND, NETNS_DIR, call, in_thread, mount
-from netns_life import BRIDGE, INTERFACE, Netns, Owed, owed_to
+from netns_life import BRIDGE, INTERFACE, Netns, ExpectedSetting, settings_of
 
 CLONE_NEWNS, MS_MOVE, UMOUNT_NOFOLLOW = 0x20000, 0x2000, 8
 DIRECTORIES = [NETNS_DIR, "/run/second"]
@@ -25,7 +25,7 @@ class Entry:
 class World:
     def __init__(self, witness):
         self.witness = witness
-        self.made = self.put_away = 0
+        self.made = self.replaced_count = 0
         self.fillers = []
         self.journal = []  # changes, and the names concerned
         self.netns = []  # all that are not known to be dead
@@ -71,7 +71,7 @@ class World:
         self.recent_policies.append(policies)
         self.note("govern by", [policy.name for policy in policies])
 
-    def begin_again(self):
+    def reset_history(self):
         """Called after each verdict."""
         self.recent_policies, self.recent_names = [self.policies], {}
         self.note("all judged")
@@ -81,8 +81,8 @@ class World:
         policy counts with any one name, unless the names stayed the same."""
         sets = self.recent_names.get(netns, ())
         choices = sets if len(sets) < 2 else [[name] for name in frozenset().union(*sets)]
-        none = Owed("", "", "")
-        return any(owed_to(policies, names)[0].get(key, none).mode == "enforce"
+        none = ExpectedSetting("", "", "")
+        return any(settings_of(policies, names)[0].get(key, none).mode == "enforce"
                    for policies in self.recent_policies for names in choices)
 
     # Operations.
@@ -100,7 +100,7 @@ class World:
     def make_netns(self):
         self.made += 1
         netns = Netns(f"netns-{self.made}", self.witness)
-        netns.come_to_life()
+        netns.create()
         self.netns.append(netns)
         return netns
 
@@ -199,8 +199,8 @@ class World:
 
     def put_aside(self, directory):
         """The directory is replaced by an empty one."""
-        self.put_away += 1
-        path = f"/run/aside-{self.put_away}"
+        self.replaced_count += 1
+        path = f"/run/aside-{self.replaced_count}"
         os.rename(directory, path)
         os.mkdir(directory)
         self.aside.append((path, self.top(directory)))
@@ -244,7 +244,7 @@ class World:
 
         self.inside(netns, keep)
 
-    def troubles(self):
+    def problems(self):
         """Differences between model and directories: a bug of the test."""
         found = []
         for path in DIRECTORIES:

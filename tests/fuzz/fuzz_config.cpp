@@ -22,19 +22,19 @@ using Parsed = std::variant<Config, std::vector<Problem>>;
 /// Positions of all positioned items; print_config() covers their contents.
 std::string places_of(const Config& config) {
   std::string out;
-  const auto add = [&out](Position where) {
-    out += std::to_string(where.line) + ":" + std::to_string(where.column) + "\n";
-    fuzz::require(where.file == 0, "a text is one file");
+  const auto add = [&out](Position position) {
+    out += std::to_string(position.line) + ":" + std::to_string(position.column) + "\n";
+    fuzz::require(position.file == 0, "a text is one file");
   };
   for (const PolicyConfig& policy : config.policies) {
-    add(policy.where);
-    for (const Setting& setting : policy.sysctls) add(setting.where);
-    for (const Observation& observed : policy.observe) add(observed.where);
+    add(policy.position);
+    for (const Setting& setting : policy.sysctls) add(setting.position);
+    for (const Observation& observed : policy.observe) add(observed.position);
   }
   return out;
 }
 
-std::string told_of(const Parsed& parsed) {
+std::string problem_lines(const Parsed& parsed) {
   std::string out;
   if (const auto* problems = std::get_if<std::vector<Problem>>(&parsed)) {
     for (const Problem& problem : *problems) out += format_problem("refused", problem) + "\n";
@@ -176,7 +176,7 @@ void check_plan(const Config& config, const PolicySet& policies, NetnsName name)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text = fuzz::input(data, size);
   const Parsed parsed = parse_config(text);
-  fuzz::require(told_of(parsed) == told_of(parse_config(text)), "a file is read alike each time");
+  fuzz::require(problem_lines(parsed) == problem_lines(parse_config(text)), "a file is read alike each time");
   if (const auto* problems = std::get_if<std::vector<Problem>>(&parsed)) {
     fuzz::check_problems(text, *problems);
     return 0;

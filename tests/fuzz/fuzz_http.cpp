@@ -108,9 +108,9 @@ void check_answer(std::string_view request, std::string_view answer) {
   // CivetWeb skips empty lines before a request.
   const std::size_t start = std::min(request.find_first_not_of(" \t\r\n\v\f"), request.size());
   const bool is_head = request.substr(start).starts_with("HEAD");
-  const int said = number_after(head, "\r\nContent-Length: ");
+  const int length = number_after(head, "\r\nContent-Length: ");
   fuzz::require(!is_head || body.empty(), "HEAD has no body", answer);
-  fuzz::require(is_head ? said > 0 : said == static_cast<int>(body.size()), "a body is as long as it says", answer);
+  fuzz::require(is_head ? length > 0 : length == static_cast<int>(body.size()), "a body is as long as it says", answer);
 }
 
 }  // namespace

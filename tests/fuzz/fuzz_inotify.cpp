@@ -55,7 +55,7 @@ void check_mask(std::uint32_t mask) {
     fuzz::require(bits && (*bits & mask) == *bits && (*bits & named) == 0, "each bit that is set is named once", name);
     named |= *bits;
   }
-  fuzz::require((mask & inotify_can_be_asked & ~named) == 0, "what can be asked for has a name");
+  fuzz::require((mask & inotify_requestable & ~named) == 0, "what can be asked for has a name");
 }
 
 }  // namespace

@@ -64,7 +64,7 @@ void add_events(Events& events, const Finding& finding, const std::shared_ptr<co
   drift.finding = finding;
   drift.writer = writer;
   Event gone;
-  gone.what = Event::What::netns_gone;
+  gone.kind = Event::Kind::netns_gone;
   gone.finding.netns = finding.netns;
   gone.error = finding.netns;
   for (Event& event : {std::ref(drift), std::ref(gone)}) events.push_back(std::make_shared<const Event>(event));

@@ -15,7 +15,7 @@ using namespace nswarden;
 
 namespace {
 
-constexpr std::size_t most_body_bytes = 700;
+constexpr std::size_t max_body_bytes = 700;
 
 void check_url(std::string_view text) {
   const auto parsed = parse_url(text);
@@ -24,7 +24,7 @@ void check_url(std::string_view text) {
     return;
   }
   const auto& url = std::get<Url>(parsed);
-  const std::string shown = url.shown();
+  const std::string shown = url.display_text();
   fuzz::require(fuzz::is_one_line(shown) && shown.find_first_of(" @\\") == std::string::npos, "a URL is shown plainly", text);
   fuzz::require(fuzz::is_one_line(url.authority()) && url.port != 0 && !url.host.empty(), "a URL has a host and a port", text);
   fuzz::require(url.path.find_first_of(" \r\n") == std::string::npos, "a path cannot end a request line", text);
@@ -35,7 +35,7 @@ void check_url(std::string_view text) {
 }
 
 HttpResponse response_of(std::string_view bytes, std::size_t part) {
-  HttpResponse response(most_body_bytes);
+  HttpResponse response(max_body_bytes);
   while (!response.done() && !bytes.empty()) {
     response.feed(bytes.substr(0, part));
     bytes.remove_prefix(std::min(part, bytes.size()));
@@ -55,7 +55,7 @@ std::string check_response(std::string_view bytes) {
   }
   fuzz::require(whole.status() == drop_by_drop.status() && whole.body() == drop_by_drop.body(),
                 "bytes are the same however they come", bytes);
-  fuzz::require(whole.status() >= 200 && whole.status() < 600 && whole.body().size() <= most_body_bytes, "an answer is bounded",
+  fuzz::require(whole.status() >= 200 && whole.status() < 600 && whole.body().size() <= max_body_bytes, "an answer is bounded",
                 bytes);
   return whole.body();
 }

@@ -20,11 +20,12 @@ void check_problems(std::string_view text, const std::vector<Problem>& problems)
   int last = 1;
   for (const Problem& problem : problems) {
     const std::string shown = format_problem("", problem);
-    fuzz::require(problem.where.line >= last && problem.where.line <= lines, "a line is one of the file, in order", shown);
-    fuzz::require(problem.where.column >= 1, "a column is one of its line", shown);
-    fuzz::require(problem.where.file == 3, "a problem knows its file", shown);
+    fuzz::require(problem.position.line >= last && problem.position.line <= lines, "a line is one of the file, in order",
+                  shown);
+    fuzz::require(problem.position.column >= 1, "a column is one of its line", shown);
+    fuzz::require(problem.position.file == 3, "a problem knows its file", shown);
     fuzz::require(fuzz::is_one_line(problem.message), "a problem is one line", problem.message);
-    last = problem.where.line;
+    last = problem.position.line;
   }
 }
 

@@ -86,8 +86,8 @@ void check_condition(Want::Kind kind, std::string_view a, std::string_view b, co
   const auto made = Want::condition(kind, {std::string(a)}, std::string(b), sense);
   const Want* want = std::get_if<Want>(&made);
   if (want == nullptr) {
-    const std::string& why = std::get<Problem>(made).message;
-    fuzz::require(fuzz::is_one_line(why), "a refusal is one line", why);
+    const std::string& reason = std::get<Problem>(made).message;
+    fuzz::require(fuzz::is_one_line(reason), "a refusal is one line", reason);
     return;
   }
   fuzz::require(want->holds(b, sense), "what is written is what is wanted", b);

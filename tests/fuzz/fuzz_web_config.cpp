@@ -15,7 +15,7 @@ namespace {
 void check_pem(const PemSource& source) {
   fuzz::require(source.path.empty() != source.text.empty(), "PEM comes from a file or from the text", source.path);
   fuzz::require(printable(source.path).find("\\x0") == std::string::npos, "a path has no control characters", source.path);
-  fuzz::require(source.where.line >= 1 && source.where.column >= 1, "PEM has a place", source.path);
+  fuzz::require(source.position.line >= 1 && source.position.column >= 1, "PEM has a place", source.path);
 }
 
 void check_names(const std::vector<std::string>& names) {

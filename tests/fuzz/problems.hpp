@@ -28,7 +28,7 @@ inline void check_problems(std::string_view text, const std::vector<Problem>& pr
   const std::vector<std::size_t> lengths = lengths_of_lines(text);
   const Problem* last = nullptr;
   for (const Problem& problem : problems) {
-    const auto [line, column, file] = problem.where;
+    const auto [line, column, file] = problem.position;
     require(file == 0, "a text is one file");
     const std::string shown = format_problem("", problem);
     require(line >= 1 && static_cast<std::size_t>(line) <= lengths.size(), "a line is one of the file", shown);
@@ -36,7 +36,7 @@ inline void check_problems(std::string_view text, const std::vector<Problem>& pr
     require(column >= 1 && static_cast<std::size_t>(column) <= length + 1, "a column is one of its line", shown);
     require(is_one_line(problem.message), "a problem is one line", problem.message);
     const bool ordered =
-        last == nullptr || last->where.line < line || (last->where.line == line && last->where.column <= column);
+        last == nullptr || last->position.line < line || (last->position.line == line && last->position.column <= column);
     require(ordered, "problems come in the order of their places", shown);
     last = &problem;
   }

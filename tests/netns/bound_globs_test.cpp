@@ -36,7 +36,7 @@ TEST_CASE("globs stand for the interfaces that are there, in all tiers, whenever
   for (const Tier tier : test::all_tiers) {
     CAPTURE(static_cast<int>(tier));
     const test::TestNetns netns;
-    const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    const Binding bound = test::bind(catalog, netns.name(), keys.key_requests(), tier);
     const Strings globs{"net.ipv4.conf.*.rp_filter"};
     CHECK(find(*bound.netns, globs) == Strings{"ipv4/conf/lo/rp_filter"});
     for (int round = 0; round < 2; ++round) {
@@ -56,12 +56,12 @@ TEST_CASE("keys that are held in place of others are read and written, whatever 
     CAPTURE(static_cast<int>(tier));
     const test::TestNetns netns;
     auto first = std::make_unique<Keys>(Strings{"net.ipv6.conf.lo.hop_limit", "net.ipv4.ip_forward"});
-    const Binding bound = test::bind(catalog, netns.name(), first->wishes(), tier);
+    const Binding bound = test::bind(catalog, netns.name(), first->key_requests(), tier);
     CHECK(read_all(*bound.netns) == Strings{"64\n", "0\n"});
     test::inside(netns.path(), [] { test::add_bridge("br0"); });
     auto second = std::make_unique<Keys>(
         Strings{"net.ipv4.conf.br0.rp_filter", "net.ipv4.ip_forward", "net.ipv6.conf.br0.hop_limit", "net.ipv4.no_such"});
-    REQUIRE(bound.netns->hold(second->wishes()).ok());
+    REQUIRE(bound.netns->hold(second->key_requests()).ok());
     first.reset();  // the binding must no longer refer to these keys
     CHECK(read_all(*bound.netns) == Strings{"0\n", "0\n", "64\n", "missing"});
     REQUIRE(bound.netns->write(2, "65").ok());
@@ -73,7 +73,7 @@ TEST_CASE("keys that are held in place of others are read and written, whatever 
       test::add_bridge("br0");
     });
     const Keys third({"net.ipv4.conf.br0.rp_filter", "net.ipv4.ip_forward"});
-    REQUIRE(bound.netns->hold(third.wishes()).ok());
+    REQUIRE(bound.netns->hold(third.key_requests()).ok());
     second.reset();
     CHECK(read_all(*bound.netns) == Strings{"0\n", "0\n"});
   }

@@ -32,7 +32,7 @@ TEST_CASE("binding keeps nothing alive: the netns dies with its last name (kerne
     CAPTURE(static_cast<int>(tier));
     const std::string path = test::netns_dir() + "/mortal";
     test::make_netns(path);
-    const Binding bound = test::bind(catalog, "mortal", keys.wishes(), tier);
+    const Binding bound = test::bind(catalog, "mortal", keys.key_requests(), tier);
     REQUIRE(bound.netns->read().ok());
     REQUIRE(bound.netns->find_missing().ok());
     REQUIRE(bound.netns->write(0, "1").ok());
@@ -55,7 +55,7 @@ TEST_CASE("the keys of a dead netns vanish, and a missing one stays missing") {
   const Keys keys({"net.ipv4.ip_forward", "net.ipv4.no_such_key"});
   const std::string path = test::netns_dir() + "/mortal";
   test::make_netns(path);
-  const Binding bound = test::bind(catalog, "mortal", keys.wishes(), Tier::held);
+  const Binding bound = test::bind(catalog, "mortal", keys.key_requests(), Tier::held);
   test::remove_netns(path);
   CHECK(test::eventually([&] { return read_all(*bound.netns) == Strings{"vanished", "missing"}; }));
   CHECK(test::error_of(bound.netns->write(0, "1")) == ENOENT);
@@ -68,7 +68,7 @@ TEST_CASE("another netns mounted over the name is never taken for the bound one"
     CAPTURE(static_cast<int>(tier));
     const std::string path = test::netns_dir() + "/covered";
     test::make_netns(path);
-    const Binding bound = test::bind(catalog, "covered", keys.wishes(), tier);
+    const Binding bound = test::bind(catalog, "covered", keys.key_requests(), tier);
     test::make_netns(path);  // on top; the first netns stays mounted below
     CHECK(test::error_of(bound.netns->find_missing()) == ESTALE);
     if (tier == Tier::held) {
@@ -95,15 +95,15 @@ TEST_CASE("a netns that got the name and the inode number of a dead one is told 
       CAPTURE(static_cast<int>(tier));
       std::map<std::uint64_t, Binding> lives;
       std::uint64_t inode = 0;
-      const bool came_again = test::eventually([&] {
+      const bool recreated = test::eventually([&] {
         test::remove_netns(path);
         test::make_netns(path);
-        inode = catalog.look(0, "reborn").inode;
+        inode = catalog.look_up(0, "reborn").inode;
         if (lives.count(inode) != 0) return true;
-        lives.emplace(inode, test::bind(catalog, "reborn", keys.wishes(), tier));
+        lives.emplace(inode, test::bind(catalog, "reborn", keys.key_requests(), tier));
         return false;
       });
-      REQUIRE(came_again);
+      REQUIRE(recreated);
       const Binding& dead = lives.at(inode);
       CHECK(test::error_of(dead.netns->find_missing()) == ESTALE);
       const Strings gone =
@@ -126,7 +126,7 @@ TEST_CASE("without NS_GET_ID and openat2, a netns has the same identity and the 
     const Strings expected = read_all(*here.netns);
     test::on_older_kernel([&] {
       LinuxCatalog older({test::netns_dir()});
-      const Binding there = test::bind(older, world.netns.name(), world.keys.wishes(), tier);
+      const Binding there = test::bind(older, world.netns.name(), world.keys.key_requests(), tier);
       CHECK(there.id == here.id);
       CHECK(read_all(*there.netns) == expected);
       CHECK(*there.netns->find_missing() == 0);
@@ -143,10 +143,10 @@ TEST_CASE("without cookies, a living file proves that an inode number is still t
     const std::string path = test::netns_dir() + "/old-kernel";
     test::make_netns(path);
     const auto enter = [&] { return NetnsScope::enter(Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)).get(), shared->home); };
-    const auto inode_of = [&](const std::string& entry) { return look_at({entry}, shared->home).inode; };
-    LinuxNetns bound(shared, {path}, {0, inode_of(path)}, keys.wishes(), tier);
+    const auto inode_of = [&](const std::string& entry) { return inspect({entry}, shared->home).inode; };
+    LinuxNetns bound(shared, {path}, {0, inode_of(path)}, keys.key_requests(), tier);
     // Simulates a dead netns whose name and inode number were reused by another.
-    LinuxNetns outlived(shared, {other.path()}, {0, inode_of(other.path())}, keys.wishes(), tier);
+    LinuxNetns outlived(shared, {other.path()}, {0, inode_of(other.path())}, keys.key_requests(), tier);
     {
       const auto scope = enter();
       REQUIRE(scope.ok());
@@ -166,7 +166,7 @@ TEST_CASE("a key that stays refused does not hide that the name is another netns
   const Keys keys({"net.ipv4.ip_forward", "net.ipv4.route.flush", "net.netfilter.nf_conntrack_max", "net.ipv4.conf.all"});
   const std::string path = test::netns_dir() + "/covered";
   test::make_netns(path);
-  const Binding bound = test::bind(catalog, "covered", keys.wishes(), Tier::held);
+  const Binding bound = test::bind(catalog, "covered", keys.key_requests(), Tier::held);
   test::make_netns(path);
   const Strings values = read_all(*bound.netns);
   REQUIRE(values.size() == 4);

@@ -69,7 +69,7 @@ TEST_CASE("keys that are only read are read the same in all tiers") {
   keys.read_only();
   for (const Tier tier : all_tiers) {
     CAPTURE(static_cast<int>(tier));
-    const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    const Binding bound = test::bind(catalog, netns.name(), keys.key_requests(), tier);
     const Strings values = read_all(*bound.netns);
     CHECK(values[0] == "0\n");
     CHECK(values[1] == "unreadable " + std::to_string(EACCES));
@@ -106,8 +106,8 @@ TEST_CASE("a held fd reads and writes the netns in which it was opened, from any
   const Keys keys({"net.ipv4.ip_forward"});
   for (const Tier tier : all_tiers) {
     CAPTURE(static_cast<int>(tier));
-    const Binding first = test::bind(catalog, one.name(), keys.wishes(), tier);
-    const Binding second = test::bind(catalog, two.name(), keys.wishes(), tier);
+    const Binding first = test::bind(catalog, one.name(), keys.key_requests(), tier);
+    const Binding second = test::bind(catalog, two.name(), keys.key_requests(), tier);
     REQUIRE(first.netns->write(0, "1").ok());
     CHECK(read_all(*first.netns) == Strings{"1\n"});
     CHECK(read_all(*second.netns) == Strings{"0\n"});
@@ -147,7 +147,7 @@ TEST_CASE("a key that was missing is found when it appears, and vanishes with it
   for (const Tier tier : all_tiers) {
     CAPTURE(static_cast<int>(tier));
     const test::TestNetns netns;
-    const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    const Binding bound = test::bind(catalog, netns.name(), keys.key_requests(), tier);
     CHECK(read_all(*bound.netns) == Strings{"0\n", "missing"});
     CHECK(*bound.netns->find_missing() == 0);
     test::inside(netns.path(), [] { test::add_bridge("br0"); });
@@ -187,8 +187,8 @@ TEST_CASE("when the limit of open files is met, nothing stays open, and a lower 
   const std::size_t old_limit = open_files_limit();
   // Iterating used one fd itself. Four more than are open suffice to enter the netns, but not for six keys.
   REQUIRE(test::set_open_files_limit(before - 1 + 4).ok());
-  const BindResult held = world.catalog.bind(0, world.netns.name(), world.keys.wishes(), Tier::held);
-  const BindResult transient = world.catalog.bind(0, world.netns.name(), world.keys.wishes(), Tier::transient);
+  const BindResult held = world.catalog.bind(0, world.netns.name(), world.keys.key_requests(), Tier::held);
+  const BindResult transient = world.catalog.bind(0, world.netns.name(), world.keys.key_requests(), Tier::transient);
   REQUIRE(test::set_open_files_limit(old_limit).ok());
   REQUIRE(std::holds_alternative<Error>(held));
   CHECK(std::get<Error>(held).code == EMFILE);
@@ -208,7 +208,7 @@ TEST_CASE("a key that was refused at bind is read and written once it is allowed
     // SYS_ADMIN alone permits entering, but neither writing nor reading files restricted to their owner.
     test::as_nobody(test::Keep::sys_admin, [&] {
       catalog = std::make_unique<LinuxCatalog>(std::vector<std::string>{test::netns_dir()});
-      bound = test::bind(*catalog, netns.name(), keys.wishes(), tier);
+      bound = test::bind(*catalog, netns.name(), keys.key_requests(), tier);
       CHECK(read_all(*bound.netns) == refused);
       CHECK(read_all(*bound.netns) == refused);
       CHECK(test::error_of(bound.netns->write(0, "1")) == EACCES);
@@ -238,7 +238,7 @@ TEST_CASE("a key is repaired once /proc/sys that was read-only is writable") {
     CAPTURE(static_cast<int>(tier));
     REQUIRE(remount(MS_RDONLY));
     LinuxCatalog catalog({test::netns_dir()});
-    const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    const Binding bound = test::bind(catalog, netns.name(), keys.key_requests(), tier);
     CHECK(test::error_of(bound.netns->write(0, "1")) == EROFS);
     CHECK(test::error_of(bound.netns->write(1, "0")) == EROFS);
     REQUIRE(remount(0));
@@ -260,7 +260,7 @@ TEST_CASE("a daemon that is not root but has SYS_ADMIN and NET_ADMIN binds, read
   test::as_nobody(test::Keep::net_admin, [&] {
     LinuxCatalog catalog({test::netns_dir()});
     CHECK(catalog.may_enter().ok());
-    const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
+    const Binding bound = test::bind(catalog, netns.name(), keys.key_requests(), Tier::held);
     written = bound.netns->write(0, "1").ok();
     read = read_all(*bound.netns);
   });
@@ -273,7 +273,7 @@ TEST_CASE("with SYS_ADMIN alone one may read but not write, and the attempt says
   const Keys keys({"net.ipv4.ip_forward"});
   test::as_nobody(test::Keep::sys_admin, [&] {
     LinuxCatalog catalog({test::netns_dir()});
-    const Binding bound = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
+    const Binding bound = test::bind(catalog, netns.name(), keys.key_requests(), Tier::held);
     CHECK(test::error_of(bound.netns->write(0, "1")) == EACCES);
     CHECK(read_all(*bound.netns) == Strings{"0\n"});
   });

@@ -25,7 +25,7 @@ std::string field(const std::string& status, const std::string& name) {
   return status.substr(begin, status.find('\n', begin) - begin);
 }
 
-bool has_none(const std::string& status) {
+bool has_no_capabilities(const std::string& status) {
   const std::string none = "0000000000000000";
   const auto is_empty = [&](const char* set) { return field(status, set) == none; };
   return is_empty("CapInh") && is_empty("CapPrm") && is_empty("CapEff") && is_empty("CapAmb") &&
@@ -46,11 +46,11 @@ TEST_CASE("a thread that has dropped all capabilities has none, gains none by ex
     (void)std::system(("cat /proc/self/status >" + copy).c_str());
   }).join();
   CHECK(dropped);
-  CHECK(has_none(during));
+  CHECK(has_no_capabilities(during));
   const auto executed = read_file(copy, 65536);
   REQUIRE(executed.ok());
-  CHECK(has_none(*executed));
-  CHECK_FALSE(has_none(own_status()));
+  CHECK(has_no_capabilities(*executed));
+  CHECK_FALSE(has_no_capabilities(own_status()));
 }
 
 TEST_CASE("capabilities that are put aside do not count, and count again afterwards") {
@@ -61,9 +61,9 @@ TEST_CASE("capabilities that are put aside do not count, and count again afterwa
   const auto readable = [&path] { return read_file(path, 10).ok(); };
   REQUIRE(readable());
   {
-    const CapabilitiesAside aside;
+    const CapabilitiesDisabled aside;
     CHECK_FALSE(readable());
-    const CapabilitiesAside twice;
+    const CapabilitiesDisabled twice;
   }
   CHECK(readable());
 }

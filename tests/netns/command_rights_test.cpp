@@ -61,7 +61,7 @@ std::string line_of(const std::string& status, const std::string& name) {
   return status.substr(begin, status.find('\n', begin) - begin);
 }
 
-void check_that_it_has_none(const std::string& status) {
+void check_no_capabilities(const std::string& status) {
   for (const char* set : {"CapInh", "CapPrm", "CapEff", "CapAmb"}) {
     CAPTURE(set, status);
     CHECK(line_of(status, set) == no_capabilities);
@@ -70,12 +70,12 @@ void check_that_it_has_none(const std::string& status) {
 }
 
 /// Copies of grep that give any user all of root's privileges (setuid) or CAP_NET_ADMIN (file capability).
-struct Temptations {
+struct PrivilegedPrograms {
   test::TempDir dir;
   std::string setuid = dir / "setuid";
   std::string with_capability = dir / "with-capability";
 
-  Temptations() {
+  PrivilegedPrograms() {
     std::filesystem::permissions(dir.path(), std::filesystem::perms{0755});
     for (const std::string& path : {setuid, with_capability}) std::filesystem::copy_file("/bin/grep", path);
     REQUIRE(::chmod(setuid.c_str(), 04755) == 0);
@@ -88,32 +88,32 @@ struct Temptations {
 const std::string status_file = " -e Cap -e NoNewPrivs -e Uid /proc/self/status";
 
 TEST_CASE("a command of root has no capability, and gets none from what it executes") {
-  const Temptations tempting;
-  for (const std::string& program : {std::string("grep"), tempting.setuid}) {
+  const PrivilegedPrograms programs;
+  for (const std::string& program : {std::string("grep"), programs.setuid}) {
     CAPTURE(program);
     const std::string status = output(CommandCapabilities::none, program + status_file);
-    check_that_it_has_none(status);
+    check_no_capabilities(status);
     CHECK(line_of(status, "CapBnd") == no_capabilities);
   }
   // The kernel refuses to execute a file whose capability is outside the bounding set (kernel fact 61).
-  CHECK(output(CommandCapabilities::none, tempting.with_capability + " --version").find("not permitted") != std::string::npos);
+  CHECK(output(CommandCapabilities::none, programs.with_capability + " --version").find("not permitted") != std::string::npos);
 }
 
 TEST_CASE("a command of another user has no capability either, and stays that user whatever it executes") {
-  const Temptations tempting;
+  const PrivilegedPrograms programs;
   test::as_nobody(Keep::net_admin, [&] {
-    for (const std::string& program : {std::string("grep"), tempting.setuid, tempting.with_capability}) {
+    for (const std::string& program : {std::string("grep"), programs.setuid, programs.with_capability}) {
       CAPTURE(program);
       const std::string status = output(CommandCapabilities::none, program + status_file);
-      check_that_it_has_none(status);
+      check_no_capabilities(status);
       CHECK(line_of(status, "Uid") == "65534\t65534\t65534\t65534");
     }
     // Control: a command that may gain privileges does get them from these files.
     const auto effective = [](const std::string& program) {
       return line_of(output(CommandCapabilities::daemon, program + status_file), "CapEff");
     };
-    CHECK(line_of(output(CommandCapabilities::daemon, tempting.setuid + status_file), "Uid") == "65534\t0\t0\t0");
-    CHECK(effective(tempting.with_capability) == "0000000000001000");
+    CHECK(line_of(output(CommandCapabilities::daemon, programs.setuid + status_file), "Uid") == "65534\t0\t0\t0");
+    CHECK(effective(programs.with_capability) == "0000000000001000");
   });
 }
 
@@ -136,12 +136,12 @@ TEST_CASE("with the daemon's capabilities a command has those, of root and of an
 }
 
 TEST_CASE("who watches over a command without capabilities has none either, and is closed to it") {
-  for (const auto& as_user :
-       {std::function<void(const std::function<void()>&)>([](const auto& what) { what(); }),
-        std::function<void(const std::function<void()>&)>([](const auto& what) { test::as_nobody(Keep::net_admin, what); })}) {
+  for (const auto& as_user : {std::function<void(const std::function<void()>&)>([](const auto& action) { action(); }),
+                              std::function<void(const std::function<void()>&)>(
+                                  [](const auto& action) { test::as_nobody(Keep::net_admin, action); })}) {
     as_user([] {
       REQUIRE(::prctl(PR_SET_DUMPABLE, 1) == 0);  // as at daemon start, regardless of the state of this process
-      check_that_it_has_none(output(CommandCapabilities::none, "grep -e Cap -e NoNewPrivs /proc/$PPID/status"));
+      check_no_capabilities(output(CommandCapabilities::none, "grep -e Cap -e NoNewPrivs /proc/$PPID/status"));
       // Checks the watching process and the server above it.
       const std::string command =
           "server=$(sed -n 's/^PPid:.//p' /proc/$PPID/status); "
@@ -166,8 +166,8 @@ TEST_CASE("at its time limit a command without capabilities is ended like any ot
   });
 }
 
-/// Runs `what` in a thread, and its children, with system calls of this number failing with EPERM.
-void without_call(int number, const std::function<void()>& what) {
+/// Runs `action` in a thread, and its children, with system calls of this number failing with EPERM.
+void with_forbidden_call(int number, const std::function<void()>& action) {
   test::inside("/proc/thread-self/ns/net", [&] {
     std::array filter{
         sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<unsigned>(offsetof(seccomp_data, nr))),
@@ -177,7 +177,7 @@ void without_call(int number, const std::function<void()>& what) {
     };
     const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
     REQUIRE(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0);
-    what();
+    action();
   });
 }
 
@@ -185,14 +185,14 @@ TEST_CASE("a command whose capabilities cannot be set is not run, and the error 
   const test::TempDir dir;
   const std::string mark = dir / "ran";
   for (const int number : {SYS_capset, SYS_prctl}) {
-    without_call(number, [&] {
+    with_forbidden_call(number, [&] {
       const CommandResult result = run(CommandCapabilities::none, "touch " + mark);
       CHECK(result.end == CommandResult::End::not_allowed);
       CHECK(result.code == EPERM);
     });
   }
   std::filesystem::permissions(dir.path(), std::filesystem::perms{0777});
-  without_call(SYS_capset, [&] {
+  with_forbidden_call(SYS_capset, [&] {
     // Root's shell has the capabilities without that call.
     CHECK(run(CommandCapabilities::daemon, "true").code == 0);
   });

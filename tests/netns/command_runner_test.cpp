@@ -32,7 +32,7 @@ using End = CommandResult::End;
 constexpr auto deadline = 20s;
 
 template <class Condition>
-bool comes_true(Condition condition) {
+bool becomes_true(Condition condition) {
   const auto end = std::chrono::steady_clock::now() + test::stretched(deadline);
   while (!condition()) {
     if (std::chrono::steady_clock::now() > end) return false;
@@ -47,7 +47,7 @@ CommandRequest request(std::uint64_t id, std::string command, std::chrono::milli
 
 std::vector<CommandResult> wait_for(CommandRunner& runner, std::size_t count) {
   std::vector<CommandResult> all;
-  comes_true([&] {
+  becomes_true([&] {
     std::array<pollfd, 2> polled{pollfd{runner.results_fd(), POLLIN, 0}, pollfd{runner.requests_fd(), POLLIN, 0}};
     ::poll(polled.data(), polled.size(), 1000);
     for (CommandResult& result : runner.read()) all.push_back(std::move(result));
@@ -75,7 +75,7 @@ std::string content(const std::string& path) {
 
 /// A number that a command wrote to a file, once the line is complete.
 pid_t pid_in(const std::string& path) {
-  REQUIRE(comes_true([&] { return content(path).ends_with('\n'); }));
+  REQUIRE(becomes_true([&] { return content(path).ends_with('\n'); }));
   return std::stoi(content(path));
 }
 
@@ -217,7 +217,7 @@ TEST_CASE("when the daemon goes, what runs is ended") {
     REQUIRE(runner.start(request(1, "echo $$ > " + (dir / "pid") + "; sleep 100")).ok());
     pid_in(dir / "pid");
   }
-  CHECK(comes_true([pid = pid_in(dir / "pid")] { return has_ended(pid); }));
+  CHECK(becomes_true([pid = pid_in(dir / "pid")] { return has_ended(pid); }));
 }
 
 TEST_CASE("when the server is killed what ran is lost and ended, and the next command has another server") {
@@ -230,7 +230,7 @@ TEST_CASE("when the server is killed what ran is lost and ended, and the next co
   const auto lost = wait_for(runner, 1);
   CHECK(lost[0].id == 2);
   CHECK(lost[0].end == End::lost);
-  CHECK(comes_true([pid = pid_in(dir / "pid")] { return has_ended(pid); }));
+  CHECK(becomes_true([pid = pid_in(dir / "pid")] { return has_ended(pid); }));
   CHECK(run(runner, "echo again").head == "again\n");
 }
 

@@ -59,16 +59,16 @@ TEST_CASE("a buffer of fanotify events gives each with its fd, pid and pidfd") {
 }
 
 TEST_CASE("a pidfd is found behind records of other kinds, and in none that lies about its length") {
-  const auto pidfd_behind = [](const std::string& records) {
+  const auto pidfd_after = [](const std::string& records) {
     const std::string bytes = event(FAN_MODIFY, 5, 77, records);
     return FanotifyBuffer(bytes).next()->pidfd;
   };
-  CHECK(pidfd_behind(record(FAN_EVENT_INFO_TYPE_FID, "any thing") + pidfd_record(6)) == 6);
+  CHECK(pidfd_after(record(FAN_EVENT_INFO_TYPE_FID, "any thing") + pidfd_record(6)) == 6);
   const std::string endless = bytes_of(fanotify_event_info_header{FAN_EVENT_INFO_TYPE_FID, 0, 0});
-  CHECK(pidfd_behind(endless + pidfd_record(6)) < 0);
+  CHECK(pidfd_after(endless + pidfd_record(6)) < 0);
   const std::string too_long = bytes_of(fanotify_event_info_header{FAN_EVENT_INFO_TYPE_FID, 0, 400});
-  CHECK(pidfd_behind(too_long + pidfd_record(6)) < 0);
-  CHECK(pidfd_behind(record(FAN_EVENT_INFO_TYPE_PIDFD, "abc")) < 0);
+  CHECK(pidfd_after(too_long + pidfd_record(6)) < 0);
+  CHECK(pidfd_after(record(FAN_EVENT_INFO_TYPE_PIDFD, "abc")) < 0);
 }
 
 TEST_CASE("a rest that is no whole fanotify event is left alone, and told") {

@@ -29,9 +29,9 @@ LinuxCatalog following(const std::string& directory) { return {{{NameKind::entry
 
 void link(const std::string& target, const std::string& path) { REQUIRE(::symlink(target.c_str(), path.c_str()) == 0); }
 
-/// Checks that look() and a listing of names alone agree about a link.
+/// Checks that look_up() and a listing of names alone agree about a link.
 Entry seen(LinuxCatalog& catalog, const std::string& name) {
-  const Entry looked = catalog.look(0, name);
+  const Entry looked = catalog.look_up(0, name);
   for (const Detail detail : {Detail::names, Detail::full}) {
     const Listing listing = catalog.list(detail);
     REQUIRE(listing.failures.empty());
@@ -56,8 +56,8 @@ TEST_CASE("a link counts as what it leads to, and the netns is bound through it 
     CHECK(seen(catalog, name).kind == EntryKind::nsfs);
     for (const Tier tier : test::all_tiers) {
       CAPTURE(name, static_cast<int>(tier));
-      const Binding bound = test::bind(catalog, name, keys.wishes(), tier);
-      CHECK(bound.id.inode == catalog.look(0, name).inode);
+      const Binding bound = test::bind(catalog, name, keys.key_requests(), tier);
+      CHECK(bound.id.inode == catalog.look_up(0, name).inode);
       CHECK(test::read_all(*bound.netns) == std::vector<std::string>{"0\n"});
     }
   }
@@ -71,7 +71,7 @@ TEST_CASE("a link to a process's netns is one, and keeps nothing alive") {
   LinuxCatalog catalog = following(dir.path());
   CHECK(seen(catalog, "process").kind == EntryKind::nsfs);
   const Keys keys({"net.ipv4.ip_forward"});
-  const Binding bound = test::bind(catalog, "process", keys.wishes(), Tier::held);
+  const Binding bound = test::bind(catalog, "process", keys.key_requests(), Tier::held);
   const Fd file = test::open_sysctl(path, "net/ipv4/ip_forward", O_RDONLY);
   process.end();
   CHECK(test::dies(file));
@@ -85,7 +85,7 @@ TEST_CASE("a link that is made to lead elsewhere is another netns, and what was 
   link(first.path(), dir / "current");
   LinuxCatalog catalog = following(dir.path());
   const Keys keys({"net.ipv4.ip_forward"});
-  const Binding bound = test::bind(catalog, "current", keys.wishes(), Tier::transient);
+  const Binding bound = test::bind(catalog, "current", keys.key_requests(), Tier::transient);
   link(second.path(), dir / "next");
   REQUIRE(::rename((dir / "next").c_str(), (dir / "current").c_str()) == 0);
   CHECK(seen(catalog, "current").inode != bound.id.inode);
@@ -141,15 +141,15 @@ TEST_CASE("a link to the host's netns is refused like any other name of it (kern
 TEST_CASE("interfaces of what is bound are told when somebody is told of them, and not otherwise") {
   const test::TestNetns netns("bound");
   LinuxCatalog catalog({test::netns_dir()});
-  CHECK_FALSE(test::bind(catalog, "bound", {}, Tier::held).links_told);
+  CHECK_FALSE(test::bind(catalog, "bound", {}, Tier::held).links_followed);
   LinkWatcher links;
-  catalog.tell_links_to(&links);
+  catalog.set_link_watcher(&links);
   const Binding bound = test::bind(catalog, "bound", {}, Tier::held);
-  CHECK(bound.links_told);
+  CHECK(bound.links_followed);
   test::inside(netns.path(), [] { test::add_bridge("b0"); });
   CHECK(links.read().netns == std::vector<std::uint64_t>{bound.id.inode});
-  catalog.tell_links_to(nullptr);
-  CHECK_FALSE(test::bind(catalog, "bound", {}, Tier::held).links_told);
+  catalog.set_link_watcher(nullptr);
+  CHECK_FALSE(test::bind(catalog, "bound", {}, Tier::held).links_followed);
 }
 
 }  // namespace

@@ -20,15 +20,15 @@ namespace {
 using namespace nswarden;
 using namespace std::chrono_literals;
 
-constexpr std::string_view whole = "GET / HTTP/1.0\r\n\r\n";
-constexpr std::string_view half = "GET / HTTP/1.0\r\n";
+constexpr std::string_view complete = "GET / HTTP/1.0\r\n\r\n";
+constexpr std::string_view partial = "GET / HTTP/1.0\r\n";
 
-struct House {
+struct Server {
   Fd listener{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   sockaddr_in address{};
   FrontDoor door;
 
-  explicit House(std::chrono::milliseconds patience = 1h, std::size_t most = 8) : door(patience, most) {
+  explicit Server(std::chrono::milliseconds patience = 1h, std::size_t max_waiting = 8) : door(patience, max_waiting) {
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof address;
@@ -37,21 +37,21 @@ struct House {
     REQUIRE(::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
   }
 
-  [[nodiscard]] Fd visitor(std::string_view words) const {
+  [[nodiscard]] Fd client(std::string_view words) const {
     Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     REQUIRE(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-    say(fd, words);
+    send(fd, words);
     return fd;
   }
-  static void say(const Fd& fd, std::string_view words) {
+  static void send(const Fd& fd, std::string_view words) {
     REQUIRE(::send(fd.get(), words.data(), words.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(words.size()));
   }
 
   bool poll(int timeout = 0) {
     pollfd fd{listener.get(), POLLIN, 0};
-    const int told = door.poll(&fd, 1, timeout);
-    CHECK(told == (fd.revents == POLLIN ? 1 : 0));
-    return told == 1;
+    const int result = door.poll(&fd, 1, timeout);
+    CHECK(result == (fd.revents == POLLIN ? 1 : 0));
+    return result == 1;
   }
   /// Polls until `expected` connections are waiting or one is ready.
   void settle(std::size_t expected) {
@@ -68,7 +68,7 @@ struct House {
   }
 };
 
-std::string heard(const Fd& fd) {
+std::string received(const Fd& fd) {
   std::array<char, 100> bytes{};
   const ssize_t size = ::recv(fd.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
   return size <= 0 ? std::string() : std::string(bytes.data(), static_cast<std::size_t>(size));
@@ -83,139 +83,139 @@ bool is_closed(const Fd& fd) {
 }  // namespace
 
 TEST_CASE("a request is whole with the empty line, a record of TLS with its length, and anything when it is too long") {
-  CHECK(is_whole_request(whole));
-  CHECK(is_whole_request("GET / HTTP/1.0\n\n"));
+  CHECK(is_complete_request(complete));
+  CHECK(is_complete_request("GET / HTTP/1.0\n\n"));
   // Never a request that CivetWeb would continue to read.
-  CHECK_FALSE(is_whole_request("G\n\r\n"));
-  CHECK(is_whole_request("\r\n\r\n"));
-  for (std::size_t size = 0; size < whole.size(); ++size) CHECK_FALSE(is_whole_request(whole.substr(0, size)));
+  CHECK_FALSE(is_complete_request("G\n\r\n"));
+  CHECK(is_complete_request("\r\n\r\n"));
+  for (std::size_t size = 0; size < complete.size(); ++size) CHECK_FALSE(is_complete_request(complete.substr(0, size)));
   using namespace std::string_view_literals;
   constexpr auto hello = "\x16\x03\x01\x00\x04\n\n\n\n"sv;
-  CHECK(is_whole_request(hello));
-  for (std::size_t size = 0; size < hello.size(); ++size) CHECK_FALSE(is_whole_request(hello.substr(0, size)));
-  CHECK_FALSE(is_whole_request("\x16\x03\x01\xff\xff" + std::string(8186, 'x')));
-  CHECK(is_whole_request("\x16\x03\x01\xff\xff" + std::string(8187, 'x')));
-  CHECK_FALSE(is_whole_request("\x16\x03\x01\x00\x00"sv));
-  CHECK_FALSE(is_whole_request("\x16\x03\x01\x00\x00xyz"sv));
-  CHECK_FALSE(is_whole_request(std::string(8191, 'x')));
-  CHECK(is_whole_request(std::string(8192, 'x')));
+  CHECK(is_complete_request(hello));
+  for (std::size_t size = 0; size < hello.size(); ++size) CHECK_FALSE(is_complete_request(hello.substr(0, size)));
+  CHECK_FALSE(is_complete_request("\x16\x03\x01\xff\xff" + std::string(8186, 'x')));
+  CHECK(is_complete_request("\x16\x03\x01\xff\xff" + std::string(8187, 'x')));
+  CHECK_FALSE(is_complete_request("\x16\x03\x01\x00\x00"sv));
+  CHECK_FALSE(is_complete_request("\x16\x03\x01\x00\x00xyz"sv));
+  CHECK_FALSE(is_complete_request(std::string(8191, 'x')));
+  CHECK(is_complete_request(std::string(8192, 'x')));
 }
 
 TEST_CASE("who has said nothing, or half of it, waits while others are let in") {
-  House house;
-  const Fd idle = house.visitor("");
-  const Fd slow = house.visitor(half);
-  const Fd ready = house.visitor(whole);
-  REQUIRE(house.poll(20000));
-  const Fd first = house.accept();
-  CHECK(heard(first) == whole);
-  CHECK_FALSE(house.accept());
-  house.settle(2);
-  CHECK(house.door.waiting() == 2);
+  Server server;
+  const Fd idle = server.client("");
+  const Fd slow = server.client(partial);
+  const Fd ready = server.client(complete);
+  REQUIRE(server.poll(20000));
+  const Fd first = server.accept();
+  CHECK(received(first) == complete);
+  CHECK_FALSE(server.accept());
+  server.settle(2);
+  CHECK(server.door.waiting() == 2);
   SECTION("and comes in with his last word, which nothing was taken from") {
-    House::say(slow, "\r\n");
-    REQUIRE(house.poll(20000));
-    const Fd second = house.accept();
-    CHECK(heard(second) == whole);
-    CHECK(house.door.waiting() == 1);
+    Server::send(slow, "\r\n");
+    REQUIRE(server.poll(20000));
+    const Fd second = server.accept();
+    CHECK(received(second) == complete);
+    CHECK(server.door.waiting() == 1);
   }
 }
 
 TEST_CASE("who asked first is served first, each on the socket that he came to") {
-  House house;
-  const Fd one = house.visitor("GET /1 HTTP/1.0\r\n\r\n");
-  const Fd two = house.visitor("GET /2 HTTP/1.0\r\n\r\n");
-  house.settle(2);
+  Server server;
+  const Fd one = server.client("GET /1 HTTP/1.0\r\n\r\n");
+  const Fd two = server.client("GET /2 HTTP/1.0\r\n\r\n");
+  server.settle(2);
   sockaddr_in peer{};
   socklen_t size = sizeof peer;
-  CHECK(house.door.accept(house.listener.get() + 1000, reinterpret_cast<sockaddr*>(&peer), &size) == -1);
-  const Fd first = house.accept();
-  CHECK(heard(first).starts_with("GET /1"));
-  CHECK(house.poll());
-  const Fd second = house.accept();
-  CHECK(heard(second).starts_with("GET /2"));
-  CHECK_FALSE(house.poll());
+  CHECK(server.door.accept(server.listener.get() + 1000, reinterpret_cast<sockaddr*>(&peer), &size) == -1);
+  const Fd first = server.accept();
+  CHECK(received(first).starts_with("GET /1"));
+  CHECK(server.poll());
+  const Fd second = server.accept();
+  CHECK(received(second).starts_with("GET /2"));
+  CHECK_FALSE(server.poll());
 }
 
 TEST_CASE("patience ends") {
-  House house(test::stretched(50ms));
-  const Fd idle = house.visitor("");
-  const Fd slow = house.visitor(half);
-  house.settle(2);
-  house.settle(0);
-  CHECK(house.door.waiting() == 0);
+  Server server(test::stretched(50ms));
+  const Fd idle = server.client("");
+  const Fd slow = server.client(partial);
+  server.settle(2);
+  server.settle(0);
+  CHECK(server.door.waiting() == 0);
   CHECK(is_closed(idle));
   CHECK(is_closed(slow));
 }
 
 TEST_CASE("what came in time counts, however late it is looked at") {
-  House house(test::stretched(50ms));
-  const Fd slow = house.visitor(half);
-  house.settle(1);
-  House::say(slow, "\r\n");
+  Server server(test::stretched(50ms));
+  const Fd slow = server.client(partial);
+  server.settle(1);
+  Server::send(slow, "\r\n");
   std::this_thread::sleep_for(test::stretched(100ms));  // the server is busy
-  REQUIRE(house.poll(0));
-  CHECK(heard(house.accept()) == whole);
+  REQUIRE(server.poll(0));
+  CHECK(received(server.accept()) == complete);
 }
 
 TEST_CASE("who leaves is forgotten") {
-  House house;
-  Fd idle = house.visitor("");
-  house.settle(1);
+  Server server;
+  Fd idle = server.client("");
+  server.settle(1);
   idle.reset();
-  house.settle(0);
-  CHECK(house.door.waiting() == 0);
+  server.settle(0);
+  CHECK(server.door.waiting() == 0);
 }
 
 TEST_CASE("where all places are taken the one who came first gives way, but not who has said what he wants") {
-  House house(1h, 3);
-  const Fd asked = house.visitor(whole);
-  house.settle(1);
+  Server server(1h, 3);
+  const Fd asked = server.client(complete);
+  server.settle(1);
   std::vector<Fd> idle;
-  for (int i = 0; i < 2; ++i) idle.push_back(house.visitor(""));
-  const Fd served = house.accept();
-  house.settle(2);
-  const Fd other = house.visitor(half);
-  house.settle(3);
-  const Fd another = house.visitor(half);
-  house.poll(20000);
+  for (int i = 0; i < 2; ++i) idle.push_back(server.client(""));
+  const Fd served = server.accept();
+  server.settle(2);
+  const Fd other = server.client(partial);
+  server.settle(3);
+  const Fd another = server.client(partial);
+  server.poll(20000);
   CHECK(is_closed(idle[0]));
-  CHECK(house.door.waiting() == 3);
+  CHECK(server.door.waiting() == 3);
 }
 
 TEST_CASE("when files run out, those who wait give way") {
-  House house;
+  Server server;
   std::vector<Fd> idle;
-  for (int i = 0; i < 4; ++i) idle.push_back(house.visitor(""));
-  house.settle(4);
-  const Fd ready = house.visitor(whole);
+  for (int i = 0; i < 4; ++i) idle.push_back(server.client(""));
+  server.settle(4);
+  const Fd ready = server.client(complete);
   rlimit before{};
   REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
   const rlimit none{0, before.rlim_max};
   REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
-  for (int i = 0; i < 5; ++i) house.poll(10);
+  for (int i = 0; i < 5; ++i) server.poll(10);
   REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
-  CHECK(house.door.waiting() == 0);
+  CHECK(server.door.waiting() == 0);
   CHECK(is_closed(idle[0]));
-  REQUIRE(house.poll(20000));
-  CHECK(heard(house.accept()) == whole);
+  REQUIRE(server.poll(20000));
+  CHECK(received(server.accept()) == complete);
 }
 
 TEST_CASE("a door that is closed lets its thread go, now and later") {
-  House house;
-  std::thread closer([&] { house.door.close(); });
-  CHECK_FALSE(house.poll(-1));
-  CHECK_FALSE(house.poll(-1));
+  Server server;
+  std::thread closer([&] { server.door.close(); });
+  CHECK_FALSE(server.poll(-1));
+  CHECK_FALSE(server.poll(-1));
   closer.join();
 }
 
 TEST_CASE("in a thread without a door the two functions are those of the system") {
-  House house;
-  pollfd fd{house.listener.get(), POLLIN, 0};
+  Server server;
+  pollfd fd{server.listener.get(), POLLIN, 0};
   CHECK(nswarden_poll(&fd, 1, 0) == 0);
-  const Fd idle = house.visitor("");
+  const Fd idle = server.client("");
   CHECK(nswarden_poll(&fd, 1, 20000) == 1);
-  const Fd taken(nswarden_accept(house.listener.get(), nullptr, nullptr));
+  const Fd taken(nswarden_accept(server.listener.get(), nullptr, nullptr));
   CHECK(taken);
 }
 
@@ -223,15 +223,15 @@ namespace {
 
 /// Result and duration of nswarden_poll() in a worker thread, for a connection and `timeout`.
 struct Answering {
-  int told = 0;
+  int result = 0;
   std::chrono::steady_clock::duration took{};
 
-  Answering(House& house, const Fd& connection, int timeout) {
+  Answering(Server& server, const Fd& connection, int timeout) {
     std::thread([&] {
-      house.door.serve_behind();
+      server.door.attach_worker();
       pollfd fd{connection.get(), POLLIN, 0};
       const auto began = std::chrono::steady_clock::now();
-      told = nswarden_poll(&fd, 1, timeout);
+      result = nswarden_poll(&fd, 1, timeout);
       took = std::chrono::steady_clock::now() - began;
     }).join();
   }
@@ -240,35 +240,35 @@ struct Answering {
 }  // namespace
 
 TEST_CASE("who stops in the middle is waited for while there is a thread for the next one") {
-  House house(test::stretched(320ms));
-  const Fd visitor = house.visitor(whole);
-  REQUIRE(house.poll(20000));
-  const Fd served = house.accept();
-  CHECK(heard(served) == whole);
-  house.poll();  // the server polls again: a thread has taken the connection
-  const Answering answering(house, served, 200);
-  CHECK(answering.told == 0);
+  Server server(test::stretched(320ms));
+  const Fd client = server.client(complete);
+  REQUIRE(server.poll(20000));
+  const Fd served = server.accept();
+  CHECK(received(served) == complete);
+  server.poll();  // the server polls again: a thread has taken the connection
+  const Answering answering(server, served, 200);
+  CHECK(answering.result == 0);
   CHECK(answering.took >= 200ms);
-  House::say(visitor, "more");
-  CHECK(Answering(house, served, 20000).told == 1);
-  CHECK(heard(served) == "more");
+  Server::send(client, "more");
+  CHECK(Answering(server, served, 20000).result == 1);
+  CHECK(received(served) == "more");
 }
 
 TEST_CASE("who stops in the middle is let go when the next one has no thread") {
-  House house(test::stretched(320ms));
-  const Fd stopped = house.visitor(whole);
-  const Fd next = house.visitor(whole);
-  REQUIRE(house.poll(20000));
-  const Fd served = house.accept();
-  CHECK(heard(served) == whole);
-  house.settle(1);
-  REQUIRE(house.poll(20000));
-  const Fd kept_waiting = house.accept();
+  Server server(test::stretched(320ms));
+  const Fd stopped = server.client(complete);
+  const Fd next = server.client(complete);
+  REQUIRE(server.poll(20000));
+  const Fd served = server.accept();
+  CHECK(received(served) == complete);
+  server.settle(1);
+  REQUIRE(server.poll(20000));
+  const Fd kept_waiting = server.accept();
   REQUIRE(kept_waiting);
-  const Answering answering(house, served, 60000);
-  CHECK(answering.told == 1);
+  const Answering answering(server, served, 60000);
+  CHECK(answering.result == 1);
   CHECK(answering.took >= 10ms);  // 1/32 of the patience
   CHECK(is_closed(served));
   CHECK(is_closed(stopped));
-  CHECK(heard(kept_waiting) == whole);
+  CHECK(received(kept_waiting) == complete);
 }

@@ -29,7 +29,7 @@ constexpr std::uint16_t host = 1;  // index of the source
 
 LinuxCatalog catalog_with_host() { return {{{NameKind::entry, test::netns_dir()}, {NameKind::host}}, Links::refuse}; }
 
-/// Checks the listing, look(), and binding in each tier.
+/// Checks the listing, look_up(), and binding in each tier.
 void check_that_host_is(const test::TestNetns& expected) {
   LinuxCatalog catalog = catalog_with_host();
   const std::uint64_t inode = inode_of(expected.path());
@@ -42,16 +42,16 @@ void check_that_host_is(const test::TestNetns& expected) {
     CHECK(listing.entries[0].kind == EntryKind::nsfs);
     CHECK(listing.entries[0].inode == inode);
   }
-  CHECK(catalog.look(host, "host").inode == inode);
+  CHECK(catalog.look_up(host, "host").inode == inode);
   LinkWatcher links;
-  catalog.tell_links_to(&links);
+  catalog.set_link_watcher(&links);
   const Keys keys({"net.ipv4.tcp_keepalive_time"});
   test::write_sysctl(expected.path(), "net/ipv4/tcp_keepalive_time", "111");
   for (const Tier tier : test::all_tiers) {
     CAPTURE(static_cast<int>(tier));
-    const Binding bound = test::bind(catalog, "host", keys.wishes(), tier, host);
+    const Binding bound = test::bind(catalog, "host", keys.key_requests(), tier, host);
     CHECK(bound.id.inode == inode);
-    CHECK(bound.links_told);
+    CHECK(bound.links_followed);
     CHECK(test::read_all(*bound.netns) == std::vector<std::string>{"111\n"});
   }
   test::inside(expected.path(), [] { test::add_bridge("b0"); });
@@ -77,7 +77,7 @@ TEST_CASE("by any other name the host's netns stays refused, and so does our own
       CAPTURE(name);
       CHECK(test::refusal_of(catalog, name) == Refusal::host_netns);
     }
-    CHECK(catalog.look(host, "other").kind == EntryKind::absent);
+    CHECK(catalog.look_up(host, "other").kind == EntryKind::absent);
     CHECK(std::holds_alternative<Refusal>(catalog.bind(host, "other", {}, Tier::held)));
   });
 }
@@ -86,9 +86,9 @@ TEST_CASE("by its own name it is refused too while that kind is not served") {
   const test::TestNetns first("first");
   const test::FirstProcess process(first);
   LinuxCatalog catalog = catalog_with_host();
-  catalog.serve({NameKind::entry, NameKind::process});
+  catalog.enable_kinds({NameKind::entry, NameKind::process});
   CHECK(catalog.list(Detail::full).entries.size() == 1);
-  CHECK(catalog.look(host, "host").kind == EntryKind::absent);
+  CHECK(catalog.look_up(host, "host").kind == EntryKind::absent);
   CHECK(test::refusal_of(catalog, "host", host) == Refusal::absent);
 }
 
@@ -108,7 +108,7 @@ TEST_CASE("who cannot tell which netns is the host's names neither that nor thos
       CHECK(error.code == EACCES);
       CHECK(std::string(error.attempt).find("/proc/1/ns/net") != std::string::npos);
     }
-    CHECK(catalog.look(1, "host").kind == EntryKind::absent);
+    CHECK(catalog.look_up(1, "host").kind == EntryKind::absent);
     const auto bound = catalog.bind(1, "host", {}, Tier::held);
     REQUIRE(std::holds_alternative<Error>(bound));
     CHECK(std::get<Error>(bound).code == EACCES);
@@ -124,7 +124,7 @@ TEST_CASE("who is in the kernel's first netns knows it without looking at proces
   test::as_nobody(test::Keep::sys_admin, [] {
     LinuxCatalog catalog = catalog_with_host();
     const Keys keys({"net.ipv4.ip_forward"});
-    const Binding bound = test::bind(catalog, "host", keys.wishes(), Tier::transient, host);
+    const Binding bound = test::bind(catalog, "host", keys.key_requests(), Tier::transient, host);
     CHECK(bound.id.inode == 0xEFFFFFF9);
     CHECK(bound.netns->read().ok());
   });

@@ -17,15 +17,15 @@
 namespace nswarden {
 namespace {
 
-using test::at_home;
 using test::follow;
 using test::FollowedNetns;
+using test::in_home_netns;
 using test::inode_of;
 using test::Inodes;
 using test::ip_in;
+using test::link_report;
+using test::LinkReport;
 using test::TestNetns;
-using test::Told;
-using test::told;
 
 void shrink_buffer(const LinkWatcher& watcher) {
   const int least = 1;
@@ -47,35 +47,35 @@ void flood(const TestNetns& netns, int messages) {
 }
 
 TEST_CASE("messages that found no room are told as lost, and later ones are seen again") {
-  at_home([] {
+  in_home_netns([] {
     FollowedNetns world;
     shrink_buffer(world.watcher);
     flood(world.netns, 20);
-    const Told flooded = told(world.watcher);
+    const LinkReport flooded = link_report(world.watcher);
     CHECK(flooded.lost);
     CHECK(flooded.netns == world.followed);
     ip_in(world.netns, "link add b0 type bridge");
-    const Told seen = told(world.watcher);
+    const LinkReport seen = link_report(world.watcher);
     CHECK_FALSE(seen.lost);
     CHECK(seen.netns == world.followed);
   });
 }
 
 TEST_CASE("what is followed while there is no room is told later as well") {
-  at_home([] {
+  in_home_netns([] {
     FollowedNetns world;
     shrink_buffer(world.watcher);
     flood(world.netns, 20);
     const TestNetns late("late");
     REQUIRE(follow(world.watcher, late.path()));
-    CHECK(told(world.watcher).lost);
+    CHECK(link_report(world.watcher).lost);
     ip_in(late, "link add b0 type bridge");
-    CHECK(told(world.watcher).netns == Inodes{inode_of(late.path())});
+    CHECK(link_report(world.watcher).netns == Inodes{inode_of(late.path())});
   });
 }
 
 TEST_CASE("a batch is bounded, and says that there is more; the buffer has room for a thousand messages") {
-  at_home([] {
+  in_home_netns([] {
     FollowedNetns world;
     flood(world.netns, 998);
     std::size_t events = 0;

@@ -20,26 +20,26 @@
 namespace nswarden {
 namespace {
 
-using test::at_home;
 using test::follow;
 using test::FollowedNetns;
+using test::in_home_netns;
 using test::inode_of;
 using test::Inodes;
 using test::ip;
 using test::ip_in;
 using test::is_readable;
+using test::link_report;
+using test::LinkReport;
 using test::TestNetns;
-using test::Told;
-using test::told;
 
 TEST_CASE(
     "interfaces that come, go, are renamed, move or are made again are told of a netns that is followed, and of no other") {
-  at_home([] {
+  in_home_netns([] {
     FollowedNetns world;
     const TestNetns other("other");
-    const auto check = [&world](const TestNetns& where, const std::string& command, const Inodes& expected) {
-      ip_in(where, command);
-      const Told seen = told(world.watcher);
+    const auto check = [&world](const TestNetns& netns, const std::string& command, const Inodes& expected) {
+      ip_in(netns, command);
+      const LinkReport seen = link_report(world.watcher);
       CAPTURE(command, seen.events);
       CHECK(seen.netns == expected);
       CHECK((seen.events > 0) == !expected.empty());
@@ -60,11 +60,11 @@ TEST_CASE(
 }
 
 TEST_CASE("what is told are the files: a new interface makes two messages, a new name four, an mtu too small for IPv6 one") {
-  at_home([] {
+  in_home_netns([] {
     FollowedNetns world;
     const auto events = [&world](const std::string& command) {
       ip_in(world.netns, command);
-      return told(world.watcher).events;
+      return link_report(world.watcher).events;
     };
     CHECK(events("link add b0 type bridge") == 2);
     CHECK(events("link set b0 name b1") == 4);
@@ -76,13 +76,13 @@ TEST_CASE("what is told are the files: a new interface makes two messages, a new
 }
 
 TEST_CASE("a carrier that flaps, an alias, a master and writes to sysctls do not even wake us") {
-  at_home([] {
+  in_home_netns([] {
     FollowedNetns world;
     test::inside(world.netns.path(), [&] {
       ip("link add v0 type veth peer name v1");
       ip("link add b0 type bridge");
       ip("link set v0 up");
-      told(world.watcher);
+      link_report(world.watcher);
       for (int i = 0; i < 5; ++i) {
         ip("link set v1 up");
         ip("link set v1 down");
@@ -103,10 +103,10 @@ TEST_CASE("a carrier that flaps, an alias, a master and writes to sysctls do not
 }
 
 TEST_CASE("when the last message of a change has been read, the files of the interface are there under its new name") {
-  at_home([] {
+  in_home_netns([] {
     FollowedNetns world;
     ip_in(world.netns, "link add n0 type bridge");
-    told(world.watcher);
+    link_report(world.watcher);
     std::size_t early = 0;
     test::inside(world.netns.path(), [&] {
       const Fd inside(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
@@ -132,7 +132,7 @@ TEST_CASE("when the last message of a change has been read, the files of the int
 }
 
 TEST_CASE("a link watcher without a free file is down, and comes up when there is one") {
-  at_home([] {
+  in_home_netns([] {
     const TestNetns netns("late");
     // UBSan opens files itself when such a message is first formatted, so format one before limiting open files.
     test::with_capabilities(0, [] { CHECK_FALSE(LinkWatcher().problem().empty()); });
@@ -148,7 +148,7 @@ TEST_CASE("a link watcher without a free file is down, and comes up when there i
     CHECK(watcher.problem().empty());
     REQUIRE(follow(watcher, netns.path()));
     ip_in(netns, "link add b0 type bridge");
-    CHECK(told(watcher).netns == Inodes{inode_of(netns.path())});
+    CHECK(link_report(watcher).netns == Inodes{inode_of(netns.path())});
   });
 }
 

@@ -38,12 +38,12 @@ const Entry* find(const std::vector<Entry>& entries, std::string_view name) {
   return found == entries.end() ? nullptr : &*found;
 }
 
-/// Checks that look() and list() agree.
+/// Checks that look_up() and list() agree.
 EntryKind kind_of(LinuxCatalog& catalog, const std::string& name) {
   const Listing listing = catalog.list(Detail::full);
   REQUIRE(listing.failures.empty());
   const Entry* listed = find(listing.entries, name);
-  const Entry looked = catalog.look(0, name);
+  const Entry looked = catalog.look_up(0, name);
   CHECK((listed == nullptr ? EntryKind::absent : listed->kind) == looked.kind);
   CHECK((listed == nullptr ? 0 : listed->inode) == looked.inode);
   return looked.kind;
@@ -61,7 +61,7 @@ TEST_CASE("a name begins as an empty file, becomes a netns, and is an empty file
   CHECK(refusal_of(catalog, "slow") == Refusal::not_ready);
   test::make_netns(path);
   CHECK(kind_of(catalog, "slow") == EntryKind::nsfs);
-  CHECK(id_of(catalog, "slow").inode == catalog.look(0, "slow").inode);
+  CHECK(id_of(catalog, "slow").inode == catalog.look_up(0, "slow").inode);
   test::unmount(path);
   CHECK(kind_of(catalog, "slow") == EntryKind::placeholder);
   CHECK(refusal_of(catalog, "slow") == Refusal::not_ready);
@@ -122,7 +122,7 @@ TEST_CASE("a name that no directory could hold leads nowhere") {
   for (const std::string& name : {std::string(), std::string("."), std::string(".."), std::string("x/../plain"),
                                   std::string("plain\0", 6), std::string(256, 'x')}) {
     CAPTURE(name);
-    CHECK(catalog.look(0, name).kind != EntryKind::nsfs);
+    CHECK(catalog.look_up(0, name).kind != EntryKind::nsfs);
     CHECK_FALSE(std::holds_alternative<Binding>(catalog.bind(0, name, {}, Tier::held)));
   }
 }
@@ -204,7 +204,7 @@ TEST_CASE("listing holds no fd of the directory, so that an admin can unmount it
   LinuxCatalog catalog({dir / "netns"});
   test::make_netns(dir / "netns/a");
   const Keys keys({"net.ipv4.ip_forward"});
-  const Binding bound = test::bind(catalog, "a", keys.wishes(), Tier::held);
+  const Binding bound = test::bind(catalog, "a", keys.key_requests(), Tier::held);
   REQUIRE(catalog.list(Detail::full).failures.empty());
   test::remove_netns(dir / "netns/a");
   CHECK(::umount2((dir / "netns").c_str(), 0) == 0);
@@ -215,14 +215,14 @@ TEST_CASE("an inode number may come again, a cookie never does (kernel fact 4)")
   std::set<std::uint64_t> cookies;
   std::set<std::uint64_t> inodes;
   std::size_t lives = 0;
-  const bool came_again = test::eventually([&] {
+  const bool recreated = test::eventually([&] {
     const test::TestNetns netns("again");
     const NetnsId id = id_of(catalog, "again");
     ++lives;
     cookies.insert(id.cookie);
     return !inodes.insert(id.inode).second;
   });
-  CHECK(came_again);
+  CHECK(recreated);
   CHECK(cookies.size() == lives);
   CHECK(cookies.count(0) == 0);
 }
@@ -248,9 +248,9 @@ int bind_first_process() {
   int status = 3;
   try {
     if (::mount("none", "/proc", "proc", 0, nullptr) != 0) return 4;
-    const test::TestNetns ours("ours");
+    const test::TestNetns own_netns("ours");
     test::bind_mount("/proc/1/ns/net", test::netns_dir() + "/host");
-    test::inside(ours.path(), [&] {
+    test::inside(own_netns.path(), [&] {
       LinuxCatalog catalog({test::netns_dir()});
       const auto host = catalog.bind(0, "host", {}, Tier::held);
       const auto own = catalog.bind(0, "ours", {}, Tier::held);
@@ -320,7 +320,7 @@ TEST_CASE("home is the netns of the thread, not of the process (kernel fact 21)"
     };
     before = here();
     LinuxCatalog catalog({test::netns_dir()});
-    const Binding bound = test::bind(catalog, "target", keys.wishes(), Tier::transient);
+    const Binding bound = test::bind(catalog, "target", keys.key_requests(), Tier::transient);
     CHECK(bound.netns->read().ok());
     after = here();
   });

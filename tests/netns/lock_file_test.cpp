@@ -32,10 +32,10 @@ int code_of(const LockFile::Attempt& attempt) {
   return 0;
 }
 
-int in_child(const std::function<int()>& what) {
+int in_child(const std::function<int()>& action) {
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
-  if (child == 0) ::_exit(what());
+  if (child == 0) ::_exit(action());
   int status = -1;
   REQUIRE(::waitpid(child, &status, 0) == child);
   REQUIRE(WIFEXITED(status));
@@ -58,8 +58,8 @@ bool same(const std::string& a, const std::string& b) {
 TEST_CASE("a lock is refused to another process, which learns who has it, until it is let go") {
   const test::TempDir dir;
   {
-    const LockFile::Attempt mine = LockFile::take(dir / "lock");
-    REQUIRE(std::holds_alternative<LockFile>(mine));
+    const LockFile::Attempt first_lock = LockFile::take(dir / "lock");
+    REQUIRE(std::holds_alternative<LockFile>(first_lock));
     CHECK(taken_by_child(dir / "lock") == 1);
     CHECK(taken_by_child(dir / "other") == 0);
   }
@@ -86,7 +86,7 @@ TEST_CASE("a child keeps nothing of a lock after its parent was killed, whatever
     }
     while (true) ::pause();
   }
-  Fd go_on(until[1]);
+  Fd proceed(until[1]);
   const Fd child_end(until[0]);
   const Fd writing_end(locked[1]);
   const Fd reading_end(locked[0]);

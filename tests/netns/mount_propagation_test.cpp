@@ -23,8 +23,8 @@ namespace {
 
 using test::TempDir;
 
-void check(bool done, const char* what) {
-  if (!done) throw std::system_error(errno, std::generic_category(), what);
+void check(bool done, const char* attempt) {
+  if (!done) throw std::system_error(errno, std::generic_category(), attempt);
 }
 
 void set_propagation(const std::string& path, unsigned long how) {
@@ -32,7 +32,7 @@ void set_propagation(const std::string& path, unsigned long how) {
 }
 
 struct Verdict {
-  OutsideMounts told = OutsideMounts::unknown;
+  OutsideMounts result = OutsideMounts::unknown;
   bool truth = false;
 };
 
@@ -48,7 +48,7 @@ Verdict judge(const std::string& directory, const std::function<void()>& enter) 
   std::thread inside([&] {
     try {
       enter();
-      verdict.told = outside_mounts(directory, outside);
+      verdict.result = outside_mounts(directory, outside);
     } catch (...) {
       thrown = std::current_exception();
     }
@@ -74,7 +74,7 @@ void enter_new_namespace() { check(::unshare(CLONE_NEWNS) == 0, "unshare mounts"
 TEST_CASE("in the mount namespace of process 1 its mounts are seen") {
   const TempDir outside;
   const Verdict verdict = judge(outside / "netns", [] {});
-  CHECK(verdict.told == OutsideMounts::seen);
+  CHECK(verdict.result == OutsideMounts::visible);
   CHECK(verdict.truth);
 }
 
@@ -83,7 +83,7 @@ TEST_CASE("in a mount namespace of our own mounts are seen only where they propa
   const std::string directory = outside / "netns";
   SECTION("a private one sees none") {
     const Verdict verdict = judge(directory, enter_new_namespace);
-    CHECK(verdict.told == OutsideMounts::unseen);
+    CHECK(verdict.result == OutsideMounts::invisible);
     CHECK_FALSE(verdict.truth);
   }
   set_propagation(outside.path(), MS_SHARED);
@@ -92,7 +92,7 @@ TEST_CASE("in a mount namespace of our own mounts are seen only where they propa
       enter_new_namespace();
       set_propagation(outside.path(), MS_PRIVATE);
     });
-    CHECK(verdict.told == OutsideMounts::unseen);
+    CHECK(verdict.result == OutsideMounts::invisible);
     CHECK_FALSE(verdict.truth);
   }
   SECTION("one that is shared with nobody outside sees none") {
@@ -101,7 +101,7 @@ TEST_CASE("in a mount namespace of our own mounts are seen only where they propa
       set_propagation(outside.path(), MS_PRIVATE);
       set_propagation(outside.path(), MS_SHARED);
     });
-    CHECK(verdict.told == OutsideMounts::unseen);
+    CHECK(verdict.result == OutsideMounts::invisible);
     CHECK_FALSE(verdict.truth);
   }
   SECTION("a slave sees all") {
@@ -109,12 +109,12 @@ TEST_CASE("in a mount namespace of our own mounts are seen only where they propa
       enter_new_namespace();
       set_propagation(outside.path(), MS_SLAVE);
     });
-    CHECK(verdict.told == OutsideMounts::seen);
+    CHECK(verdict.result == OutsideMounts::visible);
     CHECK(verdict.truth);
   }
   SECTION("a peer sees all") {
     const Verdict verdict = judge(directory, enter_new_namespace);
-    CHECK(verdict.told == OutsideMounts::seen);
+    CHECK(verdict.result == OutsideMounts::visible);
     CHECK(verdict.truth);
   }
 }

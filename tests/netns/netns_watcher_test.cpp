@@ -25,7 +25,7 @@
 namespace nswarden {
 namespace {
 
-using What = DirectoryEvent::What;
+using Kind = DirectoryEvent::Kind;
 using Strings = std::vector<std::string>;
 
 /// All pending events as text, such as "IN_CREATE a", "directory", "directory IN_MOVE_SELF", "overflow". The kernel queues an
@@ -33,12 +33,12 @@ using Strings = std::vector<std::string>;
 Strings events(NetnsWatcher& watcher) {
   Strings all;
   for (const DirectoryEvent& event : watcher.read()) {
-    std::string text = event.what == What::overflow ? "overflow" : event.what == What::directory ? "directory" : "";
-    if (event.what == What::entry) {
+    std::string text = event.kind == Kind::overflow ? "overflow" : event.kind == Kind::directory ? "directory" : "";
+    if (event.kind == Kind::entry) {
       for (const std::string_view name : inotify_event_names(event.mask)) text.append(name).append(" ");
       text += event.name;
     }
-    if (event.what == What::directory) {
+    if (event.kind == Kind::directory) {
       for (const std::string_view name : inotify_event_names(event.mask)) text.append(" ").append(name);
     }
     all.push_back(text + (event.directory == 0 ? "" : " of " + std::to_string(event.directory)));
@@ -342,7 +342,7 @@ TEST_CASE("other events are told when asked for, those of reading the directory 
   NetnsWatcher watcher({dir.path()});
   test::write_file(dir / "a", "");
   CHECK(events(watcher) == Strings{"IN_CREATE a"});
-  watcher.ask_for(IN_OPEN | IN_ATTRIB | IN_CLOSE_NOWRITE | IN_ISDIR);
+  watcher.request_events(IN_OPEN | IN_ATTRIB | IN_CLOSE_NOWRITE | IN_ISDIR);
   ::close(::open((dir / "a").c_str(), O_RDONLY | O_CLOEXEC));
   ::closedir(::opendir(dir.path().c_str()));
   REQUIRE(::chmod((dir / "a").c_str(), 0600) == 0);
@@ -351,7 +351,7 @@ TEST_CASE("other events are told when asked for, those of reading the directory 
   CHECK_FALSE(watcher.rearm());  // a watch that is added again keeps its event mask
   ::close(::open((dir / "a").c_str(), O_RDONLY | O_CLOEXEC));
   CHECK(events(watcher) == Strings{"IN_OPEN a", "IN_CLOSE_NOWRITE a"});
-  watcher.ask_for(0);
+  watcher.request_events(0);
   ::close(::open((dir / "a").c_str(), O_RDONLY | O_CLOEXEC));
   CHECK(events(watcher).empty());
 }

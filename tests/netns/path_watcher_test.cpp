@@ -199,7 +199,7 @@ TEST_CASE("a file that was written while there was no watch is told when there i
   CHECK_FALSE(watcher.rearm());
 }
 
-PathWatcher::Path as_it_is(const std::string& path) { return {path, fingerprint(path)}; }
+PathWatcher::Path current(const std::string& path) { return {path, fingerprint(path)}; }
 
 TEST_CASE("a named file and a named folder are changed when a file is closed after writing, moved into place or removed") {
   const test::TempDir dir;
@@ -207,7 +207,7 @@ TEST_CASE("a named file and a named folder are changed when a file is closed aft
   test::write_file(dir / "named", "old");
   make_directory(dir / "d");
   PathWatcher watcher(dir / "c.yaml");
-  watcher.watch({as_it_is(dir / "named"), as_it_is(dir / "d")});
+  watcher.watch({current(dir / "named"), current(dir / "d")});
   CHECK_FALSE(watcher.read_changed());
   CHECK_FALSE(watcher.rearm());
   {
@@ -237,7 +237,7 @@ TEST_CASE("a folder that is known by two names stays watched when one of them is
   test::write_file(dir / "etc/c.yaml", "c");
   test::write_file(dir / "etc/named", "n");
   PathWatcher watcher(dir / "etc/c.yaml");
-  watcher.watch({as_it_is(dir / "also/named")});
+  watcher.watch({current(dir / "also/named")});
   watcher.watch({});
   test::write_file(dir / "etc/named", "newer");
   CHECK_FALSE(watcher.read_changed());
@@ -251,7 +251,7 @@ TEST_CASE("a named path that changed between its reading and its watch is report
   test::write_file(dir / "c.yaml", "c");
   test::write_file(dir / "named", "old");
   PathWatcher watcher(dir / "c.yaml");
-  const PathWatcher::Path read = as_it_is(dir / "named");
+  const PathWatcher::Path read = current(dir / "named");
   test::write_file(dir / "named", "newer");
   set_age(dir / "named", std::chrono::seconds(100));
   watcher.watch({read});

@@ -161,7 +161,7 @@ TEST_CASE("short turns are had where the kernel has such a thing, by one thread 
   std::thread([&] {
     REQUIRE(::nice(1) != -1);
     before = attributes();
-    ask_for_short_turns();
+    request_short_slices();
     after = attributes();
     std::thread([&] { child = attributes(); }).join();
   }).join();

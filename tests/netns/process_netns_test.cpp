@@ -75,14 +75,14 @@ TEST_CASE("a netns that only processes are in is listed once, with kind and inod
     CHECK(entries[0].kind == EntryKind::nsfs);
     CHECK(entries[0].inode == inode_of(path_of(*first)));
   }
-  const Entry looked = catalog.look(processes, name);
+  const Entry looked = catalog.look_up(processes, name);
   CHECK(looked.kind == EntryKind::nsfs);
   CHECK(looked.inode == inode_of(path_of(*first)));
-  CHECK(catalog.look(0, name).kind == EntryKind::absent);
+  CHECK(catalog.look_up(0, name).kind == EntryKind::absent);
   const Keys keys({"net.ipv4.ip_forward"});
   for (const Tier tier : test::all_tiers) {
     CAPTURE(static_cast<int>(tier));
-    const Binding bound = test::bind(catalog, name, keys.wishes(), tier, processes);
+    const Binding bound = test::bind(catalog, name, keys.key_requests(), tier, processes);
     CHECK(bound.id.inode == looked.inode);
     CHECK(bound.id.cookie != 0);
     const std::string value = tier == Tier::directories ? "0" : "1";
@@ -113,19 +113,19 @@ TEST_CASE("when the process goes elsewhere, others that were seen lead to the ne
   auto second = beside(*first);
   const std::string name = name_of(*first);
   const Keys keys({"net.ipv4.ip_forward"});
-  CHECK(catalog.look(processes, name).kind == EntryKind::absent);
+  CHECK(catalog.look_up(processes, name).kind == EntryKind::absent);
   REQUIRE(listed(catalog, name).size() == 1);
-  const Binding bound = test::bind(catalog, name, keys.wishes(), Tier::transient, processes);
+  const Binding bound = test::bind(catalog, name, keys.key_requests(), Tier::transient, processes);
 
-  first->again();  // into another netns of its own
+  first->run_again();  // into another netns of its own
   CHECK(name_of(*first) != name);
-  CHECK(catalog.look(processes, name).kind == EntryKind::nsfs);
-  CHECK(std::holds_alternative<Binding>(catalog.bind(processes, name, keys.wishes(), Tier::held)));
+  CHECK(catalog.look_up(processes, name).kind == EntryKind::nsfs);
+  CHECK(std::holds_alternative<Binding>(catalog.bind(processes, name, keys.key_requests(), Tier::held)));
   // It was bound through the first process.
   CHECK(test::read_all(*bound.netns) == std::vector<std::string>{"error " + std::to_string(ESTALE)});
 
   second->end();
-  CHECK(catalog.look(processes, name).kind == EntryKind::absent);
+  CHECK(catalog.look_up(processes, name).kind == EntryKind::absent);
   CHECK(test::refusal_of(catalog, name, processes) == Refusal::absent);
   CHECK(listed(catalog, name).empty());
 }
@@ -149,16 +149,16 @@ TEST_CASE("neither a listing, nor a look, nor a binding, nor following its inter
   LinuxCatalog catalog = catalog_of_processes();
   LinkWatcher links;
   REQUIRE(links.problem().empty());
-  catalog.tell_links_to(&links);
+  catalog.set_link_watcher(&links);
   const Keys keys({"net.ipv4.ip_forward"});
   for (const Tier tier : test::all_tiers) {
     CAPTURE(static_cast<int>(tier));
     const auto process = in_new_netns();
     const std::string name = name_of(*process);
     REQUIRE(listed(catalog, name).size() == 1);
-    REQUIRE(catalog.look(processes, name).kind == EntryKind::nsfs);
-    const Binding bound = test::bind(catalog, name, keys.wishes(), tier, processes);
-    CHECK(bound.links_told);
+    REQUIRE(catalog.look_up(processes, name).kind == EntryKind::nsfs);
+    const Binding bound = test::bind(catalog, name, keys.key_requests(), tier, processes);
+    CHECK(bound.links_followed);
     const Fd file = test::open_sysctl(path_of(*process), "net/ipv4/ip_forward", O_RDONLY);
     REQUIRE(test::read_all(*bound.netns) == std::vector<std::string>{"0\n"});
     process->end();
@@ -170,14 +170,14 @@ TEST_CASE("a kind of names that is not served has none") {
   LinuxCatalog catalog = catalog_of_processes();
   const auto process = in_new_netns();
   const std::string name = name_of(*process);
-  catalog.serve({NameKind::entry});
+  catalog.enable_kinds({NameKind::entry});
   CHECK(listed(catalog, name).empty());
   CHECK(std::holds_alternative<Refusal>(catalog.bind(processes, name, {}, Tier::held)));
-  catalog.serve({NameKind::process});
+  catalog.enable_kinds({NameKind::process});
   CHECK(listed(catalog, name).size() == 1);
   const test::TestNetns entry("entry");
   CHECK(listed(catalog, "entry").empty());
-  CHECK(catalog.look(0, "entry").kind == EntryKind::absent);
+  CHECK(catalog.look_up(0, "entry").kind == EntryKind::absent);
   CHECK(std::holds_alternative<Refusal>(catalog.bind(0, "entry", {}, Tier::held)));
 }
 

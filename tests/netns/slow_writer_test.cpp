@@ -104,8 +104,8 @@ TEST_CASE("slow writes are made in the order in which they came, and each is tol
   CHECK_FALSE(is_ready(writer));
   CHECK(writer.take_done().empty());
   for (std::uint32_t i = 1; i <= 100; ++i) {
-    const bool is_wrong = i % 10 == 0;
-    writer.write(open_sysctl(netns.path(), "net/ipv4/tcp_keepalive_time", O_WRONLY), is_wrong ? "x" : std::to_string(i),
+    const bool is_invalid = i % 10 == 0;
+    writer.write(open_sysctl(netns.path(), "net/ipv4/tcp_keepalive_time", O_WRONLY), is_invalid ? "x" : std::to_string(i),
                  {7, i});
   }
   writer.write(open_sysctl(netns.path(), "net/ipv4/tcp_keepalive_time", O_RDONLY), "5", {8, 1});
@@ -147,8 +147,8 @@ TEST_CASE("while another program holds RTNL the loop goes on, and the write is m
     const Keys keys({"net.ipv4.ip_forward", "net.ipv4.tcp_keepalive_time"});
     SlowWriter writer;
     LinuxCatalog catalog({test::netns_dir()});
-    catalog.write_slowly_by(writer);
-    Binding bound = test::bind(catalog, netns.name(), keys.wishes(), tier);
+    catalog.set_slow_writer(writer);
+    Binding bound = test::bind(catalog, netns.name(), keys.key_requests(), tier);
     {
       const RtnlHold hold;
       const auto forward = bound.netns->write(0, "1");
@@ -178,12 +178,12 @@ TEST_CASE("when a netns is unbound its write is not made any more, unless it is 
   SlowWriter writer;
   WriterThread thread(before);
   LinuxCatalog catalog({test::netns_dir()});
-  catalog.write_slowly_by(writer);
-  Binding kept = test::bind(catalog, last.name(), keys.wishes(), Tier::held);
+  catalog.set_slow_writer(writer);
+  Binding kept = test::bind(catalog, last.name(), keys.key_requests(), Tier::held);
   {
     const RtnlHold hold;
-    Binding first = test::bind(catalog, netns.name(), keys.wishes(), Tier::held);
-    Binding second = test::bind(catalog, later.name(), keys.wishes(), Tier::held);
+    Binding first = test::bind(catalog, netns.name(), keys.key_requests(), Tier::held);
+    Binding second = test::bind(catalog, later.name(), keys.key_requests(), Tier::held);
     CHECK(first.netns->write(0, "1").ok());
     REQUIRE(test::eventually([&] { return thread.waits(); }, std::chrono::seconds(20)));
     CHECK(second.netns->write(0, "1").ok());
@@ -240,14 +240,14 @@ TEST_CASE("a slow writer takes no more files than it says, and the write that fi
   NEEDS_RTNL_HOLD();
   test::NetnsWithKeys world({"net.ipv4.ip_forward"});
   SlowWriter writer;
-  world.catalog.write_slowly_by(writer);
+  world.catalog.set_slow_writer(writer);
   Binding bound = world.bind(Tier::held);
   {
     const RtnlHold hold;
-    for (std::size_t i = 0; i < SlowWriter::most_files; ++i) CHECK(bound.netns->write(0, "1").ok());
+    for (std::size_t i = 0; i < SlowWriter::max_files; ++i) CHECK(bound.netns->write(0, "1").ok());
     CHECK(test::error_of(bound.netns->write(0, "1")) == EAGAIN);
   }
-  take(writer, SlowWriter::most_files);
+  take(writer, SlowWriter::max_files);
   CHECK(bound.netns->write(0, "0").ok());
   CHECK(take(writer, 1)[0].error == 0);
   CHECK(test::read_all(*bound.netns) == std::vector<std::string>{"0\n"});

@@ -36,7 +36,7 @@ bool is_kernel_of_table() {
 }
 
 /// Reports differences between kernels.
-void tell_of_kernel(const std::vector<std::string>& differences) {
+void print_differences(const std::vector<std::string>& differences) {
   std::string all;
   for (const std::string& difference : differences) all += "\n  " + difference;
   if (is_kernel_of_table()) {
@@ -52,12 +52,12 @@ bool is_integer(const std::string& word) {
   return word.size() > sign && word.find_first_not_of("0123456789", sign) == std::string::npos;
 }
 
-enum class Where { first, child };
+enum class Side { first, child };
 
-mode_t mode_by_table(const KeyTraits& traits, Where where) {
+mode_t mode_by_table(const KeyTraits& traits, Side side) {
   if (traits.write_only) return 0200;
   if (traits.secret) return 0600;
-  return traits.read_only || (traits.read_only_in_child && where == Where::child) ? 0444 : 0644;
+  return traits.read_only || (traits.read_only_in_child && side == Side::child) ? 0444 : 0644;
 }
 
 std::string octal(mode_t mode) {
@@ -70,19 +70,19 @@ TEST_CASE("every file has the mode that the table says, at home and in a child n
   const test::TestNetns netns;
   const Survey home = survey_here();
   std::vector<std::string> differences;
-  const auto compare = [&](const Survey& survey, Where where) {
+  const auto compare = [&](const Survey& survey, Side side) {
     for (const auto& [path, entry] : survey) {
       const KeyTraits traits = traits_of(path);
       CAPTURE(path);
       CHECK(traits.secret == (entry.mode == 0600));
       CHECK(traits.write_only == (entry.mode == 0200));
-      const mode_t wanted = mode_by_table(traits, where);
+      const mode_t wanted = mode_by_table(traits, side);
       if (entry.mode != wanted) differences.push_back(path + " has mode " + octal(entry.mode) + ", not " + octal(wanted));
     }
   };
-  compare(survey_of(netns), Where::child);
-  compare(home, home_is_first(home) ? Where::first : Where::child);
-  tell_of_kernel(differences);
+  compare(survey_of(netns), Side::child);
+  compare(home, home_is_first(home) ? Side::first : Side::child);
+  print_differences(differences);
 }
 
 TEST_CASE("the table says which keys of the first netns a child lacks, and no others (kernel fact 30)") {
@@ -98,14 +98,14 @@ TEST_CASE("the table says which keys of the first netns a child lacks, and no ot
     const Key key = *Key::at(path);
     if (key.names_interface() && key.interface() != "lo") continue;
     const bool is_lacking = child.count(path) == 0;
-    if (traits_of(path).only_in_first != is_lacking) {
+    if (traits_of(path).host_only != is_lacking) {
       differences.push_back(path + (is_lacking ? " is not in a child" : " is in a child"));
     }
   }
   for (const auto& [path, entry] : child) {
     if (home.count(path) == 0) differences.push_back(path + " is only in a child");
   }
-  tell_of_kernel(differences);
+  print_differences(differences);
 }
 
 TEST_CASE("every key prints as many numbers as the table says, and what it prints could be wanted of it") {
@@ -128,7 +128,7 @@ TEST_CASE("every key prints as many numbers as the table says, and what it print
   };
   compare(survey_of(netns));
   compare(survey_here());
-  tell_of_kernel(unknown);
+  print_differences(unknown);
 }
 
 }  // namespace

@@ -74,7 +74,7 @@ TEST_CASE("a file of a process that is written in a loop is told once, and what 
   CHECK(seen.writes.empty());
   CHECK_FALSE(seen.lost);
   CHECK(ignores(world.watcher, inode) == kernel_can_ignore());
-  writer.again();
+  writer.run_again();
   CHECK(seen_of(world.watcher, writer.pid()).writes.empty());
   const WriterProcess other(sysctl_write(world.netns.path(), keepalive, "100"));
   CHECK(seen_of(world.watcher, other.pid()).writes.size() == 1);
@@ -176,7 +176,7 @@ TEST_CASE("a batch has at most 64 events, and says when there are more") {
 
 /// Rewrites the value of each sysctl directly below net/ipv4 of that netns, from a thread of this process. Returns the number
 /// of successful writes.
-std::size_t write_again_by_ourselves(const std::string& netns) {
+std::size_t write_by_daemon(const std::string& netns) {
   std::size_t written = 0;
   std::thread([&] {
     if (!test::enter_netns(netns)) return;
@@ -191,7 +191,7 @@ std::size_t write_again_by_ourselves(const std::string& netns) {
 
 TEST_CASE("events of our own do not make those of others wait for another batch") {
   World world;
-  REQUIRE(write_again_by_ourselves(world.netns.path()) > 64);
+  REQUIRE(write_by_daemon(world.netns.path()) > 64);
   const WriterProcess writer(sysctl_write(world.netns.path(), keepalive, "100"));
   const SysctlWrites first = world.watcher.read();
   CHECK(std::any_of(first.writes.begin(), first.writes.end(),

@@ -139,30 +139,30 @@ TEST_CASE("a write in a netns that is not bound is told by the name of its file,
   REQUIRE(seen.writes.size() == 1);
   CHECK_FALSE(seen.writes[0].place);
   CHECK(seen.writes[0].name == "tcp_keepalive_time");
-  CHECK(world.files().has_stranger("tcp_keepalive_time"));
-  CHECK_FALSE(world.files().has_stranger("ip_forward"));
+  CHECK(world.files().has_unknown_inode("tcp_keepalive_time"));
+  CHECK_FALSE(world.files().has_unknown_inode("ip_forward"));
 
   world.watcher.watch_names({"ip_forward"});
-  writer.again();
+  writer.run_again();
   CHECK(seen_of(world.watcher, writer.pid()).writes.empty());
   world.watcher.watch_names({"tcp_keepalive_time"});
-  writer.again();
+  writer.run_again();
   CHECK(seen_of(world.watcher, writer.pid()).writes.size() == 1);
 }
 
 TEST_CASE("strangers are few: one more than can be kept, and the others are forgotten") {
   SysctlFiles files;
-  for (std::uint64_t inode = 1; inode <= SysctlFiles::most_strangers; ++inode) files.meet_stranger(inode, "old");
-  files.meet_stranger(1, "old");
-  CHECK(files.has_stranger("old"));
-  files.meet_stranger(1000, "new");
-  CHECK_FALSE(files.has_stranger("old"));
-  CHECK(files.has_stranger("new"));
+  for (std::uint64_t inode = 1; inode <= SysctlFiles::max_unknown_inodes; ++inode) files.add_unknown_inode(inode, "old");
+  files.add_unknown_inode(1, "old");
+  CHECK(files.has_unknown_inode("old"));
+  files.add_unknown_inode(1000, "new");
+  CHECK_FALSE(files.has_unknown_inode("old"));
+  CHECK(files.has_unknown_inode("new"));
   files.add(1000, {7, 0});
-  CHECK_FALSE(files.has_stranger("new"));
-  files.meet_stranger(1001, "new");
-  files.forget_strangers();
-  CHECK_FALSE(files.has_stranger("new"));
+  CHECK_FALSE(files.has_unknown_inode("new"));
+  files.add_unknown_inode(1001, "new");
+  files.clear_unknown_inodes();
+  CHECK_FALSE(files.has_unknown_inode("new"));
 }
 
 TEST_CASE("when a netns is unbound its files are forgotten, but not those of a later binding of it") {
@@ -170,17 +170,17 @@ TEST_CASE("when a netns is unbound its files are forgotten, but not those of a l
   WriterProcess writer(sysctl_write(world.netns.path(), keepalive, "100"));
   for (const Tier tier : test::all_tiers) {
     CAPTURE(static_cast<int>(tier));
-    Binding next = test::bind(world.catalog, world.netns.name(), world.keys.wishes(), tier);
+    Binding next = test::bind(world.catalog, world.netns.name(), world.keys.key_requests(), tier);
     world.bound = std::move(next);  // destroys the previous binding
     CHECK(world.files().size() == 2);
-    writer.again();
+    writer.run_again();
     const Seen seen = seen_of(world.watcher, writer.pid());
     REQUIRE(seen.writes.size() == 1);
     CHECK(seen.writes[0].place == world.place(1));
   }
   world.bound.netns.reset();
   CHECK(world.files().size() == 0);
-  writer.again();
+  writer.run_again();
   const Seen seen = seen_of(world.watcher, writer.pid());
   REQUIRE(seen.writes.size() == 1);
   CHECK_FALSE(seen.writes[0].place);
@@ -190,7 +190,7 @@ TEST_CASE("when a netns is unbound its files are forgotten, but not those of a l
 TEST_CASE("a key that appears, or is opened for the first time later, is known from then on") {
   World world;
   const Keys keys({"net.ipv4.conf.late0.forwarding"});
-  const Binding bound = test::bind(world.catalog, world.netns.name(), keys.wishes(), Tier::held);
+  const Binding bound = test::bind(world.catalog, world.netns.name(), keys.key_requests(), Tier::held);
   test::inside(world.netns.path(), [] { test::add_bridge("late0"); });
   REQUIRE(*bound.netns->find_missing() == 1);
   const WriterProcess writer(sysctl_write(world.netns.path(), "net/ipv4/conf/late0/forwarding", "1"));
@@ -219,12 +219,12 @@ TEST_CASE("who makes a second inode of a key silences nobody, and our next write
     CHECK(first.writes[0].name == "tcp_keepalive_time");
 
     REQUIRE(world.bound.netns->write(0, "1").ok());
-    CHECK(world.files().has_stranger("tcp_keepalive_time"));
+    CHECK(world.files().has_unknown_inode("tcp_keepalive_time"));
     REQUIRE(world.bound.netns->write(1, "7200").ok());
     CHECK(test::read_sysctl(world.netns.path(), keepalive) == "7200\n");
     CHECK(world.files().find(first.writes[0].inode) == world.place(1));
-    CHECK_FALSE(world.files().has_stranger("tcp_keepalive_time"));
-    writer.again();
+    CHECK_FALSE(world.files().has_unknown_inode("tcp_keepalive_time"));
+    writer.run_again();
     const Seen second = seen_of(world.watcher, writer.pid());
     REQUIRE(second.writes.size() == 1);
     CHECK(second.writes[0].inode == first.writes[0].inode);
@@ -318,7 +318,7 @@ TEST_CASE("an event whose file could not be opened is lost, and told so") {
     REQUIRE(test::set_open_files_limit(limit).ok());
     CHECK(seen.lost);
     CHECK(seen.writes.empty());
-    writer.again();
+    writer.run_again();
     CHECK(seen_of(world.watcher, writer.pid()).writes.size() == 1);
   };
   SECTION("in the event, since Linux 6.13") { check(); }

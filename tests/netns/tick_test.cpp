@@ -18,9 +18,9 @@ TEST_CASE("the tick is the one to which the kernel rounds up milliseconds (kerne
   REQUIRE(tick <= 10ms);
   const test::TestNetns netns;
   const std::string key = "net/ipv4/icmp_ratelimit";
-  for (const std::chrono::milliseconds wish : {1ms, 2ms, 3ms, 5ms, 9ms, 11ms, 1000ms}) {
-    test::write_sysctl(netns.path(), key, std::to_string(wish.count()));
-    const auto ticks = (wish + tick - 1ns) / tick;
+  for (const std::chrono::milliseconds request : {1ms, 2ms, 3ms, 5ms, 9ms, 11ms, 1000ms}) {
+    test::write_sysctl(netns.path(), key, std::to_string(request.count()));
+    const auto ticks = (request + tick - 1ns) / tick;
     const auto rounded = std::chrono::ceil<std::chrono::milliseconds>(ticks * tick);
     CHECK(test::read_sysctl(netns.path(), key) == std::to_string(rounded.count()) + "\n");
   }

@@ -3,7 +3,7 @@
 
 import re
 
-import told
+import cli_help
 from pages import rows, sections
 
 # The man page's names of types that the schema defines by name. A list of words represents itself.
@@ -36,7 +36,7 @@ def flags_of(section):
     for item in section.items:
         match = re.fullmatch(r"Fl -(\S+)(?: Ns = Ns Ar ([A-Z]+))?", item.head)
         if match:
-            found[match[1]] = told.Flag(match[2] or "", item.default.split(" ")[0].rstrip(",") if item.default else "")
+            found[match[1]] = cli_help.Flag(match[2] or "", item.default.split(" ")[0].rstrip(",") if item.default else "")
     return found
 
 
@@ -126,5 +126,5 @@ def completion_differences(shell, commands):
         for flag in [flag for flag, told_of in command.flags.items() if told_of.value in ("LEVEL", "FORMAT")]:
             for separator in "= ":
                 offered = shell.complete(f"{line}--{flag}{separator}")
-                found += differences(f"{shell.kind}, {line}--{flag}{separator}", told.choices(name, flag), offered)
+                found += differences(f"{shell.kind}, {line}--{flag}{separator}", cli_help.choices(name, flag), offered)
     return found

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import unittest
 
-import told
+import cli_help
 from comparisons import completion_differences, docs_differences, page_differences, yaml_differences
 from line_editor import Shell
 from pages import MAN, MAN_YAML, ROOT, examples, read, read_reference
@@ -26,8 +26,8 @@ class Case(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.commands = told.ask()
-        cls.schema = json.loads(told.run("config", "schema"))
+        cls.commands = cli_help.ask()
+        cls.schema = json.loads(cli_help.run("config", "schema"))
 
     def setUp(self):
         self.directory = tempfile.mkdtemp()
@@ -91,7 +91,7 @@ class Pages(Case):
         for text in shown:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
-            self.assertIn("ok", told.run("config", "check", path))
+            self.assertIn("ok", cli_help.run("config", "check", path))
 
     def test_mandoc_has_nothing_to_say_of_the_pages(self):
         self.need("mandoc")
@@ -197,6 +197,6 @@ class Differences(Case):
 
 
 if __name__ == "__main__":
-    if not told.BINARY:
+    if not cli_help.BINARY:
         sys.exit("NSWARDEN_BINARY must name the built binary")
     unittest.main()

@@ -226,7 +226,7 @@ def main():
     arguments = sys.argv[1:]
     name, image, work = arguments[:3]
     os.environ.pop("NSWARDEN_PROCFS", None)
-    image_engines.become_a_host()
+    image_engines.enter_host_namespaces()
     engine = image_engines.ENGINES[name](image, work, arguments[4:])
     try:
         print(f"{name}:", flush=True)

@@ -30,7 +30,7 @@ def run(*command, check=True):
     return done
 
 
-def become_a_host():
+def enter_host_namespaces():
     """In new namespaces, as systemd leaves a host: /run is a tmpfs, and every mount propagates."""
     run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
     os.mkdir("/run/netns")

@@ -44,8 +44,8 @@ class Shell:
     def __init__(self, kind, script, directory, before=""):
         self.kind, self.seen, self.answers = kind, b"", 0
         folder = os.path.dirname(script)
-        self.told, setup = os.path.join(folder, ".told"), os.path.join(folder, ".setup")
-        with open(self.told, "w", encoding="utf-8"):
+        self.answer_file, setup = os.path.join(folder, ".told"), os.path.join(folder, ".setup")
+        with open(self.answer_file, "w", encoding="utf-8"):
             pass
         with open(setup, "w", encoding="utf-8") as file:
             file.write(BASH % script if kind == "bash" else ZSH % (folder, DUMP))
@@ -56,7 +56,7 @@ class Shell:
         if self.pid == 0:
             try:
                 os.chdir(directory)
-                os.execvpe(start[0], start, dict(os.environ, TOLD=self.told, TERM="vt100", HOME=directory, LC_ALL="C.UTF-8"))
+                os.execvpe(start[0], start, dict(os.environ, TOLD=self.answer_file, TERM="vt100", HOME=directory, LC_ALL="C.UTF-8"))
             finally:
                 os._exit(127)
         fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 1000, 0, 0))
@@ -79,7 +79,7 @@ class Shell:
             ready, _, _ = select.select([self.terminal], [], [], 0.02)  # its output has to be read, or it blocks
             if ready:
                 self.seen += os.read(self.terminal, 65536)
-            with open(self.told, "rb") as file:
+            with open(self.answer_file, "rb") as file:
                 answers = file.read().split(b"\0")
             if len(answers) > self.answers:
                 return os.fsdecode(answers[self.answers - 1])

@@ -28,25 +28,25 @@ class Keys {
       REQUIRE(std::holds_alternative<Key>(parsed));
       keys_.push_back(std::get<Key>(std::move(parsed)));
     }
-    for (const Key& key : keys_) wishes_.push_back({&key, true});
+    for (const Key& key : keys_) key_requests_.push_back({&key, true});
   }
   Keys(const Keys&) = delete;
   Keys& operator=(const Keys&) = delete;
   Keys& read_only() {
-    for (Wish& wish : wishes_) wish.writable = false;
+    for (KeyRequest& request : key_requests_) request.writable = false;
     return *this;
   }
-  [[nodiscard]] std::span<const Wish> wishes() const { return wishes_; }
+  [[nodiscard]] std::span<const KeyRequest> key_requests() const { return key_requests_; }
 
  private:
   std::vector<Key> keys_;
-  std::vector<Wish> wishes_;
+  std::vector<KeyRequest> key_requests_;
 };
 
 /// Requires that binding succeeds.
-inline Binding bind(NetnsCatalog& catalog, const std::string& name, std::span<const Wish> wishes, Tier tier,
+inline Binding bind(NetnsCatalog& catalog, const std::string& name, std::span<const KeyRequest> key_requests, Tier tier,
                     std::uint16_t source = 0) {
-  BindResult result = catalog.bind(source, name, wishes, tier);
+  BindResult result = catalog.bind(source, name, key_requests, tier);
   REQUIRE(std::holds_alternative<Binding>(result));
   return std::get<Binding>(std::move(result));
 }
@@ -62,7 +62,7 @@ inline Refusal refusal_of(NetnsCatalog& catalog, const std::string& name, std::u
 struct NetnsWithKeys {
   explicit NetnsWithKeys(const std::vector<std::string>& names) : keys(names) {}
 
-  Binding bind(Tier tier) { return test::bind(catalog, netns.name(), keys.wishes(), tier); }
+  Binding bind(Tier tier) { return test::bind(catalog, netns.name(), keys.key_requests(), tier); }
   /// Runs `check(Binding&, Tier)` with the keys bound, once per tier.
   template <class Check>
   void in_each_tier(const Check& check) {

@@ -25,17 +25,17 @@ inline std::vector<Problem> problems_of(std::string_view text) {
 }
 
 /// Formats each problem as `LINE:COL: message`.
-inline Strings told_of(const std::vector<Problem>& problems) {
-  Strings told;
-  for (const Problem& problem : problems) told.push_back(format_problem("", problem).substr(1));
-  return told;
+inline Strings problem_lines(const std::vector<Problem>& problems) {
+  Strings reported;
+  for (const Problem& problem : problems) reported.push_back(format_problem("", problem).substr(1));
+  return reported;
 }
 
 /// Requires that the text is accepted.
 inline Config config_of(std::string_view text) {
   auto parsed = parse_config(text);
   const auto* problems = std::get_if<std::vector<Problem>>(&parsed);
-  CAPTURE(text, problems == nullptr ? Strings{} : told_of(*problems));
+  CAPTURE(text, problems == nullptr ? Strings{} : problem_lines(*problems));
   REQUIRE(std::holds_alternative<Config>(parsed));
   return std::get<Config>(std::move(parsed));
 }

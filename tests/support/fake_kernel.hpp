@@ -97,14 +97,14 @@ class FakeKernel final : public NetnsCatalog {
     return found;
   }
 
-  Entry look(std::uint16_t directory, std::string_view name) override {
+  Entry look_up(std::uint16_t directory, std::string_view name) override {
     note("look " + std::string(name));
     const auto found = entries.find({directory, std::string(name)});
     if (found == entries.end()) return {directory, std::string(name)};
     return describe(found->first, found->second);
   }
 
-  BindResult bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, Tier tier) override;
+  BindResult bind(std::uint16_t directory, std::string_view name, std::span<const KeyRequest> keys, Tier tier) override;
 
   void note(std::string operation) {
     if (before) before(operation);
@@ -120,19 +120,19 @@ class FakeKernel final : public NetnsCatalog {
 
 class FakeBound final : public BoundNetns {
  public:
-  FakeBound(FakeKernel& kernel, FakeKernel::NetnsPtr netns, std::string name, std::span<const Wish> wishes, Tier tier,
-            std::size_t fds)
+  FakeBound(FakeKernel& kernel, FakeKernel::NetnsPtr netns, std::string name, std::span<const KeyRequest> key_requests,
+            Tier tier, std::size_t fds)
       : kernel_(kernel), netns_(std::move(netns)), name_(std::move(name)), tier_(tier), fds_(fds) {
-    for (const auto& wish : wishes) {
-      wishes_.push_back(wish);
-      open_.push_back(netns_->keys.contains(wish.key->path()));
+    for (const auto& request : key_requests) {
+      key_requests_.push_back(request);
+      open_.push_back(netns_->keys.contains(request.key->path()));
     }
     kernel_.fds += fds_;
-    netns_->bound += wishes_.empty() ? 0 : 1;
+    netns_->bound += key_requests_.empty() ? 0 : 1;
   }
   ~FakeBound() override {
     kernel_.fds -= fds_;
-    netns_->bound -= wishes_.empty() ? 0 : 1;
+    netns_->bound -= key_requests_.empty() ? 0 : 1;
   }
   FakeBound(const FakeBound&) = delete;
   FakeBound& operator=(const FakeBound&) = delete;
@@ -142,9 +142,9 @@ class FakeBound final : public BoundNetns {
     if (tier_ != Tier::held && !netns_->alive) return Error{ESTALE, "enter netns"};
     readings_.clear();
     values_.clear();
-    values_.reserve(wishes_.size());
-    for (std::size_t i = 0; i < wishes_.size(); ++i) {
-      const auto key = netns_->keys.find(wishes_[i].key->path());
+    values_.reserve(key_requests_.size());
+    for (std::size_t i = 0; i < key_requests_.size(); ++i) {
+      const auto key = netns_->keys.find(key_requests_[i].key->path());
       const bool there = netns_->alive && key != netns_->keys.end();
       if (tier_ != Tier::held) open_[i] = there;
       if (!open_[i]) {
@@ -162,11 +162,11 @@ class FakeBound final : public BoundNetns {
   }
 
   Result<Write> write(std::size_t index, std::string_view value) override {
-    const std::string& path = wishes_[index].key->path();
+    const std::string& path = key_requests_[index].key->path();
     kernel_.note("write " + name_ + " " + path + "=" + std::string(value));
     const auto key = netns_->keys.find(path);
     if (!netns_->alive || key == netns_->keys.end()) return Error{ENOENT, "write sysctl"};
-    if (!wishes_[index].writable) return Error{EACCES, "write sysctl"};
+    if (!key_requests_[index].writable) return Error{EACCES, "write sysctl"};
     if (key->second.write_error != 0) return Error{key->second.write_error, "write sysctl"};
     if (key->second.slow) return Write::handed_over;
     key->second.value = key->second.store ? key->second.store(value) : std::string(value) + "\n";
@@ -178,22 +178,22 @@ class FakeBound final : public BoundNetns {
     kernel_.note("find_missing " + name_);
     if (!netns_->alive) return Error{ESTALE, "enter netns"};
     std::size_t appeared = 0;
-    for (std::size_t i = 0; i < wishes_.size(); ++i) {
-      if (open_[i] || !netns_->keys.contains(wishes_[i].key->path())) continue;
+    for (std::size_t i = 0; i < key_requests_.size(); ++i) {
+      if (open_[i] || !netns_->keys.contains(key_requests_[i].key->path())) continue;
       open_[i] = true;
       ++appeared;
     }
     return appeared;
   }
 
-  Result<void> hold(std::span<const Wish> keys) override {
+  Result<void> hold(std::span<const KeyRequest> keys) override {
     kernel_.note("hold " + name_);
     if (!netns_->alive) return Error{ESTALE, "enter netns"};
-    netns_->bound -= wishes_.empty() ? 0 : 1;
-    wishes_.assign(keys.begin(), keys.end());
-    netns_->bound += wishes_.empty() ? 0 : 1;
+    netns_->bound -= key_requests_.empty() ? 0 : 1;
+    key_requests_.assign(keys.begin(), keys.end());
+    netns_->bound += key_requests_.empty() ? 0 : 1;
     open_.clear();
-    for (const auto& wish : wishes_) open_.push_back(netns_->keys.contains(wish.key->path()));
+    for (const auto& request : key_requests_) open_.push_back(netns_->keys.contains(request.key->path()));
     return {};
   }
 
@@ -216,13 +216,14 @@ class FakeBound final : public BoundNetns {
   std::string name_;
   Tier tier_;
   std::size_t fds_;
-  std::vector<Wish> wishes_;
+  std::vector<KeyRequest> key_requests_;
   std::vector<bool> open_;
   std::vector<Reading> readings_;
   std::vector<std::string> values_;
 };
 
-inline BindResult FakeKernel::bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, Tier tier) {
+inline BindResult FakeKernel::bind(std::uint16_t directory, std::string_view name, std::span<const KeyRequest> keys,
+                                   Tier tier) {
   note("bind " + std::string(name));
   const auto found = entries.find({directory, std::string(name)});
   if (found == entries.end()) return Refusal::absent;

@@ -32,25 +32,25 @@ inline bool follow(LinkWatcher& watcher, const std::string& path) {
   return watcher.follow(netns.get(), inode_of(path));
 }
 
-struct Told {
+struct LinkReport {
   Inodes netns;  // sorted, without duplicates
   std::size_t events = 0;
   bool lost = false;
 };
 
 /// Reads all pending messages.
-inline Told told(LinkWatcher& watcher) {
-  Told all;
+inline LinkReport link_report(LinkWatcher& watcher) {
+  LinkReport report;
   for (bool more = true; more;) {
     const LinkChanges changes = watcher.read();
-    all.netns.insert(all.netns.end(), changes.netns.begin(), changes.netns.end());
-    all.events += changes.events;
-    all.lost = all.lost || changes.lost;
+    report.netns.insert(report.netns.end(), changes.netns.begin(), changes.netns.end());
+    report.events += changes.events;
+    report.lost = report.lost || changes.lost;
     more = changes.more;
   }
-  std::sort(all.netns.begin(), all.netns.end());
-  all.netns.erase(std::unique(all.netns.begin(), all.netns.end()), all.netns.end());
-  return all;
+  std::sort(report.netns.begin(), report.netns.end());
+  report.netns.erase(std::unique(report.netns.begin(), report.netns.end()), report.netns.end());
+  return report;
 }
 
 inline bool is_readable(const LinkWatcher& watcher) {
@@ -68,14 +68,14 @@ inline void ip_in(const TestNetns& netns, const std::string& command) {
   inside(netns.path(), [&] { ip(command); });
 }
 
-/// Runs `what` in a thread with a private home netns.
-inline void at_home(const std::function<void()>& what) {
+/// Runs `action` in a thread with a private home netns.
+inline void in_home_netns(const std::function<void()>& action) {
   const TestNetns home("home");
-  inside(home.path(), what);
+  inside(home.path(), action);
 }
 
-/// Runs `what` in a root thread limited to these capabilities.
-inline void with_capabilities(std::uint64_t capabilities, const std::function<void()>& what) {
+/// Runs `action` in a root thread limited to these capabilities.
+inline void with_capabilities(std::uint64_t capabilities, const std::function<void()>& action) {
   inside("/proc/thread-self/ns/net", [&] {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     std::array<__user_cap_data_struct, 2> sets{};
@@ -83,7 +83,7 @@ inline void with_capabilities(std::uint64_t capabilities, const std::function<vo
     sets[0].effective &= static_cast<std::uint32_t>(capabilities);
     sets[1].effective &= static_cast<std::uint32_t>(capabilities >> 32);
     REQUIRE(::syscall(SYS_capset, &header, sets.data()) == 0);
-    what();
+    action();
   });
 }
 
@@ -94,7 +94,7 @@ struct FollowedNetns {
   FollowedNetns() {
     REQUIRE(watcher.problem().empty());
     REQUIRE(follow(watcher, netns.path()));
-    told(watcher);
+    link_report(watcher);
   }
   TestNetns netns{"followed"};
   LinkWatcher watcher;

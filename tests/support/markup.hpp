@@ -39,8 +39,8 @@ class Page {
   }
 
  private:
-  void fail(std::string why) {
-    if (problem_.empty()) problem_ = std::move(why) + " at: " + std::string(rest_.substr(0, 60));
+  void fail(std::string reason) {
+    if (problem_.empty()) problem_ = std::move(reason) + " at: " + std::string(rest_.substr(0, 60));
   }
 
   bool skip(std::string_view expected) {
@@ -57,7 +57,7 @@ class Page {
   }
 
   void take() {
-    if (rest_.front() != '<') return say(decoded(until("<")));
+    if (rest_.front() != '<') return add_text(decoded(until("<")));
     if (skip("</")) return close(std::string(until(">")));
     skip("<");
     Element element;
@@ -101,7 +101,7 @@ class Page {
     open_.pop_back();
   }
 
-  void say(const std::string& text) {
+  void add_text(const std::string& text) {
     if (open_.empty() && text.find_first_not_of('\n') != std::string::npos) return fail("text outside");
     for (const std::size_t element : open_) elements_[element].text += text;
   }

@@ -15,8 +15,8 @@ inline Pattern pattern(const std::string& text) { return std::get<Pattern>(Patte
 
 inline KeyPattern key_pattern(const std::string& text) { return std::get<KeyPattern>(KeyPattern::parse(text)); }
 
-inline Setting setting(const std::string& key, const std::string& want, Position where = {1, 1}) {
-  return {key_pattern(key), Want::equal(want), where};
+inline Setting setting(const std::string& key, const std::string& want, Position position = {1, 1}) {
+  return {key_pattern(key), Want::equal(want), position};
 }
 
 inline PolicyConfig policy(const std::string& name, const std::string& netns, std::vector<Setting> sysctls,
@@ -26,7 +26,7 @@ inline PolicyConfig policy(const std::string& name, const std::string& netns, st
   made.netns.push_back(pattern(netns));
   made.mode = mode;
   made.sysctls = std::move(sysctls);
-  made.where = {1, 1};
+  made.position = {1, 1};
   return made;
 }
 

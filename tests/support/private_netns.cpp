@@ -33,18 +33,18 @@
 namespace nswarden::test {
 namespace {
 
-[[noreturn]] void fail(const std::string& what) { throw std::system_error(errno, std::generic_category(), what); }
+[[noreturn]] void fail(const std::string& attempt) { throw std::system_error(errno, std::generic_category(), attempt); }
 
-void check(bool done, const std::string& what) {
-  if (!done) fail(what);
+void check(bool done, const std::string& attempt) {
+  if (!done) fail(attempt);
 }
 
-/// Runs `what` in its own thread, so that changes of namespaces end with the thread.
-void in_thread(const std::function<void()>& what) {
+/// Runs `action` in its own thread, so that changes of namespaces end with the thread.
+void in_thread(const std::function<void()>& action) {
   std::exception_ptr thrown;
   std::thread thread([&] {
     try {
-      what();
+      action();
     } catch (...) {
       thrown = std::current_exception();
     }
@@ -125,12 +125,12 @@ TestNetns::TestNetns() : TestNetns(fresh_name()) {}
 TestNetns::TestNetns(std::string name) : name_(std::move(name)), path_(netns_dir() + "/" + name_) { make_netns(path_); }
 TestNetns::~TestNetns() { remove_netns(path_); }
 
-void inside(const std::string& path, const std::function<void()>& what) {
+void inside(const std::string& path, const std::function<void()>& action) {
   in_thread([&] {
     const Fd netns(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     check(static_cast<bool>(netns), "open " + path);
     check(::setns(netns.get(), CLONE_NEWNET) == 0, "setns " + path);
-    what();
+    action();
   });
 }
 
@@ -166,7 +166,7 @@ void write_sysctl(const std::string& path, const std::string& key, const std::st
   inside(path, [&] { write_file("/proc/sys/" + key, value); });
 }
 
-void as_nobody(Keep keep, const std::function<void()>& what) {
+void as_nobody(Keep keep, const std::function<void()>& action) {
   in_thread([&] {
     // Raw system calls affect one thread; the libc functions affect all threads.
     constexpr long nobody = 65534;
@@ -179,11 +179,11 @@ void as_nobody(Keep keep, const std::function<void()>& what) {
     if (keep == Keep::net_admin) sets[0].effective |= 1U << CAP_NET_ADMIN;
     sets[0].permitted = sets[0].effective;
     check(::syscall(SYS_capset, &header, sets.data()) == 0, "capset");
-    what();
+    action();
   });
 }
 
-void on_older_kernel(const std::function<void()>& what) {
+void on_older_kernel(const std::function<void()>& action) {
   in_thread([&] {
     constexpr unsigned ns_get_id = _IOR(0xb7, 13, std::uint64_t);
     const auto number = static_cast<unsigned>(offsetof(seccomp_data, nr));
@@ -205,19 +205,19 @@ void on_older_kernel(const std::function<void()>& what) {
                       sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL)};
     const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
     check(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0, "seccomp");
-    what();
+    action();
   });
 }
 
 namespace {
-void ask_for_bridge(unsigned long request, const std::string& name) {
+void change_bridge(unsigned long request, const std::string& name) {
   const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   check(socket && ::ioctl(socket.get(), request, name.c_str()) == 0, "bridge " + name);
 }
 }  // namespace
 
-void add_bridge(const std::string& name) { ask_for_bridge(SIOCBRADDBR, name); }
-void remove_bridge(const std::string& name) { ask_for_bridge(SIOCBRDELBR, name); }
+void add_bridge(const std::string& name) { change_bridge(SIOCBRADDBR, name); }
+void remove_bridge(const std::string& name) { change_bridge(SIOCBRDELBR, name); }
 
 void write_file(const std::string& path, std::string_view content) {
   const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));

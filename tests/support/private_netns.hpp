@@ -55,8 +55,8 @@ class TestNetns {
   std::string path_;
 };
 
-/// Runs `what` in a thread inside the netns at `path`.
-void inside(const std::string& path, const std::function<void()>& what);
+/// Runs `action` in a thread inside the netns at `path`.
+void inside(const std::string& path, const std::function<void()>& action);
 
 /// Accepts any file, including a netns; throws std::system_error.
 std::uint64_t inode_of(const std::string& path);
@@ -71,13 +71,13 @@ bool dies(const Fd& sysctl);
 std::string read_sysctl(const std::string& path, const std::string& key);
 void write_sysctl(const std::string& path, const std::string& key, const std::string& value);
 
-/// Runs `what` in an unprivileged thread that keeps only the selected capabilities.
+/// Runs `action` in an unprivileged thread that keeps only the selected capabilities.
 enum class Keep { nothing, sys_admin, net_admin };  ///< net_admin: SYS_ADMIN and NET_ADMIN
-void as_nobody(Keep keep, const std::function<void()>& what);
+void as_nobody(Keep keep, const std::function<void()>& action);
 
-/// Runs `what` in a thread without the kernel features after Linux 5.14 that the daemon uses: NS_GET_ID, epoll_pwait2, and
+/// Runs `action` in a thread without the kernel features after Linux 5.14 that the daemon uses: NS_GET_ID, epoll_pwait2, and
 /// pidfds and errors in fanotify events; openat2 is disabled too.
-void on_older_kernel(const std::function<void()>& what);
+void on_older_kernel(const std::function<void()>& action);
 
 /// Creates a bridge in the netns of the calling thread.
 void add_bridge(const std::string& name);

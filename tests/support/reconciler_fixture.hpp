@@ -29,7 +29,7 @@ inline std::shared_ptr<const PolicySet> policies(const std::vector<PolicySketch>
   int line = 1;
   for (const PolicySketch& sketch : sketches) {
     PolicyConfig made = policy(sketch.name, sketch.netns, {}, sketch.mode);
-    made.where = {line++, 1};
+    made.position = {line++, 1};
     for (const auto& [key, want] : sketch.sysctls) made.sysctls.push_back(setting(key, want, {line++, 1}));
     if (sketch.more) sketch.more(made);
     config.policies.push_back(std::move(made));
@@ -46,7 +46,7 @@ inline std::shared_ptr<const PolicySet> router_policy(Mode mode = Mode::enforce)
   return policies({{"routers", "^qrouter-", {{liberal, "1"}, {loose, "1"}}, mode}});
 }
 inline std::map<std::string, std::string> router_defaults() { return {{liberal_path, "0"}, {loose_path, "1"}}; }
-inline std::map<std::string, std::string> router_right() { return {{liberal_path, "1"}, {loose_path, "1"}}; }
+inline std::map<std::string, std::string> router_compliant() { return {{liberal_path, "1"}, {loose_path, "1"}}; }
 
 struct World {
   FakeKernel kernel;
@@ -78,8 +78,8 @@ struct World {
     return reconciler.take_reports();
   }
   /// Reports a write event for this setting.
-  std::vector<Report> see_write(const FakeKernel::NetnsPtr& netns, std::size_t setting) {
-    reconciler.saw_write(netns->inode, setting, now);
+  std::vector<Report> report_write(const FakeKernel::NetnsPtr& netns, std::size_t setting) {
+    reconciler.on_write(netns->inode, setting, now);
     settle();
     return reconciler.take_reports();
   }

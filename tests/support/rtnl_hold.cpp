@@ -32,12 +32,12 @@ Fd open_faults() {
 
 std::size_t page_size() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
 
-void check(bool done, const char* what) {
-  if (!done) throw std::system_error(errno, std::generic_category(), what);
+void check(bool done, const char* attempt) {
+  if (!done) throw std::system_error(errno, std::generic_category(), attempt);
 }
 
 /// The kernel handles this request while it holds RTNL, and copies half of the reply to a missing page.
-void ask_interface(char* answer) {
+void query_interface(char* answer) {
   const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ifreq request{};
   std::strcpy(request.ifr_name, "lo");
@@ -61,7 +61,7 @@ RtnlHold::RtnlHold()
   char* const value = pages_ + page_size() - sizeof(ethtool_value::cmd);
   const std::uint32_t command = ETHTOOL_GFLAGS;
   std::memcpy(value, &command, sizeof command);
-  holder_ = std::thread([value] { ask_interface(value); });
+  holder_ = std::thread([value] { query_interface(value); });
   pollfd fault{faults_.get(), POLLIN, 0};
   if (::poll(&fault, 1, 20000) == 1) return;
   release();

@@ -41,7 +41,7 @@ inline Element section(const Page& page, std::string_view id) {
   return {};
 }
 
-inline bool says(const Element& element, std::string_view text) { return element.text.find(text) != std::string::npos; }
+inline bool contains(const Element& element, std::string_view text) { return element.text.find(text) != std::string::npos; }
 
 /// Links to this page whose query starts with `start`.
 inline std::vector<Element> links(const Page& page, std::string_view start) {
@@ -62,9 +62,9 @@ inline void add_event(Snapshot& snapshot, Event event) {
   snapshot.events = std::make_shared<const Events>(std::move(events));
 }
 
-inline Event event_of(Event::What what, const std::string& netns, const std::string& policy) {
+inline Event event_of(Event::Kind kind, const std::string& netns, const std::string& policy) {
   Event event;
-  event.what = what;
+  event.kind = kind;
   event.time = now - 3;
   event.finding = drift(netns, policy).finding;
   return event;

@@ -22,8 +22,8 @@ namespace nswarden::test {
 
 class WriterProcess {
  public:
-  /// Returns once `what` has run; each call of again() runs it again. `what` returns true for success.
-  explicit WriterProcess(std::function<bool()> what) {
+  /// Returns once `action` has run; each call of run_again() runs it again. `action` returns true for success.
+  explicit WriterProcess(std::function<bool()> action) {
     int to[2];
     int from[2];
     netns_dir();
@@ -35,7 +35,7 @@ class WriterProcess {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       char order = 0;
       while (::read(to[0], &order, 1) == 1 && order == go) {
-        const char answer = what() ? 'y' : 'n';
+        const char answer = action() ? 'y' : 'n';
         if (::write(from[1], &answer, 1) != 1) break;
       }
       ::_exit(0);
@@ -44,7 +44,7 @@ class WriterProcess {
     ::close(from[1]);
     to_.reset(to[1]);
     from_.reset(from[0]);
-    again();
+    run_again();
   }
   ~WriterProcess() { reap(); }
   WriterProcess(const WriterProcess&) = delete;
@@ -52,8 +52,8 @@ class WriterProcess {
 
   [[nodiscard]] pid_t pid() const { return pid_; }
 
-  void again() {
-    tell(go);
+  void run_again() {
+    send_order(go);
     char answer = 0;
     REQUIRE(::read(from_.get(), &answer, 1) == 1);
     REQUIRE(answer == 'y');
@@ -61,7 +61,7 @@ class WriterProcess {
 
   /// Ends the process and leaves it a zombie.
   void end() {
-    if (!std::exchange(ended_, true)) tell(stop);
+    if (!std::exchange(ended_, true)) send_order(stop);
     siginfo_t info{};
     ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT);
   }
@@ -74,7 +74,7 @@ class WriterProcess {
  private:
   static constexpr char go = 'g';
   static constexpr char stop = 's';
-  void tell(char order) const { [[maybe_unused]] const ssize_t told = ::write(to_.get(), &order, 1); }
+  void send_order(char order) const { [[maybe_unused]] const ssize_t written = ::write(to_.get(), &order, 1); }
 
   pid_t pid_ = 0;
   bool ended_ = false;

@@ -27,14 +27,16 @@ class Damping {
   [[nodiscard]] std::chrono::seconds delay() const { return delay_; }
   /// While suspended: the time of the next repair or, when the setting is compliant, the time to check whether it has stayed
   /// so.
-  [[nodiscard]] Time due(const DampingRules& rules) const { return right_since_ ? calm_at(*right_since_, rules) : retry_at_; }
+  [[nodiscard]] Time due(const DampingRules& rules) const {
+    return compliant_since_ ? calm_at(*compliant_since_, rules) : retry_at_;
+  }
   /// Time at which this state can be discarded; never while suspended.
   [[nodiscard]] Time ends(const DampingRules& rules) const { return suspended_ ? Time::max() : since_ + rules.within; }
 
   /// The setting was found drifted. True when this suspends it.
-  bool found_wrong(Time now, const DampingRules& rules) {
-    right_since_.reset();
-    if (suspended_ || made_ < rules.repairs || now - since_ >= rules.within) return false;
+  bool found_drifted(Time now, const DampingRules& rules) {
+    compliant_since_.reset();
+    if (suspended_ || repairs_ < rules.repairs || now - since_ >= rules.within) return false;
     suspended_ = true;
     delay_ = rules.shortest;
     retry_at_ = now + delay_;
@@ -42,10 +44,10 @@ class Damping {
   }
 
   /// The setting was found compliant. True when this ends the suspension.
-  bool found_right(Time now, const DampingRules& rules) {
+  bool found_compliant(Time now, const DampingRules& rules) {
     if (!suspended_) return false;
-    if (!right_since_) right_since_ = now;
-    if (now < calm_at(*right_since_, rules)) return false;
+    if (!compliant_since_) compliant_since_ = now;
+    if (now < calm_at(*compliant_since_, rules)) return false;
     *this = Damping();
     return true;
   }
@@ -56,24 +58,24 @@ class Damping {
       retry_at_ = now + delay_;
       return;
     }
-    if (made_ == 0 || now - since_ >= rules.within) {
+    if (repairs_ == 0 || now - since_ >= rules.within) {
       since_ = now;
-      made_ = 0;
+      repairs_ = 0;
     }
-    ++made_;
+    ++repairs_;
   }
 
  private:
-  [[nodiscard]] Time calm_at(Time right_since, const DampingRules& rules) const {
-    return right_since + std::max<std::chrono::milliseconds>(rules.within, delay_);
+  [[nodiscard]] Time calm_at(Time compliant_since, const DampingRules& rules) const {
+    return compliant_since + std::max<std::chrono::milliseconds>(rules.within, delay_);
   }
 
   bool suspended_ = false;
-  unsigned made_ = 0;  // since `since_`
+  unsigned repairs_ = 0;  // since `since_`
   Time since_;
   Time retry_at_;
   std::chrono::seconds delay_{0};
-  std::optional<Time> right_since_;  // while suspended
+  std::optional<Time> compliant_since_;  // while suspended
 };
 
 }  // namespace nswarden

@@ -64,7 +64,7 @@ struct Position {
 };
 
 struct Problem {
-  Position where;       ///< unset for text that is not in a file
+  Position position;    ///< unset for text that is not in a file
   std::string message;  ///< one line, ready to print: the problem and the remedy
 };
 

@@ -36,9 +36,9 @@ class Commands {
   void use(std::shared_ptr<const PolicySet> policies, std::chrono::milliseconds timeout);
 
   /// Handles a report made under the present policies: a netns appeared or is gone.
-  void take(const Report& report);
+  void handle_report(const Report& report);
   /// Handles an event of a directory, with its mask; `name` is empty when it concerns the directory itself.
-  void take_event(std::uint16_t directory, std::string_view name, std::uint32_t mask);
+  void handle_event(std::uint16_t directory, std::string_view name, std::uint32_t mask);
   /// Handles the commands that have ended. Call it when one of fds() is readable.
   void take_results();
 
@@ -65,7 +65,7 @@ class Commands {
     Time started;
   };
   void push(const PolicySet::Policy& policy, CommandJob job);
-  [[nodiscard]] bool is_there(std::string_view label, EntryKind least) const;
+  [[nodiscard]] bool exists(std::string_view label, EntryKind min_kind) const;
   void launch(const CommandQueue::Next& next);
   void conclude(const Running& run, const CommandResult& result);
   void log(const CommandQueue::Suspension& suspension, const Running& run);

@@ -37,7 +37,7 @@ struct ParsedText {
 ParsedText parse_text(std::string_view yaml, const TextPlace& place);
 
 /// Orders problems by position: file, line, column.
-bool comes_before(const Problem& a, const Problem& b);
+bool precedes(const Problem& a, const Problem& b);
 
 /// `FILE:LINE:COL: message`, as `config check` prints it.
 std::string format_problem(std::string_view file, const Problem& problem);

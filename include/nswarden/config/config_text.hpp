@@ -20,8 +20,8 @@ std::string policy_text(const PolicyConfig& policy);
 /// Whether both are equal, ignoring positions.
 bool same_config(const Config& a, const Config& b);
 
-/// "policy a; 2 settings of policy b (net.x.y, net.x.z); commands of policy c": one line that names the first `most` items and
-/// counts the rest. Empty when nothing was dropped. A changed value does not count as dropped.
-std::string dropped_by(const Config& before, const Config& after, std::size_t most = 8);
+/// "policy a; 2 settings of policy b (net.x.y, net.x.z); commands of policy c": one line that names the first `max_items` items
+/// and counts the rest. Empty when nothing was dropped. A changed value does not count as dropped.
+std::string dropped_by(const Config& before, const Config& after, std::size_t max_items = 8);
 
 }  // namespace nswarden

@@ -42,7 +42,7 @@ struct LoadedConfig {
 };
 
 /// A rejected configuration: at least one line, ready to print. Each problem of a file is one line, FILE:LINE:COL: message.
-struct RefusedConfig {
+struct RejectedConfig {
   std::vector<std::string> lines;
   std::vector<PathWatcher::Path> named{};  ///< likewise, as far as loading got
 };
@@ -51,10 +51,10 @@ struct RefusedConfig {
 std::string_view builtin_config();
 
 /// For startup and one-shot commands. If the default file is absent, uses the built-in policy.
-std::variant<LoadedConfig, RefusedConfig> load_configuration(const ConfigOptions& options);
+std::variant<LoadedConfig, RejectedConfig> load_configuration(const ConfigOptions& options);
 
 /// For a reload. If a file was in force, its absence is an ordinary failure, so the last good policy stays.
-std::variant<LoadedConfig, RefusedConfig> reload_configuration(const ConfigOptions& options, const LoadedConfig& in_force);
+std::variant<LoadedConfig, RejectedConfig> reload_configuration(const ConfigOptions& options, const LoadedConfig& in_force);
 
 /// The path of the selected file, existing or not.
 std::string configuration_path(const ConfigOptions& options);

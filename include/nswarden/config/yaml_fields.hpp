@@ -22,8 +22,8 @@ namespace nswarden {
 /// A known field.
 struct Field {
   std::string_view name;
-  std::string_view shape{};  ///< shape of its value, defined in config_schema.cpp; empty when the schema omits the field
-  std::string_view about{};  ///< a sentence
+  std::string_view shape{};        ///< shape of its value, defined in config_schema.cpp; empty when the schema omits the field
+  std::string_view description{};  ///< a sentence
 };
 
 /// Checks the kind of `node` and reports a mismatch, unless the node is already reported. `path` names it in the message.
@@ -38,11 +38,11 @@ class YamlFields {
   YamlFields(const YamlNode& node, std::string name, std::span<const Field> known, std::vector<Problem>& problems);
 
   [[nodiscard]] const std::string& name() const { return name_; }
-  [[nodiscard]] Position where() const { return node_.where; }
+  [[nodiscard]] Position position() const { return node_.position; }
   /// The list for all problems of this mapping.
   [[nodiscard]] std::vector<Problem>& problems() const { return problems_; }
   /// Whether the mapping has an unknown field, which may be a misspelling of a missing one.
-  [[nodiscard]] bool told_unknown() const { return told_unknown_; }
+  [[nodiscard]] bool has_unknown_field() const { return has_unknown_field_; }
   [[nodiscard]] std::string path(std::string_view field) const;
   /// Null when the field is absent.
   [[nodiscard]] const YamlNode* find(std::string_view field) const;
@@ -59,8 +59,8 @@ class YamlFields {
   const YamlNode& node_;
   std::string name_;
   std::vector<Problem>& problems_;
-  std::vector<std::string_view> meant_;
-  bool told_unknown_ = false;
+  std::vector<std::string_view> suggested_;
+  bool has_unknown_field_ = false;
 };
 
 /// `true` or `false`, unquoted; false when absent.
@@ -85,8 +85,8 @@ std::optional<std::chrono::milliseconds> read_duration(const YamlFields& fields,
                                                        std::chrono::milliseconds shortest);
 
 struct Bounds {
-  std::uint32_t least = 0;
-  std::uint32_t most = 0;
+  std::uint32_t min = 0;
+  std::uint32_t max = 0;
 };
 std::optional<std::uint32_t> read_number(const YamlFields& fields, std::string_view field, Bounds bounds);
 

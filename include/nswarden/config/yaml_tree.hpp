@@ -28,12 +28,12 @@ struct YamlNode {
   };
   Kind kind = Kind::null;
   bool quoted = false;  ///< a quoted scalar, or a block scalar
-  Position where;       ///< for a null in a mapping, the position of its key
+  Position position;    ///< for a null in a mapping, the position of its key
   std::string text;     ///< of a scalar, with quotes and escapes resolved; may hold any character
   std::vector<YamlNode> children;
 
   std::string key;  ///< key of a mapping entry, unique in the mapping
-  Position key_where;
+  Position key_position;
 };
 
 struct YamlTree {

@@ -24,18 +24,18 @@ struct LockOptions {
 class InstanceLock {
  public:
   /// Throws std::runtime_error with one line for the user when another process holds a lock, or when the named lock file cannot
-  /// be locked. look_again() reports default locks that cannot be taken. `remedy`: advice to the user.
+  /// be locked. update_locks() reports default locks that cannot be taken. `remedy`: advice to the user.
   InstanceLock(const LockOptions& options, const std::vector<std::string>& directories,
                std::string_view remedy = "stop one of them, or run one with --audit");
 
   /// Locks the current directories; a directory that appeared or was replaced gets a new lock. Logs a failure to lock once and
   /// retries in each call.
-  void look_again(Log& log);
+  void update_locks(Log& log);
 
  private:
   struct Outcome {
-    enum class What : std::uint8_t { held, taken, failed };
-    What what = What::held;
+    enum class Kind : std::uint8_t { held, taken, failed };
+    Kind kind = Kind::held;
     std::string file;
     std::int64_t pid = 0;  ///< of the lock holder; 0 when unknown
     int error = 0;         ///< errno of the failure

@@ -59,7 +59,7 @@ struct Reading {
 };
 
 /// A key to bind a netns with.
-struct Wish {
+struct KeyRequest {
   const Key* key = nullptr;
   bool writable = false;
 };
@@ -89,7 +89,7 @@ class BoundNetns {
 
   /// Replaces the keys by `keys`, in this order: keeps the fds of keys already held and opens the others. `keys` must outlive
   /// the binding, and the previous keys must outlive the call. ESTALE as in read(). After any error, drop the binding.
-  virtual Result<void> hold(std::span<const Wish> keys) = 0;
+  virtual Result<void> hold(std::span<const KeyRequest> keys) = 0;
 
   /// Returns the existing keys that any of these globs matches, each once, sorted. Does not check whether a last component
   /// without a glob exists. ESTALE as in read().
@@ -99,8 +99,8 @@ class BoundNetns {
 struct Binding {
   NetnsId id;
   std::unique_ptr<BoundNetns> netns;
-  std::size_t fds = 0;      ///< held by `netns`
-  bool links_told = false;  ///< changes of its interfaces will be reported
+  std::size_t fds = 0;          ///< held by `netns`
+  bool links_followed = false;  ///< changes of its interfaces will be reported
 };
 
 /// Why an entry cannot be bound: expected states, not errors.
@@ -141,11 +141,11 @@ class NetnsCatalog {
   virtual Listing list(Detail detail) = 0;
 
   /// Returns the present entry, with Detail::full.
-  virtual Entry look(std::uint16_t directory, std::string_view name) = 0;
+  virtual Entry look_up(std::uint16_t directory, std::string_view name) = 0;
 
   /// Enters the netns once, opens `keys` (all for reading; for writing too where `writable`), and leaves. `keys` must outlive
   /// the result.
-  virtual BindResult bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, Tier tier) = 0;
+  virtual BindResult bind(std::uint16_t directory, std::string_view name, std::span<const KeyRequest> keys, Tier tier) = 0;
 };
 
 }  // namespace nswarden

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tracks every name in the netns directories and every netns behind them, binds the netns that a policy matches, and visits
-// them. Level-triggered: the caller may call touch, look_pending, list or begin_sweep at any time, in any order, twice or late,
-// then step() while there is work(), and always reaches the same state.
+// them. Level-triggered: the caller may call touch, check_pending, list or begin_sweep at any time, in any order, twice or
+// late, then step() while there is work(), and always reaches the same state.
 // Loop thread only. Has no clock: the caller passes `now`, which is only compared with earlier values.
 #pragma once
 
@@ -51,18 +51,18 @@ class Reconciler final : private NameTable::Listener {
 
   /// Another process wrote a sysctl. Queues the netns with this nsfs inode number before all others, unless that setting (index
   /// into the keys that it was bound with) is suspended and known to be drifted.
-  void saw_write(std::uint64_t inode, std::size_t setting, Time now);
+  void on_write(std::uint64_t inode, std::size_t setting, Time now);
   /// Another process wrote a sysctl of an unknown netns; only the last component of its key is known. Queues all netns with a
   /// key of that name, after new netns and in turns with the sweep. `seen`: when the write was seen.
-  void saw_write_somewhere(std::string_view name, Time seen);
+  void on_unplaced_write(std::string_view name, Time seen);
 
   /// Interfaces of the netns with this nsfs inode number were added, removed or renamed.
-  void saw_links(std::uint64_t inode);
+  void on_links_changed(std::uint64_t inode);
   /// Interfaces of any netns may have changed: the next visit of each netns checks them.
-  void lost_links();
-  /// Whether saw_links() or lost_links() reports all interface changes of netns that were bound as `links_told`. If not, each
-  /// sweep checks the interfaces. Some sweeps check them in any case.
-  void trust_links(bool told) { links_trusted_ = told; }
+  void on_links_lost();
+  /// Whether on_links_changed() or on_links_lost() reports all interface changes of netns that were bound as `links_followed`.
+  /// If not, each sweep checks the interfaces. Some sweeps check them in any case.
+  void set_link_reports_complete(bool complete) { link_reports_complete_ = complete; }
 
   /// A handed-over write has ended; `error` is an errno, 0 when the kernel took the value.
   void written(std::uint64_t inode, std::size_t setting, int error);
@@ -73,8 +73,8 @@ class Reconciler final : private NameTable::Listener {
   [[nodiscard]] std::optional<Time> retry_due() const { return queues_.due(); }
 
   /// Checks the names again that may become netns at any moment.
-  void look_pending(Time now);
-  /// When look_pending() is due without an event; empty while no name is pending.
+  void check_pending(Time now);
+  /// When check_pending() is due without an event; empty while no name is pending.
   [[nodiscard]] std::optional<Time> pending_due() const { return names_.pending_due(); }
 
   /// Lists the directories: finds names that appeared, disappeared, or (Detail::full) lead to another netns than before. step()
@@ -86,7 +86,7 @@ class Reconciler final : private NameTable::Listener {
   [[nodiscard]] bool sweeping() const { return sweeping_; }
 
   /// Whether step() has work: queued netns, names to check, or an unfinished sweep.
-  [[nodiscard]] bool work() const { return sweeping_ || names_.looks_due() || !queues_.empty(); }
+  [[nodiscard]] bool work() const { return sweeping_ || names_.checks_due() || !queues_.empty(); }
   /// Whether a netns that another process wrote to waits for its visit.
   [[nodiscard]] bool urgent() const { return !queues_.empty(VisitQueues::written_to); }
   /// Visits netns that were written to, checks names, and visits new netns in turns with the sweep, until about `cost` keys
@@ -115,9 +115,9 @@ class Reconciler final : private NameTable::Listener {
   [[nodiscard]] std::vector<NamedNetns> known() const;
 
  private:
-  void name_came(TrackedNetns& netns) override;
-  void name_went(TrackedNetns& netns) override { replan(netns); }
-  void netns_went(TrackedNetns& netns) override;
+  void name_added(TrackedNetns& netns) override;
+  void name_removed(TrackedNetns& netns) override { replan(netns); }
+  void netns_removed(TrackedNetns& netns) override;
   void host_refused(const TrackedName& name) override { report_life(name.label, Report::Life::host_refused); }
 
   void report_life(const std::string& label, Report::Life life);
@@ -128,7 +128,7 @@ class Reconciler final : private NameTable::Listener {
   std::size_t visit(TrackedNetns& netns, Time now);
   bool bind_and_visit(TrackedNetns& netns, Report& report, Time now);
   bool bind(TrackedNetns& netns, Tier best, Report& report, Time now);
-  void look_at_links(TrackedNetns& netns) const;
+  void recheck_links(TrackedNetns& netns) const;
   [[nodiscard]] Source source_of(const TrackedNetns& netns, Report::Life life) const;
   void announce(TrackedNetns& netns, Report& report) const;
   [[nodiscard]] std::vector<const TrackedNetns*> in_order(WhichSettings which) const;
@@ -149,7 +149,7 @@ class Reconciler final : private NameTable::Listener {
   bool sweeping_ = false;
   bool sweep_counted_ = true;    // the names of this sweep have been checked
   bool sweep_has_turn_ = false;  // before the queues
-  bool links_trusted_ = false;
+  bool link_reports_complete_ = false;
   bool started_ = false;  // the startup sweep is done
 };
 

@@ -99,7 +99,7 @@ struct Attempt {
 
 /// A change of one setting since the last visit; one log line each.
 struct Change {
-  enum class What : std::uint8_t {
+  enum class Kind : std::uint8_t {
     drifted,       ///< became drifted, missing or unreadable, or stayed so with another value
     repaired,      ///< was so, and the daemon repaired it
     recovered,     ///< was so, and is compliant without a repair
@@ -108,7 +108,7 @@ struct Change {
     calmed,        ///< the suspension is over
     contradicted,  ///< `other` is a setting of the policies that cannot hold together with this one
   };
-  What what = What::drifted;
+  Kind kind = Kind::drifted;
   bool detected = false;  ///< counts as new drift: it was compliant or unknown at the last visit
   PolicyIndex policy = 0;
   std::uint32_t setting = 0;  ///< index into the keys that its netns was bound with
@@ -116,7 +116,7 @@ struct Change {
   bool attempted = false;     ///< whether this visit wrote; `outcome` and `error` are of the last write
   Outcome outcome = Outcome::fixed;
   int error = 0;
-  bool fought_over = false;          ///< it is suspended: such changes recur without end
+  bool contended = false;            ///< it is suspended: such changes recur without end
   std::chrono::seconds retry_in{0};  ///< of `suspended`
   KeyIndex written = 0;              ///< the key as written in the policy
   std::string other{};               ///< of `contradicted`: its key, dotted

@@ -48,23 +48,23 @@ class LinkWatcher {
 
  private:
   /// A netns that is followed from the position of the reply to `marker` in the message stream.
-  struct Newcomer {
+  struct PendingNetns {
     std::uint32_t marker = 0;
     int id = 0;
     std::uint64_t inode = 0;
   };
 
   Result<void> open();
-  void expect(int id, std::uint64_t inode);
-  void settle(std::size_t count);
-  void take(const nlmsghdr& message, std::optional<int> from, LinkChanges& changes);
+  void add_pending(int id, std::uint64_t inode);
+  void activate_pending(std::size_t count);
+  void handle_message(const nlmsghdr& message, std::optional<int> from, LinkChanges& changes);
   [[nodiscard]] bool is_own(std::optional<int> from) const;
 
   Fd socket_;
   std::string problem_;
   std::uint64_t own_inode_ = 0;
   std::unordered_map<int, std::uint64_t> inodes_;  // by netns id; no_netns_id also maps to the daemon's own netns
-  std::vector<Newcomer> newcomers_;                // in order of their markers
+  std::vector<PendingNetns> pending_;              // in order of their markers
   std::uint32_t marker_ = 0;                       // the latest one
 };
 

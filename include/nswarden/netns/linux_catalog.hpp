@@ -36,7 +36,7 @@ class LinuxCatalog final : public NetnsCatalog {
 
   /// Restricts names to sources of these kinds; initially all kinds have names. The host's netns can be bound only while `host`
   /// is among them.
-  void serve(std::vector<NameKind> kinds);
+  void enable_kinds(std::vector<NameKind> kinds);
 
   /// Whether this process may enter netns at all: EPERM without CAP_SYS_ADMIN.
   [[nodiscard]] Result<void> may_enter() const;
@@ -51,34 +51,34 @@ class LinuxCatalog final : public NetnsCatalog {
 
   /// From now on `writer` writes the keys that wait for RTNL. It must outlive everything bound from then on. If its queue is
   /// full, such a write fails with EAGAIN.
-  void write_slowly_by(SlowWriter& writer);
+  void set_slow_writer(SlowWriter& writer);
 
   /// From now on `watcher`, if set, follows each netns that is bound. It must outlive the catalog or the next call of this
   /// function.
-  void tell_links_to(LinkWatcher* watcher);
+  void set_link_watcher(LinkWatcher* watcher);
 
   [[nodiscard]] Links links() const { return links_; }
   [[nodiscard]] std::span<const NetnsSource> sources() const override { return sources_; }
 
   /// Error EACCES if the host's netns is unknown, see host_is_known().
   Listing list(Detail detail) override;
-  Entry look(std::uint16_t directory, std::string_view name) override;
-  BindResult bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, Tier tier) override;
+  Entry look_up(std::uint16_t directory, std::string_view name) override;
+  BindResult bind(std::uint16_t directory, std::string_view name, std::span<const KeyRequest> keys, Tier tier) override;
 
  private:
   struct Found;
   using Opened = std::variant<Found, Refusal, Error>;
 
   [[nodiscard]] NameKind kind_of(std::uint16_t source) const { return sources_[source].kind; }
-  [[nodiscard]] bool serves(NameKind kind) const;
+  [[nodiscard]] bool is_enabled(NameKind kind) const;
   [[nodiscard]] bool is_host(std::uint64_t inode) const;
   [[nodiscard]] Result<NetnsPath> host() const;
   Result<void> list_one(std::uint16_t index, Detail detail, std::vector<Entry>& entries);
   Result<void> list_directory(std::uint16_t index, Detail detail, std::vector<Entry>& entries) const;
   /// Paths that may lead to the netns of that name, the best first.
-  [[nodiscard]] Result<std::vector<NetnsPath>> ways_to(std::uint16_t source, std::string_view name) const;
+  [[nodiscard]] Result<std::vector<NetnsPath>> paths_to(std::uint16_t source, std::string_view name) const;
   /// Whether the netns found there has that name: a process may have moved to another netns.
-  [[nodiscard]] bool is_meant(std::uint16_t source, std::string_view name, std::uint64_t inode) const;
+  [[nodiscard]] bool is_named(std::uint16_t source, std::string_view name, std::uint64_t inode) const;
   [[nodiscard]] Opened open(std::uint16_t source, std::string_view name) const;
 
   std::shared_ptr<CatalogShared> shared_;  // shared with the netns it bound

@@ -12,9 +12,9 @@
 namespace nswarden {
 
 enum class OutsideMounts : std::uint8_t {
-  seen,    ///< made in this mount namespace too, or propagated to it
-  unseen,  ///< never visible here
-  unknown  ///< the outside mount table cannot be read, or the kernel is older than Linux 5.8
+  visible,    ///< made in this mount namespace too, or propagated to it
+  invisible,  ///< never visible here
+  unknown     ///< the outside mount table cannot be read, or the kernel is older than Linux 5.8
 };
 
 /// Whether mounts made in `directory` (existing or not) by the process with the /proc directory `outside` are visible here.
@@ -24,7 +24,7 @@ OutsideMounts outside_mounts(const std::string& directory, const std::string& ou
 
 /// Whether `directory` comes from outside a container whose own process has the /proc directory `first_process`. If so, the
 /// processes that create netns there and write in them are not in the procfs of `first_process`.
-bool is_lent_to_container(const std::string& directory, const std::string& first_process = "/proc/1");
+bool is_shared_with_container(const std::string& directory, const std::string& first_process = "/proc/1");
 
 /// Whether the daemon uses the same procfs as the rest of the host. Some settings of systemd give a unit its own procfs. Writes
 /// of other processes are then invisible, without any error (kernel fact 18).

@@ -16,14 +16,14 @@
 namespace nswarden {
 
 struct DirectoryEvent {
-  enum class What : std::uint8_t {
+  enum class Kind : std::uint8_t {
     entry,      ///< `name` in `directory` may have changed; `mask` as from inotify. An empty name: IN_ATTRIB of the directory
                 ///< itself
     directory,  ///< the directory itself was created, removed or replaced: list it again. `mask` holds its own events:
                 ///< IN_DELETE_SELF, IN_MOVE_SELF, IN_UNMOUNT, IN_IGNORED; 0 if an ancestor reported the change
     overflow,   ///< the kernel dropped events: list everything again
   };
-  What what = What::entry;
+  Kind kind = Kind::entry;
   std::uint16_t directory = 0;
   std::string name;
   std::uint32_t mask = 0;
@@ -50,7 +50,7 @@ class NetnsWatcher {
 
   /// Reports these events too (a mask of inotify(7)), in addition to those that announce netns; initially no others. Reads of a
   /// directory are never reported, because the daemon reads it all the time.
-  void ask_for(std::uint32_t events);
+  void request_events(std::uint32_t events);
 
   /// Returns all pending events, without blocking.
   std::vector<DirectoryEvent> read();
@@ -62,13 +62,13 @@ class NetnsWatcher {
  private:
   struct Watch;
   struct Moved;
-  bool place(Watch& watch);
+  bool update_watch(Watch& watch);
   Result<void> add_nearest(Watch& watch);
   void drop(int wd);
-  void take(const RawInotifyEvent& event, std::vector<DirectoryEvent>& events, std::vector<Moved>& moved);
+  void handle_event(const RawInotifyEvent& event, std::vector<DirectoryEvent>& events, std::vector<Moved>& moved);
 
   std::vector<Watch> watches_;
-  std::uint32_t asked_ = 0;
+  std::uint32_t requested_events_ = 0;
   Fd inotify_;
   Fd mounts_;
   Result<void> inotify_state_;

@@ -30,8 +30,8 @@ class SelectedCatalog final : public NetnsCatalog {
     std::erase_if(listing.entries, [&](const Entry& entry) { return !inodes.contains(entry.inode); });
     return listing;
   }
-  Entry look(std::uint16_t directory, std::string_view name) override { return all_.look(directory, name); }
-  BindResult bind(std::uint16_t directory, std::string_view name, std::span<const Wish> keys, Tier tier) override {
+  Entry look_up(std::uint16_t directory, std::string_view name) override { return all_.look_up(directory, name); }
+  BindResult bind(std::uint16_t directory, std::string_view name, std::span<const KeyRequest> keys, Tier tier) override {
     return all_.bind(directory, name, keys, tier);
   }
 

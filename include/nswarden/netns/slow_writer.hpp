@@ -24,7 +24,7 @@ class SlowWriter {
   SlowWriter& operator=(const SlowWriter&) = delete;
 
   /// Each queued write holds an open file, outside the fd budget.
-  static constexpr std::size_t most_files = 256;
+  static constexpr std::size_t max_files = 256;
   [[nodiscard]] bool has_room() const;
 
   /// Whether no write is queued, in progress, or done and not taken.

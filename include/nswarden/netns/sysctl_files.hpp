@@ -37,12 +37,12 @@ class SysctlFiles {
 
   /// Records a write to a file with this name (last component of its path) and an unregistered inode number. One key of one
   /// netns can have several inodes (kernel fact 16), so a netns that writes such a key checks whether this inode is its own.
-  /// Keeps at most `most_strangers`; one more clears the earlier ones.
-  void meet_stranger(std::uint64_t inode, std::string_view name);
-  [[nodiscard]] bool has_stranger(std::string_view name) const;
-  void forget_strangers() { strangers_.clear(); }
+  /// Keeps at most `max_unknown_inodes`; one more clears the earlier ones.
+  void add_unknown_inode(std::uint64_t inode, std::string_view name);
+  [[nodiscard]] bool has_unknown_inode(std::string_view name) const;
+  void clear_unknown_inodes() { unknown_inodes_.clear(); }
 
-  static constexpr std::size_t most_strangers = 64;
+  static constexpr std::size_t max_unknown_inodes = 64;
 
  private:
   struct Registered {  // as small as a Place
@@ -51,7 +51,7 @@ class SysctlFiles {
     std::uint32_t owner = 0;
   };
   std::unordered_map<std::uint64_t, Registered> places_;
-  std::unordered_map<std::uint64_t, std::string> strangers_;
+  std::unordered_map<std::uint64_t, std::string> unknown_inodes_;
   std::uint32_t last_owner_ = 0;
 };
 
@@ -65,8 +65,8 @@ class RegisteredFiles {
   RegisteredFiles(const RegisteredFiles&) = delete;
   RegisteredFiles& operator=(const RegisteredFiles&) = delete;
 
-  static constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
-  /// Renumbers the keys: new key i had index `from[i]` before, or is new (`nowhere`).
+  static constexpr std::size_t no_index = static_cast<std::size_t>(-1);
+  /// Renumbers the keys: new key i had index `from[i]` before, or is new (`no_index`).
   void rearrange(std::span<const std::size_t> from);
 
   /// `file` was opened for `key` and replaces the previous one. Costs one fstat if it is the same file.

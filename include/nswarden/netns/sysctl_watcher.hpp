@@ -49,7 +49,7 @@ class SysctlWatcher {
   /// One line with the reason and the remedy; empty when up.
   [[nodiscard]] const std::string& problem() const { return problem_; }
   /// Whether other processes might write through another procfs: unknown, because process 1 is hidden.
-  [[nodiscard]] bool unsure() const { return unsure_; }
+  [[nodiscard]] bool visibility_unknown() const { return visibility_unknown_; }
 
   /// Last path components of all keys that any policy names; those with globs are separate.
   void watch_names(std::unordered_set<std::string> names, std::vector<std::string> globs = {});
@@ -63,8 +63,8 @@ class SysctlWatcher {
   struct Event;
   struct Batch;
   Result<void> open();
-  std::size_t take(std::span<const char> bytes, Batch& batch);
-  void judge(Event& event, Batch& batch);
+  std::size_t parse_events(std::span<const char> bytes, Batch& batch);
+  void classify(Event& event, Batch& batch);
   void ignore(const Fd& file);
   [[nodiscard]] bool is_watched(const std::string& name) const;
 
@@ -72,11 +72,11 @@ class SysctlWatcher {
   std::unordered_set<std::string> names_;
   std::vector<std::string> globs_;
   Fd fanotify_;
-  std::size_t event_size_ = 0;       // size of an event with the granted flags
-  bool tells_failed_opens_ = false;  // in the event, Linux 6.13
-  bool can_ignore_ = true;           // Linux 5.19
+  std::size_t event_size_ = 0;         // size of an event with the granted flags
+  bool reports_failed_opens_ = false;  // in the event, Linux 6.13
+  bool can_ignore_ = true;             // Linux 5.19
   std::string problem_;
-  bool unsure_ = false;
+  bool visibility_unknown_ = false;
 };
 
 /// Describes the process behind a write, by its files in /proc. All fields but `pid` and `time` date from a moment at which it

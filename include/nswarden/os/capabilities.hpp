@@ -39,12 +39,12 @@ Result<void> drop_all_capabilities();
 
 /// Checks permissions of the calling thread as if it had no capabilities, while this object lives. No effect if the kernel
 /// refuses.
-class CapabilitiesAside {
+class CapabilitiesDisabled {
  public:
-  CapabilitiesAside();
-  ~CapabilitiesAside();
-  CapabilitiesAside(const CapabilitiesAside&) = delete;
-  CapabilitiesAside& operator=(const CapabilitiesAside&) = delete;
+  CapabilitiesDisabled();
+  ~CapabilitiesDisabled();
+  CapabilitiesDisabled(const CapabilitiesDisabled&) = delete;
+  CapabilitiesDisabled& operator=(const CapabilitiesDisabled&) = delete;
 
  private:
   std::uint64_t effective_ = 0;  // restored by the destructor

@@ -21,9 +21,9 @@ namespace nswarden {
 /// file that is not regular (a FIFO never blocks it), EFBIG above `max_bytes`.
 Result<std::string> read_file(const std::string& path, std::size_t max_bytes);
 
-/// Other users may write a file or its folder. `why` names them and the remedy.
+/// Other users may write a file or its folder. `reason` names them and the remedy.
 struct Distrusted {
-  std::string why;
+  std::string reason;
 };
 /// Like read_file(). Distrusted if a user besides root and the daemon's may write or replace the file, by its mode or owner or
 /// by those of its folder; a sticky folder of root is accepted. Files on a mount that is read-only here (a ConfigMap) are

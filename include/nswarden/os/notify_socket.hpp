@@ -18,7 +18,7 @@ class NotifySocket {
   /// A path, or a name in the abstract namespace with `@` instead of its NUL; empty without a service manager.
   explicit NotifySocket(std::string address);
 
-  [[nodiscard]] bool listened_to() const { return !address_.empty(); }
+  [[nodiscard]] bool has_listener() const { return !address_.empty(); }
   /// Lines of NAME=VALUE. EAGAIN: the manager is busy and did not receive them.
   [[nodiscard]] Result<void> send(std::string_view lines) const;
 

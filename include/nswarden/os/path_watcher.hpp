@@ -55,23 +55,23 @@ class PathWatcher {
     friend bool operator==(const Identity&, const Identity&) = default;
   };
   struct Events {
-    bool file = false;         // closed after writing, moved into place, or mode possibly changed
-    bool neighbour = false;    // an entry was added beside it
-    bool lost_folder = false;  // its folder was removed
+    bool file = false;            // closed after writing, moved into place, or mode possibly changed
+    bool sibling_added = false;   // an entry was added beside it
+    bool folder_removed = false;  // its folder was removed
     bool named = false;
-    std::set<std::string> done;  // paths that were closed after writing, added or removed
+    std::set<std::string> completed_paths;  // paths that were closed after writing, added or removed
   };
   static Identity identity_of(const std::string& path);
   Events read_events();
   void add_watches();
   [[nodiscard]] int watch_of(const std::string& folder) const;
-  bool file_is_other();
-  bool look(const std::set<std::string>& done);
+  bool file_replaced();
+  bool check_named_paths(const std::set<std::string>& completed_paths);
 
   std::string file_;
-  Identity seen_;              // the file as last reported
-  bool blind_ = false;         // the file may have changed since then without an event
-  bool folder_found_ = false;  // its watch is newer than that
+  Identity seen_;                 // the file as last reported
+  bool may_have_missed_ = false;  // the file may have changed since then without an event
+  bool folder_found_ = false;     // its watch is newer than that
   std::vector<Path> named_;
   std::map<std::string, int> watches_;  // by folder
   Fd inotify_;

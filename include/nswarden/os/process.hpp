@@ -27,10 +27,10 @@ void fill_standard_fds();
 /// slice soon after it wakes, instead of at the next tick up to 4 ms later. It needs no capability and gives no additional CPU
 /// time. Threads and processes that it creates have the usual slice, and no nice value below 0. No effect under a policy other
 /// than SCHED_OTHER (kernel fact 58).
-void ask_for_short_turns();
+void request_short_slices();
 
 /// Sets nice 10 for the calling thread: with all cores busy, it gets a tenth of the CPU time of a thread with nice 0.
-void give_way();
+void lower_priority();
 
 /// The kernel's tick, 1 s / HZ, to which it rounds some values (kernel fact 28); 0 if unknown.
 std::chrono::nanoseconds kernel_tick();

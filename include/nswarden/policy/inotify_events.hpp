@@ -26,6 +26,6 @@ std::optional<std::uint32_t> inotify_bits(std::string_view name);
 std::vector<std::string_view> inotify_event_names(std::uint32_t mask);
 
 /// Events that inotify_add_watch() accepts in its mask. The kernel reports other bits unrequested, or never.
-inline constexpr std::uint32_t inotify_can_be_asked = 0xfff;
+inline constexpr std::uint32_t inotify_requestable = 0xfff;
 
 }  // namespace nswarden

@@ -19,7 +19,7 @@ struct KeyTraits {
   bool read_only = false;           ///< not writable: audit only
   bool global = false;              ///< a write in any netns changes the whole host (kernel fact 30)
   bool read_only_in_child = false;  ///< writable only in the host's own netns (kernel fact 30)
-  bool only_in_first = false;       ///< exists only in the host's own netns (kernel fact 30)
+  bool host_only = false;           ///< exists only in the host's own netns (kernel fact 30)
   bool waits_for_rtnl = false;      ///< writes that change the value wait for RTNL (kernel fact 23)
   bool needs_entering = false;      ///< handlers use the caller's netns before Linux 6.13 (kernel fact 14)
 

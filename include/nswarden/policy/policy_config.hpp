@@ -23,7 +23,7 @@ enum class Mode : std::uint8_t { enforce, audit };
 struct Setting {
   KeyPattern key;
   Want want;
-  Position where;
+  Position position;
   std::optional<Mode> mode{};  ///< empty: the mode of the policy
   bool optional = false;       ///< the key may be absent
   std::string note{};          ///< copied into reports
@@ -32,12 +32,12 @@ struct Setting {
 /// A file or folder named by the configuration: absolute, or relative to the folder of the naming file.
 struct NamedPath {
   std::string path;
-  Position where;
+  Position position;
 };
 
 struct Observation {
   KeyPattern key;
-  Position where;
+  Position position;
 };
 
 /// Longest command in bytes; the kernel takes 128 KiB as one argument.
@@ -84,12 +84,12 @@ struct PolicyConfig {
   std::vector<KeyPattern> exclusions;   ///< keys that its globs skip
   std::vector<Observation> observe;     ///< keys that are only exported
   std::vector<NamedPath> sysctl_files;  ///< already merged into `sysctls` by load_config()
-  Position where;
-  Position interfaces_where{};  ///< position of the field `interfaces`
+  Position position;
+  Position interfaces_position{};  ///< position of the field `interfaces`
   PolicyCommands commands{};
 
   /// Whether it may name keys that are absent, read-only or shared in netns other than the host's.
-  [[nodiscard]] bool takes_host_keys() const { return allow_global || (host && netns.empty()); }
+  [[nodiscard]] bool allows_host_keys() const { return allow_global || (host && netns.empty()); }
 };
 
 /// Bounds for configuration fields and flags.

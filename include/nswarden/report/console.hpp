@@ -16,7 +16,7 @@ namespace nswarden {
 enum ExitCode : int { exit_compliant = 0, exit_drifted = 1, exit_usage = 2, exit_unreadable = 3 };
 
 /// Prints one line on stderr, for all output except the report of a command.
-void complain(std::string_view line);
+void print_to_stderr(std::string_view line);
 
 enum class Colour : std::uint8_t { never, always };
 

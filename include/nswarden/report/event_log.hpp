@@ -22,7 +22,7 @@ using KnownWriter = std::shared_ptr<const Writer>;  ///< null when unknown
 
 /// An entry of the history.
 struct Event {
-  enum class What : std::uint8_t {
+  enum class Kind : std::uint8_t {
     drift,
     repair,
     failure,  ///< of a repair attempt
@@ -36,7 +36,7 @@ struct Event {
     reload,
     reload_failure,
   };
-  What what = What::drift;
+  Kind kind = Kind::drift;
   double time = 0;  ///< Unix time in seconds
   Finding finding;  ///< only `netns` for a netns event; empty for a reload
   std::optional<Source> source;
@@ -44,7 +44,7 @@ struct Event {
   std::chrono::seconds retry_in{0};  ///< for `suspend`
   KnownWriter writer;
 };
-std::string_view to_string(Event::What what);
+std::string_view to_string(Event::Kind kind);
 
 /// Newest last.
 using Events = std::vector<std::shared_ptr<const Event>>;

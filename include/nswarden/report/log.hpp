@@ -38,7 +38,7 @@ class LineLimiter {
 
   /// Empty optional when the line must be suppressed; otherwise the number of suppressed lines of the topic since its last
   /// line. Topics beyond max_topics share one allowance until other topics fall silent.
-  std::optional<std::size_t> admit(std::string_view topic, Time now);
+  std::optional<std::size_t> allow(std::string_view topic, Time now);
 
   [[nodiscard]] std::size_t topics() const { return topics_.size(); }
 
@@ -46,7 +46,7 @@ class LineLimiter {
   struct Topic {
     Time since;
     std::size_t lines = 0;
-    std::size_t left_out = 0;
+    std::size_t suppressed = 0;
   };
   Topic& find(std::string_view name, Time now);
 

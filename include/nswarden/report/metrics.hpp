@@ -27,7 +27,7 @@ class Metrics {
   Metrics& operator=(const Metrics&) = delete;
 
   /// Creates all series of these policies at 0. Existing counts are kept.
-  void know(const PolicySet& policies);
+  void register_policies(const PolicySet& policies);
 
   void drift_detected(std::string_view policy, std::string_view key, Source source);
   /// Counts a drift detected by a write event; `comm` of the writer, empty when unknown.

@@ -29,7 +29,7 @@ struct Explanation {
   const PolicySet* policies = nullptr;
   std::vector<PolicyIndex> matched{};
   Resolution resolution{};
-  std::string not_looked_at{};            ///< why the netns was not checked; empty when it was
+  std::string unchecked_reason{};         ///< why the netns was not checked; empty when it was
   std::vector<Finding> findings{};        ///< current state of these settings
   std::vector<std::string> open_globs{};  ///< globs without a known key in it
 };

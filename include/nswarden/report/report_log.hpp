@@ -26,7 +26,7 @@ class ReportLog {
   void record_life(const Report& report, const PolicySet& policies, double unix_time);
   void log_change(const Report& report, const Change& change, const KnownWriter& writer);
   void add_change_event(const Report& report, const Change& change, KnownWriter writer, double unix_time);
-  KnownWriter name_writer(const Report& report, const Change& change);
+  KnownWriter find_writer(const Report& report, const Change& change);
 
   Metrics& metrics_;
   Log& log_;

@@ -53,7 +53,7 @@ struct ConfigSnapshot {
 };
 
 /// Drift entries shown to users, independent of the limit on exported series.
-inline constexpr std::size_t most_shown_drift = 1000;
+inline constexpr std::size_t max_shown_drift = 1000;
 
 struct Snapshot {
   double time = 0;     ///< creation time, Unix time in seconds
@@ -66,7 +66,7 @@ struct Snapshot {
   std::size_t dirfd_sysctls = 0;
   std::size_t commands_queued = 0;
   std::size_t commands_running = 0;
-  /// Drifted settings; the first in byte order of netns, then key, up to most_shown_drift or series_limit.
+  /// Drifted settings; the first in byte order of netns, then key, up to max_shown_drift or series_limit.
   std::vector<DriftSnapshot> drift;
   std::size_t drift_hidden = 0;          ///< number of further entries
   std::size_t series_limit = 0;          ///< maximum series of a per-setting metric; they are the first of `drift`
@@ -74,8 +74,8 @@ struct Snapshot {
   std::size_t observed_hidden = 0;       ///< number of further values
   std::shared_ptr<const Events> events;  ///< the latest events; null for none
   std::vector<SourceSnapshot> sources;
-  std::vector<SourceSnapshot> unlisted;  ///< netns directories that cannot be listed, by path
-  std::vector<std::string> hindrances;   ///< why settings cannot be written, each with its remedy, one line
+  std::vector<SourceSnapshot> unlisted;         ///< netns directories that cannot be listed, by path
+  std::vector<std::string> missing_privileges;  ///< why settings cannot be written, each with its remedy, one line
   ConfigSnapshot config;
   double last_reconcile_seconds = 0;  ///< Unix time of the last completed sweep, 0 before the first
   ProcessStats process;

@@ -37,7 +37,7 @@ class Writers {
   Writers(const SysctlFiles& files, Describe describe) : files_(files), describe_(std::move(describe)) {}
 
   /// `seen`: Unix time in seconds.
-  void take(std::vector<SysctlWrite> writes, double seen);
+  void add_writes(std::vector<SysctlWrite> writes, double seen);
   /// The writer of this turn's writes to exactly this file, if a single process made them. `netns` is the inode number of its
   /// nsfs file, `setting` an index into its bound keys. A process is inspected on first request, so the cost arises only for
   /// writers of drifts and for files that cannot be placed yet.

@@ -23,7 +23,7 @@ struct NetnsPlace {
 
 /// The outcome for one entry.
 struct Restored {
-  enum class What : std::uint8_t {
+  enum class Kind : std::uint8_t {
     restored,           ///< the value is the one found originally, even without a write here
     changed_by_others,  ///< the value was neither the stored nor the found one, and was left unchanged
     gone,               ///< the key no longer exists: its interface is gone
@@ -31,12 +31,12 @@ struct Restored {
     failed,             ///< `error` is the errno; 0: the kernel stored another value than the found one
   };
   RestoreBook::Entry entry;
-  What what = What::failed;
+  Kind kind = Kind::failed;
   int error = 0;     ///< errno
   std::string have;  ///< afterwards, normalised; empty when unknown
 };
 /// "restored", "changed by others", "gone" (both), "failed".
-std::string_view to_string(Restored::What what);
+std::string_view to_string(Restored::Kind kind);
 /// Whether nothing is left to restore later: the book can forget the entry.
 bool is_settled(const Restored& result);
 

@@ -41,12 +41,12 @@ class Restorer {
   Restorer(const RestoreOptions& options, Parts parts);
 
   /// Records the values that the report lists as overwritten. `policies` are those that the report was made under.
-  void take(const Report& report, const PolicySet& policies);
+  void record_overwritten(const Report& report, const PolicySet& policies);
 
   /// Entries found due may no longer be due: drops them, and searches again after the next sweep.
   void policies_changed();
   /// Finds the due entries after a sweep, when every netns that can be bound is bound, and its globs are resolved.
-  void look(const Reconciler& reconciler, Time now);
+  void find_due(const Reconciler& reconciler, Time now);
 
   /// Whether step() has anything to do.
   [[nodiscard]] bool work() const { return !queue_.empty(); }
@@ -68,11 +68,11 @@ class Restorer {
     std::string label;
     std::vector<RestoreBook::Entry> entries;
   };
-  void look_beyond(const Reconciler& reconciler, const std::set<std::uint64_t>& inodes);
-  [[nodiscard]] std::vector<RestoreBook::Entry> still_kept(Due& due) const;
+  void find_due_elsewhere(const Reconciler& reconciler, const std::set<std::uint64_t>& inodes);
+  [[nodiscard]] std::vector<RestoreBook::Entry> still_recorded(Due& due) const;
   void conclude(const Due& due, const Restored& result);
   void log(const Due& due, const Restored& result);
-  void log_sums();
+  void log_totals();
 
   Parts parts_;
   bool active_ = true;
@@ -80,12 +80,12 @@ class Restorer {
   RestoreBook book_;
   std::deque<Due> queue_;
   std::set<std::pair<std::uint64_t, Key>> failures_logged_;  // by cookie
-  std::array<std::size_t, 5> sums_{};                        // by `Restored::What`, since the queue was empty
-  bool look_asked_ = true;
-  Time next_look_{};
+  std::array<std::size_t, 5> totals_{};                      // by `Restored::Kind`, since the queue was empty
+  bool search_requested_ = true;
+  Time next_search_{};
   std::uint64_t saved_ = 0;  // revision of the book
   Time next_save_{};
-  std::string trouble_logged_;
+  std::string problem_logged_;
 };
 
 }  // namespace nswarden

@@ -30,9 +30,9 @@ struct Filter {
   static Filter of_query(std::string_view query);
 
   [[nodiscard]] bool active() const { return !netns.empty() || !policy.empty(); }
-  [[nodiscard]] bool takes(const Finding& finding) const;
+  [[nodiscard]] bool matches(const Finding& finding) const;
   /// A filter by netns or policy hides events without one.
-  [[nodiscard]] bool takes(const Event& event) const { return takes(event.finding); }
+  [[nodiscard]] bool matches(const Event& event) const { return matches(event.finding); }
 };
 
 /// Link to the page with that filter.

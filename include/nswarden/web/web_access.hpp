@@ -39,23 +39,23 @@ class WebAccess {
   void close();
 
  private:
-  using Prints = std::vector<std::pair<std::string, std::uint64_t>>;  // fingerprint of each file, taken before reading it
-  struct Reading {                                                    // result of reading all files
-    std::shared_ptr<const Version> version;                           // null on a `problem`
+  using Fingerprints = std::vector<std::pair<std::string, std::uint64_t>>;  // fingerprint of each file, taken before reading it
+  struct Reading {                                                          // result of reading all files
+    std::shared_ptr<const Version> version;                                 // null on a `problem`
     std::string problem;
-    Prints prints;
+    Fingerprints fingerprints;
   };
   [[nodiscard]] Reading load() const;
   void load_texts(const WebConfig& config, Reading& reading, Version& version) const;
-  [[nodiscard]] std::string takes_a_restart(const Version& next) const;
-  void take(Reading reading);
+  [[nodiscard]] std::string needs_restart(const Version& next) const;
+  void adopt(Reading reading);
 
   std::string path_;
   Log& log_;
   Metrics& metrics_;
   std::mutex mutex_;  // protects all fields below
   std::shared_ptr<const Version> version_;
-  Prints prints_;  // of the last read, good or not
+  Fingerprints fingerprints_;  // of the last read, good or not
 };
 
 }  // namespace nswarden

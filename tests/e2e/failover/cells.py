@@ -14,16 +14,16 @@ def reset(router, key):
 def failover(lab):
     """To B, which never saw the streams."""
     lab.move(lab.a, lab.b)
-    return lab.streams.fates()
+    return lab.streams.outcomes()
 
 
 def failback(lab, meanwhile=lambda: None):
     """Back to A, which has outdated state of the streams. They have to stay alive until then."""
-    fates = failover(lab)
-    assert set(fates) == {LIVES}, f"the failover before the failback: {fates}"
+    outcomes = failover(lab)
+    assert set(outcomes) == {LIVES}, f"the failover before the failback: {outcomes}"
     meanwhile()
     lab.move(lab.b, lab.a)
-    return lab.streams.fates()
+    return lab.streams.outcomes()
 
 
 def preset(lab):
@@ -38,7 +38,7 @@ def default(lab):
     return failback(lab)
 
 
-def begin_right(lab):
+def begin_configured(lab):
     """Both routers were configured when they were created, as by a script."""
     for router in (lab.a, lab.b):
         router.set(loose=1, liberal=1)
@@ -47,14 +47,14 @@ def begin_right(lab):
 
 def loose_reset(lab):
     """Later another program resets loose in B."""
-    begin_right(lab)
+    begin_configured(lab)
     reset(lab.b, LOOSE)
     return failover(lab)
 
 
 def liberal_reset(lab):
     """Later another program resets be_liberal in A, while B has the streams."""
-    begin_right(lab)
+    begin_configured(lab)
     return failback(lab, meanwhile=lambda: reset(lab.a, LIBERAL))
 
 

@@ -48,10 +48,10 @@ class Failover(harness.Case):
     def start_daemon(self):
         return self.start(interval=None)
 
-    def assert_all(self, fate, fates):
-        self.assertEqual({name: dict(counts) for name, counts in fates.items()}, dict.fromkeys(CELLS, {fate: ALL}))
+    def assert_all(self, outcome, outcomes):
+        self.assertEqual({name: dict(counts) for name, counts in outcomes.items()}, dict.fromkeys(CELLS, {outcome: ALL}))
 
-    def assert_right(self):
+    def assert_configured(self):
         for lab in self.labs.values():
             for router in (lab.a, lab.b):
                 self.assertEqual([get(router.name, key) for key in (LOOSE, LIBERAL)], ["1", "1"], router.name)
@@ -75,13 +75,13 @@ class Failover(harness.Case):
         self.start_daemon()
         for lab in self.labs.values():
             lab.streams.mark()
-        self.assert_all(LIVES, self.at_once(lambda name: self.labs[name].streams.fates()))
-        self.assert_right()
+        self.assert_all(LIVES, self.at_once(lambda name: self.labs[name].streams.outcomes()))
+        self.assert_configured()
 
     def test_with_the_daemon_all_survive(self):
         daemon = self.start_daemon()
         self.assert_all(LIVES, self.at_once(self.lead))
-        self.assert_right()
+        self.assert_configured()
         metrics = daemon.wait_metrics(lambda told: told.sum("netns", policy="neutron-routers") == 2 * len(CELLS), "all routers governed")
         self.assertEqual(metrics.sum("drifted_sysctls", policy="neutron-routers"), 0)
         for name, key, first in (("qrouter-preset-b", LOOSE, "create"), ("qrouter-loose-reset-b", LOOSE, "event"),

@@ -99,13 +99,13 @@ class Program(Router):
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def wait(self, condition, what):
-        def look():
-            assert self.process.poll() is None, f"{self.name} before {what}: {self.said()}"
+        def check():
+            assert self.process.poll() is None, f"{self.name} before {what}: {self.log_tail()}"
             return condition()
 
-        wait_until(look, lambda: f"{self.name}: {what}: {self.said()}")
+        wait_until(check, lambda: f"{self.name}: {what}: {self.log_tail()}")
 
-    def said(self):
+    def log_tail(self):
         with open(self.log.name, encoding="utf-8", errors="replace") as file:
             return file.read()[-2000:]
 

@@ -164,6 +164,6 @@ class Lab:
         source.release()
         self.streams.go_on()
         between()
-        self.streams.wait_speaking()
+        self.streams.wait_sending()
         target.take_over()
         self.streams.mark()

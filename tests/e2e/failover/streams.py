@@ -37,7 +37,7 @@ class Stream:
         speaker, self.think = KINDS[kind]
         self.client, self.server = client, server
         self.speaker = client if speaker == "client" else server
-        self.sent = self.heard = self.rounds = 0
+        self.sent = self.received = self.rounds = 0
         self.broken = None
         self.rest = b""  # a partly received message
         self.thoughts = collections.deque()  # (when, bytes) of answers
@@ -46,15 +46,15 @@ class Stream:
 
     def mark(self):
         """From here on the stream must prove that it lives."""
-        self.heard_before = self.heard
-        self._begin_again()
+        self.received_before = self.received
+        self._reset_losses()
 
-    def _begin_again(self):
+    def _reset_losses(self):
         """Resets the count of lost segments."""
         self.since, self.lost_before = time.monotonic(), tcp_info(self.speaker)[1]
         self.seen = self.since, self.lost_before, self.rounds
 
-    def speak(self):
+    def send_message(self):
         if not self.broken:
             self.sent += 1
             self._send(self.speaker, MESSAGE.pack(self.sent))
@@ -80,16 +80,16 @@ class Stream:
         elif connection is self.server and self.think is not None:
             self.thoughts.append((time.monotonic() + self.think, data))
         else:
-            self._hear(data)
+            self._receive(data)
 
-    def _hear(self, data):
+    def _receive(self, data):
         data = self.rest + data
         whole = len(data) - len(data) % MESSAGE.size
         for (number,) in MESSAGE.iter_unpack(data[:whole]):
-            self.heard += 1
-            assert number == self.heard, f"heard {number}, not {self.heard}"
+            self.received += 1
+            assert number == self.received, f"heard {number}, not {self.received}"
         self.rest = data[whole:]
-        self._begin_again()
+        self._reset_losses()
         self.gap, self.last = max(self.gap, self.since - self.last), self.since
 
     def go_on(self):
@@ -98,14 +98,14 @@ class Stream:
         while self.thoughts and self.thoughts[0][0] <= time.monotonic():
             self._send(self.server, self.thoughts.popleft()[1])
 
-    def at_rest(self):
-        return self.broken or (self.sent == self.heard and tcp_info(self.client)[0] == tcp_info(self.server)[0] == 0)
+    def is_idle(self):
+        return self.broken or (self.sent == self.received and tcp_info(self.client)[0] == tcp_info(self.server)[0] == 0)
 
-    def fate(self):
+    def outcome(self):
         """None while it is open. It lives once half a second's messages have arrived."""
         if self.broken:
             return RESET
-        if self.heard >= self.heard_before + 5:
+        if self.received >= self.received_before + 5:
             return LIVES
         now, lost = time.monotonic(), tcp_info(self.speaker)[1]
         if lost != self.seen[1]:
@@ -122,7 +122,7 @@ class Streams:
 
     def __init__(self, in_client, in_server, listens, goes_to, patience, kind="requests", twins=None, count=10):
         self.patience = patience
-        self.list, self.held, self.ended, self.trouble = [], False, False, None
+        self.list, self.held, self.ended, self.error = [], False, False, None
         with contextlib.ExitStack() as made:
             self.selector = made.enter_context(selectors.DefaultSelector())
             listener = made.enter_context(in_server(lambda: socket.create_server((listens, PORT))))
@@ -158,26 +158,26 @@ class Streams:
                 if time.monotonic() >= due:
                     due = time.monotonic() + PACE
                     for stream in self.list if not self.held else ():
-                        stream.speak()
+                        stream.send_message()
         except BaseException as error:  # raised by the next query
-            self.trouble = error
+            self.error = error
 
     def _ask(self, condition, what):
-        def look():
-            if self.trouble:
-                raise self.trouble
+        def check():
+            if self.error:
+                raise self.error
             return condition()
 
-        return harness.wait_until(look, what, self.patience)
+        return harness.wait_until(check, what, self.patience)
 
     def wait_flowing(self):
-        self._ask(lambda: all(stream.heard >= 3 for stream in self.list), "streams flow")
+        self._ask(lambda: all(stream.received >= 3 for stream in self.list), "streams flow")
 
     def hold(self):
         """Waits until both ends are silent and everything is received and acknowledged: segments of the server in flight
         when a router loses its addresses may end the connection by chance, regardless of the settings."""
         self.held = True
-        self._ask(lambda: all(stream.at_rest() for stream in self.list), "streams at rest")
+        self._ask(lambda: all(stream.is_idle() for stream in self.list), "streams at rest")
 
     def go_on(self):
         """Resumes sending; gap() measures from here."""
@@ -185,17 +185,17 @@ class Streams:
             stream.gap = 0.0
         self.held = False
 
-    def wait_speaking(self):
-        self._ask(lambda: all(stream.broken or stream.sent > stream.heard for stream in self.list), "streams speak")
+    def wait_sending(self):
+        self._ask(lambda: all(stream.broken or stream.sent > stream.received for stream in self.list), "streams speak")
 
     def mark(self):
         for stream in self.list:
             stream.mark()
 
-    def fates(self):
+    def outcomes(self):
         """A Counter of live, hanging and reset streams."""
-        self._ask(lambda: all(stream.fate() for stream in self.list), "each stream lives or does not")
-        return collections.Counter(stream.fate() for stream in self.list)
+        self._ask(lambda: all(stream.outcome() for stream in self.list), "each stream lives or does not")
+        return collections.Counter(stream.outcome() for stream in self.list)
 
     def gap(self):
         """The longest silence in seconds since go_on(), over live streams."""

@@ -73,7 +73,7 @@ def failback_at_any_moment(lab):
     return failback(lab, meanwhile=lambda: setattr(lab, "quiet", False))
 
 
-def there_and_back(lab):
+def move_there_and_back(lab):
     """B accepts none of the streams, and the addresses move back before the streams give up."""
     lab.b.set(loose=0)
     lab.begin()
@@ -81,16 +81,16 @@ def there_and_back(lab):
     lab.b.release()
     lab.a.take_over()
     lab.streams.mark()
-    return lab.streams.fates()
+    return lab.streams.outcomes()
 
 
 def flushed(lab):
     """The router that loses its addresses flushes all connections."""
     lab.begin()
     lab.move(lab.a, lab.b, between=lambda: run_in(lab.a.name, "conntrack", "-F"))
-    assert set(lab.streams.fates()) == {LIVES}
+    assert set(lab.streams.outcomes()) == {LIVES}
     lab.move(lab.b, lab.a)
-    return lab.streams.fates()
+    return lab.streams.outcomes()
 
 
 RESET_ROWS = (("failover", "right, then another program resets `loose` in B", loose_reset),
@@ -131,7 +131,7 @@ TABLES = {
         Row("failover", "a rule drops NEW without SYN; conntrackd", failover_with(), NO_NEW_WITHOUT_SYN | CONNTRACKD),
         Row("failback", "A: `be_liberal=0`; flushed when it lost its addresses", flushed),
         Row("failback", "A: `be_liberal=0`; `masquerade`", failback_with(liberal=0), {"translation": "masquerade"}),
-        Row("failover, back in time", "B: `loose=0`", there_and_back),
+        Row("failover, back in time", "B: `loose=0`", move_there_and_back),
     ],
     "Lost by `loose=1`": [
         Row("failover", "A, B: `loose=0`, `be_liberal=0`; `snat to ... fully-random`; conntrackd 0.5 s later", neither(failover),
@@ -159,7 +159,7 @@ RUNS = {"failover": (TABLES, ("nft", "conntrack", "conntrackd")), "keepalived": 
 
 def run_all(rows, repetitions, prefix):
     """[Counter of fates] per row, and the longest silence of live streams, in seconds."""
-    fates, gaps = [collections.Counter() for _ in rows], []
+    outcomes, gaps = [collections.Counter() for _ in rows], []
 
     def run(job):
         row, repetition = job
@@ -170,14 +170,14 @@ def run_all(rows, repetitions, prefix):
 
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         for row, found, gap in pool.map(run, [(row, repetition) for repetition in range(repetitions) for row in range(len(rows))]):
-            fates[row].update(found)
+            outcomes[row].update(found)
             gaps.append(gap)
-    return fates, max(gaps)
+    return outcomes, max(gaps)
 
 
-def told(fates):
-    rest = ", ".join(f"{fates[fate]} {word}" for fate, word in ((HANGS, "hang"), (RESET, "reset")) if fates[fate])
-    return f"{fates[LIVES]} of {fates.total()}" + (f" ({rest})" if rest else "")
+def summary(outcomes):
+    rest = ", ".join(f"{outcomes[outcome]} {word}" for outcome, word in ((HANGS, "hang"), (RESET, "reset")) if outcomes[outcome])
+    return f"{outcomes[LIVES]} of {outcomes.total()}" + (f" ({rest})" if rest else "")
 
 
 def main(tables, repetitions):
@@ -192,7 +192,7 @@ def main(tables, repetitions):
     for title, table in tables.items():
         print(f"\n{title}\n\n| takeover | where | without nswarden | with nswarden |\n|---|---|---|---|")
         for row, (bare, kept) in zip(table, figures):
-            print(f"| {row.event} | {row.what} | {told(bare)} | {told(kept)} |")
+            print(f"| {row.event} | {row.what} | {summary(bare)} | {summary(kept)} |")
     print(f"\nlongest silence of a stream that lives, with nswarden: {gap:.1f} s")
 
 

@@ -57,9 +57,9 @@ class PodCase(unittest.TestCase):
         # A freshly booted node: /run/netns does not exist.
         self.assertFalse(os.path.exists("/run/netns"))
         self.pods = []
-        self.addCleanup(self.tidy)
+        self.addCleanup(self.stop_pods)
 
-    def tidy(self):
+    def stop_pods(self):
         for each in self.pods:
             each.stop()
             for mount in self.mounts_below(each.work):
@@ -253,7 +253,7 @@ class Mistakes(PodCase):
         change(spec_of(objects))
         return self.start(objects)
 
-    def says(self, running, *words):
+    def wait_log_words(self, running, *words):
         wait_until(lambda: all(word in running.log() for word in words), lambda: f"{words}; its log:\n{running.log()}")
 
     def test_without_propagation_netns_that_come_later_are_not_seen_and_readiness_tells(self):
@@ -276,15 +276,15 @@ class Mistakes(PodCase):
         subprocess.run(["setcap", "-r", program], check=True)
         self.addCleanup(subprocess.run, ["setcap", pod.FILE_CAPABILITIES, program], check=True)
         running = self.broken(lambda spec: None)
-        self.says(running, "CAP_SYS_ADMIN")
+        self.wait_log_words(running, "CAP_SYS_ADMIN")
 
     def test_without_a_capability_it_says_which(self):
         running = self.broken(lambda spec: spec["containers"][0]["securityContext"]["capabilities"]["add"].remove("SYS_ADMIN"))
-        self.says(running, "CAP_SYS_ADMIN")
+        self.wait_log_words(running, "CAP_SYS_ADMIN")
 
     def test_with_the_containers_own_procfs_it_cannot_write_and_says_so(self):
         running = self.broken(lambda spec: spec["containers"][0]["args"].remove("--path.procfs=/host/proc"))
-        self.says(running, "--path.procfs")
+        self.wait_log_words(running, "--path.procfs")
 
 
 def main():

@@ -19,11 +19,11 @@ struct Fight {
 
   /// Another process changes the setting; the change is seen immediately and repaired if permitted.
   void attack() {
-    suspensions += damping.found_wrong(now, rules) ? 1 : 0;
+    suspensions += damping.found_drifted(now, rules) ? 1 : 0;
     if (!damping.may_write(now)) return;
     ++repairs;
     damping.repaired(now, rules);
-    (void)damping.found_right(now, rules);
+    (void)damping.found_compliant(now, rules);
   }
 };
 
@@ -76,9 +76,9 @@ TEST_CASE("what has been right for as long as the last pause, and no less than t
   const Time calm = fight.now + seconds(10);
   CHECK(fight.damping.due(rules) == calm);
   fight.now = calm - milliseconds(1);
-  CHECK_FALSE(fight.damping.found_right(fight.now, rules));
+  CHECK_FALSE(fight.damping.found_compliant(fight.now, rules));
   fight.now = calm;
-  CHECK(fight.damping.found_right(fight.now, rules));
+  CHECK(fight.damping.found_compliant(fight.now, rules));
   CHECK_FALSE(fight.damping.suspended());
   fight.attack();
   CHECK(fight.repairs == 7);
@@ -92,6 +92,6 @@ TEST_CASE("a drift during the rest begins the rest anew") {
   fight.now += seconds(9);
   fight.attack();
   CHECK(fight.damping.suspended());
-  CHECK_FALSE(fight.damping.found_right(fight.now + seconds(9), rules));
-  CHECK(fight.damping.found_right(fight.now + seconds(10), rules));
+  CHECK_FALSE(fight.damping.found_compliant(fight.now + seconds(9), rules));
+  CHECK(fight.damping.found_compliant(fight.now + seconds(10), rules));
 }

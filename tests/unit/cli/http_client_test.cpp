@@ -22,7 +22,7 @@ std::string problem_of(std::string_view text) {
 }  // namespace
 
 TEST_CASE("a URL is a scheme, a host and a port") {
-  CHECK(url_of("http://127.0.0.1:10042").shown() == "http://127.0.0.1:10042");
+  CHECK(url_of("http://127.0.0.1:10042").display_text() == "http://127.0.0.1:10042");
   CHECK(url_of("http://node-7.example").port == 80);
   CHECK(url_of("https://node-7.example").port == 443);
   CHECK(url_of("https://node-7.example").tls);
@@ -47,13 +47,13 @@ TEST_CASE("an IPv6 address stands in brackets, and its zone stays here") {
 TEST_CASE("a path stands before those of the API") {
   CHECK(url_of("http://h/").path.empty());
   CHECK(url_of("http://h/nodes/7/").path == "/nodes/7");
-  CHECK(url_of("http://h:1/nodes/7").shown() == "http://h:1/nodes/7");
+  CHECK(url_of("http://h:1/nodes/7").display_text() == "http://h:1/nodes/7");
 }
 
 TEST_CASE("credentials are decoded and never shown") {
   const Url url = url_of("https://watcher:p%40ss%3a%2F%25@h/x");
   CHECK(url.credentials == "watcher:p@ss:/%");
-  CHECK(url.shown() == "https://h:443/x");
+  CHECK(url.display_text() == "https://h:443/x");
   CHECK(url.authority() == "h:443");
   CHECK(url_of("http://u:@h").credentials == "u:");
   CHECK(url_of("http://u:a@b@h").credentials == "u:a@b");

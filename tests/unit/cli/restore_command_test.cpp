@@ -9,7 +9,7 @@
 namespace nswarden {
 namespace {
 
-using What = Restored::What;
+using Kind = Restored::Kind;
 
 RestoreBook::Entry entry(const std::string& path, const std::string& found, const std::string& stored) {
   return {Key::at(path).value(), "routers", found, stored};
@@ -20,12 +20,12 @@ RestoreReport sample() {
   report.netns = 2;
   report.elsewhere = 3;
   report.settings = {
-      {"r1", {entry("ipv4/ip_forward", "0", "1"), What::restored, 0, "0"}},
-      {"r1", {entry("ipv4/tcp_keepalive_time", "7200", "600"), What::changed_by_others, 0, "5"}},
-      {"r1", {entry("ipv4/conf/a\nb/rp_filter", "2", "1"), What::gone, 0, ""}},
-      {"r2", {entry("ipv4/ip_forward", "0", "1"), What::netns_gone, 0, ""}},
-      {"r2", {entry("ipv4/tcp_fastopen_key", "secret-1", "secret-2"), What::failed, EROFS, "secret-2"}},
-      {"r2", {entry("ipv4/ip_local_reserved_ports", "", "80"), What::failed, 0, "90"}},
+      {"r1", {entry("ipv4/ip_forward", "0", "1"), Kind::restored, 0, "0"}},
+      {"r1", {entry("ipv4/tcp_keepalive_time", "7200", "600"), Kind::changed_by_others, 0, "5"}},
+      {"r1", {entry("ipv4/conf/a\nb/rp_filter", "2", "1"), Kind::gone, 0, ""}},
+      {"r2", {entry("ipv4/ip_forward", "0", "1"), Kind::netns_gone, 0, ""}},
+      {"r2", {entry("ipv4/tcp_fastopen_key", "secret-1", "secret-2"), Kind::failed, EROFS, "secret-2"}},
+      {"r2", {entry("ipv4/ip_local_reserved_ports", "", "80"), Kind::failed, 0, "90"}},
   };
   return report;
 }

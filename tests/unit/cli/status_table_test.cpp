@@ -38,17 +38,17 @@ Json json_of(const Snapshot& made) { return std::get<Json>(parse_answer(status_j
 
 StatusView view_of(const Json& json) {
   auto status = status_of(json);
-  if (const auto* wrong = std::get_if<Problem>(&status)) FAIL(wrong->message);
+  if (const auto* problem = std::get_if<Problem>(&status)) FAIL(problem->message);
   StatusView view;
   view.status = std::get<StatusDocument>(status);
   view.now = now;
   return view;
 }
 
-std::string wrong_in(const Json& json) {
+std::string problem_in(const Json& json) {
   const auto status = status_of(json);
-  const auto* wrong = std::get_if<Problem>(&status);
-  return wrong == nullptr ? std::string() : wrong->message;
+  const auto* problem = std::get_if<Problem>(&status);
+  return problem == nullptr ? std::string() : problem->message;
 }
 
 bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
@@ -89,7 +89,7 @@ TEST_CASE("events are listed as they came, with what is known of them") {
   Snapshot made = snapshot();
   EventLog log;
   Event event;
-  event.what = Event::What::suspend;
+  event.kind = Event::Kind::suspend;
   event.time = now - 5;
   event.finding = made.drift[0].finding;
   event.source = Source::event;
@@ -182,9 +182,9 @@ TEST_CASE("an answer of a wrong form is refused by one line that says where") {
   const auto with = [&good](const char* pointer, Json value) {
     Json json = good;
     json[Json::json_pointer(pointer)] = std::move(value);
-    return wrong_in(json);
+    return problem_in(json);
   };
-  CHECK(wrong_in(good).empty());
+  CHECK(problem_in(good).empty());
   CHECK(with("/newer", Json::array({1})).empty());
   CHECK(with("/findings/0/have", nullptr).empty());
   CHECK(with("/schema", 2U) == "it has schema 2, expected 1; use the nswarden program of the daemon");
@@ -204,7 +204,7 @@ TEST_CASE("an answer of a wrong form is refused by one line that says where") {
     if (name == "compliant" || name == "time") continue;
     Json json = good;
     json.erase(name);
-    CHECK(wrong_in(json) == name + " is missing");
+    CHECK(problem_in(json) == name + " is missing");
   }
 }
 

@@ -20,15 +20,15 @@ using std::chrono::seconds;
 namespace {
 
 using Push = CommandQueue::Push;
-using What = CommandQueue::Suspension::What;
+using Kind = CommandQueue::Suspension::Kind;
 using List = std::shared_ptr<const std::vector<std::string>>;
 
 List list(std::vector<std::string> commands) { return std::make_shared<const std::vector<std::string>>(std::move(commands)); }
 
-enum class For { event, life, end };  // end: an event that does not need the netns
+enum class Lifetime { event, life, end };  // end: an event that does not need the netns
 
-CommandJob job(std::string netns, List commands, For what = For::event) {
-  return {std::move(netns), "policy", "event", std::move(commands), what != For::end, what == For::life};
+CommandJob job(std::string netns, List commands, Lifetime lifetime = Lifetime::event) {
+  return {std::move(netns), "policy", "event", std::move(commands), lifetime != Lifetime::end, lifetime == Lifetime::life};
 }
 
 struct Host {
@@ -41,48 +41,48 @@ struct Host {
     return next ? next->job.netns + ":" + next->command : std::string{};
   }
   /// Runs all commands that may run now; returns the outcome of each finished list of "bad" or "good" commands.
-  std::vector<What> run() {
-    std::vector<What> all;
+  std::vector<Kind> run() {
+    std::vector<Kind> all;
     while (const auto next = queue.next(now)) {
       const std::string error = next->command == "bad" ? "exit status 1" : "";
-      all.push_back(queue.done(std::string(next->job.netns), error, now).what);
+      all.push_back(queue.done(std::string(next->job.netns), error, now).kind);
     }
     return all;
   }
-  std::vector<What> ask_and_run(const List& commands, const std::string& netns = "a") {
+  std::vector<Kind> push_and_run(const List& commands, const std::string& netns = "a") {
     queue.push(job(netns, commands));
     return run();
   }
   void suspend(const List& commands, const std::string& netns = "a") {
-    for (int i = 0; i < 4; ++i) REQUIRE(ask_and_run(commands, netns) == std::vector{What::unchanged});
-    REQUIRE(ask_and_run(commands, netns) == std::vector{What::suspended});
+    for (int i = 0; i < 4; ++i) REQUIRE(push_and_run(commands, netns) == std::vector{Kind::unchanged});
+    REQUIRE(push_and_run(commands, netns) == std::vector{Kind::suspended});
   }
 };
 
 }  // namespace
 
 TEST_CASE("commands that fail 5 times in 10 s are suspended, and those that fail now and then are not") {
-  const List bad = list({"bad"});
+  const List failing = list({"bad"});
   Host host;
-  host.suspend(bad);
-  CHECK(host.ask_and_run(bad).empty());
+  host.suspend(failing);
+  CHECK(host.push_and_run(failing).empty());
   Host rare;
   for (int i = 0; i < 100; ++i) {
-    CHECK(rare.ask_and_run(bad) == std::vector{What::unchanged});
+    CHECK(rare.push_and_run(failing) == std::vector{Kind::unchanged});
     rare.now += milliseconds(2501);
   }
 }
 
 TEST_CASE("what is asked for while commands are suspended becomes one run, when their time has come") {
-  const List bad = list({"bad"});
+  const List failing = list({"bad"});
   Host host;
   CHECK_FALSE(host.queue.due());
-  host.suspend(bad);
+  host.suspend(failing);
   CHECK_FALSE(host.queue.due());
-  CHECK(host.queue.push(job("a", bad)) == Push::queued);
+  CHECK(host.queue.push(job("a", failing)) == Push::queued);
   for (int i = 0; i < 10; ++i) {
     CHECK(host.run().empty());
-    CHECK(host.queue.push(job("a", bad)) == Push::merged);
+    CHECK(host.queue.push(job("a", failing)) == Push::merged);
   }
   CHECK(host.queue.queued() == 1);
   REQUIRE(host.queue.due());
@@ -90,7 +90,7 @@ TEST_CASE("what is asked for while commands are suspended becomes one run, when 
   host.now = *host.queue.due() - milliseconds(1);
   CHECK(host.run().empty());
   host.now += milliseconds(1);
-  CHECK(host.run() == std::vector{What::still_suspended});
+  CHECK(host.run() == std::vector{Kind::still_suspended});
   CHECK_FALSE(host.queue.due());
   CHECK(host.queue.queued() == 0);
 }
@@ -107,32 +107,32 @@ TEST_CASE("the time between two runs of suspended commands doubles up to 5 minut
     }
     return host.queue.done("a", is_good ? "" : "exit status 1", host.now);
   };
-  for (int i = 0; i < 4; ++i) CHECK(run_once().what == What::unchanged);
+  for (int i = 0; i < 4; ++i) CHECK(run_once().kind == Kind::unchanged);
   seconds waits{0};
   for (const int wanted : {1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300}) {
     const Time before = host.now;
     const auto verdict = run_once();
     CHECK(verdict.delay == seconds(wanted));
     CHECK(verdict.error == "exit status 1");
-    CHECK(verdict.what == (wanted == 1 ? What::suspended : What::still_suspended));
+    CHECK(verdict.kind == (wanted == 1 ? Kind::suspended : Kind::still_suspended));
     CHECK(host.now - before == waits);
     waits = seconds(wanted);
   }
   is_good = true;
-  CHECK(run_once().what == What::resumed);
+  CHECK(run_once().kind == Kind::resumed);
   is_good = false;
-  for (int i = 0; i < 4; ++i) CHECK(run_once().what == What::unchanged);
-  CHECK(run_once().what == What::suspended);
+  for (int i = 0; i < 4; ++i) CHECK(run_once().kind == Kind::unchanged);
+  CHECK(run_once().kind == Kind::suspended);
 }
 
 TEST_CASE("other commands of the netns, and the same ones of other netns, do not wait for suspended ones") {
-  const List bad = list({"bad"});
+  const List failing = list({"bad"});
   const List good = list({"good"});
   Host host;
-  host.suspend(bad);
-  host.queue.push(job("a", bad));
+  host.suspend(failing);
+  host.queue.push(job("a", failing));
   host.queue.push(job("a", good));
-  host.queue.push(job("b", bad));
+  host.queue.push(job("b", failing));
   CHECK(host.next() == "a:good");
   CHECK(host.next() == "b:bad");
   (void)host.queue.done("a", "", host.now);
@@ -147,13 +147,13 @@ TEST_CASE("other commands of the netns, and the same ones of other netns, do not
 }
 
 TEST_CASE("what waits behind a run that fails once too often is set aside too") {
-  const List bad = list({"bad"});
+  const List failing = list({"bad"});
   Host host;
-  for (int i = 0; i < 4; ++i) host.ask_and_run(bad);
-  host.queue.push(job("a", bad));
+  for (int i = 0; i < 4; ++i) host.push_and_run(failing);
+  host.queue.push(job("a", failing));
   CHECK(host.next() == "a:bad");
-  host.queue.push(job("a", bad));
-  CHECK(host.queue.done("a", "exit status 1", host.now).what == What::suspended);
+  host.queue.push(job("a", failing));
+  CHECK(host.queue.done("a", "exit status 1", host.now).kind == Kind::suspended);
   CHECK(host.next().empty());
   CHECK(host.queue.queued() == 1);
   CHECK(host.queue.due() == host.now + seconds(1));
@@ -165,12 +165,12 @@ TEST_CASE("a run of several commands fails when one of them does, and tells of t
   for (int i = 0; i < 5; ++i) {
     host.queue.push(job("a", mixed));
     CHECK(host.next() == "a:good");
-    CHECK(host.queue.done("a", "", host.now).what == What::unchanged);
+    CHECK(host.queue.done("a", "", host.now).kind == Kind::unchanged);
     CHECK(host.next() == "a:bad");
-    CHECK(host.queue.done("a", "exit status 7", host.now).what == What::unchanged);
+    CHECK(host.queue.done("a", "exit status 7", host.now).kind == Kind::unchanged);
     CHECK(host.next() == "a:good");
     const auto verdict = host.queue.done("a", "", host.now);
-    CHECK(verdict.what == (i < 4 ? What::unchanged : What::suspended));
+    CHECK(verdict.kind == (i < 4 ? Kind::unchanged : Kind::suspended));
     CHECK(verdict.error == (i < 4 ? "" : "exit status 7"));
   }
 }
@@ -181,98 +181,98 @@ TEST_CASE("a success in between gives the whole budget back") {
   for (int i = 0; i < 100; ++i) {
     host.queue.push(job("a", commands));
     REQUIRE_FALSE(host.next().empty());
-    CHECK(host.queue.done("a", i % 5 == 4 ? "" : "exit status 1", host.now).what == What::unchanged);
+    CHECK(host.queue.done("a", i % 5 == 4 ? "" : "exit status 1", host.now).kind == Kind::unchanged);
   }
 }
 
 TEST_CASE("what is for once in a life never waits aside, and its failures do not count") {
-  const List bad = list({"bad"});
+  const List failing = list({"bad"});
   Host host;
   for (int i = 0; i < 20; ++i) {
-    host.queue.push(job("a", bad, For::life));
-    CHECK(host.run() == std::vector{What::unchanged});
+    host.queue.push(job("a", failing, Lifetime::life));
+    CHECK(host.run() == std::vector{Kind::unchanged});
   }
-  host.suspend(bad);
-  host.queue.push(job("a", bad));
-  host.queue.push(job("a", bad, For::life));
+  host.suspend(failing);
+  host.queue.push(job("a", failing));
+  host.queue.push(job("a", failing, Lifetime::life));
   CHECK(host.next() == "a:bad");  // although an earlier event of the suspended list is queued
   (void)host.queue.done("a", "exit status 1", host.now);
   CHECK(host.next().empty());
   CHECK(host.queue.queued() == 0);
-  host.queue.push(job("a", bad));
+  host.queue.push(job("a", failing));
   CHECK(host.next().empty());
-  host.queue.push(job("a", bad, For::life));
+  host.queue.push(job("a", failing, Lifetime::life));
   CHECK(host.next() == "a:bad");
 }
 
 TEST_CASE("with a netns goes what was suspended for it, but not what does not need it") {
-  const List bad = list({"bad"});
+  const List failing = list({"bad"});
   const List last = list({"bad", "good"});
   Host host;
-  host.suspend(bad);
+  host.suspend(failing);
   for (int i = 0; i < 5; ++i) {
-    host.queue.push(job("a", last, For::end));
+    host.queue.push(job("a", last, Lifetime::end));
     host.run();
   }
-  host.queue.push(job("a", bad));
-  host.queue.push(job("a", last, For::end));
+  host.queue.push(job("a", failing));
+  host.queue.push(job("a", last, Lifetime::end));
   CHECK(host.run().empty());
   CHECK(host.queue.queued() == 3);
   CHECK(host.queue.forget("a") == 1);
   CHECK(host.queue.queued() == 2);
-  host.queue.push(job("a", bad));
-  CHECK(host.run() == std::vector{What::unchanged});
+  host.queue.push(job("a", failing));
+  CHECK(host.run() == std::vector{Kind::unchanged});
   host.now += seconds(1);
-  CHECK(host.run() == std::vector{What::unchanged, What::still_suspended});
+  CHECK(host.run() == std::vector{Kind::unchanged, Kind::still_suspended});
   CHECK(host.queue.queued() == 0);
   CHECK_FALSE(host.queue.due());
 }
 
 TEST_CASE("a pardon lets all run at once, and forgets what failed") {
-  const List bad = list({"bad"});
+  const List failing = list({"bad"});
   Host host;
-  host.suspend(bad);
-  host.queue.push(job("a", bad));
+  host.suspend(failing);
+  host.queue.push(job("a", failing));
   CHECK(host.run().empty());
-  host.queue.pardon();
+  host.queue.resume_all();
   CHECK_FALSE(host.queue.due());
-  CHECK(host.run() == std::vector{What::unchanged});
-  for (int i = 0; i < 3; ++i) CHECK(host.ask_and_run(bad) == std::vector{What::unchanged});
-  CHECK(host.ask_and_run(bad) == std::vector{What::suspended});
+  CHECK(host.run() == std::vector{Kind::unchanged});
+  for (int i = 0; i < 3; ++i) CHECK(host.push_and_run(failing) == std::vector{Kind::unchanged});
+  CHECK(host.push_and_run(failing) == std::vector{Kind::suspended});
 }
 
 TEST_CASE("what waits aside counts among the events that may wait") {
-  const List bad = list({"bad"});
+  const List failing = list({"bad"});
   Host host;
   CommandQueue::Limits limits;
   limits.events = 2;
   host.queue = CommandQueue(limits);
-  host.suspend(bad, "a");
-  host.suspend(bad, "b");
-  for (const char* netns : {"a", "b"}) CHECK(host.queue.push(job(netns, bad)) == Push::queued);
+  host.suspend(failing, "a");
+  host.suspend(failing, "b");
+  for (const char* netns : {"a", "b"}) CHECK(host.queue.push(job(netns, failing)) == Push::queued);
   CHECK(host.run().empty());
-  CHECK(host.queue.push(job("c", bad)) == Push::refused);
-  CHECK(host.queue.push(job("a", bad)) == Push::merged);
+  CHECK(host.queue.push(job("c", failing)) == Push::refused);
+  CHECK(host.queue.push(job("a", failing)) == Push::merged);
   CHECK(host.queue.forget("a") == 1);
-  CHECK(host.queue.push(job("c", bad)) == Push::queued);
+  CHECK(host.queue.push(job("c", failing)) == Push::queued);
 }
 
 TEST_CASE("of more failing commands than can be remembered, those that were quiet for longest are forgotten") {
-  const List bad = list({"bad"});
+  const List failing = list({"bad"});
   Host host;
   CommandQueue::Limits limits;
   limits.failing = 2;
   host.queue = CommandQueue(limits);
-  host.suspend(bad, "a");
-  host.queue.push(job("a", bad));
+  host.suspend(failing, "a");
+  host.queue.push(job("a", failing));
   CHECK(host.run().empty());
-  for (int i = 0; i < 4; ++i) host.ask_and_run(bad, "b");
-  CHECK(host.ask_and_run(bad, "c") == std::vector{What::unchanged});  // evicts b, because a has a job waiting
-  for (int i = 0; i < 3; ++i) CHECK(host.ask_and_run(bad, "c") == std::vector{What::unchanged});
-  CHECK(host.ask_and_run(bad, "b") == std::vector{What::unchanged});
-  CHECK(host.ask_and_run(bad, "c") == std::vector{What::unchanged});
+  for (int i = 0; i < 4; ++i) host.push_and_run(failing, "b");
+  CHECK(host.push_and_run(failing, "c") == std::vector{Kind::unchanged});  // evicts b, because a has a job waiting
+  for (int i = 0; i < 3; ++i) CHECK(host.push_and_run(failing, "c") == std::vector{Kind::unchanged});
+  CHECK(host.push_and_run(failing, "b") == std::vector{Kind::unchanged});
+  CHECK(host.push_and_run(failing, "c") == std::vector{Kind::unchanged});
   host.now += seconds(1);
-  CHECK(host.run() == std::vector{What::still_suspended});
+  CHECK(host.run() == std::vector{Kind::still_suspended});
 }
 
 TEST_CASE("whatever fails in whatever order, counts stay right, nothing runs too often and nothing waits for ever") {
@@ -287,13 +287,16 @@ TEST_CASE("whatever fails in whatever order, counts stay right, nothing runs too
     if (!next) return false;
     const CommandJob& job = next->job;
     const bool is_first = next->command == job.commands->front();
-    if (is_first && !job.of_life && job.commands != lists[2]) runs[{job.netns, job.commands.get()}].push_back(host.now);
+    if (is_first && !job.for_new_netns && job.commands != lists[2]) runs[{job.netns, job.commands.get()}].push_back(host.now);
     (void)host.queue.done(std::string(job.netns), next->command == "bad" ? "exit status 1" : "", host.now);
     return true;
   };
   for (int step = 0; step < 20000; ++step) {
     host.now += milliseconds(any(40));
-    host.queue.push(job(names[any(3)], lists[any(3)], any(20) == 0 ? For::life : any(2) == 0 ? For::event : For::end));
+    host.queue.push(job(names[any(3)], lists[any(3)],
+                        any(20) == 0  ? Lifetime::life
+                        : any(2) == 0 ? Lifetime::event
+                                      : Lifetime::end));
     if (any(2) == 0) run_one();
     REQUIRE(host.queue.running() == 0);
     REQUIRE(host.queue.queued() <= 3 * 5 * 2);

@@ -104,7 +104,7 @@ TEST_CASE("too many events are refused, and netns that came never are") {
   CHECK(queue.push(job("b", list({"1"}))) == Push::queued);
   CHECK(queue.push(job("c", list({"1"}))) == Push::refused);
   CommandJob came = job("d", list({"1"}), true);
-  came.of_life = true;
+  came.for_new_netns = true;
   CHECK(queue.push(came) == Push::queued);
   CHECK(next(queue) == "a:1");
   CHECK(queue.push(job("c", list({"1"}))) == Push::refused);  // a running job still counts
@@ -152,7 +152,7 @@ TEST_CASE("counts stay right whatever happens in whatever order") {
     switch (any(5)) {
       case 0: {
         CommandJob one = job(names[any(names.size())], lists[any(lists.size())], any(2) == 0);
-        one.of_life = one.needs_netns && any(2) == 0;
+        one.for_new_netns = one.needs_netns && any(2) == 0;
         queue.push(std::move(one));
         break;
       }

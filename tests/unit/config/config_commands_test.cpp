@@ -21,7 +21,7 @@ using test::Strings;
 /// `f:LINE:COL: message` of each problem, in lines.
 std::string lines_of(std::string_view text) {
   std::string all;
-  for (const std::string& told : test::told_of(test::problems_of(text))) all += "f:" + told + '\n';
+  for (const std::string& reported : test::problem_lines(test::problems_of(text))) all += "f:" + reported + '\n';
   return all;
 }
 
@@ -50,7 +50,7 @@ TEST_CASE("the older form is read rule by rule, with its commands in file order"
   CHECK(rule.netns[0].text() == "^qrouter-.*");
   CHECK(rule.mode == Mode::enforce);
   CHECK(rule.sysctls.empty());
-  CHECK(rule.where.line == 2);
+  CHECK(rule.position.line == 2);
   CHECK(rule.commands.startup == Strings{"ip netns exec $NETNS sysctl net.ipv4.ip_forward=1", ": empty command"});
   REQUIRE(rule.commands.events.size() == 3);
   CHECK(rule.commands.events[0].event == "IN_CREATE");
@@ -109,7 +109,7 @@ TEST_CASE("native commands have no capabilities unless the policy asks for the d
 TEST_CASE("each mistake in commands has its own line that says what to do") {
   struct Row {
     std::string text;
-    std::string_view told;
+    std::string_view reported;
   };
   const std::string rule = "- netns_regex: x\n  daemon_startup_actions: []\n  inotify_actions: []\n";
   const std::vector<Row> rows{
@@ -154,9 +154,9 @@ TEST_CASE("each mistake in commands has its own line that says what to do") {
       {"version: 1\npolicies: [{name: a, netns: x, sysctls: {}, commands: {startup: [b]}}]\n", "policies[0] has no sysctls"},
   };
   for (const Row& row : rows) {
-    const std::string told = lines_of(row.text);
-    CAPTURE(row.text.substr(0, 200), row.told, told);
-    CHECK(told.find(row.told) != std::string::npos);
+    const std::string reported = lines_of(row.text);
+    CAPTURE(row.text.substr(0, 200), row.reported, reported);
+    CHECK(reported.find(row.reported) != std::string::npos);
   }
 }
 

@@ -26,14 +26,14 @@ using test::Strings;
 /// "KEY=VALUE", "?KEY=VALUE" if the key may be missing, "<FILE"; empty if the text remains a command.
 Strings steps_of(std::string_view command) {
   const auto steps = read_sysctl_command(command);
-  Strings told;
-  if (!steps) return told;
+  Strings reported;
+  if (!steps) return reported;
   for (const SysctlStep& step : *steps) {
-    if (const auto* file = std::get_if<SysctlFile>(&step)) told.push_back("<" + file->path);
+    if (const auto* file = std::get_if<SysctlFile>(&step)) reported.push_back("<" + file->path);
     const auto* set = std::get_if<SysctlAssignment>(&step);
-    if (set != nullptr) told.push_back((set->optional ? "?" : "") + set->key + "=" + set->value);
+    if (set != nullptr) reported.push_back((set->optional ? "?" : "") + set->key + "=" + set->value);
   }
-  return told;
+  return reported;
 }
 
 /// A rule with quoted commands: any text without that quote is permitted.

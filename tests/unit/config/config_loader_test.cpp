@@ -114,12 +114,12 @@ TEST_CASE("policies of included files come first, depth first and in byte order,
   CHECK(config.reconcile_interval == std::chrono::seconds{5});
   CHECK(config.include.size() == 2);
   for (const PolicyConfig& policy : config.policies) {
-    const std::uint16_t file = policy.where.file;
-    CHECK(policy.sysctls.at(0).where.file == file);
+    const std::uint16_t file = policy.position.file;
+    CHECK(policy.sysctls.at(0).position.file == file);
     CHECK(policy.netns.at(0).text() == "x");
   }
-  CHECK(config.files.at(config.policies[1].where.file) == "/srv/deep.yaml");
-  CHECK(config.files.at(config.policies[4].where.file) == "/etc/n/main.yaml");
+  CHECK(config.files.at(config.policies[1].position.file) == "/srv/deep.yaml");
+  CHECK(config.files.at(config.policies[4].position.file) == "/etc/n/main.yaml");
 }
 
 TEST_CASE("paths are relative to the file that names them, and an empty folder is fine, but watched") {
@@ -162,7 +162,7 @@ TEST_CASE("of one key the later file wins, and the policy itself over all files"
   Strings settings;
   for (const Setting& setting : config.policies[0].sysctls) {
     settings.push_back(fmt::format("{}={} {}:{}{}", setting.key.name(), setting.want.text(),
-                                   config.files.at(setting.where.file), setting.where.line,
+                                   config.files.at(setting.position.file), setting.position.line,
                                    setting.optional ? " optional" : ""));
   }
   CHECK(settings == Strings{"net.ipv4.b=2 /d/2.conf:1 optional", "net.ipv4.conf.*.g=2 /d/2.conf:2", "net.ipv4.a=3 /z:1",
@@ -171,7 +171,7 @@ TEST_CASE("of one key the later file wins, and the policy itself over all files"
   for (const KeyPattern& key : config.policies[0].exclusions) exclusions.push_back(key.name());
   CHECK(exclusions == Strings{"net.ipv4.e", "net.ipv4.conf.lo.g"});
   CHECK(config.policies[1].sysctls.size() == 3);
-  CHECK(config.policies[1].sysctls[0].where.file == config.policies[0].sysctls[0].where.file - 1);
+  CHECK(config.policies[1].sysctls[0].position.file == config.policies[0].sysctls[0].position.file - 1);
   CHECK(source.reads == 4);  // a file used by two policies is read once
   CHECK(source.asked == Strings{"/m", "/d", "/d/1.conf", "/d/2.conf", "/z"});
 }
@@ -237,9 +237,9 @@ TEST_CASE("includes that end in themselves, go too deep or come twice are refuse
 
 TEST_CASE("there are at most so many files and bytes") {
   std::map<std::string, std::string> files{{"/m", file_text("", "include: d\n")}};
-  for (std::size_t i = 1; i < most_config_files; ++i) files[fmt::format("/d/{:04}.yaml", i)] = file_text("");
+  for (std::size_t i = 1; i < max_config_files; ++i) files[fmt::format("/d/{:04}.yaml", i)] = file_text("");
   FilesInMemory most(files);
-  CHECK(loaded(most, "/m").files.size() == most_config_files);
+  CHECK(loaded(most, "/m").files.size() == max_config_files);
   files["/d/last.yaml"] = file_text("");
   FilesInMemory more(files);
   check_starts(refused(more, "/m"), {"/m:2:10: the configuration has more than 1000 files"});

@@ -16,7 +16,7 @@ namespace {
 using test::config_of;
 using test::Strings;
 
-Strings told_of(std::string_view text) { return test::told_of(test::problems_of(text)); }
+Strings problem_lines(std::string_view text) { return test::problem_lines(test::problems_of(text)); }
 
 Strings texts_of(const std::vector<Pattern>& patterns) {
   Strings texts;
@@ -34,13 +34,13 @@ constexpr std::string_view wish = "  sysctls: {net.ipv4.a: 1}\n";
 
 struct Row {
   std::string text;
-  Strings told;  ///< prefixes of the problems
+  Strings reported;  ///< prefixes of the problems
 };
 
 void check_rows(const std::vector<Row>& rows) {
   for (const Row& row : rows) {
     CAPTURE(row.text);
-    test::check_starts(told_of(row.text), row.told);
+    test::check_starts(problem_lines(row.text), row.reported);
   }
 }
 
@@ -73,8 +73,8 @@ policies:
   CHECK(config.links == Links::follow);
   REQUIRE(config.include.size() == 2);
   CHECK(config.include[0].path == "a.yaml");
-  CHECK(config.include[1].where.line == 3);
-  CHECK(config.include[1].where.column == 19);
+  CHECK(config.include[1].position.line == 3);
+  CHECK(config.include[1].position.column == 19);
   REQUIRE(config.policies.size() == 3);
   const PolicyConfig& one = config.policies[0];
   CHECK(texts_of(one.netns) == Strings{"^q"});
@@ -91,7 +91,7 @@ policies:
   CHECK(several.sysctl_files.at(1).path == "y.conf");
   REQUIRE(several.observe.size() == 2);
   CHECK(several.observe[1].key.name() == "net.ipv4.conf.*.forwarding");
-  CHECK(several.observe[1].where.line == 21);
+  CHECK(several.observe[1].position.line == 21);
   CHECK(config.policies[2].netns.empty());
   CHECK(config.policies[2].host);
 }
@@ -137,8 +137,8 @@ TEST_CASE("every way to say what is wanted of a key is read") {
     CHECK(setting.want.set() == wanted[i].set);
     CHECK(setting.optional == wanted[i].optional);
     CHECK(setting.mode == wanted[i].mode);
-    CHECK(setting.where.line == 6 + static_cast<int>(i));
-    CHECK(setting.where.column == 5);
+    CHECK(setting.position.line == 6 + static_cast<int>(i));
+    CHECK(setting.position.column == 5);
   }
   CHECK(policy.sysctls[2].note == "as measured: 2026");
   REQUIRE(policy.exclusions.size() == 2);
@@ -200,7 +200,7 @@ TEST_CASE(
     "a policy whose interfaces have a use is taken: by a glob that is wanted, that is observed, or that a file may have") {
   for (const char* fields :
        {"  sysctls: {net.ipv4.conf.*.a: 1}\n", "  observe: [net.ipv6.neigh.qr-*.a]\n", "  sysctl_files: x\n"}) {
-    CHECK(told_of(with_policy("  netns: x\n  interfaces: qr-\n" + std::string(fields))).empty());
+    CHECK(problem_lines(with_policy("  netns: x\n  interfaces: qr-\n" + std::string(fields))).empty());
   }
 }
 
@@ -268,22 +268,22 @@ TEST_CASE("what is wanted of a key is refused where it cannot be meant") {
 
 TEST_CASE("keys of the whole host are taken where the policy says so") {
   const std::string sysctls = "  sysctls: {net.netfilter.nf_conntrack_max: 1}\n";
-  CHECK(told_of(with_policy("  netns: x\n  allow_global: true\n" + sysctls)).empty());
-  CHECK(told_of(with_policy("  host: true\n" + sysctls)).empty());
-  CHECK(told_of(with_policy("  netns: x\n  observe: [net.netfilter.nf_conntrack_max]\n")).empty());
+  CHECK(problem_lines(with_policy("  netns: x\n  allow_global: true\n" + sysctls)).empty());
+  CHECK(problem_lines(with_policy("  host: true\n" + sysctls)).empty());
+  CHECK(problem_lines(with_policy("  netns: x\n  observe: [net.netfilter.nf_conntrack_max]\n")).empty());
 }
 
 TEST_CASE("an exclusion that no glob of its policy takes is fine, and so is one beside the key itself") {
-  CHECK(told_of(with_sysctls("    -net.ipv4.conf.eth0.a:\n    net.ipv4.b: 1\n    -net.ipv4.b:\n")).empty());
+  CHECK(problem_lines(with_sysctls("    -net.ipv4.conf.eth0.a:\n    net.ipv4.b: 1\n    -net.ipv4.b:\n")).empty());
 }
 
 TEST_CASE("no message repeats a secret, whatever is wrong with it") {
   for (const char* setting :
        {"0x5ec2e7", "{value: \"5ec2e7 5ec2e7\"}", "{min: 5ec2e7}", "{not: [5ec2e7]}", "{regex: \"(5ec2e7\"}",
         "{one_of: [5ec2e7]}", "{regex: \"(?=5ec2e7)\", set: 5ec2e7}", "{between: [5ec2e7, 0x5ec2e7]}"}) {
-    const Strings told = told_of(with_sysctls("    net.ipv4.tcp_fastopen_key: " + std::string(setting) + "\n"));
-    CAPTURE(setting, told);
-    REQUIRE_FALSE(told.empty());
-    for (const std::string& line : told) CHECK(line.find("5ec2e7") == std::string::npos);
+    const Strings reported = problem_lines(with_sysctls("    net.ipv4.tcp_fastopen_key: " + std::string(setting) + "\n"));
+    CAPTURE(setting, reported);
+    REQUIRE_FALSE(reported.empty());
+    for (const std::string& line : reported) CHECK(line.find("5ec2e7") == std::string::npos);
   }
 }

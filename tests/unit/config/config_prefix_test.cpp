@@ -112,18 +112,18 @@ std::string text_of(const std::string& path) {
 }
 
 /// All settings and commands of a configuration, each with the name of its policy.
-std::set<std::string> wishes_of(const Config& config) {
-  std::set<std::string> wishes;
+std::set<std::string> settings_text(const Config& config) {
+  std::set<std::string> texts;
   for (const PolicyConfig& policy : config.policies) {
     for (const Setting& setting : policy.sysctls) {
-      wishes.insert(policy.name + ": " + policy.netns.at(0).text() + ": " + setting.key.name() + " = " + setting.want.text());
+      texts.insert(policy.name + ": " + policy.netns.at(0).text() + ": " + setting.key.name() + " = " + setting.want.text());
     }
-    for (const std::string& command : policy.commands.startup) wishes.insert(policy.name + ": " + command);
+    for (const std::string& command : policy.commands.startup) texts.insert(policy.name + ": " + command);
     for (const auto& on : policy.commands.events) {
-      for (const std::string& command : on.commands) wishes.insert(policy.name + ": " + on.event + ": " + command);
+      for (const std::string& command : on.commands) texts.insert(policy.name + ": " + on.event + ": " + command);
     }
   }
-  return wishes;
+  return texts;
 }
 
 /// Lengths of the accepted prefixes, including the whole text.
@@ -131,7 +131,7 @@ std::set<std::size_t> lengths_taken(const std::string& text) {
   const auto parsed = parse_config(text);
   const Config* whole = std::get_if<Config>(&parsed);
   REQUIRE(whole != nullptr);
-  const auto wishes = wishes_of(*whole);
+  const auto texts = settings_text(*whole);
   std::set<std::size_t> taken;
   for (std::size_t length = 0; length <= text.size(); ++length) {
     const auto result = parse_config(std::string_view(text).substr(0, length));
@@ -140,8 +140,8 @@ std::set<std::size_t> lengths_taken(const std::string& text) {
     taken.insert(length);
     // FAIL instead of CHECK, which would add thousands of assertions.
     if (text[length - 1] != '\n') FAIL("taken in the middle of a line: the first " << length << " bytes");
-    for (const std::string& wish : wishes_of(*config)) {
-      if (wishes.count(wish) == 0) FAIL("the first " << length << " bytes want something else: " << wish);
+    for (const std::string& wish : settings_text(*config)) {
+      if (texts.count(wish) == 0) FAIL("the first " << length << " bytes want something else: " << wish);
     }
   }
   return taken;

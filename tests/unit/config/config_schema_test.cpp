@@ -106,8 +106,8 @@ TEST_CASE("each field says what it is") {
   const YamlNode root = schema();
   for (const Field& field : top_fields) {
     CAPTURE(field.name);
-    CHECK(at(at(at(root, "properties"), field.name), "description").text == field.about);
-    CHECK_FALSE(field.about.empty());
+    CHECK(at(at(at(root, "properties"), field.name), "description").text == field.description);
+    CHECK_FALSE(field.description.empty());
   }
   CHECK(names_of(included_fields) == Names{"version", "include", "mode", "policies"});
 }

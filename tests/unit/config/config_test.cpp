@@ -38,7 +38,9 @@ version: 1
 )";
 
 /// `LINE:COL: message` of each problem, separated by newlines; empty without problems.
-std::string told_of(std::string_view text) { return fmt::format("{}", fmt::join(test::told_of(problems_of(text)), "\n")); }
+std::string problem_lines(std::string_view text) {
+  return fmt::format("{}", fmt::join(test::problem_lines(problems_of(text)), "\n"));
+}
 
 /// A file with one policy, with the fields of a test.
 std::string with_policy(std::string_view fields) { return fmt::format("version: 1\npolicies:\n  - {}\n", fields); }
@@ -58,12 +60,12 @@ TEST_CASE("a good file gives every field, with defaults, normal values and place
   REQUIRE(routers.netns.size() == 1);
   CHECK(routers.netns[0].text() == "^qrouter-");
   CHECK(routers.mode == Mode::enforce);
-  CHECK(routers.where.line == 5);
+  CHECK(routers.position.line == 5);
   REQUIRE(routers.sysctls.size() == 3);
   CHECK(routers.sysctls[0].key.path() == "netfilter/nf_conntrack_tcp_be_liberal");
   CHECK(routers.sysctls[0].want.text() == "1");
-  CHECK(routers.sysctls[0].where.line == 9);
-  CHECK(routers.sysctls[0].where.column == 7);
+  CHECK(routers.sysctls[0].position.line == 9);
+  CHECK(routers.sysctls[0].position.column == 7);
   CHECK(routers.sysctls[1].key.path() == "ipv4/conf/eth0.100/rp_filter");
   CHECK(routers.sysctls[1].want.text() == "2");
   CHECK(routers.sysctls[2].want.text() == "4096 87380 6291456");
@@ -123,8 +125,8 @@ policies:
       net.ipv4.ip_forward: yes
       net/ipv4/ip_forward: 010
 )";
-  const std::string told = told_of(text);
-  CAPTURE(told);
+  const std::string reported = problem_lines(text);
+  CAPTURE(reported);
   const std::vector<std::string_view> expected{
       "1:10: version: invalid version \"2\", expected 1",
       "2:13: netns_dirs: expected a list, found a single value",
@@ -143,8 +145,8 @@ policies:
   std::size_t at = 0;
   for (const std::string_view start : expected) {
     CAPTURE(start);
-    const std::size_t end = told.find('\n', at);
-    CHECK(told.substr(at, start.size()) == start);
+    const std::size_t end = reported.find('\n', at);
+    CHECK(reported.substr(at, start.size()) == start);
     REQUIRE((end == std::string::npos) == (start == expected.back()));
     at = end + 1;
   }
@@ -153,7 +155,7 @@ policies:
 TEST_CASE("each mistake has its own line that says what to do") {
   struct Row {
     std::string text;
-    std::string_view told;  ///< substring of the problem
+    std::string_view reported;  ///< substring of the problem
   };
   const std::string longest(128, 'n');
   const std::vector<Row> rows{
@@ -220,10 +222,10 @@ TEST_CASE("each mistake has its own line that says what to do") {
   };
   for (const Row& row : rows) {
     CAPTURE(row.text);
-    const std::string told = told_of(row.text);
-    CAPTURE(told);
-    CHECK(told.find(row.told) != std::string::npos);
-    CHECK(told.find('\n') == std::string::npos);
+    const std::string reported = problem_lines(row.text);
+    CAPTURE(reported);
+    CHECK(reported.find(row.reported) != std::string::npos);
+    CHECK(reported.find('\n') == std::string::npos);
   }
 }
 
@@ -234,28 +236,28 @@ TEST_CASE("words in quotes and numbers in quotes are values as they stand") {
 }
 
 TEST_CASE("a secret that is refused is not repeated by the message") {
-  const std::string told = told_of(with_sysctl("net.ipv4.tcp_fastopen_key: 0x5ec2e7"));
-  CHECK_FALSE(told.empty());
-  CHECK(told.find("5ec2e7") == std::string::npos);
+  const std::string reported = problem_lines(with_sysctl("net.ipv4.tcp_fastopen_key: 0x5ec2e7"));
+  CHECK_FALSE(reported.empty());
+  CHECK(reported.find("5ec2e7") == std::string::npos);
 }
 
 TEST_CASE("a problem of the YAML itself does not hide those of the fields") {
-  const std::string told = told_of("version: 2\npolicies: &all []\n");
-  CHECK(told.find("1:10: version") != std::string::npos);
-  CHECK(told.find("2:11: anchors") != std::string::npos);
+  const std::string reported = problem_lines("version: 2\npolicies: &all []\n");
+  CHECK(reported.find("1:10: version") != std::string::npos);
+  CHECK(reported.find("2:11: anchors") != std::string::npos);
 }
 
 TEST_CASE("a value that was refused once is not refused again for its kind") {
-  const std::string told = told_of("version: &v 1\npolicies: *v\n");
-  CHECK(told.find("2:11: aliases") != std::string::npos);
-  CHECK(told.find("expected a list") == std::string::npos);
+  const std::string reported = problem_lines("version: &v 1\npolicies: *v\n");
+  CHECK(reported.find("2:11: aliases") != std::string::npos);
+  CHECK(reported.find("expected a list") == std::string::npos);
 }
 
 TEST_CASE("messages stay short, whatever the file says") {
   const std::string word(10000, 'w');
   for (const std::string& text : {"version: " + word + "\npolicies: []\n", word + ": 1\n", with_sysctl(word + ": 1"),
                                   with_policy("{name: a, netns: x, mode: " + word + "}")}) {
-    CHECK(told_of(text).size() < 600);
+    CHECK(problem_lines(text).size() < 600);
   }
 }
 

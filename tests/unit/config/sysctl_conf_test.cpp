@@ -23,8 +23,8 @@ PolicyConfig policy_named_p() {
   return policy;
 }
 
-Strings told_of(std::string_view text, const PolicyConfig& policy = policy_named_p()) {
-  return test::told_of(parse_sysctl_conf(text, policy).problems);
+Strings problem_lines(std::string_view text, const PolicyConfig& policy = policy_named_p()) {
+  return test::problem_lines(parse_sysctl_conf(text, policy).problems);
 }
 
 }  // namespace
@@ -45,7 +45,7 @@ net.ipv4.tcp_congestion_control=a=b#c
                                             policy_named_p(), 7);
   REQUIRE(conf.problems.size() == 1);
   CHECK(format_problem("f", conf.problems[0]).starts_with("f:10:2: sysctl \"- net.ipv4.x\": the key contains white space"));
-  CHECK(conf.problems[0].where.file == 7);
+  CHECK(conf.problems[0].position.file == 7);
   struct Wanted {
     std::string_view key;
     std::string_view want;
@@ -65,9 +65,9 @@ net.ipv4.tcp_congestion_control=a=b#c
     CAPTURE(wanted[i].key);
     CHECK(setting.key.name() == wanted[i].key);
     CHECK(setting.want.text() == wanted[i].want);
-    CHECK(setting.where.line == wanted[i].line);
-    CHECK(setting.where.column == wanted[i].column);
-    CHECK(setting.where.file == 7);
+    CHECK(setting.position.line == wanted[i].line);
+    CHECK(setting.position.column == wanted[i].column);
+    CHECK(setting.position.file == 7);
     CHECK(setting.optional == wanted[i].optional);
     CHECK_FALSE(setting.mode);
   }
@@ -76,14 +76,14 @@ net.ipv4.tcp_congestion_control=a=b#c
 }
 
 TEST_CASE("a file with nothing in it wants nothing") {
-  CHECK(told_of("").empty());
-  CHECK(told_of("# only\n\n").empty());
+  CHECK(problem_lines("").empty());
+  CHECK(problem_lines("# only\n\n").empty());
 }
 
 TEST_CASE("each mistake in a file of sysctl.d(5) is told by its exact place") {
   struct Row {
     std::string text;
-    Strings told;  ///< prefixes of the problems
+    Strings reported;  ///< prefixes of the problems
   };
   const std::vector<Row> rows{
       {"net.ipv4.a\n", {"1:1: net.ipv4.a has no value; write KEY = VALUE, or -KEY to exclude it from globs"}},
@@ -118,18 +118,19 @@ TEST_CASE("each mistake in a file of sysctl.d(5) is told by its exact place") {
   };
   for (const Row& row : rows) {
     CAPTURE(row.text.substr(0, 100));
-    test::check_starts(told_of(row.text), row.told);
+    test::check_starts(problem_lines(row.text), row.reported);
   }
 }
 
 TEST_CASE("keys of the whole host are taken from a file where its policy says so") {
   PolicyConfig policy = policy_named_p();
   policy.allow_global = true;
-  CHECK(told_of("net.netfilter.nf_conntrack_max = 1\n", policy).empty());
+  CHECK(problem_lines("net.netfilter.nf_conntrack_max = 1\n", policy).empty());
 }
 
 TEST_CASE("no message about a file repeats a secret") {
-  const Strings told = told_of("net.ipv4.tcp_fastopen_key = 5ec2e7\n-net.ipv6.conf.*.stable_secret = 5ec2e7 # 5ec2e7\n");
-  REQUIRE(told.size() == 2);
-  for (const std::string& line : told) CHECK(line.find("5ec2e7") == std::string::npos);
+  const Strings reported =
+      problem_lines("net.ipv4.tcp_fastopen_key = 5ec2e7\n-net.ipv6.conf.*.stable_secret = 5ec2e7 # 5ec2e7\n");
+  REQUIRE(reported.size() == 2);
+  for (const std::string& line : reported) CHECK(line.find("5ec2e7") == std::string::npos);
 }

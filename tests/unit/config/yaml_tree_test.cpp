@@ -17,7 +17,7 @@ namespace {
 std::string problems_of(std::string_view text) {
   std::string all;
   for (const Problem& problem : parse_yaml(text).problems) {
-    all += fmt::format("{}{}:{} {}", all.empty() ? "" : "\n", problem.where.line, problem.where.column, problem.message);
+    all += fmt::format("{}{}:{} {}", all.empty() ? "" : "\n", problem.position.line, problem.position.column, problem.message);
   }
   return all;
 }
@@ -47,10 +47,10 @@ TEST_CASE("a tree keeps every scalar as it is written, with its place") {
   CHECK(a.key == "a");
   CHECK(a.text == "010");
   CHECK_FALSE(a.quoted);
-  CHECK(a.key_where.line == 2);
-  CHECK(a.key_where.column == 1);
-  CHECK(a.where.line == 2);
-  CHECK(a.where.column == 4);
+  CHECK(a.key_position.line == 2);
+  CHECK(a.key_position.column == 1);
+  CHECK(a.position.line == 2);
+  CHECK(a.position.column == 4);
   const YamlNode& b = root.children[1];
   REQUIRE(b.kind == Kind::list);
   REQUIRE(b.children.size() == 3);
@@ -60,7 +60,7 @@ TEST_CASE("a tree keeps every scalar as it is written, with its place") {
   CHECK_FALSE(b.children[2].quoted);
   const YamlNode& c = root.children[2];
   CHECK(c.kind == Kind::null);
-  CHECK(c.where.line == 7);
+  CHECK(c.position.line == 7);
   CHECK(root.children[3].text == "two\nlines\n");
   CHECK(root.children[3].quoted);
 }

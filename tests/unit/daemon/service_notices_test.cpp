@@ -32,7 +32,7 @@ struct Manager {
     const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.size());
     REQUIRE(::bind(socket.get(), reinterpret_cast<sockaddr*>(&to), size) == 0);
   }
-  [[nodiscard]] std::vector<std::string> told() const {
+  [[nodiscard]] std::vector<std::string> received() const {
     std::vector<std::string> notices;
     std::array<char, 4096> notice{};
     for (ssize_t size = 0; (size = ::recv(socket.get(), notice.data(), notice.size(), 0)) >= 0;) {
@@ -58,23 +58,23 @@ struct Subject {
 
 }  // namespace
 
-using Told = std::vector<std::string>;
+using Received = std::vector<std::string>;
 
 TEST_CASE("a service manager is told of each change once") {
   Subject subject;
   auto& [manager, log, notices, now] = subject;
   notices.reloading(now);
-  CHECK(manager.told().empty());
+  CHECK(manager.received().empty());
   notices.ready("fine", now);
   notices.ready("fine", now);
-  CHECK(manager.told() == Told{"READY=1\nSTATUS=fine\n"});
+  CHECK(manager.received() == Received{"READY=1\nSTATUS=fine\n"});
   notices.ready("worse", now);
-  CHECK(manager.told() == Told{"STATUS=worse\n"});
+  CHECK(manager.received() == Received{"STATUS=worse\n"});
   notices.reloading(now);
   notices.ready("worse", now);
-  CHECK(manager.told() == Told{"RELOADING=1\nMONOTONIC_USEC=100000000\n", "READY=1\n"});
+  CHECK(manager.received() == Received{"RELOADING=1\nMONOTONIC_USEC=100000000\n", "READY=1\n"});
   notices.stopping(now);
-  CHECK(manager.told() == Told{"STOPPING=1\nSTATUS=\n"});
+  CHECK(manager.received() == Received{"STOPPING=1\nSTATUS=\n"});
   CHECK_FALSE(notices.due());
 }
 
@@ -83,10 +83,10 @@ TEST_CASE("the watchdog is fed in a quarter of its time at the earliest and asks
   auto& [manager, log, notices, now] = subject;
   notices.alive(now);
   notices.alive(now + 1s);
-  CHECK(manager.told() == Told{"WATCHDOG=1"});
+  CHECK(manager.received() == Received{"WATCHDOG=1"});
   CHECK(notices.due() == now + 4s);
   notices.alive(now + 2s);
-  CHECK(manager.told() == Told{"WATCHDOG=1"});
+  CHECK(manager.received() == Received{"WATCHDOG=1"});
   CHECK(notices.due() == now + 6s);
 }
 
@@ -100,11 +100,11 @@ TEST_CASE("what a busy service manager does not take is told it again, the newes
   CHECK(notices.due() == now + 100ms);
   notices.ready("last but one", now);
   notices.ready("last", now);
-  CHECK(manager.told().size() == sent - 1);
+  CHECK(manager.received().size() == sent - 1);
   notices.send_again(now + 50ms);
-  CHECK(manager.told().empty());
+  CHECK(manager.received().empty());
   notices.send_again(now + 100ms);
-  CHECK(manager.told() == Told{"STATUS=last\n"});
+  CHECK(manager.received() == Received{"STATUS=last\n"});
   CHECK_FALSE(notices.due());
 }
 

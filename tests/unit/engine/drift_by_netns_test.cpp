@@ -14,7 +14,7 @@ namespace {
 
 constexpr Mode audit = Mode::audit;
 
-std::vector<std::string> told(const World& world) {
+std::vector<std::string> lines(const World& world) {
   std::vector<std::string> lines;
   for (const NetnsDrift& drift : world.reconciler.drift_by_netns()) {
     lines.push_back(drift.netns + " " + drift.policy + " " + std::to_string(drift.not_compliant));
@@ -45,14 +45,14 @@ TEST_CASE("each netns has a count for each policy that matches it, 0 included, i
   World world(policies({{"routers", "^qrouter-", {{liberal, "1"}, {loose, "1"}}, audit},
                         {"all", ".*", {{"net.ipv4.ip_forward", "1"}}, audit},
                         {"nobody", "^nobody", {{loose, "1"}}, audit}}));
-  auto right = router_right();
+  auto right = router_compliant();
   right["ipv4/ip_forward"] = "1";
   world.kernel.add("qrouter-2", right);
   world.kernel.add("other", {{"ipv4/ip_forward", "0"}});
   world.kernel.add("qrouter-1", {{liberal_path, "0"}, {loose_path, "0"}, {"ipv4/ip_forward", "1"}});
   world.sweep();
-  CHECK(told(world) == std::vector<std::string>{"other all 1", "qrouter-1 routers 2", "qrouter-1 all 0", "qrouter-2 routers 0",
-                                                "qrouter-2 all 0"});
+  CHECK(lines(world) == std::vector<std::string>{"other all 1", "qrouter-1 routers 2", "qrouter-1 all 0", "qrouter-2 routers 0",
+                                                 "qrouter-2 all 0"});
   check_against_overview(world);
 }
 
@@ -60,11 +60,11 @@ TEST_CASE("drifted, missing and unreadable settings count alike, and so do all o
   World world(router_policy(audit));
   world.kernel.add("qrouter-drifted", router_defaults());
   world.kernel.add("qrouter-missing", {{loose_path, "1"}});
-  world.kernel.add("qrouter-unreadable", router_right())->keys[loose_path].read_error = EACCES;
-  world.kernel.add("qrouter-shut", router_right())->enter_error = EPERM;
+  world.kernel.add("qrouter-unreadable", router_compliant())->keys[loose_path].read_error = EACCES;
+  world.kernel.add("qrouter-shut", router_compliant())->enter_error = EPERM;
   world.sweep();
-  CHECK(told(world) == std::vector<std::string>{"qrouter-drifted routers 1", "qrouter-missing routers 1",
-                                                "qrouter-shut routers 2", "qrouter-unreadable routers 1"});
+  CHECK(lines(world) == std::vector<std::string>{"qrouter-drifted routers 1", "qrouter-missing routers 1",
+                                                 "qrouter-shut routers 2", "qrouter-unreadable routers 1"});
   check_against_overview(world);
 }
 
@@ -72,7 +72,7 @@ TEST_CASE("a setting counts for the policy that owns it, and not for the one tha
   World world(policies({{"first", ".*", {{liberal, "0"}, {loose, "0"}}, audit}, {"last", ".*", {{liberal, "1"}}, audit}}));
   world.kernel.add("a", router_defaults());
   world.sweep();
-  CHECK(told(world) == std::vector<std::string>{"a first 1", "a last 1"});
+  CHECK(lines(world) == std::vector<std::string>{"a first 1", "a last 1"});
   check_against_overview(world);
 }
 
@@ -81,10 +81,10 @@ TEST_CASE("a netns that no policy matches, or that has gone, has no count") {
   world.kernel.add("other", router_defaults());
   world.kernel.add("qrouter-1", router_defaults());
   world.sweep();
-  CHECK(told(world) == std::vector<std::string>{"qrouter-1 routers 1"});
+  CHECK(lines(world) == std::vector<std::string>{"qrouter-1 routers 1"});
   world.kernel.remove("qrouter-1");
   world.touch("qrouter-1");
-  CHECK(told(world).empty());
+  CHECK(lines(world).empty());
   check_against_overview(world);
 }
 
@@ -94,7 +94,7 @@ TEST_CASE("a netns with two names has its counts once, under the first") {
   world.kernel.mount("qrouter-a", netns);
   world.kernel.mount("elsewhere", netns, 1);
   world.sweep();
-  CHECK(told(world) == std::vector<std::string>{"/run/other/elsewhere routers 1"});
+  CHECK(lines(world) == std::vector<std::string>{"/run/other/elsewhere routers 1"});
   check_against_overview(world);
 }
 
@@ -105,6 +105,6 @@ TEST_CASE("after a reload the counts are those of the new policies") {
   world.reconciler.set_policies(policies({{"new", ".*", {{loose, "0"}}, audit}}));
   check_against_overview(world);
   world.sweep();
-  CHECK(told(world) == std::vector<std::string>{"qrouter-1 new 1"});
+  CHECK(lines(world) == std::vector<std::string>{"qrouter-1 new 1"});
   check_against_overview(world);
 }

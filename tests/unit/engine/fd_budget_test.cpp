@@ -8,11 +8,11 @@ using namespace nswarden::test;
 
 TEST_CASE("the fd budget gives every netns its directories before any may hold all its keys") {
   World world(router_policy(), 6);
-  for (int i = 0; i < 3; ++i) world.kernel.add("qrouter-" + std::to_string(i), router_right());
+  for (int i = 0; i < 3; ++i) world.kernel.add("qrouter-" + std::to_string(i), router_compliant());
   world.sweep();
   CHECK(world.reconciler.overview(world.now).held_keys == 6);
-  world.kernel.add("qrouter-3", router_right());
-  world.kernel.add("qrouter-4", router_right());
+  world.kernel.add("qrouter-3", router_compliant());
+  world.kernel.add("qrouter-4", router_compliant());
   world.sweep();
   world.sweep();
   auto overview = world.reconciler.overview(world.now);

@@ -10,24 +10,24 @@ using std::chrono::seconds;
 
 namespace {
 
-std::size_t count(const std::vector<Report>& reports, Change::What what) {
+std::size_t count(const std::vector<Report>& reports, Change::Kind kind) {
   std::size_t found = 0;
   for (const auto& report : reports) {
-    for (const Change& change : report.changes) found += change.what == what ? 1 : 0;
+    for (const Change& change : report.changes) found += change.kind == kind ? 1 : 0;
   }
   return found;
 }
 
 /// One governed, compliant router; its settings in write order: liberal, loose.
 struct Router : World {
-  FakeKernel::NetnsPtr netns = kernel.add("qrouter-1", router_right());
+  FakeKernel::NetnsPtr netns = kernel.add("qrouter-1", router_compliant());
   Router() : World(router_policy()) {
     sweep();
     kernel.journal.clear();
   }
-  std::vector<Report> attack(const std::string& value = "0\n") {
+  std::vector<Report> drift_again(const std::string& value = "0\n") {
     netns->keys[liberal_path].value = value;
-    return see_write(netns, 0);
+    return report_write(netns, 0);
   }
   [[nodiscard]] std::size_t writes() const { return kernel.count("write"); }
 };
@@ -37,60 +37,60 @@ struct Router : World {
 TEST_CASE("a write that is seen is judged and repaired at once, as an event") {
   Router router;
   router.now += seconds(3);
-  const auto reports = router.attack();
+  const auto reports = router.drift_again();
   REQUIRE(reports.size() == 1);
   CHECK(reports[0].source == Source::event);
   CHECK(reports[0].inode == router.netns->inode);
-  CHECK(reports[0].changes.at(0).what == Change::What::repaired);
+  CHECK(reports[0].changes.at(0).kind == Change::Kind::repaired);
   CHECK(reports[0].changes[0].setting == 0);
   CHECK(reports[0].write_seen == router.now);
   CHECK(router.netns->keys[liberal_path].value == "1\n");
-  CHECK(router.see_write(router.netns, 0).empty());
+  CHECK(router.report_write(router.netns, 0).empty());
 }
 
 TEST_CASE("a write that is seen makes all settings of that netns be read, and of no other") {
   Router router;
-  router.kernel.add("qrouter-2", router_right());
+  router.kernel.add("qrouter-2", router_compliant());
   router.sweep();
   router.netns->keys[loose_path].value = "0\n";
   router.kernel.journal.clear();
-  CHECK(count(router.see_write(router.netns, 0), Change::What::repaired) == 1);
+  CHECK(count(router.report_write(router.netns, 0), Change::Kind::repaired) == 1);
   CHECK(router.netns->keys[loose_path].value == "1\n");
   CHECK(router.kernel.count("read qrouter-2") == 0);
 }
 
 TEST_CASE("a write in a netns that nobody knows, or to a setting that is none, is nothing") {
   Router router;
-  router.reconciler.saw_write(1, 0, router.now);
-  router.reconciler.saw_write(router.netns->inode, 7, router.now);
+  router.reconciler.on_write(1, 0, router.now);
+  router.reconciler.on_write(router.netns->inode, 7, router.now);
   CHECK_FALSE(router.reconciler.work());
 }
 
 TEST_CASE("a write that cannot be told to be of any netns makes those be read that have such a key") {
   World world(policies({{"routers", "^q", {{liberal, "1"}}}, {"pods", "^p", {{loose, "1"}}}}));
-  auto router = world.kernel.add("q1", router_right());
-  auto pod = world.kernel.add("p1", router_right());
+  auto router = world.kernel.add("q1", router_compliant());
+  auto pod = world.kernel.add("p1", router_compliant());
   world.sweep();
   world.kernel.journal.clear();
   router->keys[liberal_path].value = "0\n";
-  world.reconciler.saw_write_somewhere("nf_conntrack_tcp_be_liberal", world.now);
+  world.reconciler.on_unplaced_write("nf_conntrack_tcp_be_liberal", world.now);
   world.settle();
-  CHECK(count(world.reconciler.take_reports(), Change::What::repaired) == 1);
+  CHECK(count(world.reconciler.take_reports(), Change::Kind::repaired) == 1);
   CHECK(world.kernel.count("read p1") == 0);
 }
 
 TEST_CASE("netns that were written to come before those that are new, and both before the sweep") {
   World world(router_policy());
-  for (int i = 0; i < 20; ++i) world.kernel.add("qrouter-" + std::to_string(100 + i), router_right());
-  auto written = world.kernel.add("qrouter-999", router_right());
+  for (int i = 0; i < 20; ++i) world.kernel.add("qrouter-" + std::to_string(100 + i), router_compliant());
+  auto written = world.kernel.add("qrouter-999", router_compliant());
   world.sweep();
   world.kernel.journal.clear();
   world.reconciler.begin_sweep();
   world.reconciler.list(NetnsCatalog::Detail::names, world.now);
   world.reconciler.step(1, world.now);
-  world.kernel.add("qrouter-new", router_right());
+  world.kernel.add("qrouter-new", router_compliant());
   world.reconciler.touch(0, "qrouter-new", world.now);
-  world.reconciler.saw_write(written->inode, 0, world.now);
+  world.reconciler.on_write(written->inode, 0, world.now);
   world.kernel.journal.clear();
   CHECK(world.reconciler.urgent());
   world.reconciler.step(1, world.now);
@@ -104,9 +104,9 @@ TEST_CASE("netns that were written to come before those that are new, and both b
 
 TEST_CASE("a setting that is changed back again and again is suspended, tried now and then, and stays visible") {
   Router router;
-  for (int i = 0; i < 5; ++i) CHECK(count(router.attack(), Change::What::repaired) == 1);
-  const auto reports = router.attack();
-  REQUIRE(count(reports, Change::What::suspended) == 1);
+  for (int i = 0; i < 5; ++i) CHECK(count(router.drift_again(), Change::Kind::repaired) == 1);
+  const auto reports = router.drift_again();
+  REQUIRE(count(reports, Change::Kind::suspended) == 1);
   CHECK(reports[0].changes.at(0).detected);
   CHECK(reports[0].changes[0].retry_in == seconds(1));
   CHECK(router.writes() == 5);
@@ -116,17 +116,17 @@ TEST_CASE("a setting that is changed back again and again is suspended, tried no
 
   SECTION("while it is wrong and not to be written, events cost no visit, and sweeps tell nothing new") {
     router.kernel.journal.clear();
-    for (int i = 0; i < 1000; ++i) CHECK(router.attack(std::to_string(i + 2) + "\n").empty());
+    for (int i = 0; i < 1000; ++i) CHECK(router.drift_again(std::to_string(i + 2) + "\n").empty());
     CHECK(router.kernel.count("read") == 0);
     CHECK(router.sweep().empty());
     CHECK(router.writes() == 0);
   }
   SECTION("it is written when the pause is over, and the next pause is longer") {
     CHECK(router.pass(milliseconds(999)).empty());
-    CHECK(count(router.pass(milliseconds(1)), Change::What::repaired) == 1);
-    router.attack();
+    CHECK(count(router.pass(milliseconds(1)), Change::Kind::repaired) == 1);
+    router.drift_again();
     CHECK(router.pass(milliseconds(1999)).empty());
-    CHECK(count(router.pass(milliseconds(1)), Change::What::repaired) == 1);
+    CHECK(count(router.pass(milliseconds(1)), Change::Kind::repaired) == 1);
     CHECK(router.writes() == 7);
   }
   SECTION("no other setting and no other netns pays for it") {
@@ -134,20 +134,20 @@ TEST_CASE("a setting that is changed back again and again is suspended, tried no
     router.sweep();
     CHECK(other->keys[liberal_path].value == "1\n");
     router.netns->keys[loose_path].value = "0\n";
-    CHECK(count(router.see_write(router.netns, 1), Change::What::repaired) == 1);
+    CHECK(count(router.report_write(router.netns, 1), Change::Kind::repaired) == 1);
   }
   SECTION("when it has been right for long enough, that is told once") {
-    CHECK(count(router.pass(seconds(1)), Change::What::repaired) == 1);
+    CHECK(count(router.pass(seconds(1)), Change::Kind::repaired) == 1);
     CHECK(router.reconciler.retry_due() == router.now + seconds(10));
-    CHECK(count(router.pass(seconds(10)), Change::What::calmed) == 1);
+    CHECK(count(router.pass(seconds(10)), Change::Kind::calmed) == 1);
     CHECK(router.reconciler.overview(router.now).policies.at(0).suspended == 0);
     CHECK_FALSE(router.reconciler.retry_due().has_value());
-    CHECK(count(router.attack(), Change::What::repaired) == 1);
+    CHECK(count(router.drift_again(), Change::Kind::repaired) == 1);
   }
   SECTION("right is right, whoever made it so") {
-    CHECK(count(router.attack("1\n"), Change::What::recovered) == 0);  // not read, because no repair is permitted yet
-    CHECK(count(router.sweep(), Change::What::recovered) == 1);
-    CHECK(count(router.pass(seconds(10)), Change::What::calmed) == 1);
+    CHECK(count(router.drift_again("1\n"), Change::Kind::recovered) == 0);  // not read, because no repair is permitted yet
+    CHECK(count(router.sweep(), Change::Kind::recovered) == 1);
+    CHECK(count(router.pass(seconds(10)), Change::Kind::calmed) == 1);
     CHECK(router.writes() == 5);
   }
   SECTION("a netns that goes is not waited for") {
@@ -161,16 +161,16 @@ TEST_CASE("an opponent quicker than our reading back is one, and no clamp") {
   Router router;
   router.netns->keys[liberal_path].store = [](std::string_view) { return "0\n"; };
   for (int i = 0; i < 5; ++i) {
-    const auto reports = router.attack();
+    const auto reports = router.drift_again();
     CHECK(reports.at(0).attempts.at(0).outcome == Outcome::failed);
     CHECK(router.findings().at(0).reason == Reason::value);
   }
-  CHECK(count(router.attack(), Change::What::suspended) == 1);
+  CHECK(count(router.drift_again(), Change::Kind::suspended) == 1);
   CHECK(router.writes() == 10);
-  CHECK(count(router.pass(seconds(1)), Change::What::repaired) == 0);
+  CHECK(count(router.pass(seconds(1)), Change::Kind::repaired) == 0);
   CHECK(router.findings().at(0).reason == Reason::suspended);
   router.netns->keys[liberal_path].store = nullptr;
-  CHECK(count(router.pass(seconds(2)), Change::What::repaired) == 1);
+  CHECK(count(router.pass(seconds(2)), Change::Kind::repaired) == 1);
 }
 
 TEST_CASE("an opponent that was taken for a clamp before anything was seen of it is answered like any other") {
@@ -179,10 +179,10 @@ TEST_CASE("an opponent that was taken for a clamp before anything was seen of it
   netns->keys[liberal_path].store = [](std::string_view) { return "0\n"; };
   router.sweep();
   CHECK(router.findings().at(0).reason == Reason::clamped);
-  for (int i = 0; i < 6; ++i) router.see_write(netns, 0);
+  for (int i = 0; i < 6; ++i) router.report_write(netns, 0);
   CHECK(router.findings().at(0).reason == Reason::suspended);
   netns->keys[liberal_path].store = nullptr;
-  CHECK(count(router.pass(seconds(1)), Change::What::repaired) == 1);
+  CHECK(count(router.pass(seconds(1)), Change::Kind::repaired) == 1);
 }
 
 TEST_CASE("writes to other settings make no opponent of a kernel that clamps") {
@@ -193,8 +193,8 @@ TEST_CASE("writes to other settings make no opponent of a kernel that clamps") {
   const std::size_t before = router.kernel.count("write");
   CHECK(router.findings().at(0).reason == Reason::clamped);
   for (int i = 0; i < 10; ++i) {
-    router.see_write(netns, 1);
-    router.reconciler.saw_write_somewhere("nf_conntrack_tcp_be_liberal", router.now);
+    router.report_write(netns, 1);
+    router.reconciler.on_unplaced_write("nf_conntrack_tcp_be_liberal", router.now);
     router.settle();
   }
   CHECK(router.kernel.count("write") == before);
@@ -212,7 +212,7 @@ TEST_CASE("an opponent that the kernel helps by clamping is damped as well") {
   world.sweep();
   for (int i = 0; i < 1000; ++i) {
     netns->keys[liberal_path].value = std::to_string(i + 5) + "\n";
-    world.see_write(netns, 0);
+    world.report_write(netns, 0);
   }
   CHECK(world.kernel.count("write") <= 10);
 }
@@ -222,7 +222,7 @@ TEST_CASE("failing writes are tried ever more seldom, to once in five minutes, w
   router.netns->keys[liberal_path].write_error = EINVAL;
   std::size_t last = 0;
   for (int second = 0; second < 3600; ++second) {
-    router.attack(std::to_string(second % 2) + "7\n");
+    router.drift_again(std::to_string(second % 2) + "7\n");
     router.pass(seconds(1));
     if (second == 1800) last = router.writes();
   }
@@ -244,7 +244,7 @@ TEST_CASE("failing writes are tried ever more seldom, to once in five minutes, w
 TEST_CASE("while a netns that waits for a retry cannot be bound, nothing is due at once again and again") {
   Router router;
   router.netns->keys[liberal_path].write_error = EINVAL;
-  router.attack();
+  router.drift_again();
   REQUIRE(router.reconciler.retry_due().has_value());
   router.netns->enter_error = EMFILE;
   router.reconciler.set_policies(router_policy());
@@ -266,15 +266,15 @@ TEST_CASE("a write that another thread makes holds nothing up, and is judged whe
   forward().slow = true;
   forward().value = "0\n";
   netns->keys[loose_path].value = "0\n";
-  auto reports = world.see_write(netns, 0);
-  CHECK(count(reports, Change::What::drifted) == 2);
+  auto reports = world.report_write(netns, 0);
+  CHECK(count(reports, Change::Kind::drifted) == 2);
   CHECK(reports.at(0).attempts.empty());
   CHECK(world.kernel.count("write") == 1);
   CHECK_FALSE(world.reconciler.work());
 
   SECTION("nothing is written in that netns until then") {
     world.sweep();
-    world.see_write(netns, 1);
+    world.report_write(netns, 1);
     CHECK(world.kernel.count("write") == 1);
     CHECK(netns->keys[loose_path].value == "0\n");
   }
@@ -288,7 +288,7 @@ TEST_CASE("a write that another thread makes holds nothing up, and is judged whe
     CHECK(reports[0].source == Source::event);
     CHECK(reports[0].write_seen == world.now - milliseconds(100));
     CHECK(reports[0].attempts.at(0).outcome == Outcome::fixed);
-    REQUIRE(count(reports, Change::What::repaired) == 2);
+    REQUIRE(count(reports, Change::Kind::repaired) == 2);
     CHECK(reports[0].changes.at(0).finding.have == "0");
     CHECK(world.totals().compliant == 2);
   }
@@ -315,7 +315,7 @@ TEST_CASE("a write that another thread makes holds nothing up, and is judged whe
     for (const auto& report : world.sweep()) CHECK(report.attempts.empty());
     CHECK(world.reconciler.retry_due() == world.now + milliseconds(20));
     other->keys["ipv4/ip_forward"].write_error = 0;
-    CHECK(count(world.pass(milliseconds(20)), Change::What::repaired) == 1);
+    CHECK(count(world.pass(milliseconds(20)), Change::Kind::repaired) == 1);
     CHECK_FALSE(world.reconciler.retry_due().has_value());
   }
   SECTION("its end may come when its netns has gone") {

@@ -28,12 +28,12 @@ std::shared_ptr<const PolicySet> filters(const std::string& want = "2") {
 struct Router : World {
   explicit Router(std::shared_ptr<const PolicySet> set, const Values& values = {{of("lo"), "0"}, {sentinel, "7200"}})
       : World(std::move(set)), netns(kernel.add("q1", values)) {
-    reconciler.trust_links(true);
+    reconciler.set_link_reports_complete(true);
     sweep();
   }
   void plug(const std::string& interface) { netns->keys[of(interface)].value = "0\n"; }
-  std::vector<Report> saw_links() {
-    reconciler.saw_links(netns->inode);
+  std::vector<Report> on_links_changed() {
+    reconciler.on_links_changed(netns->inode);
     settle();
     return reconciler.take_reports();
   }
@@ -46,7 +46,7 @@ std::vector<std::string> repaired(const std::vector<Report>& reports) {
   std::vector<std::string> keys;
   for (const Report& report : reports) {
     for (const Change& change : report.changes) {
-      if (change.what == Change::What::repaired) keys.push_back(change.finding.key);
+      if (change.kind == Change::Kind::repaired) keys.push_back(change.finding.key);
     }
   }
   return keys;
@@ -58,10 +58,10 @@ TEST_CASE("an interface that comes is governed when its event comes, and by the 
   Router world(filters());
   CHECK(world.value("lo") == "2\n");
   world.plug("qr-1");
-  CHECK(repaired(world.saw_links()) == std::vector<std::string>{"net.ipv4.conf.qr-1.rp_filter"});
+  CHECK(repaired(world.on_links_changed()) == std::vector<std::string>{"net.ipv4.conf.qr-1.rp_filter"});
   CHECK(world.totals().settings == 2);
   world.plug("qr-2");
-  world.reconciler.trust_links(false);
+  world.reconciler.set_link_reports_complete(false);
   CHECK(repaired(world.sweep()) == std::vector<std::string>{"net.ipv4.conf.qr-2.rp_filter"});
 }
 
@@ -77,7 +77,7 @@ TEST_CASE("where links are trusted most sweeps do not look, and yet one of eight
 TEST_CASE("when events of links were lost each netns is looked at") {
   Router world(filters());
   world.plug("qr-1");
-  world.reconciler.lost_links();
+  world.reconciler.on_links_lost();
   world.sweep();
   CHECK(world.value("qr-1") == "2\n");
 }
@@ -85,7 +85,7 @@ TEST_CASE("when events of links were lost each netns is looked at") {
 TEST_CASE("why keys could not be looked for is not told again when the netns cannot be entered for another reason") {
   Router world(filters());
   world.netns->find_error = EMFILE;
-  const auto first = world.saw_links();
+  const auto first = world.on_links_changed();
   REQUIRE(first.size() == 1);
   CHECK(first[0].life == Report::Life::cannot_enter);
   CHECK(first[0].error.code == EMFILE);
@@ -100,7 +100,7 @@ TEST_CASE("why keys could not be looked for is not told again when the netns can
 TEST_CASE("an interface that goes takes its settings with it, and leaves those of the others as they were") {
   Router world(filters());
   world.plug("qr-1");
-  world.saw_links();
+  world.on_links_changed();
   const std::size_t binds = world.kernel.count("bind");
   world.netns->keys.erase(of("qr-1"));
   world.sweep();  // there was no event
@@ -113,10 +113,10 @@ TEST_CASE("an interface that goes takes its settings with it, and leaves those o
 TEST_CASE("an interface that is renamed is governed under its new name") {
   Router world(filters());
   world.plug("eth0");
-  world.saw_links();
+  world.on_links_changed();
   world.netns->keys.erase(of("eth0"));
   world.plug("qr-9");
-  CHECK(repaired(world.saw_links()) == std::vector<std::string>{"net.ipv4.conf.qr-9.rp_filter"});
+  CHECK(repaired(world.on_links_changed()) == std::vector<std::string>{"net.ipv4.conf.qr-9.rp_filter"});
   CHECK(world.totals().settings == 2);
 }
 
@@ -124,7 +124,7 @@ TEST_CASE("interfaces with hostile names are governed as they are") {
   Router world(filters());
   const std::vector<std::string> names{"a\"b", "$(id)", "*", "eth0.100", "[x]", "\xff"};
   for (const std::string& name : names) world.plug(name);
-  world.saw_links();
+  world.on_links_changed();
   for (const std::string& name : names) CHECK(world.value(name) == "2\n");
   CHECK(world.totals().settings == names.size() + 1);
 }
@@ -135,7 +135,7 @@ TEST_CASE("a netns that dies while its interfaces are looked at is let go") {
   world.kernel.before = [&](std::string_view operation) {
     if (operation.starts_with("find")) world.kernel.remove("q1");
   };
-  world.saw_links();
+  world.on_links_changed();
   world.kernel.before = nullptr;
   world.sweep();
   CHECK(world.totals().settings == 0);
@@ -151,10 +151,10 @@ TEST_CASE("an interface that goes between the look and the read does no harm") {
     if (!operation.starts_with("hold") || std::exchange(gone, true)) return;
     world.netns->keys.erase(of("qr-1"));
   };
-  world.saw_links();
+  world.on_links_changed();
   world.kernel.before = nullptr;
   world.sweep();
-  world.reconciler.trust_links(false);
+  world.reconciler.set_link_reports_complete(false);
   world.sweep();
   CHECK(world.value("qr-2") == "2\n");
   CHECK(world.totals().settings == 2);
@@ -175,9 +175,9 @@ TEST_CASE("interfaces that come while a write waits in another thread are govern
   Router world(filters(), {{of("lo"), "0"}, {sentinel, "7200"}});
   world.plug("slow");
   world.netns->keys[of("slow")].slow = true;
-  world.saw_links();
+  world.on_links_changed();
   world.plug("qr-1");
-  world.saw_links();
+  world.on_links_changed();
   CHECK(world.value("qr-1") == "0\n");
   const auto places = world.reconciler.findings(WhichSettings::all, 10);
   REQUIRE(places.size() == 2);
@@ -191,7 +191,7 @@ TEST_CASE("interfaces that come while a write waits in another thread are govern
 TEST_CASE("a new policy governs the interfaces that are there") {
   Router world(filters());
   world.plug("qr-1");
-  world.saw_links();
+  world.on_links_changed();
   world.reconciler.set_policies(filters("1"));
   world.sweep();
   CHECK(world.value("qr-1") == "1\n");
@@ -202,7 +202,7 @@ TEST_CASE("hundreds of interfaces are set right with few reads of all, and thous
   Router world(filters());
   for (int i = 0; i < 640; ++i) world.plug("qr-" + std::to_string(i));
   world.kernel.journal.clear();
-  world.saw_links();
+  world.on_links_changed();
   CHECK(world.totals().compliant == 641);
   CHECK(world.kernel.count("read") < 25);
   for (int i = 0; i < 640; ++i) world.netns->keys[of("qr-" + std::to_string(i))].value = "0\n";
@@ -297,12 +297,12 @@ TEST_CASE("two settings that undo each other through the kernel are told once an
   };
   links(forward, all);
   links(all, forward);
-  std::size_t told = 0;
+  std::size_t lines = 0;
   const auto count = [&](const std::vector<Report>& reports) {
     for (const Report& report : reports) {
       for (const Change& change : report.changes) {
-        if (change.what != Change::What::contradicted) continue;
-        ++told;
+        if (change.kind != Change::Kind::contradicted) continue;
+        ++lines;
         CHECK(change.finding.key == "net.ipv4.ip_forward");
         CHECK(change.other == "net.ipv4.conf.all.forwarding");
       }
@@ -324,7 +324,7 @@ TEST_CASE("two settings that undo each other through the kernel are told once an
   };
   count(world.sweep());
   work();
-  CHECK(told == 1);
+  CHECK(lines == 1);
   CHECK(netns->keys[all].value == "0\n");
   const std::size_t writes = world.kernel.count("write");
   CHECK(writes <= 4);
@@ -334,7 +334,7 @@ TEST_CASE("two settings that undo each other through the kernel are told once an
     work();
   }
   CHECK(world.kernel.count("write") == writes);
-  CHECK(told == 1);
+  CHECK(lines == 1);
 }
 
 TEST_CASE("what a policy that restores overwrites is told with what was found") {

@@ -52,14 +52,14 @@ struct Scene {
   }
   std::vector<std::string> settle() {
     while (reconciler.work()) reconciler.step(64, now);
-    std::vector<std::string> told;
+    std::vector<std::string> lines;
     for (const Report& report : reconciler.take_reports()) {
       for (const Overwritten& one : report.overwritten) {
-        told.push_back(one.key.path() + ": " + one.found + " -> " + one.stored);
+        lines.push_back(one.key.path() + ": " + one.found + " -> " + one.stored);
         CHECK(report.cookie == netns->cookie);
       }
     }
-    return told;
+    return lines;
   }
 };
 

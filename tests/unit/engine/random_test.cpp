@@ -34,7 +34,7 @@ class Chaos {
       case 7: plug_or_unplug(); break;
       default: world_.kernel.fd_limit = roll(3) == 0 ? roll(8) : 1000; break;
     }
-    bury();
+    remove_netns();
   }
   std::size_t roll(std::size_t sides) { return random_() % sides; }
   [[nodiscard]] const std::vector<FakeKernel::NetnsPtr>& all() const { return all_; }
@@ -73,7 +73,7 @@ class Chaos {
     all_[roll(all_.size())]->keys[loose_path].value = "0\n";
   }
   /// A netns without a name eventually dies.
-  void bury() {
+  void remove_netns() {
     for (const auto& netns : all_) {
       const bool named = std::any_of(world_.kernel.entries.begin(), world_.kernel.entries.end(),
                                      [&](const auto& entry) { return entry.second.netns == netns; });
@@ -88,14 +88,14 @@ class Chaos {
   std::vector<std::uint64_t> unplugged_;
 };
 
-void look_somehow(World& world, Chaos& chaos) {
+void search_randomly(World& world, Chaos& chaos) {
   const auto detail = chaos.roll(2) == 0 ? NetnsCatalog::Detail::names : NetnsCatalog::Detail::full;
   switch (chaos.roll(6)) {
     case 5:
-      for (const std::uint64_t netns : chaos.take_link_events()) world.reconciler.saw_links(netns);
+      for (const std::uint64_t netns : chaos.take_link_events()) world.reconciler.on_links_changed(netns);
       break;
     case 0: world.reconciler.touch(0, chaos.some_name(), world.now); break;
-    case 1: world.reconciler.look_pending(world.now); break;
+    case 1: world.reconciler.check_pending(world.now); break;
     case 2: world.reconciler.list(detail, world.now); break;
     case 3: world.reconciler.begin_sweep(); break;
     default: world.reconciler.step(chaos.roll(5) + 1, world.now); break;
@@ -114,7 +114,7 @@ TEST_CASE("whatever happened, one full sweep of a world that holds still sets ev
     };
     for (int i = 0; i < 60; ++i) {
       chaos.act();
-      look_somehow(world, chaos);
+      search_randomly(world, chaos);
       world.now += std::chrono::milliseconds(chaos.roll(3000));
     }
     world.kernel.before = nullptr;

@@ -16,7 +16,7 @@ TEST_CASE("the first sweep repairs what it finds and says so") {
   CHECK(reports[0].life == Report::Life::governed);
   CHECK(reports[0].source == Source::startup);
   REQUIRE(reports[0].changes.size() == 1);
-  CHECK(reports[0].changes[0].what == Change::What::repaired);
+  CHECK(reports[0].changes[0].kind == Change::Kind::repaired);
   CHECK(reports[0].changes[0].detected);
   CHECK(reports[0].changes[0].finding.have == "0");
   CHECK(reports[0].changes[0].finding.want == "1");
@@ -26,7 +26,7 @@ TEST_CASE("the first sweep repairs what it finds and says so") {
 
 TEST_CASE("a quiet sweep binds nothing, writes nothing and tells nothing") {
   World world(router_policy());
-  world.kernel.add("qrouter-1", router_right());
+  world.kernel.add("qrouter-1", router_compliant());
   world.sweep();
   world.kernel.journal.clear();
   CHECK(world.sweep().empty());
@@ -43,7 +43,7 @@ TEST_CASE("a name appears as an empty file first and is governed when the mount 
   const auto seen = world.now;
   world.now += std::chrono::milliseconds(3);
   world.kernel.add("qrouter-1", router_defaults());
-  world.reconciler.look_pending(world.now);
+  world.reconciler.check_pending(world.now);
   world.settle();
   const auto reports = world.reconciler.take_reports();
   REQUIRE(reports.size() == 1);
@@ -58,7 +58,7 @@ TEST_CASE("a stale file stops being pending and still becomes a netns when one i
   world.kernel.place("qrouter-1", EntryKind::placeholder);
   world.sweep();
   world.now += std::chrono::seconds(11);
-  world.reconciler.look_pending(world.now);
+  world.reconciler.check_pending(world.now);
   CHECK_FALSE(world.reconciler.pending_due().has_value());
   CHECK(world.reconciler.overview(world.now).pending == 0);
   world.kernel.add("qrouter-1", router_defaults());
@@ -68,13 +68,13 @@ TEST_CASE("a stale file stops being pending and still becomes a netns when one i
 
 TEST_CASE("an event that never came costs nothing but time: the sweep finds names that came and went") {
   World world(router_policy());
-  auto gone = world.kernel.add("qrouter-old", router_right());
+  auto gone = world.kernel.add("qrouter-old", router_compliant());
   world.sweep();
   world.kernel.remove("qrouter-old");
-  auto come = world.kernel.add("qrouter-new", router_defaults());
+  auto added = world.kernel.add("qrouter-new", router_defaults());
   world.sweep();
   CHECK(gone->bound == 0);
-  CHECK(come->keys[liberal_path].value == "1\n");
+  CHECK(added->keys[liberal_path].value == "1\n");
   CHECK(world.totals().netns == 1);
 }
 
@@ -94,7 +94,7 @@ TEST_CASE("an event that comes twice or late changes nothing") {
 
 TEST_CASE("a netns that died and came again under its name and inode number is a new life") {
   World world(router_policy());
-  auto first = world.kernel.add("qrouter-1", router_right(), 4711);
+  auto first = world.kernel.add("qrouter-1", router_compliant(), 4711);
   world.sweep();
   first->alive = false;
   auto second = world.kernel.add("qrouter-1", router_defaults(), 4711);
@@ -107,7 +107,7 @@ TEST_CASE("a netns that died and came again under its name and inode number is a
 
 TEST_CASE("an event for a netns recreated under the same inode number governs it without waiting for a sweep") {
   World world(router_policy());
-  world.kernel.add("qrouter-1", router_right(), 4711)->alive = true;
+  world.kernel.add("qrouter-1", router_compliant(), 4711)->alive = true;
   world.sweep();
   world.kernel.remove("qrouter-1");
   auto second = world.kernel.add("qrouter-1", router_defaults(), 4711);
@@ -119,7 +119,7 @@ TEST_CASE("an event for a netns recreated under the same inode number governs it
 
 TEST_CASE("another netns mounted over the same name is found by a full listing while the first one lives on") {
   World world(router_policy());
-  auto first = world.kernel.add("qrouter-1", router_right());
+  auto first = world.kernel.add("qrouter-1", router_compliant());
   world.sweep();
   auto second = world.kernel.add("qrouter-1", router_defaults());
   world.sweep(NetnsCatalog::Detail::full);
@@ -130,7 +130,7 @@ TEST_CASE("another netns mounted over the same name is found by a full listing w
 
 TEST_CASE("an unmount without unlink ends the binding") {
   World world(router_policy());
-  auto netns = world.kernel.add("qrouter-1", router_right());
+  auto netns = world.kernel.add("qrouter-1", router_compliant());
   world.sweep();
   world.kernel.place("qrouter-1", EntryKind::placeholder);
   const auto reports = world.sweep(NetnsCatalog::Detail::full);
@@ -161,7 +161,7 @@ TEST_CASE("two names for one netns are one netns, shown by the first, and either
 
 TEST_CASE("a new name that gets the inode number of a dead netns is judged by itself") {
   World world(router_policy());
-  auto dead = world.kernel.add("qrouter-old", router_right(), 99);
+  auto dead = world.kernel.add("qrouter-old", router_compliant(), 99);
   world.sweep();
   world.kernel.remove("qrouter-old");
   auto live = world.kernel.add("qrouter-new", router_defaults(), 99);
@@ -174,11 +174,11 @@ TEST_CASE("a new name that gets the inode number of a dead netns is judged by it
 TEST_CASE("a name that lost its netns without an event lends its policies to no other that gets the inode number") {
   const auto unmount = [](FakeKernel& kernel) { kernel.place("qrouter-old", EntryKind::placeholder); };
   const auto unlink = [](FakeKernel& kernel) { kernel.entries.erase({0, "qrouter-old"}); };
-  const auto cover = [](FakeKernel& kernel) { kernel.add("qrouter-old", router_right(), 100); };
+  const auto cover = [](FakeKernel& kernel) { kernel.add("qrouter-old", router_compliant(), 100); };
   for (const std::function<void(FakeKernel&)>& lose : {std::function<void(FakeKernel&)>(unmount), {unlink}, {cover}}) {
     for (const std::string name : {"before", "zebra"}) {  // either name may be the binding one
       World world(router_policy());
-      const auto dead = world.kernel.add("qrouter-old", router_right(), 99);
+      const auto dead = world.kernel.add("qrouter-old", router_compliant(), 99);
       world.sweep();
       dead->alive = false;
       lose(world.kernel);
@@ -290,7 +290,7 @@ TEST_CASE("a netns recreated between any two calls is governed after one more sw
 
 TEST_CASE("a directory that cannot be listed keeps what is known governed, and stops no other directory") {
   World world(router_policy());
-  auto netns = world.kernel.add("qrouter-1", router_right());
+  auto netns = world.kernel.add("qrouter-1", router_compliant());
   world.sweep();
   world.kernel.list_error = EACCES;
   netns->keys[liberal_path].value = "0\n";
@@ -307,14 +307,14 @@ TEST_CASE("a directory that cannot be listed keeps what is known governed, and s
 
 TEST_CASE("a sweep is cut into steps, and a netns that comes in between is visited first") {
   World world(router_policy());
-  for (int i = 0; i < 50; ++i) world.kernel.add("qrouter-" + std::to_string(100 + i), router_right());
+  for (int i = 0; i < 50; ++i) world.kernel.add("qrouter-" + std::to_string(100 + i), router_compliant());
   world.sweep();
   world.reconciler.begin_sweep();
   CHECK(world.reconciler.list(NetnsCatalog::Detail::names, world.now).empty());
   world.kernel.journal.clear();
   world.reconciler.step(10, world.now);
   CHECK(world.kernel.count("read") == 5);
-  world.kernel.add("qrouter-new", router_right());
+  world.kernel.add("qrouter-new", router_compliant());
   world.reconciler.touch(0, "qrouter-new", world.now);
   world.kernel.journal.clear();
   world.reconciler.step(1, world.now);
@@ -325,12 +325,12 @@ TEST_CASE("a sweep is cut into steps, and a netns that comes in between is visit
 
 TEST_CASE("what is queued again and again holds no sweep up") {
   World world(router_policy());
-  for (int i = 0; i < 10; ++i) world.kernel.add("qrouter-" + std::to_string(i), router_right());
+  for (int i = 0; i < 10; ++i) world.kernel.add("qrouter-" + std::to_string(i), router_compliant());
   world.sweep();
   world.reconciler.begin_sweep();
   CHECK(world.reconciler.list(NetnsCatalog::Detail::names, world.now).empty());
   for (int i = 0; i < 50 && world.reconciler.sweeping(); ++i) {
-    world.reconciler.saw_write_somewhere("nf_conntrack_tcp_loose", world.now);
+    world.reconciler.on_unplaced_write("nf_conntrack_tcp_loose", world.now);
     world.reconciler.step(1, world.now);
   }
   CHECK_FALSE(world.reconciler.sweeping());
@@ -373,13 +373,13 @@ TEST_CASE("new policies keep what is known of settings that stay, and let go of 
 TEST_CASE("a netns is not judged by some of its names while the others are still to be looked at") {
   World world(policies({{"first", "^a", {{loose, "0"}}}, {"last", "^z", {{loose, "1"}}}}));
   world.sweep();
-  auto netns = world.kernel.add("a", router_right());
-  for (int i = 0; i < 50; ++i) world.kernel.add("m-" + std::to_string(i), router_right());
+  auto netns = world.kernel.add("a", router_compliant());
+  for (int i = 0; i < 50; ++i) world.kernel.add("m-" + std::to_string(i), router_compliant());
   world.kernel.mount("z", netns);
   world.reconciler.list(NetnsCatalog::Detail::full, world.now);
   while (world.reconciler.work()) {
     world.reconciler.step(1, world.now);
-    world.reconciler.saw_write(netns->inode, 0, world.now);
+    world.reconciler.on_write(netns->inode, 0, world.now);
     if (world.kernel.count("bind a") > 0 || world.kernel.count("bind z") > 0) break;
   }
   world.settle();

@@ -20,13 +20,13 @@ TEST_CASE("only a difference is written") {
 
 TEST_CASE("drift is repaired by the next sweep and told as new drift") {
   World world(router_policy());
-  auto netns = world.kernel.add("qrouter-1", router_right());
+  auto netns = world.kernel.add("qrouter-1", router_compliant());
   world.sweep();
   netns->keys[loose_path].value = "0\n";
   const auto reports = world.sweep();
   REQUIRE(reports.size() == 1);
   CHECK(reports[0].source == Source::reconcile);
-  CHECK(reports[0].changes.at(0).what == Change::What::repaired);
+  CHECK(reports[0].changes.at(0).kind == Change::Kind::repaired);
   CHECK(reports[0].changes.at(0).detected);
   CHECK(netns->keys[loose_path].value == "1\n");
   CHECK(reports[0].attempts.at(0).outcome == Outcome::fixed);
@@ -36,7 +36,7 @@ TEST_CASE("drift is repaired by the next sweep and told as new drift") {
 TEST_CASE("audit writes nothing, tells once, and tells again only when the fact changes") {
   World world(router_policy(Mode::audit));
   auto netns = world.kernel.add("qrouter-1", router_defaults());
-  CHECK(world.sweep().at(0).changes.at(0).what == Change::What::drifted);
+  CHECK(world.sweep().at(0).changes.at(0).kind == Change::Kind::drifted);
   CHECK(world.sweep().empty());
   netns->keys[liberal_path].value = "7\n";
   auto reports = world.sweep();
@@ -44,7 +44,7 @@ TEST_CASE("audit writes nothing, tells once, and tells again only when the fact 
   CHECK(reports[0].changes.at(0).finding.have == "7");
   CHECK_FALSE(reports[0].changes[0].detected);
   netns->keys[liberal_path].value = "1\n";
-  CHECK(world.sweep().at(0).changes.at(0).what == Change::What::recovered);
+  CHECK(world.sweep().at(0).changes.at(0).kind == Change::Kind::recovered);
   CHECK(world.kernel.count("write") == 0);
   CHECK(world.totals().compliant == 2);
 }
@@ -62,7 +62,7 @@ TEST_CASE("a key that is missing is reported and never created") {
   CHECK(world.sweep().empty());
   SECTION("and is set right by the sweep after it has appeared") {
     netns->keys[liberal_path].value = "0\n";
-    CHECK(world.sweep().at(0).changes.at(0).what == Change::What::repaired);
+    CHECK(world.sweep().at(0).changes.at(0).kind == Change::Kind::repaired);
     CHECK(netns->keys[liberal_path].value == "1\n");
   }
 }
@@ -129,7 +129,7 @@ TEST_CASE("a refused or rejected write stops no other key, is tried again ever m
     CHECK(reports[0].attempts.size() == 1);
     CHECK(world.pass(std::chrono::seconds(1)).empty());
     netns->keys[liberal_path].write_error = 0;
-    CHECK(world.pass(std::chrono::seconds(1)).at(0).changes.at(0).what == Change::What::repaired);
+    CHECK(world.pass(std::chrono::seconds(1)).at(0).changes.at(0).kind == Change::Kind::repaired);
     CHECK_FALSE(world.reconciler.retry_due().has_value());
   }
 }

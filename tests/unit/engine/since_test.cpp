@@ -8,7 +8,7 @@ using namespace nswarden::test;
 
 TEST_CASE("a finding says since when it is so") {
   World world(router_policy(Mode::audit));
-  auto netns = world.kernel.add("qrouter-1", router_right());
+  auto netns = world.kernel.add("qrouter-1", router_compliant());
   world.sweep();
   world.now += std::chrono::seconds(5);
   const auto broken = world.now;

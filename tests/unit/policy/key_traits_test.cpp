@@ -104,12 +104,12 @@ TEST_CASE("the table says who can read and write a key, and where") {
   CHECK(traits_of("netfilter/nf_conntrack_max").read_only_in_child);
   CHECK(traits_of("core/rmem_max").read_only_in_child);
   CHECK_FALSE(traits_of("core/somaxconn").read_only_in_child);
-  CHECK(traits_of("core/netdev_budget").only_in_first);
-  CHECK(traits_of("ipv4/neigh/default/gc_thresh1").only_in_first);
-  CHECK(traits_of("ipv4/neigh/default/locktime").only_in_first);
-  CHECK_FALSE(traits_of("ipv4/neigh/eth0/locktime").only_in_first);
-  CHECK_FALSE(traits_of("ipv4/neigh/*/locktime").only_in_first);
-  CHECK_FALSE(traits_of("ipv4/conf/default/rp_filter").only_in_first);
+  CHECK(traits_of("core/netdev_budget").host_only);
+  CHECK(traits_of("ipv4/neigh/default/gc_thresh1").host_only);
+  CHECK(traits_of("ipv4/neigh/default/locktime").host_only);
+  CHECK_FALSE(traits_of("ipv4/neigh/eth0/locktime").host_only);
+  CHECK_FALSE(traits_of("ipv4/neigh/*/locktime").host_only);
+  CHECK_FALSE(traits_of("ipv4/conf/default/rp_filter").host_only);
 }
 
 TEST_CASE("handlers that use the caller's netns are known by their family, however deep") {
@@ -186,19 +186,19 @@ TEST_CASE("a value that a key cannot have is refused for what is known of the ke
   };
   for (const Row& row : rows) {
     CAPTURE(row.path, row.value);
-    const std::string why = problem(row.path, row.value);
-    CHECK(why.empty() == row.reason.empty());
-    CHECK(why.find(row.reason) != std::string::npos);
+    const std::string reason = problem(row.path, row.value);
+    CHECK(reason.empty() == row.reason.empty());
+    CHECK(reason.find(row.reason) != std::string::npos);
   }
 }
 
 TEST_CASE("the reason for a refused value never repeats it, which may be a secret") {
   for (const auto path : {"ipv4/tcp_fastopen_key", "ipv6/conf/eth0/stable_secret", "ipv4/tcp_syncookies", "ipv4/tcp_rmem"}) {
     CAPTURE(path);
-    const std::string why = problem(path, "c0ffee77 55");
-    CHECK_FALSE(why.empty());
-    CHECK(why.find("c0ffee77") == std::string::npos);
-    CHECK(why.find("55") == std::string::npos);
+    const std::string reason = problem(path, "c0ffee77 55");
+    CHECK_FALSE(reason.empty());
+    CHECK(reason.find("c0ffee77") == std::string::npos);
+    CHECK(reason.find("55") == std::string::npos);
   }
 }
 

@@ -27,7 +27,7 @@ Resolution resolve(const PolicySet& set, const std::vector<std::string>& found =
 }
 
 /// "key=want by policy" of each setting, in write order.
-std::vector<std::string> told(const PolicySet& set, const Resolution& resolution) {
+std::vector<std::string> resolution_lines(const PolicySet& set, const Resolution& resolution) {
   std::vector<std::string> all;
   for (const PlannedSetting& planned : resolution.settings) {
     all.push_back(planned.key.path() + "=" + planned.setting->want.text() + " by " + set.policies()[planned.policy].name);
@@ -129,7 +129,7 @@ TEST_CASE("a glob stands for interfaces, and all and default are meant only by n
       {{"a",
         ".*",
         {{"net.ipv4.conf.*.rp_filter", "2"}, {"net.ipv4.conf.default.rp_filter", "1"}, {"net.ipv4.conf.all.rp_filter", "0"}}}});
-  CHECK(told(*set, resolve(*set, interfaces)) ==
+  CHECK(resolution_lines(*set, resolve(*set, interfaces)) ==
         std::vector<std::string>{"ipv4/conf/all/rp_filter=0 by a", "ipv4/conf/default/rp_filter=1 by a",
                                  "ipv4/conf/eth0.100/rp_filter=2 by a", "ipv4/conf/ha-1/rp_filter=2 by a",
                                  "ipv4/conf/qr-1/rp_filter=2 by a"});
@@ -160,14 +160,14 @@ TEST_CASE("exclusions and selectors of interfaces narrow the globs of their poli
                                 policy.interfaces = {pattern("^qr-"), pattern("^ha-")};
                                 policy.exclusions = {key_pattern("net.ipv4.conf.ha-1.rp_filter")};
                               }}});
-  CHECK(told(*set, resolve(*set, interfaces)) == std::vector<std::string>{"ipv4/conf/qr-1/rp_filter=2 by a"});
+  CHECK(resolution_lines(*set, resolve(*set, interfaces)) == std::vector<std::string>{"ipv4/conf/qr-1/rp_filter=2 by a"});
   const auto wider = policies({{"a",
                                 ".*",
                                 {{"net.ipv4.conf.*.rp_filter", "2"}},
                                 Mode::enforce,
                                 [](PolicyConfig& policy) { policy.interfaces = {pattern("^qr-")}; }},
                                {"b", ".*", {{"net.ipv4.conf.*.rp_filter", "1"}}}});
-  CHECK(told(*wider, resolve(*wider, {"ipv4/conf/eth0/rp_filter", "ipv4/conf/qr-1/rp_filter"})) ==
+  CHECK(resolution_lines(*wider, resolve(*wider, {"ipv4/conf/eth0/rp_filter", "ipv4/conf/qr-1/rp_filter"})) ==
         std::vector<std::string>{"ipv4/conf/eth0/rp_filter=1 by b", "ipv4/conf/qr-1/rp_filter=1 by b"});
 }
 

@@ -11,7 +11,7 @@ using nswarden::EventLog;
 
 Event governed(int number) {
   Event event;
-  event.what = Event::What::netns_governed;
+  event.kind = Event::Kind::netns_governed;
   event.finding.netns = std::to_string(number);
   return event;
 }
@@ -46,9 +46,9 @@ TEST_CASE("a reload is an event, and one that failed gives its first problem") {
   log.reloaded(13, "f.yaml:1:2: one\nf.yaml:3:4: two\n");
   const auto events = log.newest();
   REQUIRE(events->size() == 2);
-  CHECK(to_string(events->at(0)->what) == "reload");
+  CHECK(to_string(events->at(0)->kind) == "reload");
   CHECK(events->at(0)->time == 12.5);
   CHECK(events->at(0)->error.empty());
-  CHECK(to_string(events->at(1)->what) == "reload_failure");
+  CHECK(to_string(events->at(1)->kind) == "reload_failure");
   CHECK(events->at(1)->error == "f.yaml:1:2: one");
 }

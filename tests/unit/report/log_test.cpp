@@ -220,12 +220,12 @@ TEST_CASE("an fd that was closed takes no line, also when something else gets it
 TEST_CASE("a topic gets its lines a minute, and the next minute says how many were left out") {
   LineLimiter limiter;
   const LineLimiter::Time start = LineLimiter::Time{} + 1h;
-  for (std::size_t i = 0; i < LineLimiter::burst; ++i) CHECK(limiter.admit("a", start) == 0U);
-  CHECK_FALSE(limiter.admit("a", start + 1s).has_value());
-  CHECK_FALSE(limiter.admit("a", start + 59s).has_value());
-  CHECK(limiter.admit("b", start + 59s) == 0U);
-  CHECK(limiter.admit("a", start + 60s) == 2U);
-  CHECK(limiter.admit("a", start + 61s) == 0U);
+  for (std::size_t i = 0; i < LineLimiter::burst; ++i) CHECK(limiter.allow("a", start) == 0U);
+  CHECK_FALSE(limiter.allow("a", start + 1s).has_value());
+  CHECK_FALSE(limiter.allow("a", start + 59s).has_value());
+  CHECK(limiter.allow("b", start + 59s) == 0U);
+  CHECK(limiter.allow("a", start + 60s) == 2U);
+  CHECK(limiter.allow("a", start + 61s) == 0U);
 }
 
 TEST_CASE("topics without end take no memory without end, and silent ones make room") {
@@ -233,11 +233,11 @@ TEST_CASE("topics without end take no memory without end, and silent ones make r
   const LineLimiter::Time start = LineLimiter::Time{} + 1h;
   std::size_t admitted = 0;
   for (std::size_t i = 0; i < 10 * LineLimiter::max_topics; ++i) {
-    if (limiter.admit("topic " + std::to_string(i), start)) ++admitted;
+    if (limiter.allow("topic " + std::to_string(i), start)) ++admitted;
   }
   CHECK(limiter.topics() == LineLimiter::max_topics);
   CHECK(admitted == LineLimiter::max_topics + LineLimiter::burst);
-  CHECK(limiter.admit("a new one", start + 2min).has_value());
+  CHECK(limiter.allow("a new one", start + 2min).has_value());
   CHECK(limiter.topics() == 1);
 }
 

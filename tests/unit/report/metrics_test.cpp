@@ -76,7 +76,7 @@ Snapshot small_snapshot() {
 
 TEST_CASE("counters are there at 0 before anything was counted") {
   Metrics metrics;
-  metrics.know(PolicySet(routers(), PolicySet::Audit::as_configured));
+  metrics.register_policies(PolicySet(routers(), PolicySet::Audit::as_configured));
   const std::string text = metrics.text({});
   for (const char* trigger : {"startup", "interval", "reload", "lost"}) {
     CHECK(value_of(text, std::string("nswarden_reconciles_total{trigger=\"") + trigger + "\"}") == "0");
@@ -113,7 +113,7 @@ TEST_CASE("commands have their series where a policy has commands, and only ther
   PolicyConfig alone = test::policy("alone", ".*", {});
   alone.commands.startup = {"true"};
   config.policies.push_back(alone);
-  metrics.know(PolicySet(config, PolicySet::Audit::as_configured));
+  metrics.register_policies(PolicySet(config, PolicySet::Audit::as_configured));
   std::string text = metrics.text({});
   CHECK(value_of(text, "nswarden_actions_total{action=\"command\",policy=\"alone\",result=\"success\"}") == "0");
   CHECK(value_of(text, "nswarden_actions_total{action=\"command\",policy=\"alone\",result=\"failure\"}") == "0");
@@ -135,7 +135,7 @@ TEST_CASE("commands have their series where a policy has commands, and only ther
 
 TEST_CASE("each thing that happens is counted in its series") {
   Metrics metrics;
-  metrics.know(PolicySet(routers(), PolicySet::Audit::as_configured));
+  metrics.register_policies(PolicySet(routers(), PolicySet::Audit::as_configured));
   metrics.drift_detected("routers", "net.ipv4.ip_forward", Source::event);
   metrics.write_attempt("routers", Outcome::fixed, 0);
   metrics.write_attempt("routers", Outcome::refused, EROFS);
@@ -290,11 +290,11 @@ TEST_CASE("process CPU time is a counter, as in every official client") {
 
 TEST_CASE("after a reload the gauges of a removed policy go and its counters stay") {
   Metrics metrics;
-  metrics.know(PolicySet(routers(), PolicySet::Audit::as_configured));
+  metrics.register_policies(PolicySet(routers(), PolicySet::Audit::as_configured));
   metrics.write_attempt("routers", Outcome::fixed, 0);
   Config other;
   other.policies.push_back(policy("others", "net.ipv4.tcp_tw_reuse"));
-  metrics.know(PolicySet(other, PolicySet::Audit::as_configured));
+  metrics.register_policies(PolicySet(other, PolicySet::Audit::as_configured));
   Snapshot snapshot;
   snapshot.policies.resize(1);
   snapshot.policies[0].name = "others";
@@ -307,7 +307,7 @@ TEST_CASE("after a reload the gauges of a removed policy go and its counters sta
 
 TEST_CASE("every family has a help text without a character that the serializer would have to escape") {
   Metrics metrics;
-  metrics.know(PolicySet(routers(), PolicySet::Audit::as_configured));
+  metrics.register_policies(PolicySet(routers(), PolicySet::Audit::as_configured));
   Snapshot snapshot = small_snapshot();
   snapshot.by_netns = {{"q-1", "routers", 1}};
   const std::string text = metrics.text(snapshot);
@@ -321,7 +321,7 @@ TEST_CASE("every family has a help text without a character that the serializer 
 
 TEST_CASE("two scrapes of the same facts are the same bytes") {
   Metrics metrics;
-  metrics.know(PolicySet(routers(), PolicySet::Audit::as_configured));
+  metrics.register_policies(PolicySet(routers(), PolicySet::Audit::as_configured));
   const std::string before = metrics.text(small_snapshot());
   for (int i = 0; i < 50; ++i) metrics.event("inotify", "IN_MADE_UP_" + std::to_string(i));
   std::string after = metrics.text(small_snapshot());

@@ -12,7 +12,7 @@
 namespace {
 
 using namespace nswarden;
-using What = Change::What;
+using Kind = Change::Kind;
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t inode = 4026532001;
@@ -23,9 +23,9 @@ Config config() {
   return result;
 }
 
-Change change(What what, std::string have, State state) {
+Change change(Kind kind, std::string have, State state) {
   Change result;
-  result.what = what;
+  result.kind = kind;
   result.finding.netns = "q-1";
   result.finding.policy = "routers";
   result.finding.key = "net.ipv4.ip_forward";
@@ -36,20 +36,20 @@ Change change(What what, std::string have, State state) {
 }
 
 Change drift() {
-  Change result = change(What::drifted, "0", State::drifted);
+  Change result = change(Kind::drifted, "0", State::drifted);
   result.detected = true;
   return result;
 }
 
 Change repair() {
-  Change result = change(What::repaired, "0", State::compliant);
+  Change result = change(Kind::repaired, "0", State::compliant);
   result.detected = true;
   result.attempted = true;
   return result;
 }
 
 Change suspension() {
-  Change result = change(What::suspended, "0", State::drifted);
+  Change result = change(Kind::suspended, "0", State::drifted);
   result.detected = true;
   result.retry_in = 90s;
   return result;
@@ -82,27 +82,27 @@ struct Site {
 
   Site() { files.add(1, {inode, 0}); }
 
-  /// Reports `what` after another process wrote file 1.
-  void tell_after_write(Source source, Change what) {
+  /// Reports `change` after another process wrote file 1.
+  void record_after_write(Source source, Change change) {
     SysctlWrite write;
     write.inode = 1;
     write.place = files.find(1);
     write.pid = 70;
     std::vector<SysctlWrite> writes;
     writes.push_back(std::move(write));
-    writers.take(std::move(writes), 99.5);
-    tell(source, std::move(what));
+    writers.add_writes(std::move(writes), 99.5);
+    record_change(source, std::move(change));
     writers.end_turn();
   }
-  void tell(Source source, Change what) {
+  void record_change(Source source, Change change) {
     Report report;
     report.netns = "q-1";
     report.inode = inode;
     report.source = source;
-    report.changes.push_back(std::move(what));
+    report.changes.push_back(std::move(change));
     reports.record(report, policies, now, 100.25);
   }
-  void tell_life(Report::Life life) {
+  void record_life(Report::Life life) {
     Report report;
     report.netns = "q-1";
     report.life = life;
@@ -135,11 +135,11 @@ const std::string by_rival =
 
 TEST_CASE("a drift that the event of a write told of is logged, kept and counted with who wrote") {
   Site site;
-  site.tell_after_write(Source::event, drift());
+  site.record_after_write(Source::event, drift());
   CHECK(site.last_line() == "level=warn msg=\"sysctl drifted\" " + setting + " have=0 want=1 source=event" + by_rival);
   CHECK(site.written_by("rival d") == "1");
   const Event event = site.last_event();
-  CHECK(to_string(event.what) == "drift");
+  CHECK(to_string(event.kind) == "drift");
   CHECK(event.time == 100.25);
   CHECK(event.finding.have == "0");
   CHECK(event.source == Source::event);
@@ -147,10 +147,10 @@ TEST_CASE("a drift that the event of a write told of is logged, kept and counted
   CHECK(event.writer->pid == 70);
   CHECK(site.writers.last_writer("q-1", "net.ipv4.ip_forward") == event.writer);
 
-  site.tell_after_write(Source::event, repair());
+  site.record_after_write(Source::event, repair());
   CHECK(site.last_line() == "level=info msg=\"sysctl repaired\" " + setting + " have=0 want=1 source=event" + by_rival);
   CHECK(site.written_by("rival d") == "2");
-  CHECK(to_string(site.last_event().what) == "repair");
+  CHECK(to_string(site.last_event().kind) == "repair");
   CHECK(site.last_event().writer);
 }
 
@@ -160,11 +160,11 @@ TEST_CASE("a repair that failed names who made it needed, and why it failed") {
   failed.attempted = true;
   failed.outcome = Outcome::refused;
   failed.error = EROFS;
-  site.tell_after_write(Source::event, failed);
+  site.record_after_write(Source::event, failed);
   CHECK(site.last_line() == "level=warn msg=\"sysctl not repaired\" " + setting +
                                 " have=0 want=1 state=drifted outcome=refused error=\"Read-only file system\" source=event" +
                                 by_rival);
-  CHECK(to_string(site.last_event().what) == "failure");
+  CHECK(to_string(site.last_event().kind) == "failure");
   CHECK(site.last_event().error == "Read-only file system");
   CHECK(site.last_event().writer);
 }
@@ -174,7 +174,7 @@ TEST_CASE("only what is known of a writer is told, and its cgroup where nothing 
   site.writer = {};
   site.writer.pid = 70;
   site.writer.cgroup = "/user.slice";
-  site.tell_after_write(Source::event, drift());
+  site.record_after_write(Source::event, drift());
   CHECK(site.last_line().ends_with("source=event writer_pid=70 writer_cgroup=/user.slice"));
   CHECK(site.written_by("unknown") == "1");
 
@@ -182,7 +182,7 @@ TEST_CASE("only what is known of a writer is told, and its cgroup where nothing 
   site.writer.comm = "sh";
   site.writer.cgroup = "/docker";
   site.writer.container = std::string(64, 'a');
-  site.tell_after_write(Source::event, drift());
+  site.record_after_write(Source::event, drift());
   CHECK(site.last_line().ends_with("source=event writer=sh writer_container=" + std::string(64, 'a')));
 }
 
@@ -190,8 +190,8 @@ TEST_CASE("a drift without a write to its file has no writer, and takes the name
   for (const Source source : {Source::event, Source::reconcile}) {
     INFO(to_string(source));
     Site site;
-    site.tell_after_write(Source::event, drift());
-    site.tell(source, drift());
+    site.record_after_write(Source::event, drift());
+    site.record_change(source, drift());
     CHECK(site.last_line().ends_with(" source=" + std::string(to_string(source))));
     CHECK_FALSE(site.last_event().writer);
     CHECK_FALSE(site.writers.last_writer("q-1", "net.ipv4.ip_forward"));
@@ -202,76 +202,76 @@ TEST_CASE("a drift without a write to its file has no writer, and takes the name
 
 TEST_CASE("what a sweep finds has no writer, whatever was written meanwhile") {
   Site site;
-  site.tell_after_write(Source::reconcile, drift());
+  site.record_after_write(Source::reconcile, drift());
   CHECK(site.last_line().ends_with(" source=reconcile"));
   CHECK_FALSE(site.last_event().writer);
 }
 
 TEST_CASE("another wrong value of a setting that was wrong already has its own writer, and is not counted again") {
   Site site;
-  site.tell_after_write(Source::event, drift());
+  site.record_after_write(Source::event, drift());
   site.writer.comm = "second";
   Change other = drift();
   other.detected = false;
-  site.tell_after_write(Source::event, other);
+  site.record_after_write(Source::event, other);
   CHECK(site.last_line().find(" writer=second ") != std::string::npos);
   CHECK(site.writers.last_writer("q-1", "net.ipv4.ip_forward")->comm == "second");
   CHECK(site.written_by("second") == "absent");
-  site.tell(Source::reconcile, other);
+  site.record_change(Source::reconcile, other);
   CHECK_FALSE(site.writers.last_writer("q-1", "net.ipv4.ip_forward"));
 }
 
 TEST_CASE("a sweep that fails to repair leaves the name of who made the drift") {
   Site site;
-  site.tell_after_write(Source::event, drift());
-  Change failed = change(What::not_repaired, "0", State::drifted);
+  site.record_after_write(Source::event, drift());
+  Change failed = change(Kind::not_repaired, "0", State::drifted);
   failed.attempted = true;
   failed.outcome = Outcome::failed;
-  site.tell(Source::reconcile, failed);
+  site.record_change(Source::reconcile, failed);
   CHECK(site.writers.last_writer("q-1", "net.ipv4.ip_forward"));
   CHECK(site.last_event().error == "the value read back differs from the one written");
 }
 
 TEST_CASE("a setting that is fought over names the opponent, also where others have used up the lines of that setting") {
   Site site;
-  for (std::size_t i = 0; i < 2 * LineLimiter::burst; ++i) site.tell_after_write(Source::event, repair());
+  for (std::size_t i = 0; i < 2 * LineLimiter::burst; ++i) site.record_after_write(Source::event, repair());
   REQUIRE(site.lines().size() == LineLimiter::burst);
   Change later = suspension();
   later.detected = false;
-  site.tell(Source::reconcile, later);
+  site.record_change(Source::reconcile, later);
   CHECK(site.last_line() == "level=warn msg=\"sysctl suspended: another process keeps overwriting it\" " + setting +
                                 " have=0 want=1 retry_in=90s" + by_rival);
-  CHECK(to_string(site.last_event().what) == "suspend");
+  CHECK(to_string(site.last_event().kind) == "suspend");
   CHECK(site.last_event().retry_in == 90s);
   CHECK(site.last_event().writer);
-  site.tell(Source::reconcile, change(What::calmed, "1", State::compliant));
+  site.record_change(Source::reconcile, change(Kind::calmed, "1", State::compliant));
   CHECK(site.last_line() == "level=info msg=\"sysctl no longer contended, repair resumed\" " + setting + " want=1");
-  CHECK(to_string(site.last_event().what) == "calm");
+  CHECK(to_string(site.last_event().kind) == "calm");
   CHECK_FALSE(site.last_event().writer);
 }
 
 TEST_CASE("a drift that nobody was seen to make blames none of before, also when it is suspended for it") {
   Site site;
-  site.tell_after_write(Source::event, repair());
-  site.tell(Source::reconcile, suspension());
+  site.record_after_write(Source::event, repair());
+  site.record_change(Source::reconcile, suspension());
   CHECK(site.last_line().ends_with(" retry_in=90s"));
   CHECK_FALSE(site.last_event().writer);
 }
 
 TEST_CASE("a repair that another thread made names who made the drift that was told before") {
   Site site;
-  site.tell_after_write(Source::event, drift());
+  site.record_after_write(Source::event, drift());
   Change later = repair();
   later.detected = false;
-  site.tell(Source::reconcile, later);
+  site.record_change(Source::reconcile, later);
   CHECK(site.last_event().writer);
 }
 
 TEST_CASE("while a setting is fought over its changes are no lines, but events and counts with who wrote") {
   Site site;
-  Change fought = repair();
-  fought.fought_over = true;
-  site.tell_after_write(Source::event, fought);
+  Change contended = repair();
+  contended.contended = true;
+  site.record_after_write(Source::event, contended);
   CHECK(site.lines().empty());
   CHECK(site.last_event().writer);
   CHECK(site.written_by("rival d") == "1");
@@ -279,10 +279,10 @@ TEST_CASE("while a setting is fought over its changes are no lines, but events a
 
 TEST_CASE("the write that makes a setting suspended names the opponent too, and an unknown one is not made up") {
   Site site;
-  site.tell(Source::event, suspension());
+  site.record_change(Source::event, suspension());
   CHECK(site.last_line().ends_with(" retry_in=90s"));
   CHECK(site.written_by("unknown") == "1");
-  site.tell_after_write(Source::event, suspension());
+  site.record_after_write(Source::event, suspension());
   CHECK(site.last_line().ends_with(" retry_in=90s" + by_rival));
   CHECK(site.written_by("rival d") == "1");
 }
@@ -290,19 +290,19 @@ TEST_CASE("the write that makes a setting suspended names the opponent too, and 
 TEST_CASE("what becomes of a netns is an event, and its end and a new one of its name forget who wrote") {
   Site site;
   for (const Report::Life life : {Report::Life::gone, Report::Life::governed}) {
-    site.tell_after_write(Source::event, drift());
+    site.record_after_write(Source::event, drift());
     REQUIRE(site.writers.last_writer("q-1", "net.ipv4.ip_forward"));
-    site.tell_life(life);
+    site.record_life(life);
     CHECK_FALSE(site.writers.last_writer("q-1", "net.ipv4.ip_forward"));
-    CHECK(to_string(site.last_event().what) == (life == Report::Life::gone ? "netns_gone" : "netns_governed"));
+    CHECK(to_string(site.last_event().kind) == (life == Report::Life::gone ? "netns_gone" : "netns_governed"));
     CHECK(site.last_event().finding.netns == "q-1");
     CHECK_FALSE(site.last_event().source);
   }
-  site.tell_life(Report::Life::cannot_enter);
-  CHECK(to_string(site.last_event().what) == "netns_failure");
+  site.record_life(Report::Life::cannot_enter);
+  CHECK(to_string(site.last_event().kind) == "netns_failure");
   CHECK(site.last_event().error == "Operation not permitted");
   const auto before = site.events.newest();
-  site.tell_life(Report::Life::unmatched);
+  site.record_life(Report::Life::unmatched);
   CHECK(site.events.newest() == before);
 }
 

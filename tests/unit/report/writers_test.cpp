@@ -43,7 +43,7 @@ struct Site {
     files.add(1, {netns, 0});
     files.add(2, {netns, 1});
   }
-  void take(std::uint64_t inode, std::int64_t pid) { writers.take(list(write(inode, pid, files.find(inode))), 17.5); }
+  void take(std::uint64_t inode, std::int64_t pid) { writers.add_writes(list(write(inode, pid, files.find(inode))), 17.5); }
   std::int64_t pid_of(std::uint64_t of, std::uint32_t setting) {
     const auto writer = writers.writer_of(of, setting);
     return writer ? writer->pid : -1;
@@ -98,7 +98,7 @@ TEST_CASE("after the turn nobody has written anything") {
 
 TEST_CASE("a write to a file that nobody knew names its writer once the file is known") {
   Site site;
-  site.writers.take(list(write(3, 70)), 1);
+  site.writers.add_writes(list(write(3, 70)), 1);
   CHECK(site.described == std::vector<std::int64_t>{70});  // now, since the process may call exec before the file is known
   CHECK_FALSE(site.writers.writer_of(netns, 1));
   site.files.add(3, {netns, 1});
@@ -107,8 +107,8 @@ TEST_CASE("a write to a file that nobody knew names its writer once the file is 
 
 TEST_CASE("a write to a file that nobody knows outlives its turn, until the file is known or a sweep is done") {
   Site site;
-  site.writers.take(list(write(3, 70)), 1);
-  site.writers.take(list(write(4, 71)), 1);
+  site.writers.add_writes(list(write(3, 70)), 1);
+  site.writers.add_writes(list(write(4, 71)), 1);
   site.writers.end_turn();
   site.take(1, 72);
   site.writers.end_turn();
@@ -151,7 +151,7 @@ TEST_CASE("the pidfd of a write is there when its writer is looked at, and close
   one.pidfd = Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   const int fd = one.pidfd.get();
   REQUIRE(fd >= 0);
-  writers.take(list(std::move(one)), 1);
+  writers.add_writes(list(std::move(one)), 1);
   REQUIRE(writers.writer_of(netns, 0));
   CHECK(seen == fd);
   CHECK(::fcntl(fd, F_GETFD) != -1);

@@ -59,7 +59,7 @@ TEST_CASE("the first write of a key says what was found, later ones what is stor
     std::string stored;
   };
   struct Row {
-    std::string what;
+    std::string description;
     std::vector<Write> writes;
     std::string found;
     std::string stored;  // empty: no entry
@@ -74,7 +74,7 @@ TEST_CASE("the first write of a key says what was found, later ones what is stor
       {"nothing was changed", {{"600", "600"}}, "", ""},
   };
   for (const Row& row : rows) {
-    CAPTURE(row.what);
+    CAPTURE(row.description);
     RestoreBook book;
     for (const Write& write : row.writes) CHECK(book.note(1, entry("ipv4/tcp_keepalive_time", write.found, write.stored)));
     const RestoreBook::Entry* kept = book.find(1, key("ipv4/tcp_keepalive_time"));
@@ -130,15 +130,15 @@ TEST_CASE("a netns is forgotten when it has not been seen for ten minutes, and n
   RestoreBook book;
   book.note(1, entry("ipv4/ip_forward", "0", "1"));
   book.note(2, entry("ipv4/ip_forward", "0", "1"));
-  book.saw_living(std::vector<std::uint64_t>{1}, start);
-  book.saw_living(std::vector<std::uint64_t>{1, 2}, start + minutes(9));
-  book.saw_living(std::vector<std::uint64_t>{1}, start + minutes(10));
+  book.mark_alive(std::vector<std::uint64_t>{1}, start);
+  book.mark_alive(std::vector<std::uint64_t>{1, 2}, start + minutes(9));
+  book.mark_alive(std::vector<std::uint64_t>{1}, start + minutes(10));
   CHECK(book.knows(2));
   const std::uint64_t revision = book.revision();
-  book.saw_living(std::vector<std::uint64_t>{1}, start + minutes(20) - std::chrono::seconds(1));
+  book.mark_alive(std::vector<std::uint64_t>{1}, start + minutes(20) - std::chrono::seconds(1));
   CHECK(book.knows(2));
   CHECK(book.revision() == revision);
-  book.saw_living(std::vector<std::uint64_t>{1}, start + minutes(20));
+  book.mark_alive(std::vector<std::uint64_t>{1}, start + minutes(20));
   CHECK_FALSE(book.knows(2));
   CHECK(book.revision() != revision);
   CHECK(book.size() == 1);

@@ -42,34 +42,34 @@ Resolution resolution(const PolicySet& set, const std::string& netns, const std:
 
 TEST_CASE(
     "an entry is due when no policy wants its key any more, kept while one restores, and dropped when another takes over") {
-  enum class Comes { due, kept, dropped };
+  enum class Expected { due, kept, dropped };
   struct Row {
-    std::string what;
+    std::string description;
     std::vector<Sketch> policies;
-    Comes comes;
+    Expected expected;
   };
   const std::string forward = "net.ipv4.ip_forward";
   const std::vector<Row> rows{
-      {"no policy at all", {}, Comes::due},
-      {"a policy of another key", {{"a", "net.ipv4.tcp_keepalive_time", true}}, Comes::due},
-      {"the policy as it was", {{"a", forward, true}}, Comes::kept},
-      {"another policy that restores", {{"b", forward, true}}, Comes::kept},
-      {"it restores and only audits", {{"a", forward, true, Mode::audit}}, Comes::kept},
-      {"it does not restore any more", {{"a", forward, false}}, Comes::dropped},
-      {"a later policy takes it over", {{"a", forward, true}, {"b", forward, false}}, Comes::dropped},
-      {"a later policy restores it", {{"a", forward, false}, {"b", forward, true}}, Comes::kept},
-      {"only a policy that audits looks at it", {{"a", forward, false, Mode::audit}}, Comes::due},
+      {"no policy at all", {}, Expected::due},
+      {"a policy of another key", {{"a", "net.ipv4.tcp_keepalive_time", true}}, Expected::due},
+      {"the policy as it was", {{"a", forward, true}}, Expected::kept},
+      {"another policy that restores", {{"b", forward, true}}, Expected::kept},
+      {"it restores and only audits", {{"a", forward, true, Mode::audit}}, Expected::kept},
+      {"it does not restore any more", {{"a", forward, false}}, Expected::dropped},
+      {"a later policy takes it over", {{"a", forward, true}, {"b", forward, false}}, Expected::dropped},
+      {"a later policy restores it", {{"a", forward, false}, {"b", forward, true}}, Expected::kept},
+      {"only a policy that audits looks at it", {{"a", forward, false, Mode::audit}}, Expected::due},
   };
   for (const Row& row : rows) {
-    CAPTURE(row.what);
+    CAPTURE(row.description);
     RestoreBook book;
     const Key key = Key::at("ipv4/ip_forward").value();
     book.note(5, {key, "a", "0", "1"});
     const auto set = policies(row.policies);
     const Resolution wanted = resolution(*set, "r1");
     const auto due = book.due(5, Claims(wanted, *set));
-    CHECK(due.size() == (row.comes == Comes::due ? 1 : 0));
-    CHECK((book.find(5, key) == nullptr) == (row.comes == Comes::dropped));
+    CHECK(due.size() == (row.expected == Expected::due ? 1 : 0));
+    CHECK((book.find(5, key) == nullptr) == (row.expected == Expected::dropped));
     CHECK(book.due(6, Claims(wanted, *set)).empty());
   }
 }

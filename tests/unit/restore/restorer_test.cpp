@@ -72,21 +72,21 @@ struct Site {
         reconciler(kernel, set, {1000, !audit}),
         restorer({file, audit}, {kernel, {}, log}) {}
 
-  void tell() {
-    for (const Report& report : reconciler.take_reports()) restorer.take(report, *set);
+  void forward_reports() {
+    for (const Report& report : reconciler.take_reports()) restorer.record_overwritten(report, *set);
   }
   void sweep() {
     reconciler.begin_sweep();
     reconciler.list(NetnsCatalog::Detail::full, now);
     while (reconciler.work()) reconciler.step(64, now);
-    tell();
-    restorer.look(reconciler, now);
+    forward_reports();
+    restorer.find_due(reconciler, now);
     while (restorer.work()) restorer.step(reconciler, now);
     while (reconciler.work()) reconciler.step(64, now);
-    tell();
+    forward_reports();
   }
   void reload(std::shared_ptr<const PolicySet> policies) {
-    tell();
+    forward_reports();
     set = std::move(policies);
     reconciler.set_policies(set);
     restorer.policies_changed();
@@ -278,9 +278,9 @@ TEST_CASE("what cannot be written now is told once and tried again at a later sw
   CHECK(world.value() == "600\n");
   CHECK(site->restorer.book().size() == 1);
   const std::string lines = site->lines();
-  const auto told = lines.find("sysctl not restored");
-  REQUIRE(told != std::string::npos);
-  CHECK(lines.find("sysctl not restored", told + 1) == std::string::npos);
+  const auto first = lines.find("sysctl not restored");
+  REQUIRE(first != std::string::npos);
+  CHECK(lines.find("sysctl not restored", first + 1) == std::string::npos);
   world.netns->keys[alive].write_error = 0;
   site->now += 2min;
   site->sweep();
@@ -347,9 +347,9 @@ TEST_CASE("where the book cannot be saved, that is told once, and restoring work
   site->restorer.save();
   site->restorer.save();
   const std::string lines = site->lines();
-  const auto told = lines.find("cannot save the restore book");
-  REQUIRE(told != std::string::npos);
-  CHECK(lines.find("cannot save the restore book", told + 1) == std::string::npos);
+  const auto first = lines.find("cannot save the restore book");
+  REQUIRE(first != std::string::npos);
+  CHECK(lines.find("cannot save the restore book", first + 1) == std::string::npos);
   site->reload(policies({}));
   CHECK(world.value() == "7200\n");
 }

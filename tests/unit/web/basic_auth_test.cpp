@@ -109,9 +109,9 @@ TEST_CASE("wrong passwords are forgotten after many others, and never drive out 
   CHECK(admits(auth, basic("alice:secret")));
   CHECK_FALSE(admits(auth, basic("alice:wrong")));
   CHECK(auth.checks() == 2);
-  for (std::size_t i = 0; i < BasicAuth::most_remembered; ++i) CHECK_FALSE(admits(auth, basic("alice:" + std::to_string(i))));
+  for (std::size_t i = 0; i < BasicAuth::max_remembered; ++i) CHECK_FALSE(admits(auth, basic("alice:" + std::to_string(i))));
   const std::size_t checks = auth.checks();
-  CHECK(checks == 2 + BasicAuth::most_remembered);
+  CHECK(checks == 2 + BasicAuth::max_remembered);
   CHECK(admits(auth, basic("alice:secret")));
   CHECK(auth.checks() == checks);
   CHECK_FALSE(admits(auth, basic("alice:wrong")));
@@ -182,13 +182,13 @@ TEST_CASE("the same credentials many times at once are checked once") {
   BasicAuth auth({some_users()[0]});
   std::atomic<std::size_t> admitted = 0;
   std::vector<std::thread> threads;
-  for (std::size_t i = 0; i < BasicAuth::most_checks; ++i) {
+  for (std::size_t i = 0; i < BasicAuth::max_checks; ++i) {
     threads.emplace_back([&auth, &admitted] {
       if (admits(auth, basic("alice:secret"))) ++admitted;
     });
   }
   for (std::thread& thread : threads) thread.join();
-  CHECK(admitted == BasicAuth::most_checks);
+  CHECK(admitted == BasicAuth::max_checks);
   CHECK(auth.checks() == 1);
 }
 

@@ -48,9 +48,9 @@ TEST_CASE("every colour of text has a contrast of 4.5 to what it stands on, in b
         CHECK(contrast(colour(mode, text), colour(mode, ground)) >= 4.5);
       }
     }
-    for (const std::string mood : {"good", "bad", "warn"}) {
-      INFO(mood);
-      CHECK(contrast(colour(mode, mood), colour(mode, mood + "-card")) >= 4.5);
+    for (const std::string severity : {"good", "bad", "warn"}) {
+      INFO(severity);
+      CHECK(contrast(colour(mode, severity), colour(mode, severity + "-card")) >= 4.5);
     }
   }
   CHECK(std::abs(contrast("#ffffff", "#000000") - 21) < 0.001);

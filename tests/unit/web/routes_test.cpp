@@ -178,15 +178,15 @@ TEST_CASE("events are listed, each with what it has") {
   sh.comm = "sh";
   drift.writer = std::make_shared<const Writer>(sh);
   Event suspend = drift;
-  suspend.what = Event::What::suspend;
+  suspend.kind = Event::Kind::suspend;
   suspend.retry_in = std::chrono::seconds{90};
   suspend.writer = nullptr;
   Event gone;
-  gone.what = Event::What::netns_gone;
+  gone.kind = Event::Kind::netns_gone;
   gone.time = 2;
   gone.finding.netns = "q\n1";
   Event reload;
-  reload.what = Event::What::reload_failure;
+  reload.kind = Event::Kind::reload_failure;
   reload.time = 3;
   reload.error = "f.yaml:1:1: \xff";
   auto events = std::make_shared<Events>();

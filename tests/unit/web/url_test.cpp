@@ -40,7 +40,7 @@ TEST_CASE("names of others are text, wherever they stand, and the page is well f
     Finding finding = drift(name, name).finding;
     finding.want = finding.have = finding.note = name;
     snapshot.drift = {{finding, known, now}};
-    Event event = event_of(Event::What::failure, name, name);
+    Event event = event_of(Event::Kind::failure, name, name);
     event.finding = finding;
     event.error = name;
     event.writer = known;
@@ -52,9 +52,10 @@ TEST_CASE("names of others are text, wherever they stand, and the page is well f
     const std::string html = status_page(snapshot, Filter{}, "/" + name, {name, name, name});
     const Page page = read(html);
     const std::string shown = printable(name);
-    for (const char* id : {"drift", "events", "policies", "sources", "configuration"}) CHECK(says(section(page, id), shown));
-    CHECK(says(page.all("footer").front(), shown));
-    CHECK(says(page.all("li").back(), "Not listed"));
+    for (const char* id : {"drift", "events", "policies", "sources", "configuration"})
+      CHECK(contains(section(page, id), shown));
+    CHECK(contains(page.all("footer").front(), shown));
+    CHECK(contains(page.all("li").back(), "Not listed"));
     CHECK(is_valid_utf8(html));
     // The name adds no elements to the page.
     Snapshot friendly = snapshot;
@@ -80,7 +81,7 @@ TEST_CASE("what a link says is selected by it, whatever the name") {
       REQUIRE_FALSE(href.empty());
       const Page filtered = page_of(snapshot, href.substr(2));
       CHECK(rows(filtered, "drift") == 1);
-      CHECK(says(section(filtered, "drift"), shown));
+      CHECK(contains(section(filtered, "drift"), shown));
       // Submitting the form unchanged selects the same row.
       std::string sent = "netns=" + query_encoded(filtered.all("input").front().attributes.at("value"));
       for (const Element& option : filtered.all("option")) {
@@ -94,9 +95,9 @@ TEST_CASE("what a link says is selected by it, whatever the name") {
 TEST_CASE("no two names are taken for one another, and raw bytes are taken for what stands for them") {
   Snapshot snapshot = drifting(0);
   snapshot.drift = {drift("a\nb", "p"), drift("a\\x0ab", "p")};
-  CHECK(says(section(page_of(snapshot, "netns=a%5Cx0ab"), "drift"), "a\\x0ab"));
+  CHECK(contains(section(page_of(snapshot, "netns=a%5Cx0ab"), "drift"), "a\\x0ab"));
   CHECK(rows(page_of(snapshot, "netns=a%5Cx0ab"), "drift") == 1);
-  CHECK(says(section(page_of(snapshot, "netns=a%5Cx5cx0ab"), "drift"), "a\\x5cx0ab"));
+  CHECK(contains(section(page_of(snapshot, "netns=a%5Cx5cx0ab"), "drift"), "a\\x5cx0ab"));
   CHECK(rows(page_of(snapshot, "netns=a%5Cx5cx0ab"), "drift") == 1);
   CHECK(rows(page_of(snapshot, "netns=a%0ab"), "drift") == 1);
   CHECK(rows(page_of(snapshot, "netns=a"), "drift") == 0);
@@ -126,24 +127,24 @@ TEST_CASE("a query is read as forms send it: the last of a name wins, and what i
     CHECK(filter.netns == row.netns);
     CHECK(filter.policy == row.policy);
     CHECK(filter.active() == (filter.netns != "" || filter.policy != ""));
-    CHECK(says(page_of(quiet(), row.query).all("body").front(), "Show all") == filter.active());
+    CHECK(contains(page_of(quiet(), row.query).all("body").front(), "Show all") == filter.active());
   }
 }
 
 TEST_CASE("a filter says what it hides, and hides nothing else") {
   Snapshot snapshot = drifting(5);
-  add_event(snapshot, event_of(Event::What::drift, "n0", "even"));
-  add_event(snapshot, event_of(Event::What::repair, "n1", "odd"));
+  add_event(snapshot, event_of(Event::Kind::drift, "n0", "even"));
+  add_event(snapshot, event_of(Event::Kind::repair, "n1", "odd"));
   Event reload;
-  reload.what = Event::What::reload;
+  reload.kind = Event::Kind::reload;
   add_event(snapshot, reload);
   Event governed;
-  governed.what = Event::What::netns_governed;
+  governed.kind = Event::Kind::netns_governed;
   governed.finding.netns = "n1";
   add_event(snapshot, governed);
   const auto hidden = [&](std::string_view query) {
     for (const Element& element : page_of(snapshot, query).all("p")) {
-      if (says(element, "Filtered by")) return element.text;
+      if (contains(element, "Filtered by")) return element.text;
     }
     return std::string();
   };
@@ -151,9 +152,9 @@ TEST_CASE("a filter says what it hides, and hides nothing else") {
   CHECK(hidden("policy=even").find("policy even. Hidden: 2 of 5 rows of drift and 3 of 4 events.") != std::string::npos);
   CHECK(hidden("netns=n1").find("netns n1. Hidden: 4 of 5 rows of drift and 2 of 4 events.") != std::string::npos);
   CHECK(hidden("netns=n1&policy=even").find("netns n1 and policy even. Hidden: 5 of 5") != std::string::npos);
-  CHECK(says(section(page_of(snapshot, "netns=nobody"), "drift"), "No settings match the filter."));
-  CHECK(says(section(page_of(snapshot, "netns=nobody"), "events"), "No events match the filter."));
-  CHECK(says(section(page_of(snapshot, "netns=nobody"), "verdict"), "5 of 5 settings"));
+  CHECK(contains(section(page_of(snapshot, "netns=nobody"), "drift"), "No settings match the filter."));
+  CHECK(contains(section(page_of(snapshot, "netns=nobody"), "events"), "No events match the filter."));
+  CHECK(contains(section(page_of(snapshot, "netns=nobody"), "verdict"), "5 of 5 settings"));
   const Page page = page_of(snapshot, "policy=routers");
   CHECK(std::any_of(page.elements().begin(), page.elements().end(),
                     [](const Element& element) { return element.attributes.count("aria-current") != 0; }));
@@ -164,6 +165,6 @@ TEST_CASE("a policy that is not in force stays chosen in the form") {
   const Element chosen = page.all("option").back();
   CHECK(chosen.attributes.count("selected") == 1);
   CHECK(chosen.attributes.at("value") == "<gone>");
-  CHECK(says(chosen, "not in force"));
+  CHECK(contains(chosen, "not in force"));
   CHECK(page_of(quiet(), "policy=routers").all("option").size() == 2);
 }

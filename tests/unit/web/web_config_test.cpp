@@ -68,8 +68,8 @@ TEST_CASE("a certificate and its key are enough for TLS, with the defaults of th
   const WebTls tls = tls_of("");
   CHECK(tls.certificate.path == "c.pem");
   CHECK(tls.certificate.text.empty());
-  CHECK(tls.certificate.where.line == 2);
-  CHECK(tls.certificate.where.column == 14);
+  CHECK(tls.certificate.position.line == 2);
+  CHECK(tls.certificate.position.column == 14);
   CHECK(tls.key.path == "k.pem");
   CHECK(tls.client_auth == ClientAuth::none);
   CHECK_FALSE(tls.client_ca);
@@ -287,10 +287,10 @@ TEST_CASE("what is no usable hash is refused without being repeated") {
 }
 
 TEST_CASE("users' names can be sent by basic authentication") {
-  const std::string what = ": invalid user name, expected at least one character, no colons and no control characters\n";
-  CHECK(user_problems_of("\"\"", hash) == "f:2:3: basic_auth_users." + what);
-  CHECK(user_problems_of("a:b", hash) == "f:2:3: basic_auth_users.a:b" + what);
-  CHECK(user_problems_of("\"a\\nb\"", hash) == "f:2:3: basic_auth_users.a\\x0ab" + what);
+  const std::string message = ": invalid user name, expected at least one character, no colons and no control characters\n";
+  CHECK(user_problems_of("\"\"", hash) == "f:2:3: basic_auth_users." + message);
+  CHECK(user_problems_of("a:b", hash) == "f:2:3: basic_auth_users.a:b" + message);
+  CHECK(user_problems_of("\"a\\nb\"", hash) == "f:2:3: basic_auth_users.a\\x0ab" + message);
   CHECK(user_problems_of("\"\\u00fcn\\u00ef\"", hash).empty());
 }
 
@@ -345,12 +345,12 @@ TEST_CASE("docs/web-config.md knows all fields and words that the parser knows")
         "http_server_config: {headers: {0: 1}}\n", "tls_server_config: {cipher_suites: [0]}\n",
         "tls_server_config: {client_auth_type: 0}\n", "tls_server_config: {min_version: 0}\n",
         "tls_server_config: {curve_preferences: [0]}\n"}) {
-    const std::string told = problems_of(unknown);
-    CAPTURE(unknown, told);
-    const std::string_view heading = told.find("unknown field") != std::string::npos ? "known fields: " : "known are ";
-    const std::size_t known = told.find(heading);
+    const std::string problems = problems_of(unknown);
+    CAPTURE(unknown, problems);
+    const std::string_view heading = problems.find("unknown field") != std::string::npos ? "known fields: " : "known are ";
+    const std::size_t known = problems.find(heading);
     REQUIRE(known != std::string::npos);
-    std::string_view rest = std::string_view(told).substr(known + heading.size());
+    std::string_view rest = std::string_view(problems).substr(known + heading.size());
     rest = rest.substr(0, rest.find('\n'));
     while (!rest.empty()) {
       const std::string_view word = rest.substr(0, rest.find(','));
@@ -359,9 +359,9 @@ TEST_CASE("docs/web-config.md knows all fields and words that the parser knows")
       // The page names the RSA suites by their ECDSA counterparts.
       if (shown.starts_with("TLS_ECDHE_RSA")) shown.replace(10, 3, "ECDSA");
       CAPTURE(shown);
-      const bool is_there =
+      const bool exists =
           text.find("`" + shown + "`") != std::string::npos || text.find("## " + shown + "\n") != std::string::npos;
-      CHECK(is_there);
+      CHECK(exists);
     }
   }
 }

@@ -61,10 +61,10 @@ Fd connect_to(std::uint16_t port, int receive_buffer = 0) {
   return fd;
 }
 
-void say(const Fd& fd, std::string_view text) { ::send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL); }
+void send(const Fd& fd, std::string_view text) { ::send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL); }
 
 /// Reads until the server closes the connection.
-std::string hear(const Fd& fd) {
+std::string receive(const Fd& fd) {
   if (!fd) return "";
   std::string all;
   std::array<char, 65536> part{};
@@ -79,14 +79,14 @@ std::string hear(const Fd& fd) {
   return "the server does not close";
 }
 
-std::string ask(std::uint16_t port, const std::string& request) {
+std::string request_response(std::uint16_t port, const std::string& request) {
   const Fd fd = connect_to(port);
-  say(fd, request);
-  return hear(fd);
+  send(fd, request);
+  return receive(fd);
 }
 
 std::string get(std::uint16_t port, const std::string& path, const std::string& fields = "") {
-  return ask(port, "GET " + path + " HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n");
+  return request_response(port, "GET " + path + " HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n");
 }
 
 std::string status_of(const std::string& answer) { return answer.substr(0, answer.find("\r\n")); }
@@ -133,7 +133,7 @@ TEST_CASE("HEAD gives the head of GET and no body") {
   for (const char* path : {"/", "/metrics", "/-/healthy", "/-/ready", "/nothing"}) {
     INFO(path);
     const std::string with_body = get(site.port(), path);
-    const std::string answer = ask(site.port(), std::string("HEAD ") + path + " HTTP/1.1\r\nHost: a\r\n\r\n");
+    const std::string answer = request_response(site.port(), std::string("HEAD ") + path + " HTTP/1.1\r\nHost: a\r\n\r\n");
     CHECK(status_of(answer) == status_of(with_body));
     CHECK(body_of(answer).empty());
     CHECK(field_of(answer, "Content-Length") == field_of(with_body, "Content-Length"));
@@ -143,13 +143,16 @@ TEST_CASE("HEAD gives the head of GET and no body") {
 
 TEST_CASE("POST reloads, with a body or without, and a wrong method is told which ones are right") {
   Site site;
-  CHECK(status_of(ask(site.port(), "POST /-/reload HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")) == "HTTP/1.1 200 OK");
-  CHECK(status_of(ask(site.port(), "POST /-/reload HTTP/1.1\r\nHost: a\r\n\r\n")) == "HTTP/1.1 200 OK");
-  CHECK(status_of(ask(site.port(), "POST /-/reload HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")) == "HTTP/1.1 200 OK");
+  CHECK(status_of(request_response(site.port(), "POST /-/reload HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")) ==
+        "HTTP/1.1 200 OK");
+  CHECK(status_of(request_response(site.port(), "POST /-/reload HTTP/1.1\r\nHost: a\r\n\r\n")) == "HTTP/1.1 200 OK");
+  CHECK(status_of(request_response(site.port(), "POST /-/reload HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")) ==
+        "HTTP/1.1 200 OK");
   site.reload_problem = "no";
-  CHECK(status_of(ask(site.port(), "POST /-/reload HTTP/1.1\r\nHost: a\r\n\r\n")) == "HTTP/1.1 500 Internal Server Error");
+  CHECK(status_of(request_response(site.port(), "POST /-/reload HTTP/1.1\r\nHost: a\r\n\r\n")) ==
+        "HTTP/1.1 500 Internal Server Error");
   CHECK(field_of(get(site.port(), "/-/reload"), "Allow") == "POST");
-  const std::string answer = ask(site.port(), "DELETE /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+  const std::string answer = request_response(site.port(), "DELETE /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
   CHECK(status_of(answer) == "HTTP/1.1 405 Method Not Allowed");
   CHECK(field_of(answer, "Allow") == "GET, HEAD");
 }
@@ -160,7 +163,7 @@ TEST_CASE("a request for which there is no memory is answered 503, and the next 
   WebSources sources = site.sources();
   sources.reload = []() -> std::string { throw std::bad_alloc(); };
   site.server = std::make_unique<WebServer>(site.options, std::move(sources));
-  const std::string answer = ask(site.port(), "POST /-/reload HTTP/1.1\r\nHost: a\r\n\r\n");
+  const std::string answer = request_response(site.port(), "POST /-/reload HTTP/1.1\r\nHost: a\r\n\r\n");
   CHECK(status_of(answer) == "HTTP/1.1 503 Service Unavailable");
   CHECK(field_of(answer, "Content-Length") == "0");
   CHECK(status_of(get(site.port(), "/-/healthy")) == "HTTP/1.1 200 OK");
@@ -196,15 +199,15 @@ TEST_CASE("a client that sends slowly is heard, and one that takes longer than t
   const Site site({"127.0.0.1:0"}, 200ms);
   const Fd slow = connect_to(site.port());
   for (const char c : std::string("GET /-/healthy HTTP/1.1\r\n\r\n")) {
-    say(slow, std::string(1, c));
+    send(slow, std::string(1, c));
     std::this_thread::yield();
   }
-  CHECK(body_of(hear(slow)) == "nswarden is healthy.\n");
+  CHECK(body_of(receive(slow)) == "nswarden is healthy.\n");
 
   const Fd idle = connect_to(site.port());
-  say(idle, "GET /-/hea");
+  send(idle, "GET /-/hea");
   const auto start = Clock::now();
-  CHECK(hear(idle).find("200 OK") == std::string::npos);
+  CHECK(receive(idle).find("200 OK") == std::string::npos);
   CHECK(Clock::now() - start < 6s);
 }
 
@@ -230,15 +233,15 @@ TEST_CASE("garbage, a huge head and a body without end do no harm") {
   const Site site;
   std::string garbage;
   for (int i = 0; i < 64; ++i) garbage += static_cast<char>(i * 37 + 128);
-  CHECK(ask(site.port(), garbage + "\r\n\r\n").find("200 OK") == std::string::npos);
-  CHECK(ask(site.port(), garbage).find("200 OK") == std::string::npos);
+  CHECK(request_response(site.port(), garbage + "\r\n\r\n").find("200 OK") == std::string::npos);
+  CHECK(request_response(site.port(), garbage).find("200 OK") == std::string::npos);
   const std::string huge = "GET /-/healthy HTTP/1.1\r\nX: " + std::string(60000, 'x') + "\r\n\r\n";
   {
     const Fd fd = connect_to(site.port());
     // The server may close the connection before it has read everything.
-    if (::send(fd.get(), huge.data(), huge.size(), MSG_NOSIGNAL) > 0) CHECK(hear(fd).find("200 OK") == std::string::npos);
+    if (::send(fd.get(), huge.data(), huge.size(), MSG_NOSIGNAL) > 0) CHECK(receive(fd).find("200 OK") == std::string::npos);
   }
-  const std::string endless = ask(site.port(), "POST /-/reload HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\nx");
+  const std::string endless = request_response(site.port(), "POST /-/reload HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\nx");
   CHECK(status_of(endless) == "HTTP/1.1 200 OK");
   CHECK(status_of(get(site.port(), "/-/healthy")) == "HTTP/1.1 200 OK");
 }
@@ -246,7 +249,7 @@ TEST_CASE("garbage, a huge head and a body without end do no harm") {
 TEST_CASE("pipelined requests: the first is answered and the connection closed") {
   const Site site;
   const std::string answer =
-      ask(site.port(), "GET /-/healthy HTTP/1.1\r\nHost: a\r\n\r\nGET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+      request_response(site.port(), "GET /-/healthy HTTP/1.1\r\nHost: a\r\n\r\nGET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
   CHECK(field_of(answer, "Connection") == "close");
   CHECK(body_of(answer) == "nswarden is healthy.\n");
 }
@@ -255,7 +258,7 @@ TEST_CASE("clients that leave before the answer do no harm") {
   const Site site;
   for (int i = 0; i < 50; ++i) {
     const Fd fd = connect_to(site.port());
-    say(fd, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+    send(fd, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
     const linger reset{1, 0};
     if (i % 2 == 0) ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   }
@@ -290,11 +293,11 @@ TEST_CASE("idle and slow clients hold up nobody, however long they may wait") {
   std::vector<Fd> clients;
   for (int i = 0; i < 200; ++i) {
     clients.push_back(connect_to(site.port()));
-    if (i % 2 == 0) say(clients.back(), "GET /metrics HT");
+    if (i % 2 == 0) send(clients.back(), "GET /metrics HT");
   }
   for (int i = 0; i < 20; ++i) CHECK(get(site.port(), "/-/healthy").starts_with("HTTP/1.1 200"));
   for (const Fd& client : clients) {
-    say(client, "G");  // also while they send more
+    send(client, "G");  // also while they send more
   }
   CHECK(get(site.port(), "/-/healthy").starts_with("HTTP/1.1 200"));
 }
@@ -311,9 +314,9 @@ TEST_CASE("the server ends quickly with idle, half-sent and unread connections o
   site.snapshots.publish(snapshot);
   const Fd idle = connect_to(site.port());
   const Fd half = connect_to(site.port());
-  say(half, "GET /metr");
+  send(half, "GET /metr");
   const Fd unread = connect_to(site.port(), 4096);
-  say(unread, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+  send(unread, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
   // After this much, the server is waiting for buffer space.
   std::vector<char> part(5 << 20);
   REQUIRE(::recv(unread.get(), part.data(), part.size(), MSG_WAITALL) == static_cast<ssize_t>(part.size()));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// ReloadDesk passes reload requests from HTTP threads to the loop, and the loop's verdict back.
+// ReloadRequests passes reload requests from HTTP threads to the loop, and the loop's verdict back.
 #pragma once
 
 #include <chrono>
@@ -11,10 +11,10 @@
 
 namespace nswarden {
 
-class ReloadDesk {
+class ReloadRequests {
  public:
-  /// `ring` wakes the loop; HTTP threads call it.
-  explicit ReloadDesk(std::function<void()> ring) : ring_(std::move(ring)) {}
+  /// `wake_loop` wakes the loop; HTTP threads call it.
+  explicit ReloadRequests(std::function<void()> wake_loop) : wake_loop_(std::move(wake_loop)) {}
 
   /// HTTP thread: returns an empty string if the configuration was accepted, else the reason. Concurrent requests share one
   /// reload.
@@ -22,22 +22,22 @@ class ReloadDesk {
     std::unique_lock lock(mutex_);
     if (closed_) return "shutting down";
     // Shares a reload that has not begun; a running one may have read an older file.
-    const unsigned long mine = wanted_ > taken_ ? wanted_ : ++wanted_;
-    ring_();
+    const unsigned long ticket = issued_ > begun_ ? issued_ : ++issued_;
+    wake_loop_();
     // During a long first sweep the loop still answers between steps.
-    const bool answered = changed_.wait_for(lock, std::chrono::seconds(10), [&] { return done_ >= mine || closed_; });
+    const bool answered = changed_.wait_for(lock, std::chrono::seconds(10), [&] { return answered_ >= ticket || closed_; });
     if (closed_) return "shutting down";
     return answered ? verdict_ : "no answer within 10 s";
   }
 
   /// Loop thread: whether a request is pending. If so, reload and call answer().
-  bool take() {
+  bool take_request() {
     const std::lock_guard lock(mutex_);
-    return std::exchange(taken_, wanted_) != wanted_;
+    return std::exchange(begun_, issued_) != issued_;
   }
   void answer(std::string verdict) {
     const std::lock_guard lock(mutex_);
-    done_ = taken_;
+    answered_ = begun_;
     verdict_ = std::move(verdict);
     changed_.notify_all();
   }
@@ -48,12 +48,12 @@ class ReloadDesk {
   }
 
  private:
-  std::function<void()> ring_;
+  std::function<void()> wake_loop_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  unsigned long wanted_ = 0;  // tickets issued, begun, answered
-  unsigned long taken_ = 0;
-  unsigned long done_ = 0;
+  unsigned long issued_ = 0;  // tickets issued, begun, answered
+  unsigned long begun_ = 0;
+  unsigned long answered_ = 0;
   bool closed_ = false;
   std::string verdict_;
 };
