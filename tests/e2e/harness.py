@@ -23,7 +23,8 @@ import log_page
 from netns import (CLONE_NEWNET, MNT_DETACH, MS_BIND, NETNS_DIR, add_netns, call, delete_netns, get, in_thread, inside,  # noqa: F401
                    key_path, libc, mount, mount_netns, path_of, place_file, put, read_here, run_inside, umount, write_at, write_here)
 
-DEADLINE = 20  # seconds to wait before a test fails: sanitizers on a busy machine are slow
+TIME_FACTOR = float(os.environ.get("NSWARDEN_TIME_FACTOR", "1"))  # set by tests/kernels: an emulated machine is slow
+DEADLINE = 20 * TIME_FACTOR  # seconds to wait before a test fails: sanitizers on a busy machine are slow
 INTERVAL = 0.2  # the daemon's sweep interval in most tests
 
 
@@ -133,7 +134,7 @@ UNPRIVILEGED = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-p
 
 def run_binary(*arguments, prefix=(), environment=None):
     """Runs a command to its end: exit status, stdout and stderr."""
-    return subprocess.run([*prefix, BINARY, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False,
+    return subprocess.run([*prefix, BINARY, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=60 * TIME_FACTOR, check=False,
                           encoding="utf-8", errors="surrogateescape", env={**os.environ, **(environment or {})})
 
 

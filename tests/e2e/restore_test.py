@@ -79,7 +79,7 @@ class Reload(RestoreCase):
         self.reload(daemon, WITHOUT)
         self.wait_value("r1", OTHER, OTHER_FOUND)
         self.assertEqual(get("r1", KEY), "5")
-        self.assertTrue([line for line in daemon.lines if "another process has changed it" in line["msg"]])
+        daemon.wait_log(lambda line: "another process has changed it" in line["msg"], "the line about the changed value")
 
     def test_a_setting_that_leaves_its_policy_returns_and_the_other_one_stays(self):
         daemon = self.start()

@@ -23,6 +23,7 @@
 
 #include "catch.hpp"
 #include "private_netns.hpp"
+#include "stretched.hpp"
 
 namespace nswarden {
 namespace {
@@ -37,7 +38,7 @@ const std::string both_capabilities = "0000000000201000";
 CommandResult run(CommandCapabilities capabilities, const std::string& command) {
   CommandRunner runner(1000);
   std::vector<CommandResult> results;
-  const bool started = runner.start({1, command, {}, 15s, capabilities}).ok();
+  const bool started = runner.start({1, command, {}, test::stretched(15s), capabilities}).ok();
   const bool ended = started && test::eventually(
                                     [&] {
                                       std::array polled{pollfd{runner.results_fd(), POLLIN, 0}};
@@ -153,7 +154,7 @@ TEST_CASE("who watches over a command without capabilities has none either, and 
 TEST_CASE("at its time limit a command without capabilities is ended like any other") {
   test::as_nobody(Keep::net_admin, [] {
     CommandRunner runner(1000);
-    REQUIRE(runner.start({1, "setsid sleep 100 & sleep 100", {}, 200ms, CommandCapabilities::none}).ok());
+    REQUIRE(runner.start({1, "setsid sleep 100 & sleep 100", {}, test::stretched(200ms), CommandCapabilities::none}).ok());
     std::vector<CommandResult> results;
     REQUIRE(test::eventually(
         [&] {

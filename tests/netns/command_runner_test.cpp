@@ -21,6 +21,7 @@
 #include <nswarden/os/signals.hpp>
 #include "catch.hpp"
 #include "private_netns.hpp"
+#include "stretched.hpp"
 
 namespace nswarden {
 namespace {
@@ -32,7 +33,7 @@ constexpr auto deadline = 20s;
 
 template <class Condition>
 bool becomes_true(Condition condition) {
-  const auto end = std::chrono::steady_clock::now() + deadline;
+  const auto end = std::chrono::steady_clock::now() + test::stretched(deadline);
   while (!condition()) {
     if (std::chrono::steady_clock::now() > end) return false;
     std::this_thread::sleep_for(5ms);
@@ -41,7 +42,7 @@ bool becomes_true(Condition condition) {
 }
 
 CommandRequest request(std::uint64_t id, std::string command, std::chrono::milliseconds timeout = 15s) {
-  return {id, std::move(command), {"NETNS=a b\n", "NSWARDEN_EVENT=IN_CREATE"}, timeout};
+  return {id, std::move(command), {"NETNS=a b\n", "NSWARDEN_EVENT=IN_CREATE"}, test::stretched(timeout)};
 }
 
 std::vector<CommandResult> wait_for(CommandRunner& runner, std::size_t count) {
@@ -168,7 +169,7 @@ TEST_CASE("a command that ends itself on SIGTERM is not waited for any longer") 
   const CommandResult result = run("trap 'echo ends; exit 0' TERM; sleep 100 & wait", 200ms);
   CHECK(result.end == End::timed_out);
   CHECK(result.head.find("ends\n") != std::string::npos);
-  CHECK(std::chrono::steady_clock::now() - begin < 2s);
+  CHECK(std::chrono::steady_clock::now() - begin < test::stretched(2s));
 }
 
 std::size_t processes_with(const std::string& word) {
@@ -201,9 +202,10 @@ TEST_CASE("what a command leaves running on purpose goes on, and is told") {
 
 TEST_CASE("commands run beside each other, and starting one waits for none") {
   CommandRunner runner(1000);
+  const std::string command = "sleep " + std::to_string(static_cast<double>(test::stretched(500ms).count()) / 1000);
   const auto begin = std::chrono::steady_clock::now();
-  for (std::uint64_t id = 1; id <= 4; ++id) REQUIRE(runner.start(request(id, "sleep 0.5")).ok());
-  CHECK(std::chrono::steady_clock::now() - begin < 400ms);
+  for (std::uint64_t id = 1; id <= 4; ++id) REQUIRE(runner.start(request(id, command)).ok());
+  CHECK(std::chrono::steady_clock::now() - begin < test::stretched(400ms));
   CHECK(runner.read().empty());
   CHECK(wait_for(runner, 4).size() == 4);
 }

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <catch.hpp>
+#include <stretched.hpp>
 
 #include <array>
 #include <cstring>
@@ -137,7 +138,7 @@ TEST_CASE("who asked first is served first, each on the socket that he came to")
 }
 
 TEST_CASE("patience ends") {
-  Server server(50ms);
+  Server server(test::stretched(50ms));
   const Fd idle = server.client("");
   const Fd slow = server.client(partial);
   server.settle(2);
@@ -148,11 +149,11 @@ TEST_CASE("patience ends") {
 }
 
 TEST_CASE("what came in time counts, however late it is looked at") {
-  Server server(50ms);
+  Server server(test::stretched(50ms));
   const Fd slow = server.client(partial);
   server.settle(1);
   Server::send(slow, "\r\n");
-  std::this_thread::sleep_for(100ms);  // the server is busy
+  std::this_thread::sleep_for(test::stretched(100ms));  // the server is busy
   REQUIRE(server.poll(0));
   CHECK(received(server.accept()) == complete);
 }
@@ -239,7 +240,7 @@ struct Answering {
 }  // namespace
 
 TEST_CASE("who stops in the middle is waited for while there is a thread for the next one") {
-  Server server(320ms);
+  Server server(test::stretched(320ms));
   const Fd client = server.client(complete);
   REQUIRE(server.poll(20000));
   const Fd served = server.accept();
@@ -254,7 +255,7 @@ TEST_CASE("who stops in the middle is waited for while there is a thread for the
 }
 
 TEST_CASE("who stops in the middle is let go when the next one has no thread") {
-  Server server(320ms);
+  Server server(test::stretched(320ms));
   const Fd stopped = server.client(complete);
   const Fd next = server.client(complete);
   REQUIRE(server.poll(20000));

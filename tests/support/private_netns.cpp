@@ -30,6 +30,7 @@
 
 #include <nswarden/os/fd.hpp>
 #include <nswarden/os/process.hpp>
+#include "stretched.hpp"
 
 namespace nswarden::test {
 namespace {
@@ -253,7 +254,7 @@ void write_file(const std::string& path, std::string_view content) {
 }
 
 bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit) {
-  const auto deadline = std::chrono::steady_clock::now() + limit;
+  const auto deadline = std::chrono::steady_clock::now() + stretched(limit);
   while (!condition()) {
     if (std::chrono::steady_clock::now() > deadline) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));

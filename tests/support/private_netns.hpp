@@ -86,7 +86,7 @@ void remove_bridge(const std::string& name);
 
 void write_file(const std::string& path, std::string_view content);
 
-/// Waits until `condition` holds; returns false if it does not within `limit`.
+/// Waits until `condition` holds; returns false if it does not within `limit`, stretched on a slow machine.
 bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit = std::chrono::seconds(5));
 
 }  // namespace nswarden::test
