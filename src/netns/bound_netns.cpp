@@ -99,7 +99,10 @@ Result<void> LinuxNetns::open_slots(Chosen chosen) {
 }
 
 Result<void> LinuxNetns::open_inside() {
-  return open_slots([](std::size_t) { return true; });
+  const Result<void> opened = open_slots([](std::size_t) { return true; });
+  // Without cookies, this directory proves the identity of a netns that no mount keeps, see enter().
+  if (tier_ == Tier::transient && (id_.cookie & has_no_cookie) != 0) (void)families_.get(shared_->tree, "core");
+  return opened;
 }
 
 std::size_t LinuxNetns::fds() const {

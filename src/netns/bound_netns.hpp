@@ -71,7 +71,7 @@ struct CatalogShared {
   SysctlTree tree;
   ReadBuffer buffer;
   SysctlFiles files;
-  std::optional<std::uint64_t> init_inode = init_netns_inode();
+  std::optional<std::uint64_t> init_inode = init_netns_inode(home);
   SlowWriter* slow_writer = nullptr;  // nullptr: every write is synchronous
 };
 
@@ -138,7 +138,7 @@ class LinuxNetns final : public BoundNetns {
   std::span<const KeyRequest> key_requests_;
   std::vector<Slot> slots_;
   RegisteredFiles files_;
-  FamilyDirectories families_;  // directories tier only
+  FamilyDirectories families_;  // directories tier, and without cookies
   GlobWalk globs_;
   std::optional<SlowWriter::Ticket> handed_over_;  // the last write handed over
   Tier tier_;

@@ -127,9 +127,10 @@ Result<std::uint64_t> identity_inside(const OpenNetns& netns) {
   return cookie;
 }
 
-std::optional<std::uint64_t> init_netns_inode() {
-  struct stat status {};
-  if (::stat(in_procfs("1/ns/net").c_str(), &status) == 0) return status.st_ino;
+std::optional<std::uint64_t> init_netns_inode(const HomeNetns& home) {
+  // Linux 5.10 returns the link itself to a process that may not follow it (kernel fact 68).
+  const PathLook first = inspect({in_procfs("1/ns/net"), Links::follow}, home);
+  if (first.kind == EntryKind::nsfs) return first.inode;
   // The stat needs CAP_SYS_PTRACE if process 1 belongs to another user. Files below its net/ do not, and each netns has its own
   // (kernel fact 7).
   struct stat own {};
@@ -137,7 +138,7 @@ std::optional<std::uint64_t> init_netns_inode() {
   if (::stat(in_procfs("1/net/dev").c_str(), &first_process) != 0) return std::nullopt;
   if (::stat(in_procfs("thread-self/net/dev").c_str(), &own) != 0) return std::nullopt;
   if (own.st_dev != first_process.st_dev || own.st_ino != first_process.st_ino) return std::nullopt;
-  return ::stat("/proc/thread-self/ns/net", &status) == 0 ? std::optional(status.st_ino) : std::nullopt;
+  return home.inode();
 }
 
 std::string ProcessNetns::name_of(std::uint64_t inode) { return std::string(opening) + std::to_string(inode).append(closing); }

@@ -67,7 +67,7 @@ Result<std::uint64_t> identity_inside(const OpenNetns& netns);
 constexpr std::uint64_t fixed_init_inode = 0xEFFFFFF9;
 
 /// Inode number of the netns of process 1; nullopt if the daemon may not see it.
-std::optional<std::uint64_t> init_netns_inode();
+std::optional<std::uint64_t> init_netns_inode(const HomeNetns& home);
 
 /// ProcessNetns finds the netns of processes, named net:[INODE]. It sees only the netns of a process's first thread (kernel
 /// fact 54). It stores pids, which keep nothing alive and may be reused, so LinuxCatalog checks the inode number of each netns

@@ -115,7 +115,7 @@ def run_netns(results, cases):
 
 def run_e2e(results, name):
     begin = time.monotonic()
-    run = Limited([sys.executable, "-B", f"{JOB}/e2e/{name}_test.py", "-v"], LIMIT, stderr=subprocess.STDOUT)
+    run = Limited([sys.executable, "-B", f"{JOB}/tests/e2e/{name}_test.py", "-v"], LIMIT, stderr=subprocess.STDOUT)
     output = run.process.stdout.read().decode("utf-8", "replace")
     status = run.process.wait()
     if run.exceeded:

@@ -50,7 +50,8 @@ def archive(path, binary, netns_tests, plan):
     needed = {**libraries(binary), **libraries(netns_tests)}
     files = {f"usr/local/lib/{name}": file for name, file in needed.items()}
     files |= {f"job/{name}": f"{HERE}/{name}" for name in ("guest_boot", "guest.py")}
-    files |= {"job/nswarden": binary, "job/netns_tests": netns_tests, "job/e2e": f"{HERE}/../e2e", "job/plan": f"{path}.plan"}
+    files |= {"job/nswarden": binary, "job/netns_tests": netns_tests, "job/tests/e2e": f"{HERE}/../e2e",
+              "job/docs/log-messages.md": f"{HERE}/../../docs/log-messages.md", "job/plan": f"{path}.plan"}
     with open(f"{path}.plan", "w", encoding="utf-8") as file:
         json.dump(plan, file)
     if promtool := shutil.which("promtool"):
