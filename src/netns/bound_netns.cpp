@@ -101,7 +101,8 @@ Result<void> LinuxNetns::open_slots(Chosen chosen) {
 Result<void> LinuxNetns::open_inside() {
   const Result<void> opened = open_slots([](std::size_t) { return true; });
   // Without cookies, this directory proves the identity of a netns that no mount keeps, see enter().
-  if (tier_ == Tier::transient && (id_.cookie & has_no_cookie) != 0) (void)families_.get(shared_->tree, "core");
+  const bool is_mount = path_.links == Links::refuse;
+  if (tier_ == Tier::transient && !is_mount && (id_.cookie & has_no_cookie) != 0) (void)families_.get(shared_->tree, "core");
   return opened;
 }
 

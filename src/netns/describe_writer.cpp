@@ -45,7 +45,7 @@ std::string_view value_of(std::string_view lines, std::string_view key) {
 
 /// The process's directory in the daemon's procfs, which may belong to another PID namespace with other pids; empty if absent.
 std::string directory_of(const Fd& pidfd) {
-  // fdinfo shows the pid in the PID namespace of that procfs. Before Linux 5.14 only the user of the thread may read it.
+  // fdinfo shows the pid in the PID namespace of that procfs. Of thread-self, see kernel fact 69.
   const std::string info = content_of(in_procfs("thread-self/fdinfo/" + std::to_string(pidfd.get())));
   const std::optional<std::int64_t> pid = parse_number<std::int64_t>(value_of(info, "Pid:\t"));
   return pid && *pid > 0 ? in_procfs(std::to_string(*pid)) : std::string();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nswarden/policy/key_traits.hpp>
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <unordered_map>
@@ -28,7 +29,8 @@ constexpr KeyTraits of_one(ValueForm form) { return {.form = form, .numbers = 1}
 constexpr KeyTraits of_form(ValueForm form) { return {.form = form}; }
 
 // Linux 6.18's keys as tests/netns/survey_test.cpp finds them. The keys of sctp, rds, mpls, ipvs and tipc were absent there;
-// their rows follow the kernel source. Older kernels have some keys with fewer traits, but never with other traits.
+// their rows follow the kernel source. Rows with a version hold the differences of 5.10, 6.1, 6.12 and 7.3; all other traits hold
+// on each of these that has the key.
 constexpr std::array key_table{
     // One number each.
     KeyRow{
@@ -154,6 +156,10 @@ constexpr std::array key_table{
            {.host_only = true}},
     KeyRow{"ipv4/neigh/default ipv6/neigh/default", "*", {.host_only = true}},
     KeyRow{"netfilter", "nf_log_all_netns", {.host_only = true}},
+    KeyRow{"ipv4", "icmp_msgs_burst icmp_msgs_per_sec", {.host_only_before = {6, 1}}},
+    KeyRow{"ipv4/route", "min_adv_mss min_pmtu mtu_expires", {.host_only_before = {6, 1}}},
+    KeyRow{"core", "optmem_max rmem_default rmem_max wmem_default wmem_max", {.host_only_before = {6, 12}}},
+    KeyRow{"core", "tstamp_allow_data", {.host_only_before = {6, 18}}},
 
     // Tested with every key of Linux 6.18 (tests/netns/slow_writer_test.cpp); mpls, absent there, follows its source.
     KeyRow{"ipv4", "ip_forward", {.waits_for_rtnl = true}},
@@ -162,6 +168,7 @@ constexpr std::array key_table{
            "addr_gen_mode disable_ipv6 disable_policy force_forwarding forwarding ignore_routes_with_linkdown proxy_ndp "
            "stable_secret",
            {.waits_for_rtnl = true}},
+    KeyRow{"ipv6/conf/*", "proxy_ndp", {.rtnl_since = {6, 18}}},
     KeyRow{"mpls", "platform_labels", {.waits_for_rtnl = true}},
 
     // Kernel fact 14.
@@ -183,6 +190,8 @@ KeyTraits operator+(KeyTraits sum, const KeyTraits& more) {
   sum.host_only |= more.host_only;
   sum.waits_for_rtnl |= more.waits_for_rtnl;
   sum.needs_entering |= more.needs_entering;
+  sum.host_only_before = std::max(sum.host_only_before, more.host_only_before);
+  sum.rtnl_since = std::max(sum.rtnl_since, more.rtnl_since);
   return sum;
 }
 

@@ -148,13 +148,14 @@ TEST_CASE("without cookies, a living file proves that a netns with another birth
           test::make_netns(path);
           const auto inode_of = [&](const std::string& entry) { return inspect({entry}, shared->home).inode; };
           // Simulates a dead netns whose name and inode number were reused by another.
-          LinuxNetns outlived(shared, {other.path()}, {has_no_cookie | 1U, inode_of(other.path())}, keys.key_requests(), tier);
+          LinuxNetns outlived(shared, {other.path(), Links::follow}, {has_no_cookie | 1U, inode_of(other.path())},
+                              keys.key_requests(), tier);
           {
             const auto scope = NetnsScope::enter(Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)).get(), shared->home);
             REQUIRE(scope.ok());
             REQUIRE(outlived.open_inside().ok());
           }
-          CHECK(outlived.find_missing().ok() == (tier != Tier::transient));
+          CHECK(outlived.find_missing().ok());
           test::remove_netns(path);
           CHECK(test::eventually([&] { return !outlived.find_missing().ok(); }));
           CHECK(test::error_of(outlived.find_missing()) == ESTALE);

@@ -1,14 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Properties of keys beyond their names, from one table in key_traits.cpp. tests/netns/survey_test.cpp checks the table against
-// the running kernel. Keys that are absent from the table have default traits. Pure, any thread.
+// the running kernel. Keys that are absent from the table have default traits. Where kernels differ, a trait that restricts a key
+// has the version that ended it, so that no kernel decides which configuration is valid. Pure, any thread.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <string_view>
 
 #include "policy/value_forms.hpp"
 
 namespace nswarden {
+
+/// A series of Linux such as 6.12.
+struct KernelVersion {
+  std::uint8_t version = 0;
+  std::uint8_t patch_level = 0;
+  friend constexpr auto operator<=>(const KernelVersion&, const KernelVersion&) = default;
+};
 
 struct KeyTraits {
   ValueForm form = ValueForm::words;
@@ -22,6 +31,10 @@ struct KeyTraits {
   bool host_only = false;           ///< exists only in the host's own netns (kernel fact 30)
   bool waits_for_rtnl = false;      ///< writes that change the value wait for RTNL (kernel fact 23)
   bool needs_entering = false;      ///< handlers use the caller's netns before Linux 6.13 (kernel fact 14)
+
+  // Where kernels differ. A version is the oldest series that was booted and has the later behaviour.
+  KernelVersion host_only_before{};  ///< exists only in the host's own netns on older kernels
+  KernelVersion rtnl_since{};        ///< waits_for_rtnl only since then
 
   friend bool operator==(const KeyTraits&, const KeyTraits&) = default;
 };

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nswarden/netns/kernel_features.hpp>
+
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+#include "kernel.hpp"
+#include "private_netns.hpp"
+
+namespace nswarden {
+namespace {
+
+std::string limits() {
+  std::string all;
+  for (const std::string& limit : kernel_limits()) all += limit + '\n';
+  return all;
+}
+
+TEST_CASE("features are found by trying, and each limit names its feature and what is weaker") {
+  test::netns_dir();
+  test::on_older_kernel(
+      [] {
+        for (const std::string name :
+             {"openat2", "netns cookies", "pidfd in fanotify events", "errors in fanotify events", "netns cookie by ioctl"}) {
+          CAPTURE(name);
+          CHECK_FALSE(has_kernel_feature(name));
+        }
+        CHECK(limits().starts_with("no netns cookies (Linux 5.14): a netns without a mounted name may be taken for a new one"));
+        CHECK(limits().find("\nno pidfd in fanotify events (Linux 5.15): writers are not named\n") != std::string::npos);
+      },
+      test::Cookies::none);
+  test::on_older_kernel([] { CHECK(limits().find("cookies") == std::string::npos); });
+}
+
+TEST_CASE("since Linux 6.1 nothing is weaker") {
+  test::netns_dir();
+  if (test::running_kernel() >= KernelVersion{6, 1}) CHECK(limits().empty());
+  if (test::running_kernel() >= KernelVersion{6, 18}) {
+    for (const KernelFeature& feature : kernel_features()) {
+      CAPTURE(feature.name);
+      CHECK(feature.is_available());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace nswarden
