@@ -13,6 +13,7 @@
 #include <nswarden/engine/reconciler.hpp>
 #include <nswarden/netns/sysctl_watcher.hpp>
 #include <nswarden/os/process.hpp>
+#include <nswarden/os/procfs.hpp>
 #include <nswarden/report/console.hpp>
 #include <nswarden/report/policy_review.hpp>
 #include <nswarden/report/render.hpp>
@@ -171,6 +172,7 @@ int explain_netns(const Options& options, const LoadedConfig& configuration) {
 int review_configuration(const Options& options, const LoadedConfig& configuration) {
   Sweep sweep(options, configuration);
   if (sweep.netns().print_enter_problem()) return exit_unreadable;
+  fmt::print("compared with the netns of this host, Linux {}\n", kernel_release());
   for (const UnusedPart& one : sweep.unused()) {
     const std::string policy = printable(one.policy);
     if (one.key.empty()) {

@@ -15,6 +15,7 @@
 #include <nswarden/daemon/instance_lock.hpp>
 #include <nswarden/os/privilege.hpp>
 #include <nswarden/os/process.hpp>
+#include <nswarden/os/procfs.hpp>
 #include <nswarden/report/console.hpp>
 #include <nswarden/web/web_access.hpp>
 #include <nswarden/web/web_server.hpp>
@@ -47,7 +48,8 @@ void serve(const DaemonOptions& options, LoadedConfig configuration, PathWatcher
   const std::unique_ptr<ReloadRequests, decltype(close)> closing(&reload_requests, close);
 
   const BuildInfo build = build_info();
-  log.info("nswarden starting", {{"version", build.version}, {"revision", build.revision}});
+  const std::string kernel = kernel_release();
+  log.info("nswarden starting", {{"version", build.version}, {"revision", build.revision}, {"kernel", kernel}});
   for (const std::string& address : web.addresses()) {
     const std::string url = fmt::format("{}://{}{}", web.scheme(), address, options.web.telemetry_path);
     log.info("listening", {{"address", address}, {"metrics", url}});

@@ -56,7 +56,7 @@ class AnnouncedPolicies {
 /// Policies announced to forgotten netns. Keeps the newest netns only, since most removed netns have died.
 class AnnouncedLives {
  public:
-  /// Does not remember cookie 0, of a kernel without cookies.
+  /// Does not remember cookie 0, of a netns that was never bound.
   void remember(std::uint64_t cookie, std::vector<PolicyIndex> policies) {
     if (cookie == 0) return;
     if (order_.size() >= capacity) {

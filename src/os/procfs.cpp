@@ -49,6 +49,13 @@ bool procfs_is_read_only() {
   return ::statvfs(in_procfs("sys/net").c_str(), &status) == 0 && (status.f_flag & ST_RDONLY) != 0;
 }
 
+std::string kernel_release() {
+  auto release = read_file("/proc/sys/kernel/osrelease", 256);
+  if (!release.ok()) return "unknown";
+  if (release->ends_with('\n')) release->pop_back();
+  return *release;
+}
+
 bool in_first_pid_namespace() {
   struct stat status {};
   return ::stat("/proc/self/ns/pid", &status) != 0 || status.st_ino == first_pid_namespace;

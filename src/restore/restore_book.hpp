@@ -85,7 +85,7 @@ class RestoreBook {
   /// also holds when another process changed the value in between and the policy repaired it: a value written against an active
   /// policy is not a state to return to.
   /// Drops an entry whose stored value equals the found one, since nothing is left to restore. Skips entries that cannot be
-  /// kept or restored: a netns without a cookie (before Linux 5.14), a secret that had no value. Returns false when the book is
+  /// kept or restored: a netns that was never bound (cookie 0), a secret that had no value. Returns false when the book is
   /// full: that write will not be undone.
   bool note(std::uint64_t cookie, const Entry& write);
   /// Records all overwritten values of a report made under `policies`. Returns the writes that will not be undone.

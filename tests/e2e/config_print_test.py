@@ -2,6 +2,7 @@
 """The commands that report on a configuration: explain, config check, schema and convert."""
 
 import json
+import os
 
 import config_files
 import harness
@@ -41,6 +42,7 @@ class Telling(config_files.FilesCase):
         self.assertEqual((plain.returncode, "warning" in plain.stdout), (0, False))
         live = run_binary("config", "check", "--live", self.config_file)
         self.assertEqual(live.returncode, 0, live.stderr)
+        self.assertIn(f"\ncompared with the netns of this host, Linux {os.uname().release}\n", live.stdout)
         self.assertEqual(sorted(line for line in live.stdout.splitlines() if line.startswith("warning")),
                          ["warning: policy nobody matches no existing netns",
                           "warning: policy routers: no matching netns has net.ipv4.no_such_key"])

@@ -151,7 +151,7 @@ struct Report {
   Source source = Source::reconcile;
   std::vector<Change> changes;
   std::vector<Attempt> attempts;
-  std::uint64_t cookie = 0;  ///< of its life, 0 if the kernel has none
+  std::uint64_t cookie = 0;  ///< of its life, 0 if it was never bound
   std::vector<Overwritten> overwritten;
   /// Policies that match it for the first time in its life, ascending: their commands are due. A reload never adds any.
   std::vector<PolicyIndex> newly_matched;

@@ -29,6 +29,9 @@ std::vector<std::string> home_sysctls(std::string_view directory);
 /// Whether the mount allows no writes to sysctls: container engines mount /proc/sys read-only.
 bool procfs_is_read_only();
 
+/// Release of the running kernel, such as "6.12.117-amd64"; "unknown" if it cannot be read.
+std::string kernel_release();
+
 /// False in a container, unless it shares the host's PID namespace.
 bool in_first_pid_namespace();
 

@@ -92,7 +92,7 @@ TEST_CASE("values that mean the same are no change") {
   CHECK(book.empty());
 }
 
-TEST_CASE("what cannot be put back is not kept: a netns without a cookie, a secret that had no value") {
+TEST_CASE("what cannot be restored is not kept: a netns that was never bound, a secret that had no value") {
   RestoreBook book;
   CHECK(book.note(0, entry("ipv4/ip_forward", "0", "1")));
   CHECK(book.note(1, entry("ipv6/conf/all/stable_secret", "", "2001:db8::1")));
