@@ -129,7 +129,7 @@ Result<std::uint64_t> identity_inside(const OpenNetns& netns) {
 
 std::optional<std::uint64_t> init_netns_inode(const HomeNetns& home) {
   // Linux 5.10 returns the link itself to a process that may not follow it (kernel fact 68).
-  const PathLook first = inspect({in_procfs("1/ns/net"), Links::follow}, home);
+  const PathEntry first = inspect({in_procfs("1/ns/net"), Links::follow}, home);
   if (first.kind == EntryKind::nsfs) return first.inode;
   // The stat needs CAP_SYS_PTRACE if process 1 belongs to another user. Files below its net/ do not, and each netns has its own
   // (kernel fact 7).
