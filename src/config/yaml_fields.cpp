@@ -91,9 +91,7 @@ const YamlNode* YamlFields::require(std::string_view field, std::string_view rem
   return found;
 }
 
-bool has_control(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; });
-}
+bool has_control(std::string_view text) { return std::any_of(text.begin(), text.end(), is_control); }
 
 bool is_path(std::string_view text) { return !text.empty() && !has_control(text) && text.size() <= longest_path; }
 

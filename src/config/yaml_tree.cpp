@@ -42,7 +42,7 @@ Position position_of(std::string_view text, const YAML::Mark& mark) {
   return is_inside ? position : end;
 }
 
-bool is_refused_control(char c) { return (c >= 0 && c < ' ' && c != '\t' && c != '\n') || c == '\x7f'; }
+bool is_refused_control(char c) { return c != '\t' && c != '\n' && is_control(c); }
 
 /// Position of the first line that starts with '%'. yaml-cpp silently drops such a line.
 std::optional<std::size_t> find_directive(std::string_view text) {

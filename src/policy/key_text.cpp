@@ -22,7 +22,7 @@ void swap_separators(std::string& text) {
   }
 }
 
-bool is_white_or_control(char c) { return (c >= 0 && c <= ' ') || c == '\x7f'; }
+bool is_white_or_control(char c) { return c == ' ' || is_control(c); }
 
 /// Checks the raw text, before dots and slashes are interpreted.
 std::optional<std::string> key_text_problem(std::string_view text) {

@@ -6,13 +6,13 @@
 #include <cmath>
 #include <system_error>
 
+#include <nswarden/base/text.hpp>
+
 namespace nswarden {
 namespace {
 
 constexpr std::size_t longest_value = 4096;
 constexpr std::string_view decimal_digits = "0123456789";
-
-bool is_control(char c) { return (c >= 0 && c < ' ') || c == '\x7f'; }
 
 bool starts_with_digit(std::string_view word) {
   return !word.empty() && decimal_digits.find(word[0]) != std::string_view::npos;

@@ -50,7 +50,6 @@ class Credentials {
     authorization.remove_prefix(std::min(authorization.find_first_not_of(' '), authorization.size()));
     text_.reserve(authorization.size());
     if (!decode_base64(authorization, text_)) return;
-    const auto is_control = [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; };
     if (std::none_of(text_.begin(), text_.end(), is_control)) colon_ = text_.find(':');
   }
   ~Credentials() { explicit_bzero(text_.data(), text_.size()); }

@@ -2,7 +2,7 @@
 # Sourced by the scripts in this directory: Debian roots that behave like a fresh machine.
 #   debian_root SUITE DIRECTORY [EXTRA PACKAGES]  unpacks a minimal root; made once by debootstrap and kept in $NSWARDEN_ROOTS
 #   debian_root_with SUITE DIRECTORY NAME PACKAGES...  the same with packages installed by apt, kept as SUITE-NAME.tar: increment the name when
-#                                                 the list changes
+#                                                 the list changes. PACKAGE:ARCHITECTURE adds the architecture
 #   in_root [--network] DIRECTORY COMMAND...      runs COMMAND there in temporary namespaces; --network: with the
 #                                                 network of this machine, so that apt works
 
@@ -52,7 +52,10 @@ debian_root_with() {
   fi
   local log=$root.log new
   debian_root "$suite" "$root" || return
-  in_root --network "$root" sh -c 'apt-get -q update && apt-get -qy --no-install-recommends install "$@"' apt "$@" >"$log" 2>&1 || {
+  in_root --network "$root" sh -ec '
+    for architecture in $(printf "%s\n" "$@" | sed -n "s/.*://p" | sort -u); do dpkg --add-architecture "$architecture"; done
+    apt-get -q update
+    apt-get -qy --no-install-recommends install "$@"' apt "$@" >"$log" 2>&1 || {
     tail -n 20 "$log" >&2
     return 1
   }

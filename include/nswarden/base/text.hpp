@@ -28,6 +28,10 @@ std::string printed_text(std::string_view text);
 /// printable() of the first 80 bytes, followed by `...` if there are more. Messages quote long text with it.
 std::string excerpt(std::string_view bytes);
 
+/// Whether `c` is a C0 control character or DEL. Bytes of UTF-8 sequences are not, whether plain char is signed (amd64) or not
+/// (arm64).
+constexpr bool is_control(char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }
+
 bool is_valid_utf8(std::string_view bytes);
 
 /// Length in bytes of the longest valid UTF-8 prefix: the offset of the first invalid byte.

@@ -81,7 +81,7 @@ TEST_CASE("what is printed is valid UTF-8, without control characters, and no tw
     }
     const std::string printed = printable(name);
     const auto [first, is_new] = seen.emplace(printed, name);
-    const bool is_clean = std::none_of(printed.begin(), printed.end(), [](char c) { return c >= 0 && c < ' '; });
+    const bool is_clean = std::none_of(printed.begin(), printed.end(), is_control);
     if (!is_new && first->second != name) FAIL("two names print as " << printed);
     if (!is_valid_utf8(printed) || !is_clean || unprinted(printed) != name) FAIL("printed as " << printed);
   }
