@@ -63,7 +63,7 @@ class Seen:
 
 
 class Page(harness.Case):
-    seen = None  # made once
+    collected = None  # made once
 
     def setUp(self):
         super().setUp()
