@@ -55,8 +55,8 @@ def path_of(name, directory=NETNS_DIR):
 
 
 def add_netns(name, directory=NETNS_DIR, prepare=lambda: None):
-    """Like `ip netns add`: creates an empty file, then mounts a netns on it. Faster, and takes any bytes. prepare() runs in
-    the netns before its name is mounted."""
+    """Like `ip netns add`: creates an empty file, then mounts a netns on it. Faster, and takes any bytes. Undoes presets.
+    prepare() runs in the netns before its name is mounted."""
     os.makedirs(directory, exist_ok=True)
     place_file(name, directory)
     mount_netns(name, directory, prepare)
@@ -69,10 +69,19 @@ def place_file(name, directory=NETNS_DIR):
 def mount_netns(name, directory=NETNS_DIR, prepare=lambda: None):
     def make():
         call("unshare", CLONE_NEWNET)
+        undo_presets()
         prepare()
         mount("/proc/thread-self/ns/net", path_of(name, directory), b"none", MS_BIND)
 
     in_thread(make)
+
+
+def undo_presets():
+    """Sets the sysctls that tests expect to be 0 to 0. A netns inherits those that the host presets, such as ip_forward = 1 or
+    rp_filter = 2."""
+    for key in ("ip_forward", "conf.all.rp_filter", "conf.default.rp_filter", "conf.lo.rp_filter"):
+        if read_here(f"net.ipv4.{key}") != "0":
+            write_here(f"net.ipv4.{key}", 0)
 
 
 def delete_netns(name, directory=NETNS_DIR):

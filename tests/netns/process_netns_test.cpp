@@ -35,7 +35,8 @@ constexpr std::uint16_t processes = 1;  // index of the source
 LinuxCatalog catalog_of_processes() { return {{{NameKind::entry, test::netns_dir()}, {NameKind::process}}, Links::refuse}; }
 
 std::unique_ptr<WriterProcess> in_new_netns() {
-  return std::make_unique<WriterProcess>([] { return ::unshare(CLONE_NEWNET) == 0; });
+  return std::make_unique<WriterProcess>(
+      [] { return ::unshare(CLONE_NEWNET) == 0 && test::put("/proc/sys/net/ipv4/ip_forward", "0"); });
 }
 
 std::string path_of(const WriterProcess& process) { return "/proc/" + std::to_string(process.pid()) + "/ns/net"; }

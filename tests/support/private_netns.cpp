@@ -24,6 +24,7 @@
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -95,11 +96,21 @@ TempDir::~TempDir() {
   ::rmdir(path_.c_str());
 }
 
+void undo_presets() {
+  for (const std::string key : {"ip_forward", "conf/all/rp_filter", "conf/default/rp_filter", "conf/lo/rp_filter"}) {
+    const std::string path = "/proc/sys/net/ipv4/" + key;
+    std::string value;
+    std::ifstream(path) >> value;
+    if (value != "0") write_file(path, "0");
+  }
+}
+
 void make_netns(const std::string& path) {
   netns_dir();
   touch(path);
   in_thread([&] {
     check(::unshare(CLONE_NEWNET) == 0, "unshare netns");
+    undo_presets();
     check(::mount("/proc/thread-self/ns/net", path.c_str(), nullptr, MS_BIND, nullptr) == 0, "mount netns on " + path);
   });
 }

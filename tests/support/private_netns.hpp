@@ -30,7 +30,11 @@ class TempDir {
   std::string path_;
 };
 
-/// Creates a netns and mounts it over a new file at `path`, as `ip netns add` does, but in microseconds.
+/// Sets the sysctls that tests expect to be 0 to 0, in the netns of the calling thread. A netns inherits those that the host
+/// presets, such as ip_forward = 1 or rp_filter = 2.
+void undo_presets();
+
+/// Creates a netns and mounts it over a new file at `path`, as `ip netns add` does, but in microseconds, and undoes presets.
 void make_netns(const std::string& path);
 /// Unmounts and unlinks `path`, which may be absent.
 void remove_netns(const std::string& path);
