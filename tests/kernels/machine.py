@@ -49,7 +49,7 @@ def archive(path, binary, netns_tests, plan):
     """The binaries and the tests, for the root of the guest, with the plan of guest.py."""
     needed = {**libraries(binary), **libraries(netns_tests)}
     files = {f"usr/local/lib/{name}": file for name, file in needed.items()}
-    files |= {f"job/{name}": f"{HERE}/{name}" for name in ("guest_boot", "guest.py")}
+    files |= {f"job/{name}": f"{HERE}/{name}" for name in ("guest_boot", "guest.py", "sysctl.conf")}
     files |= {"job/nswarden": binary, "job/netns_tests": netns_tests, "job/tests/e2e": f"{HERE}/../e2e",
               "job/docs/log-messages.md": f"{HERE}/../../docs/log-messages.md", "job/plan": f"{path}.plan"}
     with open(f"{path}.plan", "w", encoding="utf-8") as file:
