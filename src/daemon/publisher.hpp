@@ -84,7 +84,7 @@ class Publisher {
   std::vector<SourceSnapshot> unlisted_;
   std::vector<std::string> missing_privileges_;  // why settings cannot be written
   std::vector<std::string> kernel_limits_;
-  double last_sweep_ = 0;                        // Unix time of its end
+  double last_sweep_ = 0;  // Unix time of its end
   bool ready_ = false;
   bool dirty_ = true;  // changed since the last snapshot
   std::shared_ptr<const Snapshot> published_;

@@ -28,17 +28,19 @@ constexpr KeyTraits of_wide_numbers(std::uint8_t count) { return {.form = ValueF
 constexpr KeyTraits of_one(ValueForm form) { return {.form = form, .numbers = 1}; }
 constexpr KeyTraits of_form(ValueForm form) { return {.form = form}; }
 
-// Linux 6.18's keys as tests/netns/survey_test.cpp finds them. The keys of sctp, rds, mpls, ipvs and tipc were absent there;
+// Keys of Linux up to 7.3 as tests/netns/survey_test.cpp finds them. The keys of sctp, rds, mpls, ipvs and tipc were absent there;
 // their rows follow the kernel source. Rows with a version hold the differences of 5.10, 6.1, 6.12 and 7.3; all other traits hold
 // on each of these that has the key.
 constexpr std::array key_table{
     // One number each.
     KeyRow{
         "core",
-        "bpf_jit_enable bpf_jit_harden bpf_jit_kallsyms busy_poll busy_read dev_weight dev_weight_rx_bias dev_weight_tx_bias "
+        "bpf_jit_enable bpf_jit_harden bpf_jit_kallsyms busy_poll busy_read bypass_prot_mem dev_weight dev_weight_rx_bias "
+        "dev_weight_tx_bias "
         "devconf_inherit_init_net fb_tunnels_only_for_init_net flow_limit_table_len gro_normal_batch high_order_alloc_disable "
         "max_skb_frags mem_pcpu_rsv message_burst message_cost netdev_budget netdev_budget_usecs netdev_max_backlog "
-        "netdev_tstamp_prequeue netdev_unregister_timeout_secs optmem_max rmem_default rmem_max rps_sock_flow_entries "
+        "netdev_tstamp_prequeue netdev_unregister_timeout_secs optmem_max qdisc_max_burst rmem_default rmem_max "
+        "rps_sock_flow_entries "
         "skb_defer_max somaxconn tstamp_allow_data txrehash warnings wmem_default wmem_max xfrm_acq_expires "
         "xfrm_aevent_etime xfrm_aevent_rseqth xfrm_larval_drop",
         of_numbers(1)},
@@ -46,16 +48,19 @@ constexpr std::array key_table{
            "cipso_cache_bucket_size cipso_cache_enable cipso_rbm_optfmt cipso_rbm_strictvalid fib_multipath_hash_fields "
            "fib_multipath_hash_policy fib_multipath_hash_seed fib_multipath_use_neigh fib_notify_on_flag_change fib_sync_mem "
            "fwmark_reflect icmp_echo_enable_probe icmp_echo_ignore_all icmp_echo_ignore_broadcasts "
-           "icmp_errors_use_inbound_ifaddr icmp_ignore_bogus_error_responses icmp_msgs_burst icmp_msgs_per_sec icmp_ratemask "
+           "icmp_errors_extension_mask icmp_errors_use_inbound_ifaddr icmp_ignore_bogus_error_responses icmp_msgs_burst "
+           "icmp_msgs_per_sec icmp_ratemask "
            "igmp_link_local_mcast_reports igmp_max_memberships igmp_max_msf igmp_qrv inet_peer_maxttl inet_peer_minttl "
            "inet_peer_threshold ip_autobind_reuse ip_default_ttl ip_dynaddr ip_early_demux ip_forward "
-           "ip_forward_update_priority ip_forward_use_pmtu ip_no_pmtu_disc ip_nonlocal_bind ip_unprivileged_port_start "
+           "ip_forward_update_priority ip_forward_use_pmtu ip_local_port_step_width ip_no_pmtu_disc ip_nonlocal_bind "
+           "ip_unprivileged_port_start "
            "ipfrag_max_dist ipfrag_secret_interval ipfrag_time nexthop_compat_mode raw_l3mdev_accept udp_child_hash_entries "
            "udp_early_demux udp_hash_entries udp_l3mdev_accept udp_rmem_min udp_wmem_min xfrm4_gc_thresh",
            of_numbers(1)},
     KeyRow{"ipv4",
            "tcp_abort_on_overflow tcp_adv_win_scale tcp_app_win tcp_autocorking tcp_backlog_ack_defer tcp_base_mss "
-           "tcp_challenge_ack_limit tcp_child_ehash_entries tcp_comp_sack_nr tcp_dsack tcp_early_demux tcp_early_retrans "
+           "tcp_challenge_ack_limit tcp_child_ehash_entries tcp_comp_sack_nr tcp_comp_sack_rtt_percent tcp_dsack "
+           "tcp_early_demux tcp_early_retrans "
            "tcp_ecn tcp_ecn_fallback tcp_ecn_option tcp_ecn_option_beacon tcp_ehash_entries tcp_fack tcp_fastopen "
            "tcp_fastopen_blackhole_timeout_sec tcp_fin_timeout tcp_frto tcp_fwmark_accept tcp_keepalive_intvl "
            "tcp_keepalive_probes tcp_keepalive_time tcp_l3mdev_accept tcp_limit_output_bytes tcp_low_latency tcp_max_orphans "
@@ -63,7 +68,8 @@ constexpr std::array key_table{
            "tcp_min_tso_segs tcp_moderate_rcvbuf tcp_mtu_probe_floor tcp_mtu_probing tcp_no_metrics_save "
            "tcp_no_ssthresh_metrics_save tcp_notsent_lowat tcp_orphan_retries tcp_pacing_ca_ratio tcp_pacing_ss_ratio "
            "tcp_pingpong_thresh tcp_plb_cong_thresh tcp_plb_enabled tcp_plb_idle_rehash_rounds tcp_plb_rehash_rounds "
-           "tcp_plb_suspend_rto_sec tcp_probe_interval tcp_probe_threshold tcp_recovery tcp_reflect_tos tcp_reordering "
+           "tcp_plb_suspend_rto_sec tcp_probe_interval tcp_probe_threshold tcp_rcvbuf_low_rtt tcp_recovery tcp_reflect_tos "
+           "tcp_reordering "
            "tcp_retrans_collapse tcp_retries1 tcp_retries2 tcp_rfc1337 tcp_rto_max_ms tcp_rto_min_us tcp_sack "
            "tcp_shrink_window tcp_slow_start_after_idle tcp_stdurg tcp_syn_linear_timeouts tcp_syn_retries tcp_synack_retries "
            "tcp_syncookies tcp_thin_linear_timeouts tcp_timestamps tcp_tso_rtt_log tcp_tso_win_divisor tcp_tw_reuse "
@@ -76,12 +82,13 @@ constexpr std::array key_table{
            "ip6frag_secret_interval ip6frag_time ip_nonlocal_bind max_dst_opts_length max_dst_opts_number max_hbh_length "
            "max_hbh_opts_number mld_max_msf mld_qrv seg6_flowlabel xfrm6_gc_thresh",
            of_numbers(1)},
-    KeyRow{"ipv6/icmp", "echo_ignore_* error_anycast_as_unicast", of_numbers(1)},
+    KeyRow{"ipv6/icmp", "echo_ignore_* error_anycast_as_unicast errors_extension_mask", of_numbers(1)},
     KeyRow{"ipv4/conf/* ipv6/conf/* ipv4/neigh/* ipv6/neigh/* ipv4/route ipv6/route", "*", of_numbers(1)},
     KeyRow{"mpls", "platform_labels default_ttl ip_ttl_propagate", of_numbers(1)},
     KeyRow{"mpls/conf/*", "input", of_numbers(1)},
     KeyRow{"mptcp",
-           "add_addr_timeout allow_join_initial_addr_port blackhole_timeout checksum_enabled close_timeout enabled pm_type "
+           "add_addr_timeout add_addr_v6_port_drop_ts allow_join_initial_addr_port blackhole_timeout checksum_enabled "
+           "close_timeout enabled pm_type "
            "stale_loss_cnt syn_retrans_before_tcp_fallback",
            of_numbers(1)},
     KeyRow{"netfilter", "nf_conntrack_* nf_flowtable_* nf_hooks_lwtunnel nf_log_all_netns", of_numbers(1)},
@@ -102,6 +109,7 @@ constexpr std::array key_table{
     KeyRow{"tipc", "tipc_rmem", of_numbers(3)},
 
     // Numbers stored in ticks.
+    KeyRow{"core", "txq_reselection_ms", of_one(ValueForm::milliseconds)},
     KeyRow{"ipv4", "icmp_ratelimit tcp_invalid_ratelimit", of_one(ValueForm::milliseconds)},
     KeyRow{"ipv6/icmp", "ratelimit", of_one(ValueForm::milliseconds)},
     KeyRow{"ipv4/route ipv6/route", "gc_min_interval_ms", of_one(ValueForm::milliseconds)},
@@ -140,7 +148,7 @@ constexpr std::array key_table{
            "dev_weight_rx_bias dev_weight_tx_bias devconf_inherit_init_net fb_tunnels_only_for_init_net flow_limit_cpu_bitmap "
            "flow_limit_table_len gro_normal_batch high_order_alloc_disable max_skb_frags mem_pcpu_rsv message_burst "
            "message_cost netdev_budget netdev_budget_usecs netdev_max_backlog netdev_rss_key netdev_tstamp_prequeue "
-           "netdev_unregister_timeout_secs rps_sock_flow_entries skb_defer_max warnings",
+           "netdev_unregister_timeout_secs qdisc_max_burst rps_sock_flow_entries skb_defer_max warnings",
            {.host_only = true}},
     KeyRow{"ipv4",
            "cipso_cache_bucket_size cipso_cache_enable cipso_rbm_optfmt cipso_rbm_strictvalid fib_sync_mem inet_peer_maxttl "

@@ -30,8 +30,8 @@ void check_url(std::string_view text) {
   fuzz::require(url.path.find_first_of(" \r\n") == std::string::npos, "a path cannot end a request line", text);
   const auto again = parse_url(shown);
   const auto* same = std::get_if<Url>(&again);
-  fuzz::require(same != nullptr && same->display_text() == shown && same->credentials.empty(), "a shown URL leads to the same place",
-                text);
+  fuzz::require(same != nullptr && same->display_text() == shown && same->credentials.empty(),
+                "a shown URL leads to the same place", text);
 }
 
 HttpResponse response_of(std::string_view bytes, std::size_t part) {
