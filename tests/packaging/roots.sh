@@ -31,6 +31,7 @@ debian_root() {
     made=$(mktemp -d "$NSWARDEN_ROOTS/making.XXXXXX")
     debootstrap --variant=minbase ${extra:+--include="$extra"} "$suite" "$made/root" "$(debian_mirror)" >"$made/log" 2>&1 || {
       tail -n 20 "$made/log" >&2
+      rm -rf "$made"
       return 1
     }
     rm -rf "$made"/root/var/cache/apt/archives/*.deb
