@@ -72,8 +72,8 @@ constexpr std::array features{
 std::span<const KernelFeature> kernel_features() { return features; }
 
 bool has_kernel_feature(std::string_view name) {
-  const auto feature = std::find_if(features.begin(), features.end(), [name](const auto& one) { return one.name == name; });
-  return feature != features.end() && feature->is_available();
+  return std::any_of(features.begin(), features.end(),
+                     [name](const KernelFeature& one) { return one.name == name && one.is_available(); });
 }
 
 std::vector<std::string> kernel_limits() {

@@ -4,7 +4,6 @@
 // has the version that ended it, so that no kernel decides which configuration is valid. Pure, any thread.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <string_view>
 
@@ -16,7 +15,10 @@ namespace nswarden {
 struct KernelVersion {
   std::uint8_t version = 0;
   std::uint8_t patch_level = 0;
-  friend constexpr auto operator<=>(const KernelVersion&, const KernelVersion&) = default;
+  friend constexpr bool operator==(const KernelVersion&, const KernelVersion&) = default;
+  friend constexpr bool operator<(const KernelVersion& a, const KernelVersion& b) {
+    return a.version != b.version ? a.version < b.version : a.patch_level < b.patch_level;
+  }
 };
 
 struct KeyTraits {
