@@ -97,7 +97,7 @@ class Subject:
         until(check, "its command")
 
     def times_broken(self):
-        return sum("something failed half-way" in line for line in self.log)
+        return sum("internal error" in line for line in self.log)
 
     def drift(self):
         self.world.drift()
