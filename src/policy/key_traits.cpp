@@ -28,7 +28,7 @@ constexpr KeyTraits of_wide_numbers(std::uint8_t count) { return {.form = ValueF
 constexpr KeyTraits of_one(ValueForm form) { return {.form = form, .numbers = 1}; }
 constexpr KeyTraits of_form(ValueForm form) { return {.form = form}; }
 
-// Keys of Linux up to 7.3 as tests/netns/survey_test.cpp finds them. The keys of sctp, rds, mpls, ipvs and tipc were absent there;
+// Keys of Linux 5.10 to 7.3 as tests/netns/survey_test.cpp finds them. The keys of sctp, rds, mpls, ipvs and tipc were absent there;
 // their rows follow the kernel source. Rows with a version hold the differences of 5.10, 6.1, 6.12 and 7.3; all other traits hold
 // on each of these that has the key.
 constexpr std::array key_table{
@@ -69,10 +69,11 @@ constexpr std::array key_table{
            "tcp_no_ssthresh_metrics_save tcp_notsent_lowat tcp_orphan_retries tcp_pacing_ca_ratio tcp_pacing_ss_ratio "
            "tcp_pingpong_thresh tcp_plb_cong_thresh tcp_plb_enabled tcp_plb_idle_rehash_rounds tcp_plb_rehash_rounds "
            "tcp_plb_suspend_rto_sec tcp_probe_interval tcp_probe_threshold tcp_rcvbuf_low_rtt tcp_recovery tcp_reflect_tos "
-           "tcp_reordering "
+           "tcp_reordering tcp_rx_skb_cache "
            "tcp_retrans_collapse tcp_retries1 tcp_retries2 tcp_rfc1337 tcp_rto_max_ms tcp_rto_min_us tcp_sack "
            "tcp_shrink_window tcp_slow_start_after_idle tcp_stdurg tcp_syn_linear_timeouts tcp_syn_retries tcp_synack_retries "
            "tcp_syncookies tcp_thin_linear_timeouts tcp_timestamps tcp_tso_rtt_log tcp_tso_win_divisor tcp_tw_reuse "
+           "tcp_tx_skb_cache "
            "tcp_tw_reuse_delay tcp_window_scaling tcp_workaround_signed_windows",
            of_numbers(1)},
     KeyRow{"ipv6",
@@ -153,6 +154,7 @@ constexpr std::array key_table{
     KeyRow{"ipv4",
            "cipso_cache_bucket_size cipso_cache_enable cipso_rbm_optfmt cipso_rbm_strictvalid fib_sync_mem inet_peer_maxttl "
            "inet_peer_minttl inet_peer_threshold ipfrag_secret_interval tcp_available_ulp tcp_low_latency tcp_max_orphans "
+           "tcp_rx_skb_cache tcp_tx_skb_cache "
            "tcp_mem udp_mem",
            {.host_only = true}},
     KeyRow{"ipv4/route",
